@@ -1,0 +1,1 @@
+//! Runs slots and reports them.

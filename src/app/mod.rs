@@ -1,0 +1,1 @@
+//! The composition root: builds the parts, introduces them to each other, runs the loops, stops them in order.

@@ -1,0 +1,1 @@
+//! Files and environment into validated domain values, or all diagnostics at once.

@@ -1,0 +1,120 @@
+//! A check: one thing to watch, with its options.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::id::{CheckId, Region};
+use super::schedule::Schedule;
+
+/// One thing to watch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Identifies the check in the store, in metrics and in URLs.
+    pub id: CheckId,
+    /// What people call it; the id when the author gave no name.
+    pub name: String,
+    /// When it runs.
+    pub schedule: Schedule,
+    /// Where it runs; never empty.
+    pub regions: Vec<Region>,
+    /// How long a run may take.
+    pub timeout: Duration,
+    /// The name of the policy that says who is told.
+    pub policy: String,
+    /// Where the recipient finds what to do.
+    pub runbook: Option<String>,
+    /// Free key-value pairs for filters and routes.
+    pub labels: BTreeMap<String, String>,
+    /// What a run does.
+    pub work: Work,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// Runs the default function of an ES module in the sandbox.
+    Script {
+        /// The module, relative to the project folder, with forward slashes.
+        entry: String,
+    },
+    /// Makes one request and compares the answer; needs no script and no child process.
+    Request(Box<RequestSpec>),
+}
+
+/// One request and what must be true of its answer.
+///
+/// `url`, header values and `body` may name secrets as `${secret.NAME}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSpec {
+    /// The method, in upper case.
+    pub method: String,
+    /// An `http` or `https` URL.
+    pub url: String,
+    /// Headers in the order written.
+    pub headers: Vec<(String, String)>,
+    /// The body, if one is sent.
+    pub body: Option<String>,
+    /// What must be true of the answer.
+    pub expect: Expectations,
+}
+
+/// What must be true of an answer; all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expectations {
+    /// One of these; when empty, any status below 400.
+    pub status: Vec<StatusRange>,
+    /// Texts that must occur in the body.
+    pub body: Vec<TextExpectation>,
+    /// Values that must stand at places of a JSON body.
+    pub json: Vec<JsonExpectation>,
+    /// Headers (lower-case names) and what must occur in their values.
+    pub header: Vec<(String, TextExpectation)>,
+    /// The whole request may take this long.
+    pub max_time: Option<Duration>,
+}
+
+/// Statuses from `first` to `last`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusRange {
+    /// The lowest status.
+    pub first: u16,
+    /// The highest status.
+    pub last: u16,
+}
+
+impl StatusRange {
+    /// Whether `status` is in the range.
+    pub fn contains(self, status: u16) -> bool {
+        (self.first..=self.last).contains(&status)
+    }
+}
+
+impl std::fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
+    }
+}
+
+/// How a text is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextExpectation {
+    /// The text occurs.
+    Contains(String),
+    /// The text does not occur.
+    Lacks(String),
+    /// The regular expression (crate `regex` syntax) matches somewhere.
+    Matches(String),
+}
+
+/// A place in a JSON document and the value that must stand there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonExpectation {
+    /// The place as keys and indexes with dots: `user.roles.0`; empty for the whole document.
+    pub path: String,
+    /// The value as JSON text.
+    pub equals: String,
+}

@@ -1,0 +1,66 @@
+//! What a notification says, before any channel gives it its form.
+
+use std::time::Duration;
+
+use super::Timestamp;
+use super::id::{CheckId, Region};
+
+/// The facts of one message. It is stored with the notification when that is owed, so that what is
+/// sent later speaks of the moment it was decided, not of the moment it leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What there is to say.
+    pub kind: NoticeKind,
+    /// The check.
+    pub check: CheckId,
+    /// What people call it.
+    pub check_name: String,
+    /// The region whose result led to this.
+    pub region: Region,
+    /// All regions that are down, in order.
+    pub down: Vec<Region>,
+    /// The first failing step of the latest failure.
+    pub step: Option<String>,
+    /// The latest failure in one line.
+    pub error: String,
+    /// The first failed slot.
+    pub since: Timestamp,
+    /// Failures in a row in `region`.
+    pub failures_in_a_row: u32,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Where the recipient finds what to do.
+    pub runbook: Option<String>,
+}
+
+/// What there is to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoticeKind {
+    /// The check is failing and a tier, counted from 1, was reached.
+    Failing {
+        /// Which tier.
+        tier: u32,
+    },
+    /// The check works again.
+    Recovered,
+    /// The check was taken out of the project while it was failing.
+    Withdrawn,
+}
+
+impl NoticeKind {
+    /// The word used in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failing { .. } => "failing",
+            Self::Recovered => "recovered",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+impl Notice {
+    /// How long the check had been failing when this was decided.
+    pub fn lasted(&self) -> Duration {
+        (self.at - self.since).to_std().unwrap_or_default()
+    }
+}

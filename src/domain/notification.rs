@@ -1,0 +1,272 @@
+//! A notification: a message owed to one recipient; and its deliveries, the attempts to send it.
+//!
+//! | state | attempt | next |
+//! |---|---|---|
+//! | owed | accepted | sent |
+//! | owed | failed, may work later | owed, due after a wait; given up when the time is over |
+//! | owed | no answer after the message left | owed once more, marked as a possible repeat |
+//! | owed, possible repeat | no answer again | given up: two may have arrived, more would not help |
+//! | owed | refused for good | given up |
+//! | owed | a recovery is decided first | superseded: the recovery says both |
+//!
+//! Sent, given up and superseded are final.
+
+use std::time::Duration;
+
+use super::Timestamp;
+use super::backoff::Backoff;
+use super::id::{IncidentId, NotificationId};
+use super::notice::Notice;
+use super::policy::Recipient;
+
+/// A message owed to one recipient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notification {
+    /// Its number.
+    pub id: NotificationId,
+    /// What it is about.
+    pub incident: IncidentId,
+    /// Who gets it.
+    pub recipient: Recipient,
+    /// What it says.
+    pub notice: Notice,
+    /// Whether the recipient heard of the incident before; a recovery that is the first word says
+    /// both in one message.
+    pub first_word: bool,
+    /// When it was owed.
+    pub owed_at: Timestamp,
+    /// Failed attempts so far.
+    pub failures: u32,
+    /// Whether an earlier attempt may have arrived.
+    pub possible_repeat: bool,
+}
+
+/// Where a notification stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotificationState {
+    /// Still to be sent.
+    Owed,
+    /// Accepted by the channel's provider, or printed where there are no credentials.
+    Sent,
+    /// Not sent, and not tried again.
+    GivenUp,
+    /// A later message says it too.
+    Superseded,
+}
+
+impl NotificationState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Owed, Self::Sent, Self::GivenUp, Self::Superseded];
+
+    /// The word used in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Sent => "sent",
+            Self::GivenUp => "given_up",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// What came of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// The provider took it; its receipt, such as a message id.
+    Accepted {
+        /// The provider's name for the message, or "printed".
+        receipt: String,
+    },
+    /// It did not leave or was refused for now.
+    Retry {
+        /// Why.
+        reason: String,
+        /// The provider's own wish (`Retry-After`).
+        after: Option<Duration>,
+    },
+    /// It may have arrived: it left, and no answer came.
+    Ambiguous {
+        /// Why we do not know.
+        reason: String,
+    },
+    /// It will not work however often it is tried.
+    GiveUp {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Attempt {
+    /// The word used in the store and in JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Retry { .. } => "retry",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::GiveUp { .. } => "given_up",
+        }
+    }
+
+    /// The receipt or the reason.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Accepted { receipt } => receipt,
+            Self::Retry { reason, .. } | Self::Ambiguous { reason } | Self::GiveUp { reason } => {
+                reason
+            }
+        }
+    }
+}
+
+/// What an attempt leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The state after the attempt.
+    pub state: NotificationState,
+    /// When to try again, while still owed.
+    pub due_at: Timestamp,
+    /// Failed attempts so far.
+    pub failures: u32,
+    /// Whether an attempt may have arrived.
+    pub possible_repeat: bool,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// Waits between attempts.
+pub const BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(30) };
+
+/// How long a notification is tried before it is given up.
+pub const PATIENCE: Duration = Duration::from_mins(15);
+
+/// Decides what follows from an attempt that ended at `now`. `jitter` is in `0.0..=1.0`.
+pub fn settle(
+    notification: &Notification,
+    attempt: &Attempt,
+    now: Timestamp,
+    jitter: f64,
+) -> Settlement {
+    let failures = notification.failures + 1;
+    let ended = |state, failures, reason: String| Settlement {
+        state,
+        due_at: now,
+        failures,
+        possible_repeat: notification.possible_repeat,
+        reason,
+    };
+    match attempt {
+        Attempt::Accepted { receipt } => {
+            let reason = format!("accepted: {receipt}");
+            ended(NotificationState::Sent, notification.failures, reason)
+        }
+        Attempt::GiveUp { reason } => {
+            ended(NotificationState::GivenUp, failures, format!("refused for good: {reason}"))
+        }
+        Attempt::Ambiguous { reason } if notification.possible_repeat => {
+            let reason = format!("no answer a second time ({reason}); it may have arrived");
+            ended(NotificationState::GivenUp, failures, reason)
+        }
+        Attempt::Ambiguous { reason } => Settlement {
+            due_at: now + BACKOFF.after(1, jitter),
+            possible_repeat: true,
+            ..ended(
+                NotificationState::Owed,
+                failures,
+                format!("no answer ({reason}); once more, marked as a possible repeat"),
+            )
+        },
+        Attempt::Retry { reason, after } => {
+            let wait = after.unwrap_or_default().max(BACKOFF.after(failures, jitter));
+            let due_at = now + wait;
+            if due_at - notification.owed_at
+                > chrono::TimeDelta::from_std(PATIENCE).unwrap_or_default()
+            {
+                let tried = format!("not delivered within {} minutes", PATIENCE.as_secs() / 60);
+                return ended(NotificationState::GivenUp, failures, format!("{tried}: {reason}"));
+            }
+            let seconds = wait.as_secs_f64();
+            let reason = format!("{reason}; again in {seconds:.1} s");
+            Settlement { due_at, ..ended(NotificationState::Owed, failures, reason) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::domain::id::{CheckId, Region};
+    use crate::domain::notice::NoticeKind;
+
+    fn owed(failures: u32, possible_repeat: bool) -> Notification {
+        let at: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        Notification {
+            id: NotificationId(1),
+            incident: IncidentId(1),
+            recipient: Recipient::Slack("#p2".into()),
+            notice: Notice {
+                kind: NoticeKind::Failing { tier: 1 },
+                check: CheckId::new("login").expect("good"),
+                check_name: "Login".into(),
+                region: Region::new("eu").expect("good"),
+                down: vec![],
+                step: None,
+                error: "no".into(),
+                since: at,
+                failures_in_a_row: 1,
+                at,
+                runbook: None,
+            },
+            first_word: true,
+            owed_at: at,
+            failures,
+            possible_repeat,
+        }
+    }
+
+    fn retry(after: Option<u64>) -> Attempt {
+        Attempt::Retry { reason: "429".into(), after: after.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn waits_grow_and_honour_the_provider() {
+        let (n, now) = (owed(0, false), owed(0, false).owed_at);
+        assert_eq!(settle(&n, &retry(None), now, 0.0).due_at, now + TimeDelta::seconds(1));
+        assert_eq!(settle(&n, &retry(Some(30)), now, 0.0).due_at, now + TimeDelta::seconds(30));
+        let third = settle(&owed(2, false), &retry(Some(1)), now, 0.0);
+        assert_eq!((third.due_at, third.failures), (now + TimeDelta::seconds(4), 3));
+    }
+
+    #[test]
+    fn patience_ends() {
+        let n = owed(40, false);
+        let late = n.owed_at + TimeDelta::minutes(15);
+        let end = settle(&n, &retry(None), late, 0.0);
+        assert_eq!(end.state, NotificationState::GivenUp);
+        assert!(end.reason.contains("not delivered within 15 minutes: 429"));
+    }
+
+    #[test]
+    fn an_ambiguous_attempt_is_repeated_once_and_says_so() {
+        let now = owed(0, false).owed_at;
+        let lost = Attempt::Ambiguous { reason: "timed out".into() };
+        let first = settle(&owed(0, false), &lost, now, 0.0);
+        assert_eq!((first.state, first.possible_repeat), (NotificationState::Owed, true));
+        let second = settle(&owed(1, true), &lost, now, 0.0);
+        assert_eq!(second.state, NotificationState::GivenUp);
+        // A refusal after an ambiguous attempt is still retried: the repeat never left.
+        let refused = settle(&owed(1, true), &retry(None), now, 0.0);
+        assert_eq!((refused.state, refused.possible_repeat), (NotificationState::Owed, true));
+    }
+
+    #[test]
+    fn final_is_final() {
+        let now = owed(0, false).owed_at;
+        let accepted = Attempt::Accepted { receipt: "C1/17".into() };
+        assert_eq!(settle(&owed(0, false), &accepted, now, 0.0).state, NotificationState::Sent);
+        let refused = Attempt::GiveUp { reason: "channel_not_found".into() };
+        assert_eq!(settle(&owed(0, false), &refused, now, 0.0).state, NotificationState::GivenUp);
+    }
+}

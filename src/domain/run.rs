@@ -1,0 +1,323 @@
+//! A run: one execution of a check for a slot, and the report of what happened.
+
+use std::time::Duration;
+
+use super::Timestamp;
+use super::slot::Slot;
+
+/// How a run ended.
+///
+/// Unknown is our own fault (a lost agent, a crashed worker, overload): it neither counts as a
+/// failure in a row nor resets the count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// All that was expected was seen.
+    Passed,
+    /// The target, or the script that watches it, did not do what was expected.
+    Failed,
+    /// We could not tell.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word used in the store, in metrics, in JSON and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What went wrong, as far as it matters for what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// An expectation of the author was not met.
+    Expectation,
+    /// The script threw something else.
+    Exception,
+    /// The target could not be reached: name, connection, TLS or a broken answer.
+    Network,
+    /// The run was still going at its deadline.
+    Timeout,
+    /// The script ran into a limit of the sandbox: memory, stack, processor time, output.
+    Limit,
+    /// The script is not valid, or imports something that is not there.
+    Script,
+    /// The child process ended in a way that is no answer.
+    Crashed,
+    /// The previous run of the check in this region was still going.
+    Overlap,
+    /// The agent had no capacity in time.
+    Overload,
+    /// The agent was stopped.
+    Interrupted,
+}
+
+impl FailureKind {
+    /// All kinds.
+    pub const ALL: [Self; 10] = [
+        Self::Expectation,
+        Self::Exception,
+        Self::Network,
+        Self::Timeout,
+        Self::Limit,
+        Self::Script,
+        Self::Crashed,
+        Self::Overlap,
+        Self::Overload,
+        Self::Interrupted,
+    ];
+
+    /// Whether this is the target's (or the script's) failure or our own.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Expectation
+            | Self::Exception
+            | Self::Network
+            | Self::Timeout
+            | Self::Limit
+            | Self::Script => Outcome::Failed,
+            Self::Crashed | Self::Overlap | Self::Overload | Self::Interrupted => Outcome::Unknown,
+        }
+    }
+
+    /// The word used in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expectation => "expectation",
+            Self::Exception => "exception",
+            Self::Network => "network",
+            Self::Timeout => "timeout",
+            Self::Limit => "limit",
+            Self::Script => "script",
+            Self::Crashed => "crashed",
+            Self::Overlap => "overlap",
+            Self::Overload => "overload",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a run did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What sort of failure.
+    pub kind: FailureKind,
+    /// What happened, in words; the first line can stand alone.
+    pub message: String,
+    /// The name of the innermost step that was open, or failed first.
+    pub step: Option<String>,
+    /// What was expected and received, where an expectation failed.
+    pub comparison: Option<Comparison>,
+    /// Where in the script.
+    pub position: Option<Position>,
+    /// The lines of the script around the position, with a caret; plain text.
+    pub frame: Option<String>,
+}
+
+impl Failure {
+    /// A failure of which no more is known than its message.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            step: None,
+            comparison: None,
+            position: None,
+            frame: None,
+        }
+    }
+
+    /// The first line of the message.
+    pub fn headline(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
+}
+
+/// What was expected and what came instead, as the script would write the values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// What the author expected.
+    pub expected: String,
+    /// What came.
+    pub received: String,
+}
+
+/// A place in a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The file, relative to the project folder.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+/// A named part of a script, timed. Offsets count from the start of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The author's name for it.
+    pub name: String,
+    /// The index of the step around it.
+    pub parent: Option<u32>,
+    /// When it started.
+    pub start: Duration,
+    /// How long it took; `None` when the run ended first.
+    pub duration: Option<Duration>,
+    /// The first line of the error it ended with.
+    pub error: Option<String>,
+}
+
+/// One request that a run made. Offsets count from the start of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The index of the step in which it was made.
+    pub step: Option<u32>,
+    /// When it started.
+    pub start: Duration,
+    /// The method.
+    pub method: String,
+    /// The URL, with secrets masked.
+    pub url: String,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The address that was dialled, as `ip:port`.
+    pub remote: Option<String>,
+    /// Bytes of the body sent.
+    pub sent: u64,
+    /// Bytes of the body received, as they came over the wire.
+    pub received: u64,
+    /// Where the time went.
+    pub timings: Timings,
+    /// Why there is no answer.
+    pub error: Option<String>,
+}
+
+/// Where the time of a request went. A phase is `None` when it did not happen: a kept connection
+/// needs no DNS, connect or TLS, an address in the URL no DNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timings {
+    /// Resolving the name.
+    pub dns: Option<Duration>,
+    /// Opening the TCP connection.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request's first byte to the answer's first byte.
+    pub wait: Option<Duration>,
+    /// Reading the body.
+    pub download: Option<Duration>,
+}
+
+/// The level of a line that a script wrote to its console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `console.debug`
+    Debug,
+    /// `console.log` and `console.info`
+    Info,
+    /// `console.warn`
+    Warn,
+    /// `console.error`
+    Error,
+}
+
+impl LogLevel {
+    /// The word used in JSON and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A line that a script wrote to its console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When, from the start of the run.
+    pub at: Duration,
+    /// How grave.
+    pub level: LogLevel,
+    /// What; secrets masked.
+    pub text: String,
+}
+
+/// A value that a script measured with `metric()`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// The name of the metric.
+    pub name: String,
+    /// The value; finite.
+    pub value: f64,
+    /// Tags as key and value.
+    pub tags: Vec<(String, String)>,
+}
+
+/// What an agent reports of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// What was to be done.
+    pub slot: Slot,
+    /// When the run really started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Why it did not pass; `None` when it passed.
+    pub failure: Option<Failure>,
+    /// What was done and seen.
+    pub trace: Trace,
+}
+
+/// What was done and seen during a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trace {
+    /// The steps in the order in which they started.
+    pub steps: Vec<Step>,
+    /// The requests in the order in which they started.
+    pub requests: Vec<Request>,
+    /// The console.
+    pub logs: Vec<LogLine>,
+    /// Values measured by the script.
+    pub measurements: Vec<Measurement>,
+    /// What was left out to keep the report within its limits, in words.
+    pub dropped: Vec<String>,
+}
+
+impl Report {
+    /// How the run ended: a failure decides it by its kind, so that no error can pass for success.
+    pub fn outcome(&self) -> Outcome {
+        self.failure.as_ref().map_or(Outcome::Passed, |failure| failure.kind.outcome())
+    }
+
+    /// How late the run started; zero when it started early.
+    pub fn lateness(&self) -> Duration {
+        (self.started_at - self.slot.at).to_std().unwrap_or_default()
+    }
+
+    /// When the run ended.
+    pub fn finished_at(&self) -> Timestamp {
+        self.started_at + self.duration
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kind_of_failure_passes() {
+        assert!(FailureKind::ALL.iter().all(|kind| kind.outcome() != Outcome::Passed));
+    }
+
+    #[test]
+    fn the_headline_is_one_line() {
+        let failure = Failure::new(FailureKind::Exception, "Error: no\nmore");
+        assert_eq!(failure.headline(), "Error: no");
+    }
+}

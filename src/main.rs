@@ -1,0 +1,3 @@
+//! The `tripline` program.
+
+fn main() {}

@@ -1,0 +1,34 @@
+//! Telling people: the contract of a channel, and the channels.
+//!
+//! A transport takes one notification to one recipient, once, and says what came of it. It does not
+//! retry, does not decide what follows, stores nothing and reads no clock; the delivery loop does
+//! all that, so each transport is only the provider's protocol. Rendering is pure and apart from
+//! sending.
+//!
+//! To add a channel: a variant of `domain::policy::Channel`, `Target` and `Recipient`, a file here
+//! that implements [`Transport`], a line in `config`, a line in `app`, and a test against a fake
+//! that speaks the provider's HTTP.
+
+use async_trait::async_trait;
+
+use crate::domain::notification::{Attempt, Notification};
+
+/// One message on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Outbound<'a> {
+    /// What to send.
+    pub notification: &'a Notification,
+    /// The recipient's telephone number (E.164), where the channel needs one and there is one.
+    pub phone: Option<&'a str>,
+    /// Where the incident can be looked at.
+    pub link: Option<&'a str>,
+}
+
+/// One way to tell people.
+#[async_trait]
+pub trait Transport: Send + Sync + std::fmt::Debug {
+    /// Tries once, within ten seconds. Whether the message may have arrived is part of the answer:
+    /// an error before the first byte left is [`Attempt::Retry`], one after it
+    /// [`Attempt::Ambiguous`].
+    async fn send(&self, message: Outbound<'_>) -> Attempt;
+}

@@ -1,0 +1,1 @@
+//! The statsd wire format and the sink that sends our own metrics.

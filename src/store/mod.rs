@@ -1,0 +1,276 @@
+//! What is remembered: the contract that every store keeps.
+//!
+//! Methods are named after needs, not tables. A store knows nothing of policies or channels: what a
+//! result means is decided by the [`Judge`] that the caller brings, inside the transaction that
+//! stores it, so that a result, what it changed and the messages it owes are one commit.
+//!
+//! Invariants:
+//! - a run is stored once per slot, however often it is reported;
+//! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
+//! - per incident and recipient, notifications are handed out in the order in which they were owed;
+//! - no method returns part of a transaction.
+//!
+//! To add a need: add the method here with its promise, implement it in each backend, and add its
+//! test to the contract suite, which runs on every backend.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
+use crate::domain::incident::{CheckState, Decision, Incident, Transition};
+use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::policy::Channel;
+use crate::domain::run::{Failure, Outcome, Report};
+use crate::domain::slot::Slot;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process holds the store.
+    #[error("the store {path} is in use by process {holder}; stop that one first")]
+    Locked {
+        /// The store's file.
+        path: String,
+        /// The process that holds it, as far as it can be told.
+        holder: String,
+    },
+    /// The file was written by a later version.
+    #[error(
+        "the store was written by a later version of Tripline; use that version or a later one"
+    )]
+    TooNew,
+    /// The file is not a store, or is damaged.
+    #[error("the store {path} is damaged: {reason}; restore the last backup")]
+    Damaged {
+        /// The store's file.
+        path: String,
+        /// What the database says.
+        reason: String,
+    },
+    /// The database refused or failed.
+    #[error("the store failed to {what}")]
+    Database {
+        /// What was to be done.
+        what: &'static str,
+        /// What the database says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A stored value cannot be read.
+    #[error("the store holds a {what} that cannot be read: {reason}")]
+    Unreadable {
+        /// What it is.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Decides what a result means. Called inside a transaction, perhaps again if that is retried, so
+/// it must be a pure function.
+pub trait Judge: Send + Sync {
+    /// What `report` means for a check in `state`.
+    fn judge(&self, state: &CheckState, report: &Report) -> Transition;
+
+    /// What it means that `check`, which has an open incident, is no longer watched; `None` while
+    /// it still is.
+    fn judge_absent(&self, check: &CheckId, open: &Incident) -> Option<Transition>;
+}
+
+/// What became of one report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// The run.
+    pub run: RunId,
+    /// Whether it was new, or had been reported before.
+    pub novelty: Novelty,
+    /// The incident that the transition opened or changed.
+    pub incident: Option<IncidentId>,
+    /// What was decided.
+    pub transition: Transition,
+}
+
+/// Whether a run was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Novelty {
+    /// Stored now.
+    New,
+    /// Stored before; nothing changed.
+    Repeated,
+}
+
+/// A run without its trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// Its id.
+    pub id: RunId,
+    /// What was to be done.
+    pub slot: Slot,
+    /// When it really started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not pass.
+    pub failure: Option<Failure>,
+}
+
+/// Which runs to list; the latest first.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Only of this check.
+    pub check: Option<CheckId>,
+    /// Only from this region.
+    pub region: Option<Region>,
+    /// Only with this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only with slots before this.
+    pub before: Option<Timestamp>,
+    /// At most this many; the caller bounds it.
+    pub limit: u32,
+}
+
+/// Which incidents to list; the latest first.
+#[derive(Debug, Clone, Default)]
+pub struct IncidentFilter {
+    /// Only of this check.
+    pub check: Option<CheckId>,
+    /// Only open ones.
+    pub open_only: bool,
+    /// At most this many; the caller bounds it.
+    pub limit: u32,
+}
+
+/// An incident with the check it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentRecord {
+    /// Its number.
+    pub id: IncidentId,
+    /// The check.
+    pub check: CheckId,
+    /// The incident.
+    pub incident: Incident,
+}
+
+/// Everything known of one incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentHistory {
+    /// The incident.
+    pub record: IncidentRecord,
+    /// What was decided, oldest first.
+    pub decisions: Vec<(Timestamp, Decision)>,
+    /// Whom it told, in the order owed.
+    pub notifications: Vec<NotificationRecord>,
+}
+
+/// A notification and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotificationRecord {
+    /// The notification.
+    pub notification: Notification,
+    /// Where it stands.
+    pub state: NotificationState,
+    /// When it is tried next, while owed.
+    pub due_at: Timestamp,
+    /// The attempts, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// One attempt to send a notification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its outcome was known.
+    pub ended_at: Timestamp,
+    /// `accepted`, `retry`, `ambiguous` or `given_up`.
+    pub outcome: String,
+    /// The receipt or the reason.
+    pub detail: String,
+}
+
+/// What is still owed on one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The channel.
+    pub channel: Channel,
+    /// How many notifications are owed.
+    pub owed: u64,
+    /// When the oldest of them was owed.
+    pub oldest: Option<Timestamp>,
+    /// How many were given up since `since` of the question.
+    pub given_up: u64,
+}
+
+/// The contract. All times are brought by the caller; a store reads no clock.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
+    /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
+    /// or owed, from a power cut.
+    async fn record(
+        &self,
+        reports: &[Report],
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, Error>;
+
+    /// Asks `judge` about every open incident and closes those whose check is gone.
+    async fn close_absent(
+        &self,
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Result<Vec<IncidentId>, Error>;
+
+    /// Hands out notifications of `channel` that are due at `now`, at most `limit`, each leased
+    /// until `lease_until`. A notification is not due while an earlier one of the same incident to
+    /// the same recipient is still owed.
+    async fn claim_due(
+        &self,
+        channel: Channel,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Notification>, Error>;
+
+    /// When the next notification of `channel` becomes due or a lease on one runs out.
+    async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;
+
+    /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows.
+    async fn settle(
+        &self,
+        notification: NotificationId,
+        started_at: Timestamp,
+        ended_at: Timestamp,
+        attempt: &Attempt,
+        settlement: &Settlement,
+    ) -> Result<(), Error>;
+
+    /// The state of every check that has run or has an open incident.
+    async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error>;
+
+    /// Lists runs.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error>;
+
+    /// One run with everything that was reported.
+    async fn run(&self, id: RunId) -> Result<Option<Report>, Error>;
+
+    /// Lists incidents.
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRecord>, Error>;
+
+    /// Everything known of one incident.
+    async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error>;
+
+    /// What is still owed on each channel, and how much was given up after `since`.
+    async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error>;
+
+    /// Forgets runs of slots before `before`, at most `limit` of them; says how many.
+    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
+
+    /// Waits for what is under way, writes everything to the main file and lets the store go.
+    async fn close(&self);
+}
