@@ -1,0 +1,104 @@
+//! The thread that asks the scheduler what is due, exactly when something is.
+//!
+//! Tokio's timers round up to a millisecond, and a busy runtime adds more; a thread of its own that
+//! sleeps until the next slot is about a tenth of a millisecond late (figures in ARCHITECTURE.md).
+//! It only hands slots over: it never runs one, and never waits for one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::scheduler::{Due, Scheduler};
+
+/// The thread wakes at least this often, so that a clock that was set forward is noticed.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// A running metronome.
+#[derive(Debug)]
+pub struct Metronome {
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+    beat: Arc<AtomicI64>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Replace(Vec<Arc<Check>>),
+    Stop,
+}
+
+impl Metronome {
+    /// Starts the thread; `dispatch` is called on it for every slot and must return at once.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread.
+    pub fn start(
+        mut scheduler: Scheduler,
+        clock: Arc<dyn Clock>,
+        dispatch: impl Fn(Due) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (orders, inbox) = channel();
+        let beat = Arc::new(AtomicI64::new(clock.now().timestamp_millis()));
+        let beating = Arc::clone(&beat);
+        let thread = std::thread::Builder::new().name("metronome".into()).spawn(move || {
+            loop {
+                let now = clock.now();
+                beating.store(now.timestamp_millis(), Ordering::Relaxed);
+                let tick = scheduler.tick(now);
+                tick.due.into_iter().for_each(&dispatch);
+                match wait(&inbox, clock.as_ref(), tick.wake_at) {
+                    Wake::Time => {}
+                    Wake::Order(Order::Replace(checks)) => scheduler.replace(&checks),
+                    Wake::Order(Order::Stop) => return,
+                }
+            }
+        })?;
+        Ok(Self { orders, thread: Some(thread), beat })
+    }
+
+    /// Schedules other checks from now on.
+    pub fn replace(&self, checks: Vec<Arc<Check>>) {
+        // The thread is gone only when it was stopped, and then no checks are wanted.
+        let _ = self.orders.send(Order::Replace(checks));
+    }
+
+    /// When the scheduler was last asked; a time that falls behind by seconds means it hangs.
+    pub fn last_beat(&self) -> Timestamp {
+        let millis = self.beat.load(Ordering::Relaxed);
+        chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default()
+    }
+
+    /// Stops the thread. No slot is handed over afterwards.
+    pub fn stop(&mut self) {
+        let _ = self.orders.send(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Metronome {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+enum Wake {
+    Time,
+    Order(Order),
+}
+
+fn wait(inbox: &Receiver<Order>, clock: &dyn Clock, wake_at: Option<Timestamp>) -> Wake {
+    let until = wake_at.map(|wake_at| (wake_at - clock.now()).to_std().unwrap_or_default());
+    match inbox.recv_timeout(until.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)) {
+        Ok(order) => Wake::Order(order),
+        Err(RecvTimeoutError::Timeout) => Wake::Time,
+        Err(RecvTimeoutError::Disconnected) => Wake::Order(Order::Stop),
+    }
+}
