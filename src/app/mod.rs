@@ -1,1 +1,5 @@
-//! The composition root: builds the parts, introduces them to each other, runs the loops, stops them in order.
+//! The composition root: builds the parts, introduces them to each other, runs the loops, stops
+//! them in order.
+
+pub mod metronome;
+pub mod watch;
