@@ -1,0 +1,257 @@
+//! The options of a check, for scripts and for `[[check]]` alike.
+//!
+//! Both are read from a tree of values, so both have the same keys, the same rules and the same
+//! messages. Where the tree comes from is not asked here: no script is evaluated and no file read.
+
+mod defaults;
+mod expect;
+mod json;
+mod request;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use defaults::Defaults;
+pub(super) use defaults::{Known, Surroundings};
+
+use super::diagnostic::{Document, Span};
+use super::reader::{Field, Report, Table};
+use super::secret::{Part, parts};
+use super::value::Value;
+use crate::domain::check::{Check, Work};
+use crate::domain::id::{CheckId, Region};
+use crate::domain::schedule::Schedule;
+
+/// A check as far as it could be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// The id.
+    pub id: CheckId,
+    /// Whether it is to run.
+    pub enabled: bool,
+    /// The check; `None` when its options have a mistake.
+    pub check: Option<Check>,
+    /// The file it stands in.
+    pub(super) document: Document,
+    /// Where in the file its id stands.
+    pub(super) span: Span,
+}
+
+/// The longest name of a check, in characters.
+const LONGEST_NAME: usize = 120;
+
+/// Reads the options that a script exports, `None` when it exports none. `report` is about the
+/// script's file.
+pub(super) fn read_script(
+    id: CheckId,
+    options: Option<&Value>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report,
+) -> Draft {
+    let nothing = Value::new(super::value::Kind::Table(Vec::new()), Some(0..0));
+    let field = Field::root("options", options.unwrap_or(&nothing));
+    let span = field.span.clone();
+    let mut draft =
+        Draft { id, enabled: true, check: None, document: report.document().clone(), span };
+    let Some(mut table) = field.table("a table: `{ name: \"...\", every: \"1m\" }`", report) else {
+        return draft;
+    };
+    let name = table.optional("name");
+    let name = match name {
+        Some(field) => field.line(LONGEST_NAME, report),
+        None => Some(draft.id.as_str()),
+    };
+    let common = Common::read(&mut table, surroundings, report);
+    table.finish(report, |key| script_hint(key, draft.id.as_str()));
+    draft.enabled = common.enabled;
+    let work = Work::Script { entry: draft.document.path.clone() };
+    draft.check = name.and_then(|name| common.check(draft.id.clone(), name, work));
+    draft
+}
+
+/// Reads one `[[check]]`. `None` when it has no id.
+pub(super) fn read_plain(
+    mut table: Table<'_>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report,
+) -> Option<Draft> {
+    let name_field = table.optional("name");
+    let name = name_field.as_ref().and_then(|it| it.line(LONGEST_NAME, report));
+    let id = read_id(&mut table, name_field.as_ref(), name, report);
+    let common = Common::read(&mut table, surroundings, report);
+    let timeout = common.timeout;
+    let request = request::read(&mut table, timeout, surroundings, report);
+    table.finish(report, option_hint);
+    let (id, span) = id?;
+    let name = if name_field.is_some() { name } else { Some(id.as_str()) };
+    let enabled = common.enabled;
+    let check = name.zip(request);
+    let check = check.and_then(|(name, request)| {
+        common.check(id.clone(), name, Work::Request(Box::new(request)))
+    });
+    Some(Draft { enabled, check, document: report.document().clone(), span, id })
+}
+
+/// The id as written, or else made of the name.
+fn read_id(
+    table: &mut Table<'_>,
+    name_field: Option<&Field<'_>>,
+    name: Option<&str>,
+    report: &mut Report,
+) -> Option<(CheckId, Span)> {
+    if let Some(field) = table.optional("id") {
+        return Some((field.parsed(CheckId::new, report)?, field.span));
+    }
+    let Some(field) = name_field else {
+        report
+            .error(&table.span, "a check needs a `name` or an `id`")
+            .advise("add `name = \"...\"`; the id is made of it");
+        return None;
+    };
+    let id = CheckId::new(&slug(name?)).ok();
+    if id.is_none() {
+        report
+            .error(&field.span, "no id can be made of this name")
+            .advise("add an `id` of letters, digits, `.`, `_`, `-` and `/`");
+    }
+    Some((id?, field.span.clone()))
+}
+
+/// `name` in lower case with `-` in place of all that is no ASCII letter or digit.
+fn slug(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
+/// Where the recipient finds what to do, if that is written.
+struct Runbook(Option<String>);
+
+/// The options that all checks have; `None` for what has a mistake.
+struct Common {
+    schedule: Option<Schedule>,
+    regions: Option<Vec<Region>>,
+    timeout: Option<Duration>,
+    policy: Option<String>,
+    runbook: Option<Runbook>,
+    labels: Option<BTreeMap<String, String>>,
+    enabled: bool,
+}
+
+impl Common {
+    fn read(table: &mut Table<'_>, surroundings: &Surroundings<'_>, report: &mut Report) -> Self {
+        let timing = schedule::read(table, surroundings.defaults, report);
+        let regions = match table.optional("regions") {
+            Some(field) => surroundings.regions(&field, report),
+            None => Some(surroundings.defaults.regions.clone()),
+        };
+        let policy = match table.optional("policy") {
+            Some(field) => surroundings.policy(&field, report),
+            None => surroundings.default_policy(&table.span, report),
+        };
+        let runbook = match table.optional("runbook") {
+            Some(field) => field.web_url(report).map(|url| Runbook(Some(url.to_string()))),
+            None => Some(Runbook(None)),
+        };
+        let labels = match table.optional("labels") {
+            Some(field) => read_labels(&field, report),
+            None => Some(BTreeMap::new()),
+        };
+        let enabled = table.optional("enabled").and_then(|it| it.boolean(report)).unwrap_or(true);
+        let (schedule, timeout) = (timing.schedule, timing.timeout);
+        Self { schedule, regions, timeout, policy, runbook, labels, enabled }
+    }
+
+    fn check(self, id: CheckId, name: &str, work: Work) -> Option<Check> {
+        Some(Check {
+            id,
+            name: name.to_owned(),
+            schedule: self.schedule?,
+            regions: self.regions?,
+            timeout: self.timeout?,
+            policy: self.policy?,
+            runbook: self.runbook?.0,
+            labels: self.labels?,
+            work,
+        })
+    }
+}
+
+/// Labels become labels of series, so their names follow the rules for these.
+fn read_labels(field: &Field<'_>, report: &mut Report) -> Option<BTreeMap<String, String>> {
+    /// In characters.
+    const LONGEST_VALUE: usize = 200;
+    let table = field.table("a table of texts: `{ team = \"shop\" }`", report)?;
+    let mut labels = Some(BTreeMap::new());
+    for field in table.all() {
+        if !super::secret::is_name(field.name) {
+            report
+                .error(&field.key_span, format!("`{}` cannot be the name of a label", field.name))
+                .advise("use letters, digits and `_`");
+            labels = None;
+        }
+        match field.line(LONGEST_VALUE, report) {
+            Some(value) => {
+                labels.as_mut().map(|it| it.insert(field.name.to_owned(), value.to_owned()));
+            }
+            None => labels = None,
+        }
+    }
+    labels
+}
+
+/// Words that people know from elsewhere, and what they are called here.
+fn option_hint(key: &str) -> Option<String> {
+    let meant = match key.to_ascii_lowercase().as_str() {
+        "interval" | "frequency" | "period" => "every",
+        "schedule" => "cron",
+        "tz" | "zone" | "time_zone" => "timezone",
+        "locations" => "regions",
+        "tags" => "labels",
+        "disabled" | "muted" | "active" => "enabled",
+        "docs" | "playbook" => "runbook",
+        "title" => "name",
+        _ => return None,
+    };
+    Some(format!("did you mean `{meant}`?"))
+}
+
+fn script_hint(key: &str, id: &str) -> Option<String> {
+    match key {
+        "id" => Some(format!("the id of a script is its path: this one is `{id}`")),
+        "url" | "method" | "headers" | "body" | "expect" => Some(
+            "a script makes its requests itself; a check without a script is a `[[check]]` in \
+             tripline.toml"
+                .into(),
+        ),
+        _ => option_hint(key),
+    }
+}
+
+/// Checks that each secret which `text` mentions is declared.
+fn check_mentions(
+    text: &str,
+    span: &Span,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report,
+) -> Option<()> {
+    let mut result = Some(());
+    for part in parts(text) {
+        match part {
+            Part::Plain(_) => {}
+            Part::Mention(name) => {
+                result = surroundings.secret(name, span, report).and(result);
+            }
+            Part::Broken(text) => {
+                report
+                    .error(span, format!("`{}` mentions no secret", text.escape_debug()))
+                    .advise("write `${secret.NAME}`");
+                result = None;
+            }
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests;

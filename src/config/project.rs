@@ -1,0 +1,188 @@
+//! A project put together: settings and checks that fit each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::check::{self, Defaults, Draft, Surroundings};
+use super::diagnostic::{Diagnostic, Document, Span};
+use super::files::Files;
+use super::reader::Report;
+use super::settings::Settings;
+use super::value::Value;
+use crate::domain::check::Check;
+use crate::domain::id::CheckId;
+
+/// A project without mistakes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// The project folder.
+    pub root: PathBuf,
+    /// What `tripline.toml` says.
+    pub settings: Settings,
+    /// The checks that are to run, by id.
+    pub checks: BTreeMap<CheckId, Check>,
+    /// The checks that are switched off by `enabled`, by id.
+    pub disabled: BTreeMap<CheckId, Check>,
+    /// All modules: path relative to the project folder, and text.
+    pub modules: Vec<(String, String)>,
+    /// What looks like a mistake.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What the evaluation of a script's module brought to light.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script {
+    /// The path of the module, as in [`Files::entries`].
+    pub entry: String,
+    /// What it says about itself, or why it cannot be evaluated.
+    pub description: Result<Description, Diagnostic>,
+}
+
+/// What a module says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// The exported `options`.
+    pub options: Option<Value>,
+    /// Whether the default export is a function.
+    pub has_default_function: bool,
+    /// Where it and the modules that it imports name secrets.
+    pub mentions: Vec<Mention>,
+}
+
+/// A place where a module names a secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mention {
+    /// The module.
+    pub module: String,
+    /// Where in it the name starts and ends, in bytes.
+    pub span: (usize, usize),
+    /// The secret's name.
+    pub name: String,
+}
+
+impl Project {
+    /// Puts a project together from its files, what [`super::settings::read`] made of them, and
+    /// the scripts as they were evaluated.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes and warnings, file by file, when there is at least one mistake.
+    pub fn assemble(
+        files: Files,
+        (settings, diagnostics): (Option<Settings>, Vec<Diagnostic>),
+        scripts: &[Script],
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut found = [files.diagnostics.clone(), diagnostics].concat();
+        let fallback = Defaults::without_settings();
+        let surroundings = match &settings {
+            Some(settings) => Surroundings::new(&settings.defaults, Some(&settings.known)),
+            None => Surroundings::new(&fallback, None),
+        };
+        let mut drafts = settings.as_ref().map_or_else(Vec::new, |it| it.drafts.clone());
+        drafts.extend(read_scripts(&files, scripts, &surroundings, &mut found));
+        check_mentions(&files, scripts, &surroundings, &mut found);
+        check_duplicates(&drafts, &mut found);
+        let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
+            return Err(found);
+        };
+        let (mut checks, mut disabled) = (BTreeMap::new(), BTreeMap::new());
+        for draft in drafts {
+            let place = if draft.enabled { &mut checks } else { &mut disabled };
+            place.extend(draft.check.map(|check| (draft.id, check)));
+        }
+        let Files { root, modules, .. } = files;
+        Ok(Self { root, settings, checks, disabled, modules, warnings: found })
+    }
+}
+
+fn read_scripts(
+    files: &Files,
+    scripts: &[Script],
+    surroundings: &Surroundings<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for entry in files.entries() {
+        let (Some(script), Some(document)) =
+            (scripts.iter().find(|it| it.entry == entry.path), files.module(entry.path))
+        else {
+            found.push(Diagnostic::of_file(entry.path, "the script was not evaluated"));
+            continue;
+        };
+        let description = match &script.description {
+            Ok(description) => description,
+            Err(diagnostic) => {
+                found.push(diagnostic.clone());
+                continue;
+            }
+        };
+        let mut report = Report::new(document);
+        if !description.has_default_function {
+            report.error(&(0..0), "the module exports no default function").advise(
+                "write `export default async function () { ... }`, or move it to checks/lib/",
+            );
+        }
+        let options = description.options.as_ref();
+        drafts.push(check::read_script(entry.id, options, surroundings, &mut report));
+        found.extend(report.finish());
+    }
+    drafts
+}
+
+/// Checks that each secret which a module names is declared; a library that several scripts import
+/// is looked at once.
+fn check_mentions(
+    files: &Files,
+    scripts: &[Script],
+    surroundings: &Surroundings<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let described = scripts.iter().filter_map(|script| script.description.as_ref().ok());
+    let mentions: BTreeSet<&Mention> = described.flat_map(|it| &it.mentions).collect();
+    let mut report: Option<Report> = None;
+    for mention in mentions {
+        if report.as_ref().is_none_or(|report| report.document().path != mention.module) {
+            let text = files.module(&mention.module);
+            let document = text.unwrap_or_else(|| Document::new(mention.module.as_str(), ""));
+            found.extend(
+                report.replace(Report::new(document)).map(Report::finish).unwrap_or_default(),
+            );
+        }
+        let span: Span = mention.span.0..mention.span.1;
+        if let Some(report) = &mut report {
+            let _: Option<()> = surroundings.secret(&mention.name, &span, report);
+        }
+    }
+    found.extend(report.map(Report::finish).unwrap_or_default());
+}
+
+fn check_duplicates(drafts: &[Draft], found: &mut Vec<Diagnostic>) {
+    let mut first: BTreeMap<&CheckId, &Draft> = BTreeMap::new();
+    for draft in drafts {
+        let Some(other) = first.get(&draft.id) else {
+            first.insert(&draft.id, draft);
+            continue;
+        };
+        let message = format!("there is another check with the id `{}`", draft.id);
+        let mut diagnostic = Diagnostic::error(&draft.document, draft.span.clone(), message);
+        // Where something in the file is confidential, there is a diagnostic that conceals it.
+        if let Some(shown) = found.iter().find(|it| it.file == diagnostic.file) {
+            diagnostic.source = shown.source.clone();
+        }
+        if other.document.path == draft.document.path {
+            diagnostic.relate(other.span.clone(), "the other one");
+            diagnostic.advise("give one of them an `id` of its own");
+        } else {
+            let place = Diagnostic::error(&other.document, other.span.clone(), "");
+            let (line, column) = place.position();
+            let path = &other.document.path;
+            diagnostic.advise(format!(
+                "the other one is at {path}:{line}:{column}; give it another `id`, or rename this file"
+            ));
+        }
+        found.push(diagnostic);
+    }
+}
+
+#[cfg(test)]
+mod tests;

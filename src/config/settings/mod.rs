@@ -1,0 +1,197 @@
+//! All that `tripline.toml` says, as validated values.
+//!
+//! Each section has its file here, with its struct, its defaults and its reader. What a section
+//! means for another part (a transport, the store) is for `app`; nothing here opens or connects.
+
+mod agent;
+mod channels;
+mod hub;
+mod people;
+mod policy;
+mod statsd;
+mod store;
+
+use std::collections::BTreeMap;
+
+pub use agent::{Agent, PrivateAddresses, SandboxMode};
+pub use channels::{Slack, Twilio};
+pub use hub::Hub;
+pub use people::People;
+pub use statsd::{Statsd, StatsdTags};
+pub use store::Store;
+
+use super::check::{self, Defaults, Draft, Known, Surroundings};
+use super::diagnostic::Diagnostic;
+use super::files::Files;
+use super::reader::{Field, Report, Table};
+use super::secret::{Environment, Secret, Sources, is_name};
+use super::value::{Kind, parse_toml};
+use crate::domain::id::Region;
+use crate::domain::policy::Policy;
+
+/// The name of the file.
+pub const FILE: &str = "tripline.toml";
+
+/// All that `tripline.toml` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The process that stores, decides and notifies.
+    pub hub: Hub,
+    /// Where everything is kept.
+    pub store: Store,
+    /// Where measurements are sent, if anywhere.
+    pub statsd: Option<Statsd>,
+    /// How Slack is reached, if it is.
+    pub slack: Option<Slack>,
+    /// How SMS are sent, if they are.
+    pub twilio: Option<Twilio>,
+    /// Who can be told.
+    pub people: People,
+    /// What scripts may ask for by `secret("NAME")`.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The process that runs checks.
+    pub agent: Agent,
+    /// The regions that checks may name, the agent's own first.
+    pub regions: Vec<Region>,
+    /// What applies to checks that do not say.
+    pub defaults: Defaults,
+    /// All policies by name; never empty, since one is built in.
+    pub policies: BTreeMap<String, Policy>,
+    /// The `[[check]]` entries.
+    pub(super) drafts: Vec<Draft>,
+    /// What checks may refer to. It includes what was written with a mistake, so that the mistake
+    /// is told once and not again by each check that refers to it.
+    pub(super) known: Known,
+}
+
+/// Reads the settings of a project.
+///
+/// All mistakes are told. There are settings even then, with defaults in place of what is wrong, so
+/// that the checks can be read and their mistakes be told too; settings with an error among their
+/// diagnostics are for nothing else. There are none when `tripline.toml` cannot be read or parsed.
+pub fn read(files: &Files, environment: &Environment) -> (Option<Settings>, Vec<Diagnostic>) {
+    let Some(document) = &files.settings else {
+        return (None, Vec::new());
+    };
+    let mut report = Report::new(document.clone());
+    let tree = match parse_toml(&document.text) {
+        Ok(tree) => tree,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                report.error(&mistake.span, format!("not valid TOML: {}", mistake.message));
+            }
+            return (None, report.finish());
+        }
+    };
+    let sources = Sources { root: &files.root, environment };
+    let root = Field::root(FILE, &tree).table("a table", &mut report);
+    let settings = root.map(|mut root| {
+        let settings = read_sections(&mut root, sources, &mut report);
+        root.finish(&mut report, section_hint);
+        settings
+    });
+    (settings, report.finish())
+}
+
+fn section_hint(key: &str) -> Option<String> {
+    match key {
+        "rule" | "rules" => Some("this version has no rules".into()),
+        "policies" => Some("a policy is written as `[[policy]]`".into()),
+        "checks" => Some("a check is written as `[[check]]`".into()),
+        _ => None,
+    }
+}
+
+fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
+    let mut known = Known::default();
+    let hub = Hub::read(section(root, "hub", report), report);
+    let store = Store::read(section(root, "store", report), sources.root, report);
+    let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
+    let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
+    let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
+    let agent = Agent::read(section(root, "agent", report), report);
+    let (people, teams) = (section(root, "people", report), section(root, "teams", report));
+    let (people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
+    addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
+    let secrets = section(root, "secrets", report);
+    let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));
+    let written = root.optional("policy");
+    let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
+    let written = root.optional("regions");
+    let regions = read_regions(written.as_ref(), &agent.region, &mut known, report);
+    let defaults = section(root, "defaults", report);
+    let defaults = Defaults::read(defaults, &agent.region, &known, report);
+    let drafts = root.optional("check").map(|checks| {
+        let surroundings = Surroundings::new(&defaults, Some(&known));
+        let checks = tables("check", &checks, report).into_iter();
+        checks.filter_map(|it| check::read_plain(it, &surroundings, report)).collect()
+    });
+    Settings {
+        hub,
+        store,
+        statsd,
+        slack: slack.map(|(slack, _)| slack),
+        twilio,
+        people,
+        secrets: secrets.unwrap_or_default(),
+        agent,
+        regions,
+        defaults,
+        policies,
+        drafts: drafts.unwrap_or_default(),
+        known,
+    }
+}
+
+/// The table under a key of the root.
+fn section<'v>(root: &mut Table<'v>, key: &'static str, report: &mut Report) -> Option<Table<'v>> {
+    root.optional(key)?.table(&format!("a section, written as `[{key}]`"), report)
+}
+
+/// The tables written as `[[key]]`.
+fn tables<'v>(key: &str, field: &Field<'v>, report: &mut Report) -> Vec<Table<'v>> {
+    let wanted = format!("a list of sections, each written as `[[{key}]]`");
+    if !matches!(field.kind(), Kind::List(_)) {
+        field.unfit(&wanted, report).advise("with two brackets on each side");
+        return Vec::new();
+    }
+    let items = field.list(report).unwrap_or_default();
+    items.iter().filter_map(|item| item.table(&wanted, report)).collect()
+}
+
+fn read_secrets(
+    section: &Table<'_>,
+    sources: Sources<'_>,
+    known: &mut Known,
+    report: &mut Report,
+) -> BTreeMap<String, Secret> {
+    let mut secrets = BTreeMap::new();
+    for field in section.all() {
+        if !is_name(field.name) {
+            let message = format!("`{}` cannot be the name of a secret", field.name);
+            report
+                .error(&field.key_span, message)
+                .advise("use letters, digits and `_`, such as `LOGIN_PASSWORD`");
+        }
+        known.secrets.insert(field.name.to_owned());
+        if let Some(secret) = sources.secret(&field, report) {
+            secrets.insert(field.name.to_owned(), secret);
+        }
+    }
+    secrets
+}
+
+fn read_regions(
+    field: Option<&Field<'_>>,
+    own: &Region,
+    known: &mut Known,
+    report: &mut Report,
+) -> Vec<Region> {
+    let mut regions = vec![own.clone()];
+    for item in field.and_then(|it| it.list(report)).unwrap_or_default() {
+        let region = item.parsed(Region::new, report);
+        regions.extend(region.filter(|it| !regions.contains(it)));
+    }
+    known.regions.extend(regions.iter().cloned());
+    regions
+}

@@ -1,0 +1,157 @@
+//! `[people]` and `[teams]`: who can be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::channels::phone;
+use crate::config::diagnostic::Span;
+use crate::config::reader::{Field, Report, Table, no_hint};
+use crate::config::suggestion;
+use crate::domain::id::{PersonId, validate_name};
+use crate::domain::policy::Roster;
+
+/// Who can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct People {
+    /// People with their telephone numbers, and teams.
+    pub roster: Roster,
+    /// What people are called, where that is written.
+    pub names: BTreeMap<PersonId, String>,
+}
+
+/// What a policy may name. It includes what was written with a mistake, see
+/// [`crate::config::settings::Settings`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Addresses {
+    /// People, and whether a telephone number is written.
+    pub(super) people: BTreeMap<String, bool>,
+    /// Teams with their members.
+    pub(super) teams: BTreeMap<String, Vec<String>>,
+    /// The Slack channels that can be reached; `None` for all.
+    pub(super) slack: Option<SlackReach>,
+}
+
+/// The Slack channels that can be reached where there are webhooks but no bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SlackReach {
+    /// Where that is written.
+    pub(super) section: Span,
+    /// The channels.
+    pub(super) webhooks: BTreeSet<String>,
+}
+
+impl People {
+    pub(super) fn read(
+        people: Option<&Table<'_>>,
+        teams: Option<&Table<'_>>,
+        report: &mut Report,
+    ) -> (Self, Addresses) {
+        let (mut all, mut addresses) = (Self::default(), Addresses::default());
+        for field in people.into_iter().flat_map(Table::all) {
+            all.read_person(&field, &mut addresses, report);
+        }
+        for field in teams.into_iter().flat_map(Table::all) {
+            all.read_team(&field, &mut addresses, report);
+        }
+        (all, addresses)
+    }
+
+    fn read_person(&mut self, field: &Field<'_>, addresses: &mut Addresses, report: &mut Report) {
+        addresses.people.insert(field.name.to_owned(), true);
+        let id = PersonId::new(field.name);
+        if let Err(error) = &id {
+            report.error(&field.key_span, format!("`{}` is no name: {error}", field.name));
+        }
+        let wanted = format!("a section, written as `[people.{}]`", field.name);
+        let Some(mut table) = field.table(&wanted, report) else {
+            return;
+        };
+        let written = table.optional("phone");
+        addresses.people.insert(field.name.to_owned(), written.is_some());
+        let number = written.and_then(|it| it.parsed(phone, report));
+        let name = table.optional("name").and_then(|it| it.line(100, report));
+        table.finish(report, no_hint);
+        if let Ok(id) = id {
+            self.names.extend(name.map(|name| (id.clone(), name.to_owned())));
+            self.roster.people.insert(id, number);
+        }
+    }
+
+    fn read_team(&mut self, field: &Field<'_>, addresses: &mut Addresses, report: &mut Report) {
+        if let Err(error) = validate_name(field.name) {
+            report.error(&field.key_span, format!("`{}` is no name: {error}", field.name));
+        }
+        if addresses.people.contains_key(field.name) {
+            let message = format!("`{}` is both a team and a person", field.name);
+            report
+                .error(&field.key_span, message)
+                .advise("give one of them another name, so that `sms:` can tell them apart");
+        }
+        let (mut members, mut written) = (Vec::new(), Vec::new());
+        for item in field.list(report).unwrap_or_default() {
+            let Some(name) = item.text(report) else { continue };
+            let Some((known, _)) = addresses.people.get_key_value(name) else {
+                let message = format!("nobody is called `{name}` in [people]");
+                let people = addresses.people.keys().map(String::as_str);
+                let help = suggestion::did_you_mean(name, people)
+                    .unwrap_or_else(|| format!("add a section `[people.{name}]`"));
+                report.error(&item.span, message).advise(help);
+                continue;
+            };
+            if written.contains(known) {
+                report.warning(&item.span, format!("`{name}` is in this team twice"));
+                continue;
+            }
+            written.push(known.clone());
+            members.extend(PersonId::new(name));
+        }
+        addresses.teams.insert(field.name.to_owned(), written);
+        self.roster.teams.insert(field.name.to_owned(), members);
+    }
+}
+
+impl Addresses {
+    /// Checks that an SMS to `name` reaches somebody.
+    pub(super) fn check_sms(&self, name: &str, span: &Span, report: &mut Report) {
+        let phoneless = |person: &&String| self.people.get(*person) == Some(&false);
+        let member = name.to_owned();
+        let members = match self.teams.get(name) {
+            Some(members) => members,
+            None if self.people.contains_key(name) => std::slice::from_ref(&member),
+            None => {
+                let names = self.teams.keys().chain(self.people.keys()).map(String::as_str);
+                let help = suggestion::did_you_mean(name, names)
+                    .unwrap_or_else(|| format!("add `{name}` to [teams] or [people]"));
+                report.error(span, format!("`{name}` is no team and no person")).advise(help);
+                return;
+            }
+        };
+        let missing: Vec<&String> = members.iter().filter(phoneless).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let who = suggestion::listed(missing.iter().map(|it| it.as_str()));
+        let help = "add `phone = \"+...\"` in [people]";
+        if missing.len() == members.len() {
+            let message = format!("no SMS can reach `{name}`: no telephone number of {who}");
+            report.error(span, message).advise(help);
+        } else {
+            let message = format!("an SMS to `{name}` does not reach {who}: no telephone number");
+            report.warning(span, message).advise(help);
+        }
+    }
+
+    /// Checks that a message to a Slack channel has a way.
+    pub(super) fn check_slack(&self, channel: &str, span: &Span, report: &mut Report) {
+        let Some(reach) = self.slack.as_ref().filter(|it| !it.webhooks.contains(channel)) else {
+            return;
+        };
+        let near = suggestion::closest(channel, reach.webhooks.iter().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean `slack:{near}`?"),
+            None => format!("add `\"{channel}\"` to [slack.webhooks], or a `bot_token`"),
+        };
+        report
+            .error(span, format!("no webhook reaches the Slack channel `{channel}`"))
+            .advise(help);
+    }
+}

@@ -1,0 +1,180 @@
+//! `[[policy]]`: who is told, and at which stage.
+
+use std::collections::BTreeMap;
+
+use super::channels::slack_channel;
+use super::people::{Addresses, People};
+use super::tables;
+use crate::config::check::Known;
+use crate::config::diagnostic::Span;
+use crate::config::reader::{Field, Report, Table, no_hint};
+use crate::config::suggestion;
+use crate::config::value::Kind;
+use crate::domain::id::validate_name;
+use crate::domain::policy::{Policy, Quorum, Target, Tier};
+
+/// The built-in policy and those written; one written under its name takes its place.
+pub(super) fn read(
+    written: Option<&Field<'_>>,
+    addresses: &Addresses,
+    people: &People,
+    known: &mut Known,
+    report: &mut Report,
+) -> BTreeMap<String, Policy> {
+    let built_in = Policy::built_in(team_on_call(people));
+    if written.is_none()
+        && let Some(reach) = &addresses.slack
+    {
+        for target in built_in.tiers.iter().flat_map(|tier| &tier.notify) {
+            if let Target::Slack(channel) = target {
+                addresses.check_slack(channel, &reach.section, report);
+            }
+        }
+    }
+    let mut places: BTreeMap<String, Span> = BTreeMap::new();
+    let mut policies = BTreeMap::from([(built_in.name.clone(), built_in)]);
+    for mut table in written.map(|it| tables("policy", it, report)).unwrap_or_default() {
+        let name = table.required("name", "checks refer to it by its name", report);
+        let name = name.and_then(|it| Some((it.text(report)?, it)));
+        let policy = read_policy(table, addresses, report);
+        let Some((name, field)) = name else { continue };
+        if let Err(error) = validate_name(name) {
+            report.error(&field.span, format!("`{name}` is no name: {error}"));
+        }
+        if let Some(first) = places.get(name) {
+            let message = format!("a policy called `{name}` is there already");
+            report.error(&field.span, message).relate(first.clone(), "here");
+            continue;
+        }
+        places.insert(name.to_owned(), field.span);
+        if let Some(policy) = policy {
+            policies.insert(name.to_owned(), Policy { name: name.to_owned(), ..policy });
+        }
+    }
+    known.written_policies = places.keys().cloned().collect();
+    known.policies = places.into_keys().chain(policies.keys().cloned()).collect();
+    policies
+}
+
+/// The team that the built-in policy calls: `devops`, or else the only one.
+fn team_on_call(people: &People) -> Option<&str> {
+    let teams = &people.roster.teams;
+    let devops = teams.get_key_value("devops").map(|(name, _)| name);
+    let only = teams.keys().next().filter(|_| teams.len() == 1);
+    devops.or(only).map(String::as_str)
+}
+
+/// All but the name.
+fn read_policy(mut table: Table<'_>, addresses: &Addresses, report: &mut Report) -> Option<Policy> {
+    let quorum = match table.optional("quorum") {
+        Some(field) => read_quorum(&field, report),
+        None => Some(Quorum::Count(1)),
+    };
+    let recover_after = match table.optional("recover_after") {
+        Some(field) => field.integer(1..=1000, report),
+        None => Some(1),
+    };
+    let help = "say who is told: `[[policy.tier]]` with `when` and `notify`";
+    let field = table.required("tier", help, report);
+    table.finish(report, no_hint);
+    let mut tiers: Vec<Tier> = Vec::new();
+    let mut before: Option<(u32, Span)> = None;
+    for tier in tables("policy.tier", &field?, report) {
+        let Some((tier, span)) = read_tier(tier, addresses, report) else { continue };
+        if let Some((failures, place)) = &before
+            && tier.failures_in_a_row <= *failures
+        {
+            report
+                .error(&span, "a tier must need more failures in a row than the one before it")
+                .advise("write the mildest tier first")
+                .relate(place.clone(), "the one before");
+        }
+        before = Some((tier.failures_in_a_row, span));
+        tiers.push(tier);
+    }
+    Some(Policy { name: String::new(), quorum: quorum?, recover_after: recover_after?, tiers })
+}
+
+fn read_quorum(field: &Field<'_>, report: &mut Report) -> Option<Quorum> {
+    if let Kind::Integer(_) = field.kind() {
+        return field.integer(1..=1000, report).map(Quorum::Count);
+    }
+    if let Kind::Text(_) = field.kind() {
+        return field.word(&[("majority", Quorum::Majority), ("all", Quorum::All)], report);
+    }
+    field.unfit("a number of regions, `\"majority\"` or `\"all\"`", report);
+    None
+}
+
+fn read_tier(
+    mut table: Table<'_>,
+    addresses: &Addresses,
+    report: &mut Report,
+) -> Option<(Tier, Span)> {
+    const WHEN: &str = "write `when = { failures_in_a_row = 2 }`";
+    let when = table.required("when", WHEN, report);
+    let notify = table.required("notify", "write `notify = [\"slack:#p2\"]`", report);
+    table.finish(report, no_hint);
+    let failures = when.and_then(|it| it.table("a table with `failures_in_a_row`", report));
+    let failures = failures.and_then(|mut when| {
+        let field = when.required("failures_in_a_row", WHEN, report);
+        when.finish(report, no_hint);
+        let field = field?;
+        Some((field.integer(1..=10_000, report)?, field.span))
+    });
+    let mut targets: Vec<Target> = Vec::new();
+    for item in notify.and_then(|it| it.list(report)).unwrap_or_default() {
+        let Some(target) = read_target(&item, addresses, report) else { continue };
+        if targets.contains(&target) {
+            report.warning(&item.span, format!("`{target}` is named twice in this tier"));
+            continue;
+        }
+        targets.push(target);
+    }
+    let (failures_in_a_row, span) = failures?;
+    Some((Tier { failures_in_a_row, notify: targets }, span))
+}
+
+fn read_target(field: &Field<'_>, addresses: &Addresses, report: &mut Report) -> Option<Target> {
+    let text = field.filled_text(report)?;
+    match text.split_once(':') {
+        Some(("slack", channel)) => match slack_channel(channel) {
+            Ok(()) => {
+                addresses.check_slack(channel, &field.span, report);
+                Some(Target::Slack(channel.to_owned()))
+            }
+            Err(message) => {
+                report.error(&field.span, message);
+                None
+            }
+        },
+        Some(("sms", name)) => {
+            addresses.check_sms(name, &field.span, report);
+            Some(Target::Sms(name.to_owned()))
+        }
+        _ => {
+            let message = format!("`{text}` is no target");
+            let help = target_meant(text, addresses);
+            report.error(&field.span, message).advise(help);
+            None
+        }
+    }
+}
+
+/// What was probably meant by a target without a known channel.
+fn target_meant(text: &str, addresses: &Addresses) -> String {
+    const FORM: &str = "a target is `slack:#channel`, `sms:team` or `sms:person`";
+    let channel = text.split_once(':');
+    if let Some((channel, rest)) = channel
+        && let Some(near) = suggestion::closest(channel, ["slack", "sms"])
+    {
+        return format!("did you mean `{near}:{rest}`?");
+    }
+    if text.starts_with('#') {
+        return format!("did you mean `slack:{text}`?");
+    }
+    if addresses.teams.contains_key(text) || addresses.people.contains_key(text) {
+        return format!("did you mean `sms:{text}`?");
+    }
+    FORM.into()
+}
