@@ -117,6 +117,10 @@ pub enum DecisionKind {
 }
 
 impl DecisionKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Opened, Self::Escalated, Self::Resolved, Self::NotTold, Self::Ignored];
+
     /// The word used in the store and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
