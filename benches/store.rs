@@ -1,0 +1,3 @@
+//! What recording a run costs.
+
+fn main() {}
