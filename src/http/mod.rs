@@ -1,1 +1,93 @@
-//! Faces over HTTP.
+//! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
+//!
+//! Everything here reads: what the store remembers and which checks there are. Nothing here decides,
+//! writes, or keeps state of its own. No request, however wrong, ends in a panic or in an answer
+//! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
+//! belongs on loopback or behind a proxy that knows who is asking; [`guard::Hosts`] keeps web pages
+//! from reaching it through a browser.
+//!
+//! To add a route: a function with `#[utoipa::path]` in the file of its subject, a line in
+//! [`openapi::Document`], a line in [`router`]; a test fails while these differ.
+
+pub mod dto;
+pub mod guard;
+pub mod health;
+pub mod openapi;
+pub mod problem;
+pub mod serve;
+
+mod checks;
+mod incidents;
+mod parameters;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, get};
+
+pub use self::guard::Hosts;
+pub use self::health::Pulse;
+pub use self::serve::serve;
+use crate::clock::Clock;
+use crate::domain::check::Check;
+use crate::store::Store;
+
+/// The checks of the project as they are now; whoever reads the project again swaps them.
+pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
+
+/// What the API needs.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Which checks there are.
+    pub checks: CheckSnapshot,
+    /// The version of the program.
+    pub version: &'static str,
+    /// Whether the scheduler keeps up.
+    pub pulse: Arc<Pulse>,
+    /// By which names the API may be addressed.
+    pub hosts: Hosts,
+}
+
+/// All routes: paths as in the OpenAPI description.
+fn routes() -> [(&'static str, MethodRouter<Api>); 9] {
+    [
+        ("/api/v1/checks", get(checks::list)),
+        ("/api/v1/checks/{id}", get(checks::one)),
+        ("/api/v1/runs", get(runs::list)),
+        ("/api/v1/runs/{id}", get(runs::one)),
+        ("/api/v1/incidents", get(incidents::list)),
+        ("/api/v1/incidents/{id}", get(incidents::one)),
+        ("/api/v1/notifications/backlog", get(health::backlog)),
+        ("/api/v1/openapi.json", get(openapi::document)),
+        ("/healthz", get(health::health)),
+    ]
+}
+
+/// The whole face: every route, and the guards around all of them.
+pub fn router(api: Api) -> Router {
+    let mut router = Router::new();
+    for (path, methods) in routes() {
+        router = router.route(path, methods);
+    }
+    let hosts = api.hosts.clone();
+    // The last layer is the outermost: even a refusal carries the security headers.
+    router
+        .fallback(problem::unknown_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(api)
+        .layer(DefaultBodyLimit::max(guard::LONGEST_BODY))
+        .layer(from_fn(guard::bounded_time))
+        .layer(from_fn(guard::bounded_body))
+        .layer(from_fn_with_state(hosts, guard::known_host))
+        .layer(from_fn(guard::security_headers))
+}

@@ -1,0 +1,179 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::log::Format;
+
+/// The exit codes as the help shows them; a test holds that they are those of [`super::exit::Exit`].
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  Tripline itself failed; please report it if it looks like a bug
+  2  the command line is wrong
+  3  the project has mistakes
+  4  a check did not pass
+  5  the daemon that was asked does not answer";
+
+/// Signs in to your product every few seconds, the way your customers do, and tells the right people
+/// when it can't.
+///
+/// A project is a folder with `tripline.toml` and scripts in `checks/`. Start with `tripline demo`
+/// to see it work, or with `tripline init` to make a project of your own.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "tripline", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What applies to every command.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The project folder
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub project: PathBuf,
+
+    /// How much Tripline says about itself
+    ///
+    /// One of `error`, `warn`, `info`, `debug`, `trace`; or directives for parts of it, such as
+    /// `info,tripline::http=debug`.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// The form in which it says it
+    #[arg(long, global = true, value_name = "FORM", value_enum, default_value = "human")]
+    pub log_format: Format,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Make a new project with a first check
+    Init(Init),
+    /// Find mistakes in the project without running anything
+    Validate(Validate),
+    /// Run checks once, here and now, and show what happened
+    ///
+    /// Nothing is stored and nobody is told. Ends with 4 if a check did not pass.
+    Test(Test),
+    /// Watch: run the checks on schedule, and tell people when they fail
+    ///
+    /// Runs until it is interrupted. What is remembered, and whom to tell, stands in `tripline.toml`.
+    Up(Up),
+    /// Watch a small shop that breaks and recovers, to see how it looks
+    ///
+    /// Everything happens on this machine, in a folder that is removed afterwards; nobody is told.
+    Demo(Demo),
+    /// Run one script, told over standard input what to do
+    #[command(hide = true)]
+    SandboxChild,
+}
+
+/// Arguments of `tripline init`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Init {
+    /// The folder to make the project in; existing files are never overwritten
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// Arguments of `tripline validate`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Validate {
+    /// Print the mistakes as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `tripline test`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Test {
+    /// The checks to run, by id (`shop/login`) or file (`checks/shop/login.js`); all if none is named
+    #[arg(value_name = "CHECK")]
+    pub checks: Vec<String>,
+
+    /// The region to run as; the first of each check if not given
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// Print the runs as JSON, as the API has them
+    #[arg(long)]
+    pub json: bool,
+
+    /// Also write the results to this file as JUnit XML, for CI systems
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// Arguments of `tripline up`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Up {
+    /// Where the API listens, instead of the address in `tripline.toml`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// Arguments of `tripline demo`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Demo {
+    /// Where the API listens; a free port if not given
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::exit::Exit;
+
+    /// The help of `tripline WORDS --help` at a width that does not depend on the terminal.
+    fn help(words: &[&str]) -> String {
+        let mut command = Arguments::command().term_width(90);
+        command.build();
+        let mut found = &mut command;
+        for word in words {
+            found = found.find_subcommand_mut(word).expect("a command");
+        }
+        found.render_long_help().to_string()
+    }
+
+    #[test]
+    fn help_is_readable() {
+        Arguments::command().debug_assert();
+        insta::assert_snapshot!(help(&[]));
+        insta::assert_snapshot!(help(&["test"]));
+        insta::assert_snapshot!(help(&["up"]));
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code() {
+        let named: Vec<String> =
+            Exit::ALL.iter().map(|exit| format!("  {}  {}", exit.code(), exit.meaning())).collect();
+        assert_eq!(EXIT_CODES.lines().skip(1).collect::<Vec<_>>(), named);
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let parse = |words: &[&str]| Arguments::try_parse_from(words);
+        let before = parse(&["tripline", "--project", "x", "test", "--json", "login"]);
+        let after = parse(&["tripline", "test", "login", "--json", "--project", "x"]);
+        let before = before.expect("a good line");
+        assert_eq!(before, after.expect("a good line"));
+        assert_eq!(before.global.log_format, Format::Human);
+        let error = parse(&["tripline", "tset"]).expect_err("no such command").to_string();
+        assert!(error.contains("'test'"), "{error}");
+        assert_eq!(parse(&["tripline", "up", "--listen", "x"]).expect_err("bad").exit_code(), 2);
+        let child = parse(&["tripline", "sandbox-child"]).expect("a good line");
+        assert_eq!(child.command, Command::SandboxChild);
+    }
+}

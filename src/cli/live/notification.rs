@@ -1,0 +1,90 @@
+//! The lines of messages: told, not told yet, given up, or only shown.
+
+use super::Live;
+use crate::cli::look::{Glyphs, Paint, clean, columns, wrapped};
+use crate::domain::Timestamp;
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::policy::Recipient;
+
+/// The widest frame around a message, in columns.
+const WIDEST_FRAME: usize = 76;
+
+/// Where a frame begins: below the text of a line, after the time of day.
+const INDENT: usize = 10;
+
+impl Live {
+    /// The line of an attempt to send that ended at `at`, and of what follows from it.
+    pub fn attempt(
+        &self,
+        at: Timestamp,
+        notification: &Notification,
+        attempt: &Attempt,
+        settlement: &Settlement,
+    ) -> String {
+        let about = subject(&notification.notice);
+        let recipient = clean(&notification.recipient.to_string());
+        let reason = clean(&settlement.reason);
+        let (sign, paint, said) = match settlement.state {
+            NotificationState::Sent => {
+                let repeat = if notification.possible_repeat { " (possible repeat)" } else { "" };
+                let said = format!("told {recipient}: {about}{repeat}");
+                let receipt = format!("({})", clean(attempt.detail()));
+                let faint = self.look.paint(Paint::Faint, &receipt);
+                let sign = self.look.sign("→", ">");
+                let sign = self.look.paint(Paint::Accent, sign);
+                return format!("{}  {sign} {said}  {faint}", self.time(at));
+            }
+            NotificationState::Owed => (self.look.sign("…", "~"), Paint::Unsure, "not told yet"),
+            NotificationState::GivenUp => (self.look.sign("✗", "x"), Paint::Bad, "NOT TOLD"),
+            NotificationState::Superseded => {
+                (self.look.sign("·", "-"), Paint::Faint, "no longer to be told")
+            }
+        };
+        let (sign, said) = (self.look.paint(paint, sign), self.look.paint(paint, said));
+        format!("{}  {sign} {recipient} {said}: {about}: {reason}", self.time(at))
+    }
+
+    /// The block of a message that is shown instead of sent, since the channel has no credentials.
+    pub fn shown(&self, at: Timestamp, recipient: &Recipient, text: &str) -> String {
+        let sign = self.look.paint(Paint::Accent, self.look.sign("→", ">"));
+        let head = format!(
+            "{}  {sign} {} would be told (its channel is not set up):",
+            self.time(at),
+            clean(&recipient.to_string())
+        );
+        std::iter::once(head).chain(self.framed(text)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn framed(&self, text: &str) -> Vec<String> {
+        let room = self.look.width.min(WIDEST_FRAME + INDENT).saturating_sub(INDENT + 4).max(16);
+        let lines = wrapped(text, room);
+        let inner = lines.iter().map(|line| columns(line)).max().unwrap_or(0);
+        let (corners, flat, side) = match self.look.glyphs {
+            Glyphs::Unicode => (["╭", "╮", "╰", "╯"], "─", "│"),
+            Glyphs::Ascii => (["+", "+", "+", "+"], "-", "|"),
+        };
+        let margin = " ".repeat(INDENT);
+        let faint = |text: &str| self.look.paint(Paint::Faint, text);
+        let edge = |left: &str, right: &str| {
+            format!("{margin}{}", faint(&format!("{left}{}{right}", flat.repeat(inner + 2))))
+        };
+        let mut framed = vec![edge(corners[0], corners[1])];
+        framed.extend(lines.iter().map(|line| {
+            let fill = " ".repeat(inner - columns(line));
+            format!("{margin}{} {line}{fill} {}", faint(side), faint(side))
+        }));
+        framed.push(edge(corners[2], corners[3]));
+        framed
+    }
+}
+
+/// What a message is about: "login is failing (tier 2)".
+fn subject(notice: &Notice) -> String {
+    let check = &notice.check;
+    match notice.kind {
+        NoticeKind::Failing { tier } => format!("{check} is failing (tier {tier})"),
+        NoticeKind::Recovered => format!("{check} works again"),
+        NoticeKind::Withdrawn => format!("{check} is no longer watched"),
+    }
+}

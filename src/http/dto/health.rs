@@ -1,0 +1,88 @@
+//! Whether Tripline itself works.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Channel, HealthStatus, Time, millis};
+use crate::domain::Timestamp;
+use crate::store;
+
+/// Whether Tripline itself works, and what that was judged by.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Health {
+    /// The judgement; the same as the status of the answer.
+    pub status: HealthStatus,
+    /// Why it is not healthy, in sentences.
+    pub reasons: Vec<String>,
+    /// The version of the program.
+    pub version: String,
+    /// The store.
+    pub store: StoreHealth,
+    /// The scheduler.
+    pub scheduler: SchedulerHealth,
+    /// The notifications; `null` when the store does not answer.
+    pub notifications: Option<NotificationHealth>,
+}
+
+/// Whether the store answers.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct StoreHealth {
+    /// Whether a read was answered in time.
+    pub answers: bool,
+}
+
+/// Whether slots start on time.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct SchedulerHealth {
+    /// How far the scheduler is behind its next slot.
+    pub lag_ms: f64,
+}
+
+/// Whether messages leave.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct NotificationHealth {
+    /// How many are owed, over all channels.
+    pub owed: u64,
+    /// How long the oldest of them has been owed.
+    pub oldest_age_ms: Option<f64>,
+    /// How many were given up in the last 24 hours.
+    pub given_up: u64,
+}
+
+/// What is still owed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Backlog {
+    /// Each channel.
+    pub channels: Vec<ChannelBacklog>,
+    /// Since when `given_up` counts.
+    pub given_up_since: Time,
+}
+
+/// What is still owed on one channel.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct ChannelBacklog {
+    /// The channel.
+    pub channel: Channel,
+    /// How many notifications are owed.
+    pub owed: u64,
+    /// When the oldest of them was owed.
+    pub oldest_owed_at: Option<Time>,
+    /// How long that has been.
+    pub oldest_age_ms: Option<f64>,
+    /// How many were given up since `given_up_since`.
+    pub given_up: u64,
+}
+
+impl ChannelBacklog {
+    /// The twin of `backlog` at `now`.
+    pub fn new(backlog: &store::Backlog, now: Timestamp) -> Self {
+        let age = |owed: Timestamp| millis((now - owed).to_std().unwrap_or_default());
+        Self {
+            channel: backlog.channel.into(),
+            owed: backlog.owed,
+            oldest_owed_at: backlog.oldest.map(Time),
+            oldest_age_ms: backlog.oldest.map(age),
+            given_up: backlog.given_up,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Incidents, what was decided about them, and the notifications they owed.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Time,
+};
+use crate::domain::id::{CheckId, IncidentId, Region};
+use crate::domain::{Timestamp, incident, notice, policy};
+use crate::store;
+
+/// Incidents, the latest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Incidents {
+    /// The incidents.
+    pub incidents: Vec<Incident>,
+}
+
+/// A check being down, from opening to resolution.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Incident {
+    /// Its number.
+    pub id: Option<i64>,
+    /// The id of the check.
+    pub check: String,
+    /// Whether it is over.
+    pub status: IncidentStatus,
+    /// The first failed slot.
+    pub since: Time,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// When it was resolved.
+    pub resolved_at: Option<Time>,
+    /// The tiers of the policy that were reached, counted from 1.
+    pub tiers: Vec<u32>,
+    /// Everyone who is or was to be told.
+    pub told: Vec<Recipient>,
+    /// The latest failure.
+    pub cause: Cause,
+}
+
+impl Incident {
+    /// The twin of an incident of `check`.
+    pub fn new(id: Option<IncidentId>, check: &CheckId, incident: &incident::Incident) -> Self {
+        let over = incident.resolved_at.is_some();
+        Self {
+            id: id.map(|id| id.0),
+            check: check.to_string(),
+            status: if over { IncidentStatus::Resolved } else { IncidentStatus::Open },
+            since: Time(incident.since),
+            opened_at: Time(incident.opened_at),
+            resolved_at: incident.resolved_at.map(Time),
+            tiers: incident.tiers.iter().copied().collect(),
+            told: incident.told.iter().map(Recipient::from).collect(),
+            cause: Cause {
+                region: incident.cause.region.to_string(),
+                step: incident.cause.step.clone(),
+                error: incident.cause.error.clone(),
+            },
+        }
+    }
+}
+
+impl From<&store::IncidentRecord> for Incident {
+    fn from(record: &store::IncidentRecord) -> Self {
+        Self::new(Some(record.id), &record.check, &record.incident)
+    }
+}
+
+/// A failure as people are told of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Cause {
+    /// Where.
+    pub region: String,
+    /// The first failing step.
+    pub step: Option<String>,
+    /// The error in one line.
+    pub error: String,
+}
+
+/// One place that notifications go to.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Recipient {
+    /// The way.
+    pub channel: Channel,
+    /// The channel's own name for the recipient: a Slack channel, a person.
+    pub address: String,
+}
+
+impl From<&policy::Recipient> for Recipient {
+    fn from(recipient: &policy::Recipient) -> Self {
+        Self { channel: recipient.channel().into(), address: recipient.address().to_owned() }
+    }
+}
+
+/// Everything known of one incident.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct IncidentDetail {
+    /// The incident.
+    pub incident: Incident,
+    /// What was decided and why, oldest first.
+    pub history: Vec<Decision>,
+    /// Whom it told, in the order owed.
+    pub notifications: Vec<Notification>,
+}
+
+impl From<&store::IncidentHistory> for IncidentDetail {
+    fn from(history: &store::IncidentHistory) -> Self {
+        Self {
+            incident: Incident::from(&history.record),
+            history: history.decisions.iter().map(Decision::from).collect(),
+            notifications: history.notifications.iter().map(Notification::from).collect(),
+        }
+    }
+}
+
+/// A decision and its reason.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Decision {
+    /// When.
+    pub at: Time,
+    /// What was decided.
+    pub kind: DecisionKind,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+impl From<&(Timestamp, incident::Decision)> for Decision {
+    fn from((at, decision): &(Timestamp, incident::Decision)) -> Self {
+        Self { at: Time(*at), kind: decision.kind.into(), reason: decision.reason.clone() }
+    }
+}
+
+/// A message owed to one recipient and what became of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Notification {
+    /// Its number.
+    pub id: i64,
+    /// Who gets it.
+    pub recipient: Recipient,
+    /// Where it stands.
+    pub state: NotificationState,
+    /// What it says.
+    pub notice: Notice,
+    /// Whether it is the first word of the incident that the recipient hears.
+    pub first_word: bool,
+    /// When it was owed.
+    pub owed_at: Time,
+    /// When it is tried next; `null` when it is not tried again.
+    pub due_at: Option<Time>,
+    /// Failed attempts so far.
+    pub failures: u32,
+    /// Whether an earlier attempt may have arrived.
+    pub possible_repeat: bool,
+    /// The attempts, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl From<&store::NotificationRecord> for Notification {
+    fn from(record: &store::NotificationRecord) -> Self {
+        let notification = &record.notification;
+        let state = NotificationState::from(record.state);
+        Self {
+            id: notification.id.0,
+            recipient: Recipient::from(&notification.recipient),
+            state,
+            notice: Notice::from(&notification.notice),
+            first_word: notification.first_word,
+            owed_at: Time(notification.owed_at),
+            due_at: (state == NotificationState::Owed).then_some(Time(record.due_at)),
+            failures: notification.failures,
+            possible_repeat: notification.possible_repeat,
+            deliveries: record.deliveries.iter().map(Delivery::from).collect(),
+        }
+    }
+}
+
+/// What a notification says, at the moment it was decided.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Notice {
+    /// What there is to say.
+    pub kind: NoticeKind,
+    /// The tier that was reached, for `failing`.
+    pub tier: Option<u32>,
+    /// The id of the check.
+    pub check: String,
+    /// What people call it.
+    pub check_name: String,
+    /// The region whose result led to this.
+    pub region: String,
+    /// All regions that were down, in order.
+    pub down: Vec<String>,
+    /// The first failing step of the latest failure.
+    pub step: Option<String>,
+    /// The latest failure in one line.
+    pub error: String,
+    /// The first failed slot.
+    pub since: Time,
+    /// Failures in a row in the region.
+    pub failures_in_a_row: u32,
+    /// When it was decided.
+    pub at: Time,
+    /// Where the recipient finds what to do.
+    pub runbook: Option<String>,
+}
+
+impl From<&notice::Notice> for Notice {
+    fn from(notice: &notice::Notice) -> Self {
+        let tier = match notice.kind {
+            notice::NoticeKind::Failing { tier } => Some(tier),
+            notice::NoticeKind::Recovered | notice::NoticeKind::Withdrawn => None,
+        };
+        Self {
+            kind: notice.kind.into(),
+            tier,
+            check: notice.check.to_string(),
+            check_name: notice.check_name.clone(),
+            region: notice.region.to_string(),
+            down: notice.down.iter().map(Region::to_string).collect(),
+            step: notice.step.clone(),
+            error: notice.error.clone(),
+            since: Time(notice.since),
+            failures_in_a_row: notice.failures_in_a_row,
+            at: Time(notice.at),
+            runbook: notice.runbook.clone(),
+        }
+    }
+}
+
+/// One attempt to send a notification.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Delivery {
+    /// When it started.
+    pub started_at: Time,
+    /// When its outcome was known.
+    pub ended_at: Time,
+    /// What came of it.
+    pub outcome: DeliveryOutcome,
+    /// The provider's receipt or the reason.
+    pub detail: String,
+}
+
+impl From<&store::Delivery> for Delivery {
+    fn from(delivery: &store::Delivery) -> Self {
+        Self {
+            started_at: Time(delivery.started_at),
+            ended_at: Time(delivery.ended_at),
+            outcome: DeliveryOutcome::from_word(&delivery.outcome),
+            detail: delivery.detail.clone(),
+        }
+    }
+}

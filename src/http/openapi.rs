@@ -1,0 +1,101 @@
+//! The description of the API (OpenAPI 3.1), made from the functions that answer.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
+use utoipa::{Modify, OpenApi as _};
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::{Api, checks, dto, health, incidents, runs};
+
+/// The description, without the version.
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Tripline",
+        description = "Checks, their runs and incidents, and who was told. Moments are RFC 3339 \
+            in UTC; durations are numbers of milliseconds under keys that end in `_ms`; errors are \
+            problem details (RFC 9457).",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        checks::list,
+        checks::one,
+        runs::list,
+        runs::one,
+        incidents::list,
+        incidents::one,
+        health::backlog,
+        health::health,
+        document,
+    ),
+    components(schemas(dto::Problem)),
+    tags(
+        (name = "checks", description = "What is watched and how it is doing"),
+        (name = "runs", description = "What was run and what came of it"),
+        (name = "incidents", description = "What was wrong and who was told"),
+        (name = "notifications", description = "What is still owed"),
+        (name = "health", description = "Whether Tripline itself works"),
+        (name = "meta", description = "This description"),
+    ),
+    modifiers(&SharedProblems),
+)]
+pub struct Document;
+
+impl Document {
+    /// The description of this version.
+    pub fn of_version(version: &str) -> OpenApi {
+        let mut document = Self::openapi();
+        version.clone_into(&mut document.info.version);
+        document
+    }
+}
+
+/// The problems that any route may answer with, described once for all of them.
+struct SharedProblems;
+
+impl Modify for SharedProblems {
+    fn modify(&self, document: &mut OpenApi) {
+        let shared = [
+            ("400", "A parameter is wrong or not known; `parameter` names it."),
+            ("413", "The body is too long."),
+            ("421", "The daemon listens on loopback and is not called by this name."),
+            ("500", "The store failed."),
+            ("503", "No answer in time."),
+        ];
+        for path in document.paths.paths.values_mut() {
+            let Some(operation) = &mut path.get else { continue };
+            for (status, description) in shared {
+                let responses = &mut operation.responses.responses;
+                responses
+                    .entry(status.to_owned())
+                    .or_insert_with(|| RefOr::T(problem(description)));
+            }
+        }
+    }
+}
+
+fn problem(description: &str) -> Response {
+    let schema = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content)
+        .build()
+}
+
+/// This description
+///
+/// The OpenAPI description of the API.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "meta", responses(
+    (status = 200, description = "An OpenAPI 3.1 document.", body = Object),
+))]
+pub(super) async fn document(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<OpenApi>, Problem> {
+    Parameters::parse(query.as_deref(), &[])?;
+    Ok(Json(Document::of_version(api.version)))
+}

@@ -1,0 +1,96 @@
+//! Answers on a listener until told to stop.
+//!
+//! A caller that is slow, silent or greedy costs one connection of a bounded number, for a bounded
+//! time. HTTP/1.1 only: who wants more puts a proxy in front.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How many connections are open at once; more wait.
+const MOST_CONNECTIONS: usize = 256;
+
+/// How long the head of a request may take to arrive; also how long an idle connection is kept.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long requests under way may go on after the stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The pause after the system had no resources for another connection.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Answers on `listener` until `shutdown` is ready; then takes no more, finishes what is under way
+/// within five seconds, and returns.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let place = tokio::select! {
+            () = &mut shutdown => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let stream = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let (router, stop) = (router.clone(), stop.clone());
+                connections.spawn(async move {
+                    answer(stream, router, stop).await;
+                    drop(place);
+                });
+            }
+            Err(error) => refused(&error).await,
+        }
+    }
+    drop(listener);
+    stop.cancel();
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(
+            event.action = "api-drain-ended",
+            connections = connections.len(),
+            "requests to the API were cut off at the stop"
+        );
+    }
+}
+
+async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let service = TowerToHyperService::new(router);
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(DRAIN, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(event.action = "api-connection-ended", %error, "a caller went away");
+    }
+}
+
+/// A connection that is gone before it is accepted is the caller's business; anything else is a want
+/// of resources, which passes.
+async fn refused(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::warn!(event.action = "api-accept-failed", %error, "the API takes no connection");
+        tokio::time::sleep(BREATH).await;
+    }
+}

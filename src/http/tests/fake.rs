@@ -1,0 +1,337 @@
+//! A store that remembers what a test gave it, fails and hangs when told, and writes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use crate::domain::Timestamp;
+use crate::domain::check::{Check, Expectations, RequestSpec, Work};
+use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
+use crate::domain::incident::{Cause, CheckState, Decision, DecisionKind, Incident};
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::policy::{Channel, Recipient};
+use crate::domain::run::{
+    Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Position, Report, Request,
+    Step, Timings, Trace,
+};
+use crate::domain::schedule::{Cron, Interval, Schedule};
+use crate::domain::slot::Slot;
+use crate::domain::streak::Streak;
+use crate::store::{
+    Backlog, Delivery, Error, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
+    NotificationRecord, Recorded, RunFilter, RunSummary, Store,
+};
+
+const WORKS: u8 = 0;
+const FAILS: u8 = 1;
+const HANGS: u8 = 2;
+
+#[derive(Debug)]
+pub(super) struct Remembered {
+    states: BTreeMap<CheckId, CheckState>,
+    /// The latest first.
+    reports: Vec<Report>,
+    history: IncidentHistory,
+    mood: AtomicU8,
+}
+
+impl Remembered {
+    pub(super) fn fail(&self) {
+        self.mood.store(FAILS, Ordering::Relaxed);
+    }
+
+    pub(super) fn hang(&self) {
+        self.mood.store(HANGS, Ordering::Relaxed);
+    }
+
+    async fn mood(&self) -> Result<(), Error> {
+        match self.mood.load(Ordering::Relaxed) {
+            FAILS => Err(broken()),
+            HANGS => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+fn broken() -> Error {
+    Error::Database { what: "read", source: sqlx::Error::PoolClosed }
+}
+
+#[async_trait]
+impl Store for Remembered {
+    async fn record(
+        &self,
+        _: &[Report],
+        _: &dyn Judge,
+        _: Timestamp,
+    ) -> Result<Vec<Recorded>, Error> {
+        Err(broken())
+    }
+
+    async fn close_absent(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<IncidentId>, Error> {
+        Err(broken())
+    }
+
+    async fn claim_due(
+        &self,
+        _: Channel,
+        _: Timestamp,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<Notification>, Error> {
+        Err(broken())
+    }
+
+    async fn next_due(&self, _: Channel) -> Result<Option<Timestamp>, Error> {
+        Err(broken())
+    }
+
+    async fn settle(
+        &self,
+        _: NotificationId,
+        _: Timestamp,
+        _: Timestamp,
+        _: &Attempt,
+        _: &Settlement,
+    ) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        self.mood().await?;
+        Ok(self.states.clone())
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
+        self.mood().await?;
+        let wanted = |report: &&Report| {
+            filter.check.as_ref().is_none_or(|check| report.slot.check == *check)
+                && filter.region.as_ref().is_none_or(|region| report.slot.region == *region)
+                && filter.outcome.is_none_or(|outcome| report.outcome() == outcome)
+                && filter.before.is_none_or(|before| report.slot.at < before)
+        };
+        let limit = usize::try_from(filter.limit).expect("a small number");
+        let summary = |report: &Report| RunSummary {
+            id: report.slot.run_id(),
+            slot: report.slot.clone(),
+            started_at: report.started_at,
+            duration: report.duration,
+            outcome: report.outcome(),
+            failure: report.failure.clone(),
+        };
+        Ok(self.reports.iter().filter(wanted).take(limit).map(summary).collect())
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Report>, Error> {
+        self.mood().await?;
+        Ok(self.reports.iter().find(|report| report.slot.run_id() == id).cloned())
+    }
+
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRecord>, Error> {
+        self.mood().await?;
+        let record = &self.history.record;
+        let wanted = filter.check.as_ref().is_none_or(|check| record.check == *check);
+        Ok(wanted.then(|| record.clone()).into_iter().collect())
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error> {
+        self.mood().await?;
+        Ok((self.history.record.id == id).then(|| self.history.clone()))
+    }
+
+    async fn backlog(&self, _: Timestamp) -> Result<Vec<Backlog>, Error> {
+        self.mood().await?;
+        let oldest = Some(super::now() - TimeDelta::seconds(30));
+        Ok(vec![
+            Backlog { channel: Channel::Slack, owed: 1, oldest, given_up: 2 },
+            Backlog { channel: Channel::Sms, owed: 0, oldest: None, given_up: 0 },
+        ])
+    }
+
+    async fn forget_runs(&self, _: Timestamp, _: u32) -> Result<u64, Error> {
+        Err(broken())
+    }
+
+    async fn close(&self) {}
+}
+
+/// Two checks; the login has run twice in two regions and once in one, and is down in Europe.
+pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
+    let login = CheckId::new("shop/login").expect("a good name");
+    let (eu, us) = (region("eu-west-1"), region("us-east-1"));
+    let first = super::now() - TimeDelta::seconds(62);
+    let second = super::now() - TimeDelta::seconds(31);
+    let third = super::now() - TimeDelta::seconds(1);
+    let report = |region: &Region, at, failure| a_report(&login, region, at, failure);
+    let reports = vec![
+        report(&eu, third, Some(a_failure())),
+        report(&us, third, None),
+        report(&eu, second, Some(Failure::new(FailureKind::Crashed, "the worker was killed"))),
+        report(&us, second, None),
+        report(&us, first, None),
+    ];
+    let streak = |region: &Region| {
+        let own = reports.iter().rev().filter(|report| report.slot.region == *region);
+        own.fold(Streak::default(), |streak, report| {
+            streak.counting(report.outcome(), report.slot.at, 1)
+        })
+    };
+    let history = a_history(&login, &eu, third);
+    let state = CheckState {
+        streaks: [(eu.clone(), streak(&eu)), (us.clone(), streak(&us))].into(),
+        incident: Some(history.record.incident.clone()),
+    };
+    let checks = vec![Arc::new(a_script(&login, vec![eu, us])), Arc::new(a_request())];
+    let states = [(login, state)].into();
+    (checks, Remembered { states, reports, history, mood: AtomicU8::new(WORKS) })
+}
+
+fn region(name: &str) -> Region {
+    Region::new(name).expect("a good name")
+}
+
+fn a_script(id: &CheckId, regions: Vec<Region>) -> Check {
+    let every = Interval::new(Duration::from_secs(30)).expect("a good interval");
+    Check {
+        id: id.clone(),
+        name: "Sign in to the shop".into(),
+        schedule: Schedule::Every(every),
+        regions,
+        timeout: Duration::from_secs(20),
+        policy: "p2-then-p1".into(),
+        runbook: Some("https://wiki.example.com/login".into()),
+        labels: [("team".to_owned(), "shop".to_owned())].into(),
+        work: Work::Script { entry: "checks/shop/login.js".into() },
+    }
+}
+
+fn a_request() -> Check {
+    let spec = RequestSpec {
+        method: "GET".into(),
+        url: "https://ana:secret@example.com/".into(),
+        headers: vec![("authorization".into(), "Bearer ${secret.TOKEN}".into())],
+        body: None,
+        expect: Expectations::default(),
+    };
+    Check {
+        id: CheckId::new("front").expect("a good name"),
+        name: "front".into(),
+        schedule: Schedule::Cron(Box::new(Cron::parse("*/5 * * * *", "UTC").expect("good"))),
+        runbook: None,
+        labels: BTreeMap::new(),
+        work: Work::Request(Box::new(spec)),
+        ..a_script(&CheckId::new("front").expect("a good name"), vec![region("eu-west-1")])
+    }
+}
+
+fn a_failure() -> Failure {
+    Failure {
+        step: Some("sign in".into()),
+        comparison: Some(Comparison { expected: "200".into(), received: "503".into() }),
+        position: Some(Position { file: "checks/shop/login.js".into(), line: 18, column: 23 }),
+        frame: Some(
+            "  18 |   expect(home.status).toBe(200);\n     |                       ^".into(),
+        ),
+        ..Failure::new(FailureKind::Expectation, "expected 200, received 503")
+    }
+}
+
+fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Failure>) -> Report {
+    let millis = Duration::from_millis;
+    Report {
+        slot: Slot { check: check.clone(), region: region.clone(), at },
+        started_at: at + TimeDelta::milliseconds(4),
+        duration: Duration::from_micros(812_345),
+        trace: Trace {
+            steps: vec![Step {
+                name: "sign in".into(),
+                parent: None,
+                start: millis(10),
+                duration: None,
+                error: failure.as_ref().map(|failure| failure.headline().to_owned()),
+            }],
+            requests: vec![Request {
+                step: Some(0),
+                start: millis(11),
+                method: "POST".into(),
+                url: "https://shop.example.com/login".into(),
+                status: Some(503),
+                remote: Some("203.0.113.7:443".into()),
+                sent: 40,
+                received: 1234,
+                timings: Timings {
+                    dns: Some(millis(1)),
+                    wait: Some(millis(700)),
+                    ..Timings::default()
+                },
+                error: None,
+            }],
+            logs: vec![LogLine { at: millis(12), level: LogLevel::Warn, text: "slow".into() }],
+            measurements: vec![Measurement {
+                name: "logins".into(),
+                value: 17.5,
+                tags: vec![("shop".into(), "de".into())],
+            }],
+            dropped: vec!["3 log lines".into()],
+        },
+        failure,
+    }
+}
+
+fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
+    let recipient = Recipient::Slack("#p2".into());
+    let error = "expected 200, received 503".to_owned();
+    let incident = Incident {
+        id: Some(IncidentId(7)),
+        opened_at: at,
+        since: at,
+        resolved_at: None,
+        tiers: [1].into(),
+        told: [recipient.clone()].into(),
+        cause: Cause { region: eu.clone(), step: Some("sign in".into()), error: error.clone() },
+    };
+    let notice = Notice {
+        kind: NoticeKind::Failing { tier: 1 },
+        check: check.clone(),
+        check_name: "Sign in to the shop".into(),
+        region: eu.clone(),
+        down: vec![eu.clone()],
+        step: Some("sign in".into()),
+        error,
+        since: at,
+        failures_in_a_row: 1,
+        at,
+        runbook: None,
+    };
+    let notification = Notification {
+        id: NotificationId(3),
+        incident: IncidentId(7),
+        recipient,
+        notice,
+        first_word: true,
+        owed_at: at,
+        failures: 1,
+        possible_repeat: false,
+    };
+    let reason = "first failure in eu-west-1: tier 1 of policy p2-then-p1 tells slack:#p2";
+    IncidentHistory {
+        record: IncidentRecord { id: IncidentId(7), check: check.clone(), incident },
+        decisions: vec![(at, Decision { kind: DecisionKind::Opened, reason: reason.into() })],
+        notifications: vec![NotificationRecord {
+            notification,
+            state: NotificationState::Owed,
+            due_at: at + TimeDelta::seconds(1),
+            deliveries: vec![Delivery {
+                started_at: at,
+                ended_at: at + TimeDelta::milliseconds(80),
+                outcome: "retry".into(),
+                detail: "429".into(),
+            }],
+        }],
+    }
+}

@@ -1,0 +1,349 @@
+//! The router in process, over a store that remembers what a test gave it.
+
+mod fake;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use self::fake::{Remembered, a_world};
+use super::*;
+use crate::clock::Manual;
+use crate::domain::Timestamp;
+
+struct Face {
+    router: Router,
+    store: Arc<Remembered>,
+    clock: Arc<Manual>,
+    pulse: Arc<Pulse>,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: Value,
+}
+
+impl Face {
+    fn new() -> Self {
+        let (checks, store) = a_world();
+        let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
+        let pulse = Arc::new(Pulse::default());
+        let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
+        let router = router(Api {
+            store: store.clone(),
+            clock: clock.clone(),
+            checks: Arc::new(ArcSwap::from_pointee(checks)),
+            version: "1.2.3",
+            pulse: pulse.clone(),
+            hosts: Hosts::new(bound, None),
+        });
+        Self { router, store, clock, pulse }
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("never fails");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer { status, headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.answer(request(Method::GET, path, "localhost:7070", Body::empty())).await
+    }
+
+    async fn ok(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        answer.body
+    }
+
+    /// Asks for something that is refused, and gives back the problem.
+    async fn refused(&self, path: &str, status: StatusCode) -> Value {
+        let answer = self.get(path).await;
+        assert_problem(&answer, status);
+        answer.body
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-11-21T04:12:31.250Z".parse().expect("a time")
+}
+
+fn request(method: Method, path: &str, host: &str, body: Body) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path).header(header::HOST, host);
+    request.body(body).expect("a request")
+}
+
+fn assert_problem(answer: &Answer, status: StatusCode) {
+    assert_eq!(answer.status, status, "{}", answer.body);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!(answer.body["status"], status.as_u16());
+    assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+}
+
+#[tokio::test]
+async fn a_check_shows_how_it_is_doing_in_each_region() {
+    let face = Face::new();
+    insta::assert_json_snapshot!(face.ok("/api/v1/checks/shop%2Flogin").await);
+    let all = face.ok("/api/v1/checks").await;
+    let ids: Vec<&Value> =
+        all["checks"].as_array().expect("a list").iter().map(|check| &check["id"]).collect();
+    assert_eq!(ids, ["front", "shop/login"]);
+    assert_eq!(all["checks"][0]["status"], "never_run");
+}
+
+#[tokio::test]
+async fn a_run_shows_all_that_was_reported() {
+    let face = Face::new();
+    let id = face.ok("/api/v1/runs?check=shop/login&outcome=failed&limit=1").await;
+    let id = id["runs"][0]["id"].as_str().expect("an id").to_owned();
+    insta::assert_json_snapshot!(face.ok(&format!("/api/v1/runs/{id}")).await);
+}
+
+#[tokio::test]
+async fn an_incident_shows_reasons_and_deliveries() {
+    let face = Face::new();
+    insta::assert_json_snapshot!(face.ok("/api/v1/incidents/7").await);
+    assert_eq!(face.ok("/api/v1/incidents?open_only=true").await["incidents"][0]["id"], 7);
+    let none = face.ok("/api/v1/incidents?check=front").await;
+    assert_eq!(none, json!({ "incidents": [] }));
+}
+
+#[tokio::test]
+async fn pages_of_runs_lose_none_and_repeat_none() {
+    let face = Face::new();
+    for (limit, pages) in [(1, 3), (2, 3), (3, 2), (4, 2), (5, 1)] {
+        let (mut ids, mut asked, mut before) = (Vec::new(), 0, String::new());
+        loop {
+            let page = face.ok(&format!("/api/v1/runs?limit={limit}{before}")).await;
+            let runs = page["runs"].as_array().expect("a list");
+            ids.extend(runs.iter().map(|run| run["id"].to_string()));
+            asked += 1;
+            let Some(next) = page["next_before"].as_str() else { break };
+            before = format!("&before={next}");
+        }
+        ids.sort();
+        ids.dedup();
+        assert_eq!((ids.len(), asked), (5, pages), "limit {limit}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_refused_by_name() {
+    let face = Face::new();
+    let bad = StatusCode::BAD_REQUEST;
+    for (path, parameter) in [
+        ("/api/v1/runs?limit=501", "limit"),
+        ("/api/v1/runs?limit=0", "limit"),
+        ("/api/v1/runs?limit=-1", "limit"),
+        ("/api/v1/runs?outcome=maybe", "outcome"),
+        ("/api/v1/runs?before=yesterday", "before"),
+        ("/api/v1/runs?region=eu%20west", "region"),
+        ("/api/v1/runs?check=", "check"),
+        ("/api/v1/runs?check=a&check=b", "check"),
+        ("/api/v1/runs/7", "id"),
+        ("/api/v1/incidents?open_only=1", "open_only"),
+        ("/api/v1/incidents/99999999999999999999", "id"),
+        ("/api/v1/checks/%ff", "id"),
+    ] {
+        let problem = face.refused(path, bad).await;
+        assert_eq!(problem["parameter"], parameter, "{path}");
+    }
+    let problem = face.refused("/api/v1/runs?limt=5", bad).await;
+    assert_eq!(problem["detail"], "there is no parameter `limt`; did you mean `limit`?");
+    let problem = face.refused("/api/v1/checks?x=1", bad).await;
+    assert_eq!(problem["detail"], "there is no parameter `x`; this route has none");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_words() {
+    let face = Face::new();
+    let missing = StatusCode::NOT_FOUND;
+    for (path, detail) in [
+        ("/api/v1/checks/shop", "there is no check `shop` in the project"),
+        (
+            "/api/v1/checks/shop/login",
+            "there is nothing at /api/v1/checks/shop/login; a `/` in the id of a check is written \
+             `%2F`",
+        ),
+        ("/nowhere", "there is nothing at /nowhere; /api/v1/openapi.json lists what there is"),
+        ("/api/v1/incidents/8", "there is no incident 8"),
+        (
+            "/api/v1/runs/00000000-0000-8000-8000-000000000000",
+            "there is no run 00000000-0000-8000-8000-000000000000; old runs are forgotten",
+        ),
+    ] {
+        assert_eq!(face.refused(path, missing).await["detail"], detail);
+    }
+    let post = request(Method::POST, "/api/v1/runs", "localhost", Body::empty());
+    let answer = face.answer(post).await;
+    assert_problem(&answer, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers[header::ALLOW], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn strangers_and_long_bodies_stay_outside() {
+    let face = Face::new();
+    let rebound = request(Method::GET, "/api/v1/checks", "evil.example:7070", Body::empty());
+    assert_problem(&face.answer(rebound).await, StatusCode::MISDIRECTED_REQUEST);
+    let absolute = request(Method::GET, "http://evil.example/healthz", "localhost", Body::empty());
+    assert_problem(&face.answer(absolute).await, StatusCode::MISDIRECTED_REQUEST);
+    let nameless = Request::builder().uri("/healthz").body(Body::empty()).expect("a request");
+    assert_problem(&face.answer(nameless).await, StatusCode::MISDIRECTED_REQUEST);
+    let mut long = request(Method::GET, "/healthz", "localhost", Body::from(vec![0; 70_000]));
+    long.headers_mut().insert(header::CONTENT_LENGTH, 70_000.into());
+    assert_problem(&face.answer(long).await, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn health_is_a_judgement_with_reasons() {
+    let face = Face::new();
+    let healthy = face.ok("/healthz").await;
+    insta::assert_json_snapshot!(healthy);
+
+    face.clock.advance(Duration::from_secs(31));
+    let overdue = face.get("/healthz").await;
+    assert_eq!(overdue.status, StatusCode::SERVICE_UNAVAILABLE);
+    let reason = "a notification by slack has been owed for 61 s (1 owed)";
+    assert_eq!(overdue.body["reasons"], json!([reason]));
+
+    face.clock.set(now());
+    face.pulse.expect(Some(now() - TimeDelta::seconds(90)));
+    let behind = face.get("/healthz").await;
+    assert_eq!(behind.body["reasons"], json!(["the scheduler is 90 s behind"]));
+    assert_eq!(behind.body["scheduler"]["lag_ms"], 90_000.0);
+    face.pulse.expect(None);
+
+    face.store.fail();
+    let broken = face.get("/healthz").await;
+    assert_eq!(broken.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(broken.body["store"]["answers"], false);
+    assert_eq!(broken.body["notifications"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_store_is_found_out() {
+    let face = Face::new();
+    face.store.hang();
+    let health = face.get("/healthz").await;
+    assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(health.body["reasons"], json!(["the store did not answer within 2 s"]));
+    let problem = face.refused("/api/v1/checks", StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(problem["detail"], "no answer within 10 s; try again");
+}
+
+#[tokio::test]
+async fn a_failure_of_the_store_is_not_spelled_out_to_callers() {
+    let face = Face::new();
+    face.store.fail();
+    let problem = face.refused("/api/v1/incidents", StatusCode::INTERNAL_SERVER_ERROR).await;
+    assert_eq!(problem["detail"], "the store did not answer; the log of the daemon says why");
+}
+
+/// The document's schemas, closed: a key that is not described is an error, and so is a missing one.
+fn closed_schemas(document: &Value) -> Value {
+    let mut components = document["components"].clone();
+    for schema in components["schemas"].as_object_mut().expect("schemas").values_mut() {
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+            continue;
+        };
+        let keys: Vec<String> = properties.keys().cloned().collect();
+        // Labels are a free map, and none of the described types.
+        schema["additionalProperties"] = json!(false);
+        schema["required"] = json!(keys);
+    }
+    components
+}
+
+fn assert_described(document: &Value, path: &str, answer: &Answer) {
+    let media = answer.headers[header::CONTENT_TYPE].to_str().expect("text");
+    let status = answer.status.as_str();
+    let response = &document["paths"][path]["get"]["responses"][status];
+    let schema = &response["content"][media]["schema"];
+    assert!(schema.is_object(), "{path} answers {status} as {media}, which is not described");
+    let mut root = schema.clone();
+    root["components"] = closed_schemas(document);
+    let validator = jsonschema::validator_for(&root).expect("a good schema");
+    let wrong: Vec<String> = validator
+        .iter_errors(&answer.body)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{path}: {wrong:?}");
+}
+
+#[tokio::test]
+async fn the_description_is_true() {
+    let face = Face::new();
+    let document = face.ok("/api/v1/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], "1.2.3");
+
+    let mut routed: Vec<&str> = routes().iter().map(|(path, _)| *path).collect();
+    let described = document["paths"].as_object().expect("paths");
+    routed.sort_unstable();
+    assert_eq!(described.keys().collect::<Vec<_>>(), routed);
+
+    let runs = face.ok("/api/v1/runs").await;
+    let id = |outcome: &str| {
+        let mut runs = runs["runs"].as_array().expect("a list").iter();
+        let run = runs.find(|run| run["outcome"] == outcome).expect("such a run");
+        run["id"].as_str().expect("an id").to_owned()
+    };
+    for (path, asked) in [
+        ("/api/v1/checks", "/api/v1/checks".to_owned()),
+        ("/api/v1/checks", "/api/v1/checks?x=y".to_owned()),
+        ("/api/v1/checks/{id}", "/api/v1/checks/shop%2Flogin".to_owned()),
+        ("/api/v1/checks/{id}", "/api/v1/checks/front".to_owned()),
+        ("/api/v1/checks/{id}", "/api/v1/checks/nowhere".to_owned()),
+        ("/api/v1/runs", "/api/v1/runs?limit=2".to_owned()),
+        ("/api/v1/runs", "/api/v1/runs?limit=0".to_owned()),
+        ("/api/v1/runs/{id}", format!("/api/v1/runs/{}", id("failed"))),
+        ("/api/v1/runs/{id}", format!("/api/v1/runs/{}", id("passed"))),
+        ("/api/v1/runs/{id}", "/api/v1/runs/x".to_owned()),
+        ("/api/v1/incidents", "/api/v1/incidents".to_owned()),
+        ("/api/v1/incidents/{id}", "/api/v1/incidents/7".to_owned()),
+        ("/api/v1/incidents/{id}", "/api/v1/incidents/8".to_owned()),
+        ("/api/v1/notifications/backlog", "/api/v1/notifications/backlog".to_owned()),
+        ("/api/v1/openapi.json", "/api/v1/openapi.json".to_owned()),
+        ("/healthz", "/healthz".to_owned()),
+    ] {
+        assert_described(&document, path, &face.get(&asked).await);
+    }
+    face.store.fail();
+    for (path, asked) in [("/healthz", "/healthz"), ("/api/v1/runs", "/api/v1/runs")] {
+        assert_described(&document, path, &face.get(asked).await);
+    }
+}
+
+#[tokio::test]
+async fn the_server_answers_until_it_is_told_to_stop() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(listener, Face::new().router, async {
+        stopped.await.ok();
+    }));
+    let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
+    let mut head = [0; 15];
+    kept.read_exact(&mut head).await.expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+
+    stop.send(()).expect("still serving");
+    // An idle connection does not hold the stop up: it is closed.
+    let mut rest = Vec::new();
+    kept.read_to_end(&mut rest).await.expect("closed in order");
+    serving.await.expect("no panic");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
