@@ -12,7 +12,13 @@
 //! - everything that the child said before it ended is kept;
 //! - this module opens no connection and knows no secret: the [`Host`] does.
 
+pub mod child;
+pub mod engine;
+mod frame;
+mod port;
+mod probe;
 pub mod protocol;
+mod seal;
 
 use std::time::Duration;
 
