@@ -10,9 +10,9 @@ use std::process::exit;
 
 use super::engine::{Engine, Port as _};
 use super::port::StandardInput;
+use super::probe;
 use super::protocol::FromChild;
 use super::seal::{self, Terms};
-use super::probe;
 
 /// The first argument of the program that makes it a child.
 pub const ARGUMENT: &str = "sandbox-child";
@@ -47,11 +47,15 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ! {
     };
     let before = orders.probe.then(probe::before);
     let mut missing = seal::process(orders.terms);
-    let engine = move || {
-        missing.extend(seal::last());
-        match before {
-            Some(before) => probe::run(&before, &missing),
-            None => serve(missing),
+    let engine = move || match before {
+        Some(mut found) => {
+            found.extend(probe::between());
+            missing.extend(seal::last());
+            probe::run(found, &missing)
+        }
+        None => {
+            missing.extend(seal::last());
+            serve(missing)
         }
     };
     let thread = std::thread::Builder::new().name("engine".to_owned()).stack_size(seal::STACK);
@@ -79,9 +83,8 @@ fn orders(mut arguments: impl Iterator<Item = OsString>) -> Option<Orders> {
 fn serve(missing: Vec<String>) -> i32 {
     let engine = Engine::prepare();
     let mut port = StandardInput;
-    let served = port
-        .send(&FromChild::Ready { missing })
-        .and_then(|()| engine.serve(Box::new(port)));
+    let served =
+        port.send(&FromChild::Ready { missing }).and_then(|()| engine.serve(Box::new(port)));
     match served {
         Ok(()) => DONE,
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => MESSAGE_TOO_LONG,
@@ -95,9 +98,9 @@ fn serve(missing: Vec<String>) -> i32 {
 /// Says where the panic was, in one line, and ends the process. The message of a panic is left
 /// out: it can quote what the script was working on.
 fn end_after(panic: &PanicHookInfo<'_>) -> ! {
-    let place = panic.location().map_or_else(String::new, |at| {
-        format!(" at {}:{}", short_path(at.file()), at.line())
-    });
+    let place = panic
+        .location()
+        .map_or_else(String::new, |at| format!(" at {}:{}", short_path(at.file()), at.line()));
     last_words(&format!("panicked{place}"));
     exit(PANICKED);
 }

@@ -49,7 +49,12 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadFrame> {
 /// The length that a header announces.
 pub(super) fn announced(header: [u8; HEADER], most: usize) -> Result<usize, BadFrame> {
     let length = u32::from_le_bytes(header) as usize;
-    if length > most { Err(BadFrame::TooLong { length, most }) } else { Ok(length) }
+    check_length(length, most).map(|()| length)
+}
+
+/// Whether a length is within what the receiver takes.
+pub(super) fn check_length(length: usize, most: usize) -> Result<(), BadFrame> {
+    if length > most { Err(BadFrame::TooLong { length, most }) } else { Ok(()) }
 }
 
 /// Takes the first whole message off the front of `buffer`, if there is one.

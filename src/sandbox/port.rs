@@ -10,11 +10,9 @@ use rustix::io::Errno;
 
 use super::engine::{Port, Received};
 use super::frame::{self, HEADER};
+use super::outbox::MAX_FRAME_TO_CHILD;
 use super::protocol::{FromChild, MAX_FRAME_FROM_CHILD};
 use crate::clock::Stopwatch;
-
-/// The longest frame that is taken from the parent, which is trusted not to send longer ones.
-const MAX_FRAME_FROM_PARENT: usize = 256 << 20;
 
 /// The socket on standard input.
 #[derive(Debug)]
@@ -38,7 +36,7 @@ impl Port for StandardInput {
         if !read_exact(&mut header)? {
             return Ok(Received::Closed);
         }
-        let length = frame::announced(header, MAX_FRAME_FROM_PARENT).map_err(io::Error::other)?;
+        let length = frame::announced(header, MAX_FRAME_TO_CHILD).map_err(io::Error::other)?;
         let mut body = vec![0; length];
         if !read_exact(&mut body)? {
             return Ok(Received::Closed);

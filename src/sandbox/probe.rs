@@ -30,7 +30,10 @@ const ATTEMPTS: &[Attempt] = &[
     ("start a thread", || std::thread::Builder::new().spawn(|| ()).map(drop)),
     ("make a pipe", || io::pipe().map(drop)),
     ("duplicate a descriptor", || Ok(rustix::io::dup(rustix::stdio::stderr()).map(drop)?)),
-    ("write to standard output", || Ok(rustix::io::write(rustix::stdio::stdout(), b"x").map(drop)?)),
+    (
+        "write to standard output",
+        || Ok(rustix::io::write(rustix::stdio::stdout(), b"x").map(drop)?),
+    ),
     #[cfg(target_os = "linux")]
     ("kill the parent", linux::kill_parent),
     #[cfg(target_os = "linux")]
@@ -47,6 +50,16 @@ const ATTEMPTS: &[Attempt] = &[
     ("outlive the parent", linux::outlive_parent),
     #[cfg(target_os = "linux")]
     ("change its priority", linux::change_priority),
+];
+
+/// What Landlock refuses by itself, tried before seccomp is up.
+#[cfg(target_os = "linux")]
+const ATTEMPTS_WITHOUT_SECCOMP: &[Attempt] = &[
+    ("without seccomp, read a file", || std::fs::read("/etc/passwd").map(drop)),
+    ("without seccomp, list a folder", || std::fs::read_dir("/").map(drop)),
+    ("without seccomp, write a file", || std::fs::write("/tmp/tripline-probe", b"x")),
+    ("without seccomp, start a program", || Command::new("/bin/true").spawn().map(drop)),
+    ("without seccomp, kill the parent", linux::kill_parent),
 ];
 
 #[cfg(target_os = "linux")]
@@ -99,7 +112,9 @@ mod linux {
 pub(super) fn before() -> Vec<String> {
     let variables = std::env::vars_os().count();
     let mut descriptors: Vec<String> = std::fs::read_dir("/proc/self/fd")
-        .map(|found| found.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .map(|found| {
+            found.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+        })
         .unwrap_or_default();
     descriptors.sort();
     // One of them was open for the listing alone.
@@ -112,17 +127,30 @@ pub(super) fn before() -> Vec<String> {
     ]
 }
 
-/// Tries everything and prints what came of it.
-pub(super) fn run(before: &[String], missing: &[String]) -> i32 {
-    let mut lines = before.to_vec();
-    lines.push(format!("missing: {}", missing.join(", ")));
-    for (name, attempt) in ATTEMPTS {
-        lines.push(match attempt() {
-            Ok(()) => format!("{name}: allowed"),
-            Err(error) => format!("{name}: refused, {error}"),
-        });
-    }
-    for line in lines {
+/// Tries what can be tried between the first layers and the last.
+#[cfg(target_os = "linux")]
+pub(super) fn between() -> Vec<String> {
+    try_all(ATTEMPTS_WITHOUT_SECCOMP)
+}
+
+/// Nothing stands between the layers elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn between() -> Vec<String> {
+    Vec::new()
+}
+
+fn try_all(attempts: &[Attempt]) -> Vec<String> {
+    let attempt = |(name, attempt): &Attempt| match attempt() {
+        Ok(()) => format!("{name}: allowed"),
+        Err(error) => format!("{name}: refused, {error}"),
+    };
+    attempts.iter().map(attempt).collect()
+}
+
+/// Tries everything under the full seal, and prints what came of it and what was found before.
+pub(super) fn run(before: Vec<String>, missing: &[String]) -> i32 {
+    let lines = [before, vec![format!("missing: {}", missing.join(", "))], try_all(ATTEMPTS)];
+    for line in lines.concat() {
         _ = writeln!(io::stderr(), "{line}");
     }
     DONE

@@ -20,13 +20,16 @@ const NOBODY: u32 = 65534;
 /// (connecting, signals) the system call filter refuses, too.
 const LANDLOCK: ABI = ABI::V6;
 
+/// A layer with its name.
+type Layer = (&'static str, fn(Terms) -> io::Result<()>);
+
 /// Puts up what covers the whole process or is inherited by threads; call it on the first thread,
 /// before there is another. Returns the names of the layers that are missing.
 ///
 /// The order matters: the change of user forgets the signal of the parent's death, and opening
 /// Landlock's rule set takes a descriptor.
 pub(in super::super) fn process(terms: Terms) -> Vec<String> {
-    let layers: [(&str, fn(Terms) -> io::Result<()>); 6] = [
+    let layers: [Layer; 6] = [
         ("limits", limits),
         ("a user without rights", user),
         ("no dump", |_| Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)),
