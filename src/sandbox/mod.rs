@@ -12,6 +12,7 @@
 //! - everything that the child said before it ended is kept;
 //! - this module opens no connection and knows no secret: the [`Host`] does.
 
+pub mod engine;
 pub mod protocol;
 
 use std::time::Duration;
