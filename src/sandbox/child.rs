@@ -47,15 +47,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ! {
     };
     let before = orders.probe.then(probe::before);
     let mut missing = seal::process(orders.terms);
-    let engine = move || match before {
-        Some(mut found) => {
-            found.extend(probe::between());
-            missing.extend(seal::last());
-            probe::run(found, &missing)
-        }
-        None => {
-            missing.extend(seal::last());
-            serve(missing)
+    let engine = move || {
+        let before = before.map(|found| [found, probe::between()].concat());
+        missing.extend(seal::last());
+        match before {
+            Some(found) => probe::run(found, &missing),
+            None => serve(missing),
         }
     };
     let thread = std::thread::Builder::new().name("engine".to_owned()).stack_size(seal::STACK);
