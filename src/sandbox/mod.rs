@@ -12,7 +12,28 @@
 //! - everything that the child said before it ended is kept;
 //! - this module opens no connection and knows no secret: the [`Host`] does.
 
+mod caps;
+pub mod child;
+mod demand;
+pub mod end;
+pub mod engine;
+mod frame;
+mod outbox;
+pub mod pool;
+mod port;
+mod probe;
+mod process;
+mod processor;
 pub mod protocol;
+mod questions;
+pub mod run;
+mod seal;
+mod spawner;
+
+pub use end::{End, Limits};
+pub use pool::{Lease, Options, Pool, Seal};
+pub use process::Remains;
+pub use run::{Ran, describe, run, run_in};
 
 use std::time::Duration;
 
