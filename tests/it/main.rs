@@ -1,3 +1,8 @@
 //! The one test binary: a file a subject.
 
 mod architecture;
+mod django;
+mod hostile;
+mod oidc;
+mod statsd_daemon;
+mod support;

@@ -1,17 +1,17 @@
 // An OpenID provider for the tests: one public client, PKCE required, login and consent pages.
-// Usage: node provider.mjs PORT REDIRECT_URI
+// Usage: node provider.mjs PORT CLIENT_ID REDIRECT_URI
 import Provider from "oidc-provider";
 
-const [port, redirectUri] = process.argv.slice(2);
-if (!port || !redirectUri) {
-  console.error("usage: node provider.mjs PORT REDIRECT_URI");
+const [port, clientId, redirectUri] = process.argv.slice(2);
+if (!port || !clientId || !redirectUri) {
+  console.error("usage: node provider.mjs PORT CLIENT_ID REDIRECT_URI");
   process.exit(2);
 }
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
     {
-      client_id: "tripline",
+      client_id: clientId,
       application_type: "native",
       token_endpoint_auth_method: "none",
       redirect_uris: [redirectUri],
