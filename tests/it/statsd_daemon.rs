@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::dashboard::{self, Asked};
 use crate::support::site::Site;
 use crate::support::targets::statsd;
 use crate::support::tripline::{Project, REGION};
@@ -43,6 +44,23 @@ async fn every_run_is_counted_and_timed_in_lines_that_the_daemon_understands() {
         assert!(sink.timer(&timer).iter().all(|time| *time > 0.0 && *time < 20_000.0));
     }
     assert_eq!(sink.counter("statsd.bad_lines_seen"), Some(0.0));
+
+    // What the dashboard asks for is what arrived. No run was unknown, so that word is left out.
+    let here = |name: &str, check: &str| {
+        name.replace("$prefix", "trip").replace("$check", check).replace("$region", REGION)
+    };
+    for asked in dashboard::asked() {
+        let answered = ["good", "bad"].into_iter().any(|check| match &asked {
+            Asked::Counter(name) if name.ends_with(".unknown") => true,
+            Asked::Counter(name) => {
+                let (name, outcomes) = name.rsplit_once('.').expect("a name has parts");
+                let mut outcomes = outcomes.trim_matches(['{', '}']).split(',');
+                outcomes.any(|it| sink.counter(&here(&format!("{name}.{it}"), check)).is_some())
+            }
+            Asked::Timer(name) => !sink.timer(&here(name, check)).is_empty(),
+        });
+        assert!(answered, "the dashboard asks in vain for {asked:?}");
+    }
 }
 
 fn whole(number: usize) -> f64 {
