@@ -1,3 +1,9 @@
 //! The one test binary: a file a subject.
 
 mod architecture;
+mod dashboard;
+mod django;
+mod hostile;
+mod oidc;
+mod statsd_daemon;
+mod support;

@@ -145,6 +145,8 @@ pub struct Notification {
     pub notice: Notice,
     /// Whether it is the first word of the incident that the recipient hears.
     pub first_word: bool,
+    /// Why it stands there; `null` before the first attempt.
+    pub reason: Option<String>,
     /// When it was owed.
     pub owed_at: Time,
     /// When it is tried next; `null` when it is not tried again.
@@ -167,6 +169,7 @@ impl From<&store::NotificationRecord> for Notification {
             state,
             notice: Notice::from(&notification.notice),
             first_word: notification.first_word,
+            reason: record.reason.clone(),
             owed_at: Time(notification.owed_at),
             due_at: (state == NotificationState::Owed).then_some(Time(record.due_at)),
             failures: notification.failures,

@@ -23,8 +23,8 @@ use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
 use crate::store::{
-    Backlog, Delivery, Error, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
-    NotificationRecord, Recorded, RunFilter, RunSummary, Store,
+    Backlog, DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, IncidentRecord,
+    Judge, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
 };
 
 const WORKS: u8 = 0;
@@ -142,6 +142,10 @@ impl Store for Remembered {
     async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error> {
         self.mood().await?;
         Ok((self.history.record.id == id).then(|| self.history.clone()))
+    }
+
+    async fn decisions(&self, _: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
+        Err(broken())
     }
 
     async fn backlog(&self, _: Timestamp) -> Result<Vec<Backlog>, Error> {
@@ -326,6 +330,7 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
             notification,
             state: NotificationState::Owed,
             due_at: at + TimeDelta::seconds(1),
+            reason: Some("429; again in 1.0 s".into()),
             deliveries: vec![Delivery {
                 started_at: at,
                 ended_at: at + TimeDelta::milliseconds(80),

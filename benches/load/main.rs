@@ -1,0 +1,102 @@
+//! The load harness: `cargo bench --bench load -- [--realtime] [scenario...]`.
+//!
+//! It runs the optimised binary on generated projects against a target server in a process of its
+//! own, and prints a table. Loads are open loops (schedules), costs are processor time of all
+//! processes, and lateness is measured where it matters: when the request reaches the target, beside
+//! a control that is nothing but timers. Slots follow from the schedules, so nobody has to be asked
+//! when a request was meant to come.
+//!
+//! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
+//! `alert`, `start`. With `--realtime`, the measured programs and the target run under `chrt -r`, so
+//! that what else the machine does disturbs less.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
+
+mod client;
+mod control;
+mod daemon;
+mod lateness;
+mod machine;
+mod project;
+mod scenarios;
+mod statistics;
+mod target;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+/// How a scenario is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Priority {
+    /// Like any other program.
+    Usual,
+    /// Under `chrt -r`.
+    Realtime,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+struct Row {
+    what: String,
+    value: String,
+}
+
+impl Row {
+    fn new(what: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { what: what.into(), value: value.into() }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.first().map(String::as_str) {
+        Some(target::ROLE) => target::serve(&arguments[1..]),
+        Some(control::ROLE) => control::run(&arguments[1..]),
+        _ => harness(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the harness failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn harness(arguments: &[String]) -> Result<()> {
+    let mut priority = Priority::Usual;
+    let mut chosen = Vec::new();
+    for argument in arguments {
+        match argument.as_str() {
+            // Cargo says this to every benchmark.
+            "--bench" => {}
+            "--realtime" => priority = Priority::Realtime,
+            name => chosen.push(name),
+        }
+    }
+    if let Some(unknown) = chosen.iter().find(|name| scenarios::named(name).is_none()) {
+        let names: Vec<&str> = scenarios::ALL.iter().map(|(name, _)| *name).collect();
+        bail!("there is no scenario `{unknown}`; there are {}", names.join(", "));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("failed to start a runtime")?;
+    // An error means that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    println!("{}", machine::description());
+    for (name, scenario) in scenarios::ALL {
+        if !chosen.is_empty() && !chosen.contains(&name) {
+            continue;
+        }
+        eprintln!("{name} ...");
+        let rows = runtime.block_on(scenario(priority)).with_context(|| format!("in {name}"))?;
+        println!("\n{name}");
+        let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
+        for row in rows {
+            println!("  {:width$}  {}", row.what, row.value);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Generated projects.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+/// The region of the agent.
+pub(crate) const REGION: &str = "load";
+
+/// A project folder being written.
+#[derive(Debug)]
+pub(crate) struct Project {
+    folder: TempDir,
+    settings: String,
+}
+
+impl Project {
+    /// A project without checks that sends metrics to `statsd_port` of 127.0.0.1.
+    pub(crate) fn new(statsd_port: u16) -> Result<Self> {
+        let folder = TempDir::new().context("failed to make a temporary folder")?;
+        fs::create_dir(folder.path().join("checks"))?;
+        let settings = format!("[statsd]\nsend_to = \"127.0.0.1:{statsd_port}\"\n");
+        Ok(Self { folder, settings })
+    }
+
+    /// Adds tables to `tripline.toml`.
+    pub(crate) fn settings(&mut self, text: &str) {
+        self.settings.push_str(text);
+    }
+
+    /// Adds a check that is one request.
+    pub(crate) fn url_check(&mut self, name: &str, url: &str, every: &str, more: &str) {
+        // Writing to a text cannot fail.
+        let _ = write!(
+            self.settings,
+            "[[check]]\nname = \"{name}\"\nurl = \"{url}\"\nevery = \"{every}\"\n{more}\n"
+        );
+    }
+
+    /// Adds a check that is a script.
+    pub(crate) fn script(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.path().join("checks").join(format!("{name}.js"));
+        fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+    }
+
+    /// Writes `tripline.toml`; the daemon will listen at `listen`.
+    pub(crate) fn write(&self, listen: &str) -> Result<()> {
+        let settings = &self.settings;
+        let text =
+            format!("[hub]\nlisten = \"{listen}\"\n[agent]\nregion = \"{REGION}\"\n{settings}");
+        let path = self.path().join("tripline.toml");
+        fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// A sign-in of a hundred lines with three requests.
+pub(crate) fn login_script(url: &str, every: &str) -> String {
+    include_str!("login.js").replace("{{URL}}", url).replace("{{EVERY}}", every)
+}
+
+/// A script of one request.
+pub(crate) fn short_script(name: &str, url: &str, every: &str) -> String {
+    format!(
+        "import {{ expect }} from \"tripline\";\n\
+         export const options = {{ every: \"{every}\" }};\n\
+         export default async function () {{\n  \
+           const answer = await fetch(\"{url}/{name}\");\n  \
+           expect(answer.status).toBe(200);\n\
+         }}\n"
+    )
+}

@@ -1,0 +1,82 @@
+//! A small site whose health is a switch, and which remembers who came.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::response::Html;
+use tokio::task::JoinHandle;
+use tripline::clock::{Clock, System};
+use tripline::domain::Timestamp;
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    /// The path with the query.
+    pub(crate) path: String,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+/// A site that answers each request with the status it was told; it ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Site {
+    address: SocketAddr,
+    state: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    status: AtomicU16,
+    visits: Mutex<Vec<Visit>>,
+}
+
+impl Site {
+    /// Starts a healthy site on a free port.
+    pub(crate) async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let state = Arc::new(Shared { status: AtomicU16::new(200), visits: Mutex::default() });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("axum serves until it is dropped");
+        });
+        Self { address, state, task }
+    }
+
+    /// Where it is, as `http://...` without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers with `status` from now on.
+    pub(crate) fn answer(&self, status: u16) {
+        self.state.status.store(status, Ordering::SeqCst);
+    }
+
+    /// The requests so far.
+    pub(crate) fn visits(&self) -> Vec<Visit> {
+        self.state.visits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    OriginalUri(uri): OriginalUri,
+) -> (StatusCode, Html<&'static str>) {
+    let path = uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    let visit = Visit { path, at: System.now() };
+    shared.visits.lock().unwrap_or_else(PoisonError::into_inner).push(visit);
+    let status = StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).expect("a status");
+    (status, Html("<!doctype html><title>Site</title><h1>Welcome</h1>"))
+}

@@ -1,0 +1,319 @@
+//! The real binary: projects in temporary folders, runs of `tripline test`, and daemons.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+use tripline::domain::Timestamp;
+
+use super::http;
+use super::port;
+use super::process::{self, Process};
+use super::wait::{until, until_true};
+
+/// How long the daemon may take to start, and to stop, on a busy machine.
+const START: Duration = Duration::from_secs(30);
+const STOP: Duration = Duration::from_secs(20);
+
+/// The region of the agent in the tests.
+pub(crate) const REGION: &str = "test";
+
+/// A project folder.
+#[derive(Debug)]
+pub(crate) struct Project {
+    folder: TempDir,
+    settings: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Project {
+    /// A project without settings and without checks.
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::create_dir(folder.path().join("checks")).expect("a temporary folder can be written");
+        let project = Self { folder, settings: String::new(), environment: Vec::new() };
+        project.write_settings("");
+        project
+    }
+
+    /// Adds tables to `tripline.toml`; `[hub]` and `[agent]` are written already.
+    pub(crate) fn toml(mut self, text: &str) -> Self {
+        self.settings.push_str(text);
+        self.settings.push('\n');
+        self.write_settings("");
+        self
+    }
+
+    /// Adds `checks/NAME`.
+    pub(crate) fn script(self, name: &str, text: &str) -> Self {
+        let path = self.path().join("checks").join(name);
+        fs::write(path, text).expect("a temporary folder can be written");
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs `tripline test --json` with `arguments` and waits for its end.
+    pub(crate) async fn test(&self, arguments: &[&str]) -> Tested {
+        let mut command = self.command();
+        command.args(["test", "--json"]).args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the task was not aborted")
+            .expect("the binary can be started");
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let runs = match serde_json::from_str::<Runs>(&stdout) {
+            Ok(list) => list.runs,
+            Err(_) if stdout.trim().is_empty() => Vec::new(),
+            Err(error) => panic!("not the JSON of runs: {error}\n{stdout}\n{stderr}"),
+        };
+        Tested { code: output.status.code(), runs, stderr }
+    }
+
+    /// Runs `tripline test --json` on the one check of the project.
+    pub(crate) async fn test_one(&self) -> Run {
+        let mut tested = self.test(&[]).await;
+        assert_eq!(tested.runs.len(), 1, "{tested:#?}");
+        tested.runs.remove(0)
+    }
+
+    /// Starts `tripline up` and waits until it answers.
+    pub(crate) async fn up(&self) -> Daemon {
+        let daemon = self.spawn();
+        daemon.answers().await
+    }
+
+    fn spawn(&self) -> Daemon {
+        let listen = format!("127.0.0.1:{}", port::free());
+        self.write_settings(&format!("[hub]\nlisten = \"{listen}\"\n"));
+        let mut command = self.command();
+        command.arg("up");
+        let log = self.path().join("daemon.log");
+        let process = Process::start("tripline up", &mut command, log);
+        Daemon { process, api: format!("http://{listen}"), client: http::client() }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+        command.current_dir(self.path()).env("NO_COLOR", "1").env("NO_PROXY", "127.0.0.1");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn write_settings(&self, hub: &str) {
+        let text = format!("{hub}[agent]\nregion = \"{REGION}\"\n{}", self.settings);
+        fs::write(self.path().join("tripline.toml"), text)
+            .expect("a temporary folder can be written");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What `tripline test --json` said.
+#[derive(Debug)]
+pub(crate) struct Tested {
+    /// The exit code.
+    pub(crate) code: Option<i32>,
+    /// The runs.
+    pub(crate) runs: Vec<Run>,
+    /// The words.
+    pub(crate) stderr: String,
+}
+
+/// A running daemon. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    process: Process,
+    api: String,
+    client: reqwest::Client,
+}
+
+impl Daemon {
+    async fn answers(mut self) -> Self {
+        let url = format!("{}/healthz", self.api);
+        until_true("the daemon answers", START, async || {
+            if let Some(status) = self.process.ended() {
+                panic!("the daemon ended at its start: {status}\n{}", self.process.log());
+            }
+            self.client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        self
+    }
+
+    /// The runs of `check`, the latest first.
+    pub(crate) async fn runs(&self, check: &str) -> Vec<Run> {
+        self.ask::<Runs>(&format!("/api/v1/runs?check={check}")).await.runs
+    }
+
+    /// All incidents, the latest first.
+    pub(crate) async fn incidents(&self) -> Vec<Incident> {
+        self.ask::<Incidents>("/api/v1/incidents").await.incidents
+    }
+
+    /// The notifications of an incident, in the order owed.
+    pub(crate) async fn notifications(&self, incident: i64) -> Vec<Notification> {
+        let path = format!("/api/v1/incidents/{incident}");
+        self.ask::<IncidentDetail>(&path).await.notifications
+    }
+
+    /// Waits for a run of `check` that `fits`.
+    pub(crate) async fn run(&self, check: &str, what: &str, fits: impl Fn(&Run) -> bool) -> Run {
+        let what = format!("a run of {check} that {what}");
+        until(&what, START, async || self.runs(check).await.into_iter().find(|run| fits(run))).await
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.ended()
+    }
+
+    /// The memory in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("the daemon runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        number.and_then(|number| number.parse().ok()).expect("a process has VmRSS")
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.process.stop(STOP).await
+    }
+
+    /// Kills it without warning, and waits until none of its children is left.
+    pub(crate) async fn kill(mut self) {
+        let children = process::descendants(self.process.id());
+        self.process.kill();
+        until_true("the children end with the daemon", STOP, async || {
+            !children.iter().copied().any(process::runs)
+        })
+        .await;
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
+        let url = format!("{}{path}", self.api);
+        let answer = self.client.get(&url).send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("failed to ask {url}: {error}"));
+        let (status, body) = (answer.status(), answer.text().await.expect("an answer has a body"));
+        assert!(status.is_success(), "{url} answered {status}: {body}");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{url}: {error}\n{body}"))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Runs {
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Incidents {
+    incidents: Vec<Incident>,
+}
+
+#[derive(Debug, Deserialize)]
+struct IncidentDetail {
+    notifications: Vec<Notification>,
+}
+
+/// A run as the API and `tripline test --json` show it. What was done and seen in it is in the
+/// latter only.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) check: String,
+    pub(crate) slot_at: Timestamp,
+    pub(crate) duration_ms: f64,
+    pub(crate) outcome: String,
+    pub(crate) failure: Option<Failure>,
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
+    #[serde(default)]
+    pub(crate) logs: Vec<LogLine>,
+    #[serde(default)]
+    pub(crate) dropped: Vec<String>,
+}
+
+impl Run {
+    /// The failure; fails the test when the run passed.
+    pub(crate) fn failure(&self) -> &Failure {
+        self.failure.as_ref().unwrap_or_else(|| panic!("it did not fail: {self:#?}"))
+    }
+}
+
+/// Why a run did not pass.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) step: Option<String>,
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+}
+
+/// A line of the console.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LogLine {
+    pub(crate) text: String,
+}
+
+/// A check being down.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Incident {
+    pub(crate) id: i64,
+    pub(crate) check: String,
+    pub(crate) status: String,
+}
+
+/// A message owed to one recipient.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Notification {
+    pub(crate) recipient: Recipient,
+    pub(crate) state: String,
+    pub(crate) notice: Notice,
+    pub(crate) possible_repeat: bool,
+    pub(crate) deliveries: Vec<Delivery>,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Recipient {
+    pub(crate) channel: String,
+    pub(crate) address: String,
+}
+
+/// What is said.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Notice {
+    pub(crate) kind: String,
+}
+
+/// An attempt to send.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Delivery {
+    pub(crate) outcome: String,
+}
