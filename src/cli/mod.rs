@@ -1,1 +1,5 @@
 //! One file a command; prints; no logic.
+
+pub mod diagnostics;
+pub mod init;
+pub mod validate;
