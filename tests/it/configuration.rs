@@ -179,3 +179,24 @@ fn all_mistakes_are_shown_at_once() {
     assert_eq!(json["valid"], false);
     assert_eq!(json["diagnostics"].as_array().map(Vec::len), result.err().map(|it| it.len()));
 }
+
+proptest::proptest! {
+    /// Whatever the file holds, its mistakes can be drawn, and no control character gets through.
+    #[test]
+    fn whatever_a_file_holds_can_be_drawn(
+        text in "(\\PC|[\\x00-\\x1f\\x7f-\\x9f]){0,80}",
+        start in 0..100usize,
+        length in 0..40usize,
+        other in 0..100usize,
+    ) {
+        use tripline::config::diagnostic::Document;
+        let document = Document::new("tripline.toml", text.as_str());
+        let mut diagnostic = Diagnostic::error(&document, start..start + length, text.as_str());
+        diagnostic.relate(other..other + length, text.as_str()).advise(text.as_str());
+        for style in [Style::Plain, Style::Ascii] {
+            let drawn = diagnostics::to_text(std::slice::from_ref(&diagnostic), style);
+            let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+            proptest::prop_assert!(drawn.chars().all(is_harmless), "{:?}", drawn);
+        }
+    }
+}
