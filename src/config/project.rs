@@ -7,7 +7,7 @@ use super::check::{self, Defaults, Draft, Surroundings};
 use super::diagnostic::{Diagnostic, Document, Span};
 use super::files::Files;
 use super::reader::Report;
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::value::Value;
 use crate::domain::check::Check;
 use crate::domain::id::CheckId;
@@ -61,7 +61,7 @@ pub struct Mention {
 }
 
 impl Project {
-    /// Puts a project together from its files, what [`super::settings::read`] made of them, and
+    /// Puts a project together from its files, what [`settings::read`] made of them, and
     /// the scripts as they were evaluated.
     ///
     /// # Errors
@@ -82,6 +82,8 @@ impl Project {
         drafts.extend(read_scripts(&files, scripts, &surroundings, &mut found));
         check_mentions(&files, scripts, &surroundings, &mut found);
         check_duplicates(&drafts, &mut found);
+        let place = |it: &Diagnostic| (it.file != settings::FILE, it.file.clone(), it.span.start);
+        found.sort_by_cached_key(place);
         let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
             return Err(found);
         };

@@ -48,6 +48,11 @@ impl Report {
         self.confidential.push(span.clone());
     }
 
+    /// Keeps out what another report on the same file keeps out.
+    pub fn conceal_as_in(&mut self, other: Self) {
+        self.confidential.extend(other.confidential);
+    }
+
     /// All that was noted, in the order of the file.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         if !self.confidential.is_empty() {
@@ -114,6 +119,19 @@ impl<'v> Table<'v> {
             .filter(|field| field.value.kind != Kind::Null)
     }
 
+    /// Which of the keys that were asked for was probably meant by `key`.
+    fn meant(&self, key: &str) -> Option<String> {
+        let is_written = |key: &str| self.entries.iter().any(|entry| entry.key == key);
+        let asked = self.asked.iter().copied();
+        match suggestion::closest(key, asked.clone()) {
+            Some(near) if is_written(near) => {
+                Some(format!("did you mean `{near}`, which is there already?"))
+            }
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None => suggestion::did_you_mean(key, asked.filter(|key| !is_written(key))),
+        }
+    }
+
     /// Notes each key that was not asked for. `hint` may know better than the spelling what was
     /// meant.
     pub fn finish(self, report: &mut Report, hint: impl Fn(&str) -> Option<String>) {
@@ -122,11 +140,7 @@ impl<'v> Table<'v> {
                 continue;
             }
             let span = entry.span.as_ref().unwrap_or(&self.span);
-            let unused = self.asked.iter().copied();
-            let unused = unused.filter(|key| !self.entries.iter().any(|it| it.key == *key));
-            let help = hint(&entry.key)
-                .or_else(|| suggestion::did_you_mean(&entry.key, unused))
-                .or_else(|| suggestion::did_you_mean(&entry.key, self.asked.iter().copied()));
+            let help = hint(&entry.key).or_else(|| self.meant(&entry.key));
             report.error(span, format!("unknown key `{}`", shown(&entry.key))).help = help;
         }
     }

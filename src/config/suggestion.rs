@@ -16,11 +16,16 @@ pub(super) fn closest<'a>(
     let wanted = word.to_lowercase();
     let distance =
         |candidate: &str| strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase());
+    // A third of the letters may be wrong, but not the only one.
+    let is_near = |distance: usize, candidate: &str| {
+        let length = candidate.len().min(word.len());
+        distance < length.max(1) && distance <= (length / 3).max(1)
+    };
     candidates
         .into_iter()
         .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (distance(candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().min(word.len()) / 3).max(1))
+        .filter(|(distance, candidate)| is_near(*distance, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -67,6 +72,8 @@ mod tests {
         assert_eq!(near("maxTime"), Some("max_time"));
         assert_eq!(near("colour"), None);
         assert_eq!(near(""), None);
+        assert_eq!(closest("b", ["a"]), None);
+        assert_eq!(closest("B", ["b"]), Some("b"));
         assert_eq!(near(&"x".repeat(1_000_000)), None);
     }
 

@@ -93,16 +93,26 @@ pub struct SyntaxError {
     pub message: String,
 }
 
+/// A text that is not valid TOML.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broken {
+    /// All mistakes in the syntax, at least one, in the order of the text.
+    pub mistakes: Vec<SyntaxError>,
+    /// What could be made out all the same; a guess.
+    pub recovered: Value,
+}
+
 /// Parses a TOML document.
 ///
 /// # Errors
 ///
-/// All mistakes in the syntax, at least one.
-pub fn parse_toml(text: &str) -> Result<Value, Vec<SyntaxError>> {
+/// [`Broken`] when it is not valid.
+pub fn parse_toml(text: &str) -> Result<Value, Box<Broken>> {
     let (document, errors) = DeTable::parse_recoverable(text);
+    let span = document.span();
+    let recovered = Value::new(table(document.into_inner()), Some(span));
     if errors.is_empty() {
-        let span = document.span();
-        return Ok(Value::new(table(document.into_inner()), Some(span)));
+        return Ok(recovered);
     }
     // After a slip the parser may stumble over the same place again.
     let mut mistakes: Vec<SyntaxError> = errors
@@ -114,7 +124,7 @@ pub fn parse_toml(text: &str) -> Result<Value, Vec<SyntaxError>> {
         .collect();
     mistakes.sort_by_key(|mistake| mistake.span.start);
     mistakes.dedup_by_key(|mistake| line_of(text, mistake.span.start));
-    Err(mistakes)
+    Err(Box::new(Broken { mistakes, recovered }))
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -195,7 +205,7 @@ mod tests {
     #[test]
     fn all_syntax_errors_are_told() {
         let text = "a = \nb = 2\nc = \"x\n[d\n";
-        let mistakes = parse_toml(text).expect_err("mistakes");
+        let mistakes = parse_toml(text).expect_err("mistakes").mistakes;
         let lines: Vec<usize> = mistakes.iter().map(|it| line_of(text, it.span.start)).collect();
         assert_eq!(lines, [0, 2, 3]);
         assert!(parse_toml("a = 1\na = 2").is_err());

@@ -30,7 +30,7 @@ pub struct Draft {
     pub id: CheckId,
     /// Whether it is to run.
     pub enabled: bool,
-    /// The check; `None` when its options have a mistake.
+    /// The check; `None` when a mistake leaves it without something that it needs.
     pub check: Option<Check>,
     /// The file it stands in.
     pub(super) document: Document,

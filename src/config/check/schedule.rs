@@ -154,7 +154,9 @@ fn report_line(error: &ScheduleError, field: &Field<'_>, report: &mut Report) {
         ScheduleError::Field { text, .. } => field_span(&report.document().text, field, text),
         _ => None,
     };
-    let note = report.error(&span.unwrap_or_else(|| field.span.clone()), error.to_string());
+    let message = error.to_string();
+    let span = span.unwrap_or_else(|| field.span.clone());
+    let note = report.error(&span, message.trim_end_matches('.'));
     match error {
         ScheduleError::FieldCount(6) => {
             note.advise("there is no field for seconds; for less than a minute use `every`");

@@ -41,7 +41,10 @@ impl Slack {
             webhooks.extend(secret.map(|it| (field.name.to_owned(), it)));
         }
         let reach = SlackReach { section: table.span.clone(), webhooks: names };
-        let reach = (token.is_none() && !reach.webhooks.is_empty()).then_some(reach);
+        // A key that is no channel is told already, and what was meant by it is not known.
+        let is_limited = token.is_none() && !reach.webhooks.is_empty();
+        let is_known = reach.webhooks.iter().all(|name| slack_channel(name).is_ok());
+        let reach = (is_limited && is_known).then_some(reach);
         table.finish(report, no_hint);
         let api_url = api_url.unwrap_or_else(|| Self::API_URL.into());
         (Self { bot_token, api_url, webhooks }, reach)

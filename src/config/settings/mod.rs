@@ -25,7 +25,7 @@ use super::diagnostic::Diagnostic;
 use super::files::Files;
 use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
-use super::value::{Kind, parse_toml};
+use super::value::{Kind, Value, parse_toml};
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
 
@@ -74,16 +74,17 @@ pub fn read(files: &Files, environment: &Environment) -> (Option<Settings>, Vec<
         return (None, Vec::new());
     };
     let mut report = Report::new(document.clone());
+    let sources = Sources { root: &files.root, environment };
     let tree = match parse_toml(&document.text) {
         Ok(tree) => tree,
-        Err(mistakes) => {
-            for mistake in mistakes {
+        Err(broken) => {
+            for mistake in broken.mistakes {
                 report.error(&mistake.span, format!("not valid TOML: {}", mistake.message));
             }
+            conceal_secrets(&broken.recovered, sources, &mut report);
             return (None, report.finish());
         }
     };
-    let sources = Sources { root: &files.root, environment };
     let root = Field::root(FILE, &tree).table("a table", &mut report);
     let settings = root.map(|mut root| {
         let settings = read_sections(&mut root, sources, &mut report);
@@ -91,6 +92,16 @@ pub fn read(files: &Files, environment: &Environment) -> (Option<Settings>, Vec<
         settings
     });
     (settings, report.finish())
+}
+
+/// Keeps the secrets that a file with a broken syntax holds in plain text out of its report, as far
+/// as they can be made out.
+fn conceal_secrets(recovered: &Value, sources: Sources<'_>, report: &mut Report) {
+    let mut guesses = Report::new(report.document().clone());
+    if let Some(mut root) = Field::root(FILE, recovered).table("a table", &mut guesses) {
+        let _: Settings = read_sections(&mut root, sources, &mut guesses);
+    }
+    report.conceal_as_in(guesses);
 }
 
 fn section_hint(key: &str) -> Option<String> {
@@ -195,3 +206,6 @@ fn read_regions(
     known.regions.extend(regions.iter().cloned());
     regions
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,14 +22,8 @@ pub(super) fn read(
     report: &mut Report,
 ) -> BTreeMap<String, Policy> {
     let built_in = Policy::built_in(team_on_call(people));
-    if written.is_none()
-        && let Some(reach) = &addresses.slack
-    {
-        for target in built_in.tiers.iter().flat_map(|tier| &tier.notify) {
-            if let Target::Slack(channel) = target {
-                addresses.check_slack(channel, &reach.section, report);
-            }
-        }
+    if written.is_none() {
+        check_built_in(&built_in, addresses, report);
     }
     let mut places: BTreeMap<String, Span> = BTreeMap::new();
     let mut policies = BTreeMap::from([(built_in.name.clone(), built_in)]);
@@ -54,6 +48,28 @@ pub(super) fn read(
     known.written_policies = places.keys().cloned().collect();
     known.policies = places.into_keys().chain(policies.keys().cloned()).collect();
     policies
+}
+
+/// Checks that the built-in policy reaches its Slack channels.
+fn check_built_in(policy: &Policy, addresses: &Addresses, report: &mut Report) {
+    let Some(reach) = &addresses.slack else { return };
+    let targets = policy.tiers.iter().flat_map(|tier| &tier.notify);
+    let channels = targets.filter_map(|target| match target {
+        Target::Slack(channel) => Some(channel.as_str()),
+        Target::Sms(_) => None,
+    });
+    let missing: Vec<&str> = channels.filter(|it| !reach.webhooks.contains(*it)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let plural = if missing.len() == 1 { "" } else { "s" };
+    let missing = suggestion::listed(missing);
+    let message = format!(
+        "no webhook reaches the Slack channel{plural} {missing}, which the built-in policy names"
+    );
+    report
+        .error(&reach.section, message)
+        .advise("add to [slack.webhooks], or write a `[[policy]]` with channels that are there");
 }
 
 /// The team that the built-in policy calls: `devops`, or else the only one.

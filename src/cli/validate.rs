@@ -1,0 +1,81 @@
+//! `tripline validate`: says all that is wrong with a project.
+//!
+//! How the project is read is for `app`; here is only what is said about it.
+
+use std::io::{self, Write};
+
+use super::diagnostics::{self, Style};
+use crate::config::{Diagnostic, Project};
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text(Style),
+    /// For programs.
+    Json,
+}
+
+/// Whether the project can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It can; there may be warnings.
+    Good,
+    /// It cannot.
+    Bad,
+}
+
+/// Writes the answer: data to `out`, words about it to `err`. For people the diagnostics are words;
+/// as JSON all of it is data.
+///
+/// # Errors
+///
+/// When something cannot be written.
+pub fn report(
+    project: &Result<Project, Vec<Diagnostic>>,
+    form: Form,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Verdict> {
+    let (diagnostics, verdict) = match project {
+        Ok(project) => (&project.warnings, Verdict::Good),
+        Err(diagnostics) => (diagnostics, Verdict::Bad),
+    };
+    match form {
+        Form::Json => {
+            let checks = project.as_ref().map_or_else(|_| Vec::new(), ids);
+            let answer = serde_json::json!({
+                "valid": verdict == Verdict::Good,
+                "checks": checks,
+                "diagnostics": diagnostics::to_json(diagnostics),
+            });
+            writeln!(out, "{answer:#}")?;
+        }
+        Form::Text(style) => {
+            if !diagnostics.is_empty() {
+                write!(err, "{}", diagnostics::to_text(diagnostics, style))?;
+            }
+            if let Ok(project) = project {
+                writeln!(out, "{}", summary(project))?;
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+fn ids(project: &Project) -> Vec<&str> {
+    project.checks.keys().map(crate::domain::id::CheckId::as_str).collect()
+}
+
+fn summary(project: &Project) -> String {
+    let checks = match project.checks.len() {
+        0 => "no check".to_owned(),
+        1 => "1 check".to_owned(),
+        count => format!("{count} checks"),
+    };
+    match project.disabled.len() {
+        0 => format!("The project is valid: {checks}."),
+        count => format!("The project is valid: {checks}, {count} more switched off."),
+    }
+}

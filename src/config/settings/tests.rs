@@ -1,0 +1,298 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::diagnostic::{Document, Severity};
+use crate::domain::policy::{Quorum, Target};
+
+fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
+    let files = Files {
+        root: "/project".into(),
+        settings: Some(Document::new(FILE, text)),
+        modules: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let variables = [("TOKEN", "t"), ("SID", "AC123"), ("HOOK", "https://hooks.slack.com/x")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    read(&files, &Environment::new(variables))
+}
+
+fn good(text: &str) -> Settings {
+    let (settings, diagnostics) = read_text(text);
+    assert_eq!(diagnostics, [], "in {text}");
+    settings.expect("settings")
+}
+
+/// What the mistakes point at, and their messages.
+fn mistakes(text: &str) -> Vec<(String, String)> {
+    let (_, diagnostics) = read_text(text);
+    let told = |it: Diagnostic| {
+        assert_eq!(it.severity, Severity::Error, "{it:?}");
+        (text[it.span].to_owned(), it.message)
+    };
+    diagnostics.into_iter().map(told).collect()
+}
+
+#[test]
+fn an_empty_file_is_a_project() {
+    let settings = good("");
+    assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
+    assert_eq!(settings.hub.url, "http://127.0.0.1:7676");
+    assert_eq!(settings.store.path.to_str(), Some("/project/tripline.db"));
+    assert_eq!(settings.store.retention, Duration::from_hours(24 * 30));
+    assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
+    assert_eq!(settings.agent.region.as_str(), "local");
+    assert_eq!(settings.agent.sandbox, SandboxMode::Require);
+    assert_eq!(settings.agent.private_addresses, PrivateAddresses::Allow);
+    assert_eq!(settings.policies.keys().collect::<Vec<_>>(), ["p2-then-p1"]);
+    assert_eq!(settings.defaults.policy.as_deref(), Some("p2-then-p1"));
+}
+
+const ALL: &str = r##"
+regions = ["us-east-1", "eu-west-1"]
+
+[hub]
+listen = "0.0.0.0:80"
+url = "https://tripline.example.com/base/"
+
+[store]
+url = "sqlite:/var/lib/tripline.db"
+retention = "90d"
+
+[statsd]
+send_to = "[::1]:8125"
+prefix = "shop."
+tags = "dogstatsd"
+
+[slack]
+bot_token = { env = "TOKEN" }
+api_url = "http://127.0.0.1:9/api/"
+[slack.webhooks]
+"#p2" = { env = "HOOK" }
+
+[twilio]
+account_sid = { env = "SID" }
+auth_token = { env = "TOKEN" }
+from = "MG0123456789abcdef0123456789abcdef"
+
+[people.ana]
+phone = "+4930123456"
+name = "Ana Example"
+[people]
+bo = {}
+
+[teams]
+devops = ["ana"]
+
+[secrets]
+LOGIN = { env = "TOKEN" }
+
+[agent]
+region = "eu-west-1"
+max_runs = 4
+sandbox = "degrade"
+private_addresses = "refuse"
+
+[defaults]
+every = "30s"
+timeout = "10s"
+regions = ["us-east-1"]
+policy = "night"
+
+[[policy]]
+name = "night"
+quorum = "majority"
+recover_after = 2
+[[policy.tier]]
+when = { failures_in_a_row = 3 }
+notify = ["sms:ana", "slack:C024BE91L"]
+
+[[check]]
+name = "Home"
+url = "https://example.com/"
+"##;
+
+#[test]
+fn all_that_can_be_written_is_read() {
+    let settings = good(ALL);
+    assert_eq!(settings.hub.url, "https://tripline.example.com/base");
+    assert_eq!(settings.store.path.to_str(), Some("/var/lib/tripline.db"));
+    let statsd = settings.statsd.expect("a section");
+    assert_eq!((statsd.send_to.as_str(), statsd.prefix.as_str()), ("[::1]:8125", "shop"));
+    assert_eq!(statsd.tags, StatsdTags::Dogstatsd);
+    let slack = settings.slack.expect("a section");
+    assert_eq!(slack.bot_token.expect("a token").expose(), "t");
+    assert_eq!(slack.api_url, "http://127.0.0.1:9/api");
+    assert_eq!(slack.webhooks["#p2"].expose(), "https://hooks.slack.com/x");
+    let twilio = settings.twilio.expect("a section");
+    assert_eq!(twilio.api_url, "https://api.twilio.com");
+    assert_eq!(twilio.account_sid.expose(), "AC123");
+    assert_eq!(settings.people.roster.people.len(), 2);
+    assert_eq!(settings.people.names.len(), 1);
+    assert_eq!(settings.secrets["LOGIN"].expose(), "t");
+    assert_eq!(settings.agent.max_runs, 4);
+    let regions: Vec<&str> = settings.regions.iter().map(Region::as_str).collect();
+    assert_eq!(regions, ["eu-west-1", "us-east-1"]);
+    let night = &settings.policies["night"];
+    assert_eq!((night.quorum, night.recover_after), (Quorum::Majority, 2));
+    assert_eq!(night.tiers[0].notify[0], Target::Sms("ana".into()));
+    let check = settings.drafts[0].check.as_ref().expect("a check");
+    assert_eq!((check.policy.as_str(), check.timeout), ("night", Duration::from_secs(10)));
+    assert_eq!(check.regions[0].as_str(), "us-east-1");
+}
+
+#[test]
+fn the_built_in_policy_calls_the_team_there_is() {
+    let sms = |teams: &str| {
+        let people = "[people]\nana = { phone = '+4930123456' }\n";
+        let settings = good(&format!("{people}[teams]\n{teams}"));
+        settings.policies["p2-then-p1"].tiers[1].notify.get(1).map(Target::to_string)
+    };
+    assert_eq!(sms(""), None);
+    assert_eq!(sms("ops = ['ana']").as_deref(), Some("sms:ops"));
+    assert_eq!(sms("a = ['ana']\ndevops = ['ana']").as_deref(), Some("sms:devops"));
+    assert_eq!(sms("a = ['ana']\nb = ['ana']"), None);
+}
+
+#[test]
+fn the_only_policy_written_is_the_default_one() {
+    let policy = |name: &str| {
+        format!(
+            "[[policy]]\nname = '{name}'\n[[policy.tier]]\nwhen = {{ failures_in_a_row = 1 }}\n\
+             notify = ['slack:#a']\n"
+        )
+    };
+    let default = |text: String| good(&text).defaults.policy;
+    assert_eq!(default(policy("a")).as_deref(), Some("a"));
+    assert_eq!(default(policy("a") + &policy("b")), None);
+    assert_eq!(default(policy("a") + &policy("p2-then-p1")).as_deref(), Some("p2-then-p1"));
+    let own = good(&policy("p2-then-p1"));
+    assert_eq!(own.policies["p2-then-p1"].tiers.len(), 1);
+}
+
+const PEOPLE: &str = "[people]\nana = { phone = '+4930123456' }\nbo = {}\n";
+
+#[test]
+fn mistakes_are_told_where_they_are() {
+    for (text, at, message) in [
+        ("[hub]\nlisten = 'localhost'", "'localhost'", "not an IP address with a port"),
+        ("[hub]\nurl = 'https://x.org/?a'", "'https://x.org/?a'", "no query"),
+        ("hub = 5", "5", "`hub` must be a section, written as `[hub]`, not the number 5"),
+        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "not supported by this"),
+        ("[store]\nurl = 'tripline.db'", "'tripline.db'", "no store that is supported"),
+        ("[store]\nurl = 'sqlite::memory:'", "'sqlite::memory:'", "must be a file"),
+        ("[store]\nurl = 'sqlite:a?mode=ro'", "'sqlite:a?mode=ro'", "no path of a file"),
+        ("[store]\nretention = '1h'", "'1h'", "out of range"),
+        ("[statsd]\nprefix = 'a'", "[statsd]", "`send_to` is missing"),
+        ("[statsd]\nsend_to = 'h'", "'h'", "has no port"),
+        ("[statsd]\nsend_to = 'h:0'", "'h:0'", "is no port"),
+        ("[statsd]\nsend_to = '::1:5'", "'::1:5'", "in brackets: `[::1]:5`"),
+        ("[slack]\nbot_token = 'xoxb-1'", "'xoxb-1'", "secret in plain text"),
+        ("[slack]\nwebhooks.'p2' = { env = 'HOOK' }", "'p2'", "write `#p2`"),
+        (
+            "[slack]\nbot_token = { env = 'TOKEN' }\nwebhooks.'#x' = { env = 'TOKEN' }",
+            "{ env = 'TOKEN' }",
+            "webhook for `#x` is no",
+        ),
+        ("[people]\nana = { phone = '030 1234' }", "'030 1234'", "no telephone number"),
+        ("[people]\nana = { phone = '0049 30/123456' }", "'0049 30/123456'", "as `+4930123456`"),
+        ("[people]\n'a b' = {}", "'a b'", "is no name"),
+        ("[teams]\nops = ['ana']", "'ana'", "nobody is called `ana`"),
+        ("[teams]\nops = []", "[]", "empty list"),
+        ("[people]\nops = {}\n[teams]\nops = ['ops']", "ops", "both a team and a person"),
+        ("[secrets]\n'a-b' = { env = 'TOKEN' }", "'a-b'", "the name of a secret"),
+        ("[agent]\nmax_runs = 0", "0", "a whole number from 1 to 1024"),
+        ("[agent]\nsandbox = 'off'", "'off'", "cannot be `off`"),
+        ("regions = ['a b']", "'a b'", "not allowed in a name"),
+        ("[defaults]\nevery = '10s'\ntimeout = '20s'", "'20s'", "longer than the 10s"),
+        ("[defaults]\npolicy = 'none'", "'none'", "no policy `none`"),
+        ("[check]\nname = 'x'", "[check]", "must be a list of sections"),
+        ("[[rule]]\nname = 'x'", "rule", "unknown key `rule`"),
+        ("a = 1\na = 2", "a", "not valid TOML: duplicate key"),
+    ] {
+        let found = mistakes(text);
+        assert!(
+            found.iter().any(|it| it.0 == at && it.1.contains(message)),
+            "in {text}: {found:?}"
+        );
+        assert_eq!(found.len(), 1, "in {text}: {found:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_policy_are_told_where_they_are() {
+    let tier = |notify: &str| {
+        format!(
+            "{PEOPLE}[[policy]]\nname = 'a'\n[[policy.tier]]\nwhen = {{ failures_in_a_row = 1 }}\n\
+             notify = {notify}\n"
+        )
+    };
+    let second = "[[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = ['slack:#b']\n";
+    for (text, message) in [
+        (tier("['email:ana']"), "is no target"),
+        (tier("['#p2']"), "is no target"),
+        (tier("['slack:p2']"), "write `#p2`"),
+        (tier("['slack:#P2']"), "did you mean `#p2`?"),
+        (tier("['sms:devops']"), "no team and no person"),
+        (tier("['sms:bo']"), "no telephone number of `bo`"),
+        (tier("[]"), "empty list"),
+        (tier("'slack:#p2'"), "must be a list"),
+        (tier("['slack:#a']") + second, "more failures in a row than the one before"),
+        ("[[policy]]\nname = 'a'".into(), "`tier` is missing"),
+        (tier("['slack:#a']").replace("name = 'a'", "quorum = 1"), "`name` is missing"),
+        (tier("['slack:#a']").replace("name = 'a'", "name = 'a'\nquorum = 0"), "from 1 to 1000"),
+        (tier("['slack:#a']").replace("name = 'a'", "name = 'a'\nquorum = 'most'"), "be `most`"),
+        (tier("['slack:#a']").replace("failures_in", "failure_in"), "is missing"),
+        (tier("['slack:#a']") + &tier("['slack:#a']").replace(PEOPLE, ""), "there already"),
+    ] {
+        let found = mistakes(&text);
+        assert!(found.iter().any(|it| it.1.contains(message)), "in {text}: {found:?}");
+        assert!(found.len() <= 2, "in {text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_team_that_an_sms_reaches_in_part_is_a_warning() {
+    let text = format!(
+        "{PEOPLE}[teams]\nops = ['ana', 'bo']\n[[policy]]\nname = 'a'\n[[policy.tier]]\n\
+         when = {{ failures_in_a_row = 1 }}\nnotify = ['sms:ops', 'sms:ops']\n"
+    );
+    let (_, diagnostics) = read_text(&text);
+    assert!(diagnostics.iter().all(|it| it.severity == Severity::Warning), "{diagnostics:?}");
+    assert!(diagnostics[0].message.contains("does not reach `bo`"), "{diagnostics:?}");
+    assert!(diagnostics.last().is_some_and(|it| it.message.contains("named twice")));
+}
+
+#[test]
+fn where_only_webhooks_are_written_all_channels_need_one() {
+    let slack = "[slack]\nwebhooks.'#p2' = { env = 'HOOK' }\n";
+    let found = mistakes(slack);
+    assert_eq!(
+        found,
+        [(
+            "[slack]".to_owned(),
+            "no webhook reaches the Slack channel `#p1`, which the built-in policy names".into()
+        )]
+    );
+    let bot = format!("{slack}bot_token = {{ env = 'TOKEN' }}\n");
+    assert!(mistakes(&bot).is_empty());
+}
+
+#[test]
+fn a_mistake_in_a_policy_is_not_told_again_by_its_checks() {
+    let text = "[[policy]]\nname = 'a'\n[[check]]\nname = 'x'\nurl = 'https://x.org'\npolicy = 'a'";
+    assert_eq!(mistakes(text).len(), 1);
+}
+
+#[test]
+fn a_plain_secret_is_in_no_diagnostic() {
+    let text = "[slack]\nbot_token = 'hunter2'\nbot_tokn = 1\n[store]\nurl = 'postgres://u:pass@h'";
+    let (_, diagnostics) = read_text(text);
+    assert_eq!(diagnostics.len(), 3);
+    let shown = format!("{diagnostics:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("pass@"), "{shown}");
+    for line in ["'hunter2'\na = ", "\"hunter2\na = 1", "hunter2", "'hunter2' x"] {
+        let (settings, diagnostics) = read_text(&format!("[slack]\nbot_token = {line}\n"));
+        assert_eq!(settings, None, "{line}");
+        assert!(!format!("{diagnostics:?}").contains("hunter2"), "{line}: {diagnostics:?}");
+    }
+}
