@@ -1,1 +1,3 @@
 //! The composition root: builds the parts, introduces them to each other, runs the loops, stops them in order.
+
+pub mod demo_site;
