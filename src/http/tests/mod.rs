@@ -258,7 +258,6 @@ fn closed_schemas(document: &Value) -> Value {
             continue;
         };
         let keys: Vec<String> = properties.keys().cloned().collect();
-        // Labels are a free map, and none of the described types.
         schema["additionalProperties"] = json!(false);
         schema["required"] = json!(keys);
     }
@@ -322,6 +321,14 @@ async fn the_description_is_true() {
     face.store.fail();
     for (path, asked) in [("/healthz", "/healthz"), ("/api/v1/runs", "/api/v1/runs")] {
         assert_described(&document, path, &face.get(asked).await);
+    }
+}
+
+#[test]
+fn the_guide_names_every_route() {
+    let guide = include_str!("../../../docs/api.md");
+    for (path, _) in routes() {
+        assert!(guide.contains(path), "docs/api.md does not mention {path}");
     }
 }
 
