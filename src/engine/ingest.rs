@@ -398,3 +398,6 @@ impl Alert {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,4 +7,5 @@ mod django;
 mod hostile;
 mod oidc;
 mod statsd_daemon;
+mod store;
 mod support;

@@ -102,14 +102,12 @@ fn outcome_of(letter: &str) -> Outcome {
 
 /// `opened 1: slack:#p2` for what was decided about incident 1 and whom it tells.
 fn in_words(transition: &Transition) -> String {
-    let words = transition.decisions.iter().map(|decision| decision.kind.as_str());
-    let mut line = words.collect::<Vec<_>>().join(" ");
-    if let Some(id) = transition.incident.as_ref().and_then(|incident| incident.id) {
-        line.push_str(&format!(" {id}"));
-    }
+    let kinds = transition.decisions.iter().map(|decision| decision.kind.as_str().to_owned());
+    let id = transition.incident.as_ref().and_then(|incident| incident.id);
+    let mut line = kinds.chain(id.map(|id| id.to_string())).collect::<Vec<_>>().join(" ");
     if !transition.owed.is_empty() {
         let told = transition.owed.iter().map(|owed| owed.recipient.to_string());
-        line.push_str(&format!(": {}", told.collect::<Vec<_>>().join(" ")));
+        line = format!("{line}: {}", told.collect::<Vec<_>>().join(" "));
     }
     if line.is_empty() { "-".into() } else { line }
 }
