@@ -169,9 +169,18 @@ impl Pool {
     }
 
     async fn child(&self) -> Result<Started, Error> {
-        match self.shared.take() {
-            Ok(child) => Ok(child),
-            Err(promise) => promise.await.map_err(|_| Error::Stopped)?.map_err(Error::Start),
+        loop {
+            match self.shared.take() {
+                Ok(mut child) => {
+                    // One that died while it waited, by another's hand, is as good as none.
+                    if !child.0.is_over() {
+                        return Ok(child);
+                    }
+                }
+                Err(promise) => {
+                    return promise.await.map_err(|_| Error::Stopped)?.map_err(Error::Start);
+                }
+            }
         }
     }
 
