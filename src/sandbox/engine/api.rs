@@ -12,7 +12,7 @@ use super::errors::{self, type_error};
 use super::events::shorten;
 use super::host::{Host, Seen};
 use super::native::{self, Function};
-use super::{inspect, timers};
+use super::{inspect, page, timers};
 use crate::sandbox::protocol::{Answer, Question};
 
 /// The longest name of a step, metric, tag or secret, in bytes.
@@ -22,6 +22,7 @@ const MAX_TAGS: usize = 20;
 
 const FUNCTIONS: &[Function] = &[
     ("step", 2, step),
+    ("visit", 1, page::visit),
     ("secret", 1, secret),
     ("totp", 1, totp),
     ("metric", 3, metric),

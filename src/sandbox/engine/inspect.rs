@@ -236,6 +236,14 @@ impl Inspector {
             };
             return Some(("Promise".to_owned(), vec![state]));
         }
+        if let Some(pairs) = web::shown_pairs(object) {
+            let pair = |(name, value): &(String, String)| {
+                format!("{}: {}", quoted(name), quoted(&shorten(value, MAX_TEXT)))
+            };
+            let parts = pairs.iter().take(MAX_ENTRIES).map(pair).collect();
+            let name = class_name(object).unwrap_or_default();
+            return Some((name, rest(parts, pairs.len())));
+        }
         if let Ok(buffer) = JsArrayBuffer::from_object(object.clone()) {
             let length = buffer.data().map_or(0, |data| data.len());
             return Some(("ArrayBuffer".to_owned(), vec![format!("byteLength: {length}")]));

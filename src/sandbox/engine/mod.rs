@@ -21,6 +21,7 @@ mod host;
 mod inspect;
 mod modules;
 mod native;
+mod page;
 mod run;
 mod scan;
 mod table;

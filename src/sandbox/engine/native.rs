@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use boa_engine::builtins::proxy::Proxy;
-use boa_engine::object::builtins::JsFunction;
+use boa_engine::object::builtins::{JsArray, JsFunction, JsPromise};
 use boa_engine::object::{FunctionObjectBuilder, NativeObject};
 use boa_engine::property::{PropertyDescriptor, PropertyKey};
 use boa_engine::symbol::JsSymbol;
@@ -14,7 +14,7 @@ use boa_engine::{
     js_string,
 };
 
-use super::host::Host;
+use super::host::{Host, Seen};
 use super::{console, timers, web};
 
 /// A function of the host.
@@ -308,7 +308,7 @@ pub(super) fn option(
 /// A list of texts as an array.
 pub(super) fn texts(list: Vec<String>, context: &mut Context) -> JsValue {
     let values: Vec<JsValue> = list.into_iter().map(|text| JsString::from(text).into()).collect();
-    boa_engine::object::builtins::JsArray::from_iter(values, context).into()
+    JsArray::from_iter(values, context).into()
 }
 
 /// The entries of a plain object, as texts.
@@ -327,4 +327,119 @@ pub(super) fn entries(
         entries.push((name, value));
     }
     Ok(entries)
+}
+
+/// The data of an instance, for a method called on it.
+pub(super) fn data<T: NativeObject, R>(
+    this: &JsValue,
+    class: &'static str,
+    use_it: impl FnOnce(&mut T) -> R,
+) -> JsResult<R> {
+    let object = this.as_object();
+    let mut data = object.as_ref().and_then(JsObject::downcast_mut::<T>);
+    match data.as_deref_mut() {
+        Some(data) => Ok(use_it(data)),
+        None => {
+            let message = format!("this is called on something that is no {class}");
+            Err(JsNativeError::typ().with_message(message).into())
+        }
+    }
+}
+
+/// A promise of a result; what cannot be caught goes on as it is.
+pub(super) fn promised(result: JsResult<JsValue>, context: &mut Context) -> JsResult<JsValue> {
+    match result {
+        Ok(value) => Ok(JsPromise::resolve(value, context)?.into()),
+        Err(error) if error.as_engine().is_some() => Err(error),
+        Err(error) => {
+            let value = error.into_opaque(context)?;
+            let host = Host::of(context);
+            let position = super::errors::call_site(context);
+            host.note(&value, Seen { position, step: host.step.get(), ..Seen::default() });
+            Ok(JsPromise::reject(boa_engine::JsError::from_opaque(value), context)?.into())
+        }
+    }
+}
+
+/// The items of an iterable.
+pub(super) fn items(value: &JsValue, context: &mut Context) -> JsResult<Vec<JsValue>> {
+    let array = context.intrinsics().constructors().array().constructor();
+    let from = array.get(js_string!("from"), context)?;
+    let list = match from.as_function() {
+        Some(from) => from.call(&array.into(), &[value.clone()], context)?,
+        None => JsValue::undefined(),
+    };
+    let Some(list) = list.as_object() else { return Ok(Vec::new()) };
+    let length = to_u32(list.get(js_string!("length"), context)?.to_number(context)?);
+    (0..length).map(|at| list.get(at, context)).collect()
+}
+
+/// Name and value pairs from an iterable of pairs or a plain object.
+pub(super) fn pairs(value: &JsValue, context: &mut Context) -> JsResult<Vec<(String, String)>> {
+    let Some(object) = value.as_object() else { return Ok(Vec::new()) };
+    let iterator = object.get(JsSymbol::iterator(), context)?;
+    if iterator.is_null_or_undefined() {
+        let mut pairs = Vec::new();
+        for (name, value) in entries(&object, context)? {
+            let value = text(&value, context)?;
+            pairs.push((name, value));
+        }
+        return Ok(pairs);
+    }
+    let mut pairs = Vec::new();
+    for item in items(value, context)? {
+        match items(&item, context)?.as_slice() {
+            [name, value] => pairs.push((text(name, context)?, text(value, context)?)),
+            _ => {
+                let message = "each entry must be a pair of name and value";
+                return Err(JsNativeError::typ().with_message(message).into());
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+/// What `entries`, `keys` and `values` of a list of pairs give back.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Iterate {
+    /// Names and values.
+    Entries,
+    /// Names.
+    Keys,
+    /// Values.
+    Values,
+}
+
+/// An iterator over pairs.
+pub(super) fn iterator(
+    pairs: Vec<(String, String)>,
+    what: Iterate,
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    let items: Vec<JsValue> = pairs
+        .into_iter()
+        .map(|(name, value)| match what {
+            Iterate::Keys => JsString::from(name).into(),
+            Iterate::Values => JsString::from(value).into(),
+            Iterate::Entries => texts(vec![name, value], context),
+        })
+        .collect();
+    JsArray::from_iter(items, context).values(context)
+}
+
+/// `forEach` over pairs.
+pub(super) fn for_each(
+    pairs: Vec<(String, String)>,
+    this: &JsValue,
+    args: &[JsValue],
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    let Some(function) = args.first().and_then(JsValue::as_function) else {
+        return Err(JsNativeError::typ().with_message("forEach needs a function").into());
+    };
+    for (name, value) in pairs {
+        let arguments = [JsString::from(value).into(), JsString::from(name).into(), this.clone()];
+        function.call(&args.get(1).cloned().unwrap_or_default(), &arguments, context)?;
+    }
+    Ok(JsValue::undefined())
 }
