@@ -236,6 +236,17 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// The step in which the run ended.
+    pub fn step(&self) -> Option<u32> {
+        match self {
+            Self::Finished => None,
+            Self::Threw(error) => error.step,
+            Self::TimedOut { step, .. } => *step,
+        }
+    }
+}
+
 /// An error of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptError {

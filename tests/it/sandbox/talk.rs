@@ -44,7 +44,7 @@ async fn waiting_beyond_the_deadline_is_a_time_out_that_names_what_it_waited_for
     let ran = run_body(&pool, body, Duration::from_millis(300), &host).await;
     assert_eq!(kind(&ran), Some(FailureKind::Timeout), "{}", message(&ran));
     assert!(message(&ran).contains("http://slow.example/"), "{}", message(&ran));
-    assert_eq!(ran.end.step(), Some(0));
+    assert_eq!(ran.step, Some(0));
     assert_eq!(*host.abandoned.lock().expect("no panic"), 1, "the request goes on");
 }
 
@@ -68,12 +68,12 @@ async fn an_aborted_request_is_dropped() {
 async fn two_hundred_requests_at_once_are_answered() {
     let pool = pool();
     let host = Fake::answering(std::iter::repeat_n(vec![b'x'; 1000], 200));
-    let body = r#"
+    let body = r"
         const all = Array.from({ length: 200 }, (_, n) => fetch(`http://target.example/${n}`));
         let length = 0;
         for (const answer of await Promise.all(all)) length += (await answer.text()).length;
         console.log(length);
-    "#;
+    ";
     let ran = run_body(&pool, body, LONG, &host).await;
     assert_eq!((ran.failure(), host.lines()), (None, vec!["200000".into()]));
 }
