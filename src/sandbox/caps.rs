@@ -85,6 +85,12 @@ impl Ledger {
         step.filter(|step| (*step as usize) < self.steps.len())
     }
 
+    /// The step that began last among those that are still open.
+    pub(super) fn open_step(&self) -> Option<u32> {
+        let at = self.steps.iter().rposition(|open| *open)?;
+        u32::try_from(at).ok()
+    }
+
     /// What was left out, in words.
     pub(super) fn left_out(&self) -> Vec<String> {
         let counts = [
@@ -187,7 +193,11 @@ mod tests {
         assert_eq!(ledger.judge(step(None)), Verdict::Keep(step(None)));
         assert_eq!(ledger.judge(step(Some(0))), Verdict::Keep(step(Some(0))));
         assert!(matches!(ledger.judge(step(Some(2))), Verdict::Refuse(_)));
+        assert_eq!(ledger.open_step(), Some(1));
+        assert_eq!(ledger.judge(end(1)), Verdict::Keep(end(1)));
+        assert_eq!(ledger.open_step(), Some(0));
         assert_eq!(ledger.judge(end(0)), Verdict::Keep(end(0)));
+        assert_eq!(ledger.open_step(), None);
         assert!(matches!(ledger.judge(end(0)), Verdict::Refuse(_)));
         assert!(matches!(ledger.judge(end(7)), Verdict::Refuse(_)));
         assert_eq!((ledger.known_step(Some(1)), ledger.known_step(Some(2))), (Some(1), None));

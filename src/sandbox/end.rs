@@ -28,9 +28,9 @@ const SIGKILL: i32 = 9;
 pub enum End {
     /// The child said so.
     Said(Ending),
-    /// It was killed some time after its deadline.
+    /// It was not done at its deadline: it gave up while it computed, or was killed soon after.
     Deadline {
-        /// Whether it was still computing, rather than waiting.
+        /// Whether it was computing, rather than waiting.
         computing: bool,
     },
     /// It ended without a word, by itself or by another's hand.
@@ -55,7 +55,7 @@ pub struct Limits {
 }
 
 impl End {
-    /// Why the run did not pass; `None` when it passed. The step is not named, see [`End::step`].
+    /// Why the run did not pass; `None` when it passed. The step is not named.
     pub fn failure(&self, limits: Limits) -> Option<Failure> {
         let timeout = Spoken(limits.timeout);
         let (kind, message) = match self {
@@ -84,15 +84,6 @@ impl End {
             Self::Unstarted(why) => (FailureKind::Crashed, format!("failed to {why}")),
         };
         Some(Failure::new(kind, message))
-    }
-
-    /// The number of the step in which it ended, as far as the child said.
-    pub fn step(&self) -> Option<u32> {
-        match self {
-            Self::Said(Ending::Threw(error)) => error.step,
-            Self::Said(Ending::TimedOut { step, .. }) => *step,
-            _ => None,
-        }
     }
 }
 
@@ -298,8 +289,8 @@ mod tests {
             step: Some(9),
         };
         let ending = bounded(Ending::Threw(error), &Ledger::default());
+        assert_eq!(ending.step(), None, "a step that never began");
         let end = End::Said(ending);
-        assert_eq!(end.step(), None, "a step that never began");
         let failure = end.failure(LIMITS).expect("failed");
         assert!(failure.message.len() <= MAX_MESSAGE + "…".len());
         assert_eq!(failure.comparison.expect("compared").received, "500");

@@ -12,6 +12,7 @@
 //! - everything that the child said before it ended is kept;
 //! - this module opens no connection and knows no secret: the [`Host`] does.
 
+mod bounded;
 mod caps;
 pub mod child;
 mod demand;

@@ -115,6 +115,8 @@ pub struct Pool {
 impl Pool {
     /// Starts a pool and its first children. It needs no async runtime; leases do.
     pub fn start(options: Options) -> io::Result<Self> {
+        // What this process has inherited without asking is not passed on to scripts.
+        close_fds::set_fds_cloexec_threadsafe(3, &[]);
         let Options { program, seal, most, idle, most_idle, processor_seconds } = options;
         // The kernel takes zero seconds for one.
         let processor_seconds = processor_seconds.max(1);
@@ -169,9 +171,18 @@ impl Pool {
     }
 
     async fn child(&self) -> Result<Started, Error> {
-        match self.shared.take() {
-            Ok(child) => Ok(child),
-            Err(promise) => promise.await.map_err(|_| Error::Stopped)?.map_err(Error::Start),
+        loop {
+            match self.shared.take() {
+                Ok(mut child) => {
+                    // One that died while it waited, by another's hand, is as good as none.
+                    if !child.0.is_over() {
+                        return Ok(child);
+                    }
+                }
+                Err(promise) => {
+                    return promise.await.map_err(|_| Error::Stopped)?.map_err(Error::Start);
+                }
+            }
         }
     }
 

@@ -80,6 +80,11 @@ impl Process {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Whether it has ended already.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Kills it, if it still lives. A child that is already dying keeps its own status.
     pub(super) fn kill(&mut self) {
         if let Some(child) = &mut self.child {

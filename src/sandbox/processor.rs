@@ -1,5 +1,7 @@
 //! What the kernel says about another process's use of the processor.
 
+use std::fs::DirEntry;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Clock ticks per second in `/proc`: `USER_HZ`, fixed at 100 for all programs.
@@ -16,12 +18,18 @@ pub(super) struct Usage {
 
 /// Looks at a process; `None` when it is gone or the system does not tell.
 pub(super) fn usage(process: u32) -> Option<Usage> {
-    let path = format!("/proc/{process}/stat");
-    parse(&std::fs::read_to_string(path).ok()?)
+    let read = |path: &Path| parse(&std::fs::read_to_string(path).ok()?);
+    let folder = PathBuf::from(format!("/proc/{process}"));
+    let of_process = read(&folder.join("stat"))?;
+    // The state of a process is that of its first thread; a script runs on another.
+    let threads = std::fs::read_dir(folder.join("task")).ok()?;
+    let runs = |thread: DirEntry| read(&thread.path().join("stat")).is_some_and(|u| u.runnable);
+    let runnable = threads.flatten().any(runs);
+    Some(Usage { runnable, ..of_process })
 }
 
-/// Reads a line of `/proc/PID/stat` (`proc_pid_stat(5)`). The name in parentheses can hold anything,
-/// so the fields are counted from the last of them.
+/// Reads a line of `/proc/PID/stat` (`proc_pid_stat(5)`). The name in parentheses can hold
+/// anything, so the fields are counted from the last of them.
 fn parse(stat: &str) -> Option<Usage> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let runnable = fields.next()? == "R";

@@ -19,7 +19,7 @@ use super::outbox::Outbox;
 use super::pool::{Error, Lease, Pool};
 use super::processor::{self, Usage};
 use super::protocol::{
-    Description, Event, FetchError, FetchRequest, FetchResponse, FromChild, Job,
+    Description, Ending, Event, FetchError, FetchRequest, FetchResponse, FromChild, Job,
     MAX_FRAME_FROM_CHILD, Question, ScriptError, Source, ToChild,
 };
 use super::questions::Questions;
@@ -28,8 +28,8 @@ use crate::domain::run::{Failure, FailureKind};
 
 /// How long after its deadline a child that has not given up by itself is killed.
 const GRACE: Duration = Duration::from_millis(100);
-/// A child that uses this much of the processor during [`GRACE`] is computing.
-const BUSY: Duration = Duration::from_millis(30);
+/// How long before the deadline the child's use of the processor is looked at, at most.
+const LOOK_AHEAD: Duration = Duration::from_millis(200);
 /// How long to look for last messages of a child that was killed.
 const LAST_MESSAGES: Duration = Duration::from_millis(250);
 /// How long a script may take to be read and to tell its options.
@@ -46,13 +46,15 @@ pub struct Ran {
     pub duration: Duration,
     /// How it ended.
     pub end: End,
+    /// The number of the step in which it ended: as the child said, or the one that was open.
+    pub step: Option<u32>,
     /// The limits it was under.
     pub limits: Limits,
 }
 
 impl Ran {
-    /// Why the run did not pass; `None` when it passed. The name of the step and the lines of the
-    /// script are for the caller to fill in, see [`End::step`].
+    /// Why the run did not pass; `None` when it passed. The name of [`Ran::step`] and the lines of
+    /// the script are for the caller to fill in.
     pub fn failure(&self) -> Option<Failure> {
         self.end.failure(self.limits)
     }
@@ -68,6 +70,7 @@ pub async fn run(pool: &Pool, job: Job, host: &dyn Host) -> Ran {
             queued: waiting.elapsed(),
             duration: Duration::ZERO,
             end: End::Unstarted(with_cause(&error)),
+            step: None,
             limits,
         },
     }
@@ -77,13 +80,13 @@ pub async fn run(pool: &Pool, job: Job, host: &dyn Host) -> Ran {
 pub async fn run_in(lease: Lease, job: Job, host: &dyn Host) -> Ran {
     let limits = Limits { timeout: job.timeout, processor_seconds: lease.processor_seconds };
     let running = Stopwatch::start();
-    let last = converse(lease, &ToChild::Run(job), limits.timeout, host).await;
+    let (last, step) = converse(lease, &ToChild::Run(job), limits.timeout, host).await;
     let end = match last {
         Ok(FromChild::Ended(ending)) => End::Said(ending),
         Ok(_) => End::Broke("an answer to what was not asked".to_owned()),
         Err(end) => end,
     };
-    Ran { queued: Duration::ZERO, duration: running.elapsed(), end, limits }
+    Ran { queued: Duration::ZERO, duration: running.elapsed(), step, end, limits }
 }
 
 /// Reads a script's options without running it, in a child of the pool. The outer error says that
@@ -98,7 +101,7 @@ pub async fn describe(
         end.failure(limits).unwrap_or_else(unknown)
     };
     let lease = pool.lease().await.map_err(|error| failed(End::Unstarted(with_cause(&error))))?;
-    match converse(lease, &ToChild::Describe(source), DESCRIBE_WITHIN, &Nobody).await {
+    match converse(lease, &ToChild::Describe(source), DESCRIBE_WITHIN, &Nobody).await.0 {
         Ok(FromChild::Described(described)) => Ok(described),
         Ok(_) => Err(failed(End::Broke("an answer to what was not asked".to_owned()))),
         Err(end) => Err(failed(end)),
@@ -146,39 +149,53 @@ struct Conversation<'a> {
     ledger: Ledger,
     questions: Questions<'a>,
     outbox: Outbox,
+    process: Option<u32>,
+    /// What the child had used of the processor shortly before its deadline, and how long before.
+    before: Option<(Usage, Duration)>,
 }
 
-/// Says `first`, and goes on until the child has said its last or is over.
+/// Says `first`, and goes on until the child has said its last or is over. With it goes the number
+/// of the step in which that was.
 async fn converse(
     mut lease: Lease,
     first: &ToChild,
     limit: Duration,
     host: &dyn Host,
-) -> Result<FromChild, End> {
-    let outbox = Outbox::new(first).map_err(|error| End::TooLong(error.to_string()))?;
-    let started = Stopwatch::start();
-    let questions = Questions::new(host);
-    let mut talk = Conversation { host, started, ledger: Ledger::default(), questions, outbox };
-    let result = talk.hold(&mut lease, limit).await;
-    let result = match result {
+) -> (Result<FromChild, End>, Option<u32>) {
+    let outbox = match Outbox::new(first) {
+        Ok(outbox) => outbox,
+        Err(error) => return (Err(End::TooLong(error.to_string())), None),
+    };
+    let mut talk = Conversation {
+        host,
+        started: Stopwatch::start(),
+        ledger: Ledger::default(),
+        questions: Questions::new(host),
+        outbox,
+        process: lease.process_id(),
+        before: None,
+    };
+    let last = match talk.hold(&mut lease, limit).await {
         Err(Stop::Breach(breach)) => Err(breach.into()),
-        Err(Stop::Deadline { computing }) => {
-            lease.kill();
-            talk.last_message(&mut lease).await?.ok_or(End::Deadline { computing })
-        }
+        Err(Stop::Deadline) => talk.kill(&mut lease).await,
         Err(Stop::Died) => Err(End::Died(lease.end().await)),
-        Ok(last) => Ok(last),
+        Ok(last) => talk.weigh(last),
     };
     for what in talk.ledger.left_out() {
         host.event(talk.started.elapsed(), Event::Dropped { what });
     }
-    result.map(|last| talk.bounded(last))
+    let step = match &last {
+        Ok(FromChild::Ended(ending)) => ending.step(),
+        Ok(_) => None,
+        Err(_) => talk.ledger.open_step(),
+    };
+    (last, step)
 }
 
 /// Why a conversation stopped before the child's last message.
 enum Stop {
     Breach(Breach),
-    Deadline { computing: bool },
+    Deadline,
     Died,
 }
 
@@ -188,15 +205,23 @@ impl<E: Into<Breach>> From<E> for Stop {
     }
 }
 
+/// What the alarm is set to.
+#[derive(Clone, Copy)]
+enum Alarm {
+    /// Shortly before the deadline: look what the child uses.
+    Look,
+    /// After the deadline: end it.
+    End,
+}
+
 impl Conversation<'_> {
     async fn hold(&mut self, lease: &mut Lease, limit: Duration) -> Result<FromChild, Stop> {
-        let process = lease.process_id();
-        let look = || process.and_then(processor::usage);
         let (mut reader, mut writer) = lease.socket.split();
         // Beyond what the clock can say there is no deadline.
-        let far = Duration::from_hours(24 * 365);
-        let mut alarm = std::pin::pin!(sleep(limit.min(far)));
-        let mut at_deadline = None;
+        let limit = limit.min(Duration::from_hours(24 * 365));
+        let ahead = LOOK_AHEAD.min(limit / 2);
+        let mut next = Alarm::Look;
+        let mut alarm = std::pin::pin!(sleep(limit.saturating_sub(ahead)));
         loop {
             if let Some(last) = self.heed_all(&mut lease.read)? {
                 return Ok(last);
@@ -204,15 +229,14 @@ impl Conversation<'_> {
             lease.read.reserve(CHUNK);
             tokio::select! {
                 biased;
-                () = &mut alarm => match at_deadline {
-                    None => {
-                        at_deadline = Some(look());
-                        let then = alarm.deadline() + GRACE;
+                () = &mut alarm => match next {
+                    Alarm::Look => {
+                        self.before = self.usage().map(|usage| (usage, ahead));
+                        let then = alarm.deadline() + ahead + GRACE;
                         alarm.as_mut().reset(then);
+                        next = Alarm::End;
                     }
-                    Some(before) => {
-                        return Err(Stop::Deadline { computing: is_computing(before, look()) });
-                    }
+                    Alarm::End => return Err(Stop::Deadline),
                 },
                 read = reader.read_buf(&mut lease.read) => match read {
                     Ok(0) | Err(_) => return Err(Stop::Died),
@@ -234,6 +258,45 @@ impl Conversation<'_> {
                 },
             }
         }
+    }
+
+    /// Ends a child that is past its deadline, and reads what it has left in the socket.
+    async fn kill(&mut self, lease: &mut Lease) -> Result<FromChild, End> {
+        // One that would like to run, but is not let, is no more waiting than one that runs.
+        let computing = self.was_busy() || self.usage().is_some_and(|usage| usage.runnable);
+        lease.kill();
+        match self.last_message(lease).await? {
+            Some(last) => self.weigh(last),
+            None => Err(End::Deadline { computing }),
+        }
+    }
+
+    /// The last message within bounds. A child that gave up in time was not waiting for anything
+    /// if it computed until then.
+    fn weigh(&self, last: FromChild) -> Result<FromChild, End> {
+        match last {
+            FromChild::Ended(Ending::TimedOut { .. }) if self.was_busy() => {
+                Err(End::Deadline { computing: true })
+            }
+            FromChild::Ended(ending) => Ok(FromChild::Ended(bounded(ending, &self.ledger))),
+            FromChild::Described(Err(error)) => {
+                Ok(FromChild::Described(Err(bounded_error(error, &self.ledger))))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.process.and_then(processor::usage)
+    }
+
+    /// Whether the child has computed since shortly before its deadline. On a busy machine one that
+    /// computes all the time has but a share of the processor; it is told from one that waits by
+    /// having been about to run.
+    fn was_busy(&self) -> bool {
+        let (Some((before, ahead)), Some(now)) = (self.before, self.usage()) else { return false };
+        let used = now.used.saturating_sub(before.used);
+        used >= ahead * 2 / 5 || (before.runnable && used >= ahead / 10)
     }
 
     /// Heeds the whole messages at the front of `bytes`, up to the last one of the run.
@@ -285,22 +348,6 @@ impl Conversation<'_> {
         };
         timeout(LAST_MESSAGES, read_on()).await.unwrap_or(Ok(None)).map_err(End::from)
     }
-
-    fn bounded(&self, last: FromChild) -> FromChild {
-        match last {
-            FromChild::Ended(ending) => FromChild::Ended(bounded(ending, &self.ledger)),
-            FromChild::Described(Err(error)) => {
-                FromChild::Described(Err(bounded_error(error, &self.ledger)))
-            }
-            other => other,
-        }
-    }
-}
-
-/// Whether a child that is past its deadline computes, rather than waits.
-fn is_computing(before: Option<Usage>, after: Option<Usage>) -> bool {
-    let used = |usage: Option<Usage>| usage.map_or(Duration::ZERO, |usage| usage.used);
-    after.is_some_and(|usage| usage.runnable) || used(after).saturating_sub(used(before)) >= BUSY
 }
 
 /// The host of a script that is only described: it may ask for nothing.

@@ -6,6 +6,7 @@ mod dashboard;
 mod django;
 mod hostile;
 mod oidc;
+mod sandbox;
 mod statsd_daemon;
 mod store;
 mod support;

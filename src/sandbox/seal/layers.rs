@@ -37,6 +37,8 @@ pub(in super::super) fn process(terms: Terms) -> Vec<String> {
         ("no new privileges", |_| Ok(thread::set_no_new_privs(true)?)),
         ("Landlock", |_| no_files()),
     ];
+    // When memory runs out, a script goes before anything else does.
+    _ = std::fs::write("/proc/self/oom_score_adj", b"1000");
     // Only a matter of memory: a stack touched once would otherwise come in pages of 2 MiB.
     _ = thread::disable_transparent_huge_pages(true);
     missing(layers.map(|(name, layer)| (name, layer(terms))))
