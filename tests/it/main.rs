@@ -3,6 +3,7 @@
 mod architecture;
 mod dashboard;
 mod django;
+mod escalation;
 mod hostile;
 mod oidc;
 mod statsd_daemon;
