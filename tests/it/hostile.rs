@@ -83,10 +83,8 @@ async fn each_hostile_script_ends_by_its_deadline_with_a_verdict() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_and_its_other_checks_do_not_notice() {
     let site = Site::start().await;
-    let well = format!(
-        "[[check]]\nname = \"well\"\nurl = \"{}/well\"\nevery = \"1s\"\ntimeout = \"5s\"\n",
-        site.url()
-    );
+    let well =
+        format!("[[check]]\nname = \"well\"\nurl = \"{}/well\"\nevery = \"1s\"\n", site.url());
     let mut daemon = project("20s").toml(&well).up().await;
     daemon.run("well", "passed", |run| run.outcome == "passed").await;
     let before = daemon.resident_kib();
@@ -129,7 +127,7 @@ async fn the_daemon_and_its_other_checks_do_not_notice() {
 async fn a_running_script_ends_with_the_daemon_that_is_killed() {
     let site = Site::start().await;
     let script = format!(
-        "export const options = {{ every: \"1s\", timeout: \"60s\" }};\n\
+        "export const options = {{ every: \"5s\", timeout: \"5s\" }};\n\
          export default async function () {{\n  await fetch(\"{}/\");\n  for (;;) {{}}\n}}\n",
         site.url()
     );
