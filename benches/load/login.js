@@ -4,7 +4,7 @@ import { context, expect, metric, step, visit } from "tripline";
 export const options = {
   name: "Sign in",
   every: "{{EVERY}}",
-  timeout: "10s",
+  labels: { team: "shop" },
   runbook: "https://wiki.example.com/login",
 };
 

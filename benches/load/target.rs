@@ -251,7 +251,8 @@ fn answer(request: &str, path: &str, book: &Mutex<Book>) -> Answer {
         "/home" => response(200, html, HOME),
         "/api/chat.postMessage" => {
             let channel = channel_of(request);
-            let body = "{\"ok\":true,\"channel\":\"C1\",\"ts\":\"1.000001\",\"message\":{}}";
+            let body = "{\"ok\":true,\"channel\":\"C1\",\"ts\":\"1.000001\",\
+                \"message\":{\"ts\":\"1.000001\",\"text\":\"\"}}";
             Answer { channel, ..response(200, "content-type: application/json\r\n", body) }
         }
         other => {

@@ -99,5 +99,5 @@ async fn a_check_signs_in_with_a_code_and_pkce() {
     assert_eq!(run.steps.len(), 7, "{run:#?}");
     let visits = application.visits();
     assert_eq!(visits.len(), 1, "{visits:#?}");
-    assert!(visits[0].path.starts_with("/callback?code="), "{visits:#?}");
+    assert!(visits[0].starts_with("/callback?code="), "{visits:#?}");
 }

@@ -4,6 +4,7 @@
 mod http;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod providers;
 pub(crate) mod proxy;
 pub(crate) mod site;
 pub(crate) mod targets;

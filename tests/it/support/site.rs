@@ -9,17 +9,6 @@ use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::Html;
 use tokio::task::JoinHandle;
-use tripline::clock::{Clock, System};
-use tripline::domain::Timestamp;
-
-/// A request that came.
-#[derive(Debug, Clone)]
-pub(crate) struct Visit {
-    /// The path with the query.
-    pub(crate) path: String,
-    /// When.
-    pub(crate) at: Timestamp,
-}
 
 /// A site that answers each request with the status it was told; it ends when dropped.
 #[derive(Debug)]
@@ -32,7 +21,9 @@ pub(crate) struct Site {
 #[derive(Debug)]
 struct Shared {
     status: AtomicU16,
-    visits: Mutex<Vec<Visit>>,
+    /// The status of the next answer alone; 0 when that is like the others.
+    once: AtomicU16,
+    visits: Mutex<Vec<String>>,
 }
 
 impl Site {
@@ -40,7 +31,11 @@ impl Site {
     pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let state = Arc::new(Shared { status: AtomicU16::new(200), visits: Mutex::default() });
+        let state = Arc::new(Shared {
+            status: AtomicU16::new(200),
+            once: AtomicU16::new(0),
+            visits: Mutex::default(),
+        });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("axum serves until it is dropped");
@@ -58,8 +53,13 @@ impl Site {
         self.state.status.store(status, Ordering::SeqCst);
     }
 
-    /// The requests so far.
-    pub(crate) fn visits(&self) -> Vec<Visit> {
+    /// Answers the next request with `status`, and those after it as before.
+    pub(crate) fn answer_once(&self, status: u16) {
+        self.state.once.store(status, Ordering::SeqCst);
+    }
+
+    /// The paths, with their queries, that were asked for so far.
+    pub(crate) fn visits(&self) -> Vec<String> {
         self.state.visits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -75,8 +75,11 @@ async fn answer(
     OriginalUri(uri): OriginalUri,
 ) -> (StatusCode, Html<&'static str>) {
     let path = uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    let visit = Visit { path, at: System.now() };
-    shared.visits.lock().unwrap_or_else(PoisonError::into_inner).push(visit);
-    let status = StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).expect("a status");
+    shared.visits.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    let status = match shared.once.swap(0, Ordering::SeqCst) {
+        0 => shared.status.load(Ordering::SeqCst),
+        once => once,
+    };
+    let status = StatusCode::from_u16(status).expect("a status");
     (status, Html("<!doctype html><title>Site</title><h1>Welcome</h1>"))
 }

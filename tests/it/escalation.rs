@@ -1,0 +1,225 @@
+//! Who is told of what, by the real binary, while providers fail and the daemon is killed.
+
+use std::time::Duration;
+
+use crate::support::providers::{ANA, Answer, BO, Message, Providers};
+use crate::support::site::Site;
+use crate::support::tripline::{Daemon, Notification, Project};
+use crate::support::wait::{throughout, until, until_true};
+
+/// How long something may take that takes a second or two on a machine with nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same where a lease of a killed daemon has to run out first.
+const AFTER_A_CRASH: Duration = Duration::from_secs(90);
+
+/// The four places of the built-in policy.
+const EVERYBODY: [&str; 4] = ["#p2", "#p1", ANA, BO];
+
+/// A project that watches `site` every second and tells `providers`.
+fn project(site: &Site, providers: &Providers) -> Project {
+    let check = format!("[[check]]\nname = \"shop\"\nurl = \"{}\"\nevery = \"1s\"\n", site.url());
+    providers.told_by(Project::new()).toml(&check)
+}
+
+/// The messages that arrived at one place, oldest first.
+fn arrived(providers: &Providers, to: &str) -> Vec<Message> {
+    let provider = if to.starts_with('#') { &providers.slack } else { &providers.sms };
+    provider.arrived(to)
+}
+
+/// How many messages arrived at each of [`EVERYBODY`].
+fn counts(providers: &Providers) -> [usize; 4] {
+    EVERYBODY.map(|to| arrived(providers, to).len())
+}
+
+/// All notifications of all incidents.
+async fn notifications(daemon: &Daemon) -> Vec<Notification> {
+    let mut all = Vec::new();
+    for incident in daemon.incidents().await {
+        all.extend(daemon.notifications(incident.id).await);
+    }
+    all
+}
+
+/// Waits until there is an incident, all are resolved, and nothing is owed any more.
+async fn quiet(daemon: &Daemon, deadline: Duration) -> Vec<Notification> {
+    until("all incidents are over and nothing is owed", deadline, async || {
+        let incidents = daemon.incidents().await;
+        let over = incidents.iter().all(|incident| incident.status == "resolved");
+        if incidents.is_empty() || !over {
+            return None;
+        }
+        let all = notifications(daemon).await;
+        all.iter().all(|it| it.state != "owed").then_some(all)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_to_p2_a_second_to_p1_and_the_team_and_the_recovery_to_all() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let daemon = project(&site, &providers).up().await;
+    daemon.run("shop", "passed", |run| run.outcome == "passed").await;
+    assert_eq!(counts(&providers), [0; 4]);
+
+    site.answer(500);
+    until_true("everybody is told", PATIENCE, async || counts(&providers) == [1; 4]).await;
+    let first = &arrived(&providers, "#p2")[0];
+    assert!(first.text.contains("shop"), "{first:#?}");
+    for to in ["#p1", ANA, BO] {
+        let second = &arrived(&providers, to)[0];
+        assert!(second.text.contains("shop"), "{second:#?}");
+        let between = (second.at - first.at).num_milliseconds();
+        assert!(between > 500, "{to} was told {between} ms after #p2, not a run later");
+    }
+
+    site.answer(200);
+    let owed = quiet(&daemon, PATIENCE).await;
+    assert_eq!(counts(&providers), [2; 4]);
+    assert!(owed.iter().all(|it| it.state == "sent" && !it.possible_repeat), "{owed:#?}");
+    let recovered = owed.iter().filter(|it| it.notice.kind == "recovered").count();
+    assert_eq!((owed.len(), recovered), (8, 4), "{owed:#?}");
+
+    let calm = async || counts(&providers) == [2; 4];
+    throughout("nobody is told while all is well", Duration::from_secs(3), calm).await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_failure_wakes_nobody() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let daemon = project(&site, &providers).up().await;
+    daemon.run("shop", "passed", |run| run.outcome == "passed").await;
+    site.answer_once(500);
+    quiet(&daemon, PATIENCE).await;
+    assert_eq!(counts(&providers), [2, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slack_that_asks_to_wait_is_waited_for_and_sms_leave_meanwhile() {
+    const WAIT: i64 = 6;
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let wait = Answer::TooMany(WAIT.unsigned_abs());
+    providers.slack.next(&[wait]);
+    site.answer(500);
+    let daemon = project(&site, &providers).up().await;
+    until_true("everybody is told", PATIENCE, async || counts(&providers) == [1; 4]).await;
+
+    let slack = providers.slack.messages();
+    let refused = slack.iter().find(|message| message.answer == wait).expect("one was refused");
+    let later = &arrived(&providers, &refused.to)[0];
+    assert!((later.at - refused.at).num_seconds() >= WAIT, "{slack:#?}");
+    for to in [ANA, BO] {
+        let sms = &arrived(&providers, to)[0];
+        assert!(sms.at < later.at, "the SMS to {to} waited for Slack");
+    }
+    assert!(!later.is_marked(), "a refused message did not arrive, so this is no repeat");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_providers_are_tried_again_until_they_work() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    providers.slack.next(&[Answer::Broken(500), Answer::Broken(503), Answer::Broken(200)]);
+    providers.sms.next(&[Answer::Broken(500), Answer::TooMany(1), Answer::Broken(503)]);
+    site.answer(500);
+    let daemon = project(&site, &providers).up().await;
+    until_true("everybody is told", PATIENCE, async || {
+        counts(&providers).iter().all(|count| *count >= 1)
+    })
+    .await;
+    site.answer(200);
+    let owed = quiet(&daemon, PATIENCE).await;
+    assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
+    assert!(owed.iter().any(|it| it.deliveries.len() >= 2), "{owed:#?}");
+    let last = owed.iter().filter_map(|it| it.deliveries.last());
+    assert!(last.clone().all(|delivery| delivery.outcome == "accepted"), "{owed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it_may_be_a_repeat() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let project = project(&site, &providers);
+    providers.slack.usually(Answer::AcceptInSilence);
+    providers.sms.usually(Answer::AcceptInSilence);
+    site.answer(500);
+    let daemon = project.up().await;
+    until_true("each lane is at work", PATIENCE, async || {
+        !providers.slack.messages().is_empty() && !providers.sms.messages().is_empty()
+    })
+    .await;
+    daemon.kill().await;
+
+    providers.slack.usually(Answer::Accept);
+    providers.sms.usually(Answer::Accept);
+    let daemon = project.up().await;
+    until_true("everybody is told", AFTER_A_CRASH, async || {
+        EVERYBODY.iter().all(|to| arrived(&providers, to).iter().any(Message::answered))
+    })
+    .await;
+    site.answer(200);
+    let owed = quiet(&daemon, AFTER_A_CRASH).await;
+    assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
+    let repeats = owed.iter().filter(|it| it.possible_repeat).count();
+    assert!(repeats >= 2, "both lanes had a message on its way: {owed:#?}");
+    assert_told(&providers, &owed, "after one kill");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_at_random_times_lose_nothing_and_repeat_nothing_unmarked() {
+    const SEED: u64 = 0x7121_9112_e000_0001;
+    const KILLS: u32 = 8;
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let project = project(&site, &providers);
+    let mut random = SEED;
+    let mut below = |limit: u64| {
+        // xorshift64 (Marsaglia 2003).
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % limit
+    };
+    let odd = [Answer::Accept, Answer::Broken(500), Answer::AcceptInSilence, Answer::TooMany(1)];
+    for _ in 0..KILLS {
+        let mut any = || odd[usize::try_from(below(4)).expect("below 4")];
+        providers.slack.next(&[any()]);
+        providers.sms.next(&[any()]);
+        site.answer(if below(3) == 0 { 200 } else { 500 });
+        let daemon = project.up().await;
+        tokio::time::sleep(Duration::from_millis(below(2_500))).await;
+        daemon.kill().await;
+    }
+
+    // It fails once more, so that there is something to tell whatever happened before.
+    site.answer(500);
+    let daemon = project.up().await;
+    daemon.run("shop", "failed", |run| run.outcome == "failed").await;
+    site.answer(200);
+    let owed = quiet(&daemon, AFTER_A_CRASH).await;
+    // Given up is one that was answered neither time; then it arrived, which is looked at below.
+    let settled = |it: &Notification| match it.state.as_str() {
+        "sent" | "superseded" => true,
+        "given_up" => it.possible_repeat,
+        _ => false,
+    };
+    assert!(owed.iter().all(settled), "seed {SEED:#x}: {owed:#?}");
+    assert_told(&providers, &owed, &format!("seed {SEED:#x}"));
+    assert!(daemon.stop().await.success());
+}
+
+/// Nothing that was owed is lost, and nothing came twice without saying so, at any place.
+fn assert_told(providers: &Providers, owed: &[Notification], when: &str) {
+    for (to, address) in EVERYBODY.into_iter().zip(["#p2", "#p1", "ana", "bo"]) {
+        let mine: Vec<_> = owed.iter().filter(|it| it.recipient.address == address).collect();
+        let sent = mine.iter().filter(|it| it.state != "superseded").count();
+        let messages = arrived(providers, to);
+        let marked = messages.iter().filter(|message| message.is_marked()).count();
+        let unmarked = messages.len() - marked;
+        assert!(messages.len() >= sent, "{when}: lost at {to}: {mine:#?}\n{messages:#?}");
+        assert!(unmarked <= mine.len(), "{when}: repeated at {to}: {mine:#?}\n{messages:#?}");
+        assert!(
+            messages.len() <= 2 * mine.len(),
+            "{when}: more than one repeat at {to}: {mine:#?}\n{messages:#?}"
+        );
+    }
+}
