@@ -2,5 +2,7 @@
 //! them in order.
 
 pub mod demo_site;
+pub mod imports;
 pub mod metronome;
+pub mod project;
 pub mod watch;

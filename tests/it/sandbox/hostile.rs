@@ -14,14 +14,14 @@ use super::{Fake, LONG, kind, message, options, pool, run_body};
 const DEADLINE: Duration = Duration::from_secs(2);
 
 fn hostile(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/hostile").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/hostile").join(name);
     fs::read_to_string(path).expect("a script of ours")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_hostile_script_ends_and_harms_nobody() {
     let pool = pool();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/hostile");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/hostile");
     let mut names: Vec<String> = fs::read_dir(folder)
         .expect("a folder of ours")
         .flatten()
