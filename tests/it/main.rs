@@ -6,6 +6,7 @@ mod dashboard;
 mod django;
 mod escalation;
 mod hostile;
+mod net;
 mod oidc;
 mod sandbox;
 mod statsd_daemon;

@@ -1,0 +1,143 @@
+//! Makes exchanges, and keeps connections between those of one run.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Method;
+use url::Url;
+
+use super::body;
+use super::dialer::Dialer;
+use super::exchange::{Answer, Error, Limits, Outgoing, Version};
+use super::link::{Link, Unanswered};
+use super::seen::{Phase, Seen};
+
+/// How many connections are kept; as many as browsers keep to one host.
+const MOST_KEPT: usize = 6;
+
+/// The client of one run: nothing it learns or keeps is seen by another run.
+#[derive(Debug)]
+pub struct Client {
+    dialer: Arc<Dialer>,
+    limits: Limits,
+    kept: Mutex<Vec<(Origin, Link)>>,
+}
+
+/// Where a kept connection leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Origin {
+    secure: bool,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    fn of(url: &Url) -> Self {
+        Self {
+            secure: url.scheme() == "https",
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default(),
+        }
+    }
+}
+
+impl Client {
+    /// A client without connections.
+    pub fn new(dialer: Arc<Dialer>, limits: Limits) -> Self {
+        Self { dialer, limits, kept: Mutex::default() }
+    }
+
+    /// Sends `outgoing`, reads the whole answer, and notes in `seen` what happens meanwhile.
+    ///
+    /// A request that went out over a kept connection which the server had closed is sent once
+    /// more over a fresh one, when it cannot have been processed or is idempotent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] says why there is no answer; a status such as 500 is an answer.
+    pub async fn exchange(&self, outgoing: Outgoing<'_>, seen: &mut Seen) -> Result<Answer, Error> {
+        seen.sent = outgoing.body.len() as u64;
+        let attempt = self.attempt(&outgoing, seen);
+        let ended = tokio::time::timeout(outgoing.within, attempt).await;
+        let phase = seen.leave();
+        ended.unwrap_or(Err(Error::TimedOut { after: outgoing.within, phase }))
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing<'_>, seen: &mut Seen) -> Result<Answer, Error> {
+        let origin = Origin::of(outgoing.url);
+        if let Some(mut link) = self.take(&origin)
+            && link.is_open().await
+        {
+            seen.remote = link.remote;
+            match send(&mut link, outgoing, seen).await? {
+                Ok(response) => return self.receive(origin, link, response, seen).await,
+                Err(failed) if may_repeat(&failed, &outgoing.method) => {}
+                Err(failed) => return Err(failed.reason.into()),
+            }
+        }
+        let stream = self.dialer.dial(outgoing.url, seen).await?;
+        let mut link = Link::open(stream, seen.remote, self.limits).await?;
+        match send(&mut link, outgoing, seen).await? {
+            Ok(response) => self.receive(origin, link, response, seen).await,
+            Err(failed) => Err(failed.reason.into()),
+        }
+    }
+
+    /// Reads the body, and keeps the connection if it is good for more.
+    async fn receive(
+        &self,
+        origin: Origin,
+        mut link: Link,
+        response: http::Response<hyper::body::Incoming>,
+        seen: &mut Seen,
+    ) -> Result<Answer, Error> {
+        seen.enter(Phase::Downloading);
+        let (head, incoming) = response.into_parts();
+        let raw = body::read(&mut link, incoming, self.limits.body, seen).await?;
+        seen.leave();
+        let reason = match (link.version(), head.extensions.get::<hyper::ext::ReasonPhrase>()) {
+            (Version::Two, _) => String::new(),
+            (Version::One, Some(given)) => String::from_utf8_lossy(given.as_bytes()).into_owned(),
+            (Version::One, None) => head.status.canonical_reason().unwrap_or_default().to_owned(),
+        };
+        self.keep(origin, link);
+        let body = body::decode(&head.headers, raw, self.limits.body).await?;
+        Ok(Answer { status: head.status, reason, headers: head.headers, body })
+    }
+
+    fn take(&self, origin: &Origin) -> Option<Link> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().rposition(|(other, _)| other == origin)?;
+        match kept[at].1.share() {
+            Some(shared) => Some(shared),
+            None => Some(kept.remove(at).1),
+        }
+    }
+
+    fn keep(&self, origin: Origin, link: Link) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = link.version() == Version::Two;
+        kept.retain(|(other, old)| !(shared && *other == origin && old.version() == Version::Two));
+        if kept.len() >= MOST_KEPT {
+            kept.remove(0);
+        }
+        kept.push((origin, link));
+    }
+}
+
+/// Sends the request; the outer error is one of the request itself.
+async fn send(
+    link: &mut Link,
+    outgoing: &Outgoing<'_>,
+    seen: &mut Seen,
+) -> Result<Result<http::Response<hyper::body::Incoming>, Unanswered>, Error> {
+    let request = outgoing.written_for(link.version())?;
+    seen.enter(Phase::Waiting);
+    Ok(link.send(request).await)
+}
+
+/// Whether sending the request again cannot do anything twice (RFC 9110, section 9.2.2).
+fn may_repeat(failed: &Unanswered, method: &Method) -> bool {
+    use super::link::Broken;
+    let closed = matches!(failed.reason, Broken::Closed | Broken::Reset);
+    failed.unsent || (closed && method.is_idempotent())
+}

@@ -1,0 +1,24 @@
+//! The only door to the network: dialer, egress guard, TLS roots, one HTTP exchange with timings.
+//!
+//! Scripts and plain checks reach the outside through a [`Client`] and through nothing else.
+//!
+//! Invariants:
+//! - the address that is dialled is the address that the [`guard`] was asked about;
+//! - a URL is parsed once, by the `url` crate, and the same value is judged and dialled;
+//! - nothing is read without a cap and nothing is awaited without a deadline;
+//! - redirects, cookies and secrets are not known here: an exchange is one request and its answer.
+
+mod body;
+mod client;
+mod dialer;
+mod exchange;
+pub mod guard;
+mod link;
+mod seen;
+mod stream;
+pub mod tls;
+
+pub use client::Client;
+pub use dialer::{Dialer, Error as DialError, Names};
+pub use exchange::{Answer, Error, Limits, Outgoing};
+pub use seen::{Phase, Seen};
