@@ -15,6 +15,7 @@
 mod bounded;
 mod caps;
 pub mod child;
+mod conversation;
 mod demand;
 pub mod end;
 pub mod engine;
