@@ -17,7 +17,7 @@ use super::seal::{self, Terms};
 /// The first argument of the program that makes it a child.
 pub const ARGUMENT: &str = "sandbox-child";
 
-/// The argument that makes a child try its walls and end; see [`probe`].
+/// The argument that makes a child try its walls and end.
 pub const PROBE: &str = "--probe";
 
 /// The script or its parent did all they should.

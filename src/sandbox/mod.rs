@@ -5,6 +5,14 @@
 //! [`Host`]. The child has no network, no files, no environment and no other processes; whatever it
 //! sends may be hostile, so nothing it says is trusted beyond its own report.
 //!
+//! The parent's side: a [`Pool`] keeps children ready (`demand` says how many, `spawner` starts them,
+//! `process` ends them), [`run()`] takes one and holds a `conversation` with it, in which `caps`
+//! bounds what it may say and `questions` what it may ask; [`End`] says what came of it. The child's
+//! side: [`child`] puts up the `seal` and hands its `port` to the [`engine`].
+//!
+//! To let scripts ask for something new: a variant of [`protocol::Question`] and its answer, a
+//! method of [`Host`], a line in `questions`, and the function in the engine.
+//!
 //! Invariants:
 //! - script text is parsed and run in a child only, never in this process;
 //! - a child runs one script and ends; it is never used again;
@@ -15,6 +23,7 @@
 mod bounded;
 mod caps;
 pub mod child;
+mod conversation;
 mod demand;
 pub mod end;
 pub mod engine;

@@ -143,3 +143,11 @@ async fn a_program_that_cannot_be_started_is_no_outage() {
     let outcome = ran.failure().expect("failed").kind.outcome();
     assert_eq!(outcome, tripline::domain::run::Outcome::Unknown);
 }
+
+#[tokio::test]
+async fn a_child_goes_first_when_memory_runs_out() {
+    let pool = Pool::start(options()).expect("a pool");
+    let lease = pool.lease().await.expect("a child");
+    let path = format!("/proc/{}/oom_score_adj", lease.process_id().expect("alive"));
+    assert_eq!(std::fs::read_to_string(path).expect("readable").trim(), "1000");
+}
