@@ -70,11 +70,11 @@ impl Broker {
         let mask = |text: &mut String| *text = self.secrets.redact(text);
         for step in &mut trace.steps {
             mask(&mut step.name);
-            step.error.as_mut().map_or((), mask);
+            step.error.iter_mut().for_each(mask);
         }
         for request in &mut trace.requests {
             mask(&mut request.url);
-            request.error.as_mut().map_or((), mask);
+            request.error.iter_mut().for_each(mask);
         }
         trace.logs.iter_mut().for_each(|line| mask(&mut line.text));
         for measurement in &mut trace.measurements {
