@@ -9,6 +9,8 @@
 //! that implements [`Transport`], a line in `config`, a line in `app`, and a test against a fake
 //! that speaks the provider's HTTP.
 
+pub mod render;
+
 use async_trait::async_trait;
 
 use crate::domain::notification::{Attempt, Notification};
