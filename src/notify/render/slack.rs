@@ -124,10 +124,10 @@ fn fallback(message: &Outbound<'_>) -> String {
     if wording::is_failing(notice) {
         text.extend(step.map(|step| format!(", step {step}")));
         text.extend(error.map(|error| format!(": {error}")));
-        text += &format!(". {when}");
+        text.extend([". ", &when]);
         text.extend(wording::in_a_row(notice).map(|count| format!(", {count}")));
     } else {
-        text += &format!(". {when}");
+        text.extend([". ", &when]);
         text.extend(error.map(|error| format!(". Last error: {error}")));
     }
     let incident = format!("Incident {}", notification.incident);
@@ -195,7 +195,7 @@ fn without_broadcasts(text: &str) -> String {
         let names = |word: &&str| {
             rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
         };
-        let broadcast = c == '@' && BROADCASTS.iter().any(|word| names(&word));
+        let broadcast = c == '@' && BROADCASTS.iter().any(names);
         safe.push(if broadcast { '＠' } else { c });
     }
     safe
