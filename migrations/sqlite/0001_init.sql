@@ -1,21 +1,26 @@
 -- Times are milliseconds since the Unix epoch, durations microseconds, both in UTC and integers.
 -- Words (outcome, state, kind, channel) are those of the vocabulary. Documents are JSON.
 
--- One row per slot that was run. The id begins with the slot's time, so rows lie in that order.
+-- One row per slot that was run.
 CREATE TABLE runs (
-    id         BLOB    NOT NULL PRIMARY KEY,
-    check_id   TEXT    NOT NULL,
-    region     TEXT    NOT NULL,
-    slot_at    INTEGER NOT NULL,
-    started_at INTEGER NOT NULL,
-    duration   INTEGER NOT NULL,
-    outcome    TEXT    NOT NULL,
-    failure    TEXT,
+    -- The order in which they were recorded: replaying them in it decides the same again.
+    number      INTEGER NOT NULL PRIMARY KEY,
+    -- Begins with the slot's time, so this order is that of the slots.
+    id          BLOB    NOT NULL UNIQUE,
+    check_id    TEXT    NOT NULL,
+    region      TEXT    NOT NULL,
+    slot_at     INTEGER NOT NULL,
+    started_at  INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    duration    INTEGER NOT NULL,
+    outcome     TEXT    NOT NULL,
+    failure     TEXT,
     -- The last column, so that lists do not read it; NULL when there is nothing in it.
-    trace      TEXT
-) STRICT, WITHOUT ROWID;
+    trace       TEXT
+) STRICT;
 
-CREATE INDEX runs_of_check ON runs (check_id, region, slot_at);
+-- Without the region: a check has few, and most lists want all of them in order of time.
+CREATE INDEX runs_of_check ON runs (check_id, slot_at);
 -- Few runs do not pass, so this costs nothing while all is well.
 CREATE INDEX runs_not_passed ON runs (slot_at) WHERE outcome <> 'passed';
 

@@ -251,7 +251,7 @@ pub struct Backlog {
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
     /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
-    /// or owed, from a power cut.
+    /// or owed, from a power cut. Times are kept to the millisecond; slots are whole ones.
     async fn record(
         &self,
         reports: &[Report],

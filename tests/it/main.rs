@@ -1,3 +1,4 @@
 //! The one test binary: a file a subject.
 
 mod architecture;
+mod store;

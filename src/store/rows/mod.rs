@@ -99,8 +99,11 @@ pub(super) fn told(text: &str) -> Result<BTreeSet<Recipient>, Error> {
     rows.into_iter().map(|ToldRow(channel, address)| recipient(&channel, address)).collect()
 }
 
-pub(super) fn unreadable(what: &'static str, reason: impl ToString) -> Error {
-    Error::Unreadable { what, reason: reason.to_string() }
+pub(super) fn unreadable(
+    what: &'static str,
+    reason: impl Into<Box<dyn std::error::Error>>,
+) -> Error {
+    Error::Unreadable { what, reason: reason.into().to_string() }
 }
 
 fn to_json<T: Serialize>(value: &T) -> String {

@@ -90,18 +90,20 @@ impl StreakRow {
     }
 }
 
+/// The beginning of every statement that writes streaks.
+pub(super) const INSERT: &str = "INSERT INTO streaks VALUES";
+
 /// The end of every statement that writes streaks.
-pub(super) const STREAK_CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
+pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
      failures = excluded.failures, passes = excluded.passes, down = excluded.down, \
      failing_since = excluded.failing_since, last_success = excluded.last_success, \
      last_slot = excluded.last_slot, last_outcome = excluded.last_outcome";
 
 /// The columns of a streak, in the order of [`bind`].
-pub(super) const STREAK_COLUMNS: usize = 9;
+pub(super) const COLUMNS: usize = 9;
 
-static WRITE: std::sync::LazyLock<RowsOf> = std::sync::LazyLock::new(|| {
-    RowsOf::new("INSERT INTO streaks VALUES", STREAK_COLUMNS, STREAK_CONFLICT)
-});
+static WRITE: std::sync::LazyLock<RowsOf> =
+    std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
 
 /// One streak to be written.
 pub(super) type Written<'a> = (&'a CheckId, &'a Region, &'a Streak);

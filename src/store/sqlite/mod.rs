@@ -217,3 +217,6 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code = error.as_database_error()?.code()?;
     code.parse::<i32>().ok().map(|code| code & 0xff)
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,13 +70,15 @@ async fn supersede(
     query.execute(connection).await.map_err(failed("supersede a notification")).map(|_| ())
 }
 
-/// A notification that is owed while no earlier one of its incident to its recipient is.
+/// A notification that is owed while no earlier one of its incident to its recipient is. Left to
+/// itself, SQLite looks for the earlier one among all that are owed, which is slow when many are.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
         concat!(
             $select,
             " FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND NOT EXISTS \
-             (SELECT 1 FROM notifications AS earlier WHERE earlier.incident_id = mine.incident_id \
+             (SELECT 1 FROM notifications AS earlier INDEXED BY notifications_once \
+             WHERE earlier.incident_id = mine.incident_id \
              AND earlier.channel = mine.channel AND earlier.address = mine.address \
              AND earlier.state = 'owed' AND earlier.id < mine.id) ",
             $rest

@@ -165,13 +165,13 @@ impl<'a> Plan<'a> {
             .collect();
         match (&self.runs[..], &streaks[..], &self.decided[..]) {
             ([], ..) => return Ok(()),
-            ([run], [streak], []) => return write_calm(writer, *run, *streak).await,
+            ([run], [streak], []) => return write_calm(writer, *run, *streak, now).await,
             _ => {}
         }
         let durability =
             if self.decided.is_empty() { Durability::Process } else { Durability::Power };
         let connection = writer.begin(durability).await?;
-        runs::write(&mut *connection, &self.runs).await?;
+        runs::write(&mut *connection, &self.runs, now).await?;
         memory::write(&mut *connection, &streaks).await?;
         for (index, incident) in &self.decided {
             let recorded = &self.recorded[*index];
@@ -186,10 +186,12 @@ impl<'a> Plan<'a> {
 static CALM: LazyLock<String> = LazyLock::new(|| {
     let values = |columns: usize| vec!["?"; columns].join(", ");
     format!(
-        "BEGIN IMMEDIATE; INSERT INTO runs VALUES ({}); INSERT INTO streaks VALUES ({}) {}; COMMIT",
-        values(runs::RUN_COLUMNS),
-        values(memory::STREAK_COLUMNS),
-        memory::STREAK_CONFLICT
+        "BEGIN IMMEDIATE; {} ({}); {} ({}) {}; COMMIT",
+        runs::INSERT,
+        values(runs::COLUMNS),
+        memory::INSERT,
+        values(memory::COLUMNS),
+        memory::CONFLICT
     )
 });
 
@@ -199,9 +201,10 @@ async fn write_calm(
     writer: &mut Writer,
     run: (RunId, &Report),
     streak: Written<'_>,
+    now: Timestamp,
 ) -> Result<(), Error> {
     let connection = writer.unsettled(Durability::Process).await?;
-    let query = memory::bind(runs::bind(sqlx::query(CALM.as_str()), run), streak);
+    let query = memory::bind(runs::bind(sqlx::query(CALM.as_str()), run, now), streak);
     query.execute(connection).await.map_err(failed("write a run"))?;
     writer.settled();
     Ok(())
@@ -220,9 +223,10 @@ async fn write_decided(
         incidents::write_decision(&mut *connection, subject, decision, now).await?;
     }
     for owed in &transition.owed {
-        match subject.incident {
-            Some(incident) => notifications::owe(&mut *connection, incident, owed, now).await?,
-            None => tracing::error!(check = %subject.check, "owed about no incident; not stored"),
+        if let Some(incident) = subject.incident {
+            notifications::owe(&mut *connection, incident, owed, now).await?;
+        } else {
+            tracing::error!(check = %subject.check, "owed about no incident; not stored");
         }
     }
     Ok(())

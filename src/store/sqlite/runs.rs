@@ -19,15 +19,19 @@ use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
 
 /// The columns of a run, in the order of [`bind`].
-pub(super) const RUN_COLUMNS: usize = 9;
+pub(super) const COLUMNS: usize = 10;
 
-static WRITE: LazyLock<RowsOf> =
-    LazyLock::new(|| RowsOf::new("INSERT INTO runs VALUES", RUN_COLUMNS, ""));
+/// The beginning of every statement that writes runs.
+pub(super) const INSERT: &str = "INSERT INTO runs (id, check_id, region, slot_at, started_at, \
+     recorded_at, duration, outcome, failure, trace) VALUES";
+
+static WRITE: LazyLock<RowsOf> = LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, ""));
 
 /// Binds the columns of one run.
 pub(super) fn bind<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     (id, report): (RunId, &Report),
+    now: Timestamp,
 ) -> Query<'q, Sqlite, SqliteArguments> {
     query
         .bind(id.0)
@@ -35,6 +39,7 @@ pub(super) fn bind<'q>(
         .bind(report.slot.region.as_str())
         .bind(rows::millis(report.slot.at))
         .bind(rows::millis(report.started_at))
+        .bind(rows::millis(now))
         .bind(rows::micros(report.duration))
         .bind(report.outcome().as_str())
         .bind(report.failure.as_ref().map(trace::failure_text))
@@ -45,10 +50,11 @@ pub(super) fn bind<'q>(
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     mut runs: &[(RunId, &Report)],
+    now: Timestamp,
 ) -> Result<(), Error> {
     while !runs.is_empty() {
         let (some, rest, text) = WRITE.split(runs);
-        let query = some.iter().copied().fold(sqlx::query(text), bind);
+        let query = some.iter().fold(sqlx::query(text), |query, run| bind(query, *run, now));
         query.execute(&mut *connection).await.map_err(failed("write the runs"))?;
         runs = rest;
     }
