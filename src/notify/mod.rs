@@ -9,7 +9,16 @@
 //! that implements [`Transport`], a line in `config`, a line in `app`, and a test against a fake
 //! that speaks the provider's HTTP.
 
+mod exchange;
+pub mod memory;
+pub mod printed;
+pub mod render;
+pub mod slack;
+pub mod twilio;
+
 use async_trait::async_trait;
+
+pub use exchange::SetupError;
 
 use crate::domain::notification::{Attempt, Notification};
 

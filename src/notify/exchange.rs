@@ -1,0 +1,162 @@
+//! One request to a provider, and what is known of its fate.
+//!
+//! The difference that matters is whether the request may have arrived. Errors say why without
+//! the URL, since webhooks are secrets; answers are read up to a bound; redirects are not followed.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, StatusCode};
+
+use super::render;
+
+/// One attempt, from the first look-up to the last byte of the answer.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Finding the provider and agreeing on a connection. Shorter than [`DEADLINE`], so that a
+/// deadline that passes always means that the request left.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(6);
+
+/// More of an answer is not read.
+const ANSWER_LIMIT: usize = 64 << 10;
+
+/// A longer `Retry-After` is taken for this one.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// A channel could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The HTTP client could not be made, for want of trusted certificates or the like.
+    #[error("failed to set up the HTTP client: {0}")]
+    Client(String),
+    /// An address is not one; its value may be a secret and is not shown.
+    #[error("{0} is not an http or https URL")]
+    Address(&'static str),
+    /// A credential cannot stand in an HTTP header; its value is not shown.
+    #[error("{0} has characters that no such credential has")]
+    Credential(&'static str),
+}
+
+/// Makes the client that reaches `base`.
+pub(super) fn client(base: &url::Url) -> Result<Client, SetupError> {
+    let builder = Client::builder()
+        .user_agent(concat!("tripline/", env!("CARGO_PKG_VERSION")))
+        .timeout(DEADLINE)
+        .connect_timeout(CONNECT_DEADLINE)
+        .redirect(Policy::none())
+        .referer(false)
+        .tcp_nodelay(true);
+    // A proxy of the machine's cannot reach this machine's own loopback.
+    let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| SetupError::Client(reason(error)))
+}
+
+fn is_loopback(base: &url::Url) -> bool {
+    match base.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Reads the address of an API or webhook; `what` names it in the error.
+pub(super) fn address(text: &str, what: &'static str) -> Result<url::Url, SetupError> {
+    let url = url::Url::parse(text).map_err(|_| SetupError::Address(what))?;
+    let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    if fits { Ok(url) } else { Err(SetupError::Address(what)) }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Lost {
+    /// The request did not leave.
+    #[error("not sent: {0}")]
+    Unsent(String),
+    /// The request left, or may have.
+    #[error("no answer: {0}")]
+    Unanswered(String),
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    /// As much of the body as is read; why it broke off, if it did.
+    pub(super) body: Result<Vec<u8>, String>,
+}
+
+impl Answer {
+    /// The body as text; empty when it broke off.
+    pub(super) fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.body.as_deref().unwrap_or_default())
+    }
+}
+
+/// Sends a request and reads the answer, in all within `deadline`.
+pub(super) async fn exchange(request: RequestBuilder, deadline: Duration) -> Result<Answer, Lost> {
+    let mut response = request.timeout(deadline).send().await.map_err(|error| {
+        if error.is_connect() || error.is_builder() {
+            Lost::Unsent(reason(error))
+        } else {
+            Lost::Unanswered(reason(error))
+        }
+    })?;
+    let retry_after = response.headers().get(RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = retry_after.map(|wait| Duration::from_secs(wait).min(LONGEST_RETRY_AFTER));
+    let status = response.status();
+    let mut body = Vec::new();
+    let body = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break Ok(body),
+            Err(error) => break Err(reason(error)),
+        }
+        if body.len() >= ANSWER_LIMIT {
+            break Err(format!("an answer of more than {} KB", ANSWER_LIMIT >> 10));
+        }
+    };
+    Ok(Answer { status, retry_after, body })
+}
+
+/// An error with its causes in one line, without the URL.
+fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        let connecting = error.is_connect();
+        return if connecting { "connecting took too long" } else { "timed out" }.into();
+    }
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = source.source();
+    }
+    said(&words)
+}
+
+/// Words of somebody else's, fit for a record: one line of bounded length.
+pub(super) fn said(text: &str) -> String {
+    const LONGEST: usize = 200;
+    render::cut(&render::line(text), LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked_and_not_shown() {
+        assert!(address("https://hooks.slack.com/services/T/B/x", "the webhook").is_ok());
+        let error = address("hooks.slack.com/secret", "the webhook for #p1").expect_err("no URL");
+        assert_eq!(error.to_string(), "the webhook for #p1 is not an http or https URL");
+        assert!(address("ftp://x", "it").is_err());
+    }
+}

@@ -1,0 +1,80 @@
+//! A channel without credentials: messages are shown instead of sent, and count as sent.
+//!
+//! Nothing is dropped: what would have been sent is logged and handed to whoever shows it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Outbound, Transport, render};
+use crate::domain::id::IncidentId;
+use crate::domain::notification::Attempt;
+use crate::domain::policy::{Channel, Recipient};
+
+/// The receipt of every printed message.
+pub const RECEIPT: &str = "printed";
+
+/// A message that would have been sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrintedMessage {
+    /// Who would have got it.
+    pub recipient: Recipient,
+    /// The recipient's telephone number, where it would have needed one and there is one.
+    pub phone: Option<String>,
+    /// The incident it is about.
+    pub incident: IncidentId,
+    /// What it says: the SMS itself, or the Slack message as lines of text.
+    pub text: String,
+}
+
+impl PrintedMessage {
+    /// Writes what would have been sent.
+    pub fn of(message: &Outbound<'_>) -> Self {
+        let notification = message.notification;
+        let text = match notification.recipient.channel() {
+            Channel::Slack => render::plain(message),
+            Channel::Sms => render::sms(message),
+        };
+        Self {
+            recipient: notification.recipient.clone(),
+            phone: message.phone.map(str::to_owned),
+            incident: notification.incident,
+            text,
+        }
+    }
+}
+
+/// Shows messages instead of sending them.
+#[derive(Clone)]
+pub struct Printed {
+    show: Arc<dyn Fn(&PrintedMessage) + Send + Sync>,
+}
+
+impl fmt::Debug for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Printed").finish_non_exhaustive()
+    }
+}
+
+impl Printed {
+    /// Hands every message to `show`, which must not block for long.
+    pub fn new(show: impl Fn(&PrintedMessage) + Send + Sync + 'static) -> Self {
+        Self { show: Arc::new(show) }
+    }
+}
+
+#[async_trait]
+impl Transport for Printed {
+    async fn send(&self, message: Outbound<'_>) -> Attempt {
+        let printed = PrintedMessage::of(&message);
+        tracing::info!(
+            recipient = %printed.recipient,
+            incident = %printed.incident,
+            text = printed.text,
+            "would have been sent; there are no credentials for this channel"
+        );
+        (self.show)(&printed);
+        Attempt::Accepted { receipt: RECEIPT.into() }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a notification looks like on each channel; pure.
+//!
+//! Everything in a notice may come from the system that is watched, so it is data wherever it
+//! stands: no text of it becomes a link, a mention or formatting, hides itself, or makes a message
+//! longer than the channel takes. Only the link to the incident and the runbook, which come from
+//! the operator and the author, are links.
+
+mod clean;
+mod gsm;
+mod plain;
+mod slack;
+mod sms;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+pub use plain::plain;
+pub use slack::{SlackMessage, slack};
+pub use sms::{SMS_LIMIT, sms};
+
+pub(super) use clean::{cut, line};

@@ -1,0 +1,40 @@
+//! A notification as plain text, for where there are no credentials.
+
+use super::clean::{cut, line};
+use super::wording;
+use crate::notify::Outbound;
+
+const NAME_LIMIT: usize = 200;
+const ERROR_LIMIT: usize = 800;
+const STEP_LIMIT: usize = 300;
+
+/// Writes a notification as lines of text: the headline, where and since when, the error, where to
+/// look.
+pub fn plain(message: &Outbound<'_>) -> String {
+    let notification = message.notification;
+    let notice = &notification.notice;
+    let repeat = if notification.possible_repeat {
+        format!(" {}", wording::POSSIBLE_REPEAT)
+    } else {
+        String::new()
+    };
+    let name = cut(&wording::name(notice), NAME_LIMIT);
+    let mut lines = vec![format!("{}: {name}{repeat}", wording::title(notification))];
+    let mut facts = vec![format!("in {}", wording::regions(notice))];
+    let last = if wording::is_failing(notice) { "" } else { "last failing " };
+    let step = wording::step(notice).map(|step| cut(&step, STEP_LIMIT));
+    facts.extend(step.map(|step| format!("{last}step \"{step}\"")));
+    facts.extend(wording::in_a_row(notice));
+    lines.push(facts.join(", "));
+    lines.push(wording::when(notification));
+    let label = if wording::is_failing(notice) { "" } else { "Last error: " };
+    let error = wording::error(notice).map(|error| cut(&error, ERROR_LIMIT));
+    lines.extend(error.map(|error| format!("{label}{error}")));
+    let incident = format!("Incident {}", notification.incident);
+    lines.push(match message.link {
+        Some(link) => format!("{incident}: {}", line(link)),
+        None => incident,
+    });
+    lines.extend(notice.runbook.as_deref().map(|runbook| format!("Runbook: {}", line(runbook))));
+    lines.join("\n")
+}

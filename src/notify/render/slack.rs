@@ -1,0 +1,202 @@
+//! A notification as a Slack message.
+//!
+//! Data stands in plain text or in code, with `& < >` escaped and backticks replaced, so that it
+//! cannot become a mention, a link or formatting. Slack's limits (150 characters in a header, 2000
+//! in a field, 3000 in a section, about 13,000 in all) are kept after escaping.
+
+use serde::Serialize;
+use slack_morphism::prelude::{
+    SlackBlock, SlackBlockMarkDownText, SlackBlockPlainText, SlackBlockText, SlackContextBlock,
+    SlackHeaderBlock, SlackSectionBlock,
+};
+
+use super::clean::{cut_by, cut_words, line};
+use super::wording;
+use crate::domain::notice::NoticeKind;
+use crate::notify::Outbound;
+
+/// Words in a headline, at most.
+const HEADLINE_WORDS: usize = 9;
+const HEADER_LIMIT: usize = 140;
+const NAME_LIMIT: usize = 200;
+const FIELD_LIMIT: usize = 300;
+const ERROR_LIMIT: usize = 800;
+
+/// A message, ready to be posted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SlackMessage {
+    /// The message in one line: what a telephone shows, and what is posted where the blocks are
+    /// refused.
+    pub text: String,
+    /// The message as people see it in the channel.
+    pub blocks: Vec<SlackBlock>,
+}
+
+/// Writes a notification for Slack.
+pub fn slack(message: &Outbound<'_>) -> SlackMessage {
+    let mut blocks = vec![header(message), facts(message)];
+    blocks.extend(error(message));
+    blocks.push(footer(message));
+    SlackMessage { text: fallback(message), blocks }
+}
+
+fn header(message: &Outbound<'_>) -> SlackBlock {
+    let notification = message.notification;
+    let sign = match notification.notice.kind {
+        NoticeKind::Failing { .. } => "🔴",
+        NoticeKind::Recovered => "✅",
+        NoticeKind::Withdrawn => "⚪",
+    };
+    let title = wording::title(notification);
+    let repeat = repeat_mark(message);
+    let taken = title.split(' ').count() + repeat.split_whitespace().count();
+    let name = cut_words(&wording::name(&notification.notice), HEADLINE_WORDS - taken);
+    let room = HEADER_LIMIT - title.len() - repeat.len() - "🔴 : ".chars().count();
+    let text = format!("{sign} {title}: {}{repeat}", data(&name, room));
+    SlackHeaderBlock::new(SlackBlockPlainText::new(text).with_emoji(false).into()).into()
+}
+
+fn facts(message: &Outbound<'_>) -> SlackBlock {
+    let notification = message.notification;
+    let notice = &notification.notice;
+    let failing = wording::is_failing(notice);
+    let mut fields = vec![field("Region", &code(&wording::regions(notice), FIELD_LIMIT))];
+    if let Some(step) = wording::step(notice) {
+        let label = if failing { "Step" } else { "Last failing step" };
+        fields.push(field(label, &code(&step, FIELD_LIMIT)));
+    }
+    fields.push(match notice.kind {
+        NoticeKind::Failing { .. } => field("Since", &wording::since(notice)),
+        NoticeKind::Recovered if notification.first_word => {
+            field("Was down", &format!("{}, has recovered", wording::span(notice)))
+        }
+        NoticeKind::Recovered => field("Was down", &wording::span(notice)),
+        NoticeKind::Withdrawn => field("Removed while failing since", &wording::since(notice)),
+    });
+    if failing {
+        fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
+    }
+    SlackSectionBlock::new().with_fields(fields).into()
+}
+
+fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
+    let notice = &message.notification.notice;
+    let error = wording::error(notice)?;
+    let label = if wording::is_failing(notice) { "" } else { "Last error\n" };
+    let text = format!("{label}```\n{}\n```", data(&error, ERROR_LIMIT));
+    Some(SlackSectionBlock::new().with_text(markdown(text)).into())
+}
+
+fn footer(message: &Outbound<'_>) -> SlackBlock {
+    let notice = &message.notification.notice;
+    let incident = format!("Incident {}", message.notification.incident);
+    let mut parts = vec![match message.link.and_then(wording::web_address) {
+        Some(address) => link(&address, &incident),
+        None => incident,
+    }];
+    if let Some(runbook) = notice.runbook.as_deref() {
+        parts.push(match wording::web_address(runbook) {
+            Some(address) => link(&address, "Runbook"),
+            None => format!("Runbook {}", code(&line(runbook), FIELD_LIMIT)),
+        });
+    }
+    parts.push(format!("Check {}", code(notice.check.as_str(), FIELD_LIMIT)));
+    if let NoticeKind::Failing { tier } = notice.kind {
+        parts.push(format!("Tier {tier}"));
+    }
+    let verbatim = SlackBlockMarkDownText::new(parts.join("  ·  ")).with_verbatim(true);
+    SlackContextBlock::new(vec![verbatim.into()]).into()
+}
+
+fn fallback(message: &Outbound<'_>) -> String {
+    let notification = message.notification;
+    let notice = &notification.notice;
+    let mut text = format!(
+        "{}{}: {} in {}",
+        wording::title(notification),
+        repeat_mark(message),
+        code(&wording::name(notice), NAME_LIMIT),
+        code(&wording::regions(notice), FIELD_LIMIT)
+    );
+    let step = wording::step(notice).map(|step| code(&step, FIELD_LIMIT));
+    let error = wording::error(notice).map(|error| code(&error, ERROR_LIMIT));
+    let when = wording::when(notification);
+    if wording::is_failing(notice) {
+        text.extend(step.map(|step| format!(", step {step}")));
+        text.extend(error.map(|error| format!(": {error}")));
+        text.extend([". ", &when]);
+        text.extend(wording::in_a_row(notice).map(|count| format!(", {count}")));
+    } else {
+        text.extend([". ", &when]);
+        text.extend(error.map(|error| format!(". Last error: {error}")));
+    }
+    let incident = format!("Incident {}", notification.incident);
+    match message.link.and_then(wording::web_address) {
+        Some(address) => text + ". " + &link(&address, &incident),
+        None => text + ". " + &incident,
+    }
+}
+
+fn repeat_mark(message: &Outbound<'_>) -> String {
+    let repeat = message.notification.possible_repeat;
+    if repeat { format!(" {}", wording::POSSIBLE_REPEAT) } else { String::new() }
+}
+
+fn field(label: &str, value: &str) -> SlackBlockText {
+    markdown(format!("*{label}*\n{value}"))
+}
+
+fn markdown(text: String) -> SlackBlockText {
+    // Verbatim: Slack adds no links of its own.
+    SlackBlockMarkDownText::new(text).with_verbatim(true).into()
+}
+
+fn link(address: &str, label: &str) -> String {
+    format!("<{}|{label}>", address.replace('&', "&amp;"))
+}
+
+/// Data as inline code.
+fn code(text: &str, limit: usize) -> String {
+    format!("`{}`", data(text, limit))
+}
+
+/// Data, escaped, at most `limit` characters long.
+/// Source: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
+fn data(text: &str, limit: usize) -> String {
+    let cost = |c| escaped(c).map_or(1, str::len);
+    let cut = cut_by(&without_broadcasts(text), limit, cost);
+    let mut safe = String::with_capacity(cut.len());
+    for c in cut.chars() {
+        match escaped(c) {
+            Some(entity) => safe.push_str(entity),
+            None if c == '`' => safe.push('\''),
+            None => safe.push(c),
+        }
+    }
+    safe
+}
+
+fn escaped(c: char) -> Option<&'static str> {
+    match c {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        _ => None,
+    }
+}
+
+/// Replaces the `@` of `@here` and its like, so that no setting of a workspace can turn it into a
+/// mention of everybody.
+fn without_broadcasts(text: &str) -> String {
+    const BROADCASTS: [&str; 4] = ["here", "channel", "everyone", "group"];
+    let mut safe = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let rest = &text.as_bytes()[at + c.len_utf8()..];
+        let names = |word: &&str| {
+            rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        let broadcast = c == '@' && BROADCASTS.iter().any(names);
+        safe.push(if broadcast { '＠' } else { c });
+    }
+    safe
+}

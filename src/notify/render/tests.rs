@@ -1,0 +1,239 @@
+//! What messages look like, and that no text of a notice becomes more than text.
+
+use proptest::prelude::*;
+
+use super::{SMS_LIMIT, plain, slack, sms};
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, IncidentId, NotificationId, Region};
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notification::Notification;
+use crate::domain::policy::Recipient;
+use crate::notify::Outbound;
+
+const LINK: &str = "https://tripline.example.com/incidents/42";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+fn owed(kind: NoticeKind) -> Notification {
+    let region = |name: &str| Region::new(name).expect("a good name");
+    Notification {
+        id: NotificationId(7),
+        incident: IncidentId(42),
+        recipient: Recipient::Slack("#p1".into()),
+        notice: Notice {
+            kind,
+            check: CheckId::new("shop/login").expect("a good name"),
+            check_name: "Sign in to the dashboard".into(),
+            region: region("eu-west-1"),
+            down: vec![region("eu-west-1"), region("us-east-1")],
+            step: Some("sign in".into()),
+            error: "expected 200, received 503 from https://app.example.com/login".into(),
+            since: at("2026-11-21T02:10:05Z"),
+            failures_in_a_row: 2,
+            at: at("2026-11-21T02:14:10Z"),
+            runbook: Some("https://wiki.example.com/login?a=1&b=2".into()),
+        },
+        first_word: true,
+        owed_at: at("2026-11-21T02:14:10Z"),
+        failures: 0,
+        possible_repeat: false,
+    }
+}
+
+/// The message on every channel, as a reviewer wants to see it.
+fn everywhere(notification: &Notification) -> String {
+    let message = Outbound { notification, phone: None, link: Some(LINK) };
+    let posted = slack(&message);
+    let blocks = serde_json::to_string_pretty(&posted.blocks).expect("blocks are JSON");
+    format!(
+        "--- plain\n{}\n--- sms\n{}\n--- slack text\n{}\n--- slack blocks\n{blocks}",
+        plain(&message),
+        sms(&message),
+        posted.text
+    )
+}
+
+#[test]
+fn failing() {
+    insta::assert_snapshot!(everywhere(&owed(NoticeKind::Failing { tier: 1 })));
+}
+
+#[test]
+fn still_failing_as_a_possible_repeat() {
+    let notification = Notification {
+        first_word: false,
+        possible_repeat: true,
+        ..owed(NoticeKind::Failing { tier: 2 })
+    };
+    insta::assert_snapshot!(everywhere(&notification));
+}
+
+#[test]
+fn recovered() {
+    let mut notification = Notification { first_word: false, ..owed(NoticeKind::Recovered) };
+    notification.notice.down.clear();
+    insta::assert_snapshot!(everywhere(&notification));
+}
+
+#[test]
+fn recovered_before_anybody_heard_of_it() {
+    let mut notification = owed(NoticeKind::Recovered);
+    notification.notice.since = at("2026-11-20T23:59:00Z");
+    insta::assert_snapshot!(everywhere(&notification));
+}
+
+#[test]
+fn withdrawn() {
+    insta::assert_snapshot!(everywhere(&owed(NoticeKind::Withdrawn)));
+}
+
+#[test]
+fn headlines_stay_under_ten_words() {
+    let mut notification = Notification {
+        first_word: false,
+        possible_repeat: true,
+        ..owed(NoticeKind::Failing { tier: 2 })
+    };
+    notification.notice.check_name = "one two three four five six seven eight nine ten".into();
+    let posted = slack(&Outbound { notification: &notification, phone: None, link: None });
+    let header = serde_json::to_value(&posted.blocks[0]).expect("JSON");
+    let text = header["text"]["text"].as_str().expect("a text");
+    assert_eq!(text, "🔴 Still failing: one two three four five… (possible repeat)");
+}
+
+#[test]
+fn an_sms_in_another_script_keeps_its_name() {
+    let mut notification = owed(NoticeKind::Failing { tier: 2 });
+    notification.notice.check_name = "ログイン".into();
+    let text = sms(&Outbound { notification: &notification, phone: None, link: Some(LINK) });
+    assert_eq!(
+        text,
+        "#42 FAILING: ログイン in eu-west-1, step sign in: expected 200, received 503 from \
+         (link). Since 02:10:05 UTC (4 min), 2 in a row."
+    );
+    assert!(text.encode_utf16().count() <= 134);
+}
+
+/// Texts that try to be more than text, and anything else.
+fn hostile() -> impl Strategy<Value = String> {
+    const NASTY: [&str; 18] = [
+        "evil。com",
+        "<!channel>",
+        "<@U123>",
+        "<http://evil.example|click>",
+        "@here",
+        "@Everyone",
+        "```",
+        "`",
+        "*bold*",
+        "&lt;!here&gt;",
+        "\u{202e}",
+        "\n> quote",
+        "https://evil.example/x",
+        "evil.com",
+        "\u{1b}[2J",
+        ":fire:",
+        "{}[]|^~€",
+        "日本語",
+    ];
+    let piece = prop_oneof![
+        prop::sample::select(&NASTY[..]).prop_map(String::from),
+        any::<String>(),
+        "[a-z <>&`@.]{0,900}",
+    ];
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+fn any_notification() -> impl Strategy<Value = Notification> {
+    let kind = prop_oneof![
+        (1u32..).prop_map(|tier| NoticeKind::Failing { tier }),
+        Just(NoticeKind::Recovered),
+        Just(NoticeKind::Withdrawn),
+    ];
+    let texts = (hostile(), prop::option::of(hostile()), hostile(), prop::option::of(hostile()));
+    let regions = prop::collection::vec("[a-z0-9-]{1,128}", 0..20);
+    (kind, texts, regions, any::<(bool, bool, i64, u32)>()).prop_map(
+        |(kind, (check_name, step, error, runbook), regions, (first, repeat, incident, count))| {
+            let mut notification = owed(kind);
+            let regions = regions.iter().map(|name| Region::new(name).expect("a good name"));
+            notification.notice.down = regions.collect();
+            notification.notice.region =
+                notification.notice.down.last().cloned().unwrap_or(notification.notice.region);
+            notification.notice = Notice {
+                check_name,
+                step,
+                error,
+                runbook: runbook.filter(|text| url::Url::parse(text).is_err()),
+                failures_in_a_row: count,
+                ..notification.notice
+            };
+            notification.incident = IncidentId(incident);
+            notification.first_word = first;
+            notification.possible_repeat = repeat;
+            notification
+        },
+    )
+}
+
+fn strings(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => found.push(text.clone()),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| strings(value, found)),
+        serde_json::Value::Object(fields) => {
+            fields.values().for_each(|value| strings(value, found));
+        }
+        _ => {}
+    }
+}
+
+fn check_slack_text(text: &str) -> Result<(), TestCaseError> {
+    let without_ours = text.replace(&format!("<{LINK}|Incident "), "").replacen('>', "", 1);
+    let without_ours = if text.contains(LINK) { without_ours } else { text.to_owned() };
+    prop_assert!(!without_ours.contains(['<', '>']), "a link or a mention: {text}");
+    let lower = text.to_lowercase();
+    for word in ["@here", "@channel", "@everyone", "@group"] {
+        prop_assert!(!lower.contains(word), "a broadcast: {text}");
+    }
+    prop_assert_eq!(text.matches('`').count() % 2, 0, "code that does not end: {}", text);
+    let hidden = text.chars().find(|c| c.is_control() && *c != '\n');
+    prop_assert_eq!(hidden, None);
+    let invisible = text.contains(['\u{202e}', '\u{200b}', '\u{feff}']);
+    prop_assert!(!invisible, "invisible characters: {text:?}");
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn no_text_becomes_more_than_text(notification in any_notification(), linked in any::<bool>()) {
+        let link = linked.then_some(LINK);
+        let message = Outbound { notification: &notification, phone: None, link };
+        let posted = slack(&message);
+        let json = serde_json::to_value(&posted).expect("JSON");
+        let mut found = Vec::new();
+        strings(&json, &mut found);
+        for text in &found {
+            check_slack_text(text)?;
+        }
+        let length = |value: &serde_json::Value| value.as_str().unwrap_or("").chars().count();
+        prop_assert!(length(&json["blocks"][0]["text"]["text"]) <= 150);
+        for block in json["blocks"].as_array().expect("a list") {
+            prop_assert!(length(&block["text"]["text"]) <= 3000);
+            let fields = block["fields"].as_array().cloned().unwrap_or_default();
+            prop_assert!(fields.len() <= 10);
+            prop_assert!(fields.iter().all(|field| (1..=2000).contains(&length(&field["text"]))));
+        }
+        prop_assert!(json.to_string().len() < 13_000);
+    }
+
+    #[test]
+    fn an_sms_is_short_and_has_no_foreign_link(notification in any_notification()) {
+        let text = sms(&Outbound { notification: &notification, phone: None, link: Some(LINK) });
+        prop_assert!(!text.is_empty() && text.chars().count() <= SMS_LIMIT);
+        let foreign = text.replace(LINK, "");
+        prop_assert!(!foreign.contains("://") && !foreign.to_lowercase().contains("www."), "{text}");
+        prop_assert!(!foreign.contains("evil.com"), "{}", text);
+        prop_assert!(!text.contains(|c: char| c.is_control()));
+    }
+}

@@ -1,0 +1,153 @@
+//! The words that all channels share.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::clean::line;
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notification::Notification;
+
+/// What every repeated message says.
+pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
+
+/// What happened, in at most three words.
+pub(super) fn title(notification: &Notification) -> &'static str {
+    match notification.notice.kind {
+        NoticeKind::Failing { .. } if notification.first_word => "Failing",
+        NoticeKind::Failing { .. } => "Still failing",
+        NoticeKind::Recovered => "Recovered",
+        NoticeKind::Withdrawn => "No longer watched",
+    }
+}
+
+/// When, as a sentence without its full stop.
+pub(super) fn when(notification: &Notification) -> String {
+    let notice = &notification.notice;
+    match notice.kind {
+        NoticeKind::Failing { .. } => format!("Since {}", since(notice)),
+        NoticeKind::Recovered if notification.first_word => {
+            format!("Was down {}, has recovered", span(notice))
+        }
+        NoticeKind::Recovered => format!("Was down {}", span(notice)),
+        NoticeKind::Withdrawn => {
+            format!("Removed from the project while failing since {}", since(notice))
+        }
+    }
+}
+
+/// "2 in a row", where it says something.
+pub(super) fn in_a_row(notice: &Notice) -> Option<String> {
+    is_failing(notice).then(|| format!("{} in a row", notice.failures_in_a_row))
+}
+
+/// Whether the check is failing now, so that step and error speak of the present.
+pub(super) fn is_failing(notice: &Notice) -> bool {
+    matches!(notice.kind, NoticeKind::Failing { .. })
+}
+
+/// "02:10:05 UTC (4 min)"
+pub(super) fn since(notice: &Notice) -> String {
+    let lasted = notice.lasted();
+    let lasted =
+        if lasted < Duration::from_secs(1) { "just now".to_owned() } else { duration(lasted) };
+    format!("{} UTC ({lasted})", moment(notice.since, notice.at))
+}
+
+/// "02:10:05-02:14:10 UTC (4 min)"
+pub(super) fn span(notice: &Notice) -> String {
+    let (from, lasted) = (moment(notice.since, notice.at), duration(notice.lasted()));
+    if notice.since.date_naive() == notice.at.date_naive() {
+        format!("{from}-{} UTC ({lasted})", moment(notice.at, notice.at))
+    } else {
+        format!("{from} to {} UTC ({lasted})", moment(notice.at, notice.since))
+    }
+}
+
+/// Where, with the other regions that are down.
+pub(super) fn regions(notice: &Notice) -> String {
+    const NAMED: usize = 4;
+    let others: Vec<&str> = notice
+        .down
+        .iter()
+        .filter(|region| **region != notice.region)
+        .map(crate::domain::id::Region::as_str)
+        .collect();
+    let region = notice.region.as_str();
+    match others.len() {
+        0 => region.to_owned(),
+        count if count <= NAMED => format!("{region}, also down: {}", others.join(", ")),
+        count => format!(
+            "{region}, also down: {} and {} more",
+            others[..NAMED].join(", "),
+            count - NAMED
+        ),
+    }
+}
+
+/// The first failing step, cleaned.
+pub(super) fn step(notice: &Notice) -> Option<String> {
+    notice.step.as_deref().map(line).filter(|step| !step.is_empty())
+}
+
+/// The error, cleaned.
+pub(super) fn error(notice: &Notice) -> Option<String> {
+    Some(line(&notice.error)).filter(|error| !error.is_empty())
+}
+
+/// What people call the check, cleaned.
+pub(super) fn name(notice: &Notice) -> String {
+    let name = line(&notice.check_name);
+    if name.is_empty() { notice.check.to_string() } else { name }
+}
+
+/// A time of day, with its date when that is not the date of `at`.
+fn moment(moment: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let same_day = moment.date_naive() == at.date_naive();
+    moment.format(if same_day { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string()
+}
+
+/// A duration as people say it: two units at most.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// An address that can be a link: `http` or `https`, and not absurdly long.
+pub(super) fn web_address(text: &str) -> Option<String> {
+    const LONGEST: usize = 1000;
+    let url = url::Url::parse(text).ok()?;
+    let fits = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= LONGEST;
+    // The parser encodes all other characters that mean something to Slack.
+    fits.then(|| url.as_str().replace('|', "%7C"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        let say = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!([say(0), say(59), say(60)], ["0 s", "59 s", "1 min"]);
+        assert_eq!([say(3599), say(4800)], ["59 min", "1 h 20 min"]);
+        assert_eq!(say(2 * 86400 + 3 * 3600 + 7), "2 d 3 h");
+    }
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        let link = |text| web_address(text);
+        assert_eq!(link("https://w.example/a?b=1&c=<x>|y").as_deref(), {
+            Some("https://w.example/a?b=1&c=%3Cx%3E%7Cy")
+        });
+        assert_eq!(link("javascript:alert(1)"), None);
+        assert_eq!(link("the wiki"), None);
+        assert_eq!(link(&format!("https://w.example/{}", "x".repeat(1000))), None);
+    }
+}

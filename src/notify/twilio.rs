@@ -1,0 +1,155 @@
+//! SMS by Twilio's Programmable Messaging API.
+//!
+//! Our own client, because the crate twilio-rs 0.1.1 cannot send an SMS: its `create_message` has
+//! no recipient, sender or body. Errors are told apart by their HTTP status only, as Twilio advises
+//! against logic on its error codes. Creating a message is not idempotent.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::exchange::{self, Answer, Lost, SetupError, exchange, said};
+use super::{Outbound, Transport, render};
+use crate::domain::notification::Attempt;
+
+/// Twilio's own API.
+pub const API_URL: &str = "https://api.twilio.com";
+
+/// What Twilio is reached with.
+pub struct Access<'a> {
+    /// Where the API is, without a slash at the end; [`API_URL`] but for tests.
+    pub api_url: &'a str,
+    /// The account (`AC...`).
+    pub account_sid: &'a str,
+    /// Its token.
+    pub auth_token: &'a str,
+    /// The number (E.164) or messaging service (`MG...`) that messages come from.
+    pub from: &'a str,
+}
+
+/// Sends SMS.
+pub struct Twilio {
+    client: reqwest::Client,
+    url: url::Url,
+    account_sid: String,
+    auth_token: String,
+    from: String,
+}
+
+impl fmt::Debug for Twilio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Twilio").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl Twilio {
+    /// Prepares to send.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when the address is not one or the HTTP client cannot be made.
+    pub fn new(access: &Access<'_>) -> Result<Self, SetupError> {
+        let mut url = exchange::address(access.api_url, "the address of Twilio's API")?;
+        let path = ["2010-04-01", "Accounts", access.account_sid, "Messages.json"];
+        let not_one = SetupError::Address("the address of Twilio's API");
+        url.path_segments_mut().map_err(|()| not_one)?.pop_if_empty().extend(path);
+        Ok(Self {
+            client: exchange::client(&url)?,
+            url,
+            account_sid: access.account_sid.to_owned(),
+            auth_token: access.auth_token.to_owned(),
+            from: access.from.to_owned(),
+        })
+    }
+
+    async fn create(&self, to: &str, body: &str) -> Attempt {
+        let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
+        let request = self
+            .client
+            .post(self.url.clone())
+            .basic_auth(&self.account_sid, Some(&self.auth_token))
+            .form(&[("To", to), (sender, &self.from), ("Body", body)]);
+        match exchange(request, exchange::DEADLINE).await {
+            Ok(answer) => judge(&answer, to),
+            Err(Lost::Unsent(reason)) => {
+                Attempt::Retry { reason: format!("not sent: {reason}"), after: None }
+            }
+            Err(Lost::Unanswered(reason)) => Attempt::Ambiguous { reason },
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Twilio {
+    async fn send(&self, message: Outbound<'_>) -> Attempt {
+        let Some(phone) = message.phone else {
+            let person = message.notification.recipient.address();
+            return Attempt::GiveUp { reason: format!("{person} has no telephone number") };
+        };
+        self.create(phone, &render::sms(&message)).await
+    }
+}
+
+/// A message that was taken.
+#[derive(Deserialize)]
+struct Created {
+    sid: String,
+}
+
+/// Twilio's own words. Source: <https://www.twilio.com/docs/usage/twilios-response#errors>.
+#[derive(Deserialize)]
+struct Refusal {
+    code: Option<u32>,
+    message: Option<String>,
+}
+
+fn judge(answer: &Answer, to: &str) -> Attempt {
+    let status = answer.status.as_u16();
+    let reason = || refusal(status, &answer.text(), to);
+    match status {
+        200..=299 => match answer.body.as_deref().map(serde_json::from_slice::<Created>) {
+            Ok(Ok(created)) => Attempt::Accepted { receipt: said(&created.sid) },
+            Ok(Err(_)) => Attempt::Ambiguous { reason: "an answer that is not Twilio's".into() },
+            Err(reason) => Attempt::Ambiguous { reason: reason.to_owned() },
+        },
+        429 => Attempt::Retry { reason: reason(), after: answer.retry_after },
+        500.. | 408 | 300..=399 => Attempt::Retry { reason: reason(), after: None },
+        401 | 403 => Attempt::GiveUp { reason: format!("credentials refused: {}", reason()) },
+        _ => Attempt::GiveUp { reason: reason() },
+    }
+}
+
+/// What Twilio says, without the telephone number, which belongs in no log.
+fn refusal(status: u16, body: &str, to: &str) -> String {
+    let Ok(refusal) = serde_json::from_str::<Refusal>(body) else {
+        return format!("Twilio answered {status}");
+    };
+    let message = refusal.message.unwrap_or_default();
+    let message =
+        said(&message.replace(to, "the number").replace(to.trim_start_matches('+'), "the number"));
+    match refusal.code {
+        Some(code) => format!("Twilio answered {status} ({code}): {message}"),
+        None => format!("Twilio answered {status}: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_token_nor_number_is_shown() {
+        // An error means that another test of this process installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let access =
+            Access { api_url: API_URL, account_sid: "AC1", auth_token: "secret", from: "+1500" };
+        let twilio = Twilio::new(&access).expect("a good address");
+        assert_eq!(format!("{twilio:?}"), "Twilio { from: \"+1500\", .. }");
+        let path = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json";
+        assert_eq!(twilio.url.as_str(), path);
+        let body = r#"{"code":21211,"message":"The 'To' number +4930 is not valid."}"#;
+        let reason = refusal(400, body, "+4930");
+        assert_eq!(reason, "Twilio answered 400 (21211): The 'To' number the number is not valid.");
+    }
+}
