@@ -10,8 +10,7 @@ use boa_engine::{
 
 use super::events::shorten;
 use super::host::{Host, Position, Seen, Stop};
-use super::inspect;
-use super::{native, scan};
+use super::{expect, inspect, native, scan};
 use crate::sandbox::protocol::{ScriptError, ScriptErrorKind};
 
 /// The longest message of an error, in bytes.
@@ -58,12 +57,14 @@ pub(super) fn script_error(failure: &Failure, host: &Host, context: &mut Context
         Failure::Stopped(_) => return plain(ScriptErrorKind::Exception, "the run is over", host),
     };
     let seen = host.sighting(value).unwrap_or_default();
+    let position = position(value, host, context).or(seen.position);
+    let message = with_culprit(message(value), position.as_ref(), host);
     ScriptError {
         kind: seen.kind.unwrap_or(kind),
-        message: shorten(&message(value), MAX_MESSAGE),
+        message: shorten(&message, MAX_MESSAGE),
         expected: seen.expected,
         received: seen.received,
-        position: position(value, host, context).or(seen.position),
+        position,
         step: seen.step.or_else(|| host.innermost_open_step()),
     }
 }
@@ -76,6 +77,25 @@ fn plain(kind: ScriptErrorKind, message: &str, host: &Host) -> ScriptError {
         received: None,
         position: host.last_call.borrow().clone(),
         step: host.innermost_open_step(),
+    }
+}
+
+/// Names what is no function, null or undefined, which the engine's own message does not.
+fn with_culprit(message: String, position: Option<&Position>, host: &Host) -> String {
+    const NAMELESS: [&str; 3] = [
+        "TypeError: not a callable function",
+        "TypeError: not a constructor",
+        "TypeError: cannot convert 'null' or 'undefined' to object",
+    ];
+    let Some((file, line, column)) = position.filter(|_| NAMELESS.contains(&message.as_str()))
+    else {
+        return message;
+    };
+    let sources = host.sources.borrow();
+    let text = sources.iter().find(|(name, _)| name == file).map(|(_, text)| text);
+    match text.and_then(|text| scan::chain_at(text, *line, *column)) {
+        Some(culprit) => format!("{message}: {culprit}"),
+        None => message,
     }
 }
 
@@ -118,8 +138,9 @@ pub(super) fn headline(error: &JsObject) -> String {
 }
 
 /// The first line of what an error says, for the end of a step.
-pub(super) fn first_line(value: &JsValue) -> String {
-    let text = message(value);
+pub(super) fn first_line(value: &JsValue, host: &Host) -> String {
+    let expectation = value.as_object().and_then(|error| expect::in_one_line(&error, host));
+    let text = expectation.unwrap_or_else(|| message(value));
     shorten(text.lines().next().unwrap_or_default(), 500)
 }
 
@@ -139,13 +160,10 @@ pub(super) fn position(value: &JsValue, host: &Host, context: &mut Context) -> O
     for line in stack.lines() {
         let Some((file, place)) = frame(line) else { continue };
         let Some((_, text)) = sources.iter().find(|(name, _)| name == file) else { continue };
-        if let Some((line, column)) = place {
-            return Some((file.to_owned(), line, column));
-        }
         // The engine does not know where an unknown name stands; the text does.
-        if let Some((line, column)) =
-            missing_name(&error).and_then(|name| scan::place_of_word(text, &name))
-        {
+        let from = place.map_or(1, |(line, _)| line);
+        let named = missing_name(&error).and_then(|name| scan::place_of_word(text, &name, from));
+        if let Some((line, column)) = named.or(place) {
             return Some((file.to_owned(), line, column));
         }
         lost.get_or_insert_with(|| file.to_owned());

@@ -16,6 +16,7 @@ mod describe;
 mod errors;
 mod events;
 mod executor;
+mod expect;
 mod hooks;
 mod host;
 mod inspect;
@@ -24,6 +25,7 @@ mod native;
 mod page;
 mod run;
 mod scan;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -96,3 +96,8 @@ pub(super) fn shown_pairs(object: &JsObject) -> Option<Vec<(String, String)>> {
     }
     object.downcast_ref::<params::Params>().map(|params| params.list.clone())
 }
+
+/// The address of a `URL`.
+pub(super) fn href(object: &JsObject) -> Option<String> {
+    object.downcast_ref::<url::UrlObject>().map(|url| url.url.to_string())
+}
