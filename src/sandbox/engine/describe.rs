@@ -44,14 +44,15 @@ impl Engine {
         let text = super::modules::source(&entry, &self.context).unwrap_or_default();
         let place = spans::options(&text);
         let mut reader = Reader { left: MAX_VALUES };
-        let options = match options.is_undefined() {
-            true => None,
-            false => match reader.value(&options, place.as_ref(), 0) {
-                Ok(options) => Some(options),
-                Err(why) => return Ok(Err(wrong_options(why, &entry, &text, place.as_ref()))),
-            },
-        };
-        Ok(Ok(Description { options, has_default_function, secrets }))
+        if options.is_undefined() {
+            return Ok(Ok(Description { options: None, has_default_function, secrets }));
+        }
+        Ok(match reader.value(&options, place.as_ref(), 0) {
+            Ok(options) => {
+                Ok(Description { options: Some(options), has_default_function, secrets })
+            }
+            Err(why) => Err(wrong_options(why, &entry, &text, place.as_ref())),
+        })
     }
 
     fn export(&mut self, module: &Module, name: &'static str) -> Result<JsValue, Failure> {

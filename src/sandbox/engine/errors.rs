@@ -108,14 +108,11 @@ pub(super) fn message(value: &JsValue) -> String {
     let mut cause = object;
     for _ in 0..4 {
         let Some(next) = native::data_property(&cause, js_string!("cause")) else { break };
-        let next = match next.as_object().filter(|object| object.is::<Error>()) {
-            Some(next) => next,
-            None => {
-                if !next.is_undefined() {
-                    text = format!("{text} (caused by {})", inspect::inspect(&next));
-                }
-                break;
+        let Some(next) = next.as_object().filter(|object| object.is::<Error>()) else {
+            if !next.is_undefined() {
+                text = format!("{text} (caused by {})", inspect::inspect(&next));
             }
+            break;
         };
         text = format!("{text} (caused by {})", headline(&next));
         cause = next;
@@ -156,7 +153,7 @@ pub(super) fn position(value: &JsValue, host: &Host, context: &mut Context) -> O
     let error = value.as_object().filter(|object| object.is::<Error>())?;
     let stack = stack(&error, context);
     let sources = host.sources.borrow();
-    let mut lost = None;
+    let mut without_place = None;
     for line in stack.lines() {
         let Some((file, place)) = frame(line) else { continue };
         let Some((_, text)) = sources.iter().find(|(name, _)| name == file) else { continue };
@@ -166,10 +163,10 @@ pub(super) fn position(value: &JsValue, host: &Host, context: &mut Context) -> O
         if let Some((line, column)) = named.or(place) {
             return Some((file.to_owned(), line, column));
         }
-        lost.get_or_insert_with(|| file.to_owned());
+        without_place.get_or_insert_with(|| file.to_owned());
     }
     let last = host.last_call.borrow().clone();
-    last.filter(|(file, ..)| lost.is_none_or(|lost| lost == *file))
+    last.filter(|(file, ..)| without_place.is_none_or(|lost| lost == *file))
 }
 
 /// File and place of one line of a stack.

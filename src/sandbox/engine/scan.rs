@@ -299,10 +299,10 @@ fn end_of_expression(text: &str, tokens: &[Token], from: usize) -> usize {
             Kind::Sign('(' | '[' | '{') => depth += 1,
             Kind::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
             Kind::Sign(';') if depth == 0 => return end,
-            Kind::Word if depth == 0 && is_new => {
-                if STATEMENTS.contains(&&text[token.range.clone()]) {
-                    return end;
-                }
+            Kind::Word
+                if depth == 0 && is_new && STATEMENTS.contains(&&text[token.range.clone()]) =>
+            {
+                return end;
             }
             _ => {}
         }

@@ -79,13 +79,11 @@ impl Walk<'_> {
                 && let Parts::Table(_) = inner.parts
                 && !self.is('}')
             {
-                match self.key() {
-                    Some(key) => inner.key = Some(key),
-                    None => {
-                        self.skip_expression();
-                        self.skip_comma();
-                        continue;
-                    }
+                inner.key = self.key();
+                if inner.key.is_none() {
+                    self.skip_expression();
+                    self.skip_comma();
+                    continue;
                 }
             }
             let closes = open.last().is_some_and(|inner| match inner.parts {

@@ -51,19 +51,22 @@ impl Said {
     }
 
     pub(crate) fn lines(&self) -> Vec<&str> {
-        let line = |event| match event {
-            &Event::Log { ref text, .. } => Some(text.as_str()),
-            _ => None,
-        };
-        self.events().filter_map(line).collect()
+        self.events()
+            .filter_map(|event| match event {
+                Event::Log { text, .. } => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     pub(crate) fn requests(&self) -> Vec<&FetchRequest> {
-        let request = |message| match message {
-            &FromChild::Ask(_, Question::Fetch(ref request)) => Some(request),
-            _ => None,
-        };
-        self.messages.iter().filter_map(request).collect()
+        self.messages
+            .iter()
+            .filter_map(|message| match message {
+                FromChild::Ask(_, Question::Fetch(request)) => Some(request),
+                _ => None,
+            })
+            .collect()
     }
 
     pub(crate) fn ending(&self) -> &Ending {

@@ -98,10 +98,10 @@ pub(super) fn to_contain_equal(
 }
 
 fn iterable(got: &JsValue, name: &str, context: &mut Context) -> JsResult<Vec<JsValue>> {
-    match got.is_object() {
-        true => native::items(got, context),
-        false => type_error(format!("{name} needs a string or a list, and got {}", inspect(got))),
+    if got.is_object() {
+        return native::items(got, context);
     }
+    type_error(format!("{name} needs a string or a list, and got {}", inspect(got)))
 }
 
 pub(super) fn to_match(

@@ -247,13 +247,11 @@ fn check_later(
     context: &mut Context,
 ) -> JsResult<JsValue> {
     let promise = expectation.value.as_object().filter(|object| !object.is_callable());
-    let promise = match promise {
-        Some(promise) => JsPromise::resolve(JsValue::from(promise), context)?,
-        None => {
-            let got = inspect(&expectation.value);
-            return type_error(format!(".resolves and .rejects need a promise, and got {got}"));
-        }
+    let Some(promise) = promise else {
+        let got = inspect(&expectation.value);
+        return type_error(format!(".resolves and .rejects need a promise, and got {got}"));
     };
+    let promise = JsPromise::resolve(JsValue::from(promise), context)?;
     let position = errors::call_site(context);
     let later = Later { expectation, called, args: args.to_vec(), position };
     let host = Host::of(context);
