@@ -1,11 +1,10 @@
 //! The thread that asks the scheduler what is due, exactly when something is.
 //!
 //! Tokio's timers round up to a millisecond, and a busy runtime adds more; a thread of its own that
-//! sleeps until the next slot is about a tenth of a millisecond late (figures in ARCHITECTURE.md).
-//! It only hands slots over: it never runs one, and never waits for one.
+//! sleeps until the next slot is about a tenth of a millisecond late. It only hands slots over: it
+//! never runs one, and never waits for one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
-use crate::scheduler::{Due, Scheduler};
+use crate::scheduler::{Scheduler, Tick};
 
 /// The thread wakes at least this often, so that a clock that was set forward is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -23,7 +22,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Metronome {
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
-    beat: Arc<AtomicI64>,
 }
 
 #[derive(Debug)]
@@ -33,7 +31,7 @@ enum Order {
 }
 
 impl Metronome {
-    /// Starts the thread; `dispatch` is called on it for every slot and must return at once.
+    /// Starts the thread; `on_tick` is called on it after every tick and must return at once.
     ///
     /// # Errors
     ///
@@ -41,37 +39,28 @@ impl Metronome {
     pub fn start(
         mut scheduler: Scheduler,
         clock: Arc<dyn Clock>,
-        dispatch: impl Fn(Due) + Send + 'static,
+        on_tick: impl Fn(Tick) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (orders, inbox) = channel();
-        let beat = Arc::new(AtomicI64::new(clock.now().timestamp_millis()));
-        let beating = Arc::clone(&beat);
         let thread = std::thread::Builder::new().name("metronome".into()).spawn(move || {
             loop {
-                let now = clock.now();
-                beating.store(now.timestamp_millis(), Ordering::Relaxed);
-                let tick = scheduler.tick(now);
-                tick.due.into_iter().for_each(&dispatch);
-                match wait(&inbox, clock.as_ref(), tick.wake_at) {
+                let tick = scheduler.tick(clock.now());
+                let wake_at = tick.wake_at;
+                on_tick(tick);
+                match wait(&inbox, clock.as_ref(), wake_at) {
                     Wake::Time => {}
                     Wake::Order(Order::Replace(checks)) => scheduler.replace(&checks),
                     Wake::Order(Order::Stop) => return,
                 }
             }
         })?;
-        Ok(Self { orders, thread: Some(thread), beat })
+        Ok(Self { orders, thread: Some(thread) })
     }
 
     /// Schedules other checks from now on.
     pub fn replace(&self, checks: Vec<Arc<Check>>) {
         // The thread is gone only when it was stopped, and then no checks are wanted.
         let _ = self.orders.send(Order::Replace(checks));
-    }
-
-    /// When the scheduler was last asked; a time that falls behind by seconds means it hangs.
-    pub fn last_beat(&self) -> Timestamp {
-        let millis = self.beat.load(Ordering::Relaxed);
-        chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default()
     }
 
     /// Stops the thread. No slot is handed over afterwards.

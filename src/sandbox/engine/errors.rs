@@ -10,8 +10,7 @@ use boa_engine::{
 
 use super::events::shorten;
 use super::host::{Host, Position, Seen, Stop};
-use super::inspect;
-use super::{native, scan};
+use super::{expect, inspect, native, scan};
 use crate::sandbox::protocol::{ScriptError, ScriptErrorKind};
 
 /// The longest message of an error, in bytes.
@@ -58,12 +57,14 @@ pub(super) fn script_error(failure: &Failure, host: &Host, context: &mut Context
         Failure::Stopped(_) => return plain(ScriptErrorKind::Exception, "the run is over", host),
     };
     let seen = host.sighting(value).unwrap_or_default();
+    let position = position(value, host, context).or(seen.position);
+    let message = with_culprit(message(value), position.as_ref(), host);
     ScriptError {
         kind: seen.kind.unwrap_or(kind),
-        message: shorten(&message(value), MAX_MESSAGE),
+        message: shorten(&message, MAX_MESSAGE),
         expected: seen.expected,
         received: seen.received,
-        position: position(value, host, context).or(seen.position),
+        position,
         step: seen.step.or_else(|| host.innermost_open_step()),
     }
 }
@@ -79,6 +80,25 @@ fn plain(kind: ScriptErrorKind, message: &str, host: &Host) -> ScriptError {
     }
 }
 
+/// Names what is no function, null or undefined, which the engine's own message does not.
+fn with_culprit(message: String, position: Option<&Position>, host: &Host) -> String {
+    const NAMELESS: [&str; 3] = [
+        "TypeError: not a callable function",
+        "TypeError: not a constructor",
+        "TypeError: cannot convert 'null' or 'undefined' to object",
+    ];
+    let Some((file, line, column)) = position.filter(|_| NAMELESS.contains(&message.as_str()))
+    else {
+        return message;
+    };
+    let sources = host.sources.borrow();
+    let text = sources.iter().find(|(name, _)| name == file).map(|(_, text)| text);
+    match text.and_then(|text| scan::chain_at(text, *line, *column)) {
+        Some(culprit) => format!("{message}: {culprit}"),
+        None => message,
+    }
+}
+
 /// `TypeError: x is not a function`, or the value itself when it is no error.
 pub(super) fn message(value: &JsValue) -> String {
     let Some(object) = value.as_object().filter(|object| object.is::<Error>()) else {
@@ -88,14 +108,11 @@ pub(super) fn message(value: &JsValue) -> String {
     let mut cause = object;
     for _ in 0..4 {
         let Some(next) = native::data_property(&cause, js_string!("cause")) else { break };
-        let next = match next.as_object().filter(|object| object.is::<Error>()) {
-            Some(next) => next,
-            None => {
-                if !next.is_undefined() {
-                    text = format!("{text} (caused by {})", inspect::inspect(&next));
-                }
-                break;
+        let Some(next) = next.as_object().filter(|object| object.is::<Error>()) else {
+            if !next.is_undefined() {
+                text = format!("{text} (caused by {})", inspect::inspect(&next));
             }
+            break;
         };
         text = format!("{text} (caused by {})", headline(&next));
         cause = next;
@@ -118,8 +135,9 @@ pub(super) fn headline(error: &JsObject) -> String {
 }
 
 /// The first line of what an error says, for the end of a step.
-pub(super) fn first_line(value: &JsValue) -> String {
-    let text = message(value);
+pub(super) fn first_line(value: &JsValue, host: &Host) -> String {
+    let expectation = value.as_object().and_then(|error| expect::in_one_line(&error, host));
+    let text = expectation.unwrap_or_else(|| message(value));
     shorten(text.lines().next().unwrap_or_default(), 500)
 }
 
@@ -135,23 +153,20 @@ pub(super) fn position(value: &JsValue, host: &Host, context: &mut Context) -> O
     let error = value.as_object().filter(|object| object.is::<Error>())?;
     let stack = stack(&error, context);
     let sources = host.sources.borrow();
-    let mut lost = None;
+    let mut without_place = None;
     for line in stack.lines() {
         let Some((file, place)) = frame(line) else { continue };
         let Some((_, text)) = sources.iter().find(|(name, _)| name == file) else { continue };
-        if let Some((line, column)) = place {
-            return Some((file.to_owned(), line, column));
-        }
         // The engine does not know where an unknown name stands; the text does.
-        if let Some((line, column)) =
-            missing_name(&error).and_then(|name| scan::place_of_word(text, &name))
-        {
+        let from = place.map_or(1, |(line, _)| line);
+        let named = missing_name(&error).and_then(|name| scan::place_of_word(text, &name, from));
+        if let Some((line, column)) = named.or(place) {
             return Some((file.to_owned(), line, column));
         }
-        lost.get_or_insert_with(|| file.to_owned());
+        without_place.get_or_insert_with(|| file.to_owned());
     }
     let last = host.last_call.borrow().clone();
-    last.filter(|(file, ..)| lost.is_none_or(|lost| lost == *file))
+    last.filter(|(file, ..)| without_place.is_none_or(|lost| lost == *file))
 }
 
 /// File and place of one line of a stack.

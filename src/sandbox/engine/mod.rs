@@ -10,12 +10,15 @@
 //! - nothing a script does can make a frame that says more than the script's own report;
 //! - no hard limit stands here: memory, stack and time are bounded from outside the process.
 
+#![expect(clippy::unnecessary_wraps, reason = "the functions of the script API share one type")]
+
 mod api;
 mod console;
 mod describe;
 mod errors;
 mod events;
 mod executor;
+mod expect;
 mod hooks;
 mod host;
 mod inspect;
@@ -24,6 +27,7 @@ mod native;
 mod page;
 mod run;
 mod scan;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -78,6 +82,10 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Builds the realm and the script API. Costs under a millisecond, and is meant to be done
     /// before a script is at hand.
+    ///
+    /// # Panics
+    ///
+    /// Only if the engine cannot build a context without special options, which it always can.
     pub fn prepare() -> Self {
         let host = Rc::new(Host::default());
         let queue = Rc::new(Queue::default());
@@ -94,7 +102,7 @@ impl Engine {
         limits.set_stack_size_limit(1 << 20);
         limits.disable_loop_iteration_limit();
         context.insert_data(host.clone());
-        native::install(&mut context).expect("the script API can be put up in a new realm");
+        native::install(&mut context);
         Self { context, host, queue, modules }
     }
 

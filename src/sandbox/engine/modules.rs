@@ -42,6 +42,7 @@ impl Modules {
             Module::from_value_as_default(value, context)
         } else {
             let text = source(path, context).unwrap_or_default();
+            let text = scan::with_async_default(&text).unwrap_or(text);
             let source = Source::from_bytes(text.as_bytes()).with_path(Path::new(path));
             Module::parse(source, None, context)
                 .map_err(|error| errors::in_file(error, path, context))?

@@ -1,0 +1,62 @@
+//! How each channel reaches people: by its provider, or, without credentials, by showing what would
+//! have been sent.
+
+use std::sync::Arc;
+
+use super::witness::Witness;
+use crate::config::settings::{Slack as SlackSettings, Twilio as TwilioSettings};
+use crate::config::{Secret, Settings};
+use crate::domain::policy::Channel;
+use crate::notify::printed::Printed;
+use crate::notify::slack::{self, Slack};
+use crate::notify::twilio::{self, Twilio};
+use crate::notify::{SetupError, Transport};
+
+/// The transport of a channel under `settings`.
+///
+/// # Errors
+///
+/// [`SetupError`] when the credentials cannot be used.
+pub fn transport(
+    channel: Channel,
+    settings: &Settings,
+    witness: &Arc<dyn Witness>,
+) -> Result<Arc<dyn Transport>, SetupError> {
+    match channel {
+        Channel::Slack => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
+            Some(slack) => by_slack(slack),
+            None => Ok(shown(witness)),
+        },
+        Channel::Sms => match &settings.twilio {
+            Some(twilio) => by_twilio(twilio),
+            None => Ok(shown(witness)),
+        },
+    }
+}
+
+fn reaches(slack: &SlackSettings) -> bool {
+    slack.bot_token.is_some() || !slack.webhooks.is_empty()
+}
+
+fn shown(witness: &Arc<dyn Witness>) -> Arc<dyn Transport> {
+    let witness = Arc::clone(witness);
+    Arc::new(Printed::new(move |message| witness.printed(message)))
+}
+
+fn by_slack(slack: &SlackSettings) -> Result<Arc<dyn Transport>, SetupError> {
+    let webhooks = slack.webhooks.iter();
+    Ok(Arc::new(Slack::new(&slack::Access {
+        api_url: &slack.api_url,
+        bot_token: slack.bot_token.as_ref().map(Secret::expose),
+        webhooks: webhooks.map(|(channel, url)| (channel.as_str(), url.expose())).collect(),
+    })?))
+}
+
+fn by_twilio(twilio: &TwilioSettings) -> Result<Arc<dyn Transport>, SetupError> {
+    Ok(Arc::new(Twilio::new(&twilio::Access {
+        api_url: &twilio.api_url,
+        account_sid: twilio.account_sid.expose(),
+        auth_token: twilio.auth_token.expose(),
+        from: &twilio.from,
+    })?))
+}
