@@ -1,10 +1,7 @@
 //! The `tripline` program.
 
-use tripline::sandbox::child;
+use std::process::ExitCode;
 
-fn main() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == child::ARGUMENT) {
-        child::run(arguments);
-    }
+fn main() -> ExitCode {
+    tripline::cli::run::run().into()
 }

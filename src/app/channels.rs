@@ -17,7 +17,7 @@ use crate::notify::{SetupError, Transport};
 /// # Errors
 ///
 /// [`SetupError`] when the credentials cannot be used.
-pub fn transport(
+pub(super) fn transport(
     channel: Channel,
     settings: &Settings,
     witness: &Arc<dyn Witness>,

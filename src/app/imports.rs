@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The modules of a project by path.
-pub type Modules<'m> = BTreeMap<&'m str, &'m str>;
+pub(super) type Modules<'m> = BTreeMap<&'m str, &'m str>;
 
 /// `entry` and everything that it may import, directly or not, as path and text, in order of path.
-pub fn closure(entry: &str, modules: &Modules<'_>) -> Vec<(String, String)> {
+pub(super) fn closure(entry: &str, modules: &Modules<'_>) -> Vec<(String, String)> {
     let mut found = BTreeSet::new();
     let mut open = vec![entry.to_owned()];
     while let Some(path) = open.pop() {

@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A running metronome.
 #[derive(Debug)]
-pub struct Metronome {
+pub(super) struct Metronome {
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,7 +36,7 @@ impl Metronome {
     /// # Errors
     ///
     /// When the system refuses a thread.
-    pub fn start(
+    pub(super) fn start(
         mut scheduler: Scheduler,
         clock: Arc<dyn Clock>,
         on_tick: impl Fn(Tick) + Send + 'static,
@@ -58,13 +58,13 @@ impl Metronome {
     }
 
     /// Schedules other checks from now on.
-    pub fn replace(&self, checks: Vec<Arc<Check>>) {
+    pub(super) fn replace(&self, checks: Vec<Arc<Check>>) {
         // The thread is gone only when it was stopped, and then no checks are wanted.
         let _ = self.orders.send(Order::Replace(checks));
     }
 
     /// Stops the thread. No slot is handed over afterwards.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let _ = self.orders.send(Order::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

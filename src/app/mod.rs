@@ -1,8 +1,15 @@
 //! The composition root: builds the parts, introduces them to each other, runs the loops, stops
 //! them in order.
 
+mod assignments;
+mod channels;
+pub mod daemon;
 pub mod demo_site;
-pub mod imports;
-pub mod metronome;
+mod hub;
+mod imports;
+mod lanes;
+mod metronome;
 pub mod project;
+pub mod trial;
 pub mod watch;
+pub mod witness;

@@ -3,44 +3,88 @@
 //! Scripts are evaluated in sealed children, never here. Reading has no effect: whoever asked
 //! decides whether the project is used.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures::StreamExt;
 
+use super::assignments::pool_options;
 use super::imports::{Modules, closure};
+use crate::config::settings::SandboxMode;
 use crate::config::value::{Entry, Kind, Value};
-use crate::config::{self, Diagnostic, Environment, Files, Project, Script};
+use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings};
 use crate::domain::run::Failure;
 use crate::sandbox::protocol::{
-    Description, OptionKind, OptionValue, ScriptError, SecretMention, Source,
+    Description, OptionEntry, OptionKind, OptionValue, ScriptError, SecretMention, Source,
 };
-use crate::sandbox::{self, Pool};
+use crate::sandbox::{self, Options, Pool, Seal};
 
 /// How many scripts are evaluated at the same time.
 const AT_ONCE: usize = 4;
 
-/// Reads the project in `root`.
+/// A project whose files and settings were read, and whose scripts were not looked at yet.
+#[derive(Debug)]
+pub struct Reading {
+    files: Files,
+    settings: (Option<Settings>, Vec<Diagnostic>),
+}
 
-///
-/// # Errors
-///
-/// All mistakes at once.
-pub async fn read(
-    root: &Path,
-    environment: &Environment,
-    pool: &Pool,
-) -> Result<Project, Vec<Diagnostic>> {
-    let files = Files::load(root);
-    let settings = config::settings::read(&files, environment);
-    let entries: Vec<String> = files.entries().map(|entry| entry.path.to_owned()).collect();
-    let modules: Modules<'_> =
-        files.modules.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let scripts: Vec<Script> = futures::stream::iter(entries)
-        .map(|entry| describe(&files, &modules, entry, pool))
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    Project::assemble(files, settings, &scripts)
+impl Reading {
+    /// Reads the files of the project in `root`, and its settings.
+    pub fn begin(root: &Path, environment: &Environment) -> Self {
+        let files = Files::load(root);
+        let settings = config::settings::read(&files, environment);
+        Self { files, settings }
+    }
+
+    /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import.
+    pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
+        let mut needed = BTreeSet::new();
+        let modules = modules(&self.files);
+        for entry in self.files.entries().filter(|entry| wanted(entry.id.as_str(), entry.path)) {
+            needed.extend(closure(entry.path, &modules).into_iter().map(|(path, _)| path));
+        }
+        self.files.modules.retain(|(path, _)| needed.contains(path));
+        self.files.diagnostics.retain(|it| it.file == config::settings::FILE);
+    }
+
+    /// How the pool should be in which the scripts are evaluated, and later run.
+    pub fn pool_options(&self) -> Options {
+        match &self.settings.0 {
+            Some(settings) => pool_options(&settings.agent),
+            None => Options::new(seal(SandboxMode::Require)),
+        }
+    }
+
+    /// Evaluates the scripts and puts the project together.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes at once.
+    pub async fn finish(self, pool: &Pool) -> Result<Project, Vec<Diagnostic>> {
+        let Self { files, settings } = self;
+        let modules = modules(&files);
+        let entries: Vec<String> = files.entries().map(|entry| entry.path.to_owned()).collect();
+        let scripts: Vec<Script> = futures::stream::iter(entries)
+            .map(|entry| describe(&files, &modules, entry, pool))
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        drop(modules);
+        Project::assemble(files, settings, &scripts)
+    }
+}
+
+/// The sandbox's word for a setting of the project.
+pub(super) fn seal(mode: SandboxMode) -> Seal {
+    match mode {
+        SandboxMode::Require => Seal::Require,
+        SandboxMode::Degrade => Seal::Degrade,
+    }
+}
+
+fn modules(files: &Files) -> Modules<'_> {
+    files.modules.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
 }
 
 async fn describe(files: &Files, modules: &Modules<'_>, entry: String, pool: &Pool) -> Script {
@@ -60,25 +104,15 @@ fn unable(entry: &str, failure: &Failure) -> Diagnostic {
 
 /// The error of a script as a diagnostic that points into the module it names.
 fn refusal(files: &Files, entry: &str, error: &ScriptError) -> Diagnostic {
+    let message = error.message.clone();
     let place = error.position.as_ref();
-    let document = place.and_then(|(file, _, _)| files.module(file));
-    match (place, document) {
-        (Some((_, line, column)), Some(document)) => {
-            let at = offset(&document.text, *line, *column);
-            Diagnostic::error(&document, at..at + 1, error.message.clone())
+    let found = place.and_then(|(file, line, column)| Some((files.module(file)?, *line, *column)));
+    match found {
+        Some((document, line, column)) => {
+            Diagnostic::at_position(&document, index(line), index(column), message)
         }
-        _ => Diagnostic::of_file(entry, error.message.clone()),
+        None => Diagnostic::of_file(entry, message),
     }
-}
-
-/// The byte at a line and column, both from 1; columns count UTF-16 units as engines do, which is
-/// taken for characters here: a caret may be off by one after an emoji.
-fn offset(text: &str, line: u32, column: u32) -> usize {
-    let skipped = usize::try_from(line.saturating_sub(1)).unwrap_or(0);
-    let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or_default();
-    let columns = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
-    start + rest.chars().take(columns).map(char::len_utf8).sum::<usize>()
 }
 
 impl From<Description> for config::Description {
@@ -106,19 +140,18 @@ impl From<OptionValue> for Value {
             OptionKind::Number(value) => Kind::number(value),
             OptionKind::Text(text) => Kind::Text(text),
             OptionKind::List(items) => Kind::List(items.into_iter().map(Self::from).collect()),
-            OptionKind::Table(entries) => Kind::Table(
-                entries
-                    .into_iter()
-                    .map(|entry| Entry {
-                        key: entry.key,
-                        span: entry.span.map(range),
-                        value: Self::from(entry.value),
-                    })
-                    .collect(),
-            ),
+            OptionKind::Table(entries) => {
+                Kind::Table(entries.into_iter().map(Entry::from).collect())
+            }
             OptionKind::Other(what) => Kind::Other(what),
         };
         Self::new(kind, value.span.map(range))
+    }
+}
+
+impl From<OptionEntry> for Entry {
+    fn from(entry: OptionEntry) -> Self {
+        Self { key: entry.key, span: entry.span.map(range), value: entry.value.into() }
     }
 }
 

@@ -1,11 +1,17 @@
 //! One file a command; prints; no logic.
 
 pub mod args;
+mod demo;
 pub mod diagnostics;
 pub mod exit;
 pub mod init;
 pub mod live;
 pub mod log;
 pub mod look;
+mod onlooker;
 pub mod report;
+pub mod run;
+mod terminal;
+mod test;
+mod up;
 pub mod validate;

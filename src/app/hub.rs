@@ -1,0 +1,58 @@
+//! The hub in this process: takes reports, makes them safe, and lets everyone know who should.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::witness::Witness;
+use crate::agent;
+use crate::domain::run::Report;
+use crate::engine::ingest::{Ingest, Observer};
+use crate::statsd::Sink;
+use crate::store::Recorded;
+
+/// The way from the agent into the hub.
+#[derive(Debug)]
+pub(super) struct LocalHub {
+    /// The way into the store.
+    pub(super) ingest: Ingest,
+    /// Where measurements go, if anywhere.
+    pub(super) statsd: Option<Arc<Sink>>,
+}
+
+#[async_trait]
+impl agent::Hub for LocalHub {
+    async fn deliver(&self, report: Report) {
+        if let Some(statsd) = &self.statsd {
+            statsd.record(&report);
+        }
+        let slot = report.slot.clone();
+        if self.ingest.submit(report).await.is_err() {
+            tracing::error!(
+                check = %slot.check,
+                region = %slot.region,
+                slot = %slot.at,
+                "a result was not stored: the store did not answer before the stop"
+            );
+        }
+    }
+}
+
+/// Tells the witness and the delivery lanes what was committed.
+pub(super) struct Aftermath {
+    /// Who looks on.
+    pub(super) witness: Arc<dyn Witness>,
+    /// Wakes the lanes; a lane that is not woken looks by itself a little later.
+    pub(super) wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Observer for Aftermath {
+    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
+        if recorded.iter().any(|recorded| !recorded.transition.owed.is_empty()) {
+            (self.wake)();
+        }
+        for (recorded, report) in recorded.iter().zip(reports) {
+            self.witness.recorded(recorded, report);
+        }
+    }
+}

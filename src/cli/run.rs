@@ -1,0 +1,199 @@
+//! Runs the command that was asked for and says how it ended.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::args::{self, Arguments, Command, Global};
+use super::exit::Exit;
+use super::terminal::{Stream, Terminal};
+use super::{demo, diagnostics, init, log, test, up, validate};
+use crate::app::project::Reading;
+use crate::clock;
+use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
+use crate::sandbox::{Pool, child};
+
+/// Runs the program as its arguments say.
+pub fn run() -> Exit {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == child::ARGUMENT) {
+        child::run(arguments);
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done about an output that is closed.
+            let _ = error.print();
+            let is_asked =
+                matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if is_asked { Exit::Good } else { Exit::Usage };
+        }
+    };
+    let terminal = Terminal::read();
+    // One provider for every TLS client of the process; this is the first and only time.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(MOST_BLOCKING)
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(command(arguments, &terminal)),
+        Err(error) => Err(Stop::Broken(format!("failed to start the runtime: {error}"))),
+    };
+    ended.unwrap_or_else(|stop| stop.told(&terminal))
+}
+
+/// Threads of the runtime: what they do is short, so few are enough, and each costs memory.
+const WORKERS: usize = 2;
+/// Threads for what blocks: looking up names, reading files.
+const MOST_BLOCKING: usize = 32;
+const STACK: usize = 1 << 20;
+
+async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop> {
+    let Arguments { global, command } = arguments;
+    if !matches!(command, Command::Up(_) | Command::Demo(_)) {
+        start_log(&global, log::Stream::Stderr, Stream::Err, terminal)?;
+    }
+    match command {
+        Command::Init(wanted) => made(&wanted, terminal),
+        Command::Validate(wanted) => validated(&wanted, &global, terminal).await,
+        Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
+        Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
+        Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
+        Command::SandboxChild => {
+            Err(Stop::Usage("this command is started by tripline itself".into()))
+        }
+    }
+}
+
+/// Why a command ended before its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The command line asks for what is not there.
+    Usage(String),
+    /// The project cannot be used.
+    Invalid(Vec<Diagnostic>),
+    /// There is no project.
+    NoProject(String),
+    /// Something of ours failed.
+    Broken(String),
+}
+
+impl Stop {
+    fn told(self, terminal: &Terminal) -> Exit {
+        let (text, exit) = match self {
+            Self::Usage(text) => (format!("error: {text}\n"), Exit::Usage),
+            Self::NoProject(text) => (format!("error: {text}\n"), Exit::ProjectInvalid),
+            Self::Broken(text) => (format!("error: {text}\n"), Exit::Broken),
+            Self::Invalid(diagnostics) => {
+                let text = diagnostics::to_text(&diagnostics, terminal.style(Stream::Err));
+                (text + &diagnostics::count(&diagnostics) + "\n", Exit::ProjectInvalid)
+            }
+        };
+        let _ = anstream::stderr().write_all(text.as_bytes());
+        exit
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::Broken(format!("failed to write the output: {error}"))
+    }
+}
+
+/// Starts the log; `at` is where it goes, by the two names it has.
+pub(super) fn start_log(
+    global: &Global,
+    to: log::Stream,
+    at: Stream,
+    terminal: &Terminal,
+) -> Result<(), Stop> {
+    let clock = Arc::new(clock::System);
+    log::start(global.log_format, &global.log_level, to, terminal.look(at), clock)
+        .map_err(|error| Stop::Usage(error.to_string()))
+}
+
+fn made(wanted: &args::Init, terminal: &Terminal) -> Result<Exit, Stop> {
+    let folder = terminal.folder.join(&wanted.folder);
+    let laid = init::lay(&folder).map_err(|error| Stop::Broken(error.to_string()))?;
+    init::report(&laid, &wanted.folder, &mut anstream::stdout())?;
+    Ok(Exit::Good)
+}
+
+async fn validated(
+    wanted: &args::Validate,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let mut environment = environment(global, terminal)?;
+    if wanted.without_secrets {
+        environment.missing_secrets = MissingSecrets::Warn;
+    }
+    let reading = Reading::begin(&root(global, terminal)?, &environment);
+    let pool = pool(&reading)?;
+    let form = if wanted.json {
+        validate::Form::Json
+    } else {
+        validate::Form::Text(terminal.style(Stream::Err))
+    };
+    let project = reading.finish(&pool).await;
+    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    match validate::report(&project, form, &mut out, &mut err)? {
+        validate::Verdict::Good => Ok(Exit::Good),
+        validate::Verdict::Bad => Ok(Exit::ProjectInvalid),
+    }
+}
+
+/// The project folder that the command line means.
+pub(super) fn root(global: &Global, terminal: &Terminal) -> Result<PathBuf, Stop> {
+    find_root(&terminal.absolute(&global.project)).map_err(|error| {
+        Stop::NoProject(format!(
+            "{error}; make one with `tripline init`, or name it with --project"
+        ))
+    })
+}
+
+/// What secrets are looked up in: the environment, and below it the file of `--env-file`.
+pub(super) fn environment(global: &Global, terminal: &Terminal) -> Result<Environment, Stop> {
+    let mut variables = terminal.variables.clone();
+    if let Some(file) = &global.env_file {
+        let path = terminal.folder.join(file);
+        let shown = file.display();
+        let lines = dotenvy::from_path_iter(&path)
+            .map_err(|error| Stop::Usage(format!("failed to read {shown}: {error}")))?;
+        for line in lines {
+            // The error of a line repeats the line, which may hold a secret.
+            let (name, value) = line
+                .map_err(|_| Stop::Usage(format!("{shown} has a line that is not NAME=value")))?;
+            variables.entry(name).or_insert(value);
+        }
+    }
+    Ok(Environment::new(variables))
+}
+
+/// The children that evaluate and run the project's scripts.
+pub(super) fn pool(reading: &Reading) -> Result<Arc<Pool>, Stop> {
+    let pool = Pool::start(reading.pool_options());
+    let pool =
+        pool.map_err(|error| Stop::Broken(format!("failed to start the sandbox: {error}")))?;
+    Ok(Arc::new(pool))
+}
+
+/// The project, with its warnings told.
+pub(super) async fn project(
+    reading: Reading,
+    pool: &Pool,
+    terminal: &Terminal,
+) -> Result<Project, Stop> {
+    let project = reading.finish(pool).await.map_err(Stop::Invalid)?;
+    if !project.warnings.is_empty() {
+        let text = diagnostics::to_text(&project.warnings, terminal.style(Stream::Err));
+        anstream::stderr().write_all(text.as_bytes())?;
+    }
+    Ok(project)
+}

@@ -1,0 +1,227 @@
+//! `tripline up`: runs the checks on schedule, and tells people when they fail.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::{Global, Up};
+use super::exit::Exit;
+use super::live::{Live, SUMMARY_EVERY};
+use super::log::{self, Format};
+use super::onlooker::{Onlooker, Recorder};
+use super::run::{self, Stop};
+use super::terminal::{Stream, Terminal};
+use crate::app::daemon::{Daemon, Plan};
+use crate::app::project::Reading;
+use crate::app::watch::Watch;
+use crate::app::witness::Witness;
+use crate::clock::{self, Clock};
+use crate::config::Project;
+use crate::domain::check::Check;
+
+/// Runs the command until it is told to stop.
+pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
+    run::start_log(global, log::Stream::Stdout, Stream::Out, terminal)?;
+    let root = run::root(global, terminal)?;
+    let environment = run::environment(global, terminal)?;
+    let reading = Reading::begin(&root, &environment);
+    let pool = run::pool(&reading)?;
+    let project = run::project(reading, &pool, terminal).await?;
+    let clock: Arc<dyn Clock> = Arc::new(clock::System);
+    let eyes = Eyes::open(global.log_format, &project, terminal, &clock);
+    let welcome = Welcome::of(&project);
+    let plan = Plan {
+        project,
+        pool,
+        environment,
+        clock,
+        witness: eyes.witness(),
+        listen: wanted.listen,
+        command: "tripline up",
+    };
+    let daemon = Daemon::start(plan).await.map_err(|error| Stop::Broken(with_causes(&error)))?;
+    welcome.say(&daemon);
+    let mut signals = Signals::listen()?;
+    let watch = Watch::start(daemon.root());
+    let watch = watch.inspect_err(|error| {
+        tracing::warn!(%error, "changes of files go unnoticed; SIGHUP reads the project again");
+    });
+    let watch = watch.ok();
+    loop {
+        tokio::select! {
+            event = signals.next() => match event {
+                Event::Reload => daemon.reload().await,
+                Event::Stop => break,
+            },
+            () = changed(watch.as_ref()) => daemon.reload().await,
+            () = eyes.summarise() => {}
+        }
+    }
+    tracing::info!("stopping: no new runs; waiting for those under way");
+    stop(&daemon, &mut signals).await;
+    eyes.close();
+    tracing::info!("stopped");
+    Ok(Exit::Good)
+}
+
+/// Stops in order; a second signal interrupts the runs under way.
+pub(super) async fn stop(daemon: &Daemon, signals: &mut Signals) {
+    let mut stopping = std::pin::pin!(daemon.stop());
+    loop {
+        tokio::select! {
+            () = &mut stopping => return,
+            event = signals.next() => if event == Event::Stop {
+                daemon.interrupt();
+            },
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let mut text = error.to_string();
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+async fn changed(watch: Option<&Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the operating system tells the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    Reload,
+    Stop,
+}
+
+/// The signals that a daemon heeds.
+pub(super) struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Stop> {
+        let of = |kind| {
+            let failed = |error| Stop::Broken(format!("failed to listen to signals: {error}"));
+            signal(kind).map_err(failed)
+        };
+        Ok(Self {
+            hangup: of(SignalKind::hangup())?,
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> Event {
+        tokio::select! {
+            _ = self.hangup.recv() => Event::Reload,
+            _ = self.terminate.recv() => Event::Stop,
+            _ = self.interrupt.recv() => Event::Stop,
+        }
+    }
+}
+
+/// Who looks on: lines for people, or records for machines.
+pub(super) enum Eyes {
+    People(Arc<Onlooker>),
+    Machines(Arc<Recorder>),
+}
+
+impl Eyes {
+    pub(super) fn open(
+        format: Format,
+        project: &Project,
+        terminal: &Terminal,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        match format {
+            Format::Json => Self::Machines(Arc::new(Recorder)),
+            Format::Human => {
+                let checks: Vec<Arc<Check>> =
+                    project.checks.values().cloned().map(Arc::new).collect();
+                let live = Live::new(terminal.look(Stream::Out), &checks);
+                let style = terminal.style(Stream::Err);
+                Self::People(Arc::new(Onlooker::new(live, style, Arc::clone(clock))))
+            }
+        }
+    }
+
+    pub(super) fn witness(&self) -> Arc<dyn Witness> {
+        match self {
+            Self::People(onlooker) => Arc::clone(onlooker) as Arc<dyn Witness>,
+            Self::Machines(recorder) => Arc::clone(recorder) as Arc<dyn Witness>,
+        }
+    }
+
+    /// Waits a while, then writes about what was folded meanwhile.
+    pub(super) async fn summarise(&self) {
+        match self {
+            Self::People(onlooker) => {
+                tokio::time::sleep(SUMMARY_EVERY).await;
+                onlooker.summarise();
+            }
+            Self::Machines(_) => std::future::pending().await,
+        }
+    }
+
+    /// Writes what is left to be written.
+    pub(super) fn close(&self) {
+        if let Self::People(onlooker) = self {
+            onlooker.summarise();
+        }
+    }
+}
+
+/// What is said when all is up.
+struct Welcome {
+    checks: usize,
+    disabled: usize,
+    region: String,
+    store: String,
+    shown: Vec<&'static str>,
+}
+
+impl Welcome {
+    fn of(project: &Project) -> Self {
+        let settings = &project.settings;
+        let slack = settings.slack.as_ref();
+        let has_slack = slack.is_some_and(|it| it.bot_token.is_some() || !it.webhooks.is_empty());
+        let shown = [("slack", has_slack), ("sms", settings.twilio.is_some())];
+        Self {
+            checks: project.checks.len(),
+            disabled: project.disabled.len(),
+            region: settings.agent.region.to_string(),
+            store: settings.store.path.display().to_string(),
+            shown: shown.iter().filter(|(_, is_set)| !is_set).map(|(name, _)| *name).collect(),
+        }
+    }
+
+    fn say(&self, daemon: &Daemon) {
+        tracing::info!(
+            checks = self.checks,
+            disabled = self.disabled,
+            region = self.region,
+            store = self.store,
+            api = format!("http://{}", daemon.address()),
+            "watching"
+        );
+        if self.checks == 0 {
+            tracing::warn!("there is nothing to watch yet: write a check in checks/");
+        }
+        if !self.shown.is_empty() {
+            let channels = self.shown.join(", ");
+            tracing::warn!(channels, "no credentials: messages are shown here instead of sent");
+        }
+    }
+}
