@@ -1,5 +1,7 @@
 //! The engine as a script sees it, over a port that answers by a table.
 
+mod shipped;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
