@@ -25,6 +25,7 @@ mod inspect;
 mod modules;
 mod native;
 mod page;
+mod places;
 mod run;
 mod scan;
 mod spans;

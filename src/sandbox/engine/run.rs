@@ -124,7 +124,9 @@ impl Engine {
                 PromiseState::Rejected(reason) => return Err(Failure::Threw(reason)),
                 PromiseState::Pending => {}
             }
-            if let Some((_, reason)) = self.host.unhandled.borrow_mut().pop() {
+            // The first is the cause; those behind it follow from it.
+            let unhandled = self.host.unhandled.borrow().first().cloned();
+            if let Some((_, reason)) = unhandled {
                 return Err(Failure::Threw(reason));
             }
             let turned = self.turn();

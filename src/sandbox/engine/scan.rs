@@ -292,7 +292,7 @@ fn end_of_expression(text: &str, tokens: &[Token], from: usize) -> usize {
         "while", "try",
     ];
     let mut depth = 0usize;
-    let mut end = text.trim_end().len();
+    let mut end = tokens.get(from).map_or(text.len(), |token| token.range.start);
     for token in tokens.get(from..).unwrap_or_default() {
         let is_new = text[end.min(token.range.start)..token.range.start].contains('\n');
         match token.kind {

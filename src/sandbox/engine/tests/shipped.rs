@@ -1,6 +1,8 @@
 //! The checks that are shipped and the examples of the guide run against an application that has
 //! what they ask for.
 
+use std::fmt::Write;
+
 use super::{Said, answer, modules, nothing, run_files, served};
 use crate::sandbox::protocol::{Answer, Ending, FetchRequest, FromChild, Question, ToChild};
 
@@ -132,8 +134,9 @@ fn the_methods_that_are_declared_exist() {
             let after = line.get(name.len()..).unwrap_or_default();
             // `resolves` and `rejects` are looked at by the test of expectations.
             if !name.is_empty() && after.starts_with(['(', ':', '?']) {
-                body += &format!(
-                    "if (!('{name}' in {instance})) missing.push('{interface}.{name}');\n"
+                let _ = writeln!(
+                    body,
+                    "if (!('{name}' in {instance})) missing.push('{interface}.{name}');"
                 );
             }
         }
