@@ -265,7 +265,8 @@ fn errors_tell_their_place_as_well_as_it_is_known() {
         ),
         (
             "await Promise.any([Promise.reject(new Error('a')), Promise.reject(new TypeError('b'))]);",
-            "AggregateError: [Error: a; TypeError: b] at :0:0",
+            "AggregateError: no promise in Promise.any was fulfilled. [Error: a; TypeError: b] at \
+             :0:0",
         ),
         ("await Promise.reject(new RangeError('r'));", "RangeError: r at checks/a.js:3:22"),
         (
