@@ -60,7 +60,7 @@ impl Engine {
     pub(super) fn load(&mut self, source: Source) -> Result<Module, Failure> {
         let entry = source.entry.clone();
         *self.host.sources.borrow_mut() = source.modules;
-        if super::modules::source(&entry, &self.context).is_none() {
+        if !super::modules::has_source(&entry, &self.context) {
             return Err(self.unloadable(&format!("there is no file {entry}")));
         }
         let module = self.modules.load(&entry, &mut self.context);
