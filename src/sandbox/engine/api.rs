@@ -12,7 +12,8 @@ use super::errors::{self, type_error};
 use super::events::shorten;
 use super::host::{Host, Seen};
 use super::native::{self, Function};
-use super::{inspect, page, timers};
+use super::web::crypto;
+use super::{expect, inspect, page, places, timers};
 use crate::sandbox::protocol::{Answer, Question};
 
 /// The longest name of a step, metric, tag or secret, in bytes.
@@ -22,7 +23,9 @@ const MAX_TAGS: usize = 20;
 
 const FUNCTIONS: &[Function] = &[
     ("step", 2, step),
+    ("expect", 1, expect::expect),
     ("visit", 1, page::visit),
+    ("pkce", 0, pkce),
     ("secret", 1, secret),
     ("totp", 1, totp),
     ("metric", 3, metric),
@@ -79,7 +82,7 @@ fn name(args: &[JsValue], of: &str) -> JsResult<String> {
 /// `step(name, fn)`: runs a named and timed part of the script, and gives back what it gives.
 fn step(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    errors::call_site(context);
+    places::call_site(context);
     host.require_running("step()")?;
     let name = name(args, "step()")?;
     let Some(function) = args.get_or_undefined(1).as_function() else {
@@ -130,7 +133,7 @@ fn end_with(number: u32, error: JsError, context: &mut Context) -> JsError {
     match error.into_opaque(context) {
         Ok(value) => {
             host.note(&value, Seen { step: Some(number), ..Seen::default() });
-            match host.close_step(number, Some(errors::first_line(&value))) {
+            match host.close_step(number, Some(errors::first_line(&value, &host))) {
                 Ok(()) => JsError::from_opaque(value),
                 Err(stopped) => stopped,
             }
@@ -153,7 +156,7 @@ fn totp(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValu
 
 fn ask(what: &str, question: Question, context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    errors::call_site(context);
+    places::call_site(context);
     host.require_running(what)?;
     match host.ask_and_wait(question)? {
         Answer::Text(Ok(text)) => Ok(JsString::from(text).into()),
@@ -182,4 +185,17 @@ fn metric(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVa
     }
     host.measure(name, value, tags)?;
     Ok(JsValue::undefined())
+}
+
+/// `pkce()`: a verifier and its challenge (RFC 7636, S256).
+fn pkce(_: &JsValue, _: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let base64 = data_encoding::BASE64URL_NOPAD;
+    let verifier = base64.encode(&crypto::random::<32>()?);
+    let digest = ring::digest::digest(&ring::digest::SHA256, verifier.as_bytes());
+    let challenge = base64.encode(digest.as_ref());
+    let object = JsObject::with_object_proto(context.intrinsics());
+    for (name, text) in [("verifier", &*verifier), ("challenge", &challenge), ("method", "S256")] {
+        object.create_data_property(JsString::from(name), JsString::from(text), context)?;
+    }
+    Ok(object.into())
 }

@@ -58,8 +58,6 @@ pub(super) enum Stop {
 pub(super) struct Step {
     /// Its name.
     pub(super) name: String,
-    /// The step around it.
-    pub(super) parent: Option<u32>,
     /// Whether it has not ended.
     pub(super) is_open: bool,
 }
@@ -329,7 +327,7 @@ impl Host {
             return Err(JsNativeError::range().with_message(message).into());
         }
         let parent = self.step.get();
-        self.steps.borrow_mut().push(Step { name: name.clone(), parent, is_open: true });
+        self.steps.borrow_mut().push(Step { name: name.clone(), is_open: true });
         self.tell(Event::StepStarted { name, parent })?;
         Ok(u32::try_from(number).unwrap_or(u32::MAX))
     }

@@ -170,25 +170,15 @@ impl Inspector {
         let mut parts = Vec::new();
         let mut at = 0;
         while at < length && parts.len() < MAX_ENTRIES && self.shown <= MAX_VALUES {
-            match native::data_property(array, at) {
-                Some(value) => {
-                    parts.push(self.value(&value, depth + 1));
-                    at += 1;
-                }
-                None => {
-                    let next = array
-                        .borrow()
-                        .properties()
-                        .index_property_keys()
-                        .filter(|key| *key > at)
-                        .min()
-                        .unwrap_or(length);
-                    let holes = next.min(length) - at;
-                    let s = if holes == 1 { "" } else { "s" };
-                    parts.push(format!("<{holes} empty item{s}>"));
-                    at = next;
-                }
+            if let Some(value) = native::data_property(array, at) {
+                parts.push(self.value(&value, depth + 1));
+                at += 1;
+                continue;
             }
+            let next = index_after(array, at).unwrap_or(length).min(length);
+            let holes = next - at;
+            parts.push(format!("<{holes} empty item{}>", if holes == 1 { "" } else { "s" }));
+            at = next;
         }
         if at < length {
             parts.push(more(length - at));
@@ -284,6 +274,11 @@ impl Inspector {
             (None, ..) => "[Setter]".to_owned(),
         }
     }
+}
+
+/// The first index of an array, after another, at which there is something.
+fn index_after(array: &JsObject, at: u32) -> Option<u32> {
+    array.borrow().properties().index_property_keys().filter(|key| *key > at).min()
 }
 
 fn more(count: u32) -> String {

@@ -4,11 +4,18 @@
 //! [`Port`], runs it, streams what happens, and sends how it ended. Everything the script wants from
 //! the outside is a message over the port.
 //!
+//! To add a function to the script API: write it in `api` (or, when it is one of the Web, in
+//! `web`) and put it into the list there; when it asks for something outside, give it a
+//! `protocol::Question`; declare it in `checks/tripline.d.ts`, where a test looks for it; say in
+//! `docs/scripts.md` what it is for.
+//!
 //! Invariants:
 //! - this module opens no file, no socket and starts no thread: the port is its only way out;
 //! - one thread, no async runtime: while a script waits, the thread waits in [`Port::receive`];
 //! - nothing a script does can make a frame that says more than the script's own report;
 //! - no hard limit stands here: memory, stack and time are bounded from outside the process.
+
+#![expect(clippy::unnecessary_wraps, reason = "the functions of the script API share one type")]
 
 mod api;
 mod console;
@@ -16,14 +23,17 @@ mod describe;
 mod errors;
 mod events;
 mod executor;
+mod expect;
 mod hooks;
 mod host;
 mod inspect;
 mod modules;
 mod native;
 mod page;
+mod places;
 mod run;
 mod scan;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -78,6 +88,10 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Builds the realm and the script API. Costs under a millisecond, and is meant to be done
     /// before a script is at hand.
+    ///
+    /// # Panics
+    ///
+    /// Only if the engine cannot build a context without special options, which it always can.
     pub fn prepare() -> Self {
         let host = Rc::new(Host::default());
         let queue = Rc::new(Queue::default());
@@ -94,7 +108,7 @@ impl Engine {
         limits.set_stack_size_limit(1 << 20);
         limits.disable_loop_iteration_limit();
         context.insert_data(host.clone());
-        native::install(&mut context).expect("the script API can be put up in a new realm");
+        native::install(&mut context);
         Self { context, host, queue, modules }
     }
 

@@ -42,6 +42,7 @@ impl Modules {
             Module::from_value_as_default(value, context)
         } else {
             let text = source(path, context).unwrap_or_default();
+            let text = scan::with_async_default(&text).unwrap_or(text);
             let source = Source::from_bytes(text.as_bytes()).with_path(Path::new(path));
             Module::parse(source, None, context)
                 .map_err(|error| errors::in_file(error, path, context))?
@@ -62,7 +63,7 @@ impl Modules {
         }
         let importer = referrer.path().map(|path| path.to_string_lossy().into_owned());
         let importer = importer.unwrap_or_default();
-        match resolve(&importer, &specifier, |path| source(path, context).is_some()) {
+        match resolve(&importer, &specifier, |path| has_source(path, context)) {
             Ok(path) => self.load(&path, context),
             Err(why) => {
                 let position = importing_place(&importer, &specifier, context);
@@ -70,6 +71,11 @@ impl Modules {
             }
         }
     }
+}
+
+/// Whether the project has such a module.
+pub(super) fn has_source(path: &str, context: &Context) -> bool {
+    Host::of(context).sources.borrow().iter().any(|(name, _)| name == path)
 }
 
 fn is_json(path: &str) -> bool {

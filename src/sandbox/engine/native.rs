@@ -15,7 +15,7 @@ use boa_engine::{
 };
 
 use super::host::{Host, Seen};
-use super::{console, timers, web};
+use super::{console, places, timers, web};
 
 /// A function of the host.
 pub(super) type Call = fn(&JsValue, &[JsValue], &mut Context) -> JsResult<JsValue>;
@@ -58,7 +58,7 @@ pub(super) struct Realm {
 pub(super) type Lazy = (&'static str, fn(&mut Context) -> JsResult<JsValue>);
 
 /// Puts the script API up in a new realm.
-pub(super) fn install(context: &mut Context) -> JsResult<()> {
+pub(super) fn install(context: &mut Context) {
     let error = context.intrinsics().constructors().error().prototype();
     let stack = error.borrow().properties().get(&js_string!("stack").into());
     let getter = stack.and_then(|stack| stack.get().and_then(JsValue::as_function));
@@ -74,7 +74,6 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
     for lazy in web::LAZY {
         install_lazy(&global, lazy, context);
     }
-    Ok(())
 }
 
 /// The function that reads the stack of an error.
@@ -337,13 +336,11 @@ pub(super) fn data<T: NativeObject, R>(
 ) -> JsResult<R> {
     let object = this.as_object();
     let mut data = object.as_ref().and_then(JsObject::downcast_mut::<T>);
-    match data.as_deref_mut() {
-        Some(data) => Ok(use_it(data)),
-        None => {
-            let message = format!("this is called on something that is no {class}");
-            Err(JsNativeError::typ().with_message(message).into())
-        }
-    }
+    let Some(data) = data.as_deref_mut() else {
+        let message = format!("this is called on something that is no {class}");
+        return Err(JsNativeError::typ().with_message(message).into());
+    };
+    Ok(use_it(data))
 }
 
 /// A promise of a result; what cannot be caught goes on as it is.
@@ -354,7 +351,7 @@ pub(super) fn promised(result: JsResult<JsValue>, context: &mut Context) -> JsRe
         Err(error) => {
             let value = error.into_opaque(context)?;
             let host = Host::of(context);
-            let position = super::errors::call_site(context);
+            let position = places::call_site(context);
             host.note(&value, Seen { position, step: host.step.get(), ..Seen::default() });
             Ok(JsPromise::reject(boa_engine::JsError::from_opaque(value), context)?.into())
         }
@@ -366,7 +363,7 @@ pub(super) fn items(value: &JsValue, context: &mut Context) -> JsResult<Vec<JsVa
     let array = context.intrinsics().constructors().array().constructor();
     let from = array.get(js_string!("from"), context)?;
     let list = match from.as_function() {
-        Some(from) => from.call(&array.into(), &[value.clone()], context)?,
+        Some(from) => from.call(&array.into(), std::slice::from_ref(value), context)?,
         None => JsValue::undefined(),
     };
     let Some(list) = list.as_object() else { return Ok(Vec::new()) };
@@ -388,13 +385,12 @@ pub(super) fn pairs(value: &JsValue, context: &mut Context) -> JsResult<Vec<(Str
     }
     let mut pairs = Vec::new();
     for item in items(value, context)? {
-        match items(&item, context)?.as_slice() {
-            [name, value] => pairs.push((text(name, context)?, text(value, context)?)),
-            _ => {
-                let message = "each entry must be a pair of name and value";
-                return Err(JsNativeError::typ().with_message(message).into());
-            }
-        }
+        let pair = items(&item, context)?;
+        let [name, value] = pair.as_slice() else {
+            let message = "each entry must be a pair of name and value";
+            return Err(JsNativeError::typ().with_message(message).into());
+        };
+        pairs.push((text(name, context)?, text(value, context)?));
     }
     Ok(pairs)
 }

@@ -234,15 +234,89 @@ pub(super) fn place_of_literal(text: &str, wanted: &str) -> Option<(u32, u32)> {
     Some(line_and_column(text, found.range.start))
 }
 
-/// Where a name stands first, not as a property.
-pub(super) fn place_of_word(text: &str, wanted: &str) -> Option<(u32, u32)> {
+/// Where a name stands, not as a property: first at or after a line, or else anywhere.
+pub(super) fn place_of_word(text: &str, wanted: &str, from_line: u32) -> Option<(u32, u32)> {
     let tokens = tokens(text);
-    let at = (0..tokens.len()).find(|&at| {
+    let mut places = (0..tokens.len()).filter_map(|at| {
         let token = &tokens[at];
         let after_dot = at > 0 && tokens[at - 1].kind == Kind::Sign('.');
-        token.kind == Kind::Word && !after_dot && &text[token.range.clone()] == wanted
+        let is_it = token.kind == Kind::Word && !after_dot && &text[token.range.clone()] == wanted;
+        is_it.then(|| line_and_column(text, token.range.start))
+    });
+    let first = places.next()?;
+    if first.0 >= from_line {
+        return Some(first);
+    }
+    Some(places.find(|place| place.0 >= from_line).unwrap_or(first))
+}
+
+/// The names and dots that end at a place, such as `page.form`; `None` when there are none.
+pub(super) fn chain_at(text: &str, line: u32, column: u32) -> Option<String> {
+    let tokens = tokens(text);
+    let found = tokens
+        .iter()
+        .position(|token| line_and_column(text, token.range.start) == (line, column))?;
+    let last = if tokens[found].kind == Kind::Word { found } else { found.checked_sub(1)? };
+    let mut first = last;
+    while tokens[first].kind == Kind::Word
+        && first >= 2
+        && tokens[first - 1].kind == Kind::Sign('.')
+        && tokens[first - 2].kind == Kind::Word
+    {
+        first -= 2;
+    }
+    let is_name = tokens[first].kind == Kind::Word;
+    is_name.then(|| text[tokens[first].range.start..tokens[last].range.end].to_owned())
+}
+
+/// A text in which `export default async () => ..`, which the engine's parser does not know,
+/// stands in parentheses; every place keeps its line, and its column up to the end of the function.
+pub(super) fn with_async_default(text: &str) -> Option<String> {
+    // Scanning takes time, and nearly all modules need none.
+    let is_suspect = text.match_indices("default").any(|(at, word)| {
+        let rest = text[at + word.len()..].trim_start().strip_prefix("async");
+        rest.is_some_and(|rest| !rest.trim_start().starts_with("function"))
+    });
+    if !is_suspect {
+        return None;
+    }
+    let tokens = tokens(text);
+    let word = |at: usize| tokens.get(at).map(|token: &Token| &text[token.range.clone()]);
+    let at = (0..tokens.len()).find(|&at| {
+        let words = [word(at), word(at + 1), word(at + 2)];
+        words == [Some("export"), Some("default"), Some("async")]
+            && word(at + 3).is_some_and(|next| next != "function")
     })?;
-    Some(line_and_column(text, tokens[at].range.start))
+    let (before, start) = (tokens[at + 1].range.end, tokens[at + 2].range.start);
+    let end = end_of_expression(text, &tokens, at + 3);
+    let gap = text[before..start].strip_prefix([' ', '\t']).unwrap_or(&text[before..start]);
+    Some(format!("{}({gap}{}){}", &text[..before], &text[start..end], &text[end..]))
+}
+
+/// Where an expression ends: before a semicolon, or before a line that begins a statement.
+fn end_of_expression(text: &str, tokens: &[Token], from: usize) -> usize {
+    const STATEMENTS: [&str; 12] = [
+        "export", "import", "const", "let", "var", "function", "class", "async", "if", "for",
+        "while", "try",
+    ];
+    let mut depth = 0usize;
+    let mut end = tokens.get(from).map_or(text.len(), |token| token.range.start);
+    for token in tokens.get(from..).unwrap_or_default() {
+        let is_new = text[end.min(token.range.start)..token.range.start].contains('\n');
+        match token.kind {
+            Kind::Sign('(' | '[' | '{') => depth += 1,
+            Kind::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
+            Kind::Sign(';') if depth == 0 => return end,
+            Kind::Word
+                if depth == 0 && is_new && STATEMENTS.contains(&&text[token.range.clone()]) =>
+            {
+                return end;
+            }
+            _ => {}
+        }
+        end = token.range.end;
+    }
+    end
 }
 
 #[cfg(test)]
@@ -276,6 +350,21 @@ mod tests {
     fn places_are_lines_and_columns() {
         let text = "// \"./a.js\"\nimport x from \"./a.js\";\no.foo();\n  foo();";
         assert_eq!(place_of_literal(text, "./a.js"), Some((2, 15)));
-        assert_eq!(place_of_word(text, "foo"), Some((4, 3)));
+        assert_eq!(place_of_word(text, "foo", 1), Some((4, 3)));
+    }
+
+    #[test]
+    fn async_arrows_as_default_are_put_in_parentheses() {
+        let patched = |text| with_async_default(text);
+        assert_eq!(
+            patched("export default async () => {\n  a;\n}\nconst b = 1;").as_deref(),
+            Some("export default(async () => {\n  a;\n})\nconst b = 1;")
+        );
+        assert_eq!(
+            patched("export default async x => f(x); g()").as_deref(),
+            Some("export default(async x => f(x)); g()")
+        );
+        assert_eq!(patched("export default async function () {}"), None);
+        assert_eq!(patched("// export default async () => 1"), None);
     }
 }

@@ -1,5 +1,7 @@
 //! How a browser writes a form down: in the address, urlencoded, multipart or as plain text.
 
+use std::fmt::Write;
+
 use url::form_urlencoded;
 
 use super::super::web::body::Body;
@@ -48,13 +50,13 @@ fn multipart(entries: &[Entry], random: &str) -> Body {
     let mut text = String::new();
     for entry in entries {
         let name = escaped(&entry.name);
-        text.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\""));
+        let _ = write!(text, "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"");
         if entry.is_file {
             text.push_str("; filename=\"\"\r\nContent-Type: application/octet-stream");
         }
-        text.push_str(&format!("\r\n\r\n{}\r\n", lines(&entry.value)));
+        let _ = write!(text, "\r\n\r\n{}\r\n", lines(&entry.value));
     }
-    text.push_str(&format!("--{boundary}--\r\n"));
+    let _ = write!(text, "--{boundary}--\r\n");
     let kind = format!("multipart/form-data; boundary={boundary}");
     Body { bytes: text.into_bytes(), kind: Some(kind) }
 }

@@ -190,7 +190,9 @@ fn control(element: ElementRef<'_>) -> Option<Control> {
                 (Kind::Radio(value), values)
             }
             "file" => (Kind::File, Vec::new()),
-            _ => (Kind::Text, vec![value()]),
+            "hidden" => (Kind::Text, vec![value()]),
+            // A field of one line holds no line breaks, whatever the page says.
+            _ => (Kind::Text, vec![value().replace(['\r', '\n'], "")]),
         },
         _ => return None,
     };

@@ -19,7 +19,7 @@ const MAX_RANDOM: usize = 65_536;
 #[derive(Debug, Trace, Finalize, JsData)]
 struct Key {
     #[unsafe_ignore_trace]
-    key: hmac::Key,
+    hmac: hmac::Key,
     hash: &'static str,
     may_sign: bool,
     may_verify: bool,
@@ -170,35 +170,30 @@ fn import_key(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     }
     let may = |what: &str| usages.iter().any(|usage| usage == what);
     let (may_sign, may_verify) = (may("sign"), may("verify"));
-    let key = Key { key: hmac::Key::new(algorithm, &bytes), hash, may_sign, may_verify };
+    let key = Key { hmac: hmac::Key::new(algorithm, &bytes), hash, may_sign, may_verify };
     Ok(native::instance(&KEY, key, context).into())
+}
+
+fn not_imported_for(usage: &str, context: &mut Context) -> JsResult<JsValue> {
+    let message = format!("the key was not imported for {usage:?}");
+    Err(abort::dom_exception("InvalidAccessError", &message, context)?)
 }
 
 fn sign(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let bytes = data(args.get_or_undefined(2), context)?;
     let tag = native::data(args.get_or_undefined(1), "CryptoKey", |key: &mut Key| {
-        key.may_sign.then(|| hmac::sign(&key.key, &bytes))
+        key.may_sign.then(|| hmac::sign(&key.hmac, &bytes))
     })?;
-    match tag {
-        Some(tag) => Ok(array_buffer(tag.as_ref(), context)?.into()),
-        None => {
-            let message = "the key was not imported for \"sign\"";
-            Err(abort::dom_exception("InvalidAccessError", message, context)?)
-        }
-    }
+    let Some(tag) = tag else { return not_imported_for("sign", context) };
+    Ok(array_buffer(tag.as_ref(), context)?.into())
 }
 
 fn verify(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let tag = data(args.get_or_undefined(2), context)?;
     let bytes = data(args.get_or_undefined(3), context)?;
     let is_right = native::data(args.get_or_undefined(1), "CryptoKey", |key: &mut Key| {
-        key.may_verify.then(|| hmac::verify(&key.key, &bytes, &tag).is_ok())
+        key.may_verify.then(|| hmac::verify(&key.hmac, &bytes, &tag).is_ok())
     })?;
-    match is_right {
-        Some(is_right) => Ok(is_right.into()),
-        None => {
-            let message = "the key was not imported for \"verify\"";
-            Err(abort::dom_exception("InvalidAccessError", message, context)?)
-        }
-    }
+    let Some(is_right) = is_right else { return not_imported_for("verify", context) };
+    Ok(is_right.into())
 }

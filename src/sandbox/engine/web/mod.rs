@@ -54,13 +54,11 @@ pub(super) const LAZY: &[Lazy] = &[
     ("performance", performance),
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "all makers of globals have one type")]
 fn class(class: &'static Class, context: &mut Context) -> JsResult<JsValue> {
     Ok(native::constructor(class, context).into())
 }
 
 /// `performance`: the time since the start of the run.
-#[expect(clippy::unnecessary_wraps, reason = "all makers of globals have one type")]
 fn performance(context: &mut Context) -> JsResult<JsValue> {
     let object = JsObject::with_object_proto(context.intrinsics());
     let now: Function =
@@ -95,4 +93,9 @@ pub(super) fn shown_pairs(object: &JsObject) -> Option<Vec<(String, String)>> {
         return Some(headers.0.clone());
     }
     object.downcast_ref::<params::Params>().map(|params| params.list.clone())
+}
+
+/// The address of a `URL`.
+pub(super) fn href(object: &JsObject) -> Option<String> {
+    object.downcast_ref::<url::UrlObject>().map(|url| url.url.to_string())
 }
