@@ -27,6 +27,8 @@ use super::{child, frame};
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How many children may turn out dead before the pool says so.
 const TRIES: usize = 3;
+/// How long the end of a pool waits for its children to be gone. It takes milliseconds.
+const REAPED_WITHIN: Duration = Duration::from_secs(1);
 /// The longest `Ready`, in bytes.
 const MAX_READY: usize = 4 << 10;
 
@@ -106,6 +108,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
+    graves: Graves,
     seal: Seal,
     processor_seconds: u32,
     warned: AtomicBool,
@@ -128,12 +131,12 @@ impl Pool {
         let recipe = Recipe { program, arguments: arguments.into() };
         let (shared, ear) = Shared::new(Demand::new(idle, most_idle), most.max(1))?;
         let graves = Graves::dig()?;
-        let theirs = Arc::clone(&shared);
+        let (theirs, burials) = (Arc::clone(&shared), graves.clone());
         let thread = std::thread::Builder::new()
             .name("sandbox-spawner".to_owned())
-            .spawn(move || spawner::run(&theirs, &ear, &recipe, &graves))?;
+            .spawn(move || spawner::run(&theirs, &ear, &recipe, &burials))?;
         let warned = AtomicBool::new(false);
-        Ok(Self { shared, seal, processor_seconds, warned, thread: Some(thread) })
+        Ok(Self { shared, graves, seal, processor_seconds, warned, thread: Some(thread) })
     }
 
     /// How much processor time a child may use, in seconds.
@@ -209,6 +212,7 @@ impl Drop for Pool {
             // It ends within a few milliseconds, and with it every child, by the kernel's hand.
             _ = thread.join();
         }
+        self.graves.settle(REAPED_WITHIN);
     }
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -106,7 +107,8 @@ impl Process {
         self.kill();
         let (tell, told) = oneshot::channel();
         let child = self.child.take()?;
-        self.graves.0.send(Corpse { child, permit: self.permit.take(), tell }).ok()?;
+        let corpse = Corpse { child, permit: self.permit.take(), tell };
+        self.graves.0.send(Task::Reap(corpse)).ok()?;
         Some(told)
     }
 }
@@ -128,6 +130,12 @@ fn last_words(mut from: ChildStderr) -> String {
     String::from_utf8_lossy(&kept).trim().to_owned()
 }
 
+enum Task {
+    Reap(Corpse),
+    /// Say when you have come to here.
+    Tell(Sender<()>),
+}
+
 struct Corpse {
     child: Child,
     permit: Option<OwnedSemaphorePermit>,
@@ -136,24 +144,37 @@ struct Corpse {
 
 /// Where killed processes go to be reaped.
 #[derive(Debug, Clone)]
-pub(super) struct Graves(Sender<Corpse>);
+pub(super) struct Graves(Sender<Task>);
 
 impl Graves {
     /// Starts the thread that reaps; it ends when the last process and the last of these are gone.
     pub(super) fn dig() -> io::Result<Self> {
-        let (graves, corpses) = channel();
+        let (graves, tasks) = channel();
         std::thread::Builder::new()
             .name("sandbox-reaper".to_owned())
-            .spawn(move || reap(&corpses))?;
+            .spawn(move || work(&tasks))?;
         Ok(Self(graves))
+    }
+
+    /// Waits until all that were killed so far are reaped, at most `limit`.
+    pub(super) fn settle(&self, limit: Duration) {
+        let (tell, told) = channel();
+        if self.0.send(Task::Tell(tell)).is_ok() {
+            _ = told.recv_timeout(limit);
+        }
     }
 }
 
-fn reap(corpses: &Receiver<Corpse>) {
-    for Corpse { mut child, permit, tell } in corpses {
-        let status = child.wait().ok();
-        drop(permit);
-        // Nobody may be waiting.
-        _ = tell.send(status);
+fn work(tasks: &Receiver<Task>) {
+    for task in tasks {
+        match task {
+            Task::Reap(Corpse { mut child, permit, tell }) => {
+                let status = child.wait().ok();
+                drop(permit);
+                // Nobody may be waiting.
+                _ = tell.send(status);
+            }
+            Task::Tell(tell) => _ = tell.send(()),
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::events::shorten;
 use super::host::{Host, Seen};
 use super::native::{self, Function};
 use super::web::crypto;
-use super::{expect, inspect, page, timers};
+use super::{expect, inspect, page, places, timers};
 use crate::sandbox::protocol::{Answer, Question};
 
 /// The longest name of a step, metric, tag or secret, in bytes.
@@ -82,7 +82,7 @@ fn name(args: &[JsValue], of: &str) -> JsResult<String> {
 /// `step(name, fn)`: runs a named and timed part of the script, and gives back what it gives.
 fn step(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    errors::call_site(context);
+    places::call_site(context);
     host.require_running("step()")?;
     let name = name(args, "step()")?;
     let Some(function) = args.get_or_undefined(1).as_function() else {
@@ -156,7 +156,7 @@ fn totp(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValu
 
 fn ask(what: &str, question: Question, context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    errors::call_site(context);
+    places::call_site(context);
     host.require_running(what)?;
     match host.ask_and_wait(question)? {
         Answer::Text(Ok(text)) => Ok(JsString::from(text).into()),

@@ -8,7 +8,7 @@ use boa_engine::{Context, JsArgs, JsObject, JsResult, JsValue};
 
 use super::host::Host;
 use super::native::{self, Function};
-use super::{errors, inspect, table};
+use super::{errors, inspect, places, table};
 use crate::sandbox::protocol::Level;
 
 /// The most labels of `count` and `time` at once.
@@ -116,7 +116,7 @@ fn shown(value: &JsValue, context: &mut Context) -> String {
     let error = value.as_object().filter(|o| o.is::<boa_engine::builtins::error::Error>());
     match error {
         Some(error) => {
-            let stack = errors::stack(&error, context);
+            let stack = places::stack(&error, context);
             format!("{}\n{stack}", errors::message(value)).trim_end().to_owned()
         }
         None => inspect::plain(value),
@@ -141,7 +141,7 @@ fn directive_text(kind: char, value: &JsValue) -> String {
 
 fn trace(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let text = format(args, context);
-    let place = errors::call_site(context);
+    let place = places::call_site(context);
     let place = place.map(|(file, line, column)| format!("\n    at {file}:{line}:{column}"));
     let host = Host::of(context);
     if host.takes_lines() {

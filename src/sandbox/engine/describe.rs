@@ -6,6 +6,7 @@ use boa_engine::property::PropertyKey;
 use boa_engine::{JsObject, JsValue, Module, js_string};
 
 use super::errors::{self, Failure};
+use super::events::shorten;
 use super::host::{Mode, Stop};
 use super::inspect::inspect;
 use super::spans::{self, Parts, Place};
@@ -18,7 +19,9 @@ use crate::sandbox::protocol::{
 /// How deep `options` may nest.
 const MAX_DEPTH: usize = 16;
 /// How many values `options` may hold.
-const MAX_VALUES: usize = 10_000;
+const MAX_VALUES: usize = 1_000;
+/// The longest text that `options` may hold.
+const MAX_TEXT: usize = 4_000;
 
 impl Engine {
     /// Evaluates the entry module for its `options` and sends what it found.
@@ -116,12 +119,15 @@ impl Reader {
             return Ok(OptionKind::Number(number));
         }
         if let Some(text) = value.as_string() {
+            if text.len() > MAX_TEXT {
+                return Err(format!("options hold a text longer than {MAX_TEXT} characters"));
+            }
             return Ok(OptionKind::Text(text.to_std_string_lossy()));
         }
         match value.as_object() {
             Some(object) if object.is_array() => self.list(&object, place, depth),
             Some(object) if object.is_ordinary() => self.table(&object, place, depth),
-            _ => Ok(OptionKind::Other(inspect(value))),
+            _ => Ok(OptionKind::Other(shorten(&inspect(value), 200))),
         }
     }
 

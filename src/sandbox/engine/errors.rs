@@ -10,7 +10,7 @@ use boa_engine::{
 
 use super::events::shorten;
 use super::host::{Host, Position, Seen, Stop};
-use super::{expect, inspect, native, scan};
+use super::{expect, inspect, native, places, scan};
 use crate::sandbox::protocol::{ScriptError, ScriptErrorKind};
 
 /// The longest message of an error, in bytes.
@@ -23,8 +23,8 @@ pub(super) enum Failure {
     Threw(JsValue),
     /// It does not load.
     Unloadable(JsValue),
-    /// The engine stopped it.
-    Limit(String),
+    /// The engine stopped it, there.
+    Limit(String, Option<Position>),
     /// It said nothing wrong and yet did not come to an end.
     Unfinished(String),
     /// The run itself is over.
@@ -38,11 +38,12 @@ impl Failure {
             return Self::Stopped(stop);
         }
         if let Some(limit) = error.as_engine() {
-            return Self::Limit(format!("the script was stopped by the engine: {limit}"));
+            let message = format!("the script was stopped by the engine: {limit}");
+            return Self::Limit(message, places::of_engine_error(&error, host));
         }
         match error.into_opaque(context) {
             Ok(value) => Self::Threw(value),
-            Err(error) => Self::Limit(shorten(&error.to_string(), MAX_MESSAGE)),
+            Err(error) => Self::Limit(shorten(&error.to_string(), MAX_MESSAGE), None),
         }
     }
 }
@@ -52,12 +53,19 @@ pub(super) fn script_error(failure: &Failure, host: &Host, context: &mut Context
     let (kind, value) = match failure {
         Failure::Threw(value) => (ScriptErrorKind::Exception, value),
         Failure::Unloadable(value) => (ScriptErrorKind::Script, value),
-        Failure::Limit(message) => return plain(ScriptErrorKind::Limit, message, host),
-        Failure::Unfinished(message) => return plain(ScriptErrorKind::Exception, message, host),
-        Failure::Stopped(_) => return plain(ScriptErrorKind::Exception, "the run is over", host),
+        Failure::Limit(message, position) => {
+            return plain(ScriptErrorKind::Limit, message, position.clone(), host);
+        }
+        Failure::Unfinished(message) => {
+            let position = host.last_call.borrow().clone();
+            return plain(ScriptErrorKind::Exception, message, position, host);
+        }
+        Failure::Stopped(_) => {
+            return plain(ScriptErrorKind::Exception, "the run is over", None, host);
+        }
     };
     let seen = host.sighting(value).unwrap_or_default();
-    let position = position(value, host, context).or(seen.position);
+    let position = places::of_error(value, host, context).or(seen.position);
     let message = with_culprit(message(value), position.as_ref(), host);
     ScriptError {
         kind: seen.kind.unwrap_or(kind),
@@ -69,13 +77,18 @@ pub(super) fn script_error(failure: &Failure, host: &Host, context: &mut Context
     }
 }
 
-fn plain(kind: ScriptErrorKind, message: &str, host: &Host) -> ScriptError {
+fn plain(
+    kind: ScriptErrorKind,
+    message: &str,
+    position: Option<Position>,
+    host: &Host,
+) -> ScriptError {
     ScriptError {
         kind,
         message: message.to_owned(),
         expected: None,
         received: None,
-        position: host.last_call.borrow().clone(),
+        position,
         step: host.innermost_open_step(),
     }
 }
@@ -105,6 +118,7 @@ pub(super) fn message(value: &JsValue) -> String {
         return format!("threw {}", inspect::inspect(value));
     };
     let mut text = headline(&object);
+    text.push_str(&inner_errors(&object));
     let mut cause = object;
     for _ in 0..4 {
         let Some(next) = native::data_property(&cause, js_string!("cause")) else { break };
@@ -118,6 +132,15 @@ pub(super) fn message(value: &JsValue) -> String {
         cause = next;
     }
     text
+}
+
+/// The errors of an `AggregateError`, such as `Promise.any` throws.
+fn inner_errors(error: &JsObject) -> String {
+    let errors = native::data_property(error, js_string!("errors"));
+    let Some(errors) = errors.and_then(|errors| errors.as_object()) else { return String::new() };
+    let inner = (0..4u32).filter_map(|at| native::data_property(&errors, at)?.as_object());
+    let inner: Vec<String> = inner.map(|error| headline(&error)).collect();
+    if inner.is_empty() { String::new() } else { format!(" [{}]", inner.join("; ")) }
 }
 
 /// Name and message of an error object.
@@ -139,67 +162,6 @@ pub(super) fn first_line(value: &JsValue, host: &Host) -> String {
     let expectation = value.as_object().and_then(|error| expect::in_one_line(&error, host));
     let text = expectation.unwrap_or_else(|| message(value));
     shorten(text.lines().next().unwrap_or_default(), 500)
-}
-
-/// The lines `at f (file:1:2)` of an error.
-pub(super) fn stack(error: &JsObject, context: &mut Context) -> String {
-    let getter = native::stack_getter(context);
-    let stack = getter.call(&error.clone().into(), &[], context).ok();
-    stack.and_then(|stack| stack.as_string()).map_or_else(String::new, |s| s.to_std_string_lossy())
-}
-
-/// Where an error was made or thrown: the first frame in a file of the project.
-pub(super) fn position(value: &JsValue, host: &Host, context: &mut Context) -> Option<Position> {
-    let error = value.as_object().filter(|object| object.is::<Error>())?;
-    let stack = stack(&error, context);
-    let sources = host.sources.borrow();
-    let mut without_place = None;
-    for line in stack.lines() {
-        let Some((file, place)) = frame(line) else { continue };
-        let Some((_, text)) = sources.iter().find(|(name, _)| name == file) else { continue };
-        // The engine does not know where an unknown name stands; the text does.
-        let from = place.map_or(1, |(line, _)| line);
-        let named = missing_name(&error).and_then(|name| scan::place_of_word(text, &name, from));
-        if let Some((line, column)) = named.or(place) {
-            return Some((file.to_owned(), line, column));
-        }
-        without_place.get_or_insert_with(|| file.to_owned());
-    }
-    let last = host.last_call.borrow().clone();
-    last.filter(|(file, ..)| without_place.is_none_or(|lost| lost == *file))
-}
-
-/// File and place of one line of a stack.
-fn frame(line: &str) -> Option<(&str, Option<(u32, u32)>)> {
-    let inner = line.trim_end().strip_suffix(')')?;
-    let inner = &inner[inner.rfind('(')? + 1..];
-    let (rest, column) = inner.rsplit_once(':')?;
-    let (file, line) = rest.rsplit_once(':')?;
-    Some((file, line.parse().ok().zip(column.parse().ok())))
-}
-
-/// The name that a `ReferenceError` misses.
-fn missing_name(error: &JsObject) -> Option<String> {
-    let message = native::data_property(error, js_string!("message"))?.as_string()?;
-    let message = message.to_std_string_lossy();
-    message.strip_suffix(" is not defined").map(str::to_owned)
-}
-
-/// The place in the project from which the host function now running was called.
-pub(super) fn call_site(context: &Context) -> Option<Position> {
-    let host = Host::of(context);
-    let sources = host.sources.borrow();
-    let found = context.stack_trace().find_map(|frame| {
-        let location = frame.position();
-        let file = location.path.to_string();
-        let at = location.position?;
-        let is_project = sources.iter().any(|(name, _)| *name == file);
-        is_project.then(|| (file, at.line_number(), at.column_number()))
-    });
-    if found.is_some() {
-        host.last_call.borrow_mut().clone_from(&found);
-    }
-    found
 }
 
 /// A syntax error, with the file that the parser does not name.
@@ -244,14 +206,6 @@ pub(super) fn type_error<T>(message: impl Into<String>) -> JsResult<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn frames_are_read_from_the_end() {
-        assert_eq!(frame("    at f (checks/a.js:7:9)"), Some(("checks/a.js", Some((7, 9)))));
-        assert_eq!(frame("    at <main> (a.js:?:?)"), Some(("a.js", None)));
-        assert_eq!(frame("    at f) (evil (a:1:2) (b.js:3:4)"), Some(("b.js", Some((3, 4)))));
-        assert_eq!(frame("    at then (native)"), None);
-    }
 
     #[test]
     fn the_place_of_a_syntax_error_is_split_off() {

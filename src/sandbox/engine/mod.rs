@@ -4,6 +4,11 @@
 //! [`Port`], runs it, streams what happens, and sends how it ended. Everything the script wants from
 //! the outside is a message over the port.
 //!
+//! To add a function to the script API: write it in `api` (or, when it is one of the Web, in
+//! `web`) and put it into the list there; when it asks for something outside, give it a
+//! `protocol::Question`; declare it in `checks/tripline.d.ts`, where a test looks for it; say in
+//! `docs/scripts.md` what it is for.
+//!
 //! Invariants:
 //! - this module opens no file, no socket and starts no thread: the port is its only way out;
 //! - one thread, no async runtime: while a script waits, the thread waits in [`Port::receive`];
@@ -25,6 +30,7 @@ mod inspect;
 mod modules;
 mod native;
 mod page;
+mod places;
 mod run;
 mod scan;
 mod spans;

@@ -63,7 +63,7 @@ impl Modules {
         }
         let importer = referrer.path().map(|path| path.to_string_lossy().into_owned());
         let importer = importer.unwrap_or_default();
-        match resolve(&importer, &specifier, |path| source(path, context).is_some()) {
+        match resolve(&importer, &specifier, |path| has_source(path, context)) {
             Ok(path) => self.load(&path, context),
             Err(why) => {
                 let position = importing_place(&importer, &specifier, context);
@@ -71,6 +71,11 @@ impl Modules {
             }
         }
     }
+}
+
+/// Whether the project has such a module.
+pub(super) fn has_source(path: &str, context: &Context) -> bool {
+    Host::of(context).sources.borrow().iter().any(|(name, _)| name == path)
 }
 
 fn is_json(path: &str) -> bool {

@@ -15,7 +15,7 @@ use boa_engine::{
 };
 
 use super::host::{Host, Seen};
-use super::{console, timers, web};
+use super::{console, places, timers, web};
 
 /// A function of the host.
 pub(super) type Call = fn(&JsValue, &[JsValue], &mut Context) -> JsResult<JsValue>;
@@ -351,7 +351,7 @@ pub(super) fn promised(result: JsResult<JsValue>, context: &mut Context) -> JsRe
         Err(error) => {
             let value = error.into_opaque(context)?;
             let host = Host::of(context);
-            let position = super::errors::call_site(context);
+            let position = places::call_site(context);
             host.note(&value, Seen { position, step: host.step.get(), ..Seen::default() });
             Ok(JsPromise::reject(boa_engine::JsError::from_opaque(value), context)?.into())
         }

@@ -60,7 +60,7 @@ impl Engine {
     pub(super) fn load(&mut self, source: Source) -> Result<Module, Failure> {
         let entry = source.entry.clone();
         *self.host.sources.borrow_mut() = source.modules;
-        if super::modules::source(&entry, &self.context).is_none() {
+        if !super::modules::has_source(&entry, &self.context) {
             return Err(self.unloadable(&format!("there is no file {entry}")));
         }
         let module = self.modules.load(&entry, &mut self.context);
@@ -124,7 +124,9 @@ impl Engine {
                 PromiseState::Rejected(reason) => return Err(Failure::Threw(reason)),
                 PromiseState::Pending => {}
             }
-            if let Some((_, reason)) = self.host.unhandled.borrow_mut().pop() {
+            // The first is the cause; those behind it follow from it.
+            let unhandled = self.host.unhandled.borrow().first().cloned();
+            if let Some((_, reason)) = unhandled {
                 return Err(Failure::Threw(reason));
             }
             let turned = self.turn();

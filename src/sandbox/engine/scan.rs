@@ -272,6 +272,14 @@ pub(super) fn chain_at(text: &str, line: u32, column: u32) -> Option<String> {
 /// A text in which `export default async () => ..`, which the engine's parser does not know,
 /// stands in parentheses; every place keeps its line, and its column up to the end of the function.
 pub(super) fn with_async_default(text: &str) -> Option<String> {
+    // Scanning takes time, and nearly all modules need none.
+    let is_suspect = text.match_indices("default").any(|(at, word)| {
+        let rest = text[at + word.len()..].trim_start().strip_prefix("async");
+        rest.is_some_and(|rest| !rest.trim_start().starts_with("function"))
+    });
+    if !is_suspect {
+        return None;
+    }
     let tokens = tokens(text);
     let word = |at: usize| tokens.get(at).map(|token: &Token| &text[token.range.clone()]);
     let at = (0..tokens.len()).find(|&at| {
@@ -292,7 +300,7 @@ fn end_of_expression(text: &str, tokens: &[Token], from: usize) -> usize {
         "while", "try",
     ];
     let mut depth = 0usize;
-    let mut end = text.trim_end().len();
+    let mut end = tokens.get(from).map_or(text.len(), |token| token.range.start);
     for token in tokens.get(from..).unwrap_or_default() {
         let is_new = text[end.min(token.range.start)..token.range.start].contains('\n');
         match token.kind {

@@ -1,5 +1,7 @@
 //! The engine as a script sees it, over a port that answers by a table.
 
+mod shipped;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -261,6 +263,11 @@ fn errors_tell_their_place_as_well_as_it_is_known() {
             "throw new Error('out', { cause: new TypeError('in') });",
             "Error: out (caused by TypeError: in) at checks/a.js:3:7",
         ),
+        (
+            "await Promise.any([Promise.reject(new Error('a')), Promise.reject(new TypeError('b'))]);",
+            "AggregateError: no promise in Promise.any was fulfilled. [Error: a; TypeError: b] at \
+             :0:0",
+        ),
         ("await Promise.reject(new RangeError('r'));", "RangeError: r at checks/a.js:3:22"),
         (
             "eval('1');",
@@ -288,6 +295,7 @@ fn errors_tell_their_place_as_well_as_it_is_known() {
 fn limits_of_the_engine_are_told() {
     let said = run("(function f() { f(); })();", nothing);
     assert_eq!(said.error().kind, ScriptErrorKind::Limit);
+    assert_eq!(place(said.error()), "checks/a.js:3:18");
     let said = run("await null; (function f() { f(); })();", nothing);
     assert!(said.error().message.contains("never finished"), "{:?}", said.error());
     let said = run("new ArrayBuffer(8e9);", nothing);

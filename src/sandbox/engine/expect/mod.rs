@@ -20,6 +20,7 @@ use super::events::shorten;
 use super::host::{Host, Position, Seen};
 use super::inspect::inspect;
 use super::native::{self, Class, Function};
+use super::places;
 use crate::sandbox::protocol::ScriptErrorKind;
 use matchers::{Matcher, Verdict};
 
@@ -206,7 +207,7 @@ fn failure(
     let seen = Seen {
         kind: Some(ScriptErrorKind::Expectation),
         step: host.step.get(),
-        position: position.or_else(|| errors::call_site(context)),
+        position: position.or_else(|| places::call_site(context)),
         expected: Some(expected.to_owned()),
         received: Some(received.to_owned()),
     };
@@ -252,7 +253,7 @@ fn check_later(
         return type_error(format!(".resolves and .rejects need a promise, and got {got}"));
     };
     let promise = JsPromise::resolve(JsValue::from(promise), context)?;
-    let position = errors::call_site(context);
+    let position = places::call_site(context);
     let later = Later { expectation, called, args: args.to_vec(), position };
     let host = Host::of(context);
     host.open_expectations.set(host.open_expectations.get() + 1);

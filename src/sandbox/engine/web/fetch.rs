@@ -8,7 +8,7 @@ use boa_engine::{
 use super::super::events::shorten;
 use super::super::host::{Host, Open, Seen, Wanted};
 use super::super::page;
-use super::super::{errors, native};
+use super::super::{native, places};
 use super::request::{self, Request};
 use super::response;
 use crate::sandbox::protocol::{Answer, FetchRequest, ScriptErrorKind};
@@ -19,13 +19,16 @@ const MAX_URL: usize = 300;
 /// `fetch(input, init?)`
 pub(super) fn fetch(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     Host::of(context).require_running("fetch()")?;
-    match Request::from_args(args, context) {
-        Ok(request) => {
-            request::mark_used(args.get_or_undefined(0));
-            send_request(request, Wanted::Response, context)
-        }
-        Err(error) => native::promised(Err(error), context),
-    }
+    let sent = Request::from_args(args, context).and_then(|request| {
+        request::mark_used(args.get_or_undefined(0));
+        send_request(request, Wanted::Response, context)
+    });
+    rejected(sent, context)
+}
+
+/// An error that a promise carries instead.
+fn rejected(sent: JsResult<JsValue>, context: &mut Context) -> JsResult<JsValue> {
+    if sent.is_err() { native::promised(sent, context) } else { sent }
 }
 
 /// Sends what `visit(url, init?)` asks for.
@@ -34,13 +37,11 @@ pub(in crate::sandbox::engine) fn visit(
     accept: &str,
     context: &mut Context,
 ) -> JsResult<JsValue> {
-    match Request::from_args(args, context) {
-        Ok(request) => {
-            request.accept(accept);
-            send_request(request, Wanted::Page, context)
-        }
-        Err(error) => native::promised(Err(error), context),
-    }
+    let sent = Request::from_args(args, context).and_then(|request| {
+        request.accept(accept);
+        send_request(request, Wanted::Page, context)
+    });
+    rejected(sent, context)
 }
 
 fn send_request(request: Request, wanted: Wanted, context: &mut Context) -> JsResult<JsValue> {
@@ -52,7 +53,7 @@ fn send_request(request: Request, wanted: Wanted, context: &mut Context) -> JsRe
     };
     if signal.get(js_string!("aborted"), context)?.to_boolean() {
         let reason = signal.get(js_string!("reason"), context)?;
-        return native::promised(Err(JsError::from_opaque(reason)), context);
+        return Err(JsError::from_opaque(reason));
     }
     let (promise, number) = send(request, wanted, context)?;
     let listen = signal.get(native::symbol("onAbort", context), context)?;
@@ -79,7 +80,7 @@ pub(in crate::sandbox::engine) fn send(
         resolvers,
         wanted,
         step: host.step.get(),
-        position: errors::call_site(context),
+        position: places::call_site(context),
         what: format!("{} {}", request.method, shorten(&request.url, MAX_URL)),
     };
     let number = host.fetch(request, open)?;
