@@ -1,4 +1,5 @@
 //! Results in, incidents decided, notifications out.
 
+pub mod deliveries;
 pub mod ingest;
 pub mod judge;

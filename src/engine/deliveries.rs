@@ -1,0 +1,353 @@
+//! Messages out: one lane per channel, so that a slow Slack never delays an SMS.
+//!
+//! A lane claims what is due under a lease, sends it, and records what came of it and what follows.
+//! What follows is decided by [`settle`] alone. The lane computes no message, changes no incident,
+//! and needs nothing that it remembers: the store knows what is owed, so a wake-up that is lost
+//! costs at most the poll interval and a crash at most the lease.
+//!
+//! It claims only what it sends at once, because whatever it leaves behind when it dies may have
+//! been sent and is repeated with a mark. The store hands out one notification per recipient at a
+//! time, so a recipient that hangs holds up nobody else. An outcome that cannot be recorded is kept
+//! and tried again; as long as this process lives, its message is not sent a second time.
+
+mod contacts;
+mod outcome;
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+pub use self::contacts::Contacts;
+pub use self::outcome::{Attempted, Observer, Tally};
+use self::pace::Paces;
+pub use self::pace::Rate;
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::Timestamp;
+use crate::domain::backoff::Backoff;
+use crate::domain::id::stable_hash;
+use crate::domain::notification::{Attempt, Notification, PATIENCE, settle};
+use crate::domain::policy::{Channel, Recipient};
+use crate::notify::{Outbound, Transport};
+use crate::store::{self, Store};
+
+/// What a lane works with.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Where what is owed stands.
+    pub store: Arc<dyn Store>,
+    /// The channel.
+    pub transport: Arc<dyn Transport>,
+    /// Telephone numbers and links.
+    pub contacts: Arc<Contacts>,
+    /// Who wants to know of attempts.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// How long and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many messages are on their way at once.
+    pub concurrent: usize,
+    /// How fast one recipient is sent messages; `None` for as fast as they come.
+    pub rate: Option<Rate>,
+    /// One attempt; a little more than what a transport promises.
+    pub attempt: Duration,
+    /// How long a claim holds: longer than an attempt and the wait for its turn together.
+    pub lease: Duration,
+    /// The store is asked at least this often, woken or not.
+    pub poll: Duration,
+    /// Waits between attempts while the store fails.
+    pub retry: Backoff,
+    /// How long after being stopped to wait for what is on its way.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// What suits a channel. Slack takes one message per second in a channel and tolerates short
+    /// bursts (<https://docs.slack.dev/apis/web-api/rate-limits>); Twilio queues by itself.
+    pub fn of(channel: Channel) -> Self {
+        let (concurrent, rate) = match channel {
+            Channel::Slack => (8, Some(Rate { every: Duration::from_secs(1), burst: 3 })),
+            Channel::Sms => (4, None),
+        };
+        Self {
+            concurrent,
+            rate,
+            attempt: Duration::from_secs(12),
+            lease: Duration::from_secs(20),
+            poll: Duration::from_secs(5),
+            retry: Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) },
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The messages of one channel on their way.
+#[derive(Debug)]
+pub struct Lane {
+    channel: Channel,
+    parts: Parts,
+    limits: Limits,
+    wake: Arc<Notify>,
+    sends: JoinSet<Finished>,
+    /// Outcomes that could not be recorded yet.
+    unsettled: Vec<Finished>,
+    paces: Paces,
+    pause: Option<Pause>,
+}
+
+/// An attempt that ended.
+#[derive(Debug)]
+struct Finished {
+    notification: Notification,
+    attempt: Attempt,
+    started_at: Timestamp,
+    ended_at: Timestamp,
+}
+
+/// The provider asked for quiet.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: Timestamp,
+    length: Duration,
+}
+
+impl Lane {
+    /// A lane for `channel` with the limits that suit it.
+    pub fn new(channel: Channel, parts: Parts) -> Self {
+        Self::with_limits(channel, parts, Limits::of(channel))
+    }
+
+    /// A lane with limits of the caller's.
+    pub fn with_limits(channel: Channel, parts: Parts, limits: Limits) -> Self {
+        Self {
+            channel,
+            parts,
+            limits,
+            wake: Arc::default(),
+            sends: JoinSet::new(),
+            unsettled: Vec::new(),
+            paces: Paces::new(limits.rate),
+            pause: None,
+        }
+    }
+
+    /// Wakes the lane when something may be owed; `notify_one` on it.
+    pub fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    /// Starts sending all that is due at `now` and has room, and says when to be called again at
+    /// the latest; `None` when there is nothing to wait for but what is on its way.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error`] when the store cannot be asked; nothing is lost, call again.
+    pub async fn tick(&mut self, now: Timestamp) -> Result<Option<Timestamp>, store::Error> {
+        let unrecorded = self.settle_again().await;
+        if let Some(until) = self.paused(now) {
+            return unrecorded.map(|()| Some(until));
+        }
+        let room = self.limits.concurrent.saturating_sub(self.sends.len());
+        if room == 0 {
+            return unrecorded.map(|()| None);
+        }
+        let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        let lease_until = now + self.limits.lease;
+        let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
+        let full = claimed.len() >= room;
+        for notification in claimed {
+            self.start(notification, now);
+        }
+        unrecorded?;
+        if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
+    }
+
+    /// Waits for the next attempt to end and records it; `false` when none is on its way.
+    pub async fn settle_next(&mut self) -> bool {
+        let Some(joined) = self.sends.join_next().await else {
+            return false;
+        };
+        match joined {
+            Ok(ended) => self.ended(ended).await,
+            // Its lease runs out, and it is repeated with a mark.
+            Err(error) => tracing::error!(%error, "an attempt ended without an outcome"),
+        }
+        true
+    }
+
+    /// Sends what becomes due until `stop`, then waits for what is on its way.
+    pub async fn run(mut self, clock: Arc<dyn Clock>, stop: CancellationToken) {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            let now = clock.now();
+            let wait = match self.tick(now).await {
+                Ok(next) => {
+                    failures = 0;
+                    self.wait(next, now)
+                }
+                Err(error) => {
+                    failures += 1;
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(channel = self.channel.as_str(), error, "cannot send");
+                    self.limits.retry.after(failures, 0.0)
+                }
+            };
+            let wake = Arc::clone(&self.wake);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = wake.notified() => {}
+                () = sleep(wait) => {}
+                true = self.settle_next() => {}
+            }
+        }
+        self.drain().await;
+    }
+
+    fn wait(&self, next: Option<Timestamp>, now: Timestamp) -> Duration {
+        // The floor keeps a store that names a moment in the past from being asked without end.
+        const LEAST: Duration = Duration::from_millis(10);
+        let wait = next.map_or(self.limits.poll, |next| (next - now).to_std().unwrap_or_default());
+        wait.clamp(LEAST, self.limits.poll)
+    }
+
+    /// Waits for what is on its way, within the limit, and records it.
+    async fn drain(mut self) {
+        let limit = self.limits.drain;
+        let drained = timeout(limit, async {
+            while self.settle_next().await {}
+            let mut failures = 0;
+            while self.settle_again().await.is_err() {
+                failures += 1;
+                sleep(self.limits.retry.after(failures, 0.0)).await;
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!(
+                channel = self.channel.as_str(),
+                on_their_way = self.sends.len(),
+                unrecorded = self.unsettled.len(),
+                "stopped with messages whose outcome is not recorded; they are repeated with a mark"
+            );
+        }
+    }
+
+    /// Until when the provider wants quiet.
+    fn paused(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let Pause { until, length } = self.pause?;
+        // A clock that is set back does not lengthen the pause.
+        let until = until.min(now + length);
+        self.pause = (until > now).then_some(Pause { until, length });
+        self.pause.map(|pause| pause.until)
+    }
+
+    fn start(&mut self, notification: Notification, now: Timestamp) {
+        if self.unsettled.iter().any(|ended| ended.notification.id == notification.id) {
+            // The store does not know yet what we know: it went, and its outcome is kept.
+            return;
+        }
+        let hold = self.paces.turn(&notification.recipient, now);
+        let phone = match &notification.recipient {
+            Recipient::Sms(person) => self.parts.contacts.phone(person),
+            Recipient::Slack(_) => None,
+        };
+        let link = self.parts.contacts.link(notification.incident);
+        let (transport, limit) = (Arc::clone(&self.parts.transport), self.limits.attempt);
+        self.sends.spawn(async move {
+            if !hold.is_zero() {
+                sleep(hold).await;
+            }
+            let stopwatch = Stopwatch::start();
+            let message = Outbound {
+                notification: &notification,
+                phone: phone.as_deref(),
+                link: link.as_deref(),
+            };
+            let attempt = attempt(transport.as_ref(), message, limit).await;
+            let started_at = now + hold;
+            Finished {
+                attempt,
+                started_at,
+                ended_at: started_at + stopwatch.elapsed(),
+                notification,
+            }
+        });
+    }
+
+    /// Tells of an attempt, then records it; keeps it if that fails.
+    async fn ended(&mut self, ended: Finished) {
+        if let Attempt::Retry { after: Some(after), .. } = ended.attempt {
+            let length = after.min(PATIENCE);
+            self.pause = Some(Pause { until: ended.ended_at + length, length });
+        }
+        let settlement = ended.settlement();
+        let took = (ended.ended_at - ended.started_at).to_std().unwrap_or_default();
+        let attempted = Attempted {
+            notification: &ended.notification,
+            attempt: &ended.attempt,
+            settlement: &settlement,
+            took,
+        };
+        outcome::log(&attempted);
+        self.parts.observer.on_attempt(&attempted);
+        if let Err(error) = ended.record(self.parts.store.as_ref()).await {
+            let notification = &ended.notification;
+            let (incident, recipient) = (notification.incident, &notification.recipient);
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(%incident, %recipient, error, "cannot record an attempt; kept");
+            self.unsettled.push(ended);
+        }
+    }
+
+    /// Records what could not be recorded before; keeps the rest when the store still fails.
+    async fn settle_again(&mut self) -> Result<(), store::Error> {
+        let mut failed = Ok(());
+        let mut kept = Vec::new();
+        for ended in std::mem::take(&mut self.unsettled) {
+            if let Err(error) = ended.record(self.parts.store.as_ref()).await {
+                failed = Err(error);
+                kept.push(ended);
+            }
+        }
+        self.unsettled = kept;
+        failed
+    }
+}
+
+impl Finished {
+    fn settlement(&self) -> crate::domain::notification::Settlement {
+        settle(&self.notification, &self.attempt, self.ended_at, jitter(&self.notification))
+    }
+
+    async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
+        let settlement = self.settlement();
+        let id = self.notification.id;
+        store.settle(id, self.started_at, self.ended_at, &self.attempt, &settlement).await
+    }
+}
+
+/// One attempt. A transport that breaks its promises may still have sent the message.
+async fn attempt(transport: &dyn Transport, message: Outbound<'_>, limit: Duration) -> Attempt {
+    let sent = AssertUnwindSafe(transport.send(message)).catch_unwind();
+    match timeout(limit, sent).await {
+        Ok(Ok(attempt)) => attempt,
+        Ok(Err(_)) => Attempt::Ambiguous { reason: "the channel failed unexpectedly".into() },
+        Err(_) => Attempt::Ambiguous { reason: "the channel did not end in time".into() },
+    }
+}
+
+/// Spreads the retries of many notifications: from the notification's number and its failures, so
+/// that the same history always leads to the same waits.
+fn jitter(notification: &Notification) -> f64 {
+    let hash = stable_hash(&[&notification.id.to_string(), &notification.failures.to_string()]);
+    f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}

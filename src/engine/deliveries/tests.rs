@@ -1,0 +1,318 @@
+//! The lane against a real store and a channel that remembers.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::clock::Manual;
+use crate::domain::check::{Check, Work};
+use crate::domain::id::{CheckId, IncidentId, PersonId, Region};
+use crate::domain::notification::NotificationState as State;
+use crate::domain::policy::{Policy, Roster};
+use crate::domain::run::{Failure, FailureKind, Report, Trace};
+use crate::domain::schedule::{Interval, Schedule};
+use crate::domain::slot::Slot;
+use crate::engine::judge::Rulebook;
+use crate::notify::memory::Memory;
+use crate::store::sqlite::{Holder, SqliteStore};
+
+fn start() -> Timestamp {
+    "2026-11-21T03:00:00Z".parse().expect("a time")
+}
+
+fn after(seconds: u64) -> Timestamp {
+    start() + Duration::from_secs(seconds)
+}
+
+fn roster() -> Roster {
+    let ana = PersonId::new("ana").expect("a good name");
+    Roster {
+        people: [(ana.clone(), Some("+4930123456".into()))].into(),
+        teams: [("devops".to_owned(), vec![ana])].into(),
+    }
+}
+
+fn check(name: &str) -> Check {
+    Check {
+        id: CheckId::new(name).expect("a good name"),
+        name: name.into(),
+        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
+        regions: vec![Region::new("eu").expect("a good name")],
+        timeout: Duration::from_secs(20),
+        policy: Policy::DEFAULT_NAME.into(),
+        runbook: None,
+        labels: BTreeMap::new(),
+        work: Work::Script { entry: "checks/x.js".into() },
+    }
+}
+
+/// A store in a folder of its own, and what a lane on it did.
+struct World {
+    folder: TempDir,
+    store: Arc<SqliteStore>,
+    memory: Arc<Memory>,
+    tally: Arc<Tally>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let store = Self::open(&folder).await;
+        Self { folder, store, memory: Arc::default(), tally: Arc::default() }
+    }
+
+    async fn open(folder: &TempDir) -> Arc<SqliteStore> {
+        let path = folder.path().join("tripline.db");
+        let holder = Holder { command: "test".into(), since: start() };
+        Arc::new(SqliteStore::open(&path, &holder).await.expect("a fresh store"))
+    }
+
+    /// `failures` in a row of the check `name`, one each second from the start.
+    async fn fail(&self, name: &str, failures: u64) {
+        let checks = ["login", "search", "pay"].map(check);
+        let rules = Rulebook::new(checks, [Policy::built_in(Some("devops"))], roster());
+        let rules = rules.expect("it has its policy");
+        for number in 0..failures {
+            let report = Report {
+                slot: Slot {
+                    check: CheckId::new(name).expect("a good name"),
+                    region: Region::new("eu").expect("a good name"),
+                    at: after(number),
+                },
+                started_at: after(number),
+                duration: Duration::ZERO,
+                failure: Some(Failure::new(FailureKind::Expectation, "expected 200")),
+                trace: Trace::default(),
+            };
+            self.store.record(&[report], &rules, start()).await.expect("recorded");
+        }
+    }
+
+    fn lane(&self, channel: Channel) -> Lane {
+        self.lane_by(channel, self.memory.clone())
+    }
+
+    fn lane_by(&self, channel: Channel, transport: Arc<dyn Transport>) -> Lane {
+        let link = |incident: IncidentId| Some(format!("https://t.example/{incident}"));
+        let parts = Parts {
+            store: self.store.clone(),
+            transport,
+            contacts: Arc::new(Contacts::new(roster(), link)),
+            observer: self.tally.clone(),
+        };
+        Lane::new(channel, parts)
+    }
+
+    fn sent(&self) -> Vec<String> {
+        let messages = self.memory.messages();
+        messages.iter().map(|sent| sent.message.recipient.to_string()).collect()
+    }
+
+    async fn states(&self, incident: i64) -> Vec<State> {
+        let history = self.store.incident(IncidentId(incident)).await.expect("read");
+        history.expect("it exists").notifications.iter().map(|record| record.state).collect()
+    }
+}
+
+/// Sends what is due at `now` and records what came of it.
+async fn pass(lane: &mut Lane, now: Timestamp) -> Option<Timestamp> {
+    let next = lane.tick(now).await.expect("the store answers");
+    while lane.settle_next().await {}
+    next
+}
+
+fn retry(after: Option<u64>) -> Attempt {
+    Attempt::Retry { reason: "busy".into(), after: after.map(Duration::from_secs) }
+}
+
+fn lost() -> Attempt {
+    Attempt::Ambiguous { reason: "timed out".into() }
+}
+
+#[tokio::test]
+async fn what_is_owed_is_sent_once_with_number_and_link() {
+    let world = World::new().await;
+    world.fail("login", 2).await;
+    let mut slack = world.lane(Channel::Slack);
+    pass(&mut slack, start()).await;
+    assert_eq!(world.sent(), ["slack:#p2", "slack:#p1"]);
+    assert_eq!(slack.tick(after(1)).await.expect("an answer"), None);
+    let mut sms = world.lane(Channel::Sms);
+    pass(&mut sms, start()).await;
+    let messages = world.memory.messages();
+    assert_eq!(messages[2].message.phone.as_deref(), Some("+4930123456"));
+    assert!(messages[2].message.text.ends_with("https://t.example/1"));
+    assert_eq!(world.states(1).await, [State::Sent; 3]);
+    assert_eq!((world.tally.sent(), world.tally.given_up()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_provider_that_wants_quiet_gets_it() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    world.memory.answer([retry(Some(30))]);
+    let mut lane = world.lane(Channel::Slack);
+    pass(&mut lane, start()).await;
+    world.fail("search", 1).await;
+    let until = lane.tick(after(1)).await.expect("an answer").expect("a time");
+    assert!(until >= after(30), "{until}");
+    assert!(!lane.settle_next().await, "the other incident waits, too");
+    // A clock set back by an hour does not make it an hour longer.
+    let until = lane.tick(start() - Duration::from_hours(1)).await.expect("an answer");
+    assert!(until.is_some_and(|until| until < after(0)));
+    pass(&mut lane, after(31)).await;
+    pass(&mut lane, after(40)).await;
+    assert_eq!(world.sent().len(), 3);
+    assert_eq!(world.states(1).await, [State::Sent]);
+    assert_eq!(world.states(2).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn no_answer_is_repeated_once_with_a_mark() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    world.memory.answer([lost(), lost()]);
+    let mut lane = world.lane(Channel::Slack);
+    let due = |next: Option<Timestamp>| next.expect("owed");
+    pass(&mut lane, start()).await;
+    let next = due(lane.tick(start()).await.expect("an answer"));
+    assert!(next > start() && next <= after(2), "{next}");
+    pass(&mut lane, next).await;
+    let marks: Vec<bool> =
+        world.memory.messages().iter().map(|sent| sent.notification.possible_repeat).collect();
+    assert_eq!(marks, [false, true]);
+    assert_eq!(world.states(1).await, [State::GivenUp]);
+    assert_eq!((world.tally.retried(), world.tally.given_up()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_lane_that_died_leaves_a_possible_repeat() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let mut lane = world.lane(Channel::Slack);
+    lane.tick(start()).await.expect("an answer");
+    drop(lane);
+    let mut lane = world.lane(Channel::Slack);
+    let next = lane.tick(after(1)).await.expect("an answer");
+    assert_eq!(next, Some(after(20)), "the lease holds");
+    pass(&mut lane, after(20)).await;
+    let messages = world.memory.messages();
+    assert!(messages.last().expect("sent again").notification.possible_repeat);
+    assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_recorded_is_kept_and_not_sent_again() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let mut lane = world.lane(Channel::Slack);
+    lane.tick(start()).await.expect("an answer");
+    world.store.close().await;
+    assert!(lane.settle_next().await);
+    assert_eq!(lane.unsettled.len(), 1);
+    assert!(lane.tick(after(1)).await.is_err());
+    let reopened = World::open(&world.folder).await;
+    lane.parts.store = reopened.clone();
+    // The lease has run out meanwhile; the store would have it repeated.
+    pass(&mut lane, after(60)).await;
+    assert_eq!(world.sent().len(), 1);
+    let history = reopened.incident(IncidentId(1)).await.expect("read").expect("it exists");
+    assert_eq!(history.notifications[0].state, State::Sent);
+    assert!(lane.unsettled.is_empty());
+}
+
+/// Holds messages to one recipient until it is let go.
+#[derive(Debug)]
+struct Gate {
+    held: &'static str,
+    open: Semaphore,
+    arrived: Semaphore,
+    order: Mutex<Vec<String>>,
+}
+
+impl Gate {
+    fn new(held: &'static str) -> Arc<Self> {
+        let (open, arrived) = (Semaphore::new(0), Semaphore::new(0));
+        Arc::new(Self { held, open, arrived, order: Mutex::default() })
+    }
+
+    fn order(&self) -> Vec<String> {
+        self.order.lock().expect("no panic while locked").clone()
+    }
+}
+
+#[async_trait]
+impl Transport for Gate {
+    async fn send(&self, message: Outbound<'_>) -> Attempt {
+        let recipient = message.notification.recipient.to_string();
+        self.arrived.add_permits(1);
+        if recipient == self.held {
+            let _permit = self.open.acquire().await.expect("never closed");
+        }
+        self.order.lock().expect("no panic while locked").push(recipient);
+        Attempt::Accepted { receipt: "gate".into() }
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_that_hangs_holds_up_nobody_else() {
+    let world = World::new().await;
+    for name in ["login", "search"] {
+        world.fail(name, 2).await;
+    }
+    let gate = Gate::new("slack:#p2");
+    let mut lane = world.lane_by(Channel::Slack, gate.clone());
+    lane.tick(start()).await.expect("an answer");
+    assert!(lane.settle_next().await);
+    lane.tick(after(1)).await.expect("an answer");
+    assert!(lane.settle_next().await);
+    assert_eq!(gate.order(), ["slack:#p1", "slack:#p1"]);
+    assert_eq!(lane.sends.len(), 1, "one at a time to #p2");
+    gate.open.add_permits(1);
+    assert!(lane.settle_next().await);
+    pass(&mut lane, after(2)).await;
+    assert_eq!(gate.order()[2..], ["slack:#p2", "slack:#p2"]);
+}
+
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl Transport for Broken {
+    async fn send(&self, _: Outbound<'_>) -> Attempt {
+        panic!("as a transport must not")
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_panics_may_have_sent() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let mut lane = world.lane_by(Channel::Slack, Arc::new(Broken));
+    pass(&mut lane, start()).await;
+    let history = world.store.incident(IncidentId(1)).await.expect("read").expect("it exists");
+    assert_eq!(history.notifications[0].deliveries[0].outcome, "ambiguous");
+    assert!(history.notifications[0].notification.possible_repeat);
+}
+
+#[tokio::test]
+async fn a_lane_wakes_sends_and_ends_what_it_began() {
+    let world = World::new().await;
+    let gate = Gate::new("slack:#p2");
+    let lane = world.lane_by(Channel::Slack, gate.clone());
+    let (wake, stop) = (lane.wake(), CancellationToken::new());
+    let clock = Arc::new(Manual::new(start()));
+    let running = tokio::spawn(lane.run(clock, stop.clone()));
+    world.fail("login", 1).await;
+    wake.notify_one();
+    gate.arrived.acquire().await.expect("never closed").forget();
+    stop.cancel();
+    gate.open.add_permits(1);
+    running.await.expect("it ends");
+    assert_eq!(gate.order(), ["slack:#p2"]);
+    assert_eq!(world.states(1).await, [State::Sent]);
+}
