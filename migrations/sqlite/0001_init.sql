@@ -102,6 +102,7 @@ CREATE TABLE notifications (
 CREATE UNIQUE INDEX notifications_once
     ON notifications (incident_id, channel, address, kind, tier);
 CREATE INDEX notifications_owed ON notifications (channel, id) WHERE state = 'owed';
+CREATE INDEX notifications_leased ON notifications (channel, address) WHERE lease_until IS NOT NULL;
 CREATE INDEX notifications_given_up ON notifications (settled_at) WHERE state = 'given_up';
 
 -- The attempts to send a notification.

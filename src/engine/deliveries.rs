@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -172,16 +172,13 @@ impl Lane {
         if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
     }
 
-    /// Waits for the next attempt to end and records it; `false` when none is on its way.
+    /// Waits for the next attempt to end and records it; `false` when none is on its way. Must be
+    /// awaited to its end, or an outcome may go unrecorded.
     pub async fn settle_next(&mut self) -> bool {
         let Some(joined) = self.sends.join_next().await else {
             return false;
         };
-        match joined {
-            Ok(ended) => self.ended(ended).await,
-            // Its lease runs out, and it is repeated with a mark.
-            Err(error) => tracing::error!(%error, "an attempt ended without an outcome"),
-        }
+        self.joined(joined).await;
         true
     }
 
@@ -203,11 +200,15 @@ impl Lane {
                 }
             };
             let wake = Arc::clone(&self.wake);
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = wake.notified() => {}
-                () = sleep(wait) => {}
-                true = self.settle_next() => {}
+            // Only waiting can be abandoned; recording an outcome cannot.
+            let joined = tokio::select! {
+                Some(joined) = self.sends.join_next() => Some(joined),
+                () = stop.cancelled() => None,
+                () = wake.notified() => None,
+                () = sleep(wait) => None,
+            };
+            if let Some(joined) = joined {
+                self.joined(joined).await;
             }
         }
         self.drain().await;
@@ -281,6 +282,14 @@ impl Lane {
                 notification,
             }
         });
+    }
+
+    async fn joined(&mut self, joined: Result<Finished, JoinError>) {
+        match joined {
+            Ok(finished) => self.ended(finished).await,
+            // Its lease runs out, and it is repeated with a mark.
+            Err(error) => tracing::error!(%error, "an attempt ended without an outcome"),
+        }
     }
 
     /// Tells of an attempt, then records it; keeps it if that fails.

@@ -5,6 +5,7 @@
 //! against logic on its error codes. Creating a message is not idempotent.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -35,6 +36,7 @@ pub struct Twilio {
     account_sid: String,
     auth_token: String,
     from: String,
+    deadline: Duration,
 }
 
 impl fmt::Debug for Twilio {
@@ -60,7 +62,14 @@ impl Twilio {
             account_sid: access.account_sid.to_owned(),
             auth_token: access.auth_token.to_owned(),
             from: access.from.to_owned(),
+            deadline: exchange::DEADLINE,
         })
+    }
+
+    /// Allows an attempt this long instead of ten seconds.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     async fn create(&self, to: &str, body: &str) -> Attempt {
@@ -70,7 +79,7 @@ impl Twilio {
             .post(self.url.clone())
             .basic_auth(&self.account_sid, Some(&self.auth_token))
             .form(&[("To", to), (sender, &self.from), ("Body", body)]);
-        match exchange(request, exchange::DEADLINE).await {
+        match exchange(request, self.deadline).await {
             Ok(answer) => judge(&answer, to),
             Err(Lost::Unsent(reason)) => {
                 Attempt::Retry { reason: format!("not sent: {reason}"), after: None }

@@ -3,10 +3,12 @@
 mod architecture;
 mod configuration;
 mod dashboard;
+mod deliveries;
 mod django;
 mod escalation;
 mod hostile;
 mod net;
+mod notify;
 mod oidc;
 mod sandbox;
 mod statsd_daemon;

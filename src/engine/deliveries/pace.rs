@@ -66,7 +66,7 @@ mod tests {
         }
         assert_eq!(waits, [0, 0, 0, 1, 1, 1]);
         assert_eq!(paces.turn(&slack("#p1"), now), Duration::ZERO, "others do not wait");
-        now += Duration::from_secs(60);
+        now += Duration::from_mins(1);
         assert_eq!(paces.turn(&slack("#p2"), now), Duration::ZERO);
         assert_eq!(paces.even.len(), 1, "those who are quiet are forgotten");
     }

@@ -21,7 +21,7 @@ use slack_morphism::{
 use url::Url;
 
 use crate::clock::Stopwatch;
-use crate::notify::exchange::{Answer, DEADLINE, Lost, exchange};
+use crate::notify::exchange::{Answer, Lost, exchange};
 
 /// Posts JSON; the other ways to call Slack are not offered.
 #[derive(Debug, Clone)]
@@ -31,11 +31,13 @@ pub(super) struct Connector {
     pub(super) api_url: String,
     /// Since when the attempt has been under way; its deadline counts from there.
     pub(super) started: Stopwatch,
+    /// How long the attempt may take.
+    pub(super) deadline: Duration,
 }
 
 impl Connector {
     fn left(&self) -> Duration {
-        DEADLINE.saturating_sub(self.started.elapsed())
+        self.deadline.saturating_sub(self.started.elapsed())
     }
 }
 

@@ -7,6 +7,7 @@ mod connector;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
@@ -42,6 +43,7 @@ pub struct Slack {
     api_url: String,
     token: Option<SlackApiToken>,
     webhooks: BTreeMap<String, Url>,
+    deadline: Duration,
 }
 
 impl fmt::Debug for Slack {
@@ -75,7 +77,14 @@ impl Slack {
             api_url: access.api_url.trim_end_matches('/').to_owned(),
             token: access.bot_token.map(|token| SlackApiToken::new(token.into())),
             webhooks: access.webhooks.iter().map(webhook).collect::<Result<_, SetupError>>()?,
+            deadline: exchange::DEADLINE,
         })
+    }
+
+    /// Allows an attempt this long instead of ten seconds.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Posts once; `blocks` may be left out. Returns the receipt.
@@ -85,8 +94,12 @@ impl Slack {
         channel: &str,
         body: Body<'_>,
     ) -> Result<String, Fate> {
-        let connector =
-            Connector { client: self.client.clone(), api_url: self.api_url.clone(), started };
+        let connector = Connector {
+            client: self.client.clone(),
+            api_url: self.api_url.clone(),
+            started,
+            deadline: self.deadline,
+        };
         let client = SlackClient::new(connector);
         if let Some(webhook) = self.webhooks.get(channel) {
             let posted: ClientResult<Posted> = post_webhook(&client, webhook, &body).await;
@@ -183,7 +196,7 @@ struct Posted {
 #[derive(Debug)]
 enum Fate {
     /// Not now.
-    Later(String, Option<std::time::Duration>),
+    Later(String, Option<Duration>),
     /// It may have been posted.
     Unanswered(String),
     /// The form was refused; a plainer one may do.

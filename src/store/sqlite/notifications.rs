@@ -95,8 +95,11 @@ pub(super) async fn claim(
     limit: u32,
 ) -> Result<Vec<Notification>, Error> {
     let due = sqlx::query_scalar(next_in_line!(
-        "SELECT id",
-        "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 ORDER BY id LIMIT ?3"
+        "SELECT min(id)",
+        "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
+         (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
+         AND busy.state = 'owed' AND busy.lease_until > ?2) \
+         GROUP BY address ORDER BY min(id) LIMIT ?3"
     ))
     .bind(channel.as_str())
     .bind(rows::millis(now))
@@ -165,7 +168,10 @@ pub(super) async fn next_due(
     channel: Channel,
 ) -> Result<Option<Timestamp>, Error> {
     let due: Option<i64> = sqlx::query_scalar(next_in_line!(
-        "SELECT min(max(due_at, coalesce(lease_until, due_at)))",
+        "SELECT min(max(due_at, coalesce((SELECT max(busy.lease_until) \
+         FROM notifications AS busy WHERE busy.channel = mine.channel \
+         AND busy.address = mine.address AND busy.state = 'owed' \
+         AND busy.lease_until IS NOT NULL), due_at)))",
         ""
     ))
     .bind(channel.as_str())

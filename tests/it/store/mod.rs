@@ -43,6 +43,7 @@ on_every_backend! {
         a_lost_lease_is_a_possible_repeat
         one_recipient_is_told_in_order
         channels_have_lanes_of_their_own
+        a_recipient_is_sent_one_at_a_time
         a_retry_is_due_when_it_says
         an_acceptance_always_counts
         a_recovery_takes_the_place_of_what_was_not_sent

@@ -72,13 +72,30 @@ pub(super) async fn channels_have_lanes_of_their_own(store: &dyn Store) {
     tell(store, 1, &[Failed, Failed]).await;
     tell_one(store, &report("search", "eu", 1, Failed)).await;
     let slack = claim(store, Channel::Slack, at(3)).await;
-    assert_eq!(slack.len(), 3);
+    assert_eq!(slack.len(), 2);
     assert!(slack.is_sorted_by_key(|notification| notification.id));
     let one = store.claim_due(Channel::Sms, at(3), at(4), 1).await.expect("claimed");
     assert_eq!(one.len(), 1);
     let rest = claim(store, Channel::Sms, at(3)).await;
     assert_eq!(rest.len(), 1);
     assert_ne!(one[0].recipient, rest[0].recipient);
+}
+
+pub(super) async fn a_recipient_is_sent_one_at_a_time(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    tell_one(store, &report("search", "eu", 1, Failed)).await;
+    let first = claim(store, Channel::Slack, at(2)).await;
+    assert_eq!(first.len(), 1, "both are due to #p2");
+    assert!(claim(store, Channel::Slack, at(2)).await.is_empty());
+    let end = at(2) + seconds(15);
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), Some(end));
+    let retry = Attempt::Retry { reason: "500".into(), after: None };
+    attempt(store, &first[0], at(2), &retry).await;
+    let second = claim(store, Channel::Slack, at(2) + seconds(1)).await;
+    assert_eq!(second.len(), 1, "one incident does not wait for another's retry");
+    assert_ne!(second[0].incident, first[0].incident);
+    attempt(store, &second[0], at(2) + seconds(1), &accepted()).await;
+    assert_eq!(claim(store, Channel::Slack, at(3)).await.len(), 1);
 }
 
 pub(super) async fn a_retry_is_due_when_it_says(store: &dyn Store) {

@@ -10,3 +10,8 @@ pub(crate) mod site;
 pub(crate) mod targets;
 pub(crate) mod tripline;
 pub(crate) mod wait;
+//! What the tests share: fakes of Slack and Twilio that speak their HTTP.
+
+pub(crate) mod provider;
+pub(crate) mod slack;
+pub(crate) mod twilio;
