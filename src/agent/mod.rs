@@ -136,14 +136,11 @@ impl Agent {
         let (started_at, stopwatch) = (self.parts.clock.now(), Stopwatch::start());
         let assignments = self.assignments.load_full();
         let work = runner::run(&self.parts, &assignments, &slot, check, &self.interrupted);
-        let (failure, trace) = match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                tracing::error!(check = %check.id, "a run broke the agent; please report this bug");
-                let failure = Failure::new(FailureKind::Crashed, "the agent failed; see its log");
-                (Some(failure), Trace::default())
-            }
-        };
+        let (failure, trace) = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(check = %check.id, "a run broke the agent; please report this bug");
+            let failure = Failure::new(FailureKind::Crashed, "the agent failed; see its log");
+            (Some(failure), Trace::default())
+        });
         Report { slot, started_at, duration: stopwatch.elapsed(), failure, trace }
     }
 

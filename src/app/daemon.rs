@@ -129,7 +129,7 @@ impl Daemon {
         let address = listener.local_addr().map_err(refused)?;
         let holder = Holder { command: command.to_owned(), since: clock.now() };
         let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
-        let lanes = Lanes::start(settings, &store, &clock, &witness)?;
+        let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
         let parts = ingest::Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -166,10 +166,8 @@ impl Daemon {
             pulse,
             hosts: Hosts::new(address, public.as_ref()),
         };
-        let stop = serving.clone();
-        tasks.spawn(http::serve(listener, http::router(api), async move {
-            stop.cancelled().await;
-        }));
+        let stopped = serving.clone().cancelled_owned();
+        tasks.spawn(http::serve(listener, http::router(api), stopped));
         let daemon = Self {
             root: project.root.clone(),
             environment,

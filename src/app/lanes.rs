@@ -1,6 +1,7 @@
 //! The delivery lanes of this process: one for each channel, started together, stopped together.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use super::daemon::StartError;
 use super::witness::Witness;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
 use crate::domain::policy::{Channel, Roster};
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
@@ -49,9 +51,11 @@ impl Lanes {
         store: &Arc<SqliteStore>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
+        api: SocketAddr,
     ) -> Result<Self, StartError> {
+        let url = public_url(&settings.hub, api);
         let roster = settings.people.roster.clone();
-        let contacts = Arc::new(Contacts::new(roster, link(&settings.hub.url)));
+        let contacts = Arc::new(Contacts::new(roster, link(url)));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mut wakes = Vec::new();
         for channel in Channel::ALL {
@@ -93,8 +97,12 @@ impl Lanes {
     }
 }
 
+/// The URL under which people reach the API: as configured, or where it really listens.
+fn public_url(hub: &Hub, api: SocketAddr) -> String {
+    if hub.listen == api { hub.url.clone() } else { format!("http://{api}") }
+}
+
 /// Where an incident is shown under the hub's public URL.
-fn link(url: &str) -> impl Fn(IncidentId) -> Option<String> + Send + Sync + use<> {
-    let url = url.to_owned();
+fn link(url: String) -> impl Fn(IncidentId) -> Option<String> + Send + Sync {
     move |incident| Some(format!("{url}/api/v1/incidents/{incident}"))
 }

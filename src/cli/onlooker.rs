@@ -138,29 +138,51 @@ impl Witness for Recorder {
         let recipient = notification.recipient.to_string();
         let incident = notification.incident.0;
         let (outcome, reason) = (attempt.as_str(), &settlement.reason);
-        if settlement.state == NotificationState::Sent {
-            tracing::info!(
+        let (check, kind) = (notification.notice.check.as_str(), notification.notice.kind.as_str());
+        match settlement.state {
+            NotificationState::Sent => tracing::info!(
                 event.action = "delivery",
                 recipient,
                 incident,
+                check,
+                kind,
                 outcome,
                 reason,
                 "a message was sent"
-            );
-        } else {
-            tracing::warn!(
+            ),
+            NotificationState::GivenUp => tracing::error!(
                 event.action = "delivery",
                 recipient,
                 incident,
+                check,
+                kind,
                 outcome,
                 reason,
-                "a message was not sent"
-            );
+                "a message was given up"
+            ),
+            NotificationState::Owed | NotificationState::Superseded => tracing::warn!(
+                event.action = "delivery",
+                recipient,
+                incident,
+                check,
+                kind,
+                outcome,
+                reason,
+                "a message was not sent yet"
+            ),
         }
     }
 
-    fn printed(&self, _: &PrintedMessage) {
-        // The transport logs the whole message.
+    fn printed(&self, message: &PrintedMessage) {
+        let recipient = message.recipient.to_string();
+        let (incident, text) = (message.incident.0, &message.text);
+        tracing::info!(
+            event.action = "would-be-sent",
+            recipient,
+            incident,
+            text,
+            "a message would have been sent; its channel has no credentials"
+        );
     }
 
     fn reloaded(&self, project: &Project) {

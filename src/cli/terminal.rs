@@ -14,16 +14,16 @@ const USUAL_WIDTH: usize = 100;
 
 /// What the program was started with.
 #[derive(Debug)]
-pub struct Terminal {
+pub(super) struct Terminal {
     /// The environment variables.
-    pub variables: BTreeMap<String, String>,
+    pub(super) variables: BTreeMap<String, String>,
     /// The folder it was started in.
-    pub folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 /// An output of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(super) enum Stream {
     /// For data.
     Out,
     /// For words.
@@ -32,7 +32,7 @@ pub enum Stream {
 
 impl Terminal {
     /// Reads the environment, once. Variables that are not valid Unicode are left out.
-    pub fn read() -> Self {
+    pub(super) fn read() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -43,14 +43,14 @@ impl Terminal {
     }
 
     /// `path` as seen from the folder the program was started in.
-    pub fn absolute(&self, path: &Path) -> PathBuf {
+    pub(super) fn absolute(&self, path: &Path) -> PathBuf {
         let path = self.folder.join(path);
         // Without `.` and `..`, so that the folders above can be walked.
         std::fs::canonicalize(&path).unwrap_or(path)
     }
 
     /// How text looks on an output.
-    pub fn look(&self, stream: Stream) -> Look {
+    pub(super) fn look(&self, stream: Stream) -> Look {
         let variable = |name: &str| self.variables.get(name).map(String::as_str);
         let filled = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find(filled);
@@ -65,7 +65,7 @@ impl Terminal {
     }
 
     /// How diagnostics look on an output.
-    pub fn style(&self, stream: Stream) -> Style {
+    pub(super) fn style(&self, stream: Stream) -> Style {
         let output = if is_terminal(stream) { Output::Terminal } else { Output::Other };
         Style::detect(&self.variables, output)
     }

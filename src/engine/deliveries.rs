@@ -306,7 +306,6 @@ impl Lane {
             settlement: &settlement,
             took,
         };
-        outcome::log(&attempted);
         self.parts.observer.on_attempt(&attempted);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {
             let notification = &ended.notification;

@@ -17,7 +17,7 @@ use super::dropped::Counters;
 use crate::domain::backoff::Backoff;
 
 /// How long an address is trusted.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 /// How soon to look again after an error.
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), cap: REFRESH };
 /// How long a lookup may take.

@@ -9,7 +9,11 @@ export const options = {
 };
 
 export default async function () {
-  const page = await step("open the sign-in page", () => visit("SHOP_URL/login"));
+  const page = await step("open the sign-in page", async () => {
+    const page = await visit("SHOP_URL/login");
+    expect(page.status).toBe(200);
+    return page;
+  });
   const home = await step("sign in", () =>
     page.form("#login").submit({ email: "ana@example.com", password: secret("SHOP_PASSWORD") }));
   await step("see the welcome", () => {

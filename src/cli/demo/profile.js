@@ -6,6 +6,7 @@ export const options = { name: "Profile API", every: "5s", timeout: "2s" };
 export default async function () {
   await step("sign in", async () => {
     const page = await visit("SHOP_URL/login");
+    expect(page.status).toBe(200);
     await page.form("#login").submit({ email: "ana@example.com", password: secret("SHOP_PASSWORD") });
   });
   const profile = await step("read the profile", async () => {

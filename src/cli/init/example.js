@@ -1,5 +1,5 @@
 // A check is a file in checks/; its id is its path, so this one is `example`.
-// Run it with `tripline run example`. To make it yours, change the URL and what is expected.
+// Run it with `tripline test example`. To make it yours, change the URL and what is expected.
 import { expect, step } from "tripline";
 import { open } from "./lib/page.js";
 

@@ -60,22 +60,3 @@ impl Observer for Tally {
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
-
-/// Writes an attempt to the log.
-pub(super) fn log(attempted: &Attempted<'_>) {
-    let Attempted { notification, settlement, took, .. } = attempted;
-    let (incident, recipient) = (notification.incident, &notification.recipient);
-    let (check, kind) = (&notification.notice.check, notification.notice.kind.as_str());
-    let reason = settlement.reason.as_str();
-    match settlement.state {
-        NotificationState::Sent => {
-            tracing::info!(%incident, %recipient, %check, kind, reason, ?took, "sent");
-        }
-        NotificationState::GivenUp => {
-            tracing::error!(%incident, %recipient, %check, kind, reason, ?took, "given up");
-        }
-        NotificationState::Owed | NotificationState::Superseded => {
-            tracing::warn!(%incident, %recipient, %check, kind, reason, ?took, "not sent yet");
-        }
-    }
-}
