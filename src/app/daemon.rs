@@ -123,10 +123,7 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let address = listen.unwrap_or(settings.hub.listen);
-        let refused = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let holder = Holder { command: command.to_owned(), since: clock.now() };
         let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
@@ -158,13 +155,14 @@ impl Daemon {
         )
         .map_err(StartError::Thread)?;
         let public = url::Url::parse(&settings.hub.url).ok();
+        let hosts = Hosts::new(address, public.as_ref());
         let api = Api {
             store: Arc::clone(&store) as Arc<dyn Store>,
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),
             pulse,
-            hosts: Hosts::new(address, public.as_ref()),
+            hosts,
         };
         let stopped = serving.clone().cancelled_owned();
         tasks.spawn(http::serve(listener, http::router(api), stopped));
@@ -303,6 +301,13 @@ impl Daemon {
             }
         });
     }
+}
+
+async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
 fn capacity(project: &Project) -> Capacity {
