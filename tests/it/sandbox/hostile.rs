@@ -103,3 +103,11 @@ async fn what_was_said_before_the_kill_is_kept() {
     assert_eq!(kind(&ran), Some(FailureKind::Limit), "{}", message(&ran));
     assert_eq!((host.events().len(), ran.step), (4, Some(1)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_engine_is_ours_and_says_where() {
+    let pool = pool();
+    let body = "Array.from({ length: 2000 }, (_, n) => n).sort(() => Math.random() - 0.5);";
+    let fate = fate(&pool, body, LONG).await;
+    assert!(fate.starts_with("crashed: engine error: panicked at "), "{fate}");
+}
