@@ -13,6 +13,7 @@
 //! | open | passed | still as many down | stay open |
 //! | any | unknown | | neutral; noted while an incident is open |
 //! | any | older than what was counted | | noted, not counted |
+//! | any | from a region where the check no longer runs | | noted, not counted |
 //! | open | check removed | | resolve, tell all who were told |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +118,10 @@ pub enum DecisionKind {
 }
 
 impl DecisionKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Opened, Self::Escalated, Self::Resolved, Self::NotTold, Self::Ignored];
+
     /// The word used in the store and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -173,25 +178,47 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
         );
         return noted(None, DecisionKind::Ignored, reason);
     }
+    if !rules.check.regions.contains(&verdict.region) {
+        let reason =
+            format!("the check no longer runs in {}; its result is not counted", verdict.region);
+        return noted(None, DecisionKind::Ignored, reason);
+    }
     let streak = before.counting(verdict.outcome, verdict.slot, rules.policy.recover_after);
-    let mut streaks = state.streaks.clone();
-    streaks.retain(|region, _| rules.check.regions.contains(region));
-    streaks.insert(verdict.region.clone(), streak.clone());
-    let world = World { streaks: &streaks, streak: &streak, verdict, rules, now };
     match (verdict.outcome, &state.incident) {
-        (Outcome::Failed, open) => world.failed(open.as_ref()),
-        (Outcome::Passed, Some(open)) => world.passed(open),
-        (Outcome::Unknown, Some(_)) if before.last_outcome != Some(Outcome::Unknown) => {
+        // Nearly every result; nothing else needs to be looked at.
+        (Outcome::Passed | Outcome::Unknown, None) => only(streak),
+        (Outcome::Unknown, Some(_)) if before.last_outcome == Some(Outcome::Unknown) => {
+            only(streak)
+        }
+        (Outcome::Unknown, Some(_)) => {
             let reason = format!(
                 "unknown in {} ({}): neither a failure nor a success",
                 verdict.region, verdict.error
             );
             noted(Some(streak), DecisionKind::Ignored, reason)
         }
-        (Outcome::Passed, None) | (Outcome::Unknown, _) => {
-            Transition { streak: Some(streak), ..Transition::default() }
+        (Outcome::Failed, open) => {
+            let streaks = counted(state, verdict, &streak, rules);
+            World { streaks: &streaks, streak: &streak, verdict, rules, now }.failed(open.as_ref())
+        }
+        (Outcome::Passed, Some(open)) => {
+            let streaks = counted(state, verdict, &streak, rules);
+            World { streaks: &streaks, streak: &streak, verdict, rules, now }.passed(open, &before)
         }
     }
+}
+
+/// The streaks of the regions in which the check runs, with the present result counted.
+fn counted(
+    state: &CheckState,
+    verdict: &Verdict,
+    streak: &Streak,
+    rules: Rules<'_>,
+) -> BTreeMap<Region, Streak> {
+    let mut streaks = state.streaks.clone();
+    streaks.retain(|region, _| rules.check.regions.contains(region));
+    streaks.insert(verdict.region.clone(), streak.clone());
+    streaks
 }
 
 /// Closes the incident of a check that is no longer in the project.
@@ -216,6 +243,10 @@ pub fn withdraw(
     };
     let reason = "the check is no longer in the project".to_owned();
     resolved(open, &notice, reason, now)
+}
+
+fn only(streak: Streak) -> Transition {
+    Transition { streak: Some(streak), ..Transition::default() }
 }
 
 fn noted(streak: Option<Streak>, kind: DecisionKind, reason: String) -> Transition {
@@ -279,9 +310,13 @@ impl World<'_> {
         }
     }
 
-    fn passed(&self, open: &Incident) -> Transition {
+    fn passed(&self, open: &Incident, before: &Streak) -> Transition {
         let (down, quorum) = (self.down(), self.quorum());
         if down.len() >= quorum {
+            // Said once; while another region is down for long, this would fill the record.
+            if !self.streak.down && before.last_outcome == Some(Outcome::Passed) {
+                return only(self.streak.clone());
+            }
             let reason = if self.streak.down {
                 let wanted = self.rules.policy.recover_after;
                 format!(
@@ -367,10 +402,10 @@ impl World<'_> {
         let reason = match open {
             // Said once; a long outage would fill the record with it.
             Some(incident) if self.is_past(incident) => {
-                return Transition { streak, ..Transition::default() };
+                return only(self.streak.clone());
             }
             Some(_) => {
-                format!("failed {failures} times in a row in {region}; no further tier is reached")
+                format!("failed {failures} in a row in {region}; no further tier is reached")
             }
             None => {
                 let (down, regions) = (self.down().len(), self.rules.check.regions.len());
@@ -436,3 +471,6 @@ fn list(regions: &[Region]) -> String {
 fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
+
+#[cfg(test)]
+mod tests;

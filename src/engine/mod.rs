@@ -1,1 +1,4 @@
 //! Results in, incidents decided, notifications out.
+
+pub mod ingest;
+pub mod judge;

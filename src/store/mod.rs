@@ -8,10 +8,15 @@
 //! - a run is stored once per slot, however often it is reported;
 //! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
 //! - per incident and recipient, notifications are handed out in the order in which they were owed;
+//! - a recovery takes the place of failures that the recipient has not been sent, and says both;
+//! - nobody is owed the same notice of an incident twice;
 //! - no method returns part of a transaction.
 //!
 //! To add a need: add the method here with its promise, implement it in each backend, and add its
 //! test to the contract suite, which runs on every backend.
+
+mod rows;
+pub mod sqlite;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,6 +47,24 @@ pub enum Error {
         "the store was written by a later version of Tripline; use that version or a later one"
     )]
     TooNew,
+    /// The file was written by an earlier version and may not be changed by a reader.
+    #[error(
+        "the store was written by an earlier version of Tripline; start `tripline up` once to \
+         bring it up to date"
+    )]
+    TooOld,
+    /// There is no store to read.
+    #[error("there is no store at {path}; start `tripline up` first")]
+    Missing {
+        /// Where it was looked for.
+        path: String,
+    },
+    /// Something was to be changed in a store that was opened for reading.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
     /// The file is not a store, or is damaged.
     #[error("the store {path} is damaged: {reason}; restore the last backup")]
     Damaged {
@@ -72,12 +95,12 @@ pub enum Error {
 /// Decides what a result means. Called inside a transaction, perhaps again if that is retried, so
 /// it must be a pure function.
 pub trait Judge: Send + Sync {
-    /// What `report` means for a check in `state`.
-    fn judge(&self, state: &CheckState, report: &Report) -> Transition;
+    /// What `report` means at `now` for a check in `state`.
+    fn judge(&self, state: &CheckState, report: &Report, now: Timestamp) -> Transition;
 
-    /// What it means that `check`, which has an open incident, is no longer watched; `None` while
-    /// it still is.
-    fn judge_absent(&self, check: &CheckId, open: &Incident) -> Option<Transition>;
+    /// What it means at `now` that `check`, which has an open incident, is no longer watched;
+    /// `None` while it still is.
+    fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition>;
 }
 
 /// What became of one report.
@@ -156,6 +179,21 @@ pub struct IncidentRecord {
     pub incident: Incident,
 }
 
+/// What was decided about a check, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecisionRecord {
+    /// The check.
+    pub check: CheckId,
+    /// The incident, where there is one.
+    pub incident: Option<IncidentId>,
+    /// The run that led to it; none when something else did.
+    pub run: Option<RunId>,
+    /// When.
+    pub at: Timestamp,
+    /// What, and why.
+    pub decision: Decision,
+}
+
 /// Everything known of one incident.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentHistory {
@@ -176,6 +214,8 @@ pub struct NotificationRecord {
     pub state: NotificationState,
     /// When it is tried next, while owed.
     pub due_at: Timestamp,
+    /// Why it stands there, in a sentence; none before the first attempt.
+    pub reason: Option<String>,
     /// The attempts, oldest first.
     pub deliveries: Vec<Delivery>,
 }
@@ -211,7 +251,7 @@ pub struct Backlog {
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
     /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
-    /// or owed, from a power cut.
+    /// or owed, from a power cut. Times are kept to the millisecond; slots are whole ones.
     async fn record(
         &self,
         reports: &[Report],
@@ -219,7 +259,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Vec<Recorded>, Error>;
 
-    /// Asks `judge` about every open incident and closes those whose check is gone.
+    /// Asks `judge` about every open incident and closes those whose check is gone; the streaks of
+    /// such a check are forgotten, so that it starts afresh should it come back.
     async fn close_absent(
         &self,
         judge: &dyn Judge,
@@ -227,8 +268,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<IncidentId>, Error>;
 
     /// Hands out notifications of `channel` that are due at `now`, at most `limit`, each leased
-    /// until `lease_until`. A notification is not due while an earlier one of the same incident to
-    /// the same recipient is still owed.
+    /// until `lease_until`, oldest first. A notification is not due while an earlier one of the
+    /// same incident to the same recipient is still owed. One whose lease ran out may have been
+    /// sent by whoever held it: that is recorded as an ambiguous delivery, and it is handed out as
+    /// a possible repeat. So claim only what can be sent at once.
     async fn claim_due(
         &self,
         channel: Channel,
@@ -241,6 +284,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;
 
     /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows.
+    /// What is no longer owed stays as it is, except that an acceptance always counts.
     async fn settle(
         &self,
         notification: NotificationId,
@@ -265,10 +309,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Everything known of one incident.
     async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error>;
 
+    /// What was last decided about `check`, the latest first, at most `limit`.
+    async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error>;
+
     /// What is still owed on each channel, and how much was given up after `since`.
     async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error>;
 
-    /// Forgets runs of slots before `before`, at most `limit` of them; says how many.
+    /// Forgets runs of slots before `before`, at most `limit` of them; says how many. Runs that led
+    /// to a decision about an incident stay. Decisions about no incident are forgotten with them.
     async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
 
     /// Waits for what is under way, writes everything to the main file and lets the store go.

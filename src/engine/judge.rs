@@ -1,0 +1,94 @@
+//! What a result means under the project's rules, as they are now.
+//!
+//! The rules are one immutable [`Rulebook`]; a reload replaces it whole, so a decision is made by
+//! the old rules or the new ones and never by half of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::id::CheckId;
+use crate::domain::incident::{self, CheckState, Incident, Rules, Transition, Verdict};
+use crate::domain::policy::{Policy, Roster};
+use crate::domain::run::Report;
+use crate::store::Judge;
+
+/// A check names a policy that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the check {check} names the policy `{policy}`, which does not exist")]
+pub struct UnknownPolicy {
+    /// The check.
+    pub check: CheckId,
+    /// The name it uses.
+    pub policy: String,
+}
+
+/// The checks of a project with their policies, and the people in it.
+#[derive(Debug, Default)]
+pub struct Rulebook {
+    checks: HashMap<CheckId, (Check, Arc<Policy>)>,
+    roster: Roster,
+}
+
+impl Rulebook {
+    /// Finds each check its policy.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownPolicy`] names the first check whose policy is not among `policies`.
+    pub fn new(
+        checks: impl IntoIterator<Item = Check>,
+        policies: impl IntoIterator<Item = Policy>,
+        roster: Roster,
+    ) -> Result<Self, UnknownPolicy> {
+        let by_name = |policy: Policy| (policy.name.clone(), Arc::new(policy));
+        let policies: HashMap<String, Arc<Policy>> = policies.into_iter().map(by_name).collect();
+        let ruled = |check: Check| match policies.get(&check.policy) {
+            Some(policy) => Ok((check.id.clone(), (check, Arc::clone(policy)))),
+            None => Err(UnknownPolicy { policy: check.policy, check: check.id }),
+        };
+        let checks = checks.into_iter().map(ruled).collect::<Result<_, _>>()?;
+        Ok(Self { checks, roster })
+    }
+}
+
+impl Judge for Rulebook {
+    fn judge(&self, state: &CheckState, report: &Report, now: Timestamp) -> Transition {
+        // A result of a check that is gone is kept as a run and decides nothing.
+        let Some((check, policy)) = self.checks.get(&report.slot.check) else {
+            return Transition::default();
+        };
+        let rules = Rules { check, policy, roster: &self.roster };
+        incident::step(state, &Verdict::from(report), rules, now)
+    }
+
+    fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition> {
+        let gone = !self.checks.contains_key(check);
+        gone.then(|| incident::withdraw(open, check, check.as_str(), now))
+    }
+}
+
+/// The rulebook in force.
+#[derive(Debug)]
+pub struct ProjectJudge(ArcSwap<Rulebook>);
+
+impl ProjectJudge {
+    /// Puts a rulebook in force.
+    pub fn new(rulebook: Rulebook) -> Self {
+        Self(ArcSwap::from_pointee(rulebook))
+    }
+
+    /// The rulebook in force; whoever holds it decides by it to the end.
+    pub fn current(&self) -> Arc<Rulebook> {
+        self.0.load_full()
+    }
+
+    /// Puts another rulebook in force. Incidents of checks that are not in it stay open until
+    /// [`Store::close_absent`](crate::store::Store::close_absent) is called.
+    pub fn replace(&self, rulebook: Rulebook) {
+        self.0.store(Arc::new(rulebook));
+    }
+}

@@ -1,0 +1,133 @@
+//! The stored form of domain values, shared by the backends: numbers, words and JSON documents.
+//!
+//! The domain is not serialisable; the twins here are. What is stored lives for years, so a field
+//! is added as optional, and none is renamed. Nothing here talks to a database.
+
+pub(super) mod notice;
+pub(super) mod trace;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, NameError, PersonId, Region};
+use crate::domain::incident::DecisionKind;
+use crate::domain::notification::NotificationState;
+use crate::domain::policy::{Channel, Recipient};
+use crate::domain::run::Outcome;
+
+/// What is stored keeps milliseconds; deciding with more would decide differently after a restart.
+pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
+    at.trunc_subsecs(3)
+}
+
+pub(super) fn millis(at: Timestamp) -> i64 {
+    at.timestamp_millis()
+}
+
+pub(super) fn timestamp(millis: i64) -> Result<Timestamp, Error> {
+    DateTime::from_timestamp_millis(millis)
+        .ok_or_else(|| unreadable("time", format!("{millis} ms is out of range")))
+}
+
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn duration(micros: i64) -> Result<Duration, Error> {
+    let micros = u64::try_from(micros);
+    micros.map(Duration::from_micros).map_err(|error| unreadable("duration", error))
+}
+
+pub(super) fn outcome(word: &str) -> Result<Outcome, Error> {
+    let all = [Outcome::Passed, Outcome::Failed, Outcome::Unknown];
+    named("outcome", &all, Outcome::as_str, word)
+}
+
+pub(super) fn decision_kind(word: &str) -> Result<DecisionKind, Error> {
+    named("decision", &DecisionKind::ALL, DecisionKind::as_str, word)
+}
+
+pub(super) fn notification_state(word: &str) -> Result<NotificationState, Error> {
+    named("state", &NotificationState::ALL, NotificationState::as_str, word)
+}
+
+pub(super) fn channel(word: &str) -> Result<Channel, Error> {
+    named("channel", &Channel::ALL, Channel::as_str, word)
+}
+
+pub(super) fn recipient(channel_word: &str, address: String) -> Result<Recipient, Error> {
+    Ok(match channel(channel_word)? {
+        Channel::Slack => Recipient::Slack(address),
+        Channel::Sms => Recipient::Sms(name("person", PersonId::new, &address)?),
+    })
+}
+
+pub(super) fn check_id(text: &str) -> Result<CheckId, Error> {
+    name("check", CheckId::new, text)
+}
+
+pub(super) fn region(text: &str) -> Result<Region, Error> {
+    name("region", Region::new, text)
+}
+
+pub(super) fn tiers_text(tiers: &BTreeSet<u32>) -> String {
+    to_json(tiers)
+}
+
+pub(super) fn tiers(text: &str) -> Result<BTreeSet<u32>, Error> {
+    from_json("list of tiers", text)
+}
+
+#[derive(Serialize, Deserialize)]
+struct ToldRow(String, String);
+
+pub(super) fn told_text(told: &BTreeSet<Recipient>) -> String {
+    let row = |recipient: &Recipient| {
+        ToldRow(recipient.channel().as_str().to_owned(), recipient.address().to_owned())
+    };
+    to_json(&told.iter().map(row).collect::<Vec<_>>())
+}
+
+pub(super) fn told(text: &str) -> Result<BTreeSet<Recipient>, Error> {
+    let rows: Vec<ToldRow> = from_json("list of recipients", text)?;
+    rows.into_iter().map(|ToldRow(channel, address)| recipient(&channel, address)).collect()
+}
+
+pub(super) fn unreadable(
+    what: &'static str,
+    reason: impl Into<Box<dyn std::error::Error>>,
+) -> Error {
+    Error::Unreadable { what, reason: reason.into().to_string() }
+}
+
+fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("structs with text keys are always JSON")
+}
+
+fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| unreadable(what, error))
+}
+
+fn name<T>(
+    what: &'static str,
+    new: impl Fn(&str) -> Result<T, NameError>,
+    text: &str,
+) -> Result<T, Error> {
+    new(text).map_err(|error| unreadable(what, format!("`{text}`: {error}")))
+}
+
+fn named<T: Copy>(
+    what: &'static str,
+    all: &[T],
+    word_of: impl Fn(T) -> &'static str,
+    word: &str,
+) -> Result<T, Error> {
+    let found = all.iter().copied().find(|value| word_of(*value) == word);
+    found.ok_or_else(|| unreadable(what, format!("`{word}` is not known")))
+}

@@ -1,0 +1,106 @@
+//! What a notification says, as JSON. Times are milliseconds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{check_id, from_json, millis, region, timestamp, to_json, unreadable};
+use crate::domain::id::Region;
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::store::Error;
+
+#[derive(Serialize, Deserialize)]
+struct NoticeRow {
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<u32>,
+    check: String,
+    check_name: String,
+    region: String,
+    down: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    error: String,
+    since: i64,
+    failures_in_a_row: u32,
+    at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    runbook: Option<String>,
+}
+
+/// The tier of a notice as a number: 0 where its kind has none.
+pub(in crate::store) fn tier(kind: NoticeKind) -> u32 {
+    match kind {
+        NoticeKind::Failing { tier } => tier,
+        NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
+    }
+}
+
+/// The JSON of a notice.
+pub(in crate::store) fn notice_text(notice: &Notice) -> String {
+    to_json(&NoticeRow {
+        kind: notice.kind.as_str().to_owned(),
+        tier: Some(tier(notice.kind)).filter(|tier| *tier > 0),
+        check: notice.check.as_str().to_owned(),
+        check_name: notice.check_name.clone(),
+        region: notice.region.as_str().to_owned(),
+        down: notice.down.iter().map(Region::to_string).collect(),
+        step: notice.step.clone(),
+        error: notice.error.clone(),
+        since: millis(notice.since),
+        failures_in_a_row: notice.failures_in_a_row,
+        at: millis(notice.at),
+        runbook: notice.runbook.clone(),
+    })
+}
+
+/// Reads the JSON of a notice.
+pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
+    let row: NoticeRow = from_json("notice", json)?;
+    let kind = match row.kind.as_str() {
+        "failing" => NoticeKind::Failing { tier: row.tier.unwrap_or(1) },
+        "recovered" => NoticeKind::Recovered,
+        "withdrawn" => NoticeKind::Withdrawn,
+        other => return Err(unreadable("notice", format!("`{other}` is not known"))),
+    };
+    Ok(Notice {
+        kind,
+        check: check_id(&row.check)?,
+        check_name: row.check_name,
+        region: region(&row.region)?,
+        down: row.down.iter().map(|name| region(name)).collect::<Result<_, _>>()?,
+        step: row.step,
+        error: row.error,
+        since: timestamp(row.since)?,
+        failures_in_a_row: row.failures_in_a_row,
+        at: timestamp(row.at)?,
+        runbook: row.runbook,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::CheckId;
+
+    #[test]
+    fn a_notice_comes_back_as_it_went() {
+        let eu = Region::new("eu").expect("a good name");
+        let at = timestamp(1_790_000_000_123).expect("in range");
+        let kinds = [NoticeKind::Failing { tier: 2 }, NoticeKind::Recovered, NoticeKind::Withdrawn];
+        for kind in kinds {
+            let whole = Notice {
+                kind,
+                check: CheckId::new("shop/login").expect("a good name"),
+                check_name: "Sign in".into(),
+                region: eu.clone(),
+                down: vec![eu.clone()],
+                step: None,
+                error: "expected 200".into(),
+                since: at,
+                failures_in_a_row: 2,
+                at,
+                runbook: Some("https://wiki.example.com/login".into()),
+            };
+            assert_eq!(notice(&notice_text(&whole)).expect("readable"), whole);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The hold on a store: one process at a time writes it.
+//!
+//! The operating system's lock on a file beside the store, so it ends with the process, however
+//! that ends. The file says who holds it; it is never removed, because a process that waits for it
+//! and one that makes it anew would each hold a lock of their own.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use super::{beside, failed};
+use crate::domain::Timestamp;
+use crate::store::Error;
+
+/// Who opens a store, for the message to the next one who tries.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// What runs, such as `tripline up`.
+    pub command: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The hold itself; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Hold(File);
+
+/// A line this long is not ours.
+const LONGEST: u64 = 500;
+
+impl Hold {
+    /// Takes the hold or says who has it.
+    pub(super) fn take(store: &Path, holder: &Holder) -> Result<Self, Error> {
+        let broken = |error: std::io::Error| failed("lock the store")(error.into());
+        let path = beside(store, ".lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(broken)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked {
+                    path: store.display().to_string(),
+                    holder: read_holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(broken(error)),
+        }
+        file.set_len(0).map_err(broken)?;
+        file.write_all(describe(holder).as_bytes()).map_err(broken)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Only so that the file does not name a process that is gone; the lock itself ends anyway.
+        self.0.set_len(0).ok();
+    }
+}
+
+fn describe(holder: &Holder) -> String {
+    let Holder { command, since } = holder;
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+    format!("{} ({command} on {host}, since {since})", std::process::id())
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| Read::by_ref(file).take(LONGEST).read_to_string(&mut text));
+    match read {
+        Ok(length) if length > 0 => text.trim().to_owned(),
+        _ => "(it did not say which)".to_owned(),
+    }
+}

@@ -1,0 +1,203 @@
+//! Incidents and the decisions about them.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite};
+use uuid::Uuid;
+
+use super::{failed, notifications};
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, IncidentId, RunId};
+use crate::domain::incident::{Cause, Decision, Incident};
+use crate::store::rows;
+use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
+
+const COLUMNS: &str = "SELECT id, check_id, opened_at, since, resolved_at, tiers, told, \
+     cause_region, cause_step, cause_error FROM incidents";
+
+#[derive(sqlx::FromRow)]
+struct IncidentRow {
+    id: i64,
+    check_id: String,
+    opened_at: i64,
+    since: i64,
+    resolved_at: Option<i64>,
+    tiers: String,
+    told: String,
+    cause_region: String,
+    cause_step: Option<String>,
+    cause_error: String,
+}
+
+impl IncidentRow {
+    fn read(self) -> Result<IncidentRecord, Error> {
+        let id = IncidentId(self.id);
+        let incident = Incident {
+            id: Some(id),
+            opened_at: rows::timestamp(self.opened_at)?,
+            since: rows::timestamp(self.since)?,
+            resolved_at: self.resolved_at.map(rows::timestamp).transpose()?,
+            tiers: rows::tiers(&self.tiers)?,
+            told: rows::told(&self.told)?,
+            cause: Cause {
+                region: rows::region(&self.cause_region)?,
+                step: self.cause_step,
+                error: self.cause_error,
+            },
+        };
+        Ok(IncidentRecord { id, check: rows::check_id(&self.check_id)?, incident })
+    }
+}
+
+/// All open incidents.
+pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL");
+    fetch(connection, query).await
+}
+
+/// Lists incidents, the latest first.
+pub(super) async fn list(
+    connection: &mut SqliteConnection,
+    filter: &IncidentFilter,
+) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE true");
+    if let Some(check) = &filter.check {
+        query.push(" AND check_id = ").push_bind(check.as_str());
+    }
+    if filter.open_only {
+        query.push(" AND resolved_at IS NULL");
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
+    fetch(connection, query).await
+}
+
+async fn fetch(
+    connection: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+) -> Result<Vec<IncidentRecord>, Error> {
+    let found: Vec<IncidentRow> =
+        query.build_query_as().fetch_all(connection).await.map_err(failed("list incidents"))?;
+    found.into_iter().map(IncidentRow::read).collect()
+}
+
+/// Everything known of one incident. The caller brings a transaction.
+pub(super) async fn history(
+    connection: &mut SqliteConnection,
+    id: IncidentId,
+) -> Result<Option<IncidentHistory>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE id = ").push_bind(id.0);
+    let Some(record) = fetch(&mut *connection, query).await?.pop() else {
+        return Ok(None);
+    };
+    let found: Vec<DecisionRow> = sqlx::query_as(
+        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE incident_id = ? ORDER BY id",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the decisions about an incident"))?;
+    let decisions: Vec<DecisionRecord> =
+        found.into_iter().map(DecisionRow::read).collect::<Result<_, _>>()?;
+    Ok(Some(IncidentHistory {
+        record,
+        decisions: decisions.into_iter().map(|record| (record.at, record.decision)).collect(),
+        notifications: notifications::of_incident(connection, id).await?,
+    }))
+}
+
+/// What was last decided about a check.
+pub(super) async fn decisions(
+    connection: &mut SqliteConnection,
+    check: &CheckId,
+    limit: u32,
+) -> Result<Vec<DecisionRecord>, Error> {
+    let found: Vec<DecisionRow> = sqlx::query_as(
+        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE check_id = ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(check.as_str())
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the decisions about a check"))?;
+    found.into_iter().map(DecisionRow::read).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct DecisionRow {
+    check_id: String,
+    incident_id: Option<i64>,
+    run_id: Option<Uuid>,
+    at: i64,
+    kind: String,
+    reason: String,
+}
+
+impl DecisionRow {
+    fn read(self) -> Result<DecisionRecord, Error> {
+        Ok(DecisionRecord {
+            check: rows::check_id(&self.check_id)?,
+            incident: self.incident_id.map(IncidentId),
+            run: self.run_id.map(RunId),
+            at: rows::timestamp(self.at)?,
+            decision: Decision { kind: rows::decision_kind(&self.kind)?, reason: self.reason },
+        })
+    }
+}
+
+/// Writes an incident that was opened or changed.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    id: IncidentId,
+    check: &CheckId,
+    incident: &Incident,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, \
+         tiers = excluded.tiers, told = excluded.told, cause_region = excluded.cause_region, \
+         cause_step = excluded.cause_step, cause_error = excluded.cause_error",
+    )
+    .bind(id.0)
+    .bind(check.as_str())
+    .bind(rows::millis(incident.opened_at))
+    .bind(rows::millis(incident.since))
+    .bind(incident.resolved_at.map(rows::millis))
+    .bind(rows::tiers_text(&incident.tiers))
+    .bind(rows::told_text(&incident.told))
+    .bind(incident.cause.region.as_str())
+    .bind(incident.cause.step.as_deref())
+    .bind(incident.cause.error.as_str());
+    query.execute(connection).await.map_err(failed("write an incident")).map(|_| ())
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) check: &'a CheckId,
+    pub(super) incident: Option<IncidentId>,
+    pub(super) run: Option<RunId>,
+}
+
+/// Writes down a decision.
+pub(super) async fn write_decision(
+    connection: &mut SqliteConnection,
+    subject: Subject<'_>,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO decisions (check_id, incident_id, run_id, at, kind, reason) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(subject.check.as_str())
+    .bind(subject.incident.map(|id| id.0))
+    .bind(subject.run.map(|id| id.0))
+    .bind(rows::millis(now))
+    .bind(decision.kind.as_str())
+    .bind(decision.reason.as_str());
+    query.execute(connection).await.map_err(failed("write a decision")).map(|_| ())
+}

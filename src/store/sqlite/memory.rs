@@ -1,0 +1,149 @@
+//! The state of every check: how it is read, how it is written.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+
+use super::rows_of::RowsOf;
+use super::{failed, incidents};
+use crate::domain::id::{CheckId, Region};
+use crate::domain::incident::CheckState;
+use crate::domain::run::Outcome;
+use crate::domain::streak::Streak;
+use crate::store::{Error, rows};
+
+/// The state of all checks, and the number of the next incident.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) states: HashMap<CheckId, CheckState>,
+    pub(super) next_incident: i64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { states: HashMap::new(), next_incident: 1 }
+    }
+}
+
+impl Memory {
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, Error> {
+        let states = states(connection).await?.into_iter().collect();
+        let next_incident = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM incidents")
+            .fetch_one(connection)
+            .await
+            .map_err(failed("number incidents"))?;
+        Ok(Self { states, next_incident })
+    }
+}
+
+/// Reads the state of every check that has run or has an open incident. The caller brings a
+/// transaction, or is the only writer.
+pub(super) async fn states(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+    let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
+    let streaks: Vec<StreakRow> = sqlx::query_as(
+        "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
+         last_outcome FROM streaks",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the streaks"))?;
+    for row in streaks {
+        let (check, region, streak) = row.read()?;
+        states.entry(check).or_default().streaks.insert(region, streak);
+    }
+    for record in incidents::open(connection).await? {
+        states.entry(record.check).or_default().incident = Some(record.incident);
+    }
+    Ok(states)
+}
+
+#[derive(sqlx::FromRow)]
+struct StreakRow {
+    check_id: String,
+    region: String,
+    failures: u32,
+    passes: u32,
+    down: bool,
+    failing_since: Option<i64>,
+    last_success: Option<i64>,
+    last_slot: Option<i64>,
+    last_outcome: Option<String>,
+}
+
+impl StreakRow {
+    fn read(self) -> Result<(CheckId, Region, Streak), Error> {
+        let time = |millis: Option<i64>| millis.map(rows::timestamp).transpose();
+        let streak = Streak {
+            failures: self.failures,
+            passes: self.passes,
+            down: self.down,
+            failing_since: time(self.failing_since)?,
+            last_success: time(self.last_success)?,
+            last_slot: time(self.last_slot)?,
+            last_outcome: self.last_outcome.as_deref().map(rows::outcome).transpose()?,
+        };
+        Ok((rows::check_id(&self.check_id)?, rows::region(&self.region)?, streak))
+    }
+}
+
+/// The beginning of every statement that writes streaks.
+pub(super) const INSERT: &str = "INSERT INTO streaks VALUES";
+
+/// The end of every statement that writes streaks.
+pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
+     failures = excluded.failures, passes = excluded.passes, down = excluded.down, \
+     failing_since = excluded.failing_since, last_success = excluded.last_success, \
+     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome";
+
+/// The columns of a streak, in the order of [`bind`].
+pub(super) const COLUMNS: usize = 9;
+
+static WRITE: std::sync::LazyLock<RowsOf> =
+    std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
+
+/// One streak to be written.
+pub(super) type Written<'a> = (&'a CheckId, &'a Region, &'a Streak);
+
+/// Binds the columns of one streak.
+pub(super) fn bind<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    (check, region, streak): Written<'_>,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(check.as_str())
+        .bind(region.as_str())
+        .bind(streak.failures)
+        .bind(streak.passes)
+        .bind(streak.down)
+        .bind(streak.failing_since.map(rows::millis))
+        .bind(streak.last_success.map(rows::millis))
+        .bind(streak.last_slot.map(rows::millis))
+        .bind(streak.last_outcome.map(Outcome::as_str))
+}
+
+/// Writes streaks.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    mut streaks: &[Written<'_>],
+) -> Result<(), Error> {
+    while !streaks.is_empty() {
+        let (some, rest, text) = WRITE.split(streaks);
+        let query = some.iter().copied().fold(sqlx::query(text), bind);
+        query.execute(&mut *connection).await.map_err(failed("write the streaks"))?;
+        streaks = rest;
+    }
+    Ok(())
+}
+
+/// Forgets the streaks of a check.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    check: &CheckId,
+) -> Result<(), Error> {
+    let query = sqlx::query("DELETE FROM streaks WHERE check_id = ?").bind(check.as_str());
+    query.execute(connection).await.map_err(failed("forget streaks")).map(|_| ())
+}

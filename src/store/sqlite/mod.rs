@@ -1,0 +1,222 @@
+//! The store in one SQLite file, held by one process.
+//!
+//! One connection writes, a few read; readers never wait for the writer (write-ahead log). What a
+//! commit survives depends on what was decided: see [`Store::record`]. Nothing here decides
+//! anything about checks, and no file is ever replaced because it cannot be read.
+
+mod hold;
+mod incidents;
+mod memory;
+mod notifications;
+mod open;
+mod record;
+mod rows_of;
+mod runs;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::{Mutex, MutexGuard};
+
+pub use hold::Holder;
+
+use self::hold::Hold;
+use self::writer::Writer;
+use super::{
+    Backlog, DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
+    Recorded, RunFilter, RunSummary, Store,
+};
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, IncidentId, NotificationId, RunId};
+use crate::domain::incident::CheckState;
+use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::policy::Channel;
+use crate::domain::run::Report;
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    /// None when the store was opened for reading only.
+    writer: Option<Mutex<Writer>>,
+    /// Dropped last, when nothing writes any more.
+    hold: std::sync::Mutex<Option<Hold>>,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path` for this process alone; makes it if there is none, and brings it
+    /// up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] names the process that holds it; [`Error::TooNew`] and [`Error::Damaged`]
+    /// refuse a file that this version cannot trust itself with.
+    pub async fn open(path: &Path, holder: &Holder) -> Result<Self, Error> {
+        let hold = Hold::take(path, holder)?;
+        open::prepare(path).await?;
+        let mut writer = Writer::connect(path.to_owned()).await?;
+        let checks = writer.memory().await?.states.len();
+        tracing::info!(path = %path.display(), checks, "the store is open");
+        Ok(Self {
+            readers: open::readers(path),
+            writer: Some(Mutex::new(writer)),
+            hold: std::sync::Mutex::new(Some(hold)),
+        })
+    }
+
+    /// Opens the store at `path` for reading, beside a process that may hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where there is none; [`Error::TooOld`] where it would have to be brought
+    /// up to date first; otherwise as [`Self::open`].
+    pub async fn open_read_only(path: &Path) -> Result<Self, Error> {
+        open::prepare_reading(path).await?;
+        Ok(Self { readers: open::readers(path), writer: None, hold: std::sync::Mutex::new(None) })
+    }
+
+    async fn writer(&self) -> Result<MutexGuard<'_, Writer>, Error> {
+        match &self.writer {
+            Some(writer) => Ok(writer.lock().await),
+            None => Err(Error::ReadOnly),
+        }
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, Error> {
+        self.readers.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolClosed => Error::Closed,
+            other => failed("read the store")(other),
+        })
+    }
+
+    async fn snapshot(&self) -> Result<sqlx::Transaction<'static, Sqlite>, Error> {
+        self.readers.begin().await.map_err(|error| match error {
+            sqlx::Error::PoolClosed => Error::Closed,
+            other => failed("read the store")(other),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn record(
+        &self,
+        reports: &[Report],
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, Error> {
+        let mut writer = self.writer().await?;
+        let result = record::record(&mut writer, reports, judge, now).await;
+        writer.finish(result).await
+    }
+
+    async fn close_absent(
+        &self,
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Result<Vec<IncidentId>, Error> {
+        let mut writer = self.writer().await?;
+        let result = record::close_absent(&mut writer, judge, now).await;
+        writer.finish(result).await
+    }
+
+    async fn claim_due(
+        &self,
+        channel: Channel,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Notification>, Error> {
+        let mut writer = self.writer().await?;
+        let result = notifications::claim(&mut writer, channel, now, lease_until, limit).await;
+        writer.finish(result).await
+    }
+
+    async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
+        notifications::next_due(&mut *self.reader().await?, channel).await
+    }
+
+    async fn settle(
+        &self,
+        notification: NotificationId,
+        started_at: Timestamp,
+        ended_at: Timestamp,
+        attempt: &Attempt,
+        settlement: &Settlement,
+    ) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let times = (started_at, ended_at);
+        let result =
+            notifications::settle(&mut writer, notification, times, attempt, settlement).await;
+        writer.finish(result).await
+    }
+
+    async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        memory::states(&mut *self.snapshot().await?).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
+        runs::list(&mut *self.reader().await?, filter).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Report>, Error> {
+        runs::one(&mut *self.reader().await?, id).await
+    }
+
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRecord>, Error> {
+        incidents::list(&mut *self.reader().await?, filter).await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error> {
+        incidents::history(&mut *self.snapshot().await?, id).await
+    }
+
+    async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error> {
+        incidents::decisions(&mut *self.reader().await?, check, limit).await
+    }
+
+    async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error> {
+        notifications::backlog(&mut *self.snapshot().await?, since).await
+    }
+
+    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        let mut writer = self.writer().await?;
+        let result = runs::forget(&mut writer, before, limit).await;
+        writer.finish(result).await
+    }
+
+    async fn close(&self) {
+        // Readers first: while one is open, the log cannot be moved into the main file.
+        self.readers.close().await;
+        if let Some(writer) = &self.writer {
+            writer.lock().await.close().await;
+        }
+        self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
+}
+
+/// A file beside the store: its name with `ending` added.
+fn beside(store: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(store);
+    name.push(ending);
+    name.into()
+}
+
+fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |source| Error::Database { what, source }
+}
+
+/// SQLite's primary result code; the rest of an extended code only explains it.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
+#[cfg(test)]
+mod tests;

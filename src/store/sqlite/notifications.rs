@@ -1,0 +1,342 @@
+//! The outbox: notifications owed, handed out, settled.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::failed;
+use super::writer::{Durability, Writer};
+use crate::domain::Timestamp;
+use crate::domain::id::{IncidentId, NotificationId};
+use crate::domain::incident::Owed;
+use crate::domain::notice::NoticeKind;
+use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::policy::{Channel, Recipient};
+use crate::store::rows::{self, notice};
+use crate::store::{Backlog, Delivery, Error, NotificationRecord};
+
+/// Owes one message. A recovery takes the place of failures that nobody can have seen.
+pub(super) async fn owe(
+    connection: &mut SqliteConnection,
+    incident: IncidentId,
+    owed: &Owed,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Owed { recipient, notice: said } = owed;
+    if matches!(said.kind, NoticeKind::Recovered | NoticeKind::Withdrawn) {
+        supersede(&mut *connection, incident, recipient, now).await?;
+    }
+    // The recipient has heard of the incident if an earlier notice was sent, may have been, or
+    // still will be.
+    let query = sqlx::query(
+        "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
+         first_word, state, owed_at, due_at, failures, possible_repeat) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM notifications \
+         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 \
+         AND (state IN ('sent', 'owed') OR possible_repeat)), 'owed', ?7, ?7, 0, 0 \
+         WHERE true ON CONFLICT DO NOTHING",
+    )
+    .bind(incident.0)
+    .bind(recipient.channel().as_str())
+    .bind(recipient.address())
+    .bind(said.kind.as_str())
+    .bind(notice::tier(said.kind))
+    .bind(notice::notice_text(said))
+    .bind(rows::millis(now));
+    let inserted = query.execute(connection).await.map_err(failed("owe a notification"))?;
+    if inserted.rows_affected() == 0 {
+        let kind = said.kind.as_str();
+        tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
+    }
+    Ok(())
+}
+
+async fn supersede(
+    connection: &mut SqliteConnection,
+    incident: IncidentId,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "UPDATE notifications SET state = 'superseded', settled_at = ?4, \
+         reason = 'it was over before this could be sent; the recovery says both' \
+         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND kind = 'failing' \
+         AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
+    )
+    .bind(incident.0)
+    .bind(recipient.channel().as_str())
+    .bind(recipient.address())
+    .bind(rows::millis(now));
+    query.execute(connection).await.map_err(failed("supersede a notification")).map(|_| ())
+}
+
+/// A notification that is owed while no earlier one of its incident to its recipient is. Left to
+/// itself, SQLite looks for the earlier one among all that are owed, which is slow when many are.
+macro_rules! next_in_line {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND NOT EXISTS \
+             (SELECT 1 FROM notifications AS earlier INDEXED BY notifications_once \
+             WHERE earlier.incident_id = mine.incident_id \
+             AND earlier.channel = mine.channel AND earlier.address = mine.address \
+             AND earlier.state = 'owed' AND earlier.id < mine.id) ",
+            $rest
+        )
+    };
+}
+
+/// Hands out what is due.
+pub(super) async fn claim(
+    writer: &mut Writer,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Notification>, Error> {
+    let due = sqlx::query_scalar(next_in_line!(
+        "SELECT id",
+        "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 ORDER BY id LIMIT ?3"
+    ))
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(limit);
+    // Nobody else writes between this and the transaction, and most of the time nothing is due.
+    let due: Vec<i64> =
+        due.fetch_all(writer.connection().await?).await.map_err(failed("look for what is due"))?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let connection = writer.begin(Durability::Power).await?;
+    let mut claimed = Vec::with_capacity(due.len());
+    for id in due {
+        note_lost_lease(&mut *connection, id, now).await?;
+        let row: NotificationRow = sqlx::query_as(
+            "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, \
+             first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
+             WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
+             AND earlier.address = mine.address AND earlier.id < mine.id \
+             AND (earlier.state = 'sent' OR earlier.possible_repeat)) WHERE id = ?1 RETURNING *",
+        )
+        .bind(id)
+        .bind(rows::millis(now))
+        .bind(rows::millis(lease_until))
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed("lease a notification"))?;
+        claimed.push(row.read()?.notification);
+    }
+    writer.commit().await?;
+    Ok(claimed)
+}
+
+/// Whoever held a lease that ran out may have sent the message.
+async fn note_lost_lease(
+    connection: &mut SqliteConnection,
+    id: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let lost = sqlx::query(
+        "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
+         SELECT id, leased_at, ?2, 'ambiguous', \
+         'whoever was sending it stopped before its outcome was known' \
+         FROM notifications WHERE id = ?1 AND lease_until IS NOT NULL",
+    )
+    .bind(id)
+    .bind(rows::millis(now))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("note a lost lease"))?;
+    if lost.rows_affected() > 0 {
+        sqlx::query(
+            "UPDATE notifications SET possible_repeat = 1, failures = failures + 1 WHERE id = ?",
+        )
+        .bind(id)
+        .execute(connection)
+        .await
+        .map_err(failed("note a lost lease"))?;
+    }
+    Ok(())
+}
+
+/// When something becomes due.
+pub(super) async fn next_due(
+    connection: &mut SqliteConnection,
+    channel: Channel,
+) -> Result<Option<Timestamp>, Error> {
+    let due: Option<i64> = sqlx::query_scalar(next_in_line!(
+        "SELECT min(max(due_at, coalesce(lease_until, due_at)))",
+        ""
+    ))
+    .bind(channel.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(failed("look for what becomes due"))?;
+    due.map(rows::timestamp).transpose()
+}
+
+/// Records an attempt and what follows.
+pub(super) async fn settle(
+    writer: &mut Writer,
+    notification: NotificationId,
+    (started_at, ended_at): (Timestamp, Timestamp),
+    attempt: &Attempt,
+    settlement: &Settlement,
+) -> Result<(), Error> {
+    let connection = writer.begin(Durability::Power).await?;
+    sqlx::query(
+        "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
+         VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(notification.0)
+    .bind(rows::millis(started_at))
+    .bind(rows::millis(ended_at))
+    .bind(attempt.as_str())
+    .bind(attempt.detail())
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("record a delivery"))?;
+    let state = settlement.state;
+    sqlx::query(
+        "UPDATE notifications SET state = ?2, due_at = ?3, failures = ?4, possible_repeat = ?5, \
+         reason = ?6, leased_at = NULL, lease_until = NULL, \
+         settled_at = CASE WHEN ?2 = 'owed' THEN NULL ELSE ?7 END \
+         WHERE id = ?1 AND (state = 'owed' OR (?2 = 'sent' AND state <> 'sent'))",
+    )
+    .bind(notification.0)
+    .bind(state.as_str())
+    .bind(rows::millis(settlement.due_at))
+    .bind(settlement.failures)
+    .bind(settlement.possible_repeat)
+    .bind(settlement.reason.as_str())
+    .bind(rows::millis(ended_at))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("settle a notification"))?;
+    writer.commit().await
+}
+
+/// What is owed and what was given up.
+pub(super) async fn backlog(
+    connection: &mut SqliteConnection,
+    since: Timestamp,
+) -> Result<Vec<Backlog>, Error> {
+    let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT channel, count(*), min(owed_at) FROM notifications WHERE state = 'owed' \
+         GROUP BY channel",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("count what is owed"))?;
+    let given_up: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT channel, count(*) FROM notifications WHERE state = 'given_up' \
+         AND settled_at > ? GROUP BY channel",
+    )
+    .bind(rows::millis(since))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("count what was given up"))?;
+    Channel::ALL
+        .into_iter()
+        .map(|channel| {
+            let owed = owed.iter().find(|(word, ..)| word == channel.as_str());
+            let given_up = given_up.iter().find(|(word, _)| word == channel.as_str());
+            let oldest = owed.and_then(|(.., oldest)| *oldest);
+            Ok(Backlog {
+                channel,
+                owed: owed.map_or(0, |(_, count, _)| count.unsigned_abs()),
+                oldest: oldest.map(rows::timestamp).transpose()?,
+                given_up: given_up.map_or(0, |(_, count)| count.unsigned_abs()),
+            })
+        })
+        .collect()
+}
+
+/// The notifications of one incident with their deliveries. The caller brings a transaction.
+pub(super) async fn of_incident(
+    connection: &mut SqliteConnection,
+    incident: IncidentId,
+) -> Result<Vec<NotificationRecord>, Error> {
+    let notifications: Vec<NotificationRow> =
+        sqlx::query_as("SELECT * FROM notifications WHERE incident_id = ? ORDER BY id")
+            .bind(incident.0)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed("read notifications"))?;
+    let attempts: Vec<DeliveryRow> = sqlx::query_as(
+        "SELECT deliveries.* FROM deliveries JOIN notifications \
+         ON notifications.id = notification_id WHERE incident_id = ? ORDER BY deliveries.id",
+    )
+    .bind(incident.0)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read deliveries"))?;
+    let mut deliveries: HashMap<i64, Vec<Delivery>> = HashMap::new();
+    for row in attempts {
+        deliveries.entry(row.notification_id).or_default().push(row.read()?);
+    }
+    let whole = |row: NotificationRow| {
+        let deliveries = deliveries.remove(&row.id).unwrap_or_default();
+        Ok(NotificationRecord { deliveries, ..row.read()? })
+    };
+    notifications.into_iter().map(whole).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct NotificationRow {
+    id: i64,
+    incident_id: i64,
+    channel: String,
+    address: String,
+    notice: String,
+    first_word: bool,
+    state: String,
+    owed_at: i64,
+    due_at: i64,
+    failures: u32,
+    possible_repeat: bool,
+    reason: Option<String>,
+}
+
+impl NotificationRow {
+    /// Reads all but the deliveries.
+    fn read(self) -> Result<NotificationRecord, Error> {
+        let state: NotificationState = rows::notification_state(&self.state)?;
+        Ok(NotificationRecord {
+            notification: Notification {
+                id: NotificationId(self.id),
+                incident: IncidentId(self.incident_id),
+                recipient: rows::recipient(&self.channel, self.address)?,
+                notice: notice::notice(&self.notice)?,
+                first_word: self.first_word,
+                owed_at: rows::timestamp(self.owed_at)?,
+                failures: self.failures,
+                possible_repeat: self.possible_repeat,
+            },
+            state,
+            due_at: rows::timestamp(self.due_at)?,
+            reason: self.reason,
+            deliveries: Vec::new(),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct DeliveryRow {
+    notification_id: i64,
+    started_at: i64,
+    ended_at: i64,
+    outcome: String,
+    detail: String,
+}
+
+impl DeliveryRow {
+    fn read(self) -> Result<Delivery, Error> {
+        Ok(Delivery {
+            started_at: rows::timestamp(self.started_at)?,
+            ended_at: rows::timestamp(self.ended_at)?,
+            outcome: self.outcome,
+            detail: self.detail,
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs: written in bulk, listed without their traces, forgotten by age.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite};
+use uuid::Uuid;
+
+use super::failed;
+use super::rows_of::RowsOf;
+use super::writer::{Durability, Writer};
+use crate::domain::Timestamp;
+use crate::domain::id::RunId;
+use crate::domain::run::{Outcome, Report};
+use crate::domain::slot::Slot;
+use crate::store::rows::{self, trace};
+use crate::store::{Error, RunFilter, RunSummary};
+
+/// The columns of a run, in the order of [`bind`].
+pub(super) const COLUMNS: usize = 10;
+
+/// The beginning of every statement that writes runs.
+pub(super) const INSERT: &str = "INSERT INTO runs (id, check_id, region, slot_at, started_at, \
+     recorded_at, duration, outcome, failure, trace) VALUES";
+
+static WRITE: LazyLock<RowsOf> = LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, ""));
+
+/// Binds the columns of one run.
+pub(super) fn bind<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    (id, report): (RunId, &Report),
+    now: Timestamp,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(id.0)
+        .bind(report.slot.check.as_str())
+        .bind(report.slot.region.as_str())
+        .bind(rows::millis(report.slot.at))
+        .bind(rows::millis(report.started_at))
+        .bind(rows::millis(now))
+        .bind(rows::micros(report.duration))
+        .bind(report.outcome().as_str())
+        .bind(report.failure.as_ref().map(trace::failure_text))
+        .bind(trace::trace_text(&report.trace))
+}
+
+/// Writes runs that are not there yet.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    mut runs: &[(RunId, &Report)],
+    now: Timestamp,
+) -> Result<(), Error> {
+    while !runs.is_empty() {
+        let (some, rest, text) = WRITE.split(runs);
+        let query = some.iter().fold(sqlx::query(text), |query, run| bind(query, *run, now));
+        query.execute(&mut *connection).await.map_err(failed("write the runs"))?;
+        runs = rest;
+    }
+    Ok(())
+}
+
+/// Which of `ids` are stored.
+pub(super) async fn known(
+    connection: &mut SqliteConnection,
+    ids: &[RunId],
+) -> Result<HashSet<RunId>, Error> {
+    let mut known = HashSet::new();
+    for some in ids.chunks(500) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM runs WHERE id IN (");
+        let mut list = query.separated(", ");
+        for id in some {
+            list.push_bind(id.0);
+        }
+        query.push(")");
+        let found: Vec<Uuid> = query
+            .build_query_scalar()
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed("look for runs"))?;
+        known.extend(found.into_iter().map(RunId));
+    }
+    Ok(known)
+}
+
+/// Lists runs, the latest first.
+pub(super) async fn list(
+    connection: &mut SqliteConnection,
+    filter: &RunFilter,
+) -> Result<Vec<RunSummary>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT id, check_id, region, slot_at, started_at, duration, outcome, failure FROM runs \
+         WHERE true",
+    );
+    if let Some(check) = &filter.check {
+        query.push(" AND check_id = ").push_bind(check.as_str());
+    }
+    if let Some(region) = &filter.region {
+        query.push(" AND region = ").push_bind(region.as_str());
+    }
+    if let Some(outcome) = filter.outcome {
+        if outcome != Outcome::Passed {
+            // Says the same again in the words of the index over the few that did not pass.
+            query.push(" AND outcome <> 'passed'");
+        }
+        query.push(" AND outcome = ").push_bind(outcome.as_str());
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND slot_at < ").push_bind(rows::millis(before));
+    }
+    // Both orders are the same, since ids begin with the slot's time; naming the column of the
+    // index that the filter can use saves sorting.
+    let by_slot =
+        filter.check.is_some() || filter.outcome.is_some_and(|outcome| outcome != Outcome::Passed);
+    query.push(if by_slot { " ORDER BY slot_at DESC, id DESC" } else { " ORDER BY id DESC" });
+    query.push(" LIMIT ").push_bind(filter.limit);
+    let found: Vec<SummaryRow> =
+        query.build_query_as().fetch_all(connection).await.map_err(failed("list runs"))?;
+    found.into_iter().map(SummaryRow::read).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct SummaryRow {
+    id: Uuid,
+    check_id: String,
+    region: String,
+    slot_at: i64,
+    started_at: i64,
+    duration: i64,
+    outcome: String,
+    failure: Option<String>,
+}
+
+impl SummaryRow {
+    fn read(self) -> Result<RunSummary, Error> {
+        Ok(RunSummary {
+            id: RunId(self.id),
+            slot: Slot {
+                check: rows::check_id(&self.check_id)?,
+                region: rows::region(&self.region)?,
+                at: rows::timestamp(self.slot_at)?,
+            },
+            started_at: rows::timestamp(self.started_at)?,
+            duration: rows::duration(self.duration)?,
+            outcome: rows::outcome(&self.outcome)?,
+            failure: self.failure.as_deref().map(trace::failure).transpose()?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RunRow {
+    #[sqlx(flatten)]
+    summary: SummaryRow,
+    trace: Option<String>,
+}
+
+/// One run with its trace.
+pub(super) async fn one(
+    connection: &mut SqliteConnection,
+    id: RunId,
+) -> Result<Option<Report>, Error> {
+    let found: Option<RunRow> = sqlx::query_as("SELECT * FROM runs WHERE id = ?")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read a run"))?;
+    let Some(row) = found else { return Ok(None) };
+    let trace = trace::trace(row.trace.as_deref())?;
+    let RunSummary { slot, started_at, duration, failure, .. } = row.summary.read()?;
+    Ok(Some(Report { slot, started_at, duration, failure, trace }))
+}
+
+/// Forgets old runs that no incident refers to, and old decisions about no incident.
+pub(super) async fn forget(
+    writer: &mut Writer,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, Error> {
+    let connection = writer.begin(Durability::Process).await?;
+    let forgotten = sqlx::query(
+        "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE id < ?1 AND NOT EXISTS \
+         (SELECT 1 FROM decisions WHERE run_id = runs.id AND incident_id IS NOT NULL) \
+         ORDER BY id LIMIT ?2)",
+    )
+    .bind(first_id_at(before))
+    .bind(limit)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("forget runs"))?;
+    sqlx::query(
+        "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions \
+         WHERE incident_id IS NULL AND at < ?1 ORDER BY at LIMIT ?2)",
+    )
+    .bind(rows::millis(before))
+    .bind(limit)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("forget decisions"))?;
+    writer.commit().await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// The id before which all slots before `at` lie: ids begin with the slot's milliseconds.
+fn first_id_at(at: Timestamp) -> Uuid {
+    let millis = u64::try_from(rows::millis(at)).unwrap_or(0);
+    Uuid::from_u128(u128::from(millis) << 80)
+}

@@ -1,0 +1,63 @@
+//! The store: one suite that every backend passes, and what is particular to one.
+//!
+//! To add a test: write `async fn name(store: &dyn Store)` in the file of its topic and name it in
+//! the list below; it then runs on every backend.
+
+mod crash;
+mod outbox;
+mod reading;
+mod recording;
+mod scene;
+mod sqlite;
+
+/// Runs each test of the contract on a fresh store of each backend.
+macro_rules! on_every_backend {
+    ($($topic:ident { $($name:ident)* })*) => {
+        mod on_sqlite {
+            $(mod $topic {
+                $(#[tokio::test]
+                async fn $name() {
+                    let fresh = crate::store::sqlite::Fresh::new().await;
+                    crate::store::$topic::$name(&fresh.store).await;
+                    fresh.close().await;
+                })*
+            })*
+        }
+    };
+}
+
+on_every_backend! {
+    recording {
+        a_run_is_stored_once
+        a_run_of_a_forgotten_streak_is_still_stored_once
+        a_run_that_was_counted_out_of_order_is_still_stored_once
+        a_run_comes_back_whole
+        a_result_its_decision_and_its_messages_are_one
+        nothing_is_recorded_of_nothing
+        batches_decide_as_single_results_do
+        a_check_that_is_gone_has_its_incident_closed
+        results_of_a_check_that_is_gone_decide_nothing
+    }
+    outbox {
+        what_is_claimed_is_leased
+        a_lost_lease_is_a_possible_repeat
+        one_recipient_is_told_in_order
+        channels_have_lanes_of_their_own
+        a_retry_is_due_when_it_says
+        an_acceptance_always_counts
+        a_recovery_takes_the_place_of_what_was_not_sent
+        a_recovery_waits_for_what_is_being_sent
+        a_recovery_after_a_sent_failure_is_not_the_first_word
+        a_recovery_after_a_failure_that_was_given_up_is_the_first_word
+        a_further_tier_is_not_the_first_word
+        the_backlog_counts_by_channel
+    }
+    reading {
+        runs_are_filtered_and_the_latest_come_first
+        incidents_are_filtered_and_the_latest_come_first
+        decisions_say_why_nobody_was_told
+        states_come_back_as_they_were_decided
+        old_runs_are_forgotten_but_not_those_of_incidents
+        what_is_not_there_is_none
+    }
+}

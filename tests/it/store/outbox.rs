@@ -1,0 +1,217 @@
+//! Messages out: handed out once, in order, and never lost.
+
+use tripline::domain::notification::{Attempt, NotificationState as State};
+use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
+use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::store::{Backlog, Store};
+
+use super::scene::{
+    accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds, states,
+    tell, tell_one,
+};
+
+pub(super) async fn what_is_claimed_is_leased(store: &dyn Store) {
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), None);
+    tell(store, 1, &[Failed]).await;
+    let owed_at = at(1) + seconds(1);
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), Some(owed_at));
+    assert!(claim(store, Channel::Slack, at(1)).await.is_empty(), "it is not due yet");
+    let claimed = claim(store, Channel::Slack, owed_at).await;
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].recipient, Recipient::Slack("#p2".into()));
+    assert!(claimed[0].first_word && !claimed[0].possible_repeat);
+    let end = owed_at + seconds(15);
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), Some(end));
+    assert!(claim(store, Channel::Slack, end - seconds(1)).await.is_empty());
+    attempt(store, &claimed[0], owed_at, &accepted()).await;
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), None);
+    assert!(claim(store, Channel::Slack, end).await.is_empty());
+    let record = &history(store, 1).await.notifications[0];
+    assert_eq!(record.state, State::Sent);
+    assert_eq!(record.deliveries.len(), 1);
+    let delivery = &record.deliveries[0];
+    assert_eq!((delivery.outcome.as_str(), delivery.detail.as_str()), ("accepted", "C1/17"));
+    assert_eq!((delivery.started_at, delivery.ended_at), (owed_at, owed_at + seconds(1)));
+}
+
+pub(super) async fn a_lost_lease_is_a_possible_repeat(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let first = claim(store, Channel::Slack, at(2)).await;
+    let again = claim(store, Channel::Slack, at(2) + seconds(15)).await;
+    assert_eq!(first[0].id, again[0].id);
+    assert_eq!((first[0].possible_repeat, again[0].possible_repeat), (false, true));
+    assert!(again[0].first_word, "that it may be a repeat says nothing of others before it");
+    let record = &history(store, 1).await.notifications[0];
+    let lost = &record.deliveries[0];
+    assert_eq!((lost.outcome.as_str(), lost.started_at), ("ambiguous", at(2)));
+    attempt(store, &again[0], at(3), &accepted()).await;
+    assert_eq!(states(store, 1).await, [State::Sent]);
+}
+
+pub(super) async fn one_recipient_is_told_in_order(store: &dyn Store) {
+    let tier =
+        |failures_in_a_row| Tier { failures_in_a_row, notify: vec![Target::Slack("#p2".into())] };
+    let policy = Policy { tiers: vec![tier(1), tier(2)], ..Policy::built_in(None) };
+    let rules = rules_with(policy, &["login"]);
+    let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];
+    store.record(&both, &rules, at(2)).await.expect("recorded");
+    let first = claim(store, Channel::Slack, at(3)).await;
+    assert_eq!(first.len(), 1, "the second waits for the first");
+    assert!(claim(store, Channel::Slack, at(3)).await.is_empty());
+    let retry = Attempt::Retry { reason: "429".into(), after: Some(seconds(60)) };
+    attempt(store, &first[0], at(3), &retry).await;
+    assert!(claim(store, Channel::Slack, at(4)).await.is_empty());
+    let first = claim(store, Channel::Slack, at(6)).await;
+    attempt(store, &first[0], at(6), &accepted()).await;
+    let second = claim(store, Channel::Slack, at(7)).await;
+    assert_eq!(second.len(), 1);
+    assert!(second[0].id > first[0].id);
+}
+
+pub(super) async fn channels_have_lanes_of_their_own(store: &dyn Store) {
+    tell(store, 1, &[Failed, Failed]).await;
+    tell_one(store, &report("search", "eu", 1, Failed)).await;
+    let slack = claim(store, Channel::Slack, at(3)).await;
+    assert_eq!(slack.len(), 3);
+    assert!(slack.is_sorted_by_key(|notification| notification.id));
+    let one = store.claim_due(Channel::Sms, at(3), at(4), 1).await.expect("claimed");
+    assert_eq!(one.len(), 1);
+    let rest = claim(store, Channel::Sms, at(3)).await;
+    assert_eq!(rest.len(), 1);
+    assert_ne!(one[0].recipient, rest[0].recipient);
+}
+
+pub(super) async fn a_retry_is_due_when_it_says(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let claimed = claim(store, Channel::Slack, at(2)).await;
+    let lost = Attempt::Ambiguous { reason: "timed out".into() };
+    let settlement = attempt(store, &claimed[0], at(2), &lost).await;
+    let due = store.next_due(Channel::Slack).await.expect("read").expect("still owed");
+    assert_eq!(due, settlement.due_at);
+    assert!(claim(store, Channel::Slack, due - seconds(1)).await.is_empty());
+    let again = claim(store, Channel::Slack, due).await;
+    assert_eq!((again[0].failures, again[0].possible_repeat), (1, true));
+    let record = &history(store, 1).await.notifications[0];
+    assert_eq!(record.reason.as_deref(), Some(settlement.reason.as_str()));
+    assert_eq!(record.deliveries.len(), 1, "a settled attempt is no lost lease");
+}
+
+pub(super) async fn an_acceptance_always_counts(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let slow = claim(store, Channel::Slack, at(2)).await;
+    let other = claim(store, Channel::Slack, at(3)).await;
+    attempt(store, &other[0], at(3), &refused()).await;
+    assert_eq!(states(store, 1).await, [State::GivenUp]);
+    attempt(store, &slow[0], at(3), &accepted()).await;
+    assert_eq!(states(store, 1).await, [State::Sent]);
+    attempt(store, &other[0], at(4), &refused()).await;
+    assert_eq!(states(store, 1).await, [State::Sent]);
+    assert_eq!(history(store, 1).await.notifications[0].deliveries.len(), 4);
+}
+
+pub(super) async fn a_recovery_takes_the_place_of_what_was_not_sent(store: &dyn Store) {
+    tell(store, 1, &[Failed, Passed]).await;
+    assert_eq!(
+        outbox(store, 1).await,
+        ["slack:#p2 failing superseded", "slack:#p2 recovered owed"]
+    );
+    let claimed = claim(store, Channel::Slack, at(3)).await;
+    assert_eq!(claimed.len(), 1);
+    assert!(claimed[0].first_word, "so that it says both");
+    let superseded = &history(store, 1).await.notifications[0];
+    assert!(superseded.reason.as_ref().is_some_and(|reason| reason.contains("says both")));
+}
+
+pub(super) async fn a_recovery_waits_for_what_is_being_sent(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let sending = claim(store, Channel::Slack, at(2)).await;
+    tell(store, 2, &[Passed]).await;
+    assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed", "slack:#p2 recovered owed"]);
+    assert!(claim(store, Channel::Slack, at(2) + seconds(2)).await.is_empty());
+    attempt(store, &sending[0], at(2), &accepted()).await;
+    let recovery = claim(store, Channel::Slack, at(2) + seconds(2)).await;
+    assert_eq!((recovery.len(), recovery[0].first_word), (1, false));
+}
+
+pub(super) async fn a_recovery_after_a_sent_failure_is_not_the_first_word(store: &dyn Store) {
+    tell(store, 1, &[Failed, Failed]).await;
+    for notification in claim(store, Channel::Slack, at(3)).await {
+        attempt(store, &notification, at(3), &accepted()).await;
+    }
+    // One SMS may have arrived, the other was not tried.
+    let sms = store.claim_due(Channel::Sms, at(3), at(4), 1).await.expect("claimed");
+    attempt(store, &sms[0], at(3), &Attempt::Ambiguous { reason: "timed out".into() }).await;
+    tell(store, 5, &[Passed]).await;
+    assert_eq!(
+        outbox(store, 1).await,
+        [
+            "slack:#p2 failing sent",
+            "slack:#p1 failing sent",
+            "sms:ana failing owed",
+            "sms:bo failing superseded",
+            "slack:#p1 recovered owed",
+            "slack:#p2 recovered owed",
+            "sms:ana recovered owed",
+            "sms:bo recovered owed",
+        ]
+    );
+    for notification in claim(store, Channel::Slack, at(6)).await {
+        assert!(!notification.first_word);
+    }
+    let sms = claim(store, Channel::Sms, at(6)).await;
+    let words: Vec<String> = sms
+        .iter()
+        .map(|it| format!("{} {} {}", it.recipient, it.notice.kind.as_str(), it.first_word))
+        .collect();
+    assert_eq!(words, ["sms:ana failing true", "sms:bo recovered true"]);
+}
+
+pub(super) async fn a_recovery_after_a_failure_that_was_given_up_is_the_first_word(
+    store: &dyn Store,
+) {
+    tell(store, 1, &[Failed]).await;
+    let sending = claim(store, Channel::Slack, at(2)).await;
+    tell(store, 2, &[Passed]).await;
+    attempt(store, &sending[0], at(2), &refused()).await;
+    let recovery = claim(store, Channel::Slack, at(3)).await;
+    assert!(recovery[0].first_word, "nobody heard of it, and that was not known when it was owed");
+}
+
+pub(super) async fn a_further_tier_is_not_the_first_word(store: &dyn Store) {
+    let tier = |failures_in_a_row, target: &str| Tier {
+        failures_in_a_row,
+        notify: vec![Target::Slack(target.into()), Target::Slack("#all".into())],
+    };
+    let policy = Policy { tiers: vec![tier(1, "#p2"), tier(2, "#p1")], ..Policy::built_in(None) };
+    let rules = rules_with(policy, &["login"]);
+    let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];
+    store.record(&both, &rules, at(2)).await.expect("recorded");
+    let records = history(store, 1).await.notifications;
+    let words: Vec<(String, bool)> = records
+        .iter()
+        .map(|it| (it.notification.recipient.to_string(), it.notification.first_word))
+        .collect();
+    let expected =
+        [("slack:#p2", true), ("slack:#all", true), ("slack:#p1", true), ("slack:#all", false)];
+    assert_eq!(words, expected.map(|(name, first)| (name.to_owned(), first)));
+}
+
+pub(super) async fn the_backlog_counts_by_channel(store: &dyn Store) {
+    tell(store, 1, &[Failed, Failed]).await;
+    let slack = claim(store, Channel::Slack, at(3)).await;
+    attempt(store, &slack[0], at(3), &refused()).await;
+    let given_up_at = at(3) + seconds(1);
+    let backlog = |channel, owed, given_up| Backlog {
+        channel,
+        owed,
+        oldest: Some(at(2) + seconds(1)),
+        given_up,
+    };
+    let before = store.backlog(given_up_at - seconds(1)).await.expect("read");
+    assert_eq!(before, [backlog(Channel::Slack, 1, 1), backlog(Channel::Sms, 2, 0)]);
+    let after = store.backlog(given_up_at).await.expect("read");
+    assert_eq!(after, [backlog(Channel::Slack, 1, 0), backlog(Channel::Sms, 2, 0)]);
+    attempt(store, &slack[1], at(3), &accepted()).await;
+    let empty = Backlog { channel: Channel::Slack, owed: 0, oldest: None, given_up: 0 };
+    assert_eq!(store.backlog(given_up_at).await.expect("read")[0], empty);
+}

@@ -1,0 +1,211 @@
+//! What is particular to SQLite: one file, one process, and files that are refused.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tempfile::TempDir;
+use tripline::domain::policy::Channel;
+use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::store::sqlite::{Holder, SqliteStore};
+use tripline::store::{Error, RunFilter, Store};
+
+use super::scene::{at, claim, history, report, rules, tell, tell_one};
+
+/// A new store in a folder of its own.
+pub(super) struct Fresh {
+    pub(super) store: SqliteStore,
+    folder: TempDir,
+}
+
+impl Fresh {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = open(&folder).await.expect("a new store");
+        Self { store, folder }
+    }
+
+    pub(super) async fn close(self) -> TempDir {
+        self.store.close().await;
+        self.folder
+    }
+}
+
+fn path(folder: &TempDir) -> PathBuf {
+    folder.path().join("tripline.db")
+}
+
+pub(super) fn holder() -> Holder {
+    Holder { command: "tripline up".into(), since: at(0) }
+}
+
+async fn open(folder: &TempDir) -> Result<SqliteStore, Error> {
+    SqliteStore::open(&path(folder), &holder()).await
+}
+
+/// Runs a statement behind the store's back.
+async fn execute(folder: &TempDir, statement: &str) {
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(path(folder)).create_if_missing(true);
+    let mut connection = options.connect().await.expect("connected");
+    let statement = AssertSqlSafe(statement.to_owned());
+    sqlx::raw_sql(statement).execute(&mut connection).await.expect("executed");
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn what_was_recorded_survives_closing() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Passed, Failed]).await;
+    let (states, incident) =
+        (fresh.store.check_states().await.expect("read"), history(&fresh.store, 1).await);
+    let folder = fresh.close().await;
+    assert!(!folder.path().join("tripline.db-wal").exists(), "the log is in the main file");
+    let store = open(&folder).await.expect("opened again");
+    assert_eq!(store.check_states().await.expect("read"), states);
+    assert_eq!(history(&store, 1).await, incident);
+    let next = tell(&store, 3, &[Failed]).await;
+    assert_eq!(next[0].transition.owed.len(), 3, "the second failure in a row");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_told_who_holds_the_store() {
+    let fresh = Fresh::new().await;
+    let refused = open(&fresh.folder).await.expect_err("it is held");
+    let words = refused.to_string();
+    let us = format!("in use by process {} (tripline up on ", std::process::id());
+    assert!(words.contains(&us), "{words}");
+    assert!(words.contains("since 2026-11-21 03:00:00 UTC"), "{words}");
+    let folder = fresh.close().await;
+    let store = open(&folder).await.expect("the hold ended with the store");
+    drop(store);
+    open(&folder).await.expect("or with its owner").close().await;
+}
+
+#[tokio::test]
+async fn a_reader_reads_beside_the_holder_and_changes_nothing() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Failed]).await;
+    let reader = SqliteStore::open_read_only(&path(&fresh.folder)).await.expect("opened");
+    assert_eq!(history(&reader, 1).await, history(&fresh.store, 1).await);
+    tell(&fresh.store, 2, &[Failed]).await;
+    assert_eq!(history(&reader, 1).await.notifications.len(), 4);
+    let one = [report("login", "eu", 3, Passed)];
+    let refused = reader.record(&one, &rules(), at(3)).await;
+    assert!(matches!(refused, Err(Error::ReadOnly)));
+    let refused = reader.claim_due(Channel::Slack, at(3), at(4), 1).await;
+    assert!(matches!(refused, Err(Error::ReadOnly)));
+    reader.close().await;
+    assert_eq!(claim(&fresh.store, Channel::Slack, at(4)).await.len(), 2);
+    fresh.close().await;
+}
+
+#[tokio::test]
+async fn a_reader_needs_no_holder() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Failed]).await;
+    let folder = fresh.close().await;
+    let reader = SqliteStore::open_read_only(&path(&folder)).await.expect("opened");
+    assert_eq!(history(&reader, 1).await.notifications.len(), 1);
+    reader.close().await;
+    let nowhere = tempfile::tempdir().expect("a temporary folder");
+    let missing = SqliteStore::open_read_only(&path(&nowhere)).await.expect_err("no store");
+    assert!(matches!(missing, Error::Missing { .. }));
+    assert!(!path(&nowhere).exists());
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let fresh = Fresh::new().await;
+    fresh.store.close().await;
+    let one = [report("login", "eu", 3, Passed)];
+    assert!(matches!(fresh.store.record(&one, &rules(), at(3)).await, Err(Error::Closed)));
+    assert!(matches!(fresh.store.runs(&RunFilter::default()).await, Err(Error::Closed)));
+    fresh.store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_of_a_later_version_is_refused() {
+    let folder = Fresh::new().await.close().await;
+    let later = "INSERT INTO _sqlx_migrations VALUES (9999, 'later', '2030-01-01', 1, x'00', 0)";
+    execute(&folder, later).await;
+    let before = fs::read(path(&folder)).expect("the file");
+    assert!(matches!(open(&folder).await, Err(Error::TooNew)));
+    let reader = SqliteStore::open_read_only(&path(&folder)).await;
+    assert!(matches!(reader, Err(Error::TooNew)));
+    assert!(fs::read(path(&folder)).expect("the file") == before, "it was not touched");
+}
+
+#[tokio::test]
+async fn a_reader_does_not_bring_a_store_up_to_date() {
+    let folder = Fresh::new().await.close().await;
+    execute(&folder, "DELETE FROM _sqlx_migrations").await;
+    let reader = SqliteStore::open_read_only(&path(&folder)).await;
+    assert!(matches!(reader, Err(Error::TooOld)));
+}
+
+/// Makes sure that what stands at the store's place is refused and left as it is.
+async fn refused_as_damaged(folder: &TempDir, reason: &str) {
+    let before = fs::read(path(folder)).ok();
+    let error = open(folder).await.expect_err("it is damaged");
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains(reason), "{error}");
+    assert!(fs::read(path(folder)).ok() == before, "it was not touched");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(path(&folder), "just some text, longer than a header would be".repeat(9))
+        .expect("written");
+    refused_as_damaged(&folder, "not a database").await;
+}
+
+#[tokio::test]
+async fn an_empty_file_is_refused() {
+    let folder = Fresh::new().await.close().await;
+    fs::write(path(&folder), "").expect("truncated");
+    refused_as_damaged(&folder, "is empty").await;
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    execute(&folder, "CREATE TABLE theirs (x)").await;
+    refused_as_damaged(&folder, "another program").await;
+}
+
+#[tokio::test]
+async fn a_truncated_file_is_refused() {
+    let fresh = Fresh::new().await;
+    for slot in 0..50 {
+        tell_one(&fresh.store, &report("login", "eu", slot, Passed)).await;
+    }
+    let folder = fresh.close().await;
+    let whole = fs::read(path(&folder)).expect("the file");
+    fs::write(path(&folder), &whole[..whole.len() / 2]).expect("truncated");
+    refused_as_damaged(&folder, "").await;
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_found_at_opening() {
+    let fresh = Fresh::new().await;
+    for slot in 0..50 {
+        tell_one(&fresh.store, &report("login", "eu", slot, Passed)).await;
+    }
+    let folder = fresh.close().await;
+    let mut whole = fs::read(path(&folder)).expect("the file");
+    let last = whole.len() - 4096 * 3;
+    whole[last..].fill(0x5a);
+    fs::write(path(&folder), &whole).expect("damaged");
+    refused_as_damaged(&folder, "").await;
+}
+
+#[tokio::test]
+async fn a_log_without_its_file_is_not_a_new_store() {
+    let folder = Fresh::new().await.close().await;
+    fs::remove_file(path(&folder)).expect("removed");
+    fs::write(folder.path().join("tripline.db-wal"), [1; 64]).expect("written");
+    refused_as_damaged(&folder, "its log is still there").await;
+}
