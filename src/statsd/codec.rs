@@ -1,5 +1,5 @@
 //! The statsd line format, as far as we write it: counters, timers and gauges, with labels as parts
-//! of the name or as DogStatsD tags.
+//! of the name or as `DogStatsD` tags.
 //!
 //! Pure. Whatever the names and values hold, a line has one metric and no line breaks or separators
 //! but our own: names come from scripts and must not be able to write metrics of others.

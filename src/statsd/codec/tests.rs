@@ -14,7 +14,7 @@ fn check(style: Style, name: &[&str], labels: &[(&str, &str)], value: Value, exp
     assert_eq!(written(&Encoder::new("t", style), &metric), expected, "{metric:?}");
 }
 
-/// Whether `line` is one metric by the grammar of statsd, and of DogStatsD where it has tags.
+/// Whether `line` is one metric by the grammar of statsd, and of `DogStatsD` where it has tags.
 pub(in crate::statsd) fn is_metric(line: &str) -> bool {
     let name = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*";
     let tag = r"[^|:#,\s]+:[^|:#,\s]+";

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 
 /// Longer than any test needs.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 async fn daemon(address: &str) -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind(address).await.expect("loopback can be bound");

@@ -10,7 +10,7 @@ use crate::statsd::packet::MAX;
 use crate::statsd::route::tests::answers;
 
 /// Longer than any test needs.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 fn options(send_to: &impl ToString) -> Options {
     Options { send_to: send_to.to_string(), prefix: "t".into(), tags: Style::Plain }
