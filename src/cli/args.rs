@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::log::Format;
+use crate::app::demo_site::Fault;
+use crate::config::duration;
 
 /// The exit codes as the help shows them; a test holds that they are those of [`super::exit::Exit`].
 const EXIT_CODES: &str = "\
@@ -40,6 +43,10 @@ pub struct Global {
     /// The project folder
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     pub project: PathBuf,
+
+    /// Look secrets up in this file too: lines of NAME=value; the environment goes first
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
 
     /// How much Tripline says about itself
     ///
@@ -91,6 +98,10 @@ pub struct Validate {
     /// Print the mistakes as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Let secrets be missing, as on a machine that only looks at the project
+    #[arg(long)]
+    pub without_secrets: bool,
 }
 
 /// Arguments of `tripline test`.
@@ -127,6 +138,42 @@ pub struct Demo {
     /// Where the API listens; a free port if not given
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+
+    /// Break the shop after this time, such as `20s`, mend it, and end when it has recovered
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub break_after: Option<Duration>,
+
+    /// How long it stays broken
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
+    pub mend_after: Duration,
+
+    /// How it breaks
+    #[arg(long, value_name = "FAULT", value_enum, default_value = "server-error")]
+    pub fault: DemoFault,
+}
+
+/// How the demo's shop breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DemoFault {
+    /// It refuses connections
+    Down,
+    /// It takes five seconds for each answer
+    Slow,
+    /// It shows another page after the sign-in, with status 200
+    WrongPage,
+    /// It answers with status 503
+    ServerError,
+}
+
+impl From<DemoFault> for Fault {
+    fn from(fault: DemoFault) -> Self {
+        match fault {
+            DemoFault::Down => Self::Down,
+            DemoFault::Slow => Self::Slow(Duration::from_secs(5)),
+            DemoFault::WrongPage => Self::WrongPage,
+            DemoFault::ServerError => Self::ServerError,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +200,8 @@ mod tests {
         insta::assert_snapshot!(help(&[]));
         insta::assert_snapshot!(help(&["test"]));
         insta::assert_snapshot!(help(&["up"]));
+        insta::assert_snapshot!(help(&["validate"]));
+        insta::assert_snapshot!(help(&["demo"]));
     }
 
     #[test]
@@ -160,6 +209,24 @@ mod tests {
         let named: Vec<String> =
             Exit::ALL.iter().map(|exit| format!("  {}  {}", exit.code(), exit.meaning())).collect();
         assert_eq!(EXIT_CODES.lines().skip(1).collect::<Vec<_>>(), named);
+    }
+
+    #[test]
+    fn the_demo_breaks_when_and_how_it_is_told() {
+        let demo = |words: &str| {
+            let line = format!("tripline demo {words}");
+            let arguments = Arguments::try_parse_from(line.split_whitespace())?;
+            let Command::Demo(demo) = arguments.command else { panic!("another command") };
+            Ok::<_, clap::Error>(demo)
+        };
+        let unasked = demo("").expect("a good line");
+        assert_eq!((unasked.break_after, unasked.fault), (None, DemoFault::ServerError));
+        assert_eq!(unasked.mend_after, Duration::from_secs(15));
+        let asked = demo("--break-after 1m30s --fault wrong-page").expect("a good line");
+        assert_eq!(asked.break_after, Some(Duration::from_secs(90)));
+        assert_eq!(Fault::from(asked.fault), Fault::WrongPage);
+        let error = demo("--break-after 20").expect_err("no unit").to_string();
+        assert!(error.contains("`20` has no unit"), "{error}");
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub fn report(laid: &Laid, folder: &Path, out: &mut dyn Write) -> io::Result<()>
     if !here {
         writeln!(out, "  cd {}", folder.display())?;
     }
-    writeln!(out, "  tripline run example   # run the example check once")?;
+    writeln!(out, "  tripline test          # run the checks here and now")?;
     writeln!(out, "  tripline up            # watch from now on")
 }
 

@@ -4,6 +4,7 @@ mod architecture;
 mod configuration;
 mod dashboard;
 mod django;
+mod editor;
 mod escalation;
 mod hostile;
 mod net;
