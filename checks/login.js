@@ -1,6 +1,6 @@
 // Signs in the way a customer does, looks at the dashboard, and signs out again.
 //
-// Try it:           tripline run checks/login.js
+// Try it:           tripline test checks/login.js
 // Its secret:       LOGIN_PASSWORD, the password of an account made for this check
 
 import { expect, metric, step } from "tripline";

@@ -1,34 +1,104 @@
 /**
- * The script API of Tripline.
+ * The script API of Tripline, for editors.
  *
  * A check is an ES module with `options` and a default function. It runs in a sealed process: no
  * files, no sockets, no `process`, no `require`. What it needs from outside it asks for with the
- * functions below. `jsconfig.json` maps the module "tripline" to this file.
+ * functions below. A check that is only one request has a `url` in its options and no function.
+ *
+ * Editors find this file by `jsconfig.json`.
  */
 declare module "tripline" {
-  /** What a check says about itself. Exported as `options`. */
+  /**
+   * What a check says about itself. Exported as `options`: `{ name: "Sign in", every: "30s" }`.
+   *
+   * Durations are whole numbers with units, longer units first: `"30s"`, `"1m30s"`, `"500ms"`.
+   * `tripline validate` says what is wrong.
+   */
   export interface Options {
-    /** What people read in messages. The file's name when left out. */
+    /** What people read in messages: one line. The id of the check when left out. */
     name?: string;
-    /** How often to run: `"30s"`, `"5m"`, `"1h"`. Either this or `cron`. */
+    /**
+     * How often it runs: `"30s"`, `"5m"`; `"1s"` to `"7d"`. Either this or `cron`; when both are
+     * left out, `every` of `[defaults]` in `tripline.toml`, which is a minute if nobody changed it.
+     */
     every?: string;
-    /** When to run, in five or six fields: `"0 6 * * 1-5"`. */
+    /**
+     * When it runs, in the five fields of crontab(5) (minute, hour, day of month, month, day of
+     * week): `"0 6 * * MON-FRI"`; or `"@hourly"`, `"@daily"`, `"@weekly"`, `"@monthly"`,
+     * `"@yearly"`.
+     */
     cron?: string;
-    /** The time zone of `cron`: `"Europe/Berlin"`. UTC when left out. */
+    /** The time zone of `cron`, by its IANA name: `"Europe/Berlin"`. `"UTC"` when left out. */
     timezone?: string;
-    /** Where to run. Every region when left out. */
+    /**
+     * The regions it runs in, by the names that `tripline.toml` declares. Those of `[defaults]` when
+     * left out, or else the one region of the agent.
+     */
     regions?: string[];
-    /** How long a run may take: `"20s"`. */
+    /**
+     * How long a run may take: `"20s"`; `"100ms"` to `"15m"`, and not longer than the time between
+     * two runs. That of `[defaults]` when left out, which is 30 seconds if nobody changed it.
+     */
     timeout?: string;
-    /** Who is told, at which stage: the name of a policy in `tripline.toml`. */
+    /** Who is told, and at which stage: the name of a policy in `tripline.toml`. */
     policy?: string;
-    /** Where the one who is woken up reads what to do. */
+    /** The address where whoever is woken up reads what to do. */
     runbook?: string;
-    /** For a check without a script: an address that must answer. */
+    /** Labels for filters and metrics: `{ team: "shop" }`. Names have letters, digits and `_`. */
+    labels?: Record<string, string>;
+    /** `false` switches the check off. */
+    enabled?: boolean;
+
+    /**
+     * For a check that is one request and has no default function: the address, with `http://` or
+     * `https://`. It, the values of `headers`, and `body` may mention secrets as
+     * `"${secret.API_KEY}"`, in ordinary quotes and not in backticks.
+     */
     url?: string;
-    /** Anything else that the configuration knows. */
-    [key: string]: unknown;
+    /** With `url`: `"GET"` when left out, or `"POST"` when there is a `body`. */
+    method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+    /** With `url`: headers to send, `{ accept: "text/html" }`. */
+    headers?: Record<string, string>;
+    /** With `url`: what to send; a text as it is, an object or a list as JSON. */
+    body?: string | Json[] | { [key: string]: Json };
+    /** With `url`: what must be true of the answer. A status below 400 when left out. */
+    expect?: Expected;
   }
+
+  /** What must be true of the answer to the request of a check, all of it. */
+  export interface Expected {
+    /** The status: `200`, `"2xx"`, `"200-299"`, or a list of which one fits. */
+    status?: Status | Status[];
+    /** What the text of the answer must have. */
+    body?: ExpectedText;
+    /**
+     * What stands at places of a JSON answer: `{ "user.name": "ana", "items.0.id": 7 }`. An object
+     * stands for the places in it; a list is compared as a whole.
+     */
+    json?: { [place: string]: Json };
+    /** What headers must have, by name: `{ "content-type": "text/html" }`. */
+    header?: Record<string, ExpectedText>;
+    /** How long the whole request may take: `"2s"`; not longer than `timeout`. */
+    max_time?: string;
+  }
+
+  /** A status or a range of them. */
+  export type Status = number | `${number}` | `${number}xx` | `${number}-${number}`;
+
+  /** A text that must occur, or more about it, or a list of which all must hold. */
+  export type ExpectedText = string | TextRule | (string | TextRule)[];
+
+  export interface TextRule {
+    /** Must occur. */
+    contains?: string | string[];
+    /** Must not occur. */
+    lacks?: string | string[];
+    /** A regular expression that must match, in the syntax of Rust: `"order-[0-9]+"`. */
+    matches?: string | string[];
+  }
+
+  /** What JSON can say. */
+  export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
   /**
    * Runs a named and timed part of the script and gives back what `fn` gives. Steps may nest and
@@ -84,7 +154,7 @@ declare module "tripline" {
   }
 
   /** The value of a field: a text, several, on or off. */
-  export type FieldValue = string | number | boolean | null | string[];
+  export type FieldValue = string | number | boolean | null | (string | number)[];
 
   /** A form, filled in as on the page: hidden fields, checked boxes, selected options. */
   export interface Form {
@@ -273,8 +343,8 @@ interface URL {
 }
 declare var URL: {
   new (url: string | URL, base?: string | URL): URL;
-  canParse(url: string, base?: string): boolean;
-  parse(url: string, base?: string): URL | null;
+  canParse(url: string | URL, base?: string | URL): boolean;
+  parse(url: string | URL, base?: string | URL): URL | null;
 };
 
 interface URLSearchParams {
@@ -337,6 +407,8 @@ declare var FormData: { new (): FormData };
 interface Event {
   readonly type: string;
   readonly target: EventTarget | null;
+  readonly bubbles: boolean;
+  readonly cancelable: boolean;
   readonly defaultPrevented: boolean;
   preventDefault(): void;
   stopPropagation(): void;

@@ -200,6 +200,8 @@ mod tests {
         insta::assert_snapshot!(help(&[]));
         insta::assert_snapshot!(help(&["test"]));
         insta::assert_snapshot!(help(&["up"]));
+        insta::assert_snapshot!(help(&["validate"]));
+        insta::assert_snapshot!(help(&["demo"]));
     }
 
     #[test]
@@ -207,6 +209,24 @@ mod tests {
         let named: Vec<String> =
             Exit::ALL.iter().map(|exit| format!("  {}  {}", exit.code(), exit.meaning())).collect();
         assert_eq!(EXIT_CODES.lines().skip(1).collect::<Vec<_>>(), named);
+    }
+
+    #[test]
+    fn the_demo_breaks_when_and_how_it_is_told() {
+        let demo = |words: &str| {
+            let line = format!("tripline demo {words}");
+            let arguments = Arguments::try_parse_from(line.split_whitespace())?;
+            let Command::Demo(demo) = arguments.command else { panic!("another command") };
+            Ok::<_, clap::Error>(demo)
+        };
+        let unasked = demo("").expect("a good line");
+        assert_eq!((unasked.break_after, unasked.fault), (None, DemoFault::ServerError));
+        assert_eq!(unasked.mend_after, Duration::from_secs(15));
+        let asked = demo("--break-after 1m30s --fault wrong-page").expect("a good line");
+        assert_eq!(asked.break_after, Some(Duration::from_secs(90)));
+        assert_eq!(Fault::from(asked.fault), Fault::WrongPage);
+        let error = demo("--break-after 20").expect_err("no unit").to_string();
+        assert!(error.contains("`20` has no unit"), "{error}");
     }
 
     #[test]

@@ -119,13 +119,12 @@ fn read_scripts(
             }
         };
         let mut report = Report::new(document);
-        if !description.has_default_function {
-            report.error(&(0..0), "the module exports no default function").advise(
-                "write `export default async function () { ... }`, or move it to checks/lib/",
-            );
-        }
-        let options = description.options.as_ref();
-        drafts.push(check::read_script(entry.id, options, surroundings, &mut report));
+        let module = check::Module {
+            id: entry.id,
+            options: description.options.as_ref(),
+            has_default_function: description.has_default_function,
+        };
+        drafts.push(check::read_script(module, surroundings, &mut report));
         found.extend(report.finish());
     }
     drafts

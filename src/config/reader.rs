@@ -31,6 +31,18 @@ impl Report {
         &self.document
     }
 
+    /// A table in words and with an example as it is written in this file, for
+    /// [`Field::table`]: `a table of texts: { team = "shop" }`.
+    pub fn table_like(&self, of: &str, key: &str, value: &str) -> String {
+        let is_script = self.document.path.ends_with(".js");
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_bare = |c: char| is_word(c) || c == '-' && !is_script;
+        let key = if key.chars().all(is_bare) { key.to_owned() } else { format!("\"{key}\"") };
+        let equals = if is_script { ":" } else { " =" };
+        let space = if of.is_empty() { "" } else { " " };
+        format!("a table{space}{of}: `{{ {key}{equals} {value} }}`")
+    }
+
     /// Notes an error.
     pub fn error(&mut self, span: &Span, message: impl Into<String>) -> &mut Diagnostic {
         let diagnostic = Diagnostic::error(&self.document, span.clone(), message);
@@ -91,8 +103,7 @@ impl<'v> Table<'v> {
     /// The value under `key`, if one is written.
     pub fn optional(&mut self, key: &'static str) -> Option<Field<'v>> {
         self.asked.push(key);
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(Field::of(entry, &self.span)).filter(|field| field.value.kind != Kind::Null)
+        self.written(key)
     }
 
     /// The value under `key`; when none is written, that is a mistake which `help` mends.
@@ -107,6 +118,12 @@ impl<'v> Table<'v> {
             report.error(&self.span, format!("`{key}` is missing")).advise(help);
         }
         field
+    }
+
+    /// The value under `key`, if one is written; it is not asked for by that.
+    pub fn written(&self, key: &str) -> Option<Field<'v>> {
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        Some(Field::of(entry, &self.span)).filter(|field| field.value.kind != Kind::Null)
     }
 
     /// All values, for a table whose keys are free.

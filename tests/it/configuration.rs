@@ -10,6 +10,8 @@ use tripline::config::{
     Description, Diagnostic, Environment, Files, MissingSecrets, Project, Script, settings,
 };
 
+use crate::support::tripline::Project as Scripts;
+
 /// Reads the project in `folder` as if each script had no options.
 fn project(folder: &Path, environment: &Environment) -> Result<Project, Vec<Diagnostic>> {
     let files = Files::load(folder);
@@ -178,6 +180,47 @@ fn all_mistakes_are_shown_at_once() {
     let json: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
     assert_eq!(json["valid"], false);
     assert_eq!(json["diagnostics"].as_array().map(Vec::len), result.err().map(|it| it.len()));
+}
+
+/// Options that are put together from elsewhere: what has no place of its own in the file is shown at
+/// the nearest place around it.
+#[tokio::test]
+async fn mistakes_in_options_that_are_put_together_have_a_place() {
+    const RUN: &str = "export default async function () {}\n";
+    let lib = "export const common = { labels: { \"a b\": \"x\" } };\n\
+               export const make = (options) => ({ ...options, policy: \"none\" });\n";
+    let spread = "import { common } from \"./lib/common.js\";\nconst every = \"5 minutes\";\n\
+                  export const options = { ...common, every, evry: \"5m\", regions: [\"mars\"] };\n";
+    let made = "import { make } from \"./lib/common.js\";\nconst name = \"x\";\n\
+                export const options = make({ name });\n";
+    let passed_on = "export { common as options } from \"./lib/common.js\";\n";
+    let read = "export const options = { get every() { return \"1m\"; } };\n";
+    let project = Scripts::new();
+    fs::create_dir(project.path().join("checks/lib")).expect("made");
+    let project = project
+        .script("lib/common.js", lib)
+        .script("a-spread.js", &format!("{spread}{RUN}"))
+        .script("b-made.js", &format!("{made}{RUN}"))
+        .script("c-passed-on.js", &format!("{passed_on}{RUN}"))
+        .script("d-read.js", &format!("{read}{RUN}"))
+        .script(
+            "e-both.js",
+            &format!("export const options = {{ url: \"https://x.org\" }};\n{RUN}"),
+        )
+        .script("f-neither.js", "export const options = { name: \"x\" };\n");
+    let (code, said) = project.validate().await;
+    assert_eq!(code, Some(3), "{said:#}");
+    let told: Vec<String> = said["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap_or_default();
+            let file = text("file").trim_start_matches("checks/");
+            format!("{file}:{}:{} {}", it["line"], it["column"], text("message"))
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 proptest::proptest! {

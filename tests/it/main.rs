@@ -5,6 +5,7 @@ mod configuration;
 mod dashboard;
 mod deliveries;
 mod django;
+mod editor;
 mod escalation;
 mod hostile;
 mod net;

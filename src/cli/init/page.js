@@ -1,13 +1,14 @@
-// Files in checks/lib/ are no checks; checks import them.
+// What several checks share stands in checks/lib/; a file in there is no check of its own.
+
 import { expect, visit } from "tripline";
 
 /**
- * Opens a page as a visitor would, and fails when it does not answer with 200.
+ * Opens a page as a visitor would, and fails when it is not answered with 200.
  *
  * @param {string} url
  */
 export async function open(url) {
   const page = await visit(url);
-  expect(page.status).toBe(200);
+  expect(page.status, `the status of ${url}`).toBe(200);
   return page;
 }

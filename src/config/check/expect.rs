@@ -14,7 +14,7 @@ pub(super) fn read(
     timeout: Option<Duration>,
     report: &mut Report,
 ) -> Option<Expectations> {
-    let mut table = field.table("a table: `{ status = 200 }`", report)?;
+    let mut table = field.table(&report.table_like("", "status", "200"), report)?;
     let (status, body) = (table.optional("status"), table.optional("body"));
     let (json, header) = (table.optional("json"), table.optional("header"));
     let max_time = table.optional("max_time");
@@ -140,13 +140,13 @@ fn one_text(key: &str, field: &Field<'_>, report: &mut Report) -> Option<TextExp
 }
 
 fn read_json(field: &Field<'_>, report: &mut Report) -> Option<Vec<JsonExpectation>> {
-    field.table("a table of places and values: `{ \"user.name\" = \"ana\" }`", report)?;
+    field.table(&report.table_like("of places and values", "user.name", "\"ana\""), report)?;
     let leaves = json::leaves(field, report)?.into_iter();
     Some(leaves.map(|(path, value)| JsonExpectation { path, equals: value.to_string() }).collect())
 }
 
 fn read_headers(field: &Field<'_>, report: &mut Report) -> Option<Vec<(String, TextExpectation)>> {
-    let table = field.table("a table: `{ content-type = \"text/html\" }`", report)?;
+    let table = field.table(&report.table_like("", "content-type", "\"text/html\""), report)?;
     let read = all(table.all().map(|field| {
         let name = request::check_header_name(&field, report);
         let texts = read_texts(&field, report)?;

@@ -41,17 +41,27 @@ pub struct Draft {
 /// The longest name of a check, in characters.
 const LONGEST_NAME: usize = 120;
 
-/// Reads the options that a script exports, `None` when it exports none. `report` is about the
-/// script's file.
+/// A module in `checks/`, as far as its evaluation tells.
+#[derive(Debug, Clone)]
+pub(super) struct Module<'v> {
+    /// The id that its path makes.
+    pub(super) id: CheckId,
+    /// The options that it exports; `None` when it exports none.
+    pub(super) options: Option<&'v Value>,
+    /// Whether its default export is a function.
+    pub(super) has_default_function: bool,
+}
+
+/// Reads the options that a module exports: a script when it has a default function, one request
+/// when its options have a `url`. `report` is about the module's file.
 pub(super) fn read_script(
-    id: CheckId,
-    options: Option<&Value>,
+    module: Module<'_>,
     surroundings: &Surroundings<'_>,
     report: &mut Report,
 ) -> Draft {
     let nothing = Value::new(super::value::Kind::Table(Vec::new()), Some(0..0));
-    let field = Field::root("options", options.unwrap_or(&nothing));
-    let span = field.span.clone();
+    let field = Field::root("options", module.options.unwrap_or(&nothing));
+    let (id, span) = (module.id, field.span.clone());
     let mut draft =
         Draft { id, enabled: true, check: None, document: report.document().clone(), span };
     let Some(mut table) = field.table("a table: `{ name: \"...\", every: \"1m\" }`", report) else {
@@ -63,11 +73,53 @@ pub(super) fn read_script(
         None => Some(draft.id.as_str()),
     };
     let common = Common::read(&mut table, surroundings, report);
+    let work = match way(&mut table, module.has_default_function, report) {
+        Some(Way::Request) => request::read(&mut table, common.timeout, surroundings, report)
+            .map(|request| Work::Request(Box::new(request))),
+        Some(Way::Function) => Some(Work::Script { entry: draft.document.path.clone() }),
+        None => None,
+    };
     table.finish(report, |key| script_hint(key, draft.id.as_str()));
     draft.enabled = common.enabled;
-    let work = Work::Script { entry: draft.document.path.clone() };
-    draft.check = name.and_then(|name| common.check(draft.id.clone(), name, work));
+    let whole = name.zip(work);
+    draft.check = whole.and_then(|(name, work)| common.check(draft.id.clone(), name, work));
     draft
+}
+
+/// What a module makes its check of.
+enum Way {
+    /// Its default function.
+    Function,
+    /// The request in its options.
+    Request,
+}
+
+/// Which way a module takes; a mistake when it is both or neither.
+fn way(table: &mut Table<'_>, has_default_function: bool, report: &mut Report) -> Option<Way> {
+    let request = request::KEYS.map(|key| table.written(key)).into_iter().flatten().next();
+    let url = table.written("url");
+    match (has_default_function, url, request) {
+        (true, None, _) => Some(Way::Function),
+        (true, Some(url), _) => {
+            report
+                .error(&url.key_span, "a check has either a `url` or a default function, not both")
+                .advise(
+                    "choose one: leave `url` out and make the request in the function, or leave \
+                     the function out and say in `expect` what must be true of the answer",
+                );
+            // Its other mistakes are told too.
+            Some(Way::Request)
+        }
+        // What is missing then is the `url`.
+        (false, _, Some(_)) => Some(Way::Request),
+        (false, _, None) => {
+            report.error(&(0..0), "the module exports no default function").advise(
+                "write `export default async function () { ... }`, or give `options` a `url` that \
+                 is to be requested, or move the file to checks/lib/",
+            );
+            None
+        }
+    }
 }
 
 /// Reads one `[[check]]`. `None` when it has no id.
@@ -181,7 +233,7 @@ impl Common {
 fn read_labels(field: &Field<'_>, report: &mut Report) -> Option<BTreeMap<String, String>> {
     /// In characters.
     const LONGEST_VALUE: usize = 200;
-    let table = field.table("a table of texts: `{ team = \"shop\" }`", report)?;
+    let table = field.table(&report.table_like("of texts", "team", "\"shop\""), report)?;
     let mut labels = Some(BTreeMap::new());
     for field in table.all() {
         if !super::secret::is_name(field.name) {
@@ -219,11 +271,10 @@ fn option_hint(key: &str) -> Option<String> {
 fn script_hint(key: &str, id: &str) -> Option<String> {
     match key {
         "id" => Some(format!("the id of a script is its path: this one is `{id}`")),
-        "url" | "method" | "headers" | "body" | "expect" => Some(
-            "a script makes its requests itself; a check without a script is a `[[check]]` in \
-             tripline.toml"
-                .into(),
-        ),
+        "method" | "headers" | "body" | "expect" => Some(format!(
+            "`{key}` goes with a `url` in place of the default function; this module has the \
+             function, which makes its requests itself"
+        )),
         _ => option_hint(key),
     }
 }

@@ -1,4 +1,4 @@
-//! The request that a check without a script makes.
+//! The request that a check without a function makes.
 
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const METHODS: [(&str, &str); 7] = [
     ("OPTIONS", "OPTIONS"),
 ];
 
+/// The keys that [`read`] reads.
+pub(super) const KEYS: [&str; 5] = ["url", "method", "headers", "body", "expect"];
+
 /// Reads `url`, `method`, `headers`, `body` and `expect`.
 pub(super) fn read(
     table: &mut Table<'_>,
@@ -25,7 +28,7 @@ pub(super) fn read(
     surroundings: &Surroundings<'_>,
     report: &mut Report,
 ) -> Option<RequestSpec> {
-    let help = "a check without a script needs one: `url = \"https://example.com/\"`";
+    let help = "a check without a function needs one, such as `\"https://example.com/\"`";
     let url = table.required("url", help, report);
     let url = url.and_then(|it| read_url(&it, surroundings, report));
     let body = match table.optional("body") {
@@ -116,7 +119,7 @@ fn read_headers(
     surroundings: &Surroundings<'_>,
     report: &mut Report,
 ) -> Option<Vec<(String, String)>> {
-    let table = field.table("a table of texts: `{ accept = \"text/html\" }`", report)?;
+    let table = field.table(&report.table_like("of texts", "accept", "\"text/html\""), report)?;
     let mut headers = Some(Vec::new());
     for field in table.all() {
         let header = read_header(&field, surroundings, report);

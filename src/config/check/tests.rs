@@ -209,7 +209,8 @@ fn several_policies_without_an_obvious_one_must_be_named() {
     let surroundings = Surroundings::new(&defaults, Some(&known));
     let mut report = Report::new(Document::new("checks/a.js", "x"));
     let id = CheckId::new("a").expect("a name");
-    assert!(read_script(id, None, &surroundings, &mut report).check.is_none());
+    let module = Module { id, options: None, has_default_function: true };
+    assert!(read_script(module, &surroundings, &mut report).check.is_none());
     assert!(report.finish()[0].message.contains("which policy"));
 }
 
@@ -217,49 +218,126 @@ fn value(kind: Kind) -> Value {
     Value::new(kind, None)
 }
 
-fn options(entries: &[(&str, Kind)]) -> (Draft, Vec<Diagnostic>) {
-    let entry = |(key, kind): &(&str, Kind)| Entry {
+/// Reads `options` of a module `checks/shop/pay.js` in which each key and value has a place: the
+/// nth key is at `n * 4`, its value at `n * 4 + 2`.
+fn module(entries: &[(&str, Kind)], has_default_function: bool) -> (Draft, Vec<Diagnostic>) {
+    let entry = |(at, (key, kind)): (usize, &(&str, Kind))| Entry {
         key: (*key).to_owned(),
-        span: None,
-        value: value(kind.clone()),
+        span: Some(at * 4..at * 4 + 1),
+        value: Value::new(kind.clone(), Some(at * 4 + 2..at * 4 + 3)),
     };
-    let span = Some(21..23);
-    let tree = Value::new(Kind::Table(entries.iter().map(entry).collect()), span);
-    let source = "export const options= {};";
-    let mut report = Report::new(Document::new("checks/shop/pay.js", source));
+    let entries = entries.iter().enumerate().map(entry).collect();
+    let tree = Value::new(Kind::Table(entries), Some(0..100));
+    read_tree(&tree, has_default_function)
+}
+
+fn read_tree(options: &Value, has_default_function: bool) -> (Draft, Vec<Diagnostic>) {
+    let mut report = Report::new(Document::new("checks/shop/pay.js", "x".repeat(100)));
     let (known, defaults) = (known(), Defaults::without_settings());
     let surroundings = Surroundings::new(&defaults, Some(&known));
     let id = CheckId::new("shop/pay").expect("a name");
-    let draft = read_script(id, Some(&tree), &surroundings, &mut report);
+    let module = Module { id, options: Some(options), has_default_function };
+    let draft = read_script(module, &surroundings, &mut report);
     (draft, report.finish())
+}
+
+fn told(diagnostics: &[Diagnostic]) -> Vec<String> {
+    let told = |it: &Diagnostic| {
+        format!("{}: {}; {}", it.span.start, it.message, it.help.as_deref().unwrap_or_default())
+    };
+    diagnostics.iter().map(told).collect()
 }
 
 #[test]
 fn a_script_has_the_same_options_without_the_request() {
-    let (draft, diagnostics) = options(&[
-        ("name", Kind::Text("Pay".into())),
-        ("every", Kind::Text("30s".into())),
-        ("enabled", Kind::Boolean(false)),
-        ("runbook", Kind::Null),
-    ]);
+    let (draft, diagnostics) = module(
+        &[
+            ("name", Kind::Text("Pay".into())),
+            ("every", Kind::Text("30s".into())),
+            ("enabled", Kind::Boolean(false)),
+            ("runbook", Kind::Null),
+        ],
+        true,
+    );
     assert_eq!(diagnostics, []);
     assert!(!draft.enabled);
     let check = draft.check.expect("a check");
     assert_eq!(check.work, Work::Script { entry: "checks/shop/pay.js".into() });
-    let (_, diagnostics) = options(&[
-        ("id", Kind::Text("x".into())),
-        ("url", Kind::Text("x".into())),
-        ("every", Kind::Other("a function".into())),
-    ]);
-    let told: Vec<String> = diagnostics
-        .iter()
-        .map(|it| format!("{}; {}", it.message, it.help.as_deref().unwrap_or_default()))
-        .collect();
+    let (_, diagnostics) = module(
+        &[
+            ("id", Kind::Text("x".into())),
+            ("expect", Kind::Text("x".into())),
+            ("every", Kind::Other("a function".into())),
+        ],
+        true,
+    );
+    let told = told(&diagnostics);
     assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told.iter().any(|it| it.contains("this one is `shop/pay`")), "{told:?}");
-    assert!(told.iter().any(|it| it.contains("`[[check]]` in tripline.toml")), "{told:?}");
-    assert!(told.iter().any(|it| it.contains("must be a duration, not a function")), "{told:?}");
-    assert!(diagnostics.iter().all(|it| it.span == (21..23)));
+    assert!(told[0].starts_with("0: ") && told[0].contains("this one is `shop/pay`"), "{told:?}");
+    assert!(told[1].starts_with("4: unknown key `expect`; `expect` goes with a `url`"), "{told:?}");
+    assert!(told[2].starts_with("10: `every` must be a duration, not a function"), "{told:?}");
+}
+
+#[test]
+fn a_place_that_is_not_known_is_that_of_the_options() {
+    let entry = Entry { key: "evry".into(), span: None, value: Value::new(Kind::Null, None) };
+    let every = Entry { key: "every".into(), ..entry.clone() };
+    let every = Entry { value: Value::new(Kind::Integer(5), None), ..every };
+    let tree = |span| Value::new(Kind::Table(vec![entry.clone(), every.clone()]), span);
+    for (span, at) in [(Some(21..23), 21..23), (None, 0..0)] {
+        let (_, diagnostics) = read_tree(&tree(span), true);
+        assert_eq!(diagnostics.len(), 2, "{diagnostics:?}");
+        assert!(diagnostics.iter().all(|it| it.span == at), "{diagnostics:?}");
+    }
+}
+
+#[test]
+fn a_module_with_a_url_is_a_request() {
+    let key = |key: &str, kind| Entry { key: key.into(), span: None, value: value(kind) };
+    let text = |text: &str| Kind::Text(text.into());
+    let header = Kind::Table(vec![key("x-key", text("${secret.TOKEN}"))]);
+    let body = Kind::Table(vec![key("item", Kind::number(7.0))]);
+    let expect = Kind::Table(vec![key("status", Kind::number(201.0))]);
+    let url = ("url", text("https://example.com/orders"));
+    let options = [url.clone(), ("headers", header), ("body", body), ("expect", expect)];
+    let (draft, diagnostics) = module(&options, false);
+    assert_eq!(diagnostics, []);
+    let check = draft.check.expect("a check");
+    assert_eq!((check.id.as_str(), check.name.as_str()), ("shop/pay", "shop/pay"));
+    let Work::Request(request) = check.work else { panic!("a script") };
+    assert_eq!((request.method.as_str(), &*request.url), ("POST", "https://example.com/orders"));
+    assert_eq!(request.body.as_deref(), Some(r#"{"item":7}"#));
+    assert_eq!(request.expect.status, [StatusRange { first: 201, last: 201 }]);
+
+    let secret = ("headers", Kind::Table(vec![key("x-key", text("${secret.TOKN}"))]));
+    let (draft, diagnostics) = module(&[url, secret], false);
+    assert!(draft.check.is_none());
+    assert_eq!(told(&diagnostics), ["6: there is no secret `TOKN`; did you mean `TOKEN`?"]);
+}
+
+#[test]
+fn a_module_is_either_a_script_or_a_request() {
+    let url = ("url", Kind::Text("https://example.com/".into()));
+    let wrong = ("expect", Kind::Text("200".into()));
+    let (_, diagnostics) = module(&[url, wrong], true);
+    let both = told(&diagnostics);
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both[0].starts_with("0: a check has either a `url` or a default function"), "{both:?}");
+    assert!(both[0].contains("choose one"), "{both:?}");
+    assert_eq!(both[1], "6: `expect` must be a table: `{ status: 200 }`, not a text; ");
+
+    let (draft, diagnostics) = module(&[], false);
+    assert!(draft.check.is_none());
+    let neither = told(&diagnostics);
+    assert_eq!(neither.len(), 1, "{neither:?}");
+    assert!(neither[0].contains("exports no default function"), "{neither:?}");
+    assert!(neither[0].contains("a `url`"), "{neither:?}");
+
+    // Who writes what belongs to a request means one.
+    let (_, diagnostics) = module(&[("method", Kind::Text("HEAD".into()))], false);
+    let missing = told(&diagnostics);
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert!(missing[0].starts_with("0: `url` is missing; "), "{missing:?}");
 }
 
 #[test]
@@ -270,6 +348,7 @@ fn without_settings_every_name_is_taken_as_known() {
     let tree = parse_toml(text).expect("good TOML");
     let mut report = Report::new(Document::new("checks/a.js", text));
     let id = CheckId::new("a").expect("a name");
-    assert!(read_script(id, Some(&tree), &surroundings, &mut report).check.is_some());
+    let module = Module { id, options: Some(&tree), has_default_function: true };
+    assert!(read_script(module, &surroundings, &mut report).check.is_some());
     assert_eq!(report.finish(), []);
 }

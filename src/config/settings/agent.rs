@@ -37,7 +37,7 @@ pub enum PrivateAddresses {
 
 impl Agent {
     /// How many runs at the same time when nothing is written.
-    pub const MAX_RUNS: u32 = 16;
+    pub const MAX_RUNS: u32 = 64;
 
     pub(super) fn read(section: Option<Table<'_>>, report: &mut Report) -> Self {
         let (mut region, mut max_runs, mut sandbox, mut private) = (None, None, None, None);

@@ -1,4 +1,4 @@
-//! Real applications, written by others, that the tests watch.
+//! Real applications, written by others, that the tests watch or are told by.
 //!
 //! They are installed once into `target/targets/`, in the versions that `tests/targets/` pins, and
 //! started as child processes on free ports. Installing needs Python 3, Node.js and npm, and their
@@ -8,6 +8,7 @@ mod django;
 mod install;
 mod oidc;
 mod statsd;
+mod typescript;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -22,6 +23,7 @@ use super::{http, port};
 pub(crate) use django::{PASSWORD, USER, django};
 pub(crate) use oidc::{CLIENT, oidc_provider};
 pub(crate) use statsd::statsd;
+pub(crate) use typescript::mistakes;
 
 /// How long an application may take to start on a busy machine.
 const START: Duration = Duration::from_mins(1);

@@ -90,6 +90,20 @@ impl Project {
         tested.runs.remove(0)
     }
 
+    /// Runs `tripline validate --json` and waits for its end: the exit code, and what it said.
+    pub(crate) async fn validate(&self) -> (Option<i32>, serde_json::Value) {
+        let mut command = self.command();
+        command.args(["validate", "--json"]);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the task was not aborted")
+            .expect("the binary can be started");
+        let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("not JSON: {error}\n{}{}", text(&output.stdout), text(&output.stderr))
+        });
+        (output.status.code(), said)
+    }
+
     /// Starts `tripline up` and waits until it answers.
     pub(crate) async fn up(&self) -> Daemon {
         let daemon = self.spawn();
