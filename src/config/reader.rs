@@ -34,7 +34,8 @@ impl Report {
     /// A table in words and with an example as it is written in this file, for
     /// [`Field::table`]: `a table of texts: { team = "shop" }`.
     pub fn table_like(&self, of: &str, key: &str, value: &str) -> String {
-        let is_script = self.document.path.ends_with(".js");
+        let extension = std::path::Path::new(&self.document.path).extension();
+        let is_script = extension.is_some_and(|it| it == "js");
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let is_bare = |c: char| is_word(c) || c == '-' && !is_script;
         let key = if key.chars().all(is_bare) { key.to_owned() } else { format!("\"{key}\"") };

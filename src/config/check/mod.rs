@@ -72,8 +72,9 @@ pub(super) fn read_script(
         Some(field) => field.line(LONGEST_NAME, report),
         None => Some(draft.id.as_str()),
     };
+    let way = way(&table, module.has_default_function, report);
     let common = Common::read(&mut table, surroundings, report);
-    let work = match way(&mut table, module.has_default_function, report) {
+    let work = match way {
         Some(Way::Request) => request::read(&mut table, common.timeout, surroundings, report)
             .map(|request| Work::Request(Box::new(request))),
         Some(Way::Function) => Some(Work::Script { entry: draft.document.path.clone() }),
@@ -95,7 +96,7 @@ enum Way {
 }
 
 /// Which way a module takes; a mistake when it is both or neither.
-fn way(table: &mut Table<'_>, has_default_function: bool, report: &mut Report) -> Option<Way> {
+fn way(table: &Table<'_>, has_default_function: bool, report: &mut Report) -> Option<Way> {
     let request = request::KEYS.map(|key| table.written(key)).into_iter().flatten().next();
     let url = table.written("url");
     match (has_default_function, url, request) {
