@@ -98,7 +98,8 @@ fn explain_certificate(problem: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName => {
             format!("certificate is not valid for name {host}")
         }
-        CertificateError::UnknownIssuer => {
+        // An authority of the same name as a trusted one, with another key, is as unknown.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "certificate is not issued by an authority that this machine trusts".to_owned()
         }
         CertificateError::Revoked => "certificate was revoked by its issuer".to_owned(),

