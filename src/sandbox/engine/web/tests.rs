@@ -381,3 +381,23 @@ fn globals_look_like_real_ones() {
     );
     assert_eq!(said.passed(), ["function false true true", "1 function function function", "0"]);
 }
+
+#[test]
+fn what_the_host_holds_survives_collections() {
+    let said = tried(
+        "const churn = () => { for (let i = 0; i < 30000; i++) ({ i, a: [i] }); };
+        const url = new URL('https://a.test/json?x=1'); const params = url.searchParams;
+        const later = expect(t.sleep(2).then(() => ({ big: 1 }))).resolves.toEqual({ big: 1 });
+        const c = new AbortController();
+        const given_up = fetch('https://a.test/never', { signal: c.signal }).catch((e) => e.name);
+        const answer = fetch('https://a.test/json');
+        churn();
+        const response = await answer;
+        churn();
+        params.set('x', '2'); c.abort();
+        churn();
+        await later;
+        console.log(url.search, response.headers.get('content-type'), await given_up, new URL(url).href);",
+    );
+    assert_eq!(said.passed(), ["?x=2 application/json AbortError https://a.test/json?x=2"]);
+}
