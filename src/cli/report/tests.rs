@@ -259,7 +259,8 @@ fn all_together() {
     assert_eq!(summary(&[], &look), "0 checks\n");
     insta::assert_snapshot!(xml(&tested));
 
-    let runs: serde_json::Value = serde_json::from_str(&json(&tested)).expect("JSON");
+    let all: serde_json::Value = serde_json::from_str(&json(&tested)).expect("JSON");
+    let runs = &all["runs"];
     assert_eq!(runs.as_array().map(Vec::len), Some(3));
     assert_eq!(runs[1]["failure"]["comparison"]["received"], "503");
     assert_eq!(runs[0]["logs"][1]["text"], "slow\u{1b}[2J\nforged");
