@@ -55,7 +55,7 @@ pub(super) fn object(context: &Context) -> JsObject {
 
 fn line(level: Level, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    if host.takes_lines() {
+    if host.takes_lines()? {
         write(level, &format(args, context), &host)?;
     }
     Ok(JsValue::undefined())
@@ -144,7 +144,7 @@ fn trace(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVal
     let place = places::call_site(context);
     let place = place.map(|(file, line, column)| format!("\n    at {file}:{line}:{column}"));
     let host = Host::of(context);
-    if host.takes_lines() {
+    if host.takes_lines()? {
         write(Level::Debug, &format!("Trace: {text}{}", place.unwrap_or_default()), &host)?;
     }
     Ok(JsValue::undefined())
@@ -157,7 +157,7 @@ fn assert(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVa
     let text = format(args.get(1..).unwrap_or_default(), context);
     let text = if text.is_empty() { String::new() } else { format!(": {text}") };
     let host = Host::of(context);
-    if host.takes_lines() {
+    if host.takes_lines()? {
         write(Level::Error, &format!("Assertion failed{text}"), &host)?;
     }
     Ok(JsValue::undefined())
@@ -165,7 +165,7 @@ fn assert(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVa
 
 fn table_of(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    if host.takes_lines() {
+    if host.takes_lines()? {
         let value = args.get_or_undefined(0);
         let text = table::table(value).unwrap_or_else(|| inspect::plain(value));
         write(Level::Info, &text, &host)?;
@@ -207,7 +207,7 @@ fn count(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVal
         *count += 1;
         *count
     };
-    if host.takes_lines() {
+    if host.takes_lines()? {
         write(Level::Info, &format!("{label}: {count}"), &host)?;
     }
     Ok(JsValue::undefined())
@@ -240,7 +240,7 @@ fn time_log(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
         }
         None => format!("no timer is called {label}"),
     };
-    if host.takes_lines() {
+    if host.takes_lines()? {
         write(Level::Info, &text, &host)?;
     }
     Ok(JsValue::undefined())

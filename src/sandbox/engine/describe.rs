@@ -32,8 +32,7 @@ impl Engine {
             Err(failure) => Err(errors::script_error(&failure, &self.host, &mut self.context)),
             Ok(described) => described,
         };
-        let told = self.host.tell_dropped();
-        let told = told.and_then(|()| self.host.send(&FromChild::Described(described)));
+        let told = self.host.send(&FromChild::Described(described));
         self.parted(told)
     }
 

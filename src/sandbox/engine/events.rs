@@ -18,9 +18,9 @@ const MAX_METRICS: usize = 1000;
 #[derive(Default)]
 pub(super) struct Counts {
     console: Cell<usize>,
-    lines_dropped: Cell<usize>,
+    lines_dropped: Cell<bool>,
     metrics: Cell<usize>,
-    metrics_dropped: Cell<usize>,
+    metrics_dropped: Cell<bool>,
 }
 
 /// Cuts a text to at most `most` bytes, at a character, and says how much is missing.
@@ -36,13 +36,15 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
 }
 
 impl Host {
-    /// Whether console lines are still taken; a line that is not is counted.
-    pub(super) fn takes_lines(&self) -> bool {
+    /// Whether console lines are still taken. The first that is not is told of at once, because a
+    /// run that floods may be killed before its end.
+    pub(super) fn takes_lines(&self) -> JsResult<bool> {
         let takes = self.counts.console.get() < MAX_CONSOLE;
-        if !takes {
-            self.counts.lines_dropped.set(self.counts.lines_dropped.get() + 1);
+        if !takes && !self.counts.lines_dropped.replace(true) {
+            let what = format!("console lines beyond {} KiB", MAX_CONSOLE >> 10);
+            self.tell(Event::Dropped { what })?;
         }
-        takes
+        Ok(takes)
     }
 
     /// Writes a console line. Ask [`Self::takes_lines`] first.
@@ -62,25 +64,13 @@ impl Host {
         tags: Vec<(String, String)>,
     ) -> JsResult<()> {
         if self.counts.metrics.get() == MAX_METRICS {
-            self.counts.metrics_dropped.set(self.counts.metrics_dropped.get() + 1);
+            if !self.counts.metrics_dropped.replace(true) {
+                let what = format!("measurements beyond {MAX_METRICS}");
+                self.tell(Event::Dropped { what })?;
+            }
             return Ok(());
         }
         self.counts.metrics.set(self.counts.metrics.get() + 1);
         self.tell(Event::Metric { name, value, tags })
-    }
-
-    /// Says what was left out.
-    pub(super) fn tell_dropped(&self) -> JsResult<()> {
-        let lines = self.counts.lines_dropped.get();
-        if lines > 0 {
-            let what = format!("{lines} console lines beyond {} KiB", MAX_CONSOLE >> 10);
-            self.tell(Event::Dropped { what })?;
-        }
-        let metrics = self.counts.metrics_dropped.get();
-        if metrics > 0 {
-            let what = format!("{metrics} measurements beyond {MAX_METRICS}");
-            self.tell(Event::Dropped { what })?;
-        }
-        Ok(())
     }
 }

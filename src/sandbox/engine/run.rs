@@ -29,8 +29,7 @@ impl Engine {
                 Ending::Threw(error)
             }
         };
-        let told = self.host.tell_dropped();
-        let told = told.and_then(|()| self.host.send(&FromChild::Ended(ending)));
+        let told = self.host.send(&FromChild::Ended(ending));
         self.parted(told)
     }
 

@@ -232,7 +232,7 @@ impl Daemon {
         let answer = self.client.get(&url).send().await;
         let answer = answer.unwrap_or_else(|error| panic!("failed to ask {url}: {error}"));
         let (status, body) = (answer.status(), answer.text().await.expect("an answer has a body"));
-        assert!(status.is_success(), "{url} answered {status}: {body}");
+        assert!(status.is_success(), "{url} answered {status}: {body}\n{}", self.process.log());
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{url}: {error}\n{body}"))
     }
 }
