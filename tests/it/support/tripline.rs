@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,7 +26,8 @@ pub(crate) const REGION: &str = "test";
 /// A project folder.
 #[derive(Debug)]
 pub(crate) struct Project {
-    folder: TempDir,
+    /// Kept by its daemons, too.
+    folder: Arc<TempDir>,
     settings: String,
     environment: Vec<(String, String)>,
 }
@@ -33,7 +35,7 @@ pub(crate) struct Project {
 impl Project {
     /// A project without settings and without checks.
     pub(crate) fn new() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = Arc::new(TempDir::new().expect("a temporary folder"));
         fs::create_dir(folder.path().join("checks")).expect("a temporary folder can be written");
         let project = Self { folder, settings: String::new(), environment: Vec::new() };
         project.write_settings("");
@@ -117,7 +119,8 @@ impl Project {
         command.arg("up");
         let log = self.path().join("daemon.log");
         let process = Process::start("tripline up", &mut command, log);
-        Daemon { process, api: format!("http://{listen}"), client: http::client() }
+        let _folder = Arc::clone(&self.folder);
+        Daemon { process, api: format!("http://{listen}"), client: http::client(), _folder }
     }
 
     fn command(&self) -> Command {
@@ -155,6 +158,8 @@ pub(crate) struct Daemon {
     process: Process,
     api: String,
     client: reqwest::Client,
+    /// Dropped last, when nothing is stored in it any more.
+    _folder: Arc<TempDir>,
 }
 
 impl Daemon {
