@@ -1,7 +1,7 @@
 //! What a run costs in CPU time: preparing an engine, and a script of a hundred lines with three
 //! requests that are answered at once.
 //!
-//! `cargo run --release --example script_cost`
+//! `cargo bench --bench script_cost`
 
 use std::collections::VecDeque;
 use std::fmt::Write;

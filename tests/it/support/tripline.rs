@@ -119,8 +119,8 @@ impl Project {
         command.arg("up");
         let log = self.path().join("daemon.log");
         let process = Process::start("tripline up", &mut command, log);
-        let _folder = Arc::clone(&self.folder);
-        Daemon { process, api: format!("http://{listen}"), client: http::client(), _folder }
+        let folder = Arc::clone(&self.folder);
+        Daemon { process, api: format!("http://{listen}"), client: http::client(), _folder: folder }
     }
 
     fn command(&self) -> Command {
