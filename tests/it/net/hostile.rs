@@ -82,7 +82,7 @@ async fn rubbish_is_an_error_in_words() {
         ),
         (
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-            "the exchange broke off: Invalid chunk size line: Invalid Size",
+            "the exchange broke off: Invalid chunk size line: missing size digit",
         ),
     ];
     for (bytes, expected) in cases {
