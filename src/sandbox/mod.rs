@@ -5,6 +5,14 @@
 //! [`Host`]. The child has no network, no files, no environment and no other processes; whatever it
 //! sends may be hostile, so nothing it says is trusted beyond its own report.
 //!
+//! The parent's side: a [`Pool`] keeps children ready (`demand` says how many, `spawner` starts them,
+//! `process` ends them), [`run()`] takes one and holds a `conversation` with it, in which `caps`
+//! bounds what it may say and `questions` what it may ask; [`End`] says what came of it. The child's
+//! side: [`child`] puts up the `seal` and hands its `port` to the [`engine`].
+//!
+//! To let scripts ask for something new: a variant of [`protocol::Question`] and its answer, a
+//! method of [`Host`], a line in `questions`, and the function in the engine.
+//!
 //! Invariants:
 //! - script text is parsed and run in a child only, never in this process;
 //! - a child runs one script and ends; it is never used again;
@@ -12,7 +20,30 @@
 //! - everything that the child said before it ended is kept;
 //! - this module opens no connection and knows no secret: the [`Host`] does.
 
+mod bounded;
+mod caps;
+pub mod child;
+mod conversation;
+mod demand;
+pub mod end;
+pub mod engine;
+mod frame;
+mod outbox;
+pub mod pool;
+mod port;
+mod probe;
+mod process;
+mod processor;
 pub mod protocol;
+mod questions;
+pub mod run;
+mod seal;
+mod spawner;
+
+pub use end::{End, Limits};
+pub use pool::{Lease, Options, Pool, Seal};
+pub use process::Remains;
+pub use run::{Ran, describe, run, run_in};
 
 use std::time::Duration;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded;
+
 /// The longest frame that a child may send, in bytes.
 pub const MAX_FRAME_FROM_CHILD: usize = 8 << 20;
 
@@ -113,6 +115,7 @@ pub enum Event {
         /// The value; finite.
         value: f64,
         /// Tags.
+        #[serde(deserialize_with = "bounded::pairs")]
         tags: Vec<(String, String)>,
     },
     /// The child left something out to stay within its limits.
@@ -165,6 +168,7 @@ pub struct FetchRequest {
     /// An absolute URL.
     pub url: String,
     /// Headers in order, names in lower case.
+    #[serde(deserialize_with = "bounded::pairs")]
     pub headers: Vec<(String, String)>,
     /// The body.
     #[serde(with = "bytes_as_slice")]
@@ -236,6 +240,17 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// The step in which the run ended.
+    pub fn step(&self) -> Option<u32> {
+        match self {
+            Self::Finished => None,
+            Self::Threw(error) => error.step,
+            Self::TimedOut { step, .. } => *step,
+        }
+    }
+}
+
 /// An error of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptError {
@@ -277,6 +292,7 @@ pub struct Description {
     /// Whether the default export is a function.
     pub has_default_function: bool,
     /// The secrets that the modules mention as `secret("...")` or `totp("...")`.
+    #[serde(deserialize_with = "bounded::level")]
     pub secrets: Vec<SecretMention>,
 }
 
@@ -313,9 +329,9 @@ pub enum OptionKind {
     /// A text.
     Text(String),
     /// An array.
-    List(Vec<OptionValue>),
+    List(#[serde(deserialize_with = "bounded::level")] Vec<OptionValue>),
     /// An object, its entries in order.
-    Table(Vec<OptionEntry>),
+    Table(#[serde(deserialize_with = "bounded::level")] Vec<OptionEntry>),
     /// Something that is no data, such as a function.
     Other(String),
 }
