@@ -1,1 +1,193 @@
 //! Runs slots and reports them.
+//!
+//! An agent serves one region. It is handed [`Assignments`], told to start slots, and delivers one
+//! [`Report`] for each to its [`Hub`]. Scripts run in the sandbox and reach the outside through a
+//! broker here, which owns the network, the cookies and the secrets; plain checks are made here.
+//!
+//! Invariants:
+//! - each slot that is started ends in exactly one report, however its run ends;
+//! - a check never runs twice at the same time;
+//! - a run sees one snapshot of the assignments from beginning to end;
+//! - no value of a secret is in a report;
+//! - nothing is stored, decided or announced here: that is the hub's.
+
+mod assignments;
+mod broker;
+mod cookies;
+mod expect;
+mod frame;
+mod imports;
+mod mask;
+mod recorder;
+mod redirect;
+mod request;
+mod runner;
+mod scripts;
+mod secrets;
+mod totp;
+mod visitor;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::task::TaskTracker;
+
+pub use assignments::{Assignments, Modules};
+pub use scripts::{Scripts, Stage};
+pub use secrets::{Missing, Secrets};
+pub use totp::{Seed, SeedError};
+
+use crate::clock::Clock;
+use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
+use crate::domain::slot::Slot;
+use crate::net::Dialer;
+use runner::Runner;
+
+/// How long reports of runs that were cut off may take to be delivered.
+const LAST_DELIVERIES: Duration = Duration::from_secs(10);
+
+/// What an agent needs of a hub.
+#[async_trait]
+pub trait Hub: Send + Sync {
+    /// Takes a report into keeping. It returns when the report is safe; whatever has to be tried
+    /// again or spooled is tried again or spooled by the hub. Reports of one check are handed over
+    /// in the order in which its runs ended, and must be taken in that order.
+    async fn deliver(&self, report: Report);
+}
+
+/// Watches a run while it happens, for `tripline test`. What it is told is masked already. It is
+/// called from within the run and must not wait.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn saw(&self, happening: Happening);
+}
+
+/// What happens during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// A step began.
+    StepStarted(Step),
+    /// A step ended.
+    StepEnded(Step),
+    /// A request was sent.
+    Requested(Request),
+    /// A request was answered, or failed.
+    Answered(Request),
+    /// A line was written to the console.
+    Logged(LogLine),
+    /// A value was measured.
+    Measured(Measurement),
+}
+
+/// How many runs there may be at a time; each at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of scripts, each of which is a process.
+    pub scripts: usize,
+    /// Of plain requests, each of which is a connection.
+    pub requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { scripts: 16, requests: 256 }
+    }
+}
+
+/// What an agent works with.
+pub struct Parts {
+    /// Tells when runs start and which one-time password is valid.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the network, with its egress policy.
+    pub dialer: Arc<Dialer>,
+    /// Where scripts run.
+    pub scripts: Arc<dyn Scripts>,
+    /// Where reports go.
+    pub hub: Arc<dyn Hub>,
+}
+
+/// Runs the slots of one region. Clones are the same agent.
+#[derive(Clone)]
+pub struct Agent {
+    runner: Arc<Runner>,
+    hub: Arc<dyn Hub>,
+    tasks: TaskTracker,
+}
+
+impl Agent {
+    /// An agent without assignments.
+    pub fn new(parts: Parts, limits: Limits) -> Self {
+        let Parts { clock, dialer, scripts, hub } = parts;
+        let runner = Arc::new(Runner::new(clock, dialer, scripts, limits));
+        Self { runner, hub, tasks: TaskTracker::new() }
+    }
+
+    /// Replaces the assignments. Runs that are going keep those that they started with.
+    pub fn assign(&self, assignments: Arc<Assignments>) {
+        self.runner.assignments.store(assignments);
+    }
+
+    /// The present assignments.
+    pub fn assignments(&self) -> Arc<Assignments> {
+        self.runner.assignments.load_full()
+    }
+
+    /// How many runs are going, or wait for room.
+    pub fn running(&self) -> usize {
+        self.runner.running()
+    }
+
+    /// Starts a slot and returns at once; the report goes to the hub when the run is over. To be
+    /// called within a tokio runtime.
+    pub fn start(&self, slot: Slot) {
+        let (runner, hub) = (Arc::clone(&self.runner), Arc::clone(&self.hub));
+        // Decided here, so that slots are let in in the order of the calls.
+        let admitted = runner.admit(&slot);
+        self.tasks.spawn(async move {
+            let report = match admitted {
+                // Dropped with the run, before the hub takes its time.
+                Ok(_admission) => runner.attend(slot, None).await,
+                Err(failure) => runner.refuse(slot, failure),
+            };
+            hub.deliver(report).await;
+        });
+    }
+
+    /// Runs a slot and hands the report to the caller alone. It takes part in the limits and in the
+    /// rule that a check never runs twice at the same time.
+    pub async fn run_now(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
+        match self.runner.admit(&slot) {
+            Ok(_admission) => self.runner.attend(slot, observer).await,
+            Err(failure) => self.runner.refuse(slot, failure),
+        }
+    }
+
+    /// Lets the runs that are going finish within `grace`, then cuts off the rest, and waits until
+    /// the reports are delivered. Slots that wait for room, or are started from now on, are
+    /// reported as interrupted.
+    pub async fn stop(&self, grace: Duration) {
+        self.runner.closing.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {
+            return;
+        }
+        self.runner.interruption.cancel();
+        if tokio::time::timeout(LAST_DELIVERIES, self.tasks.wait()).await.is_err() {
+            tracing::error!(
+                undelivered = self.tasks.len(),
+                "the hub does not take the last reports"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("running", &self.running()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
