@@ -296,8 +296,8 @@ mod tests {
         expected.judge(answer, took, &Secrets::default()).map(|failure| failure.message)
     }
 
-    fn page(expect: Expectations) -> Option<String> {
-        judged(&expect, &answer(200, "text/html", b"<h1>Welcome,\n   Ana</h1>"))
+    fn page(expect: &Expectations) -> Option<String> {
+        judged(expect, &answer(200, "text/html", b"<h1>Welcome,\n   Ana</h1>"))
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn texts() {
-        let body = |text| page(Expectations { body: vec![text], ..Expectations::default() });
+        let body = |text| page(&Expectations { body: vec![text], ..Expectations::default() });
         assert_eq!(body(TextExpectation::Contains("Welcome".to_owned())), None);
         assert_eq!(body(TextExpectation::Lacks("Error".to_owned())), None);
         assert_eq!(body(TextExpectation::Matches(r"(?s)Welcome.*Ana".to_owned())), None);
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn headers_and_charsets() {
         let header = |name: &str, text| {
-            page(Expectations { header: vec![(name.to_owned(), text)], ..Expectations::default() })
+            page(&Expectations { header: vec![(name.to_owned(), text)], ..Expectations::default() })
         };
         let html = || TextExpectation::Contains("html".to_owned());
         assert_eq!(header("content-type", html()), None);
@@ -362,7 +362,7 @@ mod tests {
         let expected = "expected `user.roles.1` to be 1, the body has no such place";
         assert_eq!(message.as_deref(), Some(expected));
         let json = vec![JsonExpectation { path: String::new(), equals: "1".to_owned() }];
-        let message = page(Expectations { json, ..Expectations::default() });
+        let message = page(&Expectations { json, ..Expectations::default() });
         assert!(message.is_some_and(|message| message.starts_with("the body is not JSON: ")));
     }
 

@@ -149,7 +149,7 @@ impl Agent {
             let report = match admitted {
                 // Dropped with the run, before the hub takes its time.
                 Ok(_admission) => runner.attend(slot, None).await,
-                Err(failure) => runner.refuse(slot, failure),
+                Err(refused) => runner.refuse(slot, refused),
             };
             hub.deliver(report).await;
         });
@@ -158,9 +158,11 @@ impl Agent {
     /// Runs a slot and hands the report to the caller alone. It takes part in the limits and in the
     /// rule that a check never runs twice at the same time.
     pub async fn run_now(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
+        // Stopping waits for it as for any other.
+        let _token = self.tasks.token();
         match self.runner.admit(&slot) {
             Ok(_admission) => self.runner.attend(slot, observer).await,
-            Err(failure) => self.runner.refuse(slot, failure),
+            Err(refused) => self.runner.refuse(slot, refused),
         }
     }
 

@@ -114,31 +114,32 @@ impl Recorder {
         let at = at.min(state.started.elapsed());
         let State { trace, passwords, .. } = &mut *state;
         let masked = |text: &str| self.mask_with(text, passwords);
+        let watched = self.observer.is_some();
         let happening = match event {
             protocol::Event::StepStarted { name, parent } => {
                 let parent = parent.filter(|parent| (*parent as usize) < trace.steps.len());
                 let name = masked(&name);
                 trace.steps.push(Step { name, parent, start: at, duration: None, error: None });
-                trace.steps.last().cloned().map(Happening::StepStarted)
+                trace.steps.last().filter(|_| watched).cloned().map(Happening::StepStarted)
             }
             protocol::Event::StepEnded { step, error } => {
                 let step = trace.steps.get_mut(step as usize).filter(|it| it.duration.is_none());
-                step.map(|step| {
+                step.and_then(|step| {
                     step.duration = Some(at.saturating_sub(step.start));
                     step.error = error.as_deref().map(masked);
-                    Happening::StepEnded(step.clone())
+                    watched.then(|| Happening::StepEnded(step.clone()))
                 })
             }
             protocol::Event::Log { level, text } => {
                 let line = LogLine { at, level: level_of(level), text: masked(&text) };
-                trace.logs.push(line.clone());
-                Some(Happening::Logged(line))
+                trace.logs.push(line);
+                trace.logs.last().filter(|_| watched).cloned().map(Happening::Logged)
             }
             protocol::Event::Metric { name, value, tags } => {
                 let tags = tags.iter().map(|(key, value)| (masked(key), masked(value))).collect();
                 let measurement = Measurement { name: masked(&name), value, tags };
-                trace.measurements.push(measurement.clone());
-                Some(Happening::Measured(measurement))
+                trace.measurements.push(measurement);
+                trace.measurements.last().filter(|_| watched).cloned().map(Happening::Measured)
             }
             protocol::Event::Dropped { what } => {
                 trace.dropped.push(masked(&what));

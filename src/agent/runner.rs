@@ -63,8 +63,23 @@ impl Drop for Admission {
     }
 }
 
-/// A failure before the run began.
-type Refused = Failure;
+/// Why there is no end that the run came to by itself.
+pub(super) struct Refused {
+    kind: FailureKind,
+    message: String,
+}
+
+impl Refused {
+    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.kind, refused.message)
+    }
+}
 
 impl Runner {
     pub(super) fn new(
@@ -98,7 +113,7 @@ impl Runner {
             Entry::Occupied(previous) => {
                 let at = previous.get().format("%H:%M:%S");
                 let message = format!("the previous run, of {at} UTC, is still going");
-                Err(Failure::new(FailureKind::Overlap, message))
+                Err(Refused::new(FailureKind::Overlap, message))
             }
             Entry::Vacant(place) => {
                 place.insert(slot.at);
@@ -108,12 +123,12 @@ impl Runner {
     }
 
     /// The report of a slot that was not run.
-    pub(super) fn refuse(&self, slot: Slot, failure: Refused) -> Report {
+    pub(super) fn refuse(&self, slot: Slot, refused: Refused) -> Report {
         Report {
             slot,
             started_at: self.clock.now(),
             duration: Duration::ZERO,
-            failure: Some(failure),
+            failure: Some(refused.into()),
             trace: Trace::default(),
         }
     }
@@ -123,7 +138,7 @@ impl Runner {
         let assignments = self.assignments.load_full();
         let Some(assignment) = assignments.assignment(&slot.check) else {
             let message = format!("the check `{}` is not assigned to this agent", slot.check);
-            return self.refuse(slot, Failure::new(FailureKind::Interrupted, message));
+            return self.refuse(slot, Refused::new(FailureKind::Interrupted, message));
         };
         let began = Began::new(Recorder::new(Arc::clone(&assignments), observer), &*self.clock);
         let run = AssertUnwindSafe(self.run(&slot, &assignment, &assignments, &began));
@@ -139,7 +154,7 @@ impl Runner {
             Ok(Ended { failure, duration: told }) => (failure, told.unwrap_or(duration)),
             Err(cut_off) => {
                 let step = began.recorder.open_step_name();
-                (Some(Failure { step, ..cut_off }), duration)
+                (Some(Failure { step, ..cut_off.into() }), duration)
             }
         };
         let failure = failure.map(|failure| began.recorder.masked_failure(failure));
@@ -155,7 +170,7 @@ impl Runner {
     ) -> Result<Ended, Refused> {
         let (timeout, secrets) = (assignment.check.timeout, assignments.secrets());
         match &assignment.work {
-            Prepared::Impossible(reason) => Err(Failure::new(FailureKind::Script, reason.as_str())),
+            Prepared::Impossible(reason) => Err(Refused::new(FailureKind::Script, reason.as_str())),
             Prepared::Request(plan) => {
                 let _place = self.place(&self.request_room, timeout / 2).await?;
                 began.now();
@@ -202,7 +217,7 @@ impl Runner {
             () = self.closing.cancelled() => Err(interrupted()),
             waited = timeout(at_most, room.places.acquire()) => match waited {
                 Ok(place) => place.map_err(|_| interrupted()),
-                Err(_) => Err(overloaded(at_most, &format!("{} others were going", room.most))),
+                Err(_) => Err(overloaded(at_most, &format!("all {} places are taken", room.most))),
             },
         }
     }
@@ -214,7 +229,7 @@ impl Runner {
             prepared = timeout(at_most, self.scripts.prepare()) => match prepared {
                 Ok(Ok(stage)) => Ok(stage),
                 Ok(Err(why)) => {
-                    Err(Failure::new(FailureKind::Crashed, format!("failed to {why}")))
+                    Err(Refused::new(FailureKind::Crashed, format!("failed to {why}")))
                 }
                 Err(_) => Err(overloaded(at_most, "no sandbox process was ready")),
             },
@@ -274,20 +289,20 @@ fn frame_of(failure: &Failure, modules: &[(String, String)]) -> Option<String> {
     frame::draw(text, position.line, position.column)
 }
 
-fn interrupted() -> Failure {
-    Failure::new(FailureKind::Interrupted, "the agent was stopped")
+fn interrupted() -> Refused {
+    Refused::new(FailureKind::Interrupted, "the agent was stopped")
 }
 
-fn overloaded(waited: Duration, why: &str) -> Failure {
+fn overloaded(waited: Duration, why: &str) -> Refused {
     let message = format!("no room within {:.1} s: {why}", waited.as_secs_f64());
-    Failure::new(FailureKind::Overload, message)
+    Refused::new(FailureKind::Overload, message)
 }
 
-fn crashed(panic: &(dyn Any + Send)) -> Failure {
+fn crashed(panic: &(dyn Any + Send)) -> Refused {
     let words = panic
         .downcast_ref::<&str>()
         .map(|words| (*words).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
-    Failure::new(FailureKind::Crashed, format!("the agent broke down during the run: {words}"))
+    Refused::new(FailureKind::Crashed, format!("the agent broke down during the run: {words}"))
 }

@@ -189,7 +189,7 @@ async fn without_room_in_time_a_slot_is_overload() {
     let reports = hub.reports(1).await;
     assert_eq!(kinds(&reports), [("fine", Some(FailureKind::Overload))]);
     let message = &reports[0].failure.as_ref().expect("failed").message;
-    assert_eq!(message, "no room within 10.0 s: 1 others were going");
+    assert_eq!(message, "no room within 10.0 s: all 1 places are taken");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ const METADATA_V4: [Ipv4Addr; 8] = [
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 
-/// The same over IPv6: AWS, EKS pods, GCP, Scaleway, OpenStack.
+/// The same over IPv6: AWS, EKS pods, GCP, Scaleway, `OpenStack`.
 const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
@@ -226,8 +226,10 @@ impl Class {
             [0xfc00..=0xfdff, ..] => Self::Private("private"),
             [0xfe80..=0xfebf, ..] => Self::Private("link-local"),
             [0xfec0..=0xfeff, ..] => Self::Private("site-local"),
-            [0x64, 0xff9b, 1, ..] | [0x100, 0, 0, 0, ..] => Self::Private("reserved"),
-            [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Self::Private("reserved"),
+            [0x64, 0xff9b, 1, ..]
+            | [0x100, 0, 0, 0, ..]
+            | [0x2001, 0xdb8, ..]
+            | [0x3fff, 0..=0xfff, ..] => Self::Private("reserved"),
             _ => Self::Public,
         }
     }

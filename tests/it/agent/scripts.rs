@@ -46,14 +46,14 @@ async fn a_script_signs_in() {
 #[tokio::test]
 async fn a_failure_shows_everything_but_the_secret() {
     let shop = Shop::open().await;
-    let body = r##"
-  await step("sign in", async () => {
+    let body = r"
+  await step('sign in', async () => {
     const response = await fetch(`${APP}/login`, {
-      method: "POST",
-      body: new URLSearchParams({ password: secret("PASSWORD") }),
+      method: 'POST',
+      body: new URLSearchParams({ password: secret('PASSWORD') }),
     });
-    expect(await response.text()).toBe("Welcome");
-  });"##;
+    expect(await response.text()).toBe('Welcome');
+  });";
     let report = run_script(&script(&shop, body)).await;
     let failure = report.failure.as_ref().expect("it failed");
     assert_eq!(failure.kind, FailureKind::Expectation);

@@ -1,9 +1,10 @@
 //! Servers that mean harm, and addresses that must not be dialled.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use tripline::net::guard::{Policy, Private};
-use tripline::net::{Dialer, Names};
+use tripline::net::{Dialer, Names, Outgoing, Seen};
 
 use super::raw::{Act, RawServer, answer};
 use super::{client, complaint, get, plain_client};
@@ -90,6 +91,23 @@ async fn rubbish_is_an_error_in_words() {
         let said = complaint(&plain_client(), &server.url("/")).await;
         assert_eq!(said, expected, "{}", bytes.escape_ascii());
     }
+}
+
+#[tokio::test]
+async fn a_server_that_only_promises_runs_out_of_time() {
+    let promise = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+    let server = RawServer::start(vec![Act::SayForEver(Vec::new(), promise)]).await;
+    let url = server.url("/").parse().expect("a URL");
+    let outgoing = Outgoing {
+        method: http::Method::GET,
+        url: &url,
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        within: Duration::from_millis(50),
+    };
+    let ended = plain_client().exchange(outgoing, &mut Seen::default()).await;
+    let said = ended.expect_err("no answer comes").to_string();
+    assert_eq!(said, "timed out after 50 ms while waiting for the answer");
 }
 
 /// Spellings of this machine, all of which a strict policy refuses.
