@@ -29,6 +29,9 @@ pub(super) struct Recorder {
 
 struct State {
     started: Stopwatch,
+    /// How much later than ours the child's clock started, told by its first event. Without it a
+    /// request, which is timed here, could seem to begin before its step.
+    behind: Option<Duration>,
     trace: Trace,
     unwritten_requests: usize,
     /// One-time passwords that the run was given: secrets of its own.
@@ -44,6 +47,7 @@ impl Recorder {
     pub(super) fn new(assignments: Arc<Assignments>, observer: Option<Arc<dyn Observer>>) -> Self {
         let state = State {
             started: Stopwatch::start(),
+            behind: None,
             trace: Trace::default(),
             unwritten_requests: 0,
             passwords: Vec::new(),
@@ -108,10 +112,12 @@ impl Recorder {
         }
     }
 
-    /// Writes down what a script did or said. A time to come is none.
+    /// Writes down what a script did or said, `at` by its own clock. A time to come is none.
     pub(super) fn note(&self, at: Duration, event: protocol::Event) {
         let mut state = self.state();
-        let at = at.min(state.started.elapsed());
+        let now = state.started.elapsed();
+        let behind = *state.behind.get_or_insert(now.saturating_sub(at));
+        let at = at.saturating_add(behind).min(now);
         let State { trace, passwords, .. } = &mut *state;
         let masked = |text: &str| self.mask_with(text, passwords);
         let watched = self.observer.is_some();
