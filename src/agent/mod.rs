@@ -1,209 +1,202 @@
 //! Runs slots and reports them.
 //!
-//! An agent serves one region. It is given slots with their checks, runs each, and delivers one
-//! report for each to its hub, whatever happens: a run that cannot start, is cut off or breaks the
-//! machinery ends as a report that says so. It knows no store, no policy and no schedule.
+//! An agent serves one region. It is handed [`Assignments`], told to start slots, and delivers one
+//! [`Report`] for each to its [`Hub`]. Scripts run in the sandbox and reach the outside through a
+//! broker here, which owns the network, the cookies and the secrets; plain checks are made here.
 //!
 //! Invariants:
-//! - every slot that was taken ends in exactly one report;
-//! - runs of one check never overlap here: the later slot is reported as such and not run;
-//! - a run keeps the modules and secrets it started with, whatever is assigned meanwhile.
+//! - each slot that is started ends in exactly one report, however its run ends;
+//! - a check never runs twice at the same time;
+//! - a run sees one snapshot of the assignments from beginning to end;
+//! - no value of a secret is in a report;
+//! - nothing is stored, decided or announced here: that is the hub's.
 
+mod assignments;
 mod broker;
-mod expectations;
+mod cookies;
+mod expect;
 mod frame;
-mod jar;
+pub mod imports;
+mod mask;
+mod recorder;
 mod redirect;
+mod request;
 mod runner;
-pub mod secrets;
+mod scripts;
+mod secrets;
+mod totp;
+mod visitor;
 
-use std::collections::{BTreeMap, HashSet};
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures::FutureExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::secrets::Secrets;
-use crate::clock::{Clock, Stopwatch};
-use crate::domain::check::{Check, Work};
-use crate::domain::id::CheckId;
-use crate::domain::run::{Failure, FailureKind, Report, Trace};
-use crate::domain::slot::Slot;
-use crate::net;
-use crate::sandbox::Pool;
+pub use assignments::{Assignments, Modules};
+pub use scripts::{Scripts, Stage};
+pub use secrets::{Missing, Secrets};
+pub use totp::{Seed, SeedError};
 
-/// What an agent needs of its hub.
+use crate::clock::Clock;
+use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
+use crate::domain::slot::Slot;
+use crate::net::Dialer;
+use runner::Runner;
+
+/// How long reports of runs that were cut off may take to be delivered.
+const LAST_DELIVERIES: Duration = Duration::from_secs(10);
+
+/// What an agent needs of a hub.
 #[async_trait]
 pub trait Hub: Send + Sync {
-    /// Takes a report. Returns when it is safe, or when the hub has made sure that it is not lost
-    /// otherwise.
+    /// Takes a report into keeping. It returns when the report is safe; whatever has to be tried
+    /// again or spooled is tried again or spooled by the hub. Reports of one check are handed over
+    /// in the order in which its runs ended, and must be taken in that order.
     async fn deliver(&self, report: Report);
 }
 
-/// What an agent works with besides its slots; replaced as a whole when the project changes.
-#[derive(Debug, Default)]
-pub struct Assignments {
-    /// For each script, by its path: itself and every module it may import, as path and text.
-    pub modules: BTreeMap<String, Vec<(String, String)>>,
-    /// What scripts may ask for by name.
-    pub secrets: Arc<Secrets>,
+/// Watches a run while it happens, for `tripline test`. What it is told is masked already. It is
+/// called from within the run and must not wait.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn saw(&self, happening: Happening);
 }
 
-/// How much an agent does at once.
+/// What happens during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// A step began.
+    StepStarted(Step),
+    /// A step ended.
+    StepEnded(Step),
+    /// A request was sent.
+    Requested(Request),
+    /// A request was answered, or failed.
+    Answered(Request),
+    /// A line was written to the console.
+    Logged(LogLine),
+    /// A value was measured.
+    Measured(Measurement),
+}
+
+/// How many runs there may be at a time; each at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capacity {
-    /// Scripts, each in a process of its own.
+pub struct Limits {
+    /// Of scripts, each of which is a process.
     pub scripts: usize,
-    /// Plain requests.
+    /// Of plain requests, each of which is a connection.
     pub requests: usize,
 }
 
-/// The parts an agent is made of.
-#[derive(Debug, Clone)]
-pub struct Parts {
-    /// The children that run scripts.
-    pub pool: Arc<Pool>,
-    /// The way to the network.
-    pub network: Arc<net::Dialer>,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
+impl Default for Limits {
+    fn default() -> Self {
+        Self { scripts: 16, requests: 256 }
+    }
 }
 
-/// Runs slots of one region.
-#[derive(Debug)]
+/// What an agent works with.
+pub struct Parts {
+    /// Tells when runs start and which one-time password is valid.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the network, with its egress policy.
+    pub dialer: Arc<Dialer>,
+    /// Where scripts run.
+    pub scripts: Arc<dyn Scripts>,
+    /// Where reports go.
+    pub hub: Arc<dyn Hub>,
+}
+
+/// Runs the slots of one region. Clones are the same agent.
+#[derive(Clone)]
 pub struct Agent {
-    parts: Parts,
-    assignments: ArcSwap<Assignments>,
-    running: Mutex<HashSet<CheckId>>,
-    scripts: Semaphore,
-    requests: Semaphore,
+    runner: Arc<Runner>,
+    hub: Arc<dyn Hub>,
     tasks: TaskTracker,
-    interrupted: CancellationToken,
 }
 
 impl Agent {
-    /// An agent that has nothing to do yet.
-    pub fn new(parts: Parts, capacity: Capacity) -> Arc<Self> {
-        Arc::new(Self {
-            parts,
-            assignments: ArcSwap::default(),
-            running: Mutex::default(),
-            scripts: Semaphore::new(capacity.scripts),
-            requests: Semaphore::new(capacity.requests),
-            tasks: TaskTracker::new(),
-            interrupted: CancellationToken::new(),
-        })
+    /// An agent without assignments.
+    pub fn new(parts: Parts, limits: Limits) -> Self {
+        let Parts { clock, dialer, scripts, hub } = parts;
+        let runner = Arc::new(Runner::new(clock, dialer, scripts, limits));
+        Self { runner, hub, tasks: TaskTracker::new() }
     }
 
-    /// Replaces modules and secrets for runs that start from now on.
-    pub fn assign(&self, assignments: Assignments) {
-        self.assignments.store(Arc::new(assignments));
+    /// Replaces the assignments. Runs that are going keep those that they started with.
+    pub fn assign(&self, assignments: Arc<Assignments>) {
+        self.runner.assignments.store(assignments);
     }
 
-    /// Takes a slot and returns at once; the report goes to `hub`. Must be called within a runtime.
-    pub fn start(self: &Arc<Self>, slot: Slot, check: Arc<Check>, hub: Arc<dyn Hub>) {
-        let agent = Arc::clone(self);
+    /// The present assignments.
+    pub fn assignments(&self) -> Arc<Assignments> {
+        self.runner.assignments.load_full()
+    }
+
+    /// How many runs are going, or wait for room.
+    pub fn running(&self) -> usize {
+        self.runner.running()
+    }
+
+    /// Starts a slot and returns at once; the report goes to the hub when the run is over. To be
+    /// called within a tokio runtime.
+    pub fn start(&self, slot: Slot) {
+        let (runner, hub) = (Arc::clone(&self.runner), Arc::clone(&self.hub));
+        // Decided here, so that slots are let in in the order of the calls.
+        let admitted = runner.admit(&slot);
         self.tasks.spawn(async move {
-            let report = agent.run(slot, &check).await;
+            let report = match admitted {
+                // Dropped with the run, before the hub takes its time.
+                Ok(_admission) => runner.attend(slot, None).await,
+                Err(refused) => runner.refuse(slot, refused),
+            };
             hub.deliver(report).await;
         });
     }
 
-    /// Runs one slot here and now and returns its report.
-    pub async fn run(&self, slot: Slot, check: &Check) -> Report {
-        let Some(_turn) = Turn::take(&self.running, &check.id) else {
-            let failure = "the previous run was still going; this one was left out";
-            return self.not_run(slot, FailureKind::Overlap, failure);
-        };
-        let places = match check.work {
-            Work::Script { .. } => &self.scripts,
-            Work::Request(_) => &self.requests,
-        };
-        let patience = (check.timeout / 2).min(LONGEST_QUEUE);
-        let Some(_place) = self.place(places, patience).await else {
-            let failure = format!(
-                "no capacity within {} s: too many runs at once; raise [agent] max_runs",
-                patience.as_secs_f64()
-            );
-            return self.not_run(slot, FailureKind::Overload, failure);
-        };
-        let (started_at, stopwatch) = (self.parts.clock.now(), Stopwatch::start());
-        let assignments = self.assignments.load_full();
-        let work = runner::run(&self.parts, &assignments, &slot, check, &self.interrupted);
-        let (failure, trace) = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(check = %check.id, "a run broke the agent; please report this bug");
-            let failure = Failure::new(FailureKind::Crashed, "the agent failed; see its log");
-            (Some(failure), Trace::default())
-        });
-        Report { slot, started_at, duration: stopwatch.elapsed(), failure, trace }
-    }
-
-    /// Waits for what runs, interrupts what is still going after `grace`, and returns when every
-    /// report was delivered. No slot may be started afterwards.
-    pub async fn stop(&self, grace: Duration) {
-        self.tasks.close();
-        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
-            self.interrupt();
-            self.tasks.wait().await;
+    /// Runs a slot and hands the report to the caller alone. It takes part in the limits and in the
+    /// rule that a check never runs twice at the same time.
+    pub async fn run_now(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
+        // Stopping waits for it as for any other.
+        let _token = self.tasks.token();
+        match self.runner.admit(&slot) {
+            Ok(_admission) => self.runner.attend(slot, observer).await,
+            Err(refused) => self.runner.refuse(slot, refused),
         }
     }
 
-    /// Ends all runs now; each is reported as interrupted.
+    /// Ends all runs that are going now, and those that are started later; each is reported as
+    /// interrupted.
     pub fn interrupt(&self) {
-        self.interrupted.cancel();
+        self.runner.closing.cancel();
+        self.runner.interruption.cancel();
     }
 
-    /// How many slots are under way.
-    pub fn under_way(&self) -> usize {
-        self.tasks.len()
-    }
-
-    async fn place<'a>(
-        &self,
-        places: &'a Semaphore,
-        patience: Duration,
-    ) -> Option<SemaphorePermit<'a>> {
-        if let Ok(place) = places.try_acquire() {
-            return Some(place);
+    /// Lets the runs that are going finish within `grace`, then cuts off the rest, and waits until
+    /// the reports are delivered. Slots that wait for room, or are started from now on, are
+    /// reported as interrupted.
+    pub async fn stop(&self, grace: Duration) {
+        self.runner.closing.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {
+            return;
         }
-        tokio::time::timeout(patience, places.acquire()).await.ok()?.ok()
-    }
-
-    fn not_run(&self, slot: Slot, kind: FailureKind, message: impl Into<String>) -> Report {
-        Report {
-            slot,
-            started_at: self.parts.clock.now(),
-            duration: Duration::ZERO,
-            failure: Some(Failure::new(kind, message)),
-            trace: Trace::default(),
+        self.runner.interruption.cancel();
+        if tokio::time::timeout(LAST_DELIVERIES, self.tasks.wait()).await.is_err() {
+            tracing::error!(
+                undelivered = self.tasks.len(),
+                "the hub does not take the last reports"
+            );
         }
     }
 }
 
-/// A run does not wait longer than this for a place, whatever its check's timeout.
-const LONGEST_QUEUE: Duration = Duration::from_secs(15);
-
-/// The right to run a check, held by one run at a time.
-struct Turn<'a> {
-    running: &'a Mutex<HashSet<CheckId>>,
-    check: CheckId,
-}
-
-impl<'a> Turn<'a> {
-    fn take(running: &'a Mutex<HashSet<CheckId>>, check: &CheckId) -> Option<Self> {
-        let mut checks = running.lock().unwrap_or_else(PoisonError::into_inner);
-        checks.insert(check.clone()).then(|| Self { running, check: check.clone() })
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("running", &self.running()).finish_non_exhaustive()
     }
 }
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.check);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,131 +1,177 @@
-//! What follows from a redirect (Fetch standard, "HTTP-redirect fetch").
-//!
-//! Pure: a request and an answer in, the next request out.
+//! What follows from a redirect: the rules of the Fetch standard (section 4.4), without IO.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION,
+    CONTENT_TYPE, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION, REFERER,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
-/// More redirects than this are an error, as in browsers.
-pub(super) const MOST_HOPS: usize = 20;
+/// How many redirects are followed.
+pub(super) const MOST: usize = 20;
 
-/// One request on the way.
-#[derive(Debug, Clone)]
-pub(super) struct Hop {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    /// What the script asked for, without cookies.
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-/// Headers that speak of the body.
-const OF_THE_BODY: [HeaderName; 5] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LANGUAGE,
-    header::CONTENT_LOCATION,
-    header::CONTENT_LENGTH,
-];
-/// Headers that must not reach another origin.
-const OF_THE_ORIGIN: [HeaderName; 4] =
-    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::HOST];
-
-impl Hop {
-    /// Where an answer leads; `None` when it is no redirect.
-    ///
-    /// # Errors
-    ///
-    /// When it leads nowhere that can be requested.
-    pub(super) fn next(
-        &self,
-        status: StatusCode,
-        answer: &HeaderMap,
-    ) -> Result<Option<Self>, String> {
-        if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-            return Ok(None);
-        }
-        let Some(location) = answer.get(header::LOCATION) else { return Ok(None) };
-        let text = String::from_utf8_lossy(location.as_bytes());
-        let mut url = self.url.join(&text).map_err(|error| {
-            format!("{} redirects to `{text}`, which is no URL: {error}", self.url)
-        })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("{} redirects to `{url}`, which is not http", self.url));
-        }
-        if url.fragment().is_none() {
-            url.set_fragment(self.url.fragment());
-        }
-        let mut next = Self { url, ..self.clone() };
-        if becomes_get(status, &self.method) {
-            next.method = Method::GET;
-            next.body = Bytes::new();
-            for name in OF_THE_BODY.iter().chain([&header::ORIGIN]) {
-                next.headers.remove(name);
-            }
-        }
-        if next.url.origin() != self.url.origin() {
-            for name in &OF_THE_ORIGIN {
-                next.headers.remove(name);
-            }
-        }
-        Ok(Some(next))
+/// Where an answer redirects to; `None` when it does not.
+///
+/// # Errors
+///
+/// A sentence when the place cannot be followed.
+pub(super) fn target(
+    from: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Option<Url>, String> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
     }
+    let Some(location) = headers.get(LOCATION) else { return Ok(None) };
+    let place = String::from_utf8_lossy(location.as_bytes());
+    let mut to = from
+        .join(&place)
+        .map_err(|error| format!("the redirect to `{place}` is not a URL: {error}"))?;
+    if !matches!(to.scheme(), "http" | "https") {
+        return Err(format!(
+            "the redirect to `{place}` is refused: only http and https are followed"
+        ));
+    }
+    if to.fragment().is_none() {
+        to.set_fragment(from.fragment());
+    }
+    Ok(Some(to))
 }
 
-fn becomes_get(status: StatusCode, method: &Method) -> bool {
+/// Whether the request goes on as a GET without a body.
+pub(super) fn becomes_get(status: StatusCode, method: &Method) -> bool {
     match status.as_u16() {
-        301 | 302 => method == Method::POST,
-        303 => method != Method::GET && method != Method::HEAD,
+        301 | 302 => *method == Method::POST,
+        303 => !matches!(*method, Method::GET | Method::HEAD),
         _ => false,
     }
+}
+
+/// Takes away what describes a body that is not sent on.
+pub(super) fn forget_body(headers: &mut HeaderMap) {
+    let names =
+        [CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, CONTENT_LENGTH];
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Takes away what another origin must not see; `is_secret` knows values that are secrets.
+pub(super) fn forget_credentials(headers: &mut HeaderMap, is_secret: impl Fn(&str) -> bool) {
+    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE] {
+        headers.remove(name);
+    }
+    let telling: Vec<_> = headers
+        .iter()
+        .filter(|(_, value)| is_secret(&String::from_utf8_lossy(value.as_bytes())))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in telling {
+        headers.remove(name);
+    }
+}
+
+/// The headers as they go on to `to`.
+pub(super) fn carry_on(
+    headers: &mut HeaderMap,
+    from: &Url,
+    to: &Url,
+    is_secret: impl Fn(&str) -> bool,
+) {
+    headers.remove(HOST);
+    if from.origin() == to.origin() {
+        return;
+    }
+    forget_credentials(headers, is_secret);
+    // As `strict-origin-when-cross-origin`: the origin alone, and nothing from https to http.
+    let referrer = headers.get(REFERER).and_then(|value| value.to_str().ok());
+    let origin = referrer
+        .and_then(|referrer| Url::parse(referrer).ok())
+        .filter(|referrer| referrer.scheme() == "http" || to.scheme() == "https")
+        .and_then(|referrer| {
+            HeaderValue::from_str(&format!("{}/", referrer.origin().ascii_serialization())).ok()
+        });
+    match origin {
+        Some(origin) => headers.insert(REFERER, origin),
+        None => headers.remove(REFERER),
+    };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn follow(method: Method, status: u16, to: &str) -> Result<Option<Hop>, String> {
-        let header = |name: HeaderName| (name, http::HeaderValue::from_static("x"));
-        let headers = [header(header::CONTENT_TYPE), header(header::AUTHORIZATION)];
-        let hop = Hop {
-            method,
-            url: Url::parse("https://a.example/p/q?r#f").expect("a URL"),
-            headers: headers.into_iter().collect(),
-            body: Bytes::from_static(b"body"),
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            })
+            .collect()
+    }
+
+    fn place(status: u16, location: &'static str) -> Result<Option<String>, String> {
+        let from = url("https://shop.example/a/b?q#frag");
+        let status = StatusCode::from_u16(status).expect("a status");
+        target(&from, status, &headers(&[("location", location)])).map(|to| to.map(String::from))
+    }
+
+    #[test]
+    fn places_are_found() {
+        let to = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(place(302, "c"), to("https://shop.example/a/c#frag"));
+        assert_eq!(place(308, "/c#x"), to("https://shop.example/c#x"));
+        assert_eq!(place(301, "//b.example/"), to("https://b.example/#frag"));
+        assert_eq!(place(200, "/c"), Ok(None));
+        assert_eq!(place(304, "/c"), Ok(None));
+        assert!(place(302, "ftp://b.example/").is_err_and(|why| why.contains("only http")));
+        assert!(place(302, "http://[").is_err_and(|why| why.contains("is not a URL")));
+        assert!(place(302, "javascript:alert(1)").is_err());
+    }
+
+    #[test]
+    fn methods_change_as_browsers_change_them() {
+        let table = [
+            (301, Method::POST, true),
+            (302, Method::POST, true),
+            (302, Method::PUT, false),
+            (303, Method::PUT, true),
+            (303, Method::HEAD, false),
+            (307, Method::POST, false),
+            (308, Method::POST, false),
+        ];
+        for (status, method, expected) in table {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(becomes_get(status, &method), expected, "{status} {method}");
+        }
+    }
+
+    #[test]
+    fn another_origin_sees_no_credentials() {
+        let all = [
+            ("authorization", "Bearer x"),
+            ("cookie", "a=b"),
+            ("x-api-key", "s3cret"),
+            ("accept", "*/*"),
+            ("host", "shop.example"),
+            ("referer", "https://shop.example/cart?id=1"),
+        ];
+        let carried = |to: &str| {
+            let mut carried = headers(&all);
+            carry_on(&mut carried, &url("https://shop.example/"), &url(to), |v| v == "s3cret");
+            carried
         };
-        let location = [(header::LOCATION, to.parse().expect("a value"))].into_iter().collect();
-        hop.next(StatusCode::from_u16(status).expect("a status"), &location)
-    }
-
-    #[test]
-    fn methods_change_as_in_browsers() {
-        let changed = |method: Method, status| {
-            let next = follow(method, status, "/x").expect("good").expect("a redirect");
-            (next.method.to_string(), next.body.len(), next.headers.len())
-        };
-        assert_eq!(changed(Method::POST, 302), ("GET".into(), 0, 1));
-        assert_eq!(changed(Method::PUT, 302), ("PUT".into(), 4, 2));
-        assert_eq!(changed(Method::PUT, 303), ("GET".into(), 0, 1));
-        assert_eq!(changed(Method::POST, 307), ("POST".into(), 4, 2));
-        assert_eq!(changed(Method::HEAD, 303), ("HEAD".into(), 4, 2));
-    }
-
-    #[test]
-    fn places_are_relative_and_credentials_stay_home() {
-        let next = |to| follow(Method::GET, 302, to).expect("good").expect("a redirect");
-        assert_eq!(next("../x").url.as_str(), "https://a.example/x#f");
-        assert!(next("/x").headers.contains_key(header::AUTHORIZATION));
-        let away = next("https://b.example/#g");
-        assert_eq!(away.url.as_str(), "https://b.example/#g");
-        assert!(!away.headers.contains_key(header::AUTHORIZATION));
-        assert!(!next("http://a.example/").headers.contains_key(header::AUTHORIZATION));
-    }
-
-    #[test]
-    fn some_lead_nowhere() {
-        assert!(follow(Method::GET, 302, "file:///etc/passwd").is_err());
-        assert!(follow(Method::GET, 302, "https://[").is_err());
-        assert!(follow(Method::GET, 304, "/x").expect("good").is_none());
+        let same = carried("https://shop.example/other");
+        assert_eq!(same.len(), all.len() - 1, "only host is written anew");
+        for other in ["https://other.example/", "https://shop.example:8443/"] {
+            let expected = headers(&[("accept", "*/*"), ("referer", "https://shop.example/")]);
+            assert_eq!(carried(other), expected, "{other}");
+        }
+        assert_eq!(carried("http://shop.example/"), headers(&[("accept", "*/*")]));
     }
 }

@@ -1,160 +1,308 @@
-//! One run: a script in the sandbox, or one request.
+//! One slot, from admission to its report.
 //!
-//! Both go through the same broker, so cookies, redirects, the egress guard and masking are the same
-//! for both. Nothing here waits past the check's timeout.
+//! A slot that was taken on ends in exactly one report, whatever happens: a run that panics, is cut
+//! off or never finds room is reported as such, never passed over.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use futures::FutureExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::assignments::{Assignment, Assignments, Prepared};
 use super::broker::Broker;
-use super::expectations::{self, Answer};
-use super::frame::frame;
-use super::secrets::{Place, Secrets};
-use super::{Assignments, Parts};
-use crate::clock::Stopwatch;
-use crate::domain::check::{Check, RequestSpec, Work};
-use crate::domain::run::{Failure, FailureKind, Trace};
+use super::recorder::Recorder;
+use super::scripts::{Scripts, Stage};
+use super::visitor::Visitor;
+use super::{Limits, Observer, frame};
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::Timestamp;
+use crate::domain::id::CheckId;
+use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
-use crate::sandbox::protocol::{
-    Credentials, FetchError, FetchRequest, FetchResponse, Job, Redirect, RunContext, Source,
-};
-use crate::sandbox::{self, Host};
+use crate::net::Dialer;
+use crate::sandbox::protocol::{Job, RunContext, Source};
 
-/// Runs a slot. What was seen up to the end is in the trace, however the run ended.
-pub(super) async fn run(
-    parts: &Parts,
-    assignments: &Assignments,
-    slot: &Slot,
-    check: &Check,
-    interrupted: &CancellationToken,
-) -> (Option<Failure>, Trace) {
-    let secrets = Arc::clone(&assignments.secrets);
-    let broker = Broker::new(parts, Arc::clone(&secrets), check.timeout);
-    let work = async {
-        match &check.work {
-            Work::Script { entry } => script(parts, assignments, slot, check, entry, &broker).await,
-            Work::Request(spec) => (request(spec, check, &broker, &secrets).await, None),
-        }
-    };
-    let (failure, step) = tokio::select! {
-        biased;
-        ended = work => ended,
-        () = interrupted.cancelled() => {
-            let message = "Tripline was stopped before the run ended";
-            (Some(Failure::new(FailureKind::Interrupted, message)), None)
-        }
-    };
-    let trace = broker.finish();
-    let failure = failure.map(|failure| dressed(failure, step, &trace, assignments, check));
-    (failure.map(|failure| masked(failure, &secrets)), trace)
+/// Runs slots.
+pub(super) struct Runner {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) dialer: Arc<Dialer>,
+    pub(super) scripts: Arc<dyn Scripts>,
+    pub(super) assignments: ArcSwap<Assignments>,
+    /// Cancelled when no run may begin any more.
+    pub(super) closing: CancellationToken,
+    /// Cancelled when runs are to be cut off.
+    pub(super) interruption: CancellationToken,
+    going: Mutex<HashMap<CheckId, Timestamp>>,
+    script_room: Room,
+    request_room: Room,
 }
 
-async fn script(
-    parts: &Parts,
-    assignments: &Assignments,
-    slot: &Slot,
-    check: &Check,
-    entry: &str,
-    broker: &Broker,
-) -> (Option<Failure>, Option<u32>) {
-    let Some(modules) = assignments.modules.get(entry) else {
-        let message = format!("{entry} is not in the project any more");
-        return (Some(Failure::new(FailureKind::Script, message)), None);
-    };
-    let job = Job {
-        source: Source { entry: entry.to_owned(), modules: modules.clone() },
-        context: RunContext {
-            check: slot.check.to_string(),
-            region: slot.region.to_string(),
-            slot_millis: slot.at.timestamp_millis(),
-            run: slot.run_id().to_string(),
-        },
-        timeout: check.timeout,
-    };
-    let ran = sandbox::run(&parts.pool, job, broker).await;
-    (ran.failure(), ran.step)
+/// Room for a number of runs at a time.
+struct Room {
+    places: Semaphore,
+    most: usize,
 }
 
-async fn request(
-    spec: &RequestSpec,
-    check: &Check,
-    broker: &Broker,
-    secrets: &Secrets,
-) -> Option<Failure> {
-    let request = match filled(spec, secrets) {
-        Ok(request) => request,
-        Err(reason) => return Some(Failure::new(FailureKind::Script, reason)),
-    };
-    let stopwatch = Stopwatch::start();
-    match tokio::time::timeout(check.timeout, broker.fetch(request)).await {
-        Ok(Ok(response)) => {
-            let FetchResponse { status, headers, body, .. } = &response;
-            let took = stopwatch.elapsed();
-            expectations::judge(&spec.expect, Answer { status: *status, headers, body, took })
-        }
-        Ok(Err(FetchError { message })) => Some(Failure::new(FailureKind::Network, message)),
-        Err(_) => {
-            let seconds = check.timeout.as_secs_f64();
-            let message = format!("no answer within {seconds} s");
-            Some(Failure::new(FailureKind::Timeout, message))
-        }
+/// A slot that was let in; its check is free for the next slot when this is dropped.
+pub(super) struct Admission {
+    runner: Arc<Runner>,
+    check: CheckId,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.runner.going().remove(&self.check);
     }
 }
 
-/// The request with its secrets in place.
-fn filled(spec: &RequestSpec, secrets: &Secrets) -> Result<FetchRequest, String> {
-    let header = |(name, value): &(String, String)| {
-        Ok::<_, String>((name.to_ascii_lowercase(), secrets.fill(value, Place::Plain)?))
-    };
-    let is_json = |(name, value): &(String, String)| {
-        name.eq_ignore_ascii_case("content-type") && value.contains("json")
-    };
-    let place = if spec.headers.iter().any(is_json) { Place::Json } else { Place::Plain };
-    Ok(FetchRequest {
-        step: None,
-        method: spec.method.clone(),
-        url: secrets.fill(&spec.url, Place::Plain)?,
-        headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
-        body: match &spec.body {
-            Some(body) => secrets.fill(body, place)?.into_bytes(),
-            None => Vec::new(),
-        },
-        redirect: Redirect::Follow,
-        credentials: Credentials::Include,
-    })
+/// Why there is no end that the run came to by itself.
+pub(super) struct Refused {
+    kind: FailureKind,
+    message: String,
 }
 
-/// Adds what only the parent knows: the name of the step and the lines of the script.
-fn dressed(
-    failure: Failure,
-    step: Option<u32>,
-    trace: &Trace,
-    assignments: &Assignments,
-    check: &Check,
-) -> Failure {
-    let step = step.and_then(|step| trace.steps.get(usize::try_from(step).ok()?));
-    let step = step.map(|step| step.name.clone());
-    let frame = failure.position.as_ref().and_then(|position| {
-        let Work::Script { entry } = &check.work else { return None };
-        let modules = assignments.modules.get(entry)?;
-        let (_, text) = modules.iter().find(|(path, _)| *path == position.file)?;
-        frame(text, position)
-    });
-    Failure { step, frame, ..failure }
-}
-
-fn masked(failure: Failure, secrets: &Secrets) -> Failure {
-    let mask = |text: &String| secrets.redact(text);
-    Failure {
-        kind: failure.kind,
-        message: mask(&failure.message),
-        step: failure.step.as_ref().map(mask),
-        comparison: failure.comparison.map(|it| crate::domain::run::Comparison {
-            expected: mask(&it.expected),
-            received: mask(&it.received),
-        }),
-        position: failure.position,
-        frame: failure.frame.as_ref().map(mask),
+impl Refused {
+    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
     }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.kind, refused.message)
+    }
+}
+
+impl Runner {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        dialer: Arc<Dialer>,
+        scripts: Arc<dyn Scripts>,
+        limits: Limits,
+    ) -> Self {
+        let room = |most: usize| Room { places: Semaphore::new(most), most };
+        Self {
+            clock,
+            dialer,
+            scripts,
+            assignments: ArcSwap::default(),
+            closing: CancellationToken::new(),
+            interruption: CancellationToken::new(),
+            going: Mutex::default(),
+            script_room: room(limits.scripts.max(1)),
+            request_room: room(limits.requests.max(1)),
+        }
+    }
+
+    /// How many slots are being attended to.
+    pub(super) fn running(&self) -> usize {
+        self.going().len()
+    }
+
+    /// Lets a slot in unless the previous run of its check is still going.
+    pub(super) fn admit(self: &Arc<Self>, slot: &Slot) -> Result<Admission, Refused> {
+        match self.going().entry(slot.check.clone()) {
+            Entry::Occupied(previous) => {
+                let at = previous.get().format("%H:%M:%S");
+                let message = format!("the previous run, of {at} UTC, is still going");
+                Err(Refused::new(FailureKind::Overlap, message))
+            }
+            Entry::Vacant(place) => {
+                place.insert(slot.at);
+                Ok(Admission { runner: Arc::clone(self), check: slot.check.clone() })
+            }
+        }
+    }
+
+    /// The report of a slot that was not run.
+    pub(super) fn refuse(&self, slot: Slot, refused: Refused) -> Report {
+        Report {
+            slot,
+            started_at: self.clock.now(),
+            duration: Duration::ZERO,
+            failure: Some(refused.into()),
+            trace: Trace::default(),
+        }
+    }
+
+    /// Runs a slot and says how it went.
+    pub(super) async fn attend(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
+        let assignments = self.assignments.load_full();
+        let Some(assignment) = assignments.assignment(&slot.check) else {
+            let message = format!("the check `{}` is not assigned to this agent", slot.check);
+            return self.refuse(slot, Refused::new(FailureKind::Interrupted, message));
+        };
+        let began = Began::new(Recorder::new(Arc::clone(&assignments), observer), &*self.clock);
+        let run = AssertUnwindSafe(self.run(&slot, &assignment, &assignments, &began));
+        let ended = tokio::select! {
+            biased;
+            () = self.interruption.cancelled() => Err(interrupted()),
+            ended = run.catch_unwind() => {
+                ended.unwrap_or_else(|panic| Err(crashed(panic.as_ref())))
+            }
+        };
+        let (started_at, duration) = began.times();
+        let (failure, duration) = match ended {
+            Ok(Ended { failure, duration: told }) => (failure, told.unwrap_or(duration)),
+            Err(cut_off) => {
+                let step = began.recorder.open_step_name();
+                (Some(Failure { step, ..cut_off.into() }), duration)
+            }
+        };
+        let failure = failure.map(|failure| began.recorder.masked_failure(failure));
+        Report { slot, started_at, duration, failure, trace: began.recorder.finish() }
+    }
+
+    async fn run(
+        &self,
+        slot: &Slot,
+        assignment: &Assignment,
+        assignments: &Assignments,
+        began: &Began<'_>,
+    ) -> Result<Ended, Refused> {
+        let (timeout, secrets) = (assignment.check.timeout, assignments.secrets());
+        match &assignment.work {
+            Prepared::Impossible(reason) => Err(Refused::new(FailureKind::Script, reason.as_str())),
+            Prepared::Request(plan) => {
+                let _place = self.place(&self.request_room, timeout / 2).await?;
+                began.now();
+                let visitor = Visitor::new(Arc::clone(&self.dialer), &began.recorder, secrets);
+                let failure = plan.carry_out(&visitor, secrets, timeout).await;
+                Ok(Ended { failure, duration: None })
+            }
+            Prepared::Script { entry, modules } => {
+                let waiting = Stopwatch::start();
+                let _place = self.place(&self.script_room, timeout / 2).await?;
+                let left = (timeout / 2).saturating_sub(waiting.elapsed());
+                let stage = self.stage(left).await?;
+                let source = Source { entry: entry.clone(), modules: modules.clone() };
+                let job = Job { source, context: context(slot), timeout };
+                began.now();
+                let (dialer, clock) = (Arc::clone(&self.dialer), &*self.clock);
+                let broker = Broker::new(dialer, &began.recorder, secrets, clock, timeout);
+                let ran = stage.run(job, &broker).await;
+                let failure = ran.failure().map(|failure| Failure {
+                    step: ran.step.and_then(|step| began.recorder.step_name(step)),
+                    frame: frame_of(&failure, modules),
+                    ..failure
+                });
+                Ok(Ended { failure, duration: Some(ran.duration) })
+            }
+        }
+    }
+
+    /// Waits for room, but not longer than `at_most`.
+    async fn place<'r>(
+        &self,
+        room: &'r Room,
+        at_most: Duration,
+    ) -> Result<SemaphorePermit<'r>, Refused> {
+        if self.closing.is_cancelled() {
+            return Err(interrupted());
+        }
+        // The usual case takes no timer.
+        if let Ok(place) = room.places.try_acquire() {
+            return Ok(place);
+        }
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(interrupted()),
+            waited = timeout(at_most, room.places.acquire()) => match waited {
+                Ok(place) => place.map_err(|_| interrupted()),
+                Err(_) => Err(overloaded(at_most, &format!("all {} places are taken", room.most))),
+            },
+        }
+    }
+
+    async fn stage(&self, at_most: Duration) -> Result<Box<dyn Stage>, Refused> {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(interrupted()),
+            prepared = timeout(at_most, self.scripts.prepare()) => match prepared {
+                Ok(Ok(stage)) => Ok(stage),
+                Ok(Err(why)) => {
+                    Err(Refused::new(FailureKind::Crashed, format!("failed to {why}")))
+                }
+                Err(_) => Err(overloaded(at_most, "no sandbox process was ready")),
+            },
+        }
+    }
+
+    fn going(&self) -> std::sync::MutexGuard<'_, HashMap<CheckId, Timestamp>> {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a run ended by itself.
+struct Ended {
+    failure: Option<Failure>,
+    /// How long it took, where that was measured more closely.
+    duration: Option<Duration>,
+}
+
+/// When a run began, and its record.
+struct Began<'r> {
+    recorder: Recorder,
+    clock: &'r dyn Clock,
+    at: Mutex<Timestamp>,
+}
+
+impl<'r> Began<'r> {
+    fn new(recorder: Recorder, clock: &'r dyn Clock) -> Self {
+        Self { recorder, clock, at: Mutex::new(clock.now()) }
+    }
+
+    /// The waiting is over and the run begins.
+    fn now(&self) {
+        self.recorder.restart();
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.now();
+    }
+
+    /// When it began and how long ago that is.
+    fn times(&self) -> (Timestamp, Duration) {
+        (*self.at.lock().unwrap_or_else(PoisonError::into_inner), self.recorder.elapsed())
+    }
+}
+
+fn context(slot: &Slot) -> RunContext {
+    RunContext {
+        check: slot.check.as_str().to_owned(),
+        region: slot.region.as_str().to_owned(),
+        slot_millis: slot.at.timestamp_millis(),
+        run: slot.run_id().to_string(),
+    }
+}
+
+/// The lines of the script around the place of a failure.
+fn frame_of(failure: &Failure, modules: &[(String, String)]) -> Option<String> {
+    let position = failure.position.as_ref()?;
+    let file = position.file.trim_start_matches('/');
+    let (_, text) = modules.iter().find(|(path, _)| path == file)?;
+    frame::draw(text, position.line, position.column)
+}
+
+fn interrupted() -> Refused {
+    Refused::new(FailureKind::Interrupted, "the agent was stopped")
+}
+
+fn overloaded(waited: Duration, why: &str) -> Refused {
+    let message = format!("no room within {:.1} s: {why}", waited.as_secs_f64());
+    Refused::new(FailureKind::Overload, message)
+}
+
+fn crashed(panic: &(dyn Any + Send)) -> Refused {
+    let words = panic
+        .downcast_ref::<&str>()
+        .map(|words| (*words).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Refused::new(FailureKind::Crashed, format!("the agent broke down during the run: {words}"))
 }

@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use super::imports::{Modules, closure};
 use super::project::seal;
-use crate::agent::Assignments;
-use crate::agent::secrets::Secrets;
+use crate::agent::{Assignments, Secrets};
+use crate::config::Project;
 use crate::config::settings::{Agent as AgentSettings, PrivateAddresses};
-use crate::config::{Project, Settings};
-use crate::domain::check::{Check, Work};
+use crate::domain::check::Check;
 use crate::engine::judge::{Rulebook, UnknownPolicy};
 use crate::net::guard;
 use crate::sandbox::Options;
@@ -19,23 +17,12 @@ pub(super) fn checks(project: &Project) -> Vec<Arc<Check>> {
     project.checks.values().cloned().map(Arc::new).collect()
 }
 
-/// The modules and secrets that the project's runs need.
-pub(super) fn assignments(project: &Project) -> Assignments {
-    let modules: Modules<'_> =
-        project.modules.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let entries = project.checks.values().filter_map(|check| match &check.work {
-        Work::Script { entry } => Some(entry),
-        Work::Request(_) => None,
-    });
-    Assignments {
-        modules: entries.map(|entry| (entry.clone(), closure(entry, &modules))).collect(),
-        secrets: Arc::new(secrets(&project.settings)),
-    }
-}
-
-fn secrets(settings: &Settings) -> Secrets {
-    let values = settings.secrets.iter();
-    Secrets::new(values.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect())
+/// What the agent is to run.
+pub(super) fn assignments(project: &Project) -> Arc<Assignments> {
+    let values = project.settings.secrets.iter();
+    let secrets = values.map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let checks = project.checks.values().chain(project.disabled.values()).cloned().collect();
+    Arc::new(Assignments::with_modules(checks, &project.modules, Secrets::new(secrets)))
 }
 
 /// The rules by which the project's results are judged.

@@ -20,7 +20,7 @@ use super::lanes::Lanes;
 use super::metronome::Metronome;
 use super::project::Reading;
 use super::witness::Witness;
-use crate::agent::{self, Agent, Capacity};
+use crate::agent::{self, Agent, Limits};
 use crate::clock::Clock;
 use crate::config::settings::{Statsd as StatsdSettings, StatsdTags};
 use crate::config::{Environment, Project};
@@ -104,7 +104,7 @@ pub struct Daemon {
     address: SocketAddr,
     store: Arc<SqliteStore>,
     judge: Arc<ProjectJudge>,
-    agent: Arc<Agent>,
+    agent: Agent,
     metronome: std::sync::Mutex<Metronome>,
     lanes: Lanes,
     statsd: Option<Arc<Sink>>,
@@ -139,11 +139,8 @@ impl Daemon {
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         tasks.spawn(committer.run(committing.clone()));
         let statsd = settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))));
-        let network = Arc::new(Dialer::new(egress(&settings.agent)));
-        let parts = agent::Parts { pool: Arc::clone(&pool), network, clock: Arc::clone(&clock) };
-        let agent = Agent::new(parts, capacity(&project));
-        agent.assign(assignments(&project));
-        let hub = Arc::new(LocalHub { ingest, statsd: statsd.clone() });
+        let hub = LocalHub { ingest, statsd: statsd.clone() };
+        let agent = agent_of(&project, &clock, &pool, hub);
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
         let region = settings.agent.region.clone();
@@ -151,7 +148,7 @@ impl Daemon {
         let metronome = Metronome::start(
             scheduler,
             Arc::clone(&clock),
-            dispatch(Arc::clone(&agent), hub, Arc::clone(&pulse)),
+            dispatch(agent.clone(), Arc::clone(&pulse)),
         )
         .map_err(StartError::Thread)?;
         let public = url::Url::parse(&settings.hub.url).ok();
@@ -310,9 +307,19 @@ async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Sta
     Ok((listener, address))
 }
 
-fn capacity(project: &Project) -> Capacity {
-    let scripts = usize::try_from(project.settings.agent.max_runs).unwrap_or(usize::MAX);
-    Capacity { scripts, requests: MOST_REQUESTS }
+/// The agent of this process, with its assignments.
+fn agent_of(project: &Project, clock: &Arc<dyn Clock>, pool: &Arc<Pool>, hub: LocalHub) -> Agent {
+    let settings = &project.settings.agent;
+    let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
+    let parts = agent::Parts {
+        clock: Arc::clone(clock),
+        dialer: Arc::new(Dialer::new(egress(settings))),
+        scripts: Arc::clone(pool) as Arc<dyn agent::Scripts>,
+        hub: Arc::new(hub),
+    };
+    let agent = Agent::new(parts, Limits { scripts, requests: MOST_REQUESTS });
+    agent.assign(assignments(project));
+    agent
 }
 
 fn statsd_options(settings: &StatsdSettings) -> statsd::Options {
@@ -327,11 +334,7 @@ fn statsd_options(settings: &StatsdSettings) -> statsd::Options {
 }
 
 /// Hands slots to the agent, from the metronome's thread.
-fn dispatch(
-    agent: Arc<Agent>,
-    hub: Arc<LocalHub>,
-    pulse: Arc<Pulse>,
-) -> impl Fn(Tick) + Send + 'static {
+fn dispatch(agent: Agent, pulse: Arc<Pulse>) -> impl Fn(Tick) + Send + 'static {
     let runtime = tokio::runtime::Handle::current();
     move |tick| {
         let _guard = runtime.enter();
@@ -343,7 +346,7 @@ fn dispatch(
                     "slots went by unasked: this machine slept or its clock jumped"
                 );
             }
-            agent.start(due.slot, due.check, Arc::clone(&hub) as Arc<dyn agent::Hub>);
+            agent.start(due.slot);
         }
         pulse.expect(tick.wake_at);
     }

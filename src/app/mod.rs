@@ -6,7 +6,6 @@ mod channels;
 pub mod daemon;
 pub mod demo_site;
 mod hub;
-mod imports;
 mod lanes;
 mod metronome;
 pub mod project;

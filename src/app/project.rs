@@ -9,7 +9,7 @@ use std::path::Path;
 use futures::StreamExt;
 
 use super::assignments::pool_options;
-use super::imports::{Modules, closure};
+use crate::agent::imports::{Index, closure, index as by_path};
 use crate::config::settings::SandboxMode;
 use crate::config::value::{Entry, Kind, Value};
 use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings};
@@ -40,7 +40,7 @@ impl Reading {
     /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import.
     pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
         let mut needed = BTreeSet::new();
-        let modules = modules(&self.files);
+        let modules = by_path(&self.files.modules);
         for entry in self.files.entries().filter(|entry| wanted(entry.id.as_str(), entry.path)) {
             needed.extend(closure(entry.path, &modules).into_iter().map(|(path, _)| path));
         }
@@ -63,7 +63,7 @@ impl Reading {
     /// All mistakes at once.
     pub async fn finish(self, pool: &Pool) -> Result<Project, Vec<Diagnostic>> {
         let Self { files, settings } = self;
-        let modules = modules(&files);
+        let modules = by_path(&files.modules);
         let entries: Vec<String> = files.entries().map(|entry| entry.path.to_owned()).collect();
         let scripts: Vec<Script> = futures::stream::iter(entries)
             .map(|entry| describe(&files, &modules, entry, pool))
@@ -83,11 +83,7 @@ pub(super) fn seal(mode: SandboxMode) -> Seal {
     }
 }
 
-fn modules(files: &Files) -> Modules<'_> {
-    files.modules.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
-}
-
-async fn describe(files: &Files, modules: &Modules<'_>, entry: String, pool: &Pool) -> Script {
+async fn describe(files: &Files, modules: &Index<'_>, entry: String, pool: &Pool) -> Script {
     let source = Source { entry: entry.clone(), modules: closure(&entry, modules) };
     let description = match sandbox::describe(pool, source).await {
         Ok(Ok(description)) => Ok(config::Description::from(description)),

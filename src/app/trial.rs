@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::assignments::{assignments, egress};
-use crate::agent::{Agent, Capacity, Parts};
+use crate::agent::{Agent, Hub, Limits, Parts};
 use crate::clock::Clock;
 use crate::config::Project;
 use crate::domain::check::Check;
@@ -13,10 +15,18 @@ use crate::domain::slot::Slot;
 use crate::net::Dialer;
 use crate::sandbox::Pool;
 
+/// A hub for runs whose reports go to the caller alone.
+struct Nowhere;
+
+#[async_trait]
+impl Hub for Nowhere {
+    async fn deliver(&self, _: Report) {}
+}
+
 /// Runs checks of one project, one after the other.
 #[derive(Debug)]
 pub struct Trial {
-    agent: Arc<Agent>,
+    agent: Agent,
     clock: Arc<dyn Clock>,
     own_region: Region,
 }
@@ -25,9 +35,10 @@ impl Trial {
     /// Makes ready to run checks of `project` in children of `pool`.
     pub fn new(project: &Project, pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Self {
         let settings = &project.settings.agent;
-        let network = Arc::new(Dialer::new(egress(settings)));
-        let parts = Parts { pool, network, clock: Arc::clone(&clock) };
-        let agent = Agent::new(parts, Capacity { scripts: 1, requests: 1 });
+        let dialer = Arc::new(Dialer::new(egress(settings)));
+        let hub = Arc::new(Nowhere);
+        let parts = Parts { clock: Arc::clone(&clock), dialer, scripts: pool, hub };
+        let agent = Agent::new(parts, Limits { scripts: 1, requests: 1 });
         agent.assign(assignments(project));
         Self { agent, clock, own_region: settings.region.clone() }
     }
@@ -38,6 +49,6 @@ impl Trial {
         let here = check.regions.contains(&self.own_region).then_some(&self.own_region);
         let region = region.or(here).or(check.regions.first()).unwrap_or(&self.own_region);
         let slot = Slot { check: check.id.clone(), region: region.clone(), at: self.clock.now() };
-        self.agent.run(slot, check).await
+        self.agent.run_now(slot, None).await
     }
 }

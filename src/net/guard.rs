@@ -101,7 +101,7 @@ const METADATA_V4: [Ipv4Addr; 8] = [
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 
-/// The same over IPv6: AWS, EKS pods, GCP, Scaleway, OpenStack.
+/// The same over IPv6: AWS, EKS pods, GCP, Scaleway, `OpenStack`.
 const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),

@@ -98,9 +98,11 @@ fn explain_certificate(problem: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName => {
             format!("certificate is not valid for name {host}")
         }
-        // An authority of the same name as a trusted one, with another key, is as unknown.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+        CertificateError::UnknownIssuer => {
             "certificate is not issued by an authority that this machine trusts".to_owned()
+        }
+        CertificateError::BadSignature => {
+            "certificate is not signed by the authority that it names".to_owned()
         }
         CertificateError::Revoked => "certificate was revoked by its issuer".to_owned(),
         other => format!("certificate is not valid: {other}"),

@@ -1,5 +1,6 @@
 //! The one test binary: a file a subject.
 
+mod agent;
 mod architecture;
 mod configuration;
 mod dashboard;

@@ -24,6 +24,9 @@ impl Authority {
     fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        // Authorities are told apart by name: one of the same name would have a wrong signature.
+        let name = data_encoding::HEXLOWER.encode(&key.public_key_raw()[..8]);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("it can be signed").der().clone();
         Self { issuer: Issuer::new(params, key), certificate }
