@@ -123,9 +123,9 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let holder = Holder { command: command.to_owned(), since: clock.now() };
         let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
+        let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
         let parts = ingest::Parts {
