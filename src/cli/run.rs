@@ -49,7 +49,7 @@ pub fn run() -> Exit {
 }
 
 /// Threads of the runtime: what they do is short, so few are enough, and each costs memory.
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 /// Threads for what blocks: looking up names, reading files.
 const MOST_BLOCKING: usize = 32;
 const STACK: usize = 1 << 20;

@@ -43,17 +43,15 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     welcome.say(&daemon);
     let mut signals = Signals::listen()?;
     let watch = Watch::start(daemon.root());
-    let watch = watch.inspect_err(|error| {
-        tracing::warn!(%error, "changes of files go unnoticed; SIGHUP reads the project again");
-    });
-    let watch = watch.ok();
+    let watch = watch.inspect_err(tell_unwatched);
+    let mut watch = watch.ok();
     loop {
         tokio::select! {
             event = signals.next() => match event {
                 Event::Reload => daemon.reload().await,
                 Event::Stop => break,
             },
-            () = changed(watch.as_ref()) => daemon.reload().await,
+            () = changed(&mut watch) => daemon.reload().await,
             () = eyes.summarise() => {}
         }
     }
@@ -89,11 +87,20 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn changed(watch: Option<&Watch>) {
-    match watch {
-        Some(watch) => watch.changed().await,
-        None => std::future::pending().await,
+/// Waits until files changed; forever where that cannot be noticed.
+async fn changed(watch: &mut Option<Watch>) {
+    if let Some(watching) = watch {
+        match watching.changed().await {
+            Ok(()) => return,
+            Err(error) => tell_unwatched(&error),
+        }
+        *watch = None;
     }
+    std::future::pending().await
+}
+
+fn tell_unwatched(error: &file_watcher::Error) {
+    tracing::warn!(%error, "changes of files go unnoticed; SIGHUP reads the project again");
 }
 
 /// What the operating system tells the daemon.
