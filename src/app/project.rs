@@ -5,8 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-
-use futures::StreamExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::assignments::pool_options;
 use crate::agent::imports::{Index, closure, index as by_path};
@@ -17,7 +16,7 @@ use crate::domain::run::Failure;
 use crate::sandbox::protocol::{
     Description, OptionEntry, OptionKind, OptionValue, ScriptError, SecretMention, Source,
 };
-use crate::sandbox::{self, Options, Pool, Seal};
+use crate::sandbox::{Describer, Options, Pool, Seal};
 
 /// How many scripts are evaluated at the same time.
 const AT_ONCE: usize = 4;
@@ -65,11 +64,7 @@ impl Reading {
         let Self { files, settings } = self;
         let modules = by_path(&files.modules);
         let entries: Vec<String> = files.entries().map(|entry| entry.path.to_owned()).collect();
-        let scripts: Vec<Script> = futures::stream::iter(entries)
-            .map(|entry| describe(&files, &modules, entry, pool))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+        let scripts = describe_all(&files, &modules, &entries, pool).await;
         drop(modules);
         Project::assemble(files, settings, &scripts)
     }
@@ -83,9 +78,38 @@ pub(super) fn seal(mode: SandboxMode) -> Seal {
     }
 }
 
-async fn describe(files: &Files, modules: &Index<'_>, entry: String, pool: &Pool) -> Script {
+/// Describes all entries, some at the same time; in their order.
+async fn describe_all(
+    files: &Files,
+    modules: &Index<'_>,
+    entries: &[String],
+    pool: &Pool,
+) -> Vec<Script> {
+    let next = AtomicUsize::new(0);
+    let describe_some = async || {
+        let mut describer = Describer::new(pool);
+        let mut scripts = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(entry) = entries.get(index) else { return scripts };
+            let script = describe(files, modules, entry.clone(), &mut describer).await;
+            scripts.push((index, script));
+        }
+    };
+    let described = futures::future::join_all((0..AT_ONCE).map(|_| describe_some())).await;
+    let mut described: Vec<_> = described.into_iter().flatten().collect();
+    described.sort_unstable_by_key(|(index, _)| *index);
+    described.into_iter().map(|(_, script)| script).collect()
+}
+
+async fn describe(
+    files: &Files,
+    modules: &Index<'_>,
+    entry: String,
+    describer: &mut Describer<'_>,
+) -> Script {
     let source = Source { entry: entry.clone(), modules: closure(&entry, modules) };
-    let description = match sandbox::describe(pool, source).await {
+    let description = match describer.describe(source).await {
         Ok(Ok(description)) => Ok(config::Description::from(description)),
         Ok(Err(error)) => Err(refusal(files, &entry, &error)),
         Err(failure) => Err(unable(&entry, &failure)),

@@ -96,7 +96,7 @@ async fn changed(watch: &mut Option<Watch>) {
         }
         *watch = None;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn tell_unwatched(error: &file_watcher::Error) {

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::panic::PanicHookInfo;
 use std::process::exit;
 
-use super::engine::{Engine, Port as _};
+use super::engine::{Engine, Port as _, Served};
 use super::port::StandardInput;
 use super::probe;
 use super::protocol::FromChild;
@@ -80,10 +80,13 @@ fn orders(mut arguments: impl Iterator<Item = OsString>) -> Option<Orders> {
 fn serve(missing: Vec<String>) -> i32 {
     let engine = Engine::prepare();
     let mut port = StandardInput;
-    let served =
+    let mut served =
         port.send(&FromChild::Ready { missing }).and_then(|()| engine.serve(Box::new(port)));
+    while let Ok(Served::Described) = served {
+        served = Engine::prepare().serve(Box::new(StandardInput));
+    }
     match served {
-        Ok(()) => DONE,
+        Ok(_) => DONE,
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => MESSAGE_TOO_LONG,
         Err(error) => {
             last_words(&format!("the parent cannot be reached: {error}"));

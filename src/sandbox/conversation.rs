@@ -69,17 +69,29 @@ struct Conversation<'a> {
     before: Option<(Usage, Duration)>,
 }
 
-/// Says `first`, and goes on until the child has said its last or is over. With it goes the number
-/// of the step in which that was.
+/// What came of a conversation.
+pub(super) struct Conversed {
+    /// The child's last message, or how it ended without one.
+    pub(super) last: Result<FromChild, End>,
+    /// The number of the step in which that was.
+    pub(super) step: Option<u32>,
+    /// The child, if it was asked for a description, gave one, and nothing else is on its way.
+    pub(super) lease: Option<Lease>,
+}
+
+/// Says `first`, and goes on until the child has said its last or is over.
 pub(super) async fn converse(
     mut lease: Lease,
     first: &ToChild,
     limit: Duration,
     host: &dyn Host,
-) -> (Result<FromChild, End>, Option<u32>) {
+) -> Conversed {
     let outbox = match Outbox::new(first) {
         Ok(outbox) => outbox,
-        Err(error) => return (Err(End::TooLong(error.to_string())), None),
+        Err(error) => {
+            let last = Err(End::TooLong(error.to_string()));
+            return Conversed { last, step: None, lease: Some(lease) };
+        }
     };
     let mut talk = Conversation {
         host,
@@ -90,11 +102,16 @@ pub(super) async fn converse(
         process: lease.process_id(),
         before: None,
     };
-    let last = match talk.hold(&mut lease, limit).await {
-        Err(Stop::Breach(breach)) => Err(breach.into()),
-        Err(Stop::Deadline) => talk.kill(&mut lease).await,
-        Err(Stop::Died) => Err(End::Died(lease.end().await)),
-        Ok(last) => talk.weigh(last),
+    let (last, lease) = match talk.hold(&mut lease, limit).await {
+        Err(Stop::Breach(breach)) => (Err(breach.into()), None),
+        Err(Stop::Deadline) => (talk.kill(&mut lease).await, None),
+        Err(Stop::Died) => (Err(End::Died(lease.end().await)), None),
+        Ok(last) => {
+            let again = matches!(last, FromChild::Described(_))
+                && lease.read.is_empty()
+                && talk.outbox.next().is_empty();
+            (talk.weigh(last), again.then_some(lease))
+        }
     };
     for what in talk.ledger.left_out() {
         host.event(talk.started.elapsed(), Event::Dropped { what });
@@ -104,7 +121,7 @@ pub(super) async fn converse(
         Ok(_) => None,
         Err(_) => talk.ledger.open_step(),
     };
-    (last, step)
+    Conversed { last, step, lease }
 }
 
 /// Why a conversation stopped before the child's last message.

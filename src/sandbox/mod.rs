@@ -15,7 +15,8 @@
 //!
 //! Invariants:
 //! - script text is parsed and run in a child only, never in this process;
-//! - a child runs one script and ends; it is never used again;
+//! - a child runs one script and ends; it is never used again. Only the options of scripts are read
+//!   several to a child, each in an engine of its own: that has no effect and knows no secret;
 //! - the child is killed from outside at the deadline, whatever it does;
 //! - everything that the child said before it ended is kept;
 //! - this module opens no connection and knows no secret: the [`Host`] does.
@@ -43,7 +44,7 @@ mod spawner;
 pub use end::{End, Limits};
 pub use pool::{Lease, Options, Pool, Seal};
 pub use process::Remains;
-pub use run::{Ran, describe, run, run_in};
+pub use run::{Describer, Ran, run, run_in};
 
 use std::time::Duration;
 

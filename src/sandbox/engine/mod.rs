@@ -71,6 +71,15 @@ pub enum Received {
     Closed,
 }
 
+/// What an engine was used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// A script was described; the parent may ask for another, of another engine.
+    Described,
+    /// A script ran, or there is nothing more to do.
+    Over,
+}
+
 /// An engine with realm and script API loaded, waiting for its one script.
 pub struct Engine {
     context: Context,
@@ -114,15 +123,17 @@ impl Engine {
 
     /// Waits for one [`ToChild::Run`] or [`ToChild::Describe`], does it, sends how it ended, and
     /// returns. An error means that the parent is gone.
-    pub fn serve(self, mut port: Box<dyn Port>) -> std::io::Result<()> {
+    pub fn serve(self, mut port: Box<dyn Port>) -> std::io::Result<Served> {
         loop {
             match port.receive(None)? {
-                Received::Message(ToChild::Run(job)) => return self.run(port, job),
+                Received::Message(ToChild::Run(job)) => {
+                    return self.run(port, job).map(|()| Served::Over);
+                }
                 Received::Message(ToChild::Describe(source)) => {
-                    return self.describe(port, source);
+                    return self.describe(port, source).map(|()| Served::Described);
                 }
                 Received::Message(ToChild::Answer(..)) | Received::TimedOut => {}
-                Received::Closed => return Ok(()),
+                Received::Closed => return Ok(Served::Over),
             }
         }
     }

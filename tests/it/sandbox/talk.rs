@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tripline::domain::run::FailureKind;
-use tripline::sandbox::describe;
+use tripline::sandbox::Describer;
 use tripline::sandbox::protocol::{Event, Level};
 
 use super::{Fake, LONG, kind, message, pool, run_body, source};
@@ -102,13 +102,29 @@ async fn options_are_read_in_a_child() {
     let pool = pool();
     let text = "export const options = { name: 'Sign in', every: '30s' };\n\
                 export default async () => {};\n";
-    let described = describe(&pool, source(text)).await.expect("looked at").expect("valid");
+    let mut reader = Describer::new(&pool);
+    let described = reader.describe(source(text)).await.expect("looked at").expect("valid");
     assert!(described.has_default_function && described.options.is_some());
-    let error = describe(&pool, source("export default {")).await.expect("looked at");
+    let error = reader.describe(source("export default {")).await.expect("looked at");
     assert!(error.is_err());
     let deep = format!("{}1{};", "(".repeat(50_000), ")".repeat(50_000));
-    let failure = describe(&pool, source(&deep)).await.expect_err("no engine parses this");
+    let failure = reader.describe(source(&deep)).await.expect_err("no engine parses this");
     assert_eq!(failure.kind, FailureKind::Limit, "{failure:?}");
-    let failure = describe(&pool, source("for (;;) {}")).await.expect_err("it never ends");
+    let failure = reader.describe(source("for (;;) {}")).await.expect_err("it never ends");
     assert_eq!(failure.kind, FailureKind::Limit, "{failure:?}");
+    let described = reader.describe(source(text)).await.expect("looked at").expect("valid");
+    assert!(described.has_default_function, "the next one has a fresh child");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_script_does_to_its_realm_is_not_seen_by_the_next() {
+    let pool = pool();
+    let mut reader = Describer::new(&pool);
+    let spoil = "globalThis.spoilt = true; Object.prototype.name = 'spoilt'; \
+                 Array.prototype.map = undefined; export const options = {};";
+    reader.describe(source(spoil)).await.expect("looked at").expect("valid");
+    let look = "export const options = { name: String([typeof spoilt, {}.name, typeof [].map]) };";
+    let described = reader.describe(source(look)).await.expect("looked at").expect("valid");
+    let options = format!("{:?}", described.options);
+    assert!(options.contains("undefined,,function"), "{options}");
 }
