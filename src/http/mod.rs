@@ -1,7 +1,8 @@
 //! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
 //!
-//! Everything here reads: what the store remembers and which checks there are. Nothing here decides,
-//! writes, or keeps state of its own. No request, however wrong, ends in a panic or in an answer
+//! The JSON API reads: what the store remembers and which checks there are. Nothing here decides,
+//! or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
+//! is given to those who do. No request, however wrong, ends in a panic or in an answer
 //! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
 //! belongs on loopback or behind a proxy that knows who is asking; [`guard::Hosts`] keeps web pages
 //! from reaching it through a browser.
@@ -9,6 +10,7 @@
 //! To add a route: a function with `#[utoipa::path]` in the file of its subject, a line in
 //! [`openapi::Document`], a line in [`router`]; a test fails while these differ.
 
+pub mod agents;
 pub mod dto;
 pub mod guard;
 pub mod health;
@@ -16,6 +18,7 @@ pub mod openapi;
 pub mod problem;
 pub mod serve;
 
+mod agent_list;
 mod checks;
 mod incidents;
 mod parameters;
@@ -37,6 +40,7 @@ pub use self::serve::serve;
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::store::Store;
+use crate::store::agents::Agents;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
 pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
@@ -46,6 +50,8 @@ pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
 pub struct Api {
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// Who runs checks.
+    pub agents: Arc<dyn Agents>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -59,7 +65,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 9] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 10] {
     [
         ("/api/v1/checks", get(checks::list)),
         ("/api/v1/checks/{id}", get(checks::one)),
@@ -67,6 +73,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 9] {
         ("/api/v1/runs/{id}", get(runs::one)),
         ("/api/v1/incidents", get(incidents::list)),
         ("/api/v1/incidents/{id}", get(incidents::one)),
+        ("/api/v1/agents", get(agent_list::list)),
         ("/api/v1/notifications/backlog", get(health::backlog)),
         ("/api/v1/openapi.json", get(openapi::document)),
         ("/healthz", get(health::health)),

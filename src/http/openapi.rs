@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, checks, dto, health, incidents, runs};
+use super::{Api, agent_list, checks, dto, health, incidents, runs};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -27,6 +27,7 @@ use super::{Api, checks, dto, health, incidents, runs};
         runs::one,
         incidents::list,
         incidents::one,
+        agent_list::list,
         health::backlog,
         health::health,
         document,
@@ -37,6 +38,7 @@ use super::{Api, checks, dto, health, incidents, runs};
         (name = "runs", description = "What was run and what came of it"),
         (name = "incidents", description = "What was wrong and who was told"),
         (name = "notifications", description = "What is still owed"),
+        (name = "agents", description = "Who runs checks, and from where"),
         (name = "health", description = "Whether Tripline itself works"),
         (name = "meta", description = "This description"),
     ),

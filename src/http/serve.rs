@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How many connections are open at once; more wait.
-const MOST_CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS: usize = 512;
 
 /// How long the head of a request may take to arrive; also how long an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);

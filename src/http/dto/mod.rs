@@ -5,6 +5,7 @@
 //! promise to whoever reads them: fields are added, not renamed. They decide nothing and read
 //! nothing; each is made from domain values alone.
 
+mod agent;
 mod check;
 mod health;
 mod incident;
@@ -17,6 +18,7 @@ use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 
+pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use health::{
     Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,

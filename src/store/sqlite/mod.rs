@@ -4,6 +4,7 @@
 //! commit survives depends on what was decided: see [`Store::record`]. Nothing here decides
 //! anything about checks, and no file is ever replaced because it cannot be read.
 
+mod agents;
 mod hold;
 mod incidents;
 mod memory;
@@ -12,6 +13,7 @@ mod open;
 mod record;
 mod rows_of;
 mod runs;
+mod tokens;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use hold::Holder;
+pub use tokens::SqliteTokens;
 
 use self::hold::Hold;
 use self::writer::Writer;

@@ -1,0 +1,123 @@
+//! The hub's side of the link to the agents of other regions, under `/agent/v1/`.
+//!
+//! Every request shows a token, is read by [`peer::Peer`], and can do what its region may, no more.
+//! An agent is a peer, not a friend: bodies are bounded, every message is decoded into values before
+//! anything is done with it, and a report counts only where its region runs its check. A report is
+//! acknowledged when it is committed, not before.
+//!
+//! Browsers have no business here, so the guard of host names does not apply: it is the token that
+//! says who asks.
+
+mod assignments;
+mod beats;
+mod peer;
+mod reports;
+pub mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::guard;
+use super::problem::Problem;
+use crate::clock::Clock;
+use crate::domain::run::Report;
+use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT};
+use crate::link::publication::Publication;
+use crate::store::agents::Agents;
+
+/// How long a request may take, the reading of its body and an open question included.
+const LONGEST_REQUEST: Duration = Duration::from_secs(75);
+
+/// Reports cannot be taken now; whoever has them must keep them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// Takes reports that came over the link.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Takes reports in order; returns when all are committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] when some are not; taking all of them again later is safe.
+    async fn take(&self, reports: Vec<Report>) -> Result<(), Unavailable>;
+}
+
+/// What the link needs.
+#[derive(Clone)]
+pub struct Link {
+    /// Who may be an agent, and who is.
+    pub agents: Arc<dyn Agents>,
+    /// Where reports go.
+    pub intake: Arc<dyn Intake>,
+    /// What the regions are to run.
+    pub publication: watch::Receiver<Arc<Publication>>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The version of the program.
+    pub version: &'static str,
+    /// Ends questions that are left open.
+    pub closing: CancellationToken,
+}
+
+/// All routes of the link.
+pub fn router(link: Link) -> Router {
+    let short = Router::new()
+        .route("/agent/v1/hello", post(beats::hello))
+        .route("/agent/v1/heartbeat", post(beats::heartbeat))
+        .route("/agent/v1/goodbye", post(beats::goodbye))
+        .route("/agent/v1/assignments", get(assignments::assignments))
+        .route("/agent/v1/modules/{sha256}", get(assignments::module))
+        .layer(DefaultBodyLimit::max(LONGEST_BEAT));
+    let long = Router::new()
+        .route("/agent/v1/reports", post(reports::reports))
+        .layer(DefaultBodyLimit::max(LONGEST_BATCH));
+    short
+        .merge(long)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(link)
+        .layer(from_fn(bounded_time))
+        .layer(from_fn(guard::security_headers))
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not how an agent asks here")
+}
+
+async fn bounded_time(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let detail = format!("no answer within {} s; try again", LONGEST_REQUEST.as_secs());
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+    })
+}
+
+/// Decodes a body.
+fn decoded<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    let body = body.map_err(|rejection| {
+        let detail = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is too long; send less at a time",
+            _ => "the body did not arrive whole",
+        };
+        Problem::new(rejection.status(), detail)
+    })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not understood: {error}"))
+    })
+}
