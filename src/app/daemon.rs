@@ -1,36 +1,46 @@
-//! The daemon: hub, one agent and the JSON API in one process over one SQLite file.
+//! The daemon: hub, one agent, the JSON API and the link to other regions in one process over one
+//! SQLite file.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
 //! is taken any more, then runs end, then what they reported is committed, then messages on their
 //! way are finished, and the store is closed last.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::assignments::{assignments, checks, egress, rulebook};
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::Lanes;
-use super::metronome::Metronome;
+use super::membership::{Membership, host_name};
 use super::project::Reading;
+use super::publication::{other_regions, publication};
+use super::share::Share;
 use super::witness::Witness;
 use crate::agent::{self, Agent, Limits};
 use crate::clock::Clock;
-use crate::config::settings::{Statsd as StatsdSettings, StatsdTags};
+use crate::config::settings::{Hub as HubSettings, Statsd as StatsdSettings, StatsdTags};
 use crate::config::{Environment, Project};
 use crate::engine::ingest::{self, Ingest, Pace};
+use crate::domain::id::Region;
 use crate::engine::judge::ProjectJudge;
-use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
+use crate::http::agents::Link;
+use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::link::publication::Publication;
 use crate::net::Dialer;
 use crate::sandbox::Pool;
-use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
+use crate::store::agents::Agents;
 use crate::store::sqlite::{Holder, SqliteStore};
 use crate::store::{self, Store};
 
@@ -43,6 +53,8 @@ const MOST_REQUESTS: usize = 512;
 /// How often old runs are looked for, and how many are forgotten at a time.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
 const FORGET_AT_ONCE: u32 = 5_000;
+/// How long an agent that is gone is remembered.
+const AGENTS_KEPT: TimeDelta = TimeDelta::days(30);
 
 /// What a daemon is made from.
 pub struct Plan {
@@ -87,6 +99,9 @@ pub enum StartError {
     /// A check names a policy that is not there.
     #[error(transparent)]
     Policy(#[from] crate::engine::judge::UnknownPolicy),
+    /// The API's certificate cannot be used.
+    #[error("failed to set up TLS: {0}")]
+    Tls(#[from] http::tls::Error),
     /// The system refused a thread.
     #[error("failed to start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -105,7 +120,11 @@ pub struct Daemon {
     store: Arc<SqliteStore>,
     judge: Arc<ProjectJudge>,
     agent: Agent,
-    metronome: std::sync::Mutex<Metronome>,
+    share: Arc<Share>,
+    publication: watch::Sender<Arc<Publication>>,
+    tls: Option<Arc<Tls>>,
+    told_regions: std::sync::Mutex<BTreeSet<Region>>,
+    membership: CancellationToken,
     lanes: Lanes,
     statsd: Option<Arc<Sink>>,
     tasks: TaskTracker,
@@ -125,6 +144,7 @@ impl Daemon {
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let holder = Holder { command: command.to_owned(), since: clock.now() };
         let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
+        let tls = tls_of(&settings.hub)?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
@@ -139,22 +159,44 @@ impl Daemon {
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         tasks.spawn(committer.run(committing.clone()));
         let statsd = settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))));
-        let hub = LocalHub { ingest, statsd: statsd.clone() };
-        let agent = agent_of(&project, &clock, &pool, hub);
+        let hub = Arc::new(LocalHub {
+            ingest,
+            statsd: statsd.clone(),
+            clock: Arc::clone(&clock),
+        });
+        let agent = agent_of(&project, &clock, &pool, Arc::clone(&hub));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
         let region = settings.agent.region.clone();
-        let scheduler = Scheduler::new(region, &snapshot.load(), clock.now());
-        let metronome = Metronome::start(
-            scheduler,
-            Arc::clone(&clock),
-            dispatch(agent.clone(), Arc::clone(&pulse)),
-        )
-        .map_err(StartError::Thread)?;
+        let name = format!("{}-hub", host_name());
+        let to = (agent.clone(), Arc::clone(&pulse));
+        let share = Share::start(name.clone(), region.clone(), checks(&project), &clock, to);
+        let share = Arc::new(share.map_err(StartError::Thread)?);
+        let membership = CancellationToken::new();
+        let member = Membership {
+            agents: Arc::clone(&store) as Arc<dyn Agents>,
+            clock: Arc::clone(&clock),
+            pulse: Arc::clone(&pulse),
+            share: Arc::clone(&share),
+            region,
+            name,
+            instance: Uuid::new_v4(),
+        };
+        tasks.spawn(member.run(membership.clone()));
+        let (publication, published) = watch::channel(Arc::new(publication(&project)));
+        let link = Link::new(http::agents::Parts {
+            agents: Arc::clone(&store) as Arc<dyn Agents>,
+            intake: hub,
+            publication: published,
+            clock: Arc::clone(&clock),
+            version: env!("CARGO_PKG_VERSION"),
+            closing: serving.clone(),
+        });
         let public = url::Url::parse(&settings.hub.url).ok();
         let hosts = Hosts::new(address, public.as_ref());
         let api = Api {
             store: Arc::clone(&store) as Arc<dyn Store>,
+            agents: Arc::clone(&store) as Arc<dyn Agents>,
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),
@@ -162,7 +204,8 @@ impl Daemon {
             hosts,
         };
         let stopped = serving.clone().cancelled_owned();
-        tasks.spawn(http::serve(listener, http::router(api), stopped));
+        let router = http::router(api).merge(http::agents::router(link));
+        tasks.spawn(http::serve(listener, tls.clone(), router, stopped));
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -175,7 +218,11 @@ impl Daemon {
             store,
             judge,
             agent,
-            metronome: std::sync::Mutex::new(metronome),
+            share,
+            publication,
+            tls,
+            told_regions: std::sync::Mutex::default(),
+            membership,
             lanes,
             statsd,
             tasks,
@@ -183,8 +230,15 @@ impl Daemon {
             serving,
         };
         daemon.close_absent().await?;
+        daemon.tell_of_other_regions().await;
         daemon.keep_house();
         Ok(daemon)
+    }
+
+    /// Where the API can be asked on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Where the API listens.
@@ -212,8 +266,12 @@ impl Daemon {
         self.agent.assign(assignments(&project));
         let now_checked = checks(&project);
         self.snapshot.store(Arc::new(now_checked.clone()));
-        if let Ok(metronome) = self.metronome.lock() {
-            metronome.replace(now_checked);
+        self.share.replace_checks(now_checked);
+        self.publication.send_replace(Arc::new(publication(&project)));
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.reload()
+        {
+            tracing::error!(%error, "the certificate before stays in force");
         }
         if let Err(error) = self.close_absent().await {
             let error = &error as &dyn std::error::Error;
@@ -221,6 +279,7 @@ impl Daemon {
         }
         self.witness.reloaded(&project);
         self.project.store(Arc::new(project));
+        self.tell_of_other_regions().await;
     }
 
     /// Ends all runs at once; they are reported as interrupted.
@@ -230,15 +289,14 @@ impl Daemon {
 
     /// Stops everything in order, within ten seconds.
     pub async fn stop(&self) {
-        if let Ok(mut metronome) = self.metronome.lock() {
-            metronome.stop();
-        }
+        self.share.stop();
         self.agent.stop(RUNS_GRACE).await;
         let rest = async {
             self.lanes.stop().await;
             if let Some(statsd) = &self.statsd {
                 statsd.stop().await;
             }
+            self.membership.cancel();
             self.committing.cancel();
             self.serving.cancel();
             self.tasks.close();
@@ -257,6 +315,24 @@ impl Daemon {
             self.lanes.wake();
         }
         Ok(())
+    }
+
+    /// Says once of each region that checks name and no token is for that nobody runs them there.
+    async fn tell_of_other_regions(&self) {
+        let Ok(tokens) = self.store.tokens().await else { return };
+        let project = self.project.load();
+        for region in other_regions(&project, &project.settings.agent.region) {
+            let may_come =
+                tokens.iter().any(|it| it.region == region && it.revoked_at.is_none());
+            let is_news = |mut told: MutexGuard<'_, BTreeSet<Region>>| told.insert(region.clone());
+            if !may_come && self.told_regions.lock().is_ok_and(is_news) {
+                tracing::warn!(
+                    region = region.as_str(),
+                    "checks name a region that no agent can serve yet; `tripline token create \
+                     --region {region}` makes a token for one"
+                );
+            }
+        }
     }
 
     /// Some settings are read at the start only.
@@ -283,6 +359,10 @@ impl Daemon {
         self.tasks.spawn(async move {
             loop {
                 let before = clock.now() - retention;
+                if let Err(error) = store.forget_agents(clock.now() - AGENTS_KEPT).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "agents that are gone were not forgotten");
+                }
                 let more = match store.forget_runs(before, FORGET_AT_ONCE).await {
                     Ok(forgotten) => forgotten >= u64::from(FORGET_AT_ONCE),
                     Err(error) => {
@@ -307,15 +387,25 @@ async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Sta
     Ok((listener, address))
 }
 
+fn tls_of(hub: &HubSettings) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(tls) = &hub.tls else { return Ok(None) };
+    Ok(Some(Arc::new(Tls::load(tls.certificate.clone(), tls.key.clone())?)))
+}
+
 /// The agent of this process, with its assignments.
-fn agent_of(project: &Project, clock: &Arc<dyn Clock>, pool: &Arc<Pool>, hub: LocalHub) -> Agent {
+fn agent_of(
+    project: &Project,
+    clock: &Arc<dyn Clock>,
+    pool: &Arc<Pool>,
+    hub: Arc<LocalHub>,
+) -> Agent {
     let settings = &project.settings.agent;
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
     let parts = agent::Parts {
         clock: Arc::clone(clock),
         dialer: Arc::new(Dialer::new(egress(settings))),
         scripts: Arc::clone(pool) as Arc<dyn agent::Scripts>,
-        hub: Arc::new(hub),
+        hub,
     };
     let agent = Agent::new(parts, Limits { scripts, requests: MOST_REQUESTS });
     agent.assign(assignments(project));
@@ -330,24 +420,5 @@ fn statsd_options(settings: &StatsdSettings) -> statsd::Options {
             StatsdTags::None => statsd::Style::Plain,
             StatsdTags::Dogstatsd => statsd::Style::Dogstatsd,
         },
-    }
-}
-
-/// Hands slots to the agent, from the metronome's thread.
-fn dispatch(agent: Agent, pulse: Arc<Pulse>) -> impl Fn(Tick) + Send + 'static {
-    let runtime = tokio::runtime::Handle::current();
-    move |tick| {
-        let _guard = runtime.enter();
-        for due in tick.due {
-            if due.missed > 0 {
-                tracing::warn!(
-                    check = %due.check.id,
-                    slots = due.missed,
-                    "slots went by unasked: this machine slept or its clock jumped"
-                );
-            }
-            agent.start(due.slot);
-        }
-        pulse.expect(tick.wake_at);
     }
 }

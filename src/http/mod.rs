@@ -17,6 +17,7 @@ pub mod health;
 pub mod openapi;
 pub mod problem;
 pub mod serve;
+pub mod tls;
 
 mod agent_list;
 mod checks;
@@ -37,6 +38,7 @@ use axum::routing::{MethodRouter, get};
 pub use self::guard::Hosts;
 pub use self::health::Pulse;
 pub use self::serve::serve;
+pub use self::tls::Tls;
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::store::Store;

@@ -1,7 +1,7 @@
 //! Answers on a listener until told to stop.
 //!
 //! A caller that is slow, silent or greedy costs one connection of a bounded number, for a bounded
-//! time. HTTP/1.1 only: who wants more puts a proxy in front.
+//! time. HTTP/1.1 only, over TLS where there is a certificate: who wants more puts a proxy in front.
 
 use std::future::Future;
 use std::io;
@@ -11,10 +11,13 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::tls::Tls;
 
 /// How many connections are open at once; more wait.
 const MOST_CONNECTIONS: usize = 512;
@@ -29,8 +32,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Answers on `listener` until `shutdown` is ready; then takes no more, finishes what is under way
-/// within five seconds, and returns.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+/// within five seconds, and returns. With `tls`, it answers over TLS alone.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut shutdown = std::pin::pin!(shutdown);
@@ -45,9 +53,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         };
         match stream {
             Ok((stream, _)) => {
-                let (router, stop) = (router.clone(), stop.clone());
+                let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
                 connections.spawn(async move {
-                    answer(stream, router, stop).await;
+                    match tls {
+                        None => answer(stream, router, stop).await,
+                        Some(tls) => answer_secured(stream, &tls, router, stop).await,
+                    }
                     drop(place);
                 });
             }
@@ -66,7 +77,24 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, stop: CancellationToken) {
+    let agreed = tokio::select! {
+        agreed = tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)) => agreed,
+        () = stop.cancelled() => return,
+    };
+    match agreed {
+        Ok(Ok(stream)) => answer(stream, router, stop).await,
+        Ok(Err(error)) => {
+            tracing::debug!(event.action = "api-handshake-failed", %error, "a caller was not agreed with");
+        }
+        Err(_) => tracing::debug!(event.action = "api-handshake-failed", "a caller was too slow"),
+    }
+}
+
+async fn answer<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,8 +1,9 @@
 //! `[hub]`: the process that stores, decides and notifies.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use crate::config::reader::{Report, Table, no_hint};
+use crate::config::reader::{Field, Report, Table, no_hint};
 
 /// The process that stores, decides and notifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,14 +12,25 @@ pub struct Hub {
     pub listen: SocketAddr,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
+    /// What it proves itself with, where it speaks TLS itself.
+    pub tls: Option<HubTls>,
+}
+
+/// The files of a certificate and its key, in PEM; absolute when the project folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubTls {
+    /// The chain of certificates, the hub's own first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 impl Hub {
     /// Where it listens when nothing is written: this machine only.
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7676);
 
-    pub(super) fn read(section: Option<Table<'_>>, report: &mut Report) -> Self {
-        let (mut listen, mut url) = (None, None);
+    pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
+        let (mut listen, mut url, mut tls) = (None, None, None);
         if let Some(mut table) = section {
             let field = table.optional("listen");
             listen = field.and_then(|it| it.parsed(address, report));
@@ -32,11 +44,32 @@ impl Hub {
                 }
                 Some(url.as_str().trim_end_matches('/').to_owned())
             });
+            tls = table.optional("tls").and_then(|it| read_tls(&it, root, report));
             table.finish(report, no_hint);
         }
         let listen = listen.unwrap_or(Self::LISTEN);
-        Self { listen, url: url.unwrap_or_else(|| format!("http://{}", reachable(listen))) }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = url.unwrap_or_else(|| format!("{scheme}://{}", reachable(listen)));
+        Self { listen, url, tls }
     }
+}
+
+fn read_tls(field: &Field<'_>, root: &Path, report: &mut Report) -> Option<HubTls> {
+    const FORM: &str = "`{ certificate = \"cert.pem\", key = \"key.pem\" }`";
+    let mut table = field.table(FORM, report)?;
+    let mut file = |key: &'static str, report: &mut Report| {
+        let field = table.required(key, &format!("write {FORM}"), report)?;
+        let path = root.join(field.filled_text(report)?);
+        if path.is_file() {
+            return Some(path);
+        }
+        let message = format!("there is no file `{}`", path.display());
+        report.error(&field.span, message).advise("it is looked for in the project folder");
+        None
+    };
+    let (certificate, key) = (file("certificate", report), file("key", report));
+    table.finish(report, no_hint);
+    Some(HubTls { certificate: certificate?, key: key? })
 }
 
 /// The address under which this machine reaches what listens at `listen`.

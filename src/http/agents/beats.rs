@@ -1,5 +1,6 @@
 //! Agents that come, live and go.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use axum::Json;
@@ -83,7 +84,7 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
     };
     match link.agents.claim_name(&claim).await? {
         Claimed::Granted(live) => {
-            warn_of_skew(&claim.presence);
+            warn_of_skew(link, &claim.presence);
             Ok(Json(Pulse { version: link.version.to_owned(), skew_us, live }))
         }
         Claimed::Taken(until) => {
@@ -124,9 +125,13 @@ fn skew(beat: &Beat, now: Timestamp) -> i64 {
     ahead.and_then(|ahead| ahead.num_microseconds()).unwrap_or(i64::MAX)
 }
 
-fn warn_of_skew(presence: &Presence) {
-    let skew = Duration::from_micros(presence.skew_us.unsigned_abs());
-    if skew > SKEW_WARNING {
+/// Says once that a clock is wrong, until it was right again.
+fn warn_of_skew(link: &Link, presence: &Presence) {
+    let is_wrong = Duration::from_micros(presence.skew_us.unsigned_abs()) > SKEW_WARNING;
+    let who = (presence.region.clone(), presence.name.clone());
+    let mut skewed = link.skewed.lock().unwrap_or_else(PoisonError::into_inner);
+    let was_wrong = if is_wrong { !skewed.insert(who) } else { skewed.remove(&who) };
+    if is_wrong && !was_wrong {
         tracing::warn!(
             event.action = "agent-clock",
             region = presence.region.as_str(),

@@ -13,10 +13,9 @@ mod beats;
 mod peer;
 mod reports;
 pub mod status;
-#[cfg(test)]
-mod tests;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use super::guard;
 use super::problem::Problem;
 use crate::clock::Clock;
+use crate::domain::id::Region;
 use crate::domain::run::Report;
 use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT};
 use crate::link::publication::Publication;
@@ -60,8 +60,7 @@ pub trait Intake: Send + Sync {
 }
 
 /// What the link needs.
-#[derive(Clone)]
-pub struct Link {
+pub struct Parts {
     /// Who may be an agent, and who is.
     pub agents: Arc<dyn Agents>,
     /// Where reports go.
@@ -74,6 +73,29 @@ pub struct Link {
     pub version: &'static str,
     /// Ends questions that are left open.
     pub closing: CancellationToken,
+}
+
+/// The hub's end of the link.
+#[derive(Clone)]
+pub struct Link {
+    parts: Arc<Parts>,
+    /// Whose clocks are known to be wrong, so that it is told once.
+    skewed: Arc<Mutex<BTreeSet<(Region, String)>>>,
+}
+
+impl Link {
+    /// A link that works with these.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), skewed: Arc::default() }
+    }
+}
+
+impl std::ops::Deref for Link {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// All routes of the link.

@@ -338,7 +338,7 @@ async fn the_server_answers_until_it_is_told_to_stop() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(listener, Face::new().router, async {
+    let serving = tokio::spawn(serve(listener, None, Face::new().router, async {
         stopped.await.ok();
     }));
     let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");

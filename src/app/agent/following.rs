@@ -1,0 +1,132 @@
+//! Learns what to run: asks and waits, fetches the modules that are new, puts it in force, and
+//! remembers it for a start without the hub.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{RETRY, Shared, jitter};
+use crate::agent::{Assignments as Work, Secrets};
+use crate::domain::check::Check;
+use crate::link::cache::Cached;
+use crate::link::client::Error;
+use crate::link::protocol::{Assignments, CheckMessage};
+
+/// Follows for as long as it is polled.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut modules = BTreeMap::new();
+    let mut failures = 0;
+    loop {
+        let mut registered = shared.registered.subscribe();
+        if registered.wait_for(|known| *known).await.is_err() {
+            return;
+        }
+        match follow(&shared, &mut modules).await {
+            Ok(()) => {
+                failures = 0;
+                shared.contact().succeeded(shared.clock.now());
+            }
+            Err(error) => {
+                failures += 1;
+                shared.contact().failed(&error.to_string());
+                tokio::time::sleep(RETRY.after(failures, jitter())).await;
+            }
+        }
+    }
+}
+
+async fn follow(
+    shared: &Arc<Shared>,
+    modules: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let revision = shared.revision.load_full();
+    let revision = revision.as_deref().map(String::as_str);
+    let Some(assignments) = shared.client.assignments(revision).await? else {
+        return Ok(());
+    };
+    let mut wanted = BTreeMap::new();
+    for module in &assignments.modules {
+        let text = match modules.get(&module.sha256) {
+            Some(text) => text.clone(),
+            None => shared.client.module(&module.sha256).await?,
+        };
+        wanted.insert(module.sha256.clone(), text);
+    }
+    modules.clone_from(&wanted);
+    let cached = Cached { assignments, modules: wanted };
+    put_in_force(shared, &cached);
+    remember(shared, cached).await;
+    Ok(())
+}
+
+/// Runs this from now on.
+fn put_in_force(shared: &Shared, cached: &Cached) {
+    let Cached { assignments, modules } = cached;
+    let checks = understood(assignments);
+    let texts = assignments.modules.iter().filter_map(|module| {
+        Some((module.path.clone(), modules.get(&module.sha256)?.clone()))
+    });
+    let secrets = assignments.secrets.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let work = Work::with_modules(checks.clone(), &texts.collect(), Secrets::new(secrets));
+    shared.agent.assign(Arc::new(work));
+    let count = checks.len();
+    shared.share.replace_checks(checks.into_iter().map(Arc::new).collect());
+    let revision = Assignments::shown_revision(&assignments.revision);
+    tracing::info!(checks = count, revision, "what to run is known");
+    shared.revision.store(Some(Arc::new(assignments.revision.clone())));
+}
+
+/// The checks that this version understands; the others are told.
+fn understood(assignments: &Assignments) -> Vec<Check> {
+    let read = |value: &serde_json::Value| {
+        let message: CheckMessage =
+            serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+        Check::try_from(message).map_err(|error| error.to_string())
+    };
+    let mut checks = Vec::with_capacity(assignments.checks.len());
+    for value in &assignments.checks {
+        match read(value) {
+            Ok(check) => checks.push(check),
+            Err(reason) => {
+                let check = value["id"].as_str().unwrap_or("?");
+                tracing::error!(check, reason, "a check is not run here: this version does not understand it");
+            }
+        }
+    }
+    checks
+}
+
+async fn remember(shared: &Arc<Shared>, cached: Cached) {
+    let shared = Arc::clone(shared);
+    let token = shared.client.token();
+    let written = tokio::task::spawn_blocking(move || shared.cache.write(&cached, &token)).await;
+    if let Ok(Err(error)) = written {
+        tracing::warn!(%error, "what to run is not remembered for a start without the hub");
+    }
+}
+
+/// Writes what is remembered anew, with the token as it is now: asks for all of it again.
+pub(super) fn remember_again(shared: &Shared) {
+    shared.revision.store(None);
+}
+
+/// Runs what is remembered, if anything is.
+pub(super) fn run_remembered(shared: &Shared) {
+    match shared.cache.read(&shared.client.token()) {
+        Ok(Some(cached)) if cached.assignments.region == shared.settings.region.as_str() => {
+            tracing::info!("running what was known before the start");
+            put_in_force(shared, &cached);
+        }
+        Ok(_) => {}
+        Err(error) => tracing::info!(%error, "what was known before the start is not used"),
+    }
+}
+
+/// Runs nothing any more and forgets the secrets.
+pub(super) fn run_nothing(shared: &Shared) {
+    shared.share.replace_checks(Vec::new());
+    shared.agent.assign(Arc::default());
+    shared.revision.store(None);
+    if let Err(error) = shared.cache.remove() {
+        tracing::error!(%error, "what is remembered could not be removed");
+    }
+}
