@@ -17,12 +17,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::assignments::{assignments, checks, egress, rulebook};
+use super::faces;
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::Lanes;
-use super::membership::{Membership, host_name};
+use super::membership::Membership;
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::share::Share;
@@ -31,11 +31,10 @@ use crate::agent::{self, Agent, Limits};
 use crate::clock::Clock;
 use crate::config::settings::{Hub as HubSettings, Statsd as StatsdSettings, StatsdTags};
 use crate::config::{Environment, Project};
-use crate::engine::ingest::{self, Ingest, Pace};
 use crate::domain::id::Region;
+use crate::engine::ingest::{self, Committer, Ingest, Pace};
 use crate::engine::judge::ProjectJudge;
-use crate::http::agents::Link;
-use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::http::{self, CheckSnapshot, Hosts, Pulse, Tls};
 use crate::link::publication::Publication;
 use crate::net::Dialer;
 use crate::sandbox::Pool;
@@ -148,63 +147,35 @@ impl Daemon {
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
-        let parts = ingest::Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            judge: Arc::clone(&judge),
-            clock: Arc::clone(&clock),
-            observer,
-        };
-        let (ingest, committer) = Ingest::new(parts, Pace::default());
+        let (ingest, committer) = ingest_of(&store, &judge, &clock, observer);
         let (tasks, committing, serving) =
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         tasks.spawn(committer.run(committing.clone()));
         let statsd = settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))));
-        let hub = Arc::new(LocalHub {
-            ingest,
-            statsd: statsd.clone(),
-            clock: Arc::clone(&clock),
-        });
+        let hub = Arc::new(LocalHub { ingest, statsd: statsd.clone(), clock: Arc::clone(&clock) });
         let agent = agent_of(&project, &clock, &pool, Arc::clone(&hub));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
-        let region = settings.agent.region.clone();
-        let name = format!("{}-hub", host_name());
         let to = (agent.clone(), Arc::clone(&pulse));
-        let share = Share::start(name.clone(), region.clone(), checks(&project), &clock, to);
-        let share = Arc::new(share.map_err(StartError::Thread)?);
-        let membership = CancellationToken::new();
-        let member = Membership {
-            agents: Arc::clone(&store) as Arc<dyn Agents>,
-            clock: Arc::clone(&clock),
-            pulse: Arc::clone(&pulse),
-            share: Arc::clone(&share),
-            region,
-            name,
-            instance: Uuid::new_v4(),
-        };
+        let agents = Arc::clone(&store) as Arc<dyn Agents>;
+        let region = settings.agent.region.clone();
+        let member = Membership::join(region, checks(&project), &clock, agents, to);
+        let member = member.map_err(StartError::Thread)?;
+        let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
         tasks.spawn(member.run(membership.clone()));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
-        let link = Link::new(http::agents::Parts {
-            agents: Arc::clone(&store) as Arc<dyn Agents>,
-            intake: hub,
-            publication: published,
-            clock: Arc::clone(&clock),
-            version: env!("CARGO_PKG_VERSION"),
-            closing: serving.clone(),
-        });
         let public = url::Url::parse(&settings.hub.url).ok();
-        let hosts = Hosts::new(address, public.as_ref());
-        let api = Api {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            agents: Arc::clone(&store) as Arc<dyn Agents>,
+        let router = faces::router(faces::Parts {
+            store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
-            version: env!("CARGO_PKG_VERSION"),
             pulse,
-            hosts,
-        };
+            hosts: Hosts::new(address, public.as_ref()),
+            intake: hub,
+            publication: published,
+            closing: serving.clone(),
+        });
         let stopped = serving.clone().cancelled_owned();
-        let router = http::router(api).merge(http::agents::router(link));
         tasks.spawn(http::serve(listener, tls.clone(), router, stopped));
         let daemon = Self {
             root: project.root.clone(),
@@ -322,8 +293,7 @@ impl Daemon {
         let Ok(tokens) = self.store.tokens().await else { return };
         let project = self.project.load();
         for region in other_regions(&project, &project.settings.agent.region) {
-            let may_come =
-                tokens.iter().any(|it| it.region == region && it.revoked_at.is_none());
+            let may_come = tokens.iter().any(|it| it.region == region && it.revoked_at.is_none());
             let is_news = |mut told: MutexGuard<'_, BTreeSet<Region>>| told.insert(region.clone());
             if !may_come && self.told_regions.lock().is_ok_and(is_news) {
                 tracing::warn!(
@@ -390,6 +360,21 @@ async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Sta
 fn tls_of(hub: &HubSettings) -> Result<Option<Arc<Tls>>, StartError> {
     let Some(tls) = &hub.tls else { return Ok(None) };
     Ok(Some(Arc::new(Tls::load(tls.certificate.clone(), tls.key.clone())?)))
+}
+
+fn ingest_of(
+    store: &Arc<SqliteStore>,
+    judge: &Arc<ProjectJudge>,
+    clock: &Arc<dyn Clock>,
+    observer: Arc<Aftermath>,
+) -> (Ingest, Committer) {
+    let parts = ingest::Parts {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        judge: Arc::clone(judge),
+        clock: Arc::clone(clock),
+        observer,
+    };
+    Ingest::new(parts, Pace::default())
 }
 
 /// The agent of this process, with its assignments.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::witness::Witness;
-use crate::clock::Clock;
-use crate::http::agents::{Intake, Unavailable};
 use crate::agent;
+use crate::clock::Clock;
 use crate::domain::run::Report;
 use crate::engine::ingest::{Ingest, Observer};
+use crate::http::agents::{Intake, Unavailable};
 use crate::statsd::Sink;
 use crate::store::{Novelty, Recorded};
 

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::share::Share;
+use crate::agent::Agent;
 use crate::clock::Clock;
+use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::http::Pulse;
 use crate::link::protocol::{HEARTBEAT, LEASE};
@@ -17,25 +19,42 @@ use crate::store::{self};
 /// What keeps the daemon's agent a member.
 pub(super) struct Membership {
     /// Who is an agent.
-    pub(super) agents: Arc<dyn Agents>,
+    agents: Arc<dyn Agents>,
     /// Tells the time.
-    pub(super) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     /// How far the schedule is behind.
-    pub(super) pulse: Arc<Pulse>,
+    pulse: Arc<Pulse>,
     /// What is shared with the others.
     pub(super) share: Arc<Share>,
-    /// The region.
-    pub(super) region: Region,
-    /// The name.
-    pub(super) name: String,
-    /// This start of it.
-    pub(super) instance: Uuid,
+    region: Region,
+    name: String,
+    instance: Uuid,
 }
 
 /// Whether each agent was lost, by region and name.
 type Seen = BTreeMap<(Region, String), bool>;
 
 impl Membership {
+    /// Joins the agents of `region`, and begins to run `checks` with its agent.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread.
+    pub(super) fn join(
+        region: Region,
+        checks: Vec<Arc<Check>>,
+        clock: &Arc<dyn Clock>,
+        agents: Arc<dyn Agents>,
+        to: (Agent, Arc<Pulse>),
+    ) -> std::io::Result<Self> {
+        // Another process on this machine may be an agent of the region by the machine's name.
+        let name = format!("{}-hub", host_name());
+        let pulse = Arc::clone(&to.1);
+        let share = Share::start(name.clone(), region.clone(), checks, clock, to)?;
+        let (share, clock) = (Arc::new(share), Arc::clone(clock));
+        Ok(Self { agents, clock, pulse, share, region, name, instance: Uuid::new_v4() })
+    }
+
     /// Says regularly that the agent lives, until `stop`, and then that it does not.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut seen: Option<Seen> = None;

@@ -18,7 +18,9 @@ pub(super) fn publication(project: &Project) -> Publication {
             checks.entry(region).or_default().push(check);
         }
     }
-    Publication::new(checks.into_iter().map(|(region, checks)| (region.clone(), part(project, &checks))))
+    Publication::new(
+        checks.into_iter().map(|(region, checks)| (region.clone(), part(project, &checks))),
+    )
 }
 
 fn part(project: &Project, checks: &[&Check]) -> Part {

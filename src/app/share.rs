@@ -96,9 +96,8 @@ impl Share {
     fn own(&self, inner: &Inner) -> Vec<Arc<Check>> {
         let live = inner.live.iter().map(String::as_str);
         let everybody = live.filter(|name| *name != self.name).chain([self.name.as_str()]);
-        let is_own = |check: &&Arc<Check>| {
-            owner(&check.id, everybody.clone()) == Some(self.name.as_str())
-        };
+        let is_own =
+            |check: &&Arc<Check>| owner(&check.id, everybody.clone()) == Some(self.name.as_str());
         inner.checks.iter().filter(is_own).cloned().collect()
     }
 

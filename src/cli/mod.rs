@@ -1,5 +1,6 @@
 //! One file a command; prints; no logic.
 
+mod agent;
 pub mod args;
 mod demo;
 pub mod diagnostics;
@@ -13,5 +14,6 @@ pub mod report;
 pub mod run;
 mod terminal;
 mod test;
+mod token;
 mod up;
 pub mod validate;

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
 use super::terminal::{Stream, Terminal};
-use super::{demo, diagnostics, init, log, test, up, validate};
+use super::{agent, demo, diagnostics, init, log, test, token, up, validate};
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -56,7 +56,7 @@ const STACK: usize = 1 << 20;
 
 async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop> {
     let Arguments { global, command } = arguments;
-    if !matches!(command, Command::Up(_) | Command::Demo(_)) {
+    if !matches!(command, Command::Up(_) | Command::Agent(_) | Command::Demo(_)) {
         start_log(&global, log::Stream::Stderr, Stream::Err, terminal)?;
     }
     match command {
@@ -64,6 +64,8 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Validate(wanted) => validated(&wanted, &global, terminal).await,
         Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
         Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
+        Command::Agent(wanted) => agent::run(wanted, &global, terminal).await,
+        Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {
             Err(Stop::Usage("this command is started by tripline itself".into()))

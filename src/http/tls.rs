@@ -19,7 +19,9 @@ use tokio_rustls::server::TlsStream;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The file holds no certificates.
-    #[error("no certificate can be read from {path}: {reason}; it must hold the chain in PEM, the hub's own first")]
+    #[error(
+        "no certificate can be read from {path}: {reason}; it must hold the chain in PEM, the hub's own first"
+    )]
     Certificate {
         /// The file.
         path: PathBuf,

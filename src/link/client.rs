@@ -255,12 +255,21 @@ impl Client {
         read(send(request).await?, LONGEST_ANSWER).await
     }
 
-    async fn tell<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, Error> {
+    async fn tell<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<A, Error> {
         let request = self.request(Method::POST, path, SHORT_DEADLINE)?.json(body);
         read(send(request).await?, LONGEST_ANSWER).await
     }
 
-    fn request(&self, method: Method, path: &str, deadline: Duration) -> Result<RequestBuilder, Error> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        deadline: Duration,
+    ) -> Result<RequestBuilder, Error> {
         let url = self.base.join(path).map_err(|error| Error::Odd(error.to_string()))?;
         let request = self.http.request(method, url).timeout(deadline);
         Ok(request
@@ -276,6 +285,12 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What went wrong, as the hub says it.
+#[derive(serde::Deserialize)]
+struct Problem {
+    detail: String,
+}
+
 /// Sends a request; anything but a success is an error.
 async fn send(request: RequestBuilder) -> Result<Response, Error> {
     let sent = request.send().await;
@@ -285,10 +300,6 @@ async fn send(request: RequestBuilder) -> Result<Response, Error> {
         return Ok(answer);
     }
     let body = bounded(answer, LONGEST_ANSWER).await.unwrap_or_default();
-    #[derive(serde::Deserialize)]
-    struct Problem {
-        detail: String,
-    }
     let problem = serde_json::from_slice::<Problem>(&body);
     match problem {
         Ok(problem) => Err(Error::Refused { status: status.as_u16(), detail: problem.detail }),
@@ -344,7 +355,8 @@ mod tests {
         for text in ["http://hub.example", "http://10.0.0.1:7676", "http://0.0.0.0"] {
             assert_eq!(address(text), Err(SetupError::Clear(text.into())));
         }
-        for text in ["", "hub.example", "ftp://x", "https://a:b@c", "https://a/?b", "https://a/#b"] {
+        for text in ["", "hub.example", "ftp://x", "https://a:b@c", "https://a/?b", "https://a/#b"]
+        {
             assert_eq!(address(text), Err(SetupError::Address(text.into())));
         }
     }

@@ -44,7 +44,9 @@ const SCHEMA: &str = "
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is that of a later version.
-    #[error("the spool {0} was written by a later version of Tripline; use that version or a later one")]
+    #[error(
+        "the spool {0} was written by a later version of Tripline; use that version or a later one"
+    )]
     TooNew(String),
     /// The database refused or failed.
     #[error("the spool failed to {what}")]
@@ -110,8 +112,7 @@ impl Spool {
     ///
     /// [`Error::Database`]; the report is not kept.
     pub async fn push(&self, report: &Report) -> Result<(), Error> {
-        let text = serde_json::to_string(&ReportMessage::from(report));
-        let text = text.expect("a report has text keys and finite numbers");
+        let text = json(report);
         let size = text.len() as u64 + OVERHEAD;
         let passed = report.outcome() == Outcome::Passed;
         let mut inner = self.inner.lock().await;
@@ -159,11 +160,12 @@ impl Spool {
             last = Some(number);
         }
         let Some(last) = last else { return Ok(Oldest::default()) };
-        let reports = sqlx::query_scalar("SELECT report FROM reports WHERE number <= ? ORDER BY number")
-            .bind(last)
-            .fetch_all(&mut inner.connection)
-            .await
-            .map_err(failed("read reports"))?;
+        let reports =
+            sqlx::query_scalar("SELECT report FROM reports WHERE number <= ? ORDER BY number")
+                .bind(last)
+                .fetch_all(&mut inner.connection)
+                .await
+                .map_err(failed("read reports"))?;
         Ok(Oldest { reports, last })
     }
 
@@ -213,7 +215,10 @@ impl Inner {
             .await
             .map_err(failed("count reports"))?;
         let of = |wanted: bool| {
-            gone.iter().filter(|(passed, _)| *passed == wanted).map(|(_, gone)| gone.unsigned_abs()).sum()
+            gone.iter()
+                .filter(|(passed, _)| *passed == wanted)
+                .map(|(_, gone)| gone.unsigned_abs())
+                .sum()
         };
         let (reports, bytes) = (reports.unsigned_abs(), bytes.unsigned_abs());
         let state = SpoolState { reports, bytes, thinned: of(true), lost: of(false) };
@@ -307,19 +312,24 @@ async fn connect(path: &Path) -> Result<SqliteConnection, Error> {
         return Err(Error::Database { what: "open", source: sqlx::Error::Decode(found.into()) });
     }
     sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(failed("open"))?;
-    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut connection).await.map_err(failed("open"))?;
+    sqlx::raw_sql("PRAGMA user_version = 1")
+        .execute(&mut connection)
+        .await
+        .map_err(failed("open"))?;
     Ok(connection)
 }
 
 /// SQLite: "the file is malformed" and "the file is not a database"; or its check said so.
 fn is_damaged(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
-    matches!(error, sqlx::Error::Decode(_)) || code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    matches!(error, sqlx::Error::Decode(_))
+        || code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 fn put_aside(path: &Path) -> Result<(), Error> {
     let aside = beside(path, ".damaged");
-    std::fs::rename(path, &aside).map_err(|error| failed("put a damaged file aside")(error.into()))?;
+    std::fs::rename(path, &aside)
+        .map_err(|error| failed("put a damaged file aside")(error.into()))?;
     for ending in ["-wal", "-shm"] {
         // They belong to the file that is gone; often there are none.
         let _ = std::fs::remove_file(beside(path, ending));
@@ -333,6 +343,11 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(path);
     name.push(ending);
     name.into()
+}
+
+fn json(report: &Report) -> String {
+    let text = serde_json::to_string(&ReportMessage::from(report));
+    text.expect("a report has text keys and finite numbers")
 }
 
 fn signed(number: u64) -> i64 {

@@ -23,7 +23,9 @@ pub struct Token([u8; 32]);
 
 /// Why a text is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no token of an agent; one begins with `{PREFIX}` and is printed by `tripline token create`")]
+#[error(
+    "it is no token of an agent; one begins with `{PREFIX}` and is printed by `tripline token create`"
+)]
 pub struct Malformed;
 
 /// The system has no random numbers.

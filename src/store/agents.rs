@@ -178,6 +178,5 @@ pub trait Tokens: Send + Sync + std::fmt::Debug {
 
     /// Replaces a token; the one before it stays good until the new one is first shown. False when
     /// there is no such token that is good.
-    async fn rotate(&self, token: TokenId, digest: &Digest, now: Timestamp)
-    -> Result<bool, Error>;
+    async fn rotate(&self, token: TokenId, digest: &Digest, now: Timestamp) -> Result<bool, Error>;
 }

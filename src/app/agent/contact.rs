@@ -31,7 +31,7 @@ impl Contact {
         if self.trouble.is_none() {
             tracing::warn!(
                 reason = why,
-                "the hub does not answer; checks go on, and their reports are kept"
+                "no good answer from the hub; checks go on, and their reports are kept"
             );
         }
         self.trouble = Some(why.to_owned());

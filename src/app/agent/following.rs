@@ -13,14 +13,13 @@ use crate::link::protocol::{Assignments, CheckMessage};
 
 /// Follows for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut modules = BTreeMap::new();
     let mut failures = 0;
     loop {
         let mut registered = shared.registered.subscribe();
         if registered.wait_for(|known| *known).await.is_err() {
             return;
         }
-        match follow(&shared, &mut modules).await {
+        match follow(&shared).await {
             Ok(()) => {
                 failures = 0;
                 shared.contact().succeeded(shared.clock.now());
@@ -34,37 +33,35 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn follow(
-    shared: &Arc<Shared>,
-    modules: &mut BTreeMap<String, String>,
-) -> Result<(), Error> {
-    let revision = shared.revision.load_full();
-    let revision = revision.as_deref().map(String::as_str);
+async fn follow(shared: &Arc<Shared>) -> Result<(), Error> {
+    let work = shared.work.load_full();
+    let revision = work.as_ref().map(|work| work.assignments.revision.as_str());
     let Some(assignments) = shared.client.assignments(revision).await? else {
         return Ok(());
     };
     let mut wanted = BTreeMap::new();
     for module in &assignments.modules {
-        let text = match modules.get(&module.sha256) {
+        let known = work.as_ref().and_then(|work| work.modules.get(&module.sha256));
+        let text = match known {
             Some(text) => text.clone(),
             None => shared.client.module(&module.sha256).await?,
         };
         wanted.insert(module.sha256.clone(), text);
     }
-    modules.clone_from(&wanted);
-    let cached = Cached { assignments, modules: wanted };
+    let cached = Arc::new(Cached { assignments, modules: wanted });
     put_in_force(shared, &cached);
     remember(shared, cached).await;
     Ok(())
 }
 
 /// Runs this from now on.
-fn put_in_force(shared: &Shared, cached: &Cached) {
-    let Cached { assignments, modules } = cached;
+fn put_in_force(shared: &Shared, cached: &Arc<Cached>) {
+    let Cached { assignments, modules } = cached.as_ref();
     let checks = understood(assignments);
-    let texts = assignments.modules.iter().filter_map(|module| {
-        Some((module.path.clone(), modules.get(&module.sha256)?.clone()))
-    });
+    let texts = assignments
+        .modules
+        .iter()
+        .filter_map(|module| Some((module.path.clone(), modules.get(&module.sha256)?.clone())));
     let secrets = assignments.secrets.iter().map(|(name, value)| (name.clone(), value.clone()));
     let work = Work::with_modules(checks.clone(), &texts.collect(), Secrets::new(secrets));
     shared.agent.assign(Arc::new(work));
@@ -72,7 +69,7 @@ fn put_in_force(shared: &Shared, cached: &Cached) {
     shared.share.replace_checks(checks.into_iter().map(Arc::new).collect());
     let revision = Assignments::shown_revision(&assignments.revision);
     tracing::info!(checks = count, revision, "what to run is known");
-    shared.revision.store(Some(Arc::new(assignments.revision.clone())));
+    shared.work.store(Some(Arc::clone(cached)));
 }
 
 /// The checks that this version understands; the others are told.
@@ -88,14 +85,18 @@ fn understood(assignments: &Assignments) -> Vec<Check> {
             Ok(check) => checks.push(check),
             Err(reason) => {
                 let check = value["id"].as_str().unwrap_or("?");
-                tracing::error!(check, reason, "a check is not run here: this version does not understand it");
+                tracing::error!(
+                    check,
+                    reason,
+                    "a check is not run here: this version does not understand it"
+                );
             }
         }
     }
     checks
 }
 
-async fn remember(shared: &Arc<Shared>, cached: Cached) {
+async fn remember(shared: &Arc<Shared>, cached: Arc<Cached>) {
     let shared = Arc::clone(shared);
     let token = shared.client.token();
     let written = tokio::task::spawn_blocking(move || shared.cache.write(&cached, &token)).await;
@@ -104,9 +105,11 @@ async fn remember(shared: &Arc<Shared>, cached: Cached) {
     }
 }
 
-/// Writes what is remembered anew, with the token as it is now: asks for all of it again.
-pub(super) fn remember_again(shared: &Shared) {
-    shared.revision.store(None);
+/// Writes what is remembered anew, for the token as it is now.
+pub(super) async fn remember_again(shared: &Arc<Shared>) {
+    if let Some(work) = shared.work.load_full() {
+        remember(shared, work).await;
+    }
 }
 
 /// Runs what is remembered, if anything is.
@@ -114,7 +117,7 @@ pub(super) fn run_remembered(shared: &Shared) {
     match shared.cache.read(&shared.client.token()) {
         Ok(Some(cached)) if cached.assignments.region == shared.settings.region.as_str() => {
             tracing::info!("running what was known before the start");
-            put_in_force(shared, &cached);
+            put_in_force(shared, &Arc::new(cached));
         }
         Ok(_) => {}
         Err(error) => tracing::info!(%error, "what was known before the start is not used"),
@@ -125,7 +128,7 @@ pub(super) fn run_remembered(shared: &Shared) {
 pub(super) fn run_nothing(shared: &Shared) {
     shared.share.replace_checks(Vec::new());
     shared.agent.assign(Arc::default());
-    shared.revision.store(None);
+    shared.work.store(None);
     if let Err(error) = shared.cache.remove() {
         tracing::error!(%error, "what is remembered could not be removed");
     }

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use self::contact::Contact;
 use self::folder::Folder;
 pub use self::folder::FolderError;
-use super::assignments::egress;
+use super::assignments::{egress, pool_options};
 use super::share::Share;
 use crate::agent::{self, Agent, Limits};
 use crate::clock::Clock;
@@ -39,7 +39,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::run::Report;
 use crate::http::agents::status::Source;
 use crate::http::{self, Hosts, Pulse};
-use crate::link::cache::Cache;
+use crate::link::cache::{Cache, Cached};
 use crate::link::client::{self, Client, Route};
 use crate::link::protocol::Goodbye;
 use crate::link::spool::{self, Spool};
@@ -125,6 +125,15 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
+/// The children that run scripts.
+///
+/// # Errors
+///
+/// When the system refuses them.
+pub fn pool(settings: &AgentSettings) -> std::io::Result<Arc<Pool>> {
+    Pool::start(pool_options(settings)).map(Arc::new)
+}
+
 /// What all parts of the process share.
 struct Shared {
     settings: AgentSettings,
@@ -143,7 +152,8 @@ struct Shared {
     share: Share,
     pulse: Arc<Pulse>,
     contact: Mutex<Contact>,
-    revision: ArcSwapOption<String>,
+    /// What is run.
+    work: ArcSwapOption<Cached>,
     /// Whether the hub knows this agent.
     registered: watch::Sender<bool>,
     /// Why it is of no use to go on.
@@ -168,8 +178,18 @@ impl AgentProcess {
     ///
     /// [`StartError`]; nothing is left running.
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { settings, name, hub, route, token_file, folder, spool_limit, listen, pool, clock } =
-            plan;
+        let Plan {
+            settings,
+            name,
+            hub,
+            route,
+            token_file,
+            folder,
+            spool_limit,
+            listen,
+            pool,
+            clock,
+        } = plan;
         let base = client::hub_address(&hub)?;
         let client = Client::new(base, read_token(&token_file)?, &route)?;
         let name = name.unwrap_or_else(super::membership::host_name);
@@ -205,7 +225,7 @@ impl AgentProcess {
             share,
             pulse,
             contact: Mutex::default(),
-            revision: ArcSwapOption::empty(),
+            work: ArcSwapOption::empty(),
             registered: watch::Sender::new(false),
             fatal: watch::Sender::new(None),
         });
@@ -297,17 +317,18 @@ impl Shared {
         self.fatal.send_replace(Some(why));
     }
 
-    /// Takes the token from its file again, which may have been replaced by a new one.
-    fn refresh_token(&self) {
+    /// Takes the token from its file again, which may have been replaced; whether it was.
+    fn refresh_token(&self) -> bool {
         match read_token(&self.token_file) {
             Ok(token) if token != self.client.token() => {
                 tracing::info!("there is a new token");
                 self.client.replace_token(token);
-                following::remember_again(self);
+                return true;
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "the token stays as it is"),
         }
+        false
     }
 }
 
@@ -364,7 +385,7 @@ impl agent::Hub for Keeper {
             match self.spool.push(&report).await {
                 Ok(()) => return self.spooled.notify_one(),
                 Err(error) => {
-                    let error = super::agent::with_cause(&error);
+                    let error = with_cause(&error);
                     tracing::error!(error, "a report could not be kept on disk; trying again");
                 }
             }

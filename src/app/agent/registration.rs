@@ -12,7 +12,9 @@ use crate::link::protocol::{Beat, HEARTBEAT, Pulse, SKEW_WARNING};
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut failures = 0;
     loop {
-        shared.refresh_token();
+        if shared.refresh_token() {
+            following::remember_again(&shared).await;
+        }
         let is_known = *shared.registered.borrow();
         let beat = beat(&shared, is_known).await;
         let since = Stopwatch::start();
@@ -54,7 +56,7 @@ async fn beat(shared: &Shared, is_known: bool) -> Beat {
         round_trip_us: u64::try_from(round_trip).unwrap_or(u64::MAX),
         spool,
         lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
-        revision: shared.revision.load().as_deref().cloned(),
+        revision: shared.work.load().as_ref().map(|work| work.assignments.revision.clone()),
     }
 }
 
@@ -79,7 +81,7 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
 
 fn refused(shared: &Shared, error: &Error) {
     let was_known = *shared.registered.borrow();
-    let has_work = shared.revision.load().is_some();
+    let has_work = shared.work.load().is_some();
     match error.status() {
         Some(401) if was_known => {
             if has_work {

@@ -64,7 +64,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Brings all that is there, until the first failure.
 pub(super) async fn drain(shared: &Shared) {
     let mut most = MOST_REPORTS;
-    while *shared.registered.borrow() && matches!(ship(shared, &mut most).await, Ok(Shipped::Some)) {}
+    while *shared.registered.borrow() && matches!(ship(shared, &mut most).await, Ok(Shipped::Some))
+    {
+    }
 }
 
 /// Brings one batch of at most `most` reports.
@@ -77,7 +79,11 @@ async fn ship(shared: &Shared, most: &mut usize) -> Result<Shipped, Stuck> {
         Ok(verdict) => {
             for refused in verdict.refused {
                 let report = shown(&oldest, refused.index);
-                tracing::warn!(report, reason = refused.reason, "the hub refused a report for good");
+                tracing::warn!(
+                    report,
+                    reason = refused.reason,
+                    "the hub refused a report for good"
+                );
             }
             shared.contact().succeeded(shared.clock.now());
         }

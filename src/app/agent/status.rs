@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::Shared;
 use crate::http::agents::status::{Source, Status};
+use crate::link::cache::Cached;
 use crate::link::protocol::Assignments;
 
 #[async_trait]
@@ -12,7 +13,9 @@ impl Source for Shared {
         let lag = self.pulse.lag(self.clock.now()).as_millis();
         let size = self.share.size();
         let spool = self.spool.state().await.ok();
-        let revision = self.revision.load_full();
+        let work = self.work.load_full();
+        let shown =
+            |work: &Cached| Assignments::shown_revision(&work.assignments.revision).to_owned();
         let contact = self.contact();
         Status {
             region: self.settings.region.to_string(),
@@ -26,7 +29,7 @@ impl Source for Shared {
             checks: size.all,
             own_checks: size.own,
             live: size.live,
-            revision: revision.map(|it| Assignments::shown_revision(&it).to_owned()),
+            revision: work.as_deref().map(shown),
             spool,
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
             running: self.agent.running(),

@@ -45,10 +45,7 @@ impl Peer {
 }
 
 /// The token that is shown, if it is good. Showing a new token ends the one before it.
-async fn good(
-    shown: &Digest,
-    agents: &dyn Agents,
-) -> Result<Option<TokenRecord>, store::Error> {
+async fn good(shown: &Digest, agents: &dyn Agents) -> Result<Option<TokenRecord>, store::Error> {
     let mut found = None;
     // All are compared, so that the time says nothing about which it is.
     for token in agents.tokens().await? {

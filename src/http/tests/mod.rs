@@ -39,6 +39,7 @@ impl Face {
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
         let router = router(Api {
             store: store.clone(),
+            agents: store.clone(),
             clock: clock.clone(),
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
@@ -117,6 +118,11 @@ async fn an_incident_shows_reasons_and_deliveries() {
     assert_eq!(face.ok("/api/v1/incidents?open_only=true").await["incidents"][0]["id"], 7);
     let none = face.ok("/api/v1/incidents?check=front").await;
     assert_eq!(none, json!({ "incidents": [] }));
+}
+
+#[tokio::test]
+async fn agents_say_whether_they_live() {
+    insta::assert_json_snapshot!(Face::new().ok("/api/v1/agents").await);
 }
 
 #[tokio::test]

@@ -103,9 +103,8 @@ impl TryFrom<CheckMessage> for Check {
 
     fn try_from(message: CheckMessage) -> Result<Self, Malformed> {
         let id = CheckId::new(&message.id).map_err(|error| Malformed::new("the id", error))?;
-        let region = |text: &String| {
-            Region::new(text).map_err(|error| Malformed::new("a region", error))
-        };
+        let region =
+            |text: &String| Region::new(text).map_err(|error| Malformed::new("a region", error));
         Ok(Self {
             id,
             name: message.name,

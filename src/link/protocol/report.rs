@@ -101,6 +101,7 @@ struct RequestMessage {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the wire's names carry the unit")]
 struct TimingsMessage {
     dns_us: Option<u64>,
     connect_us: Option<u64>,
@@ -156,14 +157,20 @@ impl ReportMessage {
     ///
     /// [`Malformed`] says what is wrong with it.
     pub fn read(self, now: Timestamp) -> Result<Report, Malformed> {
-        let check = CheckId::new(&self.check).map_err(|error| Malformed::new("the check", error))?;
-        let region = Region::new(&self.region).map_err(|error| Malformed::new("the region", error))?;
+        let check =
+            CheckId::new(&self.check).map_err(|error| Malformed::new("the check", error))?;
+        let region =
+            Region::new(&self.region).map_err(|error| Malformed::new("the region", error))?;
         for at in [self.slot_at, self.started_at] {
             in_reach(at, now)?;
         }
         let trace = Trace {
             steps: self.steps.into_iter().map(StepMessage::read).collect::<Result<_, _>>()?,
-            requests: self.requests.into_iter().map(RequestMessage::read).collect::<Result<_, _>>()?,
+            requests: self
+                .requests
+                .into_iter()
+                .map(RequestMessage::read)
+                .collect::<Result<_, _>>()?,
             logs: self.logs.into_iter().map(LogMessage::read).collect::<Result<_, _>>()?,
             measurements: self.measurements.into_iter().map(Measurement::from).collect(),
             dropped: self.dropped,

@@ -74,7 +74,10 @@ fn fields_of_later_versions_are_ignored_and_those_of_earlier_ones_not_needed() {
         "sent_at": "2026-11-21T04:12:31Z",
     });
     assert_eq!(serde_json::from_value::<Beat>(least).expect("a beat").spool.reports, 0);
-    assert_eq!(serde_json::from_value::<Verdict>(json!({})).expect("a verdict"), Verdict::default());
+    assert_eq!(
+        serde_json::from_value::<Verdict>(json!({})).expect("a verdict"),
+        Verdict::default()
+    );
 }
 
 #[test]

@@ -73,12 +73,7 @@ impl Tokens for SqliteTokens {
         done.map(|done| done.rows_affected() > 0).map_err(failed("revoke a token"))
     }
 
-    async fn rotate(
-        &self,
-        token: TokenId,
-        digest: &Digest,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    async fn rotate(&self, token: TokenId, digest: &Digest, now: Timestamp) -> Result<bool, Error> {
         // A new token that nobody has shown is replaced, not the one that the agents have.
         let query = sqlx::query(
             "UPDATE agent_tokens SET previous = coalesce(previous, digest), digest = ?, \
