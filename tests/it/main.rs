@@ -1,6 +1,7 @@
 //! The one test binary: a file a subject.
 
 mod agent;
+mod agents;
 mod architecture;
 mod configuration;
 mod dashboard;
