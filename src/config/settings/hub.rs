@@ -59,13 +59,7 @@ fn read_tls(field: &Field<'_>, root: &Path, report: &mut Report) -> Option<HubTl
     let mut table = field.table(FORM, report)?;
     let mut file = |key: &'static str, report: &mut Report| {
         let field = table.required(key, &format!("write {FORM}"), report)?;
-        let path = root.join(field.filled_text(report)?);
-        if path.is_file() {
-            return Some(path);
-        }
-        let message = format!("there is no file `{}`", path.display());
-        report.error(&field.span, message).advise("it is looked for in the project folder");
-        None
+        Some(root.join(field.filled_text(report)?))
     };
     let (certificate, key) = (file("certificate", report), file("key", report));
     table.finish(report, no_hint);

@@ -318,6 +318,7 @@ async fn the_description_is_true() {
         ("/api/v1/incidents", "/api/v1/incidents".to_owned()),
         ("/api/v1/incidents/{id}", "/api/v1/incidents/7".to_owned()),
         ("/api/v1/incidents/{id}", "/api/v1/incidents/8".to_owned()),
+        ("/api/v1/agents", "/api/v1/agents".to_owned()),
         ("/api/v1/notifications/backlog", "/api/v1/notifications/backlog".to_owned()),
         ("/api/v1/openapi.json", "/api/v1/openapi.json".to_owned()),
         ("/healthz", "/healthz".to_owned()),

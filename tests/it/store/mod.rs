@@ -3,6 +3,7 @@
 //! To add a test: write `async fn name(store: &dyn Store)` in the file of its topic and name it in
 //! the list below; it then runs on every backend.
 
+mod agents;
 mod crash;
 mod outbox;
 mod reading;
@@ -60,5 +61,9 @@ on_every_backend! {
         states_come_back_as_they_were_decided
         old_runs_are_forgotten_but_not_those_of_incidents
         what_is_not_there_is_none
+    }
+    agents {
+        a_name_is_one_instances_until_its_lease_ends
+        what_an_agent_says_is_remembered_until_it_is_forgotten
     }
 }
