@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::share::Share;
 use crate::agent::Agent;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::http::Pulse;
@@ -57,9 +57,11 @@ impl Membership {
 
     /// Says regularly that the agent lives, until `stop`, and then that it does not.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut seen: Option<Seen> = None;
+        let (mut seen, since) = (None, Stopwatch::start());
         loop {
-            if let Err(error) = self.beat(&mut seen).await {
+            // After an absence of the hub, agents need a moment to come back.
+            let is_settled = since.elapsed() > 2 * LEASE;
+            if let Err(error) = self.beat(&mut seen, is_settled).await {
                 // The store's trouble is told where results are stored.
                 tracing::debug!(%error, "the agents were not looked at");
             }
@@ -74,7 +76,7 @@ impl Membership {
         }
     }
 
-    async fn beat(&self, seen: &mut Option<Seen>) -> Result<(), store::Error> {
+    async fn beat(&self, seen: &mut Option<Seen>, is_settled: bool) -> Result<(), store::Error> {
         let now = self.clock.now();
         let lag = self.pulse.lag(now).as_millis();
         let claim = Claim {
@@ -98,6 +100,9 @@ impl Membership {
         };
         if let Claimed::Granted(live) = self.agents.claim_name(&claim).await? {
             self.share.replace_live(live);
+        }
+        if !is_settled {
+            return Ok(());
         }
         let records = self.agents.agents().await?;
         let states = records.into_iter().map(|record| {

@@ -157,6 +157,10 @@ impl Client {
             builder = builder.tls_certs_merge(certificates);
         }
         builder = match &route.proxy {
+            Some(_) if base.scheme() == "http" => {
+                let why = "a hub on loopback is reached without one";
+                return Err(SetupError::Proxy(why.into()));
+            }
             Some(proxy) => {
                 let proxy = Proxy::all(proxy);
                 builder.proxy(proxy.map_err(|error| SetupError::Proxy(causes(&error)))?)
@@ -355,6 +359,14 @@ mod tests {
         for text in ["http://hub.example", "http://10.0.0.1:7676", "http://0.0.0.0"] {
             assert_eq!(address(text), Err(SetupError::Clear(text.into())));
         }
+        let route = Route { proxy: Some("http://proxy.example:3128".into()), authority: None };
+        let token = Token::generate().expect("random numbers");
+        let base = hub_address("http://127.0.0.1:1").expect("an address");
+        let clear = Client::new(base, token, &route).map(|_| ());
+        assert!(
+            matches!(clear, Err(SetupError::Proxy(_))),
+            "the token would go there in the clear"
+        );
         for text in ["", "hub.example", "ftp://x", "https://a:b@c", "https://a/?b", "https://a/#b"]
         {
             assert_eq!(address(text), Err(SetupError::Address(text.into())));

@@ -5,6 +5,7 @@
 //! both are counted, for ever. What is here holds no value of a secret: reports are masked when they
 //! are made.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -285,6 +286,10 @@ async fn drop_until(
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection, Error> {
+    // Made here, so that only its owner may read it; SQLite makes its log like it.
+    let mut file = std::fs::OpenOptions::new();
+    let made = file.append(true).create(true).mode(0o600).open(path);
+    made.map_err(|error| failed("open")(error.into()))?;
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

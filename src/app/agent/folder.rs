@@ -58,7 +58,8 @@ impl Folder {
 
     /// Notes that `instance` has the agent's name.
     pub(super) fn note_instance(&self, instance: Uuid) {
-        if let Err(error) = fs::write(self.path.join("instance"), instance.to_string()) {
+        let file = self.path.join("instance");
+        if let Err(error) = fs::write(file, instance.to_string()) {
             tracing::warn!(%error, "after a crash this agent has to wait for its name");
         }
     }

@@ -1,8 +1,10 @@
 //! Learns what to run: asks and waits, fetches the modules that are new, puts it in force, and
 //! remembers it for a start without the hub.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{RETRY, Shared, jitter};
 use crate::agent::{Assignments as Work, Secrets};
@@ -10,6 +12,9 @@ use crate::domain::check::Check;
 use crate::link::cache::Cached;
 use crate::link::client::Error;
 use crate::link::protocol::{Assignments, CheckMessage};
+
+/// How many modules are fetched at the same time.
+const AT_ONCE: usize = 8;
 
 /// Follows for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -39,19 +44,30 @@ async fn follow(shared: &Arc<Shared>) -> Result<(), Error> {
     let Some(assignments) = shared.client.assignments(revision).await? else {
         return Ok(());
     };
-    let mut wanted = BTreeMap::new();
-    for module in &assignments.modules {
-        let known = work.as_ref().and_then(|work| work.modules.get(&module.sha256));
-        let text = match known {
-            Some(text) => text.clone(),
-            None => shared.client.module(&module.sha256).await?,
-        };
-        wanted.insert(module.sha256.clone(), text);
-    }
-    let cached = Arc::new(Cached { assignments, modules: wanted });
+    let known = work.as_ref().map(|work| &work.modules);
+    let modules = modules(shared, &assignments, known).await?;
+    let cached = Arc::new(Cached { assignments, modules });
     put_in_force(shared, &cached);
     remember(shared, cached).await;
     Ok(())
+}
+
+/// The texts of all modules by hash; those that are not known are fetched.
+async fn modules(
+    shared: &Shared,
+    assignments: &Assignments,
+    known: Option<&BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let wanted: BTreeSet<&str> =
+        assignments.modules.iter().map(|module| module.sha256.as_str()).collect();
+    let text = async |sha256: &str| {
+        let text = match known.and_then(|known| known.get(sha256)) {
+            Some(text) => text.clone(),
+            None => shared.client.module(sha256).await?,
+        };
+        Ok((sha256.to_owned(), text))
+    };
+    stream::iter(wanted).map(text).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Runs this from now on.

@@ -18,7 +18,7 @@ use crate::support::process::Process;
 use crate::support::wait::{until, until_true};
 
 /// How long anything may take on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// The region of the agents.
 pub(super) const REGION: &str = "eu";
 
