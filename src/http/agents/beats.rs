@@ -141,3 +141,34 @@ fn warn_of_skew(link: &Link, presence: &Presence) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T04:12:31Z".parse().expect("a time")
+    }
+
+    fn beat(sent_at: Timestamp, round_trip_us: u64) -> Beat {
+        let text = format!(
+            r#"{{"region":"eu","name":"a","instance":"{}","sent_at":"{}","round_trip_us":{}}}"#,
+            uuid::Uuid::nil(),
+            sent_at.to_rfc3339(),
+            round_trip_us
+        );
+        serde_json::from_str(&text).expect("a beat")
+    }
+
+    #[test]
+    fn a_clock_is_off_by_what_the_way_does_not_explain() {
+        let late = now() - TimeDelta::milliseconds(50);
+        assert_eq!(skew(&beat(late, 100_000), now()), 0);
+        assert_eq!(skew(&beat(late, 0), now()), -50_000);
+        assert_eq!(skew(&beat(now() + TimeDelta::seconds(3), 0), now()), 3_000_000);
+        // Whatever an agent says, it is a number.
+        assert_eq!(skew(&beat(now(), u64::MAX), now()), 5_000_000);
+        assert!(skew(&beat(Timestamp::MAX_UTC, u64::MAX), now()) > 0);
+        assert!(skew(&beat(Timestamp::MIN_UTC, 0), now()) < 0);
+    }
+}

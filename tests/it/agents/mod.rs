@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tripline::domain::id::CheckId;
 use tripline::domain::rendezvous::owner;
 
-use self::world::{PATIENCE, REGION, Ran, World};
+use self::world::{HOME, PATIENCE, REGION, Ran, World};
 use crate::support::site::Site;
 use crate::support::wait::{until, until_true};
 
@@ -87,6 +87,42 @@ async fn two_agents_share_a_region_and_one_takes_over_when_the_other_is_killed()
     one.stop().await;
     let left = world.listed("one").await.expect("it is remembered");
     assert_eq!(left["state"], "left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hubs_own_agent_shares_with_others_and_takes_over_from_them() {
+    let site = Site::start().await;
+    let ids: Vec<String> = (0..8).map(|number| format!("shop-{number}")).collect();
+    let checks = ids.iter().map(|id| check(id, &site)).collect::<String>();
+    let world = World::new(&checks.replace(&format!("[\"{REGION}\"]"), &format!("[\"{HOME}\"]")));
+    let hub = world.hub().await;
+    let token = world.create_token(HOME).await;
+    let mut helper = world.agent_at_home("helper", &token);
+    let shared = |it: &Value| it["live"].as_array().is_some_and(|live| live.len() == 2);
+    let status = helper.says("it is one of two", |it| shared(it) && it["checks"] == 8).await;
+    let live: Vec<&str> =
+        status["live"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let of_helper: Vec<&String> = ids
+        .iter()
+        .filter(|id| {
+            let id = CheckId::new(id).expect("a name");
+            owner(&id, live.iter().copied()) == Some("helper")
+        })
+        .collect();
+    assert!(!of_helper.is_empty() && of_helper.len() < 8, "{live:?} do not share");
+    assert_eq!(status["own_checks"], of_helper.len());
+
+    until_true("the hub's own agent leaves them to it", PATIENCE, async || {
+        hub.log().contains("the checks are shared by these agents")
+    })
+    .await;
+    helper.kill();
+    let known = site.visits().len();
+    until_true("runs of all checks by the hub's own agent", PATIENCE, async || {
+        let since = site.visits().split_off(known);
+        of_helper.iter().all(|id| since.iter().any(|path| path == &format!("/{id}")))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,6 +311,10 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let refused: Vec<&Value> =
         verdict["refused"].as_array().expect("a list").iter().map(|it| &it["index"]).collect();
     assert_eq!(refused, [0, 1, 2, 3, 4]);
+    // Handed over again, because the answer was lost: acknowledged again, stored once.
+    let again = json!({ "name": "one", "reports": [report("shop", REGION)] });
+    let (status, body) = world.as_agent(&token, "reports", "1", Some(again.to_string())).await;
+    assert_eq!((status, body.as_str()), (200, "{\"refused\":[]}"));
     assert_eq!(world.runs("shop").await.len(), 1);
     assert!(world.runs("office").await.is_empty());
 

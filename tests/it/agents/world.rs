@@ -21,6 +21,8 @@ use crate::support::wait::{until, until_true};
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// The region of the agents.
 pub(super) const REGION: &str = "eu";
+/// The region of the hub's own agent.
+pub(super) const HOME: &str = "home";
 
 /// A project, the files of its hub's certificate, and a place for agents.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ impl World {
         let text = format!(
             "regions = [\"{REGION}\", \"us\"]\n[hub]\nlisten = \"127.0.0.1:{port}\"\n\
              tls = {{ certificate = \"cert.pem\", key = \"key.pem\" }}\n\
-             [agent]\nregion = \"home\"\n{toml}"
+             [agent]\nregion = \"{HOME}\"\n{toml}"
         );
         fs::write(self.path().join("tripline.toml"), text).expect("written");
     }
@@ -133,12 +135,23 @@ impl World {
         self.agent_in(name, &format!("agent-{name}"), &file)
     }
 
+    /// Starts an agent of the hub's own region.
+    pub(super) fn agent_at_home(&self, name: &str, token: &str) -> Agent {
+        let file = self.path().join(format!("{name}.token"));
+        fs::write(&file, token).expect("written");
+        self.start(HOME, name, &format!("agent-{name}"), &file)
+    }
+
     /// Starts an agent with its data in `folder`.
     pub(super) fn agent_in(&self, name: &str, folder: &str, token_file: &Path) -> Agent {
+        self.start(REGION, name, folder, token_file)
+    }
+
+    fn start(&self, region: &str, name: &str, folder: &str, token_file: &Path) -> Agent {
         let status = port::free();
         let mut command = self.command();
         command
-            .args(["agent", "--region", REGION, "--ca-file", "ca.pem", "--name", name])
+            .args(["agent", "--region", region, "--ca-file", "ca.pem", "--name", name])
             .args(["--hub", &self.url(), "--status", &format!("127.0.0.1:{status}")])
             .args(["--data-dir", folder, "--token-file"])
             .arg(token_file);
