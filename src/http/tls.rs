@@ -98,3 +98,34 @@ fn read(certificate: &PathBuf, key: &PathBuf) -> Result<Arc<ServerConfig>, Error
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_cannot_be_used_leaves_the_one_before_in_force() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let write = |name: &str, text: &str| std::fs::write(path(name), text).expect("written");
+        let (key, other) =
+            (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+        let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        write("cert.pem", &params.self_signed(&key).expect("it can be signed").pem());
+        write("key.pem", &key.serialize_pem());
+        let tls = Tls::load(path("cert.pem"), path("key.pem")).expect("a pair");
+        let before = tls.config.load_full();
+
+        write("key.pem", &other.serialize_pem());
+        assert!(matches!(tls.reload(), Err(Error::Pair(_))));
+        write("key.pem", "no key");
+        assert!(matches!(tls.reload(), Err(Error::Key { .. })));
+        write("cert.pem", "no certificate");
+        assert!(matches!(tls.reload(), Err(Error::Certificate { .. })));
+        assert!(Arc::ptr_eq(&before, &tls.config.load_full()));
+        let missing = Tls::load(path("none.pem"), path("key.pem")).map(|_| ());
+        assert!(missing.expect_err("no file").to_string().contains("none.pem"));
+    }
+}

@@ -13,6 +13,8 @@ mod beats;
 mod peer;
 mod reports;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
