@@ -261,13 +261,13 @@ impl Daemon {
     /// Stops everything in order, within ten seconds.
     pub async fn stop(&self) {
         self.share.stop();
+        self.membership.cancel();
         self.agent.stop(RUNS_GRACE).await;
         let rest = async {
             self.lanes.stop().await;
             if let Some(statsd) = &self.statsd {
                 statsd.stop().await;
             }
-            self.membership.cancel();
             self.committing.cancel();
             self.serving.cancel();
             self.tasks.close();

@@ -4,8 +4,8 @@
 //! reports go into the spool, from where they go to the hub. Without the hub it runs what it last
 //! knew, and keeps what it saw. It dials out and listens to nobody but its own machine.
 //!
-//! It stops from the schedule downwards: no slot is taken any more, runs end, their reports go into
-//! the spool, as many as can be go to the hub, and its name is given back.
+//! It stops from the schedule downwards: no slot is taken any more and its name is given back, runs
+//! end, their reports go into the spool, and as many as can be go to the hub.
 
 mod contact;
 mod folder;
@@ -53,7 +53,7 @@ const RUNS_GRACE: Duration = Duration::from_secs(4);
 const RUNS_END: Duration = Duration::from_millis(1500);
 /// How long the last reports may take to the hub; what is left is sent after the next start.
 const LAST_REPORTS: Duration = Duration::from_secs(2);
-/// How long the goodbye and everything after it may take.
+/// How long everything after that may take.
 const REST_GRACE: Duration = Duration::from_secs(1);
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
@@ -165,8 +165,10 @@ pub struct AgentProcess {
     shared: Arc<Shared>,
     address: SocketAddr,
     tasks: TaskTracker,
-    /// Ends what talks to the hub.
+    /// Ends what makes it an agent of its region.
     leaving: CancellationToken,
+    /// Ends what brings reports.
+    shipping: CancellationToken,
     /// Ends the rest.
     closing: CancellationToken,
 }
@@ -235,6 +237,7 @@ impl AgentProcess {
             address,
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
+            shipping: CancellationToken::new(),
             closing: CancellationToken::new(),
         };
         process.spawn_loops(listener);
@@ -242,16 +245,16 @@ impl AgentProcess {
     }
 
     fn spawn_loops(&self, listener: TcpListener) {
-        let (shared, leaving) = (&self.shared, &self.leaving);
-        let talking = |work: futures::future::BoxFuture<'static, ()>| {
-            let leaving = leaving.clone();
+        let shared = &self.shared;
+        let until = |stop: &CancellationToken, work: futures::future::BoxFuture<'static, ()>| {
+            let stop = stop.clone();
             self.tasks.spawn(async move {
-                leaving.run_until_cancelled(work).await;
+                stop.run_until_cancelled(work).await;
             });
         };
-        talking(Box::pin(registration::run(Arc::clone(shared))));
-        talking(Box::pin(following::run(Arc::clone(shared))));
-        talking(Box::pin(shipping::run(Arc::clone(shared))));
+        until(&self.leaving, Box::pin(registration::run(Arc::clone(shared))));
+        until(&self.leaving, Box::pin(following::run(Arc::clone(shared))));
+        until(&self.shipping, Box::pin(shipping::run(Arc::clone(shared))));
         let source = Arc::clone(shared) as Arc<dyn Source>;
         let router = http::agents::status::router(source, Hosts::new(self.address, None));
         let closed = self.closing.clone().cancelled_owned();
@@ -285,25 +288,29 @@ impl AgentProcess {
     pub async fn stop(&self) {
         let shared = &self.shared;
         shared.share.stop();
+        // The other agents of the region take over while the last runs end.
+        self.leaving.cancel();
         let ended = tokio::time::timeout(RUNS_GRACE + RUNS_END, shared.agent.stop(RUNS_GRACE));
-        if ended.await.is_err() {
+        let (ended, ()) = tokio::join!(ended, self.say_goodbye());
+        if ended.is_err() {
             tracing::error!("some runs did not end, or their reports could not be kept");
         }
-        self.leaving.cancel();
+        self.shipping.cancel();
         let last = tokio::time::timeout(LAST_REPORTS, shipping::drain(shared)).await;
         if last.is_err() {
             tracing::warn!("not all reports are with the hub; they are sent after the next start");
         }
-        let rest = async {
-            if *shared.registered.borrow() {
-                let (name, instance) = (shared.name.clone(), shared.instance);
-                // The lease ends by itself; this only makes it known sooner.
-                let _ = shared.client.goodbye(&Goodbye { name, instance }).await;
-            }
-            self.closing.cancel();
-            self.tasks.wait().await;
-        };
-        let _ = tokio::time::timeout(REST_GRACE, rest).await;
+        self.closing.cancel();
+        let _ = tokio::time::timeout(REST_GRACE, self.tasks.wait()).await;
+    }
+
+    async fn say_goodbye(&self) {
+        let shared = &self.shared;
+        if *shared.registered.borrow() {
+            let goodbye = Goodbye { name: shared.name.clone(), instance: shared.instance };
+            // The lease ends by itself; this only makes it known sooner.
+            let _ = tokio::time::timeout(RUNS_GRACE, shared.client.goodbye(&goodbye)).await;
+        }
     }
 }
 

@@ -84,7 +84,7 @@ struct Hub {
 }
 
 impl Hub {
-    fn new(taken: Taken) -> Self {
+    fn new(intake: Taken) -> Self {
         let token = Token::generate().expect("random numbers");
         let record = TokenRecord {
             id: TokenId(1),
@@ -115,16 +115,16 @@ impl Hub {
         };
         let part = Part { checks: vec![Arc::new(check)], ..Part::default() };
         let publication = Arc::new(Publication::new([(region(), part)]));
-        let taken = Arc::new(taken);
+        let intake = Arc::new(intake);
         let link = Link::new(Parts {
             agents: Arc::new(Known(record)),
-            intake: taken.clone(),
+            intake: intake.clone(),
             publication: watch::channel(publication).1,
             clock: Arc::new(Manual::new(now())),
             version: "1.2.3",
             closing: CancellationToken::new(),
         });
-        Self { router: router(link), token: token.expose(), taken }
+        Self { router: router(link), token: token.expose(), taken: intake }
     }
 
     async fn asked(&self, method: Method, path: &str, body: impl Into<Body>) -> (u16, Value) {
