@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::assignments::{assignments, checks, egress, rulebook};
-use super::faces;
+use super::faces::{self, Listeners};
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::Lanes;
 use super::membership::Membership;
@@ -80,7 +80,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The API cannot listen.
-    #[error("failed to listen on {address}: {source}; choose another with [hub] listen")]
+    #[error("failed to listen on {address}: {source}; choose another in [hub]")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -145,6 +145,7 @@ impl Daemon {
         let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
         let tls = tls_of(&settings.hub)?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
+        let for_agents = listen_for_agents(&settings.hub).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
         let (ingest, committer) = ingest_of(&store, &judge, &clock, observer);
@@ -165,7 +166,7 @@ impl Daemon {
         tasks.spawn(member.run(membership.clone()));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let public = url::Url::parse(&settings.hub.url).ok();
-        let router = faces::router(faces::Parts {
+        let parts = faces::Parts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
@@ -174,9 +175,9 @@ impl Daemon {
             intake: hub,
             publication: published,
             closing: serving.clone(),
-        });
-        let stopped = serving.clone().cancelled_owned();
-        tasks.spawn(http::serve(listener, tls.clone(), router, stopped));
+        };
+        let listeners = Listeners { all: listener, agents: for_agents, tls: tls.clone() };
+        faces::start(&tasks, parts, listeners);
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -348,6 +349,13 @@ impl Daemon {
             }
         });
     }
+}
+
+async fn listen_for_agents(hub: &HubSettings) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = hub.agents_listen else { return Ok(None) };
+    let (listener, address) = listen_on(address).await?;
+    tracing::info!(%address, "agents of other regions can dial in");
+    Ok(Some(listener))
 }
 
 async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::http::agents::{self, Intake, Link};
-use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
+use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse, Tls};
 use crate::link::publication::Publication;
 use crate::store::Store;
 use crate::store::agents::Agents;
@@ -30,12 +31,22 @@ pub(super) struct Parts {
     pub(super) intake: Arc<dyn Intake>,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
-    /// Ends questions of agents that are left open.
+    /// Ends the faces.
     pub(super) closing: CancellationToken,
 }
 
-/// The router of all faces.
-pub(super) fn router(parts: Parts) -> Router {
+/// Where the faces listen.
+pub(super) struct Listeners {
+    /// For everybody who may reach it.
+    pub(super) all: TcpListener,
+    /// For agents of other regions, and nobody else.
+    pub(super) agents: Option<TcpListener>,
+    /// What they prove themselves with.
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+/// Answers from now on, until `parts.closing`.
+pub(super) fn start(tasks: &TaskTracker, parts: Parts, listeners: Listeners) {
     let Parts { store, clock, checks, pulse, hosts, intake, publication, closing } = parts;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
@@ -44,10 +55,16 @@ pub(super) fn router(parts: Parts) -> Router {
         publication,
         clock: Arc::clone(&clock),
         version,
-        closing,
+        closing: closing.clone(),
     });
     let agents = Arc::clone(&store) as Arc<dyn Agents>;
     let store = store as Arc<dyn Store>;
     let api = Api { store, agents, clock, checks, version, pulse, hosts };
-    http::router(api).merge(agents::router(link))
+    let all = http::router(api).merge(agents::router(link.clone()));
+    let Listeners { all: listener, agents: for_agents, tls } = listeners;
+    tasks.spawn(http::serve(listener, tls.clone(), all, closing.clone().cancelled_owned()));
+    if let Some(listener) = for_agents {
+        let link = agents::router_alone(link);
+        tasks.spawn(http::serve(listener, tls, link, closing.cancelled_owned()));
+    }
 }

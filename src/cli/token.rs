@@ -14,6 +14,7 @@ use crate::app::project::Reading;
 use crate::app::tokens::Desk;
 use crate::clock;
 use crate::config::MissingSecrets;
+use crate::config::settings::Hub;
 use crate::domain::Timestamp;
 use crate::link::token::Token;
 use crate::store::agents::TokenRecord;
@@ -42,7 +43,7 @@ pub(super) async fn run(
                 "That was token {id}, for agents of {region}. It is not shown again. Put it into a \
                  file on the agent's machine, and start\n  tripline agent --hub {} --region \
                  {region} --token-file FILE",
-                settings.hub.url
+                hub_for_agents(&settings.hub)
             )?;
         }
         TokenCommand::List { json } => {
@@ -70,6 +71,14 @@ pub(super) async fn run(
         }
     }
     Ok(Exit::Good)
+}
+
+/// The address by which agents reach the hub, as far as it is known.
+fn hub_for_agents(hub: &Hub) -> String {
+    match hub.agents_listen {
+        Some(address) => format!("https://HUB:{}", address.port()),
+        None => hub.url.clone(),
+    }
 }
 
 fn show(token: &Token, out: &mut impl Write) -> std::io::Result<()> {

@@ -12,6 +12,9 @@ pub struct Hub {
     pub listen: SocketAddr,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
+    /// Where agents of other regions, and nobody else, can reach it besides; for a network that
+    /// must not see the API.
+    pub agents_listen: Option<SocketAddr>,
     /// What it proves itself with, where it speaks TLS itself.
     pub tls: Option<HubTls>,
 }
@@ -30,10 +33,12 @@ impl Hub {
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7676);
 
     pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
-        let (mut listen, mut url, mut tls) = (None, None, None);
+        let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
         if let Some(mut table) = section {
             let field = table.optional("listen");
             listen = field.and_then(|it| it.parsed(address, report));
+            let field = table.optional("agents_listen");
+            agents_listen = field.and_then(|it| it.parsed(address, report));
             let field = table.optional("url");
             url = field.and_then(|field| {
                 let url = field.web_url(report)?;
@@ -50,7 +55,7 @@ impl Hub {
         let listen = listen.unwrap_or(Self::LISTEN);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = url.unwrap_or_else(|| format!("{scheme}://{}", reachable(listen)));
-        Self { listen, url, tls }
+        Self { listen, url, agents_listen, tls }
     }
 }
 

@@ -113,7 +113,8 @@ url = "https://example.com/"
 
 #[test]
 fn a_hub_that_speaks_tls_says_so_in_its_url() {
-    let hub = good("[hub]\ntls = { certificate = 'cert.pem', key = '/etc/key.pem' }").hub;
+    let hub = good("[hub]\nagents_listen = '0.0.0.0:7678'\ntls = { certificate = 'cert.pem', key = '/etc/key.pem' }").hub;
+    assert_eq!(hub.agents_listen.map(|it| it.port()), Some(7678));
     assert_eq!(hub.url, "https://127.0.0.1:7676");
     let tls = hub.tls.expect("written");
     assert_eq!(tls.certificate.to_str(), Some("/project/cert.pem"));

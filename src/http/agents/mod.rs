@@ -120,6 +120,15 @@ pub fn router(link: Link) -> Router {
         .layer(from_fn(guard::security_headers))
 }
 
+/// The link where there is nothing else.
+pub fn router_alone(link: Link) -> Router {
+    router(link).fallback(missing).layer(from_fn(guard::security_headers))
+}
+
+async fn missing() -> Problem {
+    Problem::missing("there is only the link of agents here, and not this")
+}
+
 async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not how an agent asks here")
 }

@@ -323,6 +323,9 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let (status, body) = world.as_agent(&token, "hello", "3", Some("{}".into())).await;
     let wanted = format!("install Tripline {}", env!("CARGO_PKG_VERSION"));
     assert_eq!((status, body.contains(&wanted)), (426, true), "{body}");
+    assert_eq!(world.asked_at_link("/api/v1/checks").await, 404);
+    assert_eq!(world.asked_at_link("/healthz").await, 404);
+    assert_eq!(world.asked_at_link("/agent/v1/assignments").await, 401);
     let large = " ".repeat(20_000);
     let (status, body) = world.as_agent(&token, "hello", "1", Some(large)).await;
     assert_eq!((status, body.contains("too long")), (413, true), "{body}");

@@ -29,6 +29,8 @@ pub(super) const HOME: &str = "home";
 pub(super) struct World {
     folder: TempDir,
     port: u16,
+    /// Where there is the link alone.
+    link: u16,
     client: reqwest::Client,
 }
 
@@ -51,7 +53,7 @@ impl World {
         let folder = TempDir::new().expect("a temporary folder");
         fs::create_dir(folder.path().join("checks")).expect("a folder");
         let authority = certify(folder.path());
-        let port = port::free();
+        let (port, link) = (port::free(), port::free());
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -59,16 +61,17 @@ impl World {
             .timeout(Duration::from_secs(40))
             .build()
             .expect("a client");
-        let world = Self { folder, port, client };
+        let world = Self { folder, port, link, client };
         world.write(toml);
         world
     }
 
     /// Writes the project anew.
     pub(super) fn write(&self, toml: &str) {
-        let port = self.port;
+        let (port, link) = (self.port, self.link);
         let text = format!(
             "regions = [\"{REGION}\", \"us\"]\n[hub]\nlisten = \"127.0.0.1:{port}\"\n\
+             agents_listen = \"127.0.0.1:{link}\"\n\
              tls = {{ certificate = \"cert.pem\", key = \"key.pem\" }}\n\
              [agent]\nregion = \"{HOME}\"\n{toml}"
         );
@@ -152,7 +155,12 @@ impl World {
         let mut command = self.command();
         command
             .args(["agent", "--region", region, "--ca-file", "ca.pem", "--name", name])
-            .args(["--hub", &self.url(), "--status", &format!("127.0.0.1:{status}")])
+            .args([
+                "--hub",
+                &format!("https://localhost:{}", self.link),
+                "--status",
+                &format!("127.0.0.1:{status}"),
+            ])
             .args(["--data-dir", folder, "--token-file"])
             .arg(token_file);
         let log = self.path().join(format!("{folder}.log"));
@@ -176,6 +184,12 @@ impl World {
         let all: Value = self.ask("/api/v1/agents").await;
         let mut all = all["agents"].as_array().cloned().unwrap_or_default().into_iter();
         all.find(|agent| agent["region"] == REGION && agent["name"] == name)
+    }
+
+    /// The status of an answer where there is the link alone.
+    pub(super) async fn asked_at_link(&self, path: &str) -> u16 {
+        let url = format!("https://localhost:{}{path}", self.link);
+        self.client.get(url).send().await.expect("the hub answers").status().as_u16()
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
