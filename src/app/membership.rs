@@ -31,6 +31,9 @@ pub(super) struct Membership {
     instance: Uuid,
 }
 
+/// What it runs is what the project says, always.
+const REVISION: &str = "own";
+
 /// Whether each agent was lost, by region and name.
 type Seen = BTreeMap<(Region, String), bool>;
 
@@ -91,7 +94,7 @@ impl Membership {
                 spool_bytes: 0,
                 thinned: 0,
                 lost: 0,
-                revision: None,
+                revision: Some(REVISION.to_owned()),
             },
             // Whoever had the name was this daemon before its restart.
             supersedes: Supersedes::Anybody,

@@ -67,7 +67,7 @@ impl Share {
         self.apply(&inner);
     }
 
-    /// Shares the checks with these agents from now on, itself included.
+    /// Shares the checks with these agents, and itself, from now on.
     pub(super) fn replace_live(&self, live: Vec<String>) {
         let mut inner = self.inner();
         if inner.live != live {

@@ -71,7 +71,7 @@ pub struct Presence {
     pub thinned: u64,
     /// How many others it lost for want of room.
     pub lost: u64,
-    /// What it runs.
+    /// What it runs; none while it does not know.
     pub revision: Option<String>,
 }
 
@@ -102,7 +102,8 @@ pub enum Supersedes {
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// The name is the claimant's; these are the names of the region's live agents, in order.
+    /// The name is the claimant's; these are the names of the region's live agents that know what
+    /// to run, in order. One that has just come leaves its share to the others until then.
     Granted(Vec<String>),
     /// Another instance has it at least until then.
     Taken(Timestamp),

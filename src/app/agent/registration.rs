@@ -1,4 +1,6 @@
 //! Says hello, and then regularly that the agent lives; learns who else does.
+//!
+//! The others keep this agent's share until a heartbeat says that it knows what to run.
 
 use std::sync::Arc;
 use std::time::Duration;

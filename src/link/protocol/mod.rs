@@ -113,7 +113,7 @@ pub struct Pulse {
     /// By how much the agent's clock is ahead of the hub's, in microseconds.
     #[serde(default)]
     pub skew_us: i64,
-    /// The names of the region's live agents, which share its checks.
+    /// The names of the region's live agents that know what to run, which share its checks.
     #[serde(default)]
     pub live: Vec<String>,
 }

@@ -155,7 +155,7 @@ async fn claim(connection: &mut SqliteConnection, claim: &Claim) -> Result<Claim
     }
     let live = sqlx::query_scalar(
         "SELECT name FROM agents WHERE region = ? AND lease_until > ? AND left_at IS NULL \
-         ORDER BY name",
+         AND revision IS NOT NULL ORDER BY name",
     )
     .bind(it.region.as_str())
     .bind(rows::millis(claim.now))

@@ -45,6 +45,9 @@ pub(super) async fn a_name_is_one_instances_until_its_lease_ends(agents: &dyn Ag
     assert_eq!(claimed(claim("a", 3, 20)).await, Claimed::Taken(at(21)));
     assert_eq!(claimed(claim("a", 3, 21)).await, granted(&["a"]), "b is lost meanwhile");
 
+    let mut unready = claim("c", 8, 22);
+    unready.presence.revision = None;
+    assert_eq!(claimed(unready).await, granted(&["a"]), "it does not know yet what to run");
     let of_another =
         Claim { supersedes: Supersedes::Instance(Uuid::from_u128(9)), ..claim("a", 4, 22) };
     assert_eq!(claimed(of_another).await, Claimed::Taken(at(36)));
