@@ -212,7 +212,7 @@ async fn a_stopped_agent_reports_everything() {
     // The script begins, and holds the only place.
     tokio::task::yield_now().await;
     agent.start(slot("fine", 0));
-    agent.stop(Duration::from_millis(1)).await;
+    agent.stop(Duration::from_millis(1), TIMEOUT).await;
     agent.start(slot("throw", 30));
     let reports = hub.reports(3).await;
     let interrupted = Some(FailureKind::Interrupted);

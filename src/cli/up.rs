@@ -64,14 +64,14 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     Ok(Exit::Good)
 }
 
-/// Stops in order; a second signal interrupts the runs under way.
+/// Stops in order; a second signal ends that at once.
 pub(super) async fn stop(daemon: &Daemon, signals: &mut Signals) {
-    let mut stopping = std::pin::pin!(daemon.stop());
+    let mut stopping = std::pin::pin!(daemon.stop(run::DAEMON_STOP));
     loop {
         tokio::select! {
             () = &mut stopping => return,
             event = signals.next() => if event == Event::Stop {
-                daemon.interrupt();
+                daemon.hurry();
             },
         }
     }

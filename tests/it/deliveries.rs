@@ -7,8 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tripline::clock::{Clock, System};
+use tripline::clock::{Clock, Halt, System};
 use tripline::domain::check::{Check, Work};
 use tripline::domain::id::{CheckId, IncidentId, PersonId, Region};
 use tripline::domain::notification::NotificationState as State;
@@ -61,7 +60,7 @@ struct Hub {
     store: Arc<SqliteStore>,
     tally: Arc<Tally>,
     lanes: JoinSet<()>,
-    stop: CancellationToken,
+    halt: Halt,
     _folder: TempDir,
 }
 
@@ -81,7 +80,7 @@ impl Hub {
             store: Arc::new(store.expect("a fresh store")),
             tally: Arc::default(),
             lanes: JoinSet::new(),
-            stop: CancellationToken::new(),
+            halt: Halt::new(),
             _folder: folder,
         };
         hub.fail(failures).await;
@@ -131,12 +130,12 @@ impl Hub {
                 contacts: contacts.clone(),
                 observer: self.tally.clone(),
             };
-            self.lanes.spawn(Lane::new(channel, parts).run(Arc::new(System), self.stop.clone()));
+            self.lanes.spawn(Lane::new(channel, parts).run(Arc::new(System), self.halt.clone()));
         }
     }
 
     async fn stop(&mut self) {
-        self.stop.cancel();
+        self.halt.ask();
         while let Some(ended) = self.lanes.join_next().await {
             ended.expect("a lane ends");
         }

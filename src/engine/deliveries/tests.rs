@@ -304,13 +304,13 @@ async fn a_lane_wakes_sends_and_ends_what_it_began() {
     let world = World::new().await;
     let gate = Gate::new("slack:#p2");
     let lane = world.lane_by(Channel::Slack, gate.clone());
-    let (wake, stop) = (lane.wake(), CancellationToken::new());
+    let (wake, halt) = (lane.wake(), Halt::new());
     let clock = Arc::new(Manual::new(start()));
-    let running = tokio::spawn(lane.run(clock, stop.clone()));
+    let running = tokio::spawn(lane.run(clock, halt.clone()));
     world.fail("login", 1).await;
     wake.notify_one();
     gate.arrived.acquire().await.expect("never closed").forget();
-    stop.cancel();
+    halt.ask();
     gate.open.add_permits(1);
     running.await.expect("it ends");
     assert_eq!(gate.order(), ["slack:#p2"]);

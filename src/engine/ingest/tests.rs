@@ -149,7 +149,7 @@ struct Scene {
     ledger: Arc<Ledger>,
     audience: Arc<Audience>,
     ingest: Ingest,
-    stop: CancellationToken,
+    halt: Halt,
     committer: JoinHandle<()>,
     start: Instant,
 }
@@ -176,9 +176,9 @@ fn scene(pace: Pace) -> Scene {
         observer: Arc::clone(&audience) as Arc<dyn Observer>,
     };
     let (ingest, committer) = Ingest::new(parts, pace);
-    let stop = CancellationToken::new();
-    let committer = tokio::spawn(committer.run(stop.clone()));
-    Scene { ledger, audience, ingest, stop, committer, start: Instant::now() }
+    let halt = Halt::new();
+    let committer = tokio::spawn(committer.run(halt.clone()));
+    Scene { ledger, audience, ingest, halt, committer, start: Instant::now() }
 }
 
 impl Scene {
@@ -302,7 +302,7 @@ async fn what_came_before_stopping_is_committed() {
     let scene = scene(Pace { batch: 2, ..Pace::default() });
     let waiting: Vec<_> = (1..=5).map(|slot| scene.submit(passed("a", slot))).collect();
     tokio::task::yield_now().await;
-    scene.stop.cancel();
+    scene.halt.ask();
     scene.committer.await.expect("it ended");
     for one in waiting {
         one.await.expect("it ran").expect("committed");
@@ -317,10 +317,11 @@ async fn what_cannot_be_stored_at_the_end_is_not_acknowledged() {
     let first = scene.submit(failed("a", 1));
     let second = scene.submit(passed("b", 1));
     tokio::task::yield_now().await;
-    scene.stop.cancel();
+    scene.halt.ask();
     let stopping = Instant::now();
+    scene.halt.within(Duration::from_secs(3));
     scene.committer.await.expect("it ended");
-    assert_eq!(stopping.elapsed(), Pace::default().drain);
+    assert_eq!(stopping.elapsed(), Duration::from_secs(3));
     assert_eq!(first.await.expect("it ran"), Err(Stopped));
     assert_eq!(second.await.expect("it ran"), Err(Stopped));
 }

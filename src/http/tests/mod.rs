@@ -337,17 +337,15 @@ async fn the_server_answers_until_it_is_told_to_stop() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(listener, Face::new().router, async {
-        stopped.await.ok();
-    }));
+    let halt = crate::clock::Halt::new();
+    let serving = tokio::spawn(serve(listener, Face::new().router, halt.clone()));
     let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let mut head = [0; 15];
     kept.read_exact(&mut head).await.expect("an answer");
     assert_eq!(&head, b"HTTP/1.1 200 OK");
 
-    stop.send(()).expect("still serving");
+    halt.ask();
     // An idle connection does not hold the stop up: it is closed.
     let mut rest = Vec::new();
     kept.read_to_end(&mut rest).await.expect("closed in order");
