@@ -71,6 +71,7 @@ pub(super) async fn stop(daemon: &Daemon, signals: &mut Signals) {
         tokio::select! {
             () = &mut stopping => return,
             event = signals.next() => if event == Event::Stop {
+                tracing::warn!("stopping at once: runs under way are interrupted");
                 daemon.hurry();
             },
         }
