@@ -26,7 +26,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 pub use self::contacts::Contacts;
-pub use self::outcome::{Attempted, Observer, Tally};
+pub use self::outcome::{Attempted, Observer};
 use self::pace::Paces;
 pub use self::pace::Rate;
 use crate::clock::{Clock, Halt, Stopwatch};
@@ -295,12 +295,10 @@ impl Lane {
             self.pause = Some(Pause { until: ended.ended_at + length, length });
         }
         let settlement = ended.settlement();
-        let took = (ended.ended_at - ended.started_at).to_std().unwrap_or_default();
         let attempted = Attempted {
             notification: &ended.notification,
             attempt: &ended.attempt,
             settlement: &settlement,
-            took,
         };
         self.parts.observer.on_attempt(&attempted);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {
