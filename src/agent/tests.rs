@@ -152,7 +152,7 @@ fn world(limits: Limits) -> World {
     let throw = "export default function () {\n  expect(1).toBe(\"hunter2!\");\n}";
     let modules = vec![("checks/throw.js".to_owned(), throw.to_owned())];
     let secrets = Secrets::new([("PASSWORD".to_owned(), "hunter2!".to_owned())]);
-    agent.assign(Arc::new(Assignments::with_modules(checks.collect(), &modules, secrets)));
+    agent.assign(Arc::new(Assignments::with_modules(checks, &modules, secrets)));
     World { agent, hub, scripts }
 }
 

@@ -149,8 +149,7 @@ impl Eyes {
         match format {
             Format::Json => Self::Machines(Arc::new(Recorder)),
             Format::Human => {
-                let checks: Vec<Arc<Check>> =
-                    project.checks.values().cloned().map(Arc::new).collect();
+                let checks: Vec<Arc<Check>> = project.checks.values().cloned().collect();
                 let live = Live::new(terminal.look(Stream::Out), &checks);
                 let style = terminal.style(Stream::Err);
                 Self::People(Arc::new(Onlooker::new(live, style, Arc::clone(clock))))
