@@ -13,14 +13,13 @@ use crate::agent::{Assignments, Secrets, Stage};
 use crate::clock::Manual;
 use crate::config::{Diagnostic, Project};
 use crate::domain::Timestamp;
-use crate::domain::check::{Check, Work};
+use crate::domain::check::Check;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{CheckState, Transition};
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, Settlement};
 use crate::domain::policy::{Channel, Policy, Recipient, Roster};
 use crate::domain::run::Report;
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::notify::printed::PrintedMessage;
@@ -248,17 +247,7 @@ impl World {
         let shelf = Arc::new(Shelf { owed: Mutex::new(vec![owed()]), ..Shelf::default() });
         let (begun, sends) = (Notify::new(), AtomicUsize::new(0));
         let slack = Arc::new(Slow { begun, sends, answers_after });
-        let check = Check {
-            id: login(),
-            name: "Sign in".into(),
-            schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
-            regions: vec![region()],
-            timeout: Duration::from_mins(1),
-            policy: Policy::DEFAULT_NAME.into(),
-            runbook: None,
-            labels: BTreeMap::new(),
-            work: Work::Script { entry: "checks/login.js".into() },
-        };
+        let check = Check { timeout: Duration::from_mins(1), ..Check::example("login") };
         let rules = Rulebook::new([check.clone()], [Policy::built_in(None)], Roster::default());
         let scripts = Endless::default();
         let running = Arc::clone(&scripts.0);

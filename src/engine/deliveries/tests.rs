@@ -1,6 +1,5 @@
 //! The lane against a real store and a channel that remembers.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -9,12 +8,11 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::clock::Manual;
-use crate::domain::check::{Check, Work};
+use crate::domain::check::Check;
 use crate::domain::id::{CheckId, IncidentId, PersonId, Region};
 use crate::domain::notification::NotificationState as State;
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::notify::memory::Memory;
@@ -33,20 +31,6 @@ fn roster() -> Roster {
     Roster {
         people: [(ana.clone(), Some("+4930123456".into()))].into(),
         teams: [("devops".to_owned(), vec![ana])].into(),
-    }
-}
-
-fn check(name: &str) -> Check {
-    Check {
-        id: CheckId::new(name).expect("a good name"),
-        name: name.into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
-        regions: vec![Region::new("eu").expect("a good name")],
-        timeout: Duration::from_secs(20),
-        policy: Policy::DEFAULT_NAME.into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: "checks/x.js".into() },
     }
 }
 
@@ -89,7 +73,7 @@ impl World {
 
     /// `failures` in a row of the check `name`, one each second from the start.
     async fn fail(&self, name: &str, failures: u64) {
-        let checks = ["login", "search", "pay"].map(check);
+        let checks = ["login", "search", "pay"].map(Check::example);
         let rules = Rulebook::new(checks, [Policy::built_in(Some("devops"))], roster());
         let rules = rules.expect("it has its policy");
         for number in 0..failures {

@@ -10,12 +10,11 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::clock::Manual;
-use crate::domain::check::{Check, Work};
+use crate::domain::check::Check;
 use crate::domain::id::{IncidentId, NotificationId, RunId};
 use crate::domain::notification::{Attempt, Notification, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::store::{
@@ -155,18 +154,7 @@ struct Scene {
 }
 
 fn scene(pace: Pace) -> Scene {
-    let check = |name: &str| Check {
-        id: CheckId::new(name).expect("a good name"),
-        name: name.into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
-        regions: vec![Region::new("eu").expect("a good name")],
-        timeout: Duration::from_secs(20),
-        policy: Policy::DEFAULT_NAME.into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: format!("checks/{name}.js") },
-    };
-    let checks = ["a", "b", "c"].map(check);
+    let checks = ["a", "b", "c"].map(Check::example);
     let rulebook = Rulebook::new(checks, [Policy::built_in(None)], Roster::default());
     let (ledger, audience) = (Arc::new(Ledger::default()), Arc::new(Audience::default()));
     let parts = Parts {
