@@ -17,6 +17,8 @@ use self::fake::{Remembered, a_world};
 use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::schedule::{Cron, Schedule};
 
 struct Face {
     router: Router,
@@ -34,6 +36,10 @@ struct Answer {
 impl Face {
     fn new() -> Self {
         let (checks, store) = a_world();
+        Self::watching(checks, store)
+    }
+
+    fn watching(checks: Vec<Arc<Check>>, store: Remembered) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
         let pulse = Arc::new(Pulse::default());
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
@@ -329,6 +335,30 @@ fn the_guide_names_every_route() {
     let guide = include_str!("../../../docs/api.md");
     for (path, _) in routes() {
         assert!(guide.contains(path), "docs/api.md does not mention {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_slot_follows_the_wall_clock_over_a_change_of_it() {
+    let cron = Cron::parse("30 2 * * *", "Europe/Berlin").expect("a good line");
+    let check = Check { schedule: Schedule::Cron(Box::new(cron)), ..Check::example("nightly") };
+    let face = Face::watching(vec![Arc::new(check)], a_world().1);
+    for (now, next) in [
+        ("2026-03-27T12:00:00Z", "2026-03-28T01:30:00Z"),
+        // 02:30 is skipped: the clocks go from 02:00 to 03:00.
+        ("2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+        ("2026-03-29T12:00:00Z", "2026-03-30T00:30:00Z"),
+        // 02:30 comes twice, and the first time counts.
+        ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+        ("2026-10-25T00:45:00Z", "2026-10-26T01:30:00Z"),
+    ] {
+        face.clock.set(now.parse().expect("a time"));
+        let answer = face.get("/api/v1/checks").await;
+        let shown = answer.body["checks"][0]["regions"][0]["next_slot_at"].as_str();
+        let shown = shown.unwrap_or_else(|| panic!("no next slot: {}", answer.body));
+        let (shown, next): (Timestamp, Timestamp) =
+            (shown.parse().expect("a time"), next.parse().expect("a time"));
+        assert_eq!(shown, next, "after {now}");
     }
 }
 
