@@ -178,6 +178,7 @@ impl Daemon {
     /// Reads the project again and puts it in force, or leaves the old one in force if the new one
     /// has mistakes. Says either to the witness.
     pub async fn reload(&self) {
+        tracing::debug!("reading the project again");
         let reading = Reading::begin(&self.root, &self.environment);
         let project = match reading.finish(&self.pool).await {
             Ok(project) => project,

@@ -39,22 +39,23 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
         listen: wanted.listen,
         command: "tripline up",
     };
+    // From now on a signal is heeded; before, nothing is begun that it could leave half done.
+    let mut signals = Signals::listen()?;
     let daemon = Daemon::start(plan).await.map_err(|error| Stop::Broken(with_causes(&error)))?;
     welcome.say(&daemon);
-    let mut signals = Signals::listen()?;
     let watch = Watch::start(daemon.root());
     let watch = watch.inspect_err(|error| {
         tracing::warn!(%error, "changes of files go unnoticed; SIGHUP reads the project again");
     });
     let watch = watch.ok();
     loop {
-        tokio::select! {
-            event = signals.next() => match event {
-                Event::Reload => daemon.reload().await,
-                Event::Stop => break,
-            },
-            () = changed(watch.as_ref()) => daemon.reload().await,
-            () = eyes.summarise() => {}
+        let event = tokio::select! {
+            event = signals.next() => event,
+            () = changed(watch.as_ref()) => Event::Reload,
+            () = eyes.summarise() => continue,
+        };
+        if event == Event::Stop || reload(&daemon, &mut signals).await == Event::Stop {
+            break;
         }
     }
     tracing::info!("stopping: no new runs; waiting for those under way");
@@ -62,6 +63,26 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     eyes.close();
     tracing::info!("stopped");
     Ok(Exit::Good)
+}
+
+/// Reads the project again, and once more when that is asked for meanwhile. A stop is not kept
+/// waiting by scripts that take their time to be read.
+async fn reload(daemon: &Daemon, signals: &mut Signals) -> Event {
+    let mut again = true;
+    while again {
+        again = false;
+        let mut reloading = std::pin::pin!(daemon.reload());
+        loop {
+            tokio::select! {
+                () = &mut reloading => break,
+                event = signals.next() => match event {
+                    Event::Stop => return Event::Stop,
+                    Event::Reload => again = true,
+                },
+            }
+        }
+    }
+    Event::Reload
 }
 
 /// Stops in order; a second signal ends that at once.

@@ -165,6 +165,27 @@ async fn a_secret_that_was_changed_in_its_file_is_taken_up_on_sighup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_project_that_takes_long_to_read() {
+    let site = Site::start().await;
+    let project =
+        Project::new().option("--log-level", "debug").script("shop.js", &visitor(&site, "/"));
+    let mut daemon = project.up().await;
+    // Each of them takes the two seconds that a module has, a few at a time.
+    for number in 0..24 {
+        let name = format!("checks/hangs-{number}.js");
+        project.write(&name, "for (;;) {}\nexport default () => {};\n");
+    }
+    until_true("it reads the project", PATIENCE, async || {
+        daemon.log().contains("reading the project again")
+    })
+    .await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end().await.code(), Some(0));
+    let log = daemon.log();
+    assert!(!log.contains("the one before stays in force"), "it read to the end:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_outlasts_the_stop_is_stored_as_interrupted() {
     let site = Site::start().await;
     let project = Project::new().script("sleeper.js", &sleeper(&site));
