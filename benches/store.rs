@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio_util::sync::CancellationToken;
-use tripline::clock::{Stopwatch, System};
+use tripline::clock::{Halt, Stopwatch, System};
 use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Work};
 use tripline::domain::id::{CheckId, Region};
@@ -151,7 +150,7 @@ impl Bench {
             observer: Arc::new(Nobody),
         };
         let (ingest, committer) = Ingest::new(parts, Pace::default());
-        let committer = tokio::spawn(committer.run(CancellationToken::new()));
+        let committer = tokio::spawn(committer.run(Halt::new()));
         let reports: Vec<Report> = (0..count).map(|_| self.results.passed()).collect();
         let (passed, spent) = (Stopwatch::start(), processor());
         let submitted: Vec<_> = reports

@@ -14,14 +14,14 @@ use crate::sandbox::Options;
 
 /// The checks that run, shared.
 pub(super) fn checks(project: &Project) -> Vec<Arc<Check>> {
-    project.checks.values().cloned().map(Arc::new).collect()
+    project.checks.values().cloned().collect()
 }
 
 /// What the agent is to run.
 pub(super) fn assignments(project: &Project) -> Arc<Assignments> {
     let values = project.settings.secrets.iter();
     let secrets = values.map(|(name, value)| (name.clone(), value.expose().to_owned()));
-    let checks = project.checks.values().chain(project.disabled.values()).cloned().collect();
+    let checks = project.checks.values().chain(project.disabled.values()).cloned();
     Arc::new(Assignments::with_modules(checks, &project.modules, Secrets::new(secrets)))
 }
 

@@ -12,3 +12,4 @@ pub mod project;
 pub mod trial;
 pub mod watch;
 pub mod witness;
+mod works;

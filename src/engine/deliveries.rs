@@ -24,13 +24,12 @@ use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 pub use self::contacts::Contacts;
-pub use self::outcome::{Attempted, Observer, Tally};
+pub use self::outcome::{Attempted, Observer};
 use self::pace::Paces;
 pub use self::pace::Rate;
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::stable_hash;
@@ -67,8 +66,6 @@ pub struct Limits {
     pub poll: Duration,
     /// Waits between attempts while the store fails.
     pub retry: Backoff,
-    /// How long after being stopped to wait for what is on its way.
-    pub drain: Duration,
 }
 
 impl Limits {
@@ -86,7 +83,6 @@ impl Limits {
             lease: Duration::from_secs(20),
             poll: Duration::from_secs(5),
             retry: Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) },
-            drain: Duration::from_secs(10),
         }
     }
 }
@@ -182,10 +178,11 @@ impl Lane {
         true
     }
 
-    /// Sends what becomes due until `stop`, then waits for what is on its way.
-    pub async fn run(mut self, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    /// Sends what becomes due until `halt` is asked for, then waits for what is on its way until
+    /// that is recorded or the time is over.
+    pub async fn run(mut self, clock: Arc<dyn Clock>, halt: Halt) {
         let mut failures = 0;
-        while !stop.is_cancelled() {
+        while !halt.is_asked() {
             let now = clock.now();
             let wait = match self.tick(now).await {
                 Ok(next) => {
@@ -203,7 +200,7 @@ impl Lane {
             // Only waiting can be abandoned; recording an outcome cannot.
             let joined = tokio::select! {
                 Some(joined) = self.sends.join_next() => Some(joined),
-                () = stop.cancelled() => None,
+                () = halt.asked() => None,
                 () = wake.notified() => None,
                 () = sleep(wait) => None,
             };
@@ -211,7 +208,7 @@ impl Lane {
                 self.joined(joined).await;
             }
         }
-        self.drain().await;
+        self.drain(&halt).await;
     }
 
     fn wait(&self, next: Option<Timestamp>, now: Timestamp) -> Duration {
@@ -221,10 +218,9 @@ impl Lane {
         wait.clamp(LEAST, self.limits.poll)
     }
 
-    /// Waits for what is on its way, within the limit, and records it.
-    async fn drain(mut self) {
-        let limit = self.limits.drain;
-        let drained = timeout(limit, async {
+    /// Waits for what is on its way, while there is time, and records it.
+    async fn drain(mut self, halt: &Halt) {
+        let drained = halt.bound(async {
             while self.settle_next().await {}
             let mut failures = 0;
             while self.settle_again().await.is_err() {
@@ -232,7 +228,7 @@ impl Lane {
                 sleep(self.limits.retry.after(failures, 0.0)).await;
             }
         });
-        if drained.await.is_err() {
+        if drained.await.is_none() {
             tracing::warn!(
                 channel = self.channel.as_str(),
                 on_their_way = self.sends.len(),
@@ -299,12 +295,10 @@ impl Lane {
             self.pause = Some(Pause { until: ended.ended_at + length, length });
         }
         let settlement = ended.settlement();
-        let took = (ended.ended_at - ended.started_at).to_std().unwrap_or_default();
         let attempted = Attempted {
             notification: &ended.notification,
             attempt: &ended.attempt,
             settlement: &settlement,
-            took,
         };
         self.parts.observer.on_attempt(&attempted);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {

@@ -3,12 +3,14 @@
 mod agent;
 mod architecture;
 mod configuration;
+mod daemon;
 mod dashboard;
 mod deliveries;
 mod django;
 mod editor;
 mod escalation;
 mod hostile;
+mod junit;
 mod net;
 mod notify;
 mod oidc;

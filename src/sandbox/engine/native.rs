@@ -41,8 +41,8 @@ pub(super) struct Class {
     pub(super) accessors: &'static [Accessor],
     /// Functions of the class itself.
     pub(super) statics: &'static [Function],
-    /// The method that `Symbol.iterator` stands for.
-    pub(super) iterator: Option<&'static str>,
+    /// The methods of [`iteration`], where instances are lists of pairs.
+    pub(super) iteration: Option<[Function; 4]>,
 }
 
 /// What the host keeps of the realm.
@@ -160,9 +160,9 @@ fn built(class: &'static Class, context: &mut Context) -> (JsObject, JsObject) {
         JsSymbol::to_string_tag(),
         tag.writable(false).enumerable(false).configurable(true).build(),
     );
-    for function in class.methods {
+    for function in class.methods.iter().chain(class.iteration.iter().flatten()) {
         let method = make(function, context);
-        if class.iterator == Some(function.0) {
+        if function.0 == ENTRIES {
             define(&prototype, JsSymbol::iterator(), method.clone());
         }
         define(&prototype, function.0, method);
@@ -395,37 +395,49 @@ pub(super) fn pairs(value: &JsValue, context: &mut Context) -> JsResult<Vec<(Str
     Ok(pairs)
 }
 
-/// What `entries`, `keys` and `values` of a list of pairs give back.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Iterate {
-    /// Names and values.
-    Entries,
-    /// Names.
-    Keys,
-    /// Values.
-    Values,
+/// Data of instances that are lists of names and values.
+pub(super) trait Pairs: NativeObject {
+    /// The name of the class.
+    const CLASS: &'static str;
+
+    /// The pairs in the order in which scripts see them.
+    fn pairs(&self) -> Vec<(String, String)>;
 }
 
-/// An iterator over pairs.
-pub(super) fn iterator(
-    pairs: Vec<(String, String)>,
-    what: Iterate,
-    context: &mut Context,
-) -> JsResult<JsValue> {
-    let items: Vec<JsValue> = pairs
-        .into_iter()
-        .map(|(name, value)| match what {
-            Iterate::Keys => JsString::from(name).into(),
-            Iterate::Values => JsString::from(value).into(),
-            Iterate::Entries => texts(vec![name, value], context),
-        })
-        .collect();
+/// The method that `Symbol.iterator` stands for.
+const ENTRIES: &str = "entries";
+
+/// The methods by which scripts go through pairs.
+pub(super) const fn iteration<T: Pairs>() -> [Function; 4] {
+    [
+        (ENTRIES, 0, |this, _, context| {
+            let pairs = pairs_of::<T>(this)?.into_iter();
+            let items: Vec<_> =
+                pairs.map(|(name, value)| texts(vec![name, value], context)).collect();
+            iterator(items, context)
+        }),
+        ("keys", 0, |this, _, context| {
+            let names = pairs_of::<T>(this)?.into_iter().map(|(name, _)| JsString::from(name));
+            iterator(names.map(JsValue::from), context)
+        }),
+        ("values", 0, |this, _, context| {
+            let values = pairs_of::<T>(this)?.into_iter().map(|(_, value)| JsString::from(value));
+            iterator(values.map(JsValue::from), context)
+        }),
+        ("forEach", 1, for_each::<T>),
+    ]
+}
+
+fn pairs_of<T: Pairs>(this: &JsValue) -> JsResult<Vec<(String, String)>> {
+    data(this, T::CLASS, |list: &mut T| list.pairs())
+}
+
+fn iterator(items: impl IntoIterator<Item = JsValue>, context: &mut Context) -> JsResult<JsValue> {
     JsArray::from_iter(items, context).values(context)
 }
 
-/// `forEach` over pairs.
-pub(super) fn for_each(
-    pairs: Vec<(String, String)>,
+/// What `forEach` does: value and name, in this order.
+fn for_each<T: Pairs>(
     this: &JsValue,
     args: &[JsValue],
     context: &mut Context,
@@ -433,7 +445,7 @@ pub(super) fn for_each(
     let Some(function) = args.first().and_then(JsValue::as_function) else {
         return Err(JsNativeError::typ().with_message("forEach needs a function").into());
     };
-    for (name, value) in pairs {
+    for (name, value) in pairs_of::<T>(this)? {
         let arguments = [JsString::from(value).into(), JsString::from(name).into(), this.clone()];
         function.call(&args.get(1).cloned().unwrap_or_default(), &arguments, context)?;
     }

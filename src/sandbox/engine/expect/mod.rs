@@ -113,7 +113,7 @@ static EXPECTATION: Class = Class {
         ),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 /// `expect(value, about?)`

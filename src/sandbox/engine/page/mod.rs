@@ -64,7 +64,7 @@ pub(super) static PAGE: Class = Class {
         ("title", |this, _, _| with(this, |page| js(&page.title())), None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 fn js(text: &str) -> JsValue {

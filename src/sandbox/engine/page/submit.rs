@@ -42,7 +42,7 @@ static FORM: Class = Class {
         ("action", action, None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 fn action(this: &JsValue, _: &[JsValue], _: &mut Context) -> JsResult<JsValue> {

@@ -37,7 +37,7 @@ static KEY: Class = Class {
         ("algorithm", algorithm_of, None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 fn algorithm_of(this: &JsValue, _: &[JsValue], context: &mut Context) -> JsResult<JsValue> {

@@ -4,7 +4,7 @@ use boa_engine::{Context, JsArgs, JsData, JsObject, JsResult, JsString, JsValue}
 use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
-use super::super::native::{self, Class, Iterate};
+use super::super::native::{self, Class, Pairs};
 
 /// Names in lower case and values, in the order in which they were added.
 #[derive(Debug, Clone, Default, Trace, Finalize, JsData)]
@@ -24,16 +24,10 @@ pub(super) static HEADERS: Class = Class {
         ("getSetCookie", 0, get_set_cookie),
         ("has", 1, has),
         ("set", 2, set),
-        ("entries", 0, |this, _, context| iterate(this, Iterate::Entries, context)),
-        ("keys", 0, |this, _, context| iterate(this, Iterate::Keys, context)),
-        ("values", 0, |this, _, context| iterate(this, Iterate::Values, context)),
-        ("forEach", 1, |this, args, context| {
-            native::for_each(list(this)?.combined(), this, args, context)
-        }),
     ],
     accessors: &[],
     statics: &[],
-    iterator: Some("entries"),
+    iteration: Some(native::iteration::<Headers>()),
 };
 
 impl Headers {
@@ -75,9 +69,13 @@ impl Headers {
             self.0.push((name.to_owned(), value.to_owned()));
         }
     }
+}
+
+impl Pairs for Headers {
+    const CLASS: &'static str = "Headers";
 
     /// Sorted by name, values of a name joined; each `set-cookie` on its own.
-    fn combined(&self) -> Vec<(String, String)> {
+    fn pairs(&self) -> Vec<(String, String)> {
         let mut names: Vec<&String> = self.0.iter().map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
@@ -158,8 +156,4 @@ fn has(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVa
     let name = name(args, context)?;
     let has = native::data(this, "Headers", |headers: &mut Headers| headers.value(&name))?;
     Ok(has.is_some().into())
-}
-
-fn iterate(this: &JsValue, what: Iterate, context: &mut Context) -> JsResult<JsValue> {
-    native::iterator(list(this)?.combined(), what, context)
 }

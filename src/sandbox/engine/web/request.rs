@@ -5,7 +5,7 @@ use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
 use super::super::native::{self, Class};
-use super::body::{self, Content, METHODS, given, js};
+use super::body::{self, Content, given, js};
 use super::headers::Headers;
 use super::url::UrlObject;
 use crate::sandbox::protocol::{Credentials, FetchRequest, Redirect};
@@ -34,15 +34,7 @@ pub(super) static REQUEST: Class = Class {
     name: "Request",
     construct,
     length: 1,
-    methods: &[
-        METHODS[0],
-        METHODS[1],
-        METHODS[2],
-        METHODS[3],
-        METHODS[4],
-        METHODS[5],
-        ("clone", 0, clone),
-    ],
+    methods: &body::methods(clone),
     accessors: &[
         ("method", |this, _, _| with(this, |it| js(&it.method)), None),
         ("url", |this, _, _| with(this, |it| js(&it.url)), None),
@@ -53,7 +45,7 @@ pub(super) static REQUEST: Class = Class {
         ("bodyUsed", body::body_used, None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 fn with(this: &JsValue, read: impl FnOnce(&Request) -> JsValue) -> JsResult<JsValue> {

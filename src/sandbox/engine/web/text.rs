@@ -27,7 +27,7 @@ pub(super) static ENCODER: Class = Class {
     methods: &[("encode", 0, encode)],
     accessors: &[("encoding", |_, _, _| Ok(js("utf-8")), None)],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 /// `TextDecoder`.
@@ -46,7 +46,7 @@ pub(super) static DECODER: Class = Class {
         ("ignoreBOM", |this, _, _| with(this, |it| it.ignore_bom.into()), None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 fn with(this: &JsValue, read: impl FnOnce(&Decoder) -> JsValue) -> JsResult<JsValue> {
