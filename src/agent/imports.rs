@@ -5,6 +5,7 @@
 //! given all modules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::assignments::Modules;
 
@@ -26,7 +27,8 @@ pub fn closure(entry: &str, modules: &Index<'_>) -> Modules {
         if !found.insert(*path) {
             continue;
         }
-        if path.ends_with(".json") {
+        // JSON imports nothing.
+        if Path::new(path).extension().is_some_and(|extension| extension == "json") {
             continue;
         }
         if imports_by_computed_name(text) {

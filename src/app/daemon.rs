@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::assignments::{assignments, checks, egress, rulebook};
+use super::assignments::{assignments, checks, dialer, rulebook};
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::Lanes;
 use super::metronome::Metronome;
@@ -27,7 +27,6 @@ use crate::config::{Environment, Project};
 use crate::engine::ingest::{self, Ingest, Pace};
 use crate::engine::judge::ProjectJudge;
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
-use crate::net::Dialer;
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
@@ -313,7 +312,7 @@ fn agent_of(project: &Project, clock: &Arc<dyn Clock>, pool: &Arc<Pool>, hub: Lo
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
     let parts = agent::Parts {
         clock: Arc::clone(clock),
-        dialer: Arc::new(Dialer::new(egress(settings))),
+        dialer: dialer(settings),
         scripts: Arc::clone(pool) as Arc<dyn agent::Scripts>,
         hub: Arc::new(hub),
     };

@@ -364,6 +364,38 @@ fn modules_of_the_project_can_be_imported() {
 }
 
 #[test]
+fn json_that_cannot_be_loaded_says_why_and_where() {
+    let cases: &[(&str, &str)] = &[
+        (
+            "import bad from './lib/bad.json' with { type: 'json' };",
+            "SyntaxError: checks/lib/bad.json is not valid JSON: unexpected ',' at line 2, column \
+             9 at checks/lib/bad.json:2:9",
+        ),
+        (
+            "\nimport './lib/good.js' with { type: 'json' };",
+            "TypeError: cannot import \"./lib/good.js\" as JSON: its name ends otherwise \
+             (imported by checks/a.js:2) at checks/a.js:2:8",
+        ),
+        (
+            "import './lib/bad.json' with { type: 'css' };",
+            "TypeError: cannot import \"./lib/bad.json\" with { type: \"css\" }: only { type: \
+             \"json\" } is known (imported by checks/a.js:1) at checks/a.js:1:8",
+        ),
+    ];
+    for (text, expected) in cases {
+        let files = [
+            ("checks/a.js", *text),
+            ("checks/lib/good.js", ""),
+            ("checks/lib/bad.json", "{\"a\": 1,\n \"b\": 2},"),
+        ];
+        let said = run_files(&files, nothing);
+        let error = said.error();
+        assert_eq!(error.kind, ScriptErrorKind::Script, "{text}: {error:?}");
+        assert_eq!(format!("{} at {}", error.message, place(error)), *expected, "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_loaded_says_why_and_where() {
     let cases: &[(&str, &str)] = &[
         (
@@ -391,21 +423,6 @@ fn what_cannot_be_loaded_says_why_and_where() {
             "import './lib/bad.js';",
             "SyntaxError: unexpected token ')', primary expression at checks/lib/bad.js:2:9",
         ),
-        (
-            "import bad from './lib/bad.json' with { type: 'json' };",
-            "SyntaxError: checks/lib/bad.json is not valid JSON: unexpected ',' at line 2, column \
-             9 at checks/lib/bad.json:2:9",
-        ),
-        (
-            "\nimport './lib/good.js' with { type: 'json' };",
-            "TypeError: cannot import \"./lib/good.js\" as JSON: its name ends otherwise \
-             (imported by checks/a.js:2) at checks/a.js:2:8",
-        ),
-        (
-            "import './lib/bad.json' with { type: 'css' };",
-            "TypeError: cannot import \"./lib/bad.json\" with { type: \"css\" }: only { type: \
-             \"json\" } is known (imported by checks/a.js:1) at checks/a.js:1:8",
-        ),
         ("let a = 'x", "SyntaxError: unterminated string literal at checks/a.js:1:11"),
         (
             "import { none } from './lib/good.js';",
@@ -427,7 +444,6 @@ fn what_cannot_be_loaded_says_why_and_where() {
             ("checks/a.js", *text),
             ("checks/lib/bad.js", "\nlet x = );"),
             ("checks/lib/good.js", ""),
-            ("checks/lib/bad.json", "{\"a\": 1,\n \"b\": 2},"),
         ];
         let said = run_files(&files, nothing);
         let error = said.error();

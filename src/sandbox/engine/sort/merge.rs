@@ -159,7 +159,7 @@ mod tests {
         ) {
             let items: Vec<(u8, usize)> = keys.into_iter().zip(0..).collect();
             let mut expected = items.clone();
-            expected.sort();
+            expected.sort_unstable();
             prop_assert_eq!(sorted(items, |x, y| x.0 > y.0), expected);
         }
 

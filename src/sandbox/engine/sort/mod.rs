@@ -168,25 +168,21 @@ fn numbers_in_order(
 ) -> JsResult<Vec<JsValue>> {
     let length = list.length(context)? as u64;
     let mut items = read(list, length, context)?;
-    match comparison {
-        Some(comparison) => compared(items, comparison, context),
-        None => {
-            items.sort_by(by_number);
-            Ok(items)
-        }
+    if let Some(comparison) = comparison {
+        return compared(items, comparison, context);
     }
+    items.sort_by(by_number);
+    Ok(items)
 }
 
 /// -0 before 0, and what is not a number last. A typed array holds numbers or big integers.
 fn by_number(x: &JsValue, y: &JsValue) -> Ordering {
-    match (x.as_bigint(), y.as_bigint()) {
-        (Some(x), Some(y)) => x.cmp(&y),
-        _ => {
-            let number = |value: &JsValue| value.as_number().unwrap_or(f64::NAN);
-            let (x, y) = (number(x), number(y));
-            x.is_nan().cmp(&y.is_nan()).then(x.total_cmp(&y))
-        }
+    if let (Some(x), Some(y)) = (x.as_bigint(), y.as_bigint()) {
+        return x.cmp(&y);
     }
+    let number = |value: &JsValue| value.as_number().unwrap_or(f64::NAN);
+    let (x, y) = (number(x), number(y));
+    x.is_nan().cmp(&y.is_nan()).then(x.total_cmp(&y))
 }
 
 #[cfg(test)]
