@@ -45,6 +45,11 @@ impl Modules {
             Module::from_value_as_default(value, context)
         } else {
             let text = source(path, context).unwrap_or_default();
+            if let Some((line, column)) = scan::place_of_using(&text) {
+                let message = "`using` is not known here: dispose of it in a `finally`";
+                let position = Some((path.to_owned(), line, column));
+                return Err(refusal(JsNativeError::syntax(), message, position, context));
+            }
             let text = scan::with_async_default(&text).unwrap_or(text);
             let source = Source::from_bytes(text.as_bytes()).with_path(Path::new(path));
             Module::parse(source, None, context)

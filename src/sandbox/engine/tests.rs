@@ -364,6 +364,15 @@ fn modules_of_the_project_can_be_imported() {
 }
 
 #[test]
+fn a_declaration_that_the_engine_cannot_carry_out_is_refused() {
+    let said = run("using open = null;", nothing);
+    let error = said.error();
+    assert_eq!(error.kind, ScriptErrorKind::Script);
+    assert!(error.message.contains("`using` is not known here"), "{error:?}");
+    assert_eq!(place(error), "checks/a.js:3:1");
+}
+
+#[test]
 fn json_that_cannot_be_loaded_says_why_and_where() {
     let cases: &[(&str, &str)] = &[
         (
