@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
-use super::assignments::{assignments, checks, egress, rulebook};
+use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::transports;
 use super::lanes::contacts;
 use super::metronome::Metronome;
@@ -24,7 +24,6 @@ use crate::config::settings::{Agent as AgentSettings, Statsd as StatsdSettings, 
 use crate::config::{Environment, Project};
 use crate::engine::judge::ProjectJudge;
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
-use crate::net::Dialer;
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
@@ -121,7 +120,7 @@ impl Daemon {
             contacts: contacts(&settings.hub, address, settings.people.roster.clone()),
             statsd: settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it)))),
             scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
-            dialer: Arc::new(Dialer::new(egress(&settings.agent))),
+            dialer: dialer(&settings.agent),
             limits: limits(&settings.agent),
         });
         works.agent.assign(assignments(&project));

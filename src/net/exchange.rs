@@ -8,6 +8,7 @@ use url::{Position, Url};
 
 use super::dialer;
 use super::link::Broken;
+use super::proxy::Proxy;
 use super::seen::Phase;
 
 /// A request to be sent.
@@ -149,10 +150,16 @@ pub(super) enum Version {
 }
 
 impl Outgoing<'_> {
-    /// The request as it is written for `version`.
+    /// Whether it goes without TLS.
+    pub(super) fn is_plain(&self) -> bool {
+        self.url.scheme() == "http"
+    }
+
+    /// The request as it is written for `version`, to the server or to the proxy that forwards it.
     pub(super) fn written_for(
         &self,
         version: Version,
+        forward: Option<&Proxy>,
     ) -> Result<http::Request<http_body_util::Full<Bytes>>, Error> {
         let cannot = |error: http::Error| Error::Url(error.to_string());
         let mut headers = self.headers.clone();
@@ -168,7 +175,15 @@ impl Outgoing<'_> {
                         .map_err(|error| Error::Url(error.to_string()))?;
                     headers.insert(http::header::HOST, host);
                 }
-                http::Uri::builder().path_and_query(path).build().map_err(cannot)?
+                let uri = http::Uri::builder().path_and_query(path);
+                let uri = match forward {
+                    None => uri,
+                    Some(proxy) => {
+                        proxy.sign(&mut headers);
+                        uri.scheme(self.url.scheme()).authority(own_host)
+                    }
+                };
+                uri.build().map_err(cannot)?
             }
             Version::Two => {
                 let given = headers.remove(http::header::HOST);
@@ -198,7 +213,7 @@ mod tests {
         let within = Duration::from_secs(1);
         let outgoing =
             Outgoing { method: Method::GET, url: &url, headers, body: Bytes::new(), within };
-        outgoing.written_for(version).expect("it can be written").map(|_| ())
+        outgoing.written_for(version, None).expect("it can be written").map(|_| ())
     }
 
     #[test]

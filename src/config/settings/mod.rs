@@ -120,7 +120,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
-    let agent = Agent::read(section(root, "agent", report), report);
+    let agent = Agent::read(section(root, "agent", report), sources, report);
     let (people, teams) = (section(root, "people", report), section(root, "teams", report));
     let (people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());

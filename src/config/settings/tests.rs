@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::diagnostic::{Document, Severity};
 use crate::domain::policy::{Quorum, Target};
+use crate::net::Proxy;
 
 fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
     let files = Files {
@@ -11,7 +12,12 @@ fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
         modules: Vec::new(),
         diagnostics: Vec::new(),
     };
-    let variables = [("TOKEN", "t"), ("SID", "AC123"), ("HOOK", "https://hooks.slack.com/x")];
+    let variables = [
+        ("TOKEN", "t"),
+        ("SID", "AC123"),
+        ("HOOK", "https://hooks.slack.com/x"),
+        ("PAIR", "ana:p:w"),
+    ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     read(&files, &Environment::new(variables))
 }
@@ -91,6 +97,9 @@ region = "eu-west-1"
 max_runs = 4
 sandbox = "degrade"
 private_addresses = "refuse"
+proxy = "http://proxy.example.com:3128"
+proxy_credentials = { env = "PAIR" }
+no_proxy = ["intra.example.com", ".corp.example.com", "10.0.0.0/8"]
 
 [defaults]
 every = "30s"
@@ -130,6 +139,11 @@ fn all_that_can_be_written_is_read() {
     assert_eq!(settings.people.names.len(), 1);
     assert_eq!(settings.secrets["LOGIN"].expose(), "t");
     assert_eq!(settings.agent.max_runs, 4);
+    let proxy = "http://proxy.example.com:3128".parse().expect("a URL");
+    let direct = ["intra.example.com", ".corp.example.com", "10.0.0.0/8"];
+    let direct = direct.map(|text| text.parse().expect("a target")).to_vec();
+    let proxy = Proxy::at(&proxy).expect("a proxy").with_direct(direct);
+    assert_eq!(settings.agent.proxy, Some(proxy.with_credentials("ana:p:w")));
     let regions: Vec<&str> = settings.regions.iter().map(Region::as_str).collect();
     assert_eq!(regions, ["eu-west-1", "us-east-1"]);
     let night = &settings.policies["night"];
@@ -202,6 +216,17 @@ fn mistakes_are_told_where_they_are() {
         ("[secrets]\n'a-b' = { env = 'TOKEN' }", "'a-b'", "the name of a secret"),
         ("[agent]\nmax_runs = 0", "0", "a whole number from 1 to 1024"),
         ("[agent]\nsandbox = 'off'", "'off'", "cannot be `off`"),
+        ("[agent]\nproxy = 'proxy:3128'", "'proxy:3128'", "must begin with `http://`"),
+        ("[agent]\nproxy = 'https://p.example'", "'https://p.example'", "spoken to without TLS"),
+        ("[agent]\nproxy = 'http://p/x'", "'http://p/x'", "must be a host and a port"),
+        ("[agent]\nproxy = 'http://u:p@h:1'", "'http://u:p@h:1'", "password in plain text"),
+        ("[agent]\nno_proxy = ['a.example']", "no_proxy", "means nothing without `proxy`"),
+        ("[agent]\nproxy = 'http://p'\nno_proxy = ['*']", "'*'", "`*` is no host"),
+        (
+            "[agent]\nproxy = 'http://p'\nproxy_credentials = { env = 'TOKEN' }",
+            "{ env = 'TOKEN' }",
+            "not of the form `user:password`",
+        ),
         ("regions = ['a b']", "'a b'", "not allowed in a name"),
         ("[defaults]\nevery = '10s'\ntimeout = '20s'", "'20s'", "longer than the 10s"),
         ("[defaults]\npolicy = 'none'", "'none'", "no policy `none`"),
@@ -285,9 +310,10 @@ fn a_mistake_in_a_policy_is_not_told_again_by_its_checks() {
 
 #[test]
 fn a_plain_secret_is_in_no_diagnostic() {
-    let text = "[slack]\nbot_token = 'hunter2'\nbot_tokn = 1\n[store]\nurl = 'postgres://u:pass@h'";
+    let text = "[slack]\nbot_token = 'hunter2'\nbot_tokn = 1\n[store]\nurl = 'postgres://u:pass@h'\n\
+                [agent]\nproxy = 'http://u:hunter2@h'";
     let (_, diagnostics) = read_text(text);
-    assert_eq!(diagnostics.len(), 3);
+    assert_eq!(diagnostics.len(), 4);
     let shown = format!("{diagnostics:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("pass@"), "{shown}");
     for line in ["'hunter2'\na = ", "\"hunter2\na = 1", "hunter2", "'hunter2' x"] {

@@ -33,6 +33,7 @@ mod page;
 mod places;
 mod run;
 mod scan;
+mod sort;
 mod spans;
 mod table;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use boa_engine::{
 };
 
 use super::host::{Host, Seen};
-use super::{console, places, timers, web};
+use super::{console, places, sort, timers, web};
 
 /// A function of the host.
 pub(super) type Call = fn(&JsValue, &[JsValue], &mut Context) -> JsResult<JsValue>;
@@ -51,6 +51,8 @@ pub(super) struct Realm {
     classes: RefCell<HashMap<&'static str, (JsObject, JsObject)>>,
     segments: RefCell<HashMap<&'static str, JsObject>>,
     symbols: RefCell<HashMap<&'static str, JsSymbol>>,
+    /// The values of the globals that were used.
+    globals: RefCell<HashMap<&'static str, JsValue>>,
     stack_getter: RefCell<Option<JsFunction>>,
 }
 
@@ -74,6 +76,7 @@ pub(super) fn install(context: &mut Context) {
     for lazy in web::LAZY {
         install_lazy(&global, lazy, context);
     }
+    sort::install(context);
 }
 
 /// The function that reads the stack of an error.
@@ -116,14 +119,22 @@ impl From<JsSymbol> for NativeKey {
     }
 }
 
+/// The property stays an accessor: the engine caches at each place of a script how a global is
+/// read, and does not notice a getter that puts a value in its own place, so that the second
+/// `new URL(..)` of a loop would call the class like a getter.
 fn install_lazy(global: &JsObject, &(name, value): &Lazy, context: &Context) {
     let getter = NativeFunction::from_copy_closure(move |_, _, context| {
-        let value = value(context)?;
-        define(&context.global_object(), name, value.clone());
-        Ok(value)
+        let host = Host::of(context);
+        if let Some(made) = host.realm.globals.borrow().get(name) {
+            return Ok(made.clone());
+        }
+        let made = value(context)?;
+        host.realm.globals.borrow_mut().insert(name, made.clone());
+        Ok(made)
     });
     let setter = NativeFunction::from_copy_closure(move |_, args, context| {
-        define(&context.global_object(), name, args.first().cloned().unwrap_or_default());
+        let given = args.first().cloned().unwrap_or_default();
+        Host::of(context).realm.globals.borrow_mut().insert(name, given);
         Ok(JsValue::undefined())
     });
     let property = PropertyDescriptor::builder()

@@ -293,6 +293,23 @@ pub(super) fn with_async_default(text: &str) -> Option<String> {
     Some(format!("{}({gap}{}){}", &text[..before], &text[start..end], &text[end..]))
 }
 
+/// Line and column of the first `using name =`, a declaration that the engine's parser takes and its
+/// compiler does not: it panics in a function's body, and disposes of nothing elsewhere.
+pub(super) fn place_of_using(text: &str) -> Option<(u32, u32)> {
+    if !text.contains("using") {
+        return None;
+    }
+    let tokens = tokens(text);
+    let found = tokens.windows(3).find(|three| {
+        let between = &text[three[0].range.end..three[1].range.start];
+        &text[three[0].range.clone()] == "using"
+            && matches!(three[1].kind, Kind::Word)
+            && matches!(three[2].kind, Kind::Sign('='))
+            && !between.contains('\n')
+    })?;
+    Some(line_and_column(text, found[0].range.start))
+}
+
 /// Where an expression ends: before a semicolon, or before a line that begins a statement.
 fn end_of_expression(text: &str, tokens: &[Token], from: usize) -> usize {
     const STATEMENTS: [&str; 12] = [
@@ -351,6 +368,16 @@ mod tests {
         let text = "// \"./a.js\"\nimport x from \"./a.js\";\no.foo();\n  foo();";
         assert_eq!(place_of_literal(text, "./a.js"), Some((2, 15)));
         assert_eq!(place_of_word(text, "foo", 1), Some((4, 3)));
+    }
+
+    #[test]
+    fn using_is_found_where_it_declares() {
+        assert_eq!(place_of_using("let a;\n  using b = c;"), Some((2, 3)));
+        for text in
+            ["using = 1", "using(b) == c", "// using b = c", "'using b = c'", "a.using\nb = c"]
+        {
+            assert_eq!(place_of_using(text), None, "{text}");
+        }
     }
 
     #[test]

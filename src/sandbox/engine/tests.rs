@@ -349,16 +349,59 @@ fn modules_of_the_project_can_be_imported() {
                 import.meta.url;
                 export default async () => {
                     const { c } = await import('./lib/c.js');
-                    console.log(b, c, data.x);
+                    const bare = await import('./lib/marked.json');
+                    console.log(b, c, data.x, bare.default);
                 };",
             ),
             ("checks/lib/b.js", "import { c } from './c.js'; export const b = c + 1;"),
             ("checks/lib/c.js", "export const c = 1;"),
+            ("checks/lib/marked.json", "\u{feff}null"),
             ("checks/data.json", "{\"x\": [1e400, \"\\ud800\"]}"),
         ],
         nothing,
     );
-    assert_eq!(said.passed(), ["2 1 [ Infinity, '\u{fffd}' ]"]);
+    assert_eq!(said.passed(), ["2 1 [ Infinity, '\u{fffd}' ] null"]);
+}
+
+#[test]
+fn a_declaration_that_the_engine_cannot_carry_out_is_refused() {
+    let said = run("using open = null;", nothing);
+    let error = said.error();
+    assert_eq!(error.kind, ScriptErrorKind::Script);
+    assert!(error.message.contains("`using` is not known here"), "{error:?}");
+    assert_eq!(place(error), "checks/a.js:3:1");
+}
+
+#[test]
+fn json_that_cannot_be_loaded_says_why_and_where() {
+    let cases: &[(&str, &str)] = &[
+        (
+            "import bad from './lib/bad.json' with { type: 'json' };",
+            "SyntaxError: checks/lib/bad.json is not valid JSON: unexpected ',' at line 2, column \
+             9 at checks/lib/bad.json:2:9",
+        ),
+        (
+            "\nimport './lib/good.js' with { type: 'json' };",
+            "TypeError: cannot import \"./lib/good.js\" as JSON: its name ends otherwise \
+             (imported by checks/a.js:2) at checks/a.js:2:8",
+        ),
+        (
+            "import './lib/bad.json' with { type: 'css' };",
+            "TypeError: cannot import \"./lib/bad.json\" with { type: \"css\" }: only { type: \
+             \"json\" } is known (imported by checks/a.js:1) at checks/a.js:1:8",
+        ),
+    ];
+    for (text, expected) in cases {
+        let files = [
+            ("checks/a.js", *text),
+            ("checks/lib/good.js", ""),
+            ("checks/lib/bad.json", "{\"a\": 1,\n \"b\": 2},"),
+        ];
+        let said = run_files(&files, nothing);
+        let error = said.error();
+        assert_eq!(error.kind, ScriptErrorKind::Script, "{text}: {error:?}");
+        assert_eq!(format!("{} at {}", error.message, place(error)), *expected, "{text}");
+    }
 }
 
 #[test]

@@ -375,11 +375,11 @@ fn globals_look_like_real_ones() {
     let said = tried(
         "const d = () => Object.getOwnPropertyDescriptor(globalThis, 'Headers');
         Headers;
-        console.log(typeof d().value, d().enumerable, d().writable, d().configurable);
+        console.log(d().enumerable, d().configurable, typeof Headers);
         globalThis.URL = 1; console.log(URL, typeof FormData, typeof Event, typeof EventTarget);
         console.log(Object.keys(globalThis).length);",
     );
-    assert_eq!(said.passed(), ["function false true true", "1 function function function", "0"]);
+    assert_eq!(said.passed(), ["false true function", "1 function function function", "0"]);
 }
 
 #[test]
@@ -400,4 +400,24 @@ fn what_the_host_holds_survives_collections() {
         console.log(url.search, response.headers.get('content-type'), await given_up, new URL(url).href);",
     );
     assert_eq!(said.passed(), ["?x=2 application/json AbortError https://a.test/json?x=2"]);
+}
+
+#[test]
+fn globals_made_at_their_first_use_stay_the_same_at_every_use() {
+    let said = run(
+        "const at = () => [new URL('http://a.test/'), new Headers(), crypto.randomUUID(),
+            performance.now(), new DOMException(), new AbortController(), new TextEncoder(),
+            new FormData(), new Blob(), new Request('http://a.test/'), new Response('')];
+        for (let n = 0; n < 3; n++) at();
+        const before = URL;
+        for (const replaced of [1, 2]) {
+            URL = replaced;
+            console.log(URL === replaced, globalThis.URL === replaced);
+        }
+        URL = before;
+        console.log(URL === before, typeof URL, delete globalThis.URL, typeof URL);",
+        nothing,
+    );
+    let expected = ["true true", "true true", "true function true undefined"];
+    assert_eq!(said.passed(), expected);
 }
