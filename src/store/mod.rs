@@ -15,6 +15,7 @@
 //! To add a need: add the method here with its promise, implement it in each backend, and add its
 //! test to the contract suite, which runs on every backend.
 
+pub mod accounts;
 mod rows;
 pub mod sqlite;
 

@@ -204,7 +204,7 @@ pub(super) async fn forget(
 }
 
 /// The id before which all slots before `at` lie: ids begin with the slot's milliseconds.
-fn first_id_at(at: Timestamp) -> Uuid {
+pub(super) fn first_id_at(at: Timestamp) -> Uuid {
     let millis = u64::try_from(rows::millis(at)).unwrap_or(0);
     Uuid::from_u128(u128::from(millis) << 80)
 }

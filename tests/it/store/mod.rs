@@ -3,6 +3,7 @@
 //! To add a test: write `async fn name(store: &dyn Store)` in the file of its topic and name it in
 //! the list below; it then runs on every backend.
 
+mod accounts;
 mod crash;
 mod outbox;
 mod reading;
@@ -60,5 +61,14 @@ on_every_backend! {
         states_come_back_as_they_were_decided
         old_runs_are_forgotten_but_not_those_of_incidents
         what_is_not_there_is_none
+    }
+    accounts {
+        a_watch_goes_on_until_it_changes
+        every_slot_ends_as_a_run_or_in_a_gap
+        a_late_run_repairs_the_coverage
+        a_gap_grows_from_round_to_round
+        lateness_is_a_distribution
+        old_accounts_are_forgotten
+        a_slot_that_nobody_knows_of_is_found
     }
 }
