@@ -102,7 +102,7 @@ pub struct Daemon {
     project: ArcSwap<Project>,
     snapshot: CheckSnapshot,
     address: SocketAddr,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     judge: Arc<ProjectJudge>,
     agent: Agent,
     metronome: std::sync::Mutex<Metronome>,
@@ -124,12 +124,13 @@ impl Daemon {
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let holder = Holder { command: command.to_owned(), since: clock.now() };
-        let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
         let parts = ingest::Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             judge: Arc::clone(&judge),
             clock: Arc::clone(&clock),
             observer,
@@ -154,7 +155,7 @@ impl Daemon {
         let public = url::Url::parse(&settings.hub.url).ok();
         let hosts = Hosts::new(address, public.as_ref());
         let api = Api {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),

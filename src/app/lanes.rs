@@ -18,7 +18,6 @@ use crate::domain::id::IncidentId;
 use crate::domain::policy::{Channel, Roster};
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
 use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
 
 /// All lanes.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl Lanes {
     /// Starts a lane for each channel.
     pub(super) fn start(
         settings: &Settings,
-        store: &Arc<SqliteStore>,
+        store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
         api: SocketAddr,
@@ -61,14 +60,15 @@ impl Lanes {
         for channel in Channel::ALL {
             let failed = |source| StartError::Channel { channel: channel.as_str(), source };
             let parts = Parts {
-                store: Arc::clone(store) as Arc<dyn Store>,
+                store: Arc::clone(store),
                 transport: transport(channel, settings, witness).map_err(failed)?,
                 contacts: Arc::clone(&contacts),
                 observer: Arc::new(Seen(Arc::clone(witness))),
+                clock: Arc::clone(clock),
             };
             let lane = Lane::new(channel, parts);
             wakes.push(lane.wake());
-            tasks.spawn(lane.run(Arc::clone(clock), stop.clone()));
+            tasks.spawn(lane.run(stop.clone()));
         }
         tasks.close();
         Ok(Self { contacts, wakes, tasks, stop })

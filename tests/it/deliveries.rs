@@ -130,8 +130,9 @@ impl Hub {
                 transport,
                 contacts: contacts.clone(),
                 observer: self.tally.clone(),
+                clock: Arc::new(System),
             };
-            self.lanes.spawn(Lane::new(channel, parts).run(Arc::new(System), self.stop.clone()));
+            self.lanes.spawn(Lane::new(channel, parts).run(self.stop.clone()));
         }
     }
 

@@ -56,13 +56,15 @@ struct World {
     store: Arc<SqliteStore>,
     memory: Arc<Memory>,
     tally: Arc<Tally>,
+    clock: Arc<Manual>,
 }
 
 impl World {
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let store = Self::open(&folder).await;
-        Self { folder, store, memory: Arc::default(), tally: Arc::default() }
+        let clock = Arc::new(Manual::new(start()));
+        Self { folder, store, memory: Arc::default(), tally: Arc::default(), clock }
     }
 
     async fn open(folder: &TempDir) -> Arc<SqliteStore> {
@@ -103,6 +105,7 @@ impl World {
             transport,
             contacts: Arc::new(Contacts::new(roster(), link)),
             observer: self.tally.clone(),
+            clock: self.clock.clone(),
         };
         Lane::new(channel, parts)
     }
@@ -305,8 +308,7 @@ async fn a_lane_wakes_sends_and_ends_what_it_began() {
     let gate = Gate::new("slack:#p2");
     let lane = world.lane_by(Channel::Slack, gate.clone());
     let (wake, stop) = (lane.wake(), CancellationToken::new());
-    let clock = Arc::new(Manual::new(start()));
-    let running = tokio::spawn(lane.run(clock, stop.clone()));
+    let running = tokio::spawn(lane.run(stop.clone()));
     world.fail("login", 1).await;
     wake.notify_one();
     gate.arrived.acquire().await.expect("never closed").forget();

@@ -84,7 +84,7 @@ impl Store for Ledger {
         _: Timestamp,
         _: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, store::Error> {
+    ) -> Result<Vec<store::Claim>, store::Error> {
         unreachable!("ingest only records")
     }
 
@@ -94,12 +94,22 @@ impl Store for Ledger {
 
     async fn settle(
         &self,
-        _: NotificationId,
+        _: &store::Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), store::Error> {
+    ) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<store::Epoch>, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -3,7 +3,11 @@
 //! The domain is not serialisable; the twins here are. What is stored lives for years, so a field
 //! is added as optional, and none is renamed. Nothing here talks to a database.
 
+pub(super) mod incident;
 pub(super) mod notice;
+pub(super) mod notification;
+pub(super) mod run;
+pub(super) mod streak;
 pub(super) mod trace;
 
 use std::collections::BTreeSet;
@@ -42,6 +46,10 @@ pub(super) fn micros(duration: Duration) -> i64 {
 pub(super) fn duration(micros: i64) -> Result<Duration, Error> {
     let micros = u64::try_from(micros);
     micros.map(Duration::from_micros).map_err(|error| unreadable("duration", error))
+}
+
+pub(super) fn count(number: i64) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|error| unreadable("count", error))
 }
 
 pub(super) fn outcome(word: &str) -> Result<Outcome, Error> {

@@ -4,6 +4,7 @@
 //! the list below; it then runs on every backend.
 
 mod crash;
+mod leases;
 mod outbox;
 mod reading;
 mod recording;
@@ -46,6 +47,9 @@ on_every_backend! {
         a_recipient_is_sent_one_at_a_time
         a_retry_is_due_when_it_says
         an_acceptance_always_counts
+        a_lost_claim_changes_nothing
+        an_acceptance_by_a_lost_claim_is_recorded_once
+        a_claim_that_ran_out_and_was_taken_by_nobody_is_held
         a_recovery_takes_the_place_of_what_was_not_sent
         a_recovery_waits_for_what_is_being_sent
         a_recovery_after_a_sent_failure_is_not_the_first_word
@@ -60,5 +64,9 @@ on_every_backend! {
         states_come_back_as_they_were_decided
         old_runs_are_forgotten_but_not_those_of_incidents
         what_is_not_there_is_none
+    }
+    leases {
+        one_holds_a_lease_at_a_time
+        a_lease_is_given_back
     }
 }
