@@ -6,6 +6,7 @@
 mod crash;
 mod leases;
 mod outbox;
+mod postgres;
 mod reading;
 mod recording;
 mod scene;
@@ -14,11 +15,15 @@ mod sqlite;
 /// Runs each test of the contract on a fresh store of each backend.
 macro_rules! on_every_backend {
     ($($topic:ident { $($name:ident)* })*) => {
-        mod on_sqlite {
+        on_every_backend! { @ on_sqlite sqlite $($topic { $($name)* })* }
+        on_every_backend! { @ on_postgres postgres $($topic { $($name)* })* }
+    };
+    (@ $on:ident $backend:ident $($topic:ident { $($name:ident)* })*) => {
+        mod $on {
             $(mod $topic {
                 $(#[tokio::test]
                 async fn $name() {
-                    let fresh = crate::store::sqlite::Fresh::new().await;
+                    let fresh = crate::store::$backend::Fresh::new().await;
                     crate::store::$topic::$name(&fresh.store).await;
                     fresh.close().await;
                 })*

@@ -3,6 +3,7 @@
 
 mod http;
 pub(crate) mod port;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod providers;
