@@ -1,4 +1,4 @@
-//! The daemon: hub, one agent and the JSON API in one process over one SQLite file.
+//! The daemon: hub, one agent and the JSON API in one process over one store.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
 //! is taken any more, then runs end, then what they reported is committed, then messages on their
@@ -15,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::assignments::{assignments, checks, egress, rulebook};
+use super::housekeeping::Housekeeping;
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::Lanes;
 use super::metronome::Metronome;
 use super::project::Reading;
+use super::storage;
 use super::witness::Witness;
 use crate::agent::{self, Agent, Limits};
 use crate::clock::Clock;
@@ -31,7 +33,6 @@ use crate::net::Dialer;
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::sqlite::{Holder, SqliteStore};
 use crate::store::{self, Store};
 
 /// How long runs may go on after the stop, before they are interrupted.
@@ -40,9 +41,6 @@ const RUNS_GRACE: Duration = Duration::from_secs(5);
 const REST_GRACE: Duration = Duration::from_secs(4);
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
-/// How often old runs are looked for, and how many are forgotten at a time.
-const HOUSEKEEPING: Duration = Duration::from_mins(10);
-const FORGET_AT_ONCE: u32 = 5_000;
 
 /// What a daemon is made from.
 pub struct Plan {
@@ -123,9 +121,7 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let holder = Holder { command: command.to_owned(), since: clock.now() };
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
+        let store = storage::open(&settings.store.place, command, clock.now()).await?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
@@ -278,26 +274,9 @@ impl Daemon {
 
     /// Forgets old runs from time to time.
     fn keep_house(&self) {
-        let (store, clock, stop) =
-            (Arc::clone(&self.store), Arc::clone(&self.clock), self.serving.clone());
         let retention = self.project.load().settings.store.retention;
-        self.tasks.spawn(async move {
-            loop {
-                let before = clock.now() - retention;
-                let more = match store.forget_runs(before, FORGET_AT_ONCE).await {
-                    Ok(forgotten) => forgotten >= u64::from(FORGET_AT_ONCE),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "old runs were not forgotten");
-                        false
-                    }
-                };
-                let pause = if more { Duration::from_secs(1) } else { HOUSEKEEPING };
-                if tokio::time::timeout(pause, stop.cancelled()).await.is_ok() {
-                    return;
-                }
-            }
-        });
+        let keeper = Housekeeping::new(&self.store, &self.clock, retention);
+        self.tasks.spawn(keeper.run(self.serving.clone()));
     }
 }
 

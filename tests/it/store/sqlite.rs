@@ -116,6 +116,20 @@ async fn a_reader_needs_no_holder() {
 }
 
 #[tokio::test]
+async fn runs_are_forgotten_to_the_moment_and_no_more_at_once_than_asked() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
+    for left in [2, 1, 0] {
+        assert_eq!(fresh.store.forget_runs(at(6), 2).await.expect("forgotten"), left);
+    }
+    let all = RunFilter { limit: 10, ..RunFilter::default() };
+    // The failure that opened an incident, the pass that resolved it, and what is not old enough.
+    let left = fresh.store.runs(&all).await.expect("listed");
+    assert_eq!(left.iter().map(|run| run.slot.at).collect::<Vec<_>>(), [at(6), at(4), at(3)]);
+    fresh.close().await;
+}
+
+#[tokio::test]
 async fn a_closed_store_says_so() {
     let fresh = Fresh::new().await;
     fresh.store.close().await;

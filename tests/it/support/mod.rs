@@ -8,6 +8,7 @@ pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod providers;
 pub(crate) mod proxy;
+pub(crate) mod severed;
 pub(crate) mod site;
 pub(crate) mod slack;
 pub(crate) mod targets;

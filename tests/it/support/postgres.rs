@@ -41,8 +41,8 @@ pub(crate) enum Safety {
 struct Server {
     /// A database of it that is always there.
     url: Url,
-    /// It ends the server when this process does, because then its input ends.
-    _keeper: Option<Child>,
+    /// None when the server is not ours. It ends the server when this process does, because then its input ends.
+    keeper: Option<Child>,
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -53,7 +53,7 @@ fn server(safety: Safety) -> &'static Server {
         Some(given) => {
             let given = given.into_string().expect("a URL is text");
             let url = Url::parse(&given).expect("TRIPLINE_TEST_POSTGRES is a URL");
-            Server { url, _keeper: None }
+            Server { url, keeper: None }
         }
         None => start(safety),
     })
@@ -76,6 +76,12 @@ impl Database {
     /// An empty one whose commits wait for the disk.
     pub(crate) async fn safe() -> Self {
         Self::with(Safety::Full, "").await
+    }
+
+    /// An empty one that holds text in another encoding.
+    pub(crate) async fn with_encoding(encoding: &str) -> Self {
+        let how = format!("ENCODING {encoding} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        Self::with(Safety::None, &how).await
     }
 
     /// One in which a store was opened and closed: a copy, which takes a moment only.
@@ -114,7 +120,12 @@ impl Database {
         url.into()
     }
 
-    /// Where the server listens; none when it does so on a socket or is not of this machine.
+    /// Whether the server asks the user `guarded` for a password.
+    pub(crate) fn asks_for_passwords(&self) -> bool {
+        SERVER.get().is_some_and(|server| server.keeper.is_some())
+    }
+
+    /// Where the server listens.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         let found = self.url.socket_addrs(|| Some(5432)).expect("the server has an address");
         *found.first().expect("the server has an address")
@@ -173,7 +184,7 @@ fn start(safety: Safety) -> Server {
     fs::write(data.join("pg_hba.conf"), access).expect("the folder can be written");
     let keeper = keep(&owner, &programs, &folder, port, safety);
     let url = format!("postgres://{USER}@127.0.0.1:{port}/postgres");
-    Server { url: Url::parse(&url).expect("a good URL"), _keeper: Some(keeper) }
+    Server { url: Url::parse(&url).expect("a good URL"), keeper: Some(keeper) }
 }
 
 /// Starts the server, waits until it answers, and ends it when the input ends, which happens when
