@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::postgres::Database;
 use crate::support::providers::{ANA, Answer, BO, Message, Providers};
 use crate::support::site::Site;
 use crate::support::tripline::{Daemon, Notification, Project};
@@ -140,6 +141,20 @@ async fn broken_providers_are_tried_again_until_they_work() {
 async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it_may_be_a_repeat() {
     let (site, providers) = (Site::start().await, Providers::start().await);
     let project = project(&site, &providers);
+    killed_with_messages_on_their_way(&project, &site, &providers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_arrives_when_the_store_is_in_postgresql() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let database = Database::empty().await;
+    let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
+    let project = project(&site, &providers).toml(store).env("DATABASE_URL", database.url());
+    killed_with_messages_on_their_way(&project, &site, &providers).await;
+    database.discard().await;
+}
+
+async fn killed_with_messages_on_their_way(project: &Project, site: &Site, providers: &Providers) {
     providers.slack.usually(Answer::AcceptInSilence);
     providers.sms.usually(Answer::AcceptInSilence);
     site.answer(500);
@@ -154,7 +169,7 @@ async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it
     providers.sms.usually(Answer::Accept);
     let daemon = project.up().await;
     until_true("everybody is told", AFTER_A_CRASH, async || {
-        EVERYBODY.iter().all(|to| arrived(&providers, to).iter().any(Message::answered))
+        EVERYBODY.iter().all(|to| arrived(providers, to).iter().any(Message::answered))
     })
     .await;
     site.answer(200);
@@ -162,7 +177,8 @@ async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it
     assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
     let repeats = owed.iter().filter(|it| it.possible_repeat).count();
     assert!(repeats >= 2, "both lanes had a message on its way: {owed:#?}");
-    assert_told(&providers, &owed, "after one kill");
+    assert_told(providers, &owed, "after one kill");
+    assert!(daemon.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
