@@ -159,17 +159,17 @@ fn postgres(
     };
     if url.password().is_some() && held == Held::Here {
         let message = format!("`{}` holds a secret in plain text", field.name);
-        let help = "write `password = { env = \"NAME\" }` beside the URL, or refer to all of it: \
+        let remedy = "write `password = { env = \"NAME\" }` beside the URL, or refer to all of it: \
              `url = { env = \"NAME\" }`";
-        return refuse(&field.span, message, help, report);
+        return refuse(&field.span, message, remedy, report);
     }
     if let Err(message) = check_address(&url) {
         return refuse(&field.span, message, POSTGRES, report);
     }
     if let Some(password) = password {
         if url.password().is_some() {
-            let help = "leave it out in one of them";
-            return refuse(&field.span, "the store has two passwords", help, report);
+            let remedy = "leave it out in one of them";
+            return refuse(&field.span, "the store has two passwords", remedy, report);
         }
         if url.set_password(Some(password.expose())).is_err() {
             return refuse(&field.span, "the URL of the store has no host", POSTGRES, report);

@@ -98,11 +98,11 @@ impl Days {
         let mut there = list(&mut transaction).await?;
         for day in wanted.iter().filter(|day| !there.contains(*day)) {
             let (first, end) = (day.first_id(), day.next().first_id());
-            let make = format!(
+            let statements = format!(
                 "CREATE TABLE {day} (LIKE runs INCLUDING ALL); \
                  ALTER TABLE runs ATTACH PARTITION {day} FOR VALUES FROM ('{first}') TO ('{end}')"
             );
-            let made = sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *transaction).await;
+            let made = sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *transaction).await;
             made.map_err(failed("make room for the runs of a day"))?;
         }
         commit(pool, transaction).await?;

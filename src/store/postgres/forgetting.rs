@@ -37,7 +37,7 @@ pub(super) async fn forget(
     Ok(forgotten)
 }
 
-/// "lock_not_available".
+/// Whether somebody held a table for longer than is waited.
 fn is_busy(error: &Error) -> bool {
     let Error::Database { source, .. } = error else { return false };
     let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);

@@ -144,7 +144,7 @@ async fn a_server_that_cannot_be_used_is_named_with_what_to_do() {
     let gone = database.url().replace("tripline_test", "not_there");
     let told_of = told(&gone).await;
     assert!(told_of.contains("createdb not_there"), "{told_of}");
-    if database.asks_for_passwords() {
+    if Database::asks_for_passwords() {
         let role = "DO $$ BEGIN CREATE ROLE guarded LOGIN PASSWORD 'right'; \
              EXCEPTION WHEN duplicate_object THEN NULL; END $$";
         database.execute(role).await;

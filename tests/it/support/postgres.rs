@@ -29,13 +29,6 @@ const MISSING: &str = "PostgreSQL is needed for the tests: install it (Debian: `
 /// The superuser of the server that is started here.
 const USER: &str = "tripline";
 
-/// How safe the data is from a power cut; tests need none of it, measurements do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Safety {
-    None,
-    Full,
-}
-
 /// A server.
 #[derive(Debug)]
 struct Server {
@@ -48,14 +41,14 @@ struct Server {
 static SERVER: OnceLock<Server> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-fn server(safety: Safety) -> &'static Server {
+fn server() -> &'static Server {
     SERVER.get_or_init(|| match std::env::var_os(GIVEN).filter(|it| !it.is_empty()) {
         Some(given) => {
             let given = given.into_string().expect("a URL is text");
             let url = Url::parse(&given).expect("TRIPLINE_TEST_POSTGRES is a URL");
             Server { url, keeper: None }
         }
-        None => start(safety),
+        None => start(),
     })
 }
 
@@ -70,18 +63,13 @@ pub(crate) struct Database {
 impl Database {
     /// An empty one.
     pub(crate) async fn empty() -> Self {
-        Self::with(Safety::None, "").await
-    }
-
-    /// An empty one whose commits wait for the disk.
-    pub(crate) async fn safe() -> Self {
-        Self::with(Safety::Full, "").await
+        Self::with("").await
     }
 
     /// An empty one that holds text in another encoding.
     pub(crate) async fn with_encoding(encoding: &str) -> Self {
         let how = format!("ENCODING {encoding} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
-        Self::with(Safety::None, &how).await
+        Self::with(&how).await
     }
 
     /// One in which a store was opened and closed: a copy, which takes a moment only.
@@ -93,12 +81,12 @@ impl Database {
             store.close().await;
             database.name
         });
-        Self::with(Safety::None, &format!("TEMPLATE {}", template.await)).await
+        Self::with(&format!("TEMPLATE {}", template.await)).await
     }
 
-    async fn with(safety: Safety, how: &str) -> Self {
+    async fn with(how: &str) -> Self {
         // Starting a server takes a second or two, in which other tests go on.
-        let server = tokio::task::spawn_blocking(move || server(safety)).await.expect("a server");
+        let server = tokio::task::spawn_blocking(server).await.expect("a server");
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("tripline_test_{}_{number}", std::process::id());
         execute(&server.url, &format!("CREATE DATABASE {name} {how}")).await;
@@ -121,7 +109,7 @@ impl Database {
     }
 
     /// Whether the server asks the user `guarded` for a password.
-    pub(crate) fn asks_for_passwords(&self) -> bool {
+    pub(crate) fn asks_for_passwords() -> bool {
         SERVER.get().is_some_and(|server| server.keeper.is_some())
     }
 
@@ -162,7 +150,7 @@ async fn execute(url: &Url, statements: &str) {
 }
 
 /// Starts a server under a keeper.
-fn start(safety: Safety) -> Server {
+fn start() -> Server {
     let programs = programs();
     let folder = tempfile::Builder::new().prefix("tripline-postgres-").tempdir();
     // The keeper removes it.
@@ -182,7 +170,10 @@ fn start(safety: Safety) -> Server {
     // Passwords are asked of one user, so that tests can have one refused.
     let access = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
     fs::write(data.join("pg_hba.conf"), access).expect("the folder can be written");
-    let keeper = keep(&owner, &programs, &folder, port, safety);
+    // Nothing here has to survive a power cut. In a file, so that a measurement can set it back.
+    let hasty = "fsync = off\nfull_page_writes = off\n";
+    fs::write(data.join("postgresql.auto.conf"), hasty).expect("the folder can be written");
+    let keeper = keep(&owner, &programs, &folder, port);
     let url = format!("postgres://{USER}@127.0.0.1:{port}/postgres");
     Server { url: Url::parse(&url).expect("a good URL"), keeper: Some(keeper) }
 }
@@ -205,19 +196,16 @@ wait $server
 rm -rf "$folder"
 "#;
 
-fn keep(owner: &Owner, programs: &Path, folder: &Path, port: u16, safety: Safety) -> Child {
+fn keep(owner: &Owner, programs: &Path, folder: &Path, port: u16) -> Child {
     let mut server = owner.words();
     server.push(programs.join("postgres").display().to_string());
     server.push("-D".into());
     server.push(folder.join("data").display().to_string());
-    let safe = if safety == Safety::Full { "on" } else { "off" };
     let settings = [
         format!("port={port}"),
         "listen_addresses=127.0.0.1".into(),
         "unix_socket_directories=".into(),
         "max_connections=200".into(),
-        format!("fsync={safe}"),
-        format!("full_page_writes={safe}"),
     ];
     server.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
     let mut command = Command::new("sh");
