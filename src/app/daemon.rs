@@ -121,7 +121,7 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let store = storage::open(&settings.store.place, command, clock.now()).await?;
+        let store = storage::open(&settings.store.place, command, &*clock).await?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
         let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });

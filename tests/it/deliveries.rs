@@ -65,7 +65,8 @@ struct Hub {
     tally: Arc<Tally>,
     lanes: JoinSet<()>,
     stop: CancellationToken,
-    _folder: Option<TempDir>,
+    /// Where a store in a file lies.
+    folder: Option<TempDir>,
 }
 
 impl Hub {
@@ -75,7 +76,7 @@ impl Hub {
         let holder = Holder { command: "test".into(), since: System.now() };
         let store = SqliteStore::open(&folder.path().join("tripline.db"), &holder).await;
         let mut hub = Self::on(vec![Arc::new(store.expect("a fresh store"))], prepare).await;
-        hub._folder = Some(folder);
+        hub.folder = Some(folder);
         hub.fail(&login(), failures).await;
         hub.start();
         hub
@@ -96,7 +97,7 @@ impl Hub {
             tally: Arc::default(),
             lanes: JoinSet::new(),
             stop: CancellationToken::new(),
-            _folder: None,
+            folder: None,
         }
     }
 

@@ -33,7 +33,7 @@ use self::attempts::Attempts;
 use self::days::Days;
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
-    Judge, Recorded, RunFilter, RunSummary, Standing, Store,
+    Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
 };
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
@@ -100,6 +100,20 @@ impl PostgresStore {
     fn at(place: &open::Place, access: Access) -> Self {
         let (pool, address) = (place.pool(access), place.shown().to_owned());
         Self { pool, address, access, days: Days::default() }
+    }
+
+    /// The time that the server's clock shows, for comparing it with one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the server does not say.
+    pub async fn time(&self) -> Result<Timestamp, Error> {
+        let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let millis: i64 = sqlx::query_scalar(time)
+            .fetch_one(&mut *self.reader().await?)
+            .await
+            .map_err(failed("ask for the time"))?;
+        rows::timestamp(millis)
     }
 
     /// The connections, where something may be changed.
