@@ -37,7 +37,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::stable_hash;
-use crate::domain::notification::{Attempt, Notification, PATIENCE, settle};
+use crate::domain::notification::{Attempt, Notification, PATIENCE, put_off, settle};
 use crate::domain::policy::{Channel, Recipient};
 use crate::notify::{Outbound, Transport};
 use crate::store::{self, Claim, Standing, Store};
@@ -118,6 +118,8 @@ const TOO_LATE: &str = "not sent: the claim on it was about to end before its tu
 struct Finished {
     claim: Claim,
     attempt: Attempt,
+    /// Whether there was one.
+    made: bool,
     started_at: Timestamp,
     ended_at: Timestamp,
 }
@@ -297,7 +299,8 @@ impl Lane {
                 Attempt::Retry { reason: TOO_LATE.into(), after: None }
             };
             let started_at = now + hold;
-            Finished { attempt, started_at, ended_at: started_at + stopwatch.elapsed(), claim }
+            let ended_at = started_at + stopwatch.elapsed();
+            Finished { attempt, made: in_time, started_at, ended_at, claim }
         });
     }
 
@@ -351,7 +354,11 @@ impl Lane {
 impl Finished {
     fn settlement(&self) -> crate::domain::notification::Settlement {
         let notification = &self.claim.notification;
-        settle(notification, &self.attempt, self.ended_at, jitter(notification))
+        if self.made {
+            settle(notification, &self.attempt, self.ended_at, jitter(notification))
+        } else {
+            put_off(notification, self.ended_at, TOO_LATE)
+        }
     }
 
     async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -86,7 +87,8 @@ impl Database {
 
     async fn with(how: &str) -> Self {
         // Starting a server takes a second or two, in which other tests go on.
-        let server = tokio::task::spawn_blocking(server).await.expect("a server");
+        let server = tokio::task::spawn_blocking(server).await;
+        let server = server.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("tripline_test_{}_{number}", std::process::id());
         execute(&server.url, &format!("CREATE DATABASE {name} {how}")).await;
