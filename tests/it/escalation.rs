@@ -22,6 +22,12 @@ fn project(site: &Site, providers: &Providers) -> Project {
     providers.told_by(Project::new()).toml(&check)
 }
 
+/// The same with its store in a database.
+fn in_postgresql(project: Project, database: &Database) -> Project {
+    let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
+    project.toml(store).env("DATABASE_URL", database.url())
+}
+
 /// The messages that arrived at one place, oldest first.
 fn arrived(providers: &Providers, to: &str) -> Vec<Message> {
     let provider = if to.starts_with('#') { &providers.slack } else { &providers.sms };
@@ -148,9 +154,42 @@ async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it
 async fn the_same_arrives_when_the_store_is_in_postgresql() {
     let (site, providers) = (Site::start().await, Providers::start().await);
     let database = Database::empty().await;
-    let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
-    let project = project(&site, &providers).toml(store).env("DATABASE_URL", database.url());
+    let project = in_postgresql(project(&site, &providers), &database);
     killed_with_messages_on_their_way(&project, &site, &providers).await;
+    database.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_stood_still_sends_nothing_that_another_has_sent_meanwhile() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let database = Database::empty().await;
+    let hub = || in_postgresql(project(&site, &providers), &database);
+    providers.slack.usually(Answer::AcceptInSilence);
+    site.answer(500);
+    let frozen = hub().up().await;
+    until_true("a message is on its way", PATIENCE, async || {
+        !providers.slack.messages().is_empty()
+    })
+    .await;
+    frozen.freeze();
+
+    providers.slack.usually(Answer::Accept);
+    let other = hub().up().await;
+    until_true("the other tells everybody", AFTER_A_CRASH, async || {
+        EVERYBODY.iter().all(|to| arrived(&providers, to).iter().any(Message::answered))
+    })
+    .await;
+    site.answer(200);
+    quiet(&other, AFTER_A_CRASH).await;
+    let before = counts(&providers);
+
+    frozen.thaw();
+    let as_before = async || counts(&providers) == before;
+    throughout("the thawed hub sends nothing", Duration::from_secs(6), as_before).await;
+    let owed = quiet(&frozen, PATIENCE).await;
+    assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
+    assert_told(&providers, &owed, "after standing still");
+    assert!(frozen.stop().await.success() && other.stop().await.success());
     database.discard().await;
 }
 
