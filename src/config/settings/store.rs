@@ -159,8 +159,7 @@ fn postgres(
     };
     if url.password().is_some() && held == Held::Here {
         let message = format!("`{}` holds a secret in plain text", field.name);
-        let remedy = "write `password = { env = \"NAME\" }` beside the URL, or refer to all of it: \
-             `url = { env = \"NAME\" }`";
+        let remedy = "keep it out of the URL: write `password = { env = \"NAME\" }` beside it";
         return refuse(&field.span, message, remedy, report);
     }
     if let Err(message) = check_address(&url) {

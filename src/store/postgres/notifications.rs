@@ -151,7 +151,8 @@ pub(super) async fn claim(
          WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
          AND earlier.address = mine.address AND earlier.id < mine.id \
          AND (earlier.state = 'sent' OR earlier.possible_repeat)) \
-         WHERE id = ANY($1) RETURNING *",
+         WHERE id = ANY($1) RETURNING id, incident_id, channel, address, notice, first_word, \
+         state, owed_at, due_at, failures, possible_repeat, reason, epoch, lease_until",
     )
     .bind(&held)
     .bind(rows::millis(now))
@@ -234,15 +235,19 @@ pub(super) async fn of_incident(
     connection: &mut PgConnection,
     incident: IncidentId,
 ) -> Result<Vec<NotificationRecord>, Error> {
-    let notifications: Vec<NotificationRow> =
-        sqlx::query_as("SELECT * FROM notifications WHERE incident_id = $1 ORDER BY id")
-            .bind(incident.0)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed("read notifications"))?;
+    let notifications: Vec<NotificationRow> = sqlx::query_as(
+        "SELECT id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, \
+         failures, possible_repeat, reason, epoch, lease_until FROM notifications \
+         WHERE incident_id = $1 ORDER BY id",
+    )
+    .bind(incident.0)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read notifications"))?;
     let attempts: Vec<DeliveryRow> = sqlx::query_as(
-        "SELECT deliveries.* FROM deliveries JOIN notifications \
-         ON notifications.id = notification_id WHERE incident_id = $1 ORDER BY deliveries.id",
+        "SELECT notification_id, started_at, ended_at, outcome, detail FROM deliveries \
+         JOIN notifications ON notifications.id = notification_id \
+         WHERE incident_id = $1 ORDER BY deliveries.id",
     )
     .bind(incident.0)
     .fetch_all(connection)

@@ -12,6 +12,17 @@ use crate::store::plan::Written;
 use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, IncidentRecord, rows};
 
+/// Columns are named wherever they are read, so that a later version may add some beside us.
+macro_rules! streaks {
+    ($rest:literal) => {
+        concat!(
+            "SELECT check_id, region, failures, passes, down, failing_since, last_success, \
+             last_slot, last_outcome FROM streaks",
+            $rest
+        )
+    };
+}
+
 /// What is known of each check.
 pub(super) type States = HashMap<CheckId, CheckState>;
 
@@ -41,7 +52,7 @@ pub(super) async fn lock(connection: &mut PgConnection, names: &[&str]) -> Resul
 /// Reads the state of every check that has run or has an open incident. The caller brings a
 /// snapshot.
 pub(super) async fn all(connection: &mut PgConnection) -> Result<States, Error> {
-    let streaks: Vec<StreakRow> = sqlx::query_as("SELECT * FROM streaks")
+    let streaks: Vec<StreakRow> = sqlx::query_as(streaks!(""))
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read the streaks"))?;
@@ -50,12 +61,11 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<States, Error> 
 
 /// Reads the state of `names`, which the caller has locked.
 pub(super) async fn of(connection: &mut PgConnection, names: &[&str]) -> Result<States, Error> {
-    let streaks: Vec<StreakRow> =
-        sqlx::query_as("SELECT * FROM streaks WHERE check_id = ANY($1::text[])")
-            .bind(names)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed("read the streaks"))?;
+    let streaks: Vec<StreakRow> = sqlx::query_as(streaks!(" WHERE check_id = ANY($1::text[])"))
+        .bind(names)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read the streaks"))?;
     gather(streaks, incidents::open_of(connection, names).await?)
 }
 

@@ -40,6 +40,8 @@ struct Server {
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
+/// The database that stores are copied from.
+static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 fn server() -> &'static Server {
@@ -81,7 +83,6 @@ impl Database {
             PostgresStore::open(database.url()).await.expect("a new store").close().await;
             return database;
         }
-        static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
         let template = TEMPLATE.get_or_init(async || {
             let database = Self::empty().await;
             let store = PostgresStore::open(database.url()).await.expect("a new store");
