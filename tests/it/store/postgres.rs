@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tripline::domain::id::IncidentId;
@@ -16,9 +17,14 @@ use super::scene::{
     accepted, at, attempt, claim, history, outbox, report, rules, rules_with, seconds, tell,
     tell_one,
 };
+use super::sqlite::A_MESSAGE_ON_ITS_WAY;
 use crate::support::port;
 use crate::support::postgres::Database;
 use crate::support::severed::Severed;
+use crate::support::wait::until;
+
+/// How long a server may take to recover on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A new store in a database of its own.
 pub(super) struct Fresh {
@@ -88,6 +94,24 @@ async fn a_store_of_a_later_version_is_refused() {
     let reader = PostgresStore::open_read_only(url).await;
     assert!(matches!(reader, Err(Error::TooNew)));
     fresh.close().await;
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let database = Database::empty().await;
+    let mut connection = database.connect().await;
+    sqlx::migrate!("migrations/postgres").run_to(1, &mut connection).await.expect("made");
+    database.execute("SELECT nextval('incident_numbers')").await;
+    database.execute(A_MESSAGE_ON_ITS_WAY).await;
+    let reader = PostgresStore::open_read_only(database.url()).await;
+    assert!(matches!(reader, Err(Error::TooOld)));
+    let store = open(database.url()).await.expect("opened");
+    let claimed = claim(&store, Channel::Slack, at(3)).await;
+    assert_eq!((claimed[0].epoch.0, claimed[0].notification.possible_repeat), (1, true));
+    let escalated = tell(&store, 1, &[Failed, Failed]).await;
+    assert_eq!(escalated[1].incident, Some(IncidentId(1)));
+    store.close().await;
+    database.discard().await;
 }
 
 #[tokio::test]
@@ -325,6 +349,27 @@ async fn sessions_that_the_server_ended_are_made_again_unnoticed() {
     }
     assert_eq!(fresh.store.runs(&everything()).await.expect("listed").len(), 5);
     fresh.close().await;
+}
+
+/// F2: the server crashes, recovers and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_crashes_loses_nothing_that_was_acknowledged() {
+    let database = Database::to_crash().await;
+    let store = open(database.url()).await.expect("opened");
+    for slot in 1..=4 {
+        let failed = report("login", "eu", slot, Failed);
+        until("it is recorded", PATIENCE, async || {
+            let one = std::slice::from_ref(&failed);
+            store.record(one, &rules(), at(slot)).await.ok()
+        })
+        .await;
+        database.crash().await;
+    }
+    let runs = until("it answers", PATIENCE, async || store.runs(&everything()).await.ok()).await;
+    assert_eq!(runs.len(), 4);
+    assert_eq!(outbox(&store, 1).await.len(), 4, "#p2, #p1 and two people, each once");
+    store.close().await;
+    database.discard().await;
 }
 
 /// F3: the connection breaks after the server was told to commit, before it could say that it did.

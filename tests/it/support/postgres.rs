@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tripline::store::Store;
@@ -44,6 +45,10 @@ static SERVER: OnceLock<Server> = OnceLock::new();
 static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
+fn is_given() -> bool {
+    std::env::var_os(GIVEN).is_some_and(|it| !it.is_empty())
+}
+
 fn server() -> &'static Server {
     SERVER.get_or_init(|| match std::env::var_os(GIVEN).filter(|it| !it.is_empty()) {
         Some(given) => {
@@ -61,6 +66,8 @@ fn server() -> &'static Server {
 pub(crate) struct Database {
     url: Url,
     name: String,
+    /// The server, where nobody else uses it.
+    own: Option<Server>,
 }
 
 impl Database {
@@ -78,7 +85,7 @@ impl Database {
     /// One in which a store was opened and closed: a copy, which takes a moment only. On a server
     /// that is not ours, where what is copied would be left behind, it is made each time.
     pub(crate) async fn with_store() -> Self {
-        if std::env::var_os(GIVEN).is_some_and(|it| !it.is_empty()) {
+        if is_given() {
             let database = Self::empty().await;
             PostgresStore::open(database.url()).await.expect("a new store").close().await;
             return database;
@@ -96,12 +103,28 @@ impl Database {
         // Starting a server takes a second or two, in which other tests go on.
         let server = tokio::task::spawn_blocking(server).await;
         let server = server.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
+        Self::of(server, how).await
+    }
+
+    /// An empty one on a server that may be made to crash. Where a server was named for the tests,
+    /// it is that one, and only its sessions are ended.
+    pub(crate) async fn to_crash() -> Self {
+        if is_given() {
+            return Self::empty().await;
+        }
+        let started = tokio::task::spawn_blocking(start).await;
+        let own = started.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
+        let database = Self::of(&own, "").await;
+        Self { own: Some(own), ..database }
+    }
+
+    async fn of(server: &Server, how: &str) -> Self {
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("tripline_test_{}_{number}", std::process::id());
         execute(&server.url, &format!("CREATE DATABASE {name} {how}")).await;
         let mut url = server.url.clone();
         url.set_path(&name);
-        Self { url, name }
+        Self { url, name, own: None }
     }
 
     /// Its address.
@@ -138,9 +161,27 @@ impl Database {
         connect(&self.url).await
     }
 
+    /// Kills a session of it without warning, upon which the server ends all others and recovers.
+    pub(crate) async fn crash(&self) {
+        const OTHERS: &str = "SELECT pid FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let mut connection = self.connect().await;
+        let sessions: Vec<i32> =
+            sqlx::query_scalar(OTHERS).fetch_all(&mut connection).await.expect("read");
+        if self.own.is_some() {
+            let victim = sessions.first().and_then(|id| Pid::from_raw(*id)).expect("a session");
+            kill_process(victim, Signal::KILL).expect("the server runs here");
+        } else {
+            for session in sessions {
+                let end = sqlx::query("SELECT pg_terminate_backend($1)").bind(session);
+                end.execute(&mut connection).await.expect("ended");
+            }
+        }
+    }
+
     /// Removes it, whoever is connected.
     pub(crate) async fn discard(self) {
-        let server = SERVER.get().expect("it was made there");
+        let server = self.own.as_ref().or(SERVER.get()).expect("it was made there");
         execute(&server.url, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
 }
