@@ -119,9 +119,10 @@ impl Place {
     fn unreachable(&self, error: &sqlx::Error) -> Error {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         let database = self.options.get_database().unwrap_or(self.options.get_username());
-        let reason = match error.as_database_error() {
-            Some(said) => said.message().to_owned(),
-            None => error.to_string(),
+        let reason = match error {
+            sqlx::Error::Database(said) => said.message().to_owned(),
+            sqlx::Error::Io(said) => said.to_string(),
+            other => other.to_string(),
         };
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         let remedy = match (code.as_deref(), error) {
@@ -133,6 +134,9 @@ impl Place {
             (Some("53300"), _) => "raise max_connections of the server".into(),
             (Some("42501"), _) => format!("make the user the owner of the database `{database}`"),
             (_, sqlx::Error::Tls(_)) => "see what sslmode in [store] url asks for".into(),
+            (_, sqlx::Error::Protocol(_)) => {
+                "see whether it is PostgreSQL that listens there, or correct [store] url".into()
+            }
             (_, sqlx::Error::Io(_)) => "start PostgreSQL there, or correct [store] url".into(),
             _ => "see the server's log".to_owned(),
         };
