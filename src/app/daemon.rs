@@ -1,4 +1,4 @@
-//! The daemon: hub, one agent and the JSON API in one process over one SQLite file.
+//! The daemon: hub, one agent and the JSON API in one process over one store.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
 //! is taken any more, then the works end, and the store is closed last.
@@ -13,9 +13,11 @@ use tokio::net::TcpListener;
 
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::transports;
+use super::housekeeping::Housekeeping;
 use super::lanes::contacts;
 use super::metronome::Metronome;
 use super::project::Reading;
+use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
@@ -27,7 +29,6 @@ use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::sqlite::{Holder, SqliteStore};
 use crate::store::{self, Store};
 
 /// Plain requests under way at once.
@@ -107,9 +108,7 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let holder = Holder { command: command.to_owned(), since: clock.now() };
-        let store = SqliteStore::open(&settings.store.path, &holder).await?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = storage::open(&settings.store.place, command, &*clock).await?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let works = Works::start(works::Parts {
             store: Arc::clone(&store),
@@ -145,7 +144,8 @@ impl Daemon {
             hosts,
         };
         works.spawn(|halt| http::serve(listener, http::router(api), halt));
-        works.keep_house(settings.store.retention);
+        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
+        works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
             environment,

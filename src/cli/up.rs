@@ -230,7 +230,7 @@ impl Welcome {
             checks: project.checks.len(),
             disabled: project.disabled.len(),
             region: settings.agent.region.to_string(),
-            store: settings.store.path.display().to_string(),
+            store: settings.store.place.to_string(),
             shown: shown.iter().filter(|(_, is_set)| !is_set).map(|(name, _)| *name).collect(),
         }
     }

@@ -9,6 +9,9 @@
 //! been sent and is repeated with a mark. The store hands out one notification per recipient at a
 //! time, so a recipient that hangs holds up nobody else. An outcome that cannot be recorded is kept
 //! and tried again; as long as this process lives, its message is not sent a second time.
+//!
+//! Nothing is sent by a claim that could end before the attempt does: a process that was frozen and
+//! goes on must not send what another has claimed since.
 
 mod contacts;
 mod outcome;
@@ -33,10 +36,10 @@ use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::stable_hash;
-use crate::domain::notification::{Attempt, Notification, PATIENCE, settle};
+use crate::domain::notification::{Attempt, Notification, PATIENCE, put_off, settle};
 use crate::domain::policy::{Channel, Recipient};
 use crate::notify::{Outbound, Transport};
-use crate::store::{self, Store};
+use crate::store::{self, Claim, Standing, Store};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct Parts {
     pub contacts: Arc<Contacts>,
     /// Who wants to know of attempts.
     pub observer: Arc<dyn Observer>,
+    /// Tells whether a claim still holds.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// How long and how much.
@@ -101,11 +106,16 @@ pub struct Lane {
     pause: Option<Pause>,
 }
 
+/// Why something was not sent after all.
+const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
+
 /// An attempt that ended.
 #[derive(Debug)]
 struct Finished {
-    notification: Notification,
+    claim: Claim,
     attempt: Attempt,
+    /// Whether there was one.
+    made: bool,
     started_at: Timestamp,
     ended_at: Timestamp,
 }
@@ -159,10 +169,11 @@ impl Lane {
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let lease_until = now + self.limits.lease;
+        let claimed_since = Stopwatch::start();
         let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
         let full = claimed.len() >= room;
-        for notification in claimed {
-            self.start(notification, now);
+        for claim in claimed {
+            self.start(claim, now, claimed_since);
         }
         unrecorded?;
         if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
@@ -180,7 +191,8 @@ impl Lane {
 
     /// Sends what becomes due until `halt` is asked for, then waits for what is on its way until
     /// that is recorded or the time is over.
-    pub async fn run(mut self, clock: Arc<dyn Clock>, halt: Halt) {
+    pub async fn run(mut self, halt: Halt) {
+        let clock = Arc::clone(&self.parts.clock);
         let mut failures = 0;
         while !halt.is_asked() {
             let now = clock.now();
@@ -247,36 +259,44 @@ impl Lane {
         self.pause.map(|pause| pause.until)
     }
 
-    fn start(&mut self, notification: Notification, now: Timestamp) {
-        if self.unsettled.iter().any(|ended| ended.notification.id == notification.id) {
-            // The store does not know yet what we know: it went, and its outcome is kept.
+    fn start(&mut self, claim: Claim, now: Timestamp, claimed_since: Stopwatch) {
+        let id = claim.notification.id;
+        if let Some(ended) = self.unsettled.iter_mut().find(|it| it.claim.notification.id == id) {
+            // The store does not know yet what we know: it went, and its outcome is kept. It is
+            // recorded by the claim that is held now.
+            ended.claim = claim;
             return;
         }
-        let hold = self.paces.turn(&notification.recipient, now);
-        let phone = match &notification.recipient {
+        let recipient = &claim.notification.recipient;
+        let hold = self.paces.turn(recipient, now);
+        let phone = match recipient {
             Recipient::Sms(person) => self.parts.contacts.phone(person),
             Recipient::Slack(_) => None,
         };
-        let link = self.parts.contacts.link(notification.incident);
-        let (transport, limit) = (Arc::clone(&self.parts.transport), self.limits.attempt);
+        let link = self.parts.contacts.link(claim.notification.incident);
+        let (transport, clock) = (Arc::clone(&self.parts.transport), Arc::clone(&self.parts.clock));
+        let Limits { attempt: limit, lease, .. } = self.limits;
         self.sends.spawn(async move {
             if !hold.is_zero() {
                 sleep(hold).await;
             }
+            // By both clocks: one may have been set back, the other stops while a machine sleeps.
+            let in_time =
+                claimed_since.elapsed() + limit <= lease && clock.now() + limit <= claim.until;
             let stopwatch = Stopwatch::start();
-            let message = Outbound {
-                notification: &notification,
-                phone: phone.as_deref(),
-                link: link.as_deref(),
+            let attempt = if in_time {
+                let message = Outbound {
+                    notification: &claim.notification,
+                    phone: phone.as_deref(),
+                    link: link.as_deref(),
+                };
+                attempt(transport.as_ref(), message, limit).await
+            } else {
+                Attempt::Retry { reason: TOO_LATE.into(), after: None }
             };
-            let attempt = attempt(transport.as_ref(), message, limit).await;
             let started_at = now + hold;
-            Finished {
-                attempt,
-                started_at,
-                ended_at: started_at + stopwatch.elapsed(),
-                notification,
-            }
+            let ended_at = started_at + stopwatch.elapsed();
+            Finished { attempt, made: in_time, started_at, ended_at, claim }
         });
     }
 
@@ -296,13 +316,13 @@ impl Lane {
         }
         let settlement = ended.settlement();
         let attempted = Attempted {
-            notification: &ended.notification,
+            notification: &ended.claim.notification,
             attempt: &ended.attempt,
             settlement: &settlement,
         };
         self.parts.observer.on_attempt(&attempted);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {
-            let notification = &ended.notification;
+            let notification = &ended.claim.notification;
             let (incident, recipient) = (notification.incident, &notification.recipient);
             let error = &error as &dyn std::error::Error;
             tracing::error!(%incident, %recipient, error, "cannot record an attempt; kept");
@@ -327,13 +347,26 @@ impl Lane {
 
 impl Finished {
     fn settlement(&self) -> crate::domain::notification::Settlement {
-        settle(&self.notification, &self.attempt, self.ended_at, jitter(&self.notification))
+        let notification = &self.claim.notification;
+        if self.made {
+            settle(notification, &self.attempt, self.ended_at, jitter(notification))
+        } else {
+            put_off(notification, self.ended_at, TOO_LATE)
+        }
     }
 
     async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
         let settlement = self.settlement();
-        let id = self.notification.id;
-        store.settle(id, self.started_at, self.ended_at, &self.attempt, &settlement).await
+        let (started, ended) = (self.started_at, self.ended_at);
+        match store.settle(&self.claim, started, ended, &self.attempt, &settlement).await? {
+            Standing::Held => {}
+            Standing::Lost => {
+                let Notification { incident, recipient, .. } = &self.claim.notification;
+                let outcome = self.attempt.as_str();
+                tracing::warn!(%incident, %recipient, outcome, "the claim was lost meanwhile");
+            }
+        }
+        Ok(())
     }
 }
 

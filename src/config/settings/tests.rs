@@ -43,7 +43,7 @@ fn an_empty_file_is_a_project() {
     let settings = good("");
     assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
     assert_eq!(settings.hub.url, "http://127.0.0.1:7676");
-    assert_eq!(settings.store.path.to_str(), Some("/project/tripline.db"));
+    assert_eq!(settings.store.place, Place::File("/project/tripline.db".into()));
     assert_eq!(settings.store.retention, Duration::from_hours(24 * 30));
     assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
     assert_eq!(settings.agent.region.as_str(), "local");
@@ -124,7 +124,7 @@ url = "https://example.com/"
 fn all_that_can_be_written_is_read() {
     let settings = good(ALL);
     assert_eq!(settings.hub.url, "https://tripline.example.com/base");
-    assert_eq!(settings.store.path.to_str(), Some("/var/lib/tripline.db"));
+    assert_eq!(settings.store.place, Place::File("/var/lib/tripline.db".into()));
     let statsd = settings.statsd.expect("a section");
     assert_eq!((statsd.send_to.as_str(), statsd.prefix.as_str()), ("[::1]:8125", "shop"));
     assert_eq!(statsd.tags, StatsdTags::Dogstatsd);
@@ -191,7 +191,19 @@ fn mistakes_are_told_where_they_are() {
         ("[hub]\nlisten = 'localhost'", "'localhost'", "not an IP address with a port"),
         ("[hub]\nurl = 'https://x.org/?a'", "'https://x.org/?a'", "no query"),
         ("hub = 5", "5", "`hub` must be a section, written as `[hub]`, not the number 5"),
-        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "not supported by this"),
+        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "secret in plain text"),
+        ("[store]\nurl = 'postgres://h/d'", "'postgres://h/d'", "has no user"),
+        ("[store]\nurl = 'postgres://u@/d'", "'postgres://u@/d'", "cannot be read"),
+        ("[store]\nurl = 'postgres://u@h'", "'postgres://u@h'", "names no database"),
+        ("[store]\nurl = 'postgres://u@h/d?a=b'", "'postgres://u@h/d?a=b'", "`a` is no parameter"),
+        (
+            "[store]\nurl = 'postgres://u@h/d?sslmode=on'",
+            "'postgres://u@h/d?sslmode=on'",
+            "`sslmode` is one of",
+        ),
+        ("[store]\nurl = 'mysql://u@h/d'", "'mysql://u@h/d'", "`mysql:` is not supported"),
+        ("[store]\npassword = { env = 'TOKEN' }", "password", "a file has none"),
+        ("[store]\nurl = 'sqlite:a'\npassword = { env = 'TOKEN' }", "password", "a file has none"),
         ("[store]\nurl = 'tripline.db'", "'tripline.db'", "no store that is supported"),
         ("[store]\nurl = 'sqlite::memory:'", "'sqlite::memory:'", "must be a file"),
         ("[store]\nurl = 'sqlite:a?mode=ro'", "'sqlite:a?mode=ro'", "no path of a file"),
@@ -321,4 +333,34 @@ fn a_plain_secret_is_in_no_diagnostic() {
         assert_eq!(settings, None, "{line}");
         assert!(!format!("{diagnostics:?}").contains("hunter2"), "{line}: {diagnostics:?}");
     }
+}
+
+#[test]
+fn a_store_in_postgresql_keeps_its_password_to_itself() {
+    let read = |text: &str| {
+        let variables = [
+            ("PASSWORD", "hunter2:/@ü"),
+            ("DATABASE_URL", "postgres://ana:hunter2@db.example.com:5433/watch?sslmode=require"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let files = Files {
+            root: "/project".into(),
+            settings: Some(Document::new(FILE, text)),
+            modules: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        let (settings, told) = read(&files, &Environment::new(variables));
+        assert!(told.is_empty(), "{told:?}");
+        let store = settings.expect("settings").store;
+        assert!(!format!("{store:?} {}", store.place).contains("hunter2"));
+        let Place::Postgres { url, shown } = store.place else { panic!("a file") };
+        (url.expose().to_owned(), shown)
+    };
+    let (url, shown) =
+        read("[store]\nurl = 'postgres://ana@db/watch'\npassword = { env = 'PASSWORD' }");
+    assert_eq!(url, "postgres://ana:hunter2%3A%2F%40%C3%BC@db/watch");
+    assert_eq!(shown, "postgres://ana@db/watch");
+    let (url, shown) = read("[store]\nurl = { env = 'DATABASE_URL' }");
+    assert!(url.contains("hunter2") && url.ends_with("sslmode=require"));
+    assert_eq!(shown, "postgres://ana@db.example.com:5433/watch");
 }

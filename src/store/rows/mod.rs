@@ -3,7 +3,12 @@
 //! The domain is not serialisable; the twins here are. What is stored lives for years, so a field
 //! is added as optional, and none is renamed. Nothing here talks to a database.
 
+pub(super) mod accounts;
+pub(super) mod incident;
 pub(super) mod notice;
+pub(super) mod notification;
+pub(super) mod run;
+pub(super) mod streak;
 pub(super) mod trace;
 
 use std::collections::BTreeSet;
@@ -46,6 +51,10 @@ pub(super) fn duration(micros: i64) -> Result<Duration, Error> {
     micros.map(Duration::from_micros).map_err(|error| unreadable("duration", error))
 }
 
+pub(super) fn count(number: i64) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|error| unreadable("count", error))
+}
+
 pub(super) fn outcome(word: &str) -> Result<Outcome, Error> {
     let all = [Outcome::Passed, Outcome::Failed, Outcome::Unknown];
     named("outcome", &all, Outcome::as_str, word)
@@ -82,7 +91,7 @@ pub(super) fn gap_reason(word: &str) -> Result<GapReason, Error> {
     named("reason of a gap", &GapReason::ALL, GapReason::as_str, word)
 }
 
-pub(super) fn count(what: &'static str, stored: i64) -> Result<u64, Error> {
+pub(super) fn slots(what: &'static str, stored: i64) -> Result<u64, Error> {
     u64::try_from(stored).map_err(|error| unreadable(what, error))
 }
 

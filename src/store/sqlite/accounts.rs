@@ -6,37 +6,16 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::failed;
-use super::runs::first_id_at;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, Lateness, Life, Presence, Tally, Watch};
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
-use crate::domain::run::Outcome;
 use crate::store::accounts::{Expected, Place, Process, Ran};
+use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
+use crate::store::rows::run::first_id_at;
 use crate::store::{Error, rows};
 
 type Period = (Timestamp, Timestamp);
-
-#[derive(sqlx::FromRow)]
-struct WatchRow {
-    check_id: String,
-    region: String,
-    schedule: String,
-    from_at: i64,
-    until_at: Option<i64>,
-}
-
-impl WatchRow {
-    fn read(self) -> Result<Watch, Error> {
-        Ok(Watch {
-            check: rows::check_id(&self.check_id)?,
-            region: rows::region(&self.region)?,
-            schedule: rows::schedule(&self.schedule)?,
-            from: rows::timestamp(self.from_at)?,
-            until: self.until_at.map(rows::timestamp).transpose()?,
-        })
-    }
-}
 
 pub(super) async fn expect(
     writer: &mut Writer,
@@ -131,18 +110,7 @@ pub(super) async fn presence(
     .fetch_all(connection)
     .await
     .map_err(failed("read who was there"))?;
-    let mut agents: HashMap<Option<Region>, Vec<Life>> = HashMap::from([(None, Vec::new())]);
-    let mut hub = Vec::new();
-    for (region, from, until) in found {
-        let life = Life { from: rows::timestamp(from)?, until: rows::timestamp(until)? };
-        if region.is_empty() {
-            hub.push(life);
-        } else {
-            agents.entry(Some(rows::region(&region)?)).or_default().push(life);
-        }
-    }
-    let with_hub = |(region, agents)| (region, Presence { hub: hub.clone(), agents });
-    Ok(agents.into_iter().map(with_hub).collect())
+    stored::presence(found)
 }
 
 pub(super) async fn accounted_until(
@@ -166,35 +134,7 @@ pub(super) async fn ran(
             .fetch_all(connection)
             .await
             .map_err(failed("read which slots were run"))?;
-    let mut ran = Ran::new();
-    for (check, region, at) in found {
-        let place = (rows::check_id(&check)?, rows::region(&region)?);
-        ran.entry(place).or_default().insert(rows::timestamp(at)?);
-    }
-    Ok(ran)
-}
-
-#[derive(sqlx::FromRow)]
-struct GapRow {
-    check_id: String,
-    region: String,
-    first_at: i64,
-    last_at: i64,
-    slots: i64,
-    reason: String,
-}
-
-impl GapRow {
-    fn read(self) -> Result<Gap, Error> {
-        Ok(Gap {
-            check: rows::check_id(&self.check_id)?,
-            region: rows::region(&self.region)?,
-            first: rows::timestamp(self.first_at)?,
-            last: rows::timestamp(self.last_at)?,
-            slots: rows::count("number of slots", self.slots)?,
-            reason: rows::gap_reason(&self.reason)?,
-        })
-    }
+    stored::ran(found)
 }
 
 pub(super) async fn latest_gaps(
@@ -277,17 +217,8 @@ pub(super) async fn tallies(
     (after, until): Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT check_id, region, outcome");
-    let mut above = None;
-    for bound in Lateness::BOUNDS.map(Some).into_iter().chain([None]) {
-        query.push(", sum(true");
-        if let Some(above) = above {
-            query.push(format!(" AND started_at - slot_at > {above}"));
-        }
-        if let Some(bound) = bound {
-            query.push(format!(" AND started_at - slot_at <= {bound}"));
-        }
-        query.push(")");
-        above = bound;
+    for class in stored::classes() {
+        query.push(", sum(").push(class).push(")");
     }
     query.push(" FROM runs WHERE slot_at > ");
     query.push_bind(rows::millis(after));
@@ -303,21 +234,11 @@ pub(super) async fn tallies(
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
     for row in found {
         let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
-        let place = (rows::check_id(&text(0)?)?, rows::region(&text(1)?)?);
         let mut classes = [0; 10];
         for (column, class) in classes.iter_mut().enumerate() {
-            let runs = row.try_get(column + 3).map_err(failed("count runs"))?;
-            *class = rows::count("number of runs", runs)?;
+            *class = row.try_get(column + 3).map_err(failed("count runs"))?;
         }
-        let runs = classes.iter().sum();
-        let mut tally = Tally { lateness: Lateness(classes), ..Tally::default() };
-        match rows::outcome(&text(2)?)? {
-            Outcome::Passed => tally.passed = runs,
-            Outcome::Failed => tally.failed = runs,
-            Outcome::Unknown => tally.unknown = runs,
-        }
-        let sum = tallies.entry(place).or_default();
-        *sum = sum.and(tally);
+        stored::add(&mut tallies, (&text(0)?, &text(1)?, &text(2)?), classes)?;
     }
     Ok(tallies)
 }

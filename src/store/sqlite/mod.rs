@@ -7,6 +7,7 @@
 mod accounts;
 mod hold;
 mod incidents;
+mod leases;
 mod memory;
 mod notifications;
 mod open;
@@ -31,14 +32,14 @@ use self::hold::Hold;
 use self::writer::Writer;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::{
-    Backlog, DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
-    Recorded, RunFilter, RunSummary, Store,
+    Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
+    Judge, Recorded, RunFilter, RunSummary, Standing, Store,
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
-use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
+use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::CheckState;
-use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
 
@@ -135,7 +136,7 @@ impl Store for SqliteStore {
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Notification>, Error> {
+    ) -> Result<Vec<Claim>, Error> {
         let mut writer = self.writer().await?;
         let result = notifications::claim(&mut writer, channel, now, lease_until, limit).await;
         writer.finish(result).await
@@ -147,16 +148,27 @@ impl Store for SqliteStore {
 
     async fn settle(
         &self,
-        notification: NotificationId,
+        claim: &Claim,
         started_at: Timestamp,
         ended_at: Timestamp,
         attempt: &Attempt,
         settlement: &Settlement,
-    ) -> Result<(), Error> {
+    ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
         let times = (started_at, ended_at);
-        let result =
-            notifications::settle(&mut writer, notification, times, attempt, settlement).await;
+        let result = notifications::settle(&mut writer, claim, times, attempt, settlement).await;
+        writer.finish(result).await
+    }
+
+    async fn lease(
+        &self,
+        part: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Epoch>, Error> {
+        let mut writer = self.writer().await?;
+        let result = leases::take(&mut writer, part, holder, now, until).await;
         writer.finish(result).await
     }
 

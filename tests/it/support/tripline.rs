@@ -260,6 +260,16 @@ impl Daemon {
         number.and_then(|number| number.parse().ok()).expect("a process has VmRSS")
     }
 
+    /// Makes it stand still, as a machine that sleeps or swaps does.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Asks it to end, and waits for that.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.process.stop(STOP).await
