@@ -136,7 +136,8 @@ impl Daemon {
         let public = url::Url::parse(&settings.hub.url).ok();
         let hosts = Hosts::new(address, public.as_ref());
         let api = Api {
-            store: Arc::clone(&store),
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            accounts: Arc::clone(&store) as Arc<dyn Accounts>,
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),

@@ -8,19 +8,31 @@ use crate::clock::Clock;
 use crate::config::settings::Place;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Holder, SqliteStore};
-use crate::store::{Error, Store};
+use crate::store::{Error, Ledger};
 
 /// How far clocks may differ. Claims on messages hold for 20 seconds by the clock of whoever asks,
 /// so that with clocks that differ by more than a little one hub would take over what another is
 /// sending.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
+/// Opens the store at `place` for reading, beside the hubs that use it.
+///
+/// # Errors
+///
+/// As the backends say.
+pub async fn open_read_only(place: &Place) -> Result<Arc<dyn Ledger>, Error> {
+    Ok(match place {
+        Place::File(path) => Arc::new(SqliteStore::open_read_only(path).await?),
+        Place::Postgres { url, .. } => Arc::new(PostgresStore::open_read_only(url.expose()).await?),
+    })
+}
+
 /// Opens the store at `place`. `command` tells others who holds a file.
 pub(super) async fn open(
     place: &Place,
     command: &str,
     clock: &dyn Clock,
-) -> Result<Arc<dyn Store>, Error> {
+) -> Result<Arc<dyn Ledger>, Error> {
     match place {
         Place::File(path) => {
             let holder = Holder { command: command.to_owned(), since: clock.now() };

@@ -43,11 +43,9 @@ pub async fn vouch(
 /// The store's; what was accounted for before the error stays so.
 pub async fn round(
     accounts: &dyn Accounts,
-    present: &[Process],
     now: Timestamp,
     patience: Duration,
 ) -> Result<Vec<Gap>, Error> {
-    vouch(accounts, present, now).await?;
     let Some(mut after) = begin(accounts, now).await? else { return Ok(Vec::new()) };
     let (end, mut gaps) = (now - patience, BTreeMap::new());
     while after < end {

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod serve;
 
 mod checks;
+mod coverage;
 mod incidents;
 mod parameters;
 mod runs;
@@ -37,6 +38,7 @@ pub use self::serve::serve;
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::store::Store;
+use crate::store::accounts::Accounts;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
 pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
@@ -46,6 +48,8 @@ pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
 pub struct Api {
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What was expected, and why some of it was not done.
+    pub accounts: Arc<dyn Accounts>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -59,7 +63,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 9] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 11] {
     [
         ("/api/v1/checks", get(checks::list)),
         ("/api/v1/checks/{id}", get(checks::one)),
@@ -67,6 +71,8 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 9] {
         ("/api/v1/runs/{id}", get(runs::one)),
         ("/api/v1/incidents", get(incidents::list)),
         ("/api/v1/incidents/{id}", get(incidents::one)),
+        ("/api/v1/uptime", get(coverage::uptime)),
+        ("/api/v1/gaps", get(coverage::gaps)),
         ("/api/v1/notifications/backlog", get(health::backlog)),
         ("/api/v1/openapi.json", get(openapi::document)),
         ("/healthz", get(health::health)),

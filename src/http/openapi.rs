@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, checks, dto, health, incidents, runs};
+use super::{Api, checks, coverage, dto, health, incidents, runs};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -27,6 +27,8 @@ use super::{Api, checks, dto, health, incidents, runs};
         runs::one,
         incidents::list,
         incidents::one,
+        coverage::uptime,
+        coverage::gaps,
         health::backlog,
         health::health,
         document,
@@ -36,6 +38,7 @@ use super::{Api, checks, dto, health, incidents, runs};
         (name = "checks", description = "What is watched and how it is doing"),
         (name = "runs", description = "What was run and what came of it"),
         (name = "incidents", description = "What was wrong and who was told"),
+        (name = "coverage", description = "Uptime, and whether anybody was watching"),
         (name = "notifications", description = "What is still owed"),
         (name = "health", description = "Whether Tripline itself works"),
         (name = "meta", description = "This description"),

@@ -293,6 +293,11 @@ pub struct Backlog {
     pub given_up: u64,
 }
 
+/// Everything that a backend keeps: results and what follows from them, and the accounts of slots.
+pub trait Ledger: Store + accounts::Accounts {}
+
+impl<T: Store + accounts::Accounts> Ledger for T {}
+
 /// The contract. All times are brought by the caller; a store reads no clock.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {

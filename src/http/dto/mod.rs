@@ -6,6 +6,7 @@
 //! nothing; each is made from domain values alone.
 
 mod check;
+mod coverage;
 mod health;
 mod incident;
 mod run;
@@ -18,6 +19,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
+pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{
     Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,
 };
@@ -29,7 +31,7 @@ pub use run::{
     Timings,
 };
 pub use words::{
-    Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, HealthStatus, IncidentStatus,
+    Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, GapReason, HealthStatus, IncidentStatus,
     LogLevel, NoticeKind, NotificationState, Outcome, WorkKind,
 };
 

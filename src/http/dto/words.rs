@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{incident, notice, notification, policy, run};
+use crate::domain::{coverage, incident, notice, notification, policy, run};
 
 /// Defines the serialisable twin of a domain enumeration with the same variants.
 macro_rules! twin {
@@ -31,6 +31,20 @@ twin! {
         Failed,
         /// We could not tell.
         Unknown,
+    }
+}
+
+twin! {
+    /// Why slots have no run.
+    GapReason of coverage::GapReason {
+        /// No hub was running.
+        HubDown,
+        /// No agent of the region was in touch.
+        AgentLost,
+        /// The check was changed or taken out as the slot came due.
+        ProjectChanged,
+        /// The machine slept, its clock was set, or it was too busy to keep the schedule.
+        Stalled,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline::domain::Timestamp;
-use tripline::domain::coverage::{GapReason, Tally};
+use tripline::domain::coverage::{Gap, GapReason, Tally};
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Cron, Interval, Schedule};
 use tripline::engine::accountant::{audit, round, tallies, vouch};
@@ -23,6 +23,12 @@ fn every(name: &str, interval: u64) -> Expected {
 
 fn hub(id: &str) -> Vec<Process> {
     [None, Some(region("eu"))].map(|region| Process { id: id.to_owned(), region }).into()
+}
+
+/// The hub comes round at `now`; the gaps that it finds.
+async fn come_round(store: &impl Accounts, process: &[Process], now: Timestamp) -> Vec<Gap> {
+    vouch(store, process, now).await.expect("stored");
+    round(store, now, PATIENCE).await.expect("accounted")
 }
 
 /// The slots of `login` in `eu` within a period.
@@ -67,12 +73,12 @@ pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + A
     let first = hub("first");
     vouch(store, &first, at(0)).await.expect("stored");
     run(store, &slots(store, at(0), at(10)).await, Outcome::Passed).await;
-    assert_eq!(round(store, &first, at(12), PATIENCE).await.expect("accounted"), []);
+    assert_eq!(come_round(store, &first, at(12)).await, []);
     // Nobody is there until slot 40; then another process, which misses what comes after 50.
     let second = hub("second");
     vouch(store, &second, at(40)).await.expect("stored");
     run(store, &slots(store, at(40), at(50)).await, Outcome::Failed).await;
-    let gaps = round(store, &second, at(62), PATIENCE).await.expect("accounted");
+    let gaps = come_round(store, &second, at(62)).await;
     let told: Vec<_> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
     assert_eq!(told, [(GapReason::HubDown, 30), (GapReason::Stalled, 10)]);
     let found = audit(store, at(0)).await.expect("read");
@@ -89,7 +95,7 @@ pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accoun
     store.expect(&[every("login", 30)], at(0)).await.expect("stored");
     let process = hub("one");
     vouch(store, &process, at(0)).await.expect("stored");
-    round(store, &process, at(22), PATIENCE).await.expect("accounted");
+    come_round(store, &process, at(22)).await;
     run(store, &slots(store, at(0), at(20)).await, Outcome::Passed).await;
     let tallies = tallies(store, Some(&check_id("login")), (at(0), at(20))).await.expect("read");
     let tally = tallies[&(check_id("login"), region("eu"))];
@@ -103,7 +109,7 @@ pub(super) async fn a_gap_grows_from_round_to_round(store: &(impl Store + Accoun
     let process = hub("one");
     vouch(store, &process, at(0)).await.expect("stored");
     for number in 1..=5 {
-        round(store, &process, at(10 * number), PATIENCE).await.expect("accounted");
+        come_round(store, &process, at(10 * number)).await;
     }
     let gaps = store.gaps(Some(&check_id("login")), (at(0), at(100)), 10).await.expect("read");
     let [gap] = gaps.as_slice() else { panic!("one gap, not {gaps:#?}") };
@@ -124,7 +130,7 @@ pub(super) async fn lateness_is_a_distribution(store: &(impl Store + Accounts)) 
 pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) {
     store.expect(&[every("login", 30), every("search", 30)], at(0)).await.expect("stored");
     let process = hub("one");
-    round(store, &process, at(20), PATIENCE).await.expect("accounted");
+    come_round(store, &process, at(20)).await;
     store.expect(&[every("login", 30)], at(20)).await.expect("stored");
     store.forget_accounts(at(30)).await.expect("forgotten");
     assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), []);
