@@ -322,6 +322,64 @@ fn a_rejection_that_nobody_handles_fails_the_run() {
 }
 
 #[test]
+fn what_nobody_awaits_can_still_fail() {
+    let error = |body: &str| {
+        let said = run(body, |question| match question {
+            Question::Fetch(request) if request.url.ends_with("/500") => {
+                Some(answer(500, "https://a.test/500", "text/html", "<p>sorry"))
+            }
+            other => nothing(other),
+        });
+        said.error().message.clone()
+    };
+    let missing = "\n(nothing awaited this; is an await missing?)";
+    let refused = format!(
+        "TypeError: no answer to GET https://a.test/: connection refused by 127.0.0.1:80{missing}"
+    );
+    assert_eq!(error("t.visit('https://a.test/');"), refused);
+    assert_eq!(error("Promise.reject(new Error('lost'));"), format!("Error: lost{missing}"));
+    let unmet = format!(
+        "ExpectationError: expect(received).toBe(expected)\nexpected: 200\nreceived: 500{missing}"
+    );
+    let login = "const login = async () => {
+        const page = await t.visit('https://a.test/500');
+        await t.sleep(3_600_000);
+        await new Promise((done) => setTimeout(done, 3_600_000));
+        await new Promise((done) => setInterval(done, 3_600_000));
+        expect(page.status).toBe(200);
+    };";
+    // What comes after the first wait is waited for in truth, so that nothing turns in circles.
+    let short = login.replace("3_600_000", "1");
+    assert_eq!(error(&format!("{short} login();")), unmet);
+    let asleep = "const late = async () => { await t.sleep(3_600_000); expect(500).toBe(200); };";
+    assert_eq!(error(&format!("{asleep} late();")), unmet);
+}
+
+#[test]
+fn what_nobody_awaits_may_end_well() {
+    let said = run(
+        "const slow = new Promise((_, reject) => setTimeout(reject, 3_600_000, new Error('slow')));
+        await Promise.race([t.sleep(1), slow]);
+        const late = t.sleep(3_600_000).then(() => { throw new Error('late'); });
+        await Promise.race([t.sleep(1), late]);
+        AbortSignal.timeout(3_600_000).addEventListener('abort', () => console.log('abort'));
+        setInterval(() => console.log('tick'), 3_600_000);
+        fetch('https://a.test/').catch((error) => console.log(error.name));",
+        nothing,
+    );
+    assert_eq!(said.passed(), ["TypeError", "tick"]);
+}
+
+#[test]
+fn what_nobody_awaits_ends_at_the_deadline() {
+    let script = "export default () => { fetch('https://a.test/slow'); };";
+    let message = job(&[("a.js", script)], Duration::from_millis(20));
+    let said = served(message, |_| None);
+    let waiting_for = "GET https://a.test/slow, which the script did not await,".to_owned();
+    assert_eq!(said.ending(), &Ending::TimedOut { waiting_for, step: None });
+}
+
+#[test]
 fn the_deadline_says_what_was_awaited() {
     let script = "import { step } from 'tripline';
         export default () => step('wait', () => fetch('https://a.test/slow'));";
