@@ -161,7 +161,11 @@ pub(super) fn headline(error: &JsObject) -> String {
 pub(super) fn first_line(value: &JsValue, host: &Host) -> String {
     let expectation = value.as_object().and_then(|error| expect::in_one_line(&error, host));
     let text = expectation.unwrap_or_else(|| message(value));
-    shorten(text.lines().next().unwrap_or_default(), 500)
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    // What is left out must be seen to be: a secret of several lines may have been cut here.
+    let more = if lines.next().is_some() { "…" } else { "" };
+    format!("{}{more}", shorten(first, 500))
 }
 
 /// A syntax error, with the file that the parser does not name.
