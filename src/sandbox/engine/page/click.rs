@@ -6,8 +6,11 @@ use url::Url;
 
 use super::super::errors::type_error;
 use super::super::native;
-use super::form::{self, Button, Form};
+use super::form::{self, Button, Form, label};
 use super::{Page, dom, go, submit, with};
+
+/// What has a text to click on.
+const CLICKABLE: &str = "a[href], button, input[type=submit i], input[type=image i]";
 
 /// What a click leads to.
 enum Clicked {
@@ -51,19 +54,10 @@ fn clicked(page: &Page, target: &str) -> Result<Clicked, String> {
     Err(format!("{target:?} is neither a link nor a button that submits {}", page.described()))
 }
 
-/// What stands on a link or button.
-fn label(element: ElementRef<'_>) -> String {
-    match element.value().name() {
-        "input" => element.attr("value").unwrap_or("Submit").to_owned(),
-        _ => dom::text(element),
-    }
-}
-
 /// A link or button by its text: the whole of it, or else a part that only one has.
 fn by_text<'a>(page: &'a Page, target: &str) -> Option<ElementRef<'a>> {
     let target = dom::collapsed(target);
-    let all = "a[href], button, input[type=submit]";
-    let all = dom::select(page.html(), all).unwrap_or_default();
+    let all = dom::select(page.html(), CLICKABLE).unwrap_or_default();
     let whole = all.iter().find(|element| label(**element) == target);
     if whole.is_some() || target.is_empty() {
         return whole.copied();
@@ -73,7 +67,7 @@ fn by_text<'a>(page: &'a Page, target: &str) -> Option<ElementRef<'a>> {
 }
 
 fn nothing_to_click(page: &Page, target: &str) -> String {
-    let links = dom::select(page.html(), "a[href], button, input[type=submit]");
+    let links = dom::select(page.html(), CLICKABLE);
     let mut labels: Vec<String> = Vec::new();
     for link in links.unwrap_or_default() {
         let label = format!("{:?}", label(link));
