@@ -77,6 +77,7 @@ pub(super) fn install(context: &mut Context) {
         install_lazy(&global, lazy, context);
     }
     sort::install(context);
+    web::json::install(context);
 }
 
 /// The function that reads the stack of an error.

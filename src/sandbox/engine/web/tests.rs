@@ -421,3 +421,31 @@ fn globals_made_at_their_first_use_stay_the_same_at_every_use() {
     let expected = ["true true", "true true", "true function true undefined"];
     assert_eq!(said.passed(), expected);
 }
+
+#[test]
+fn legal_json_is_parsed_by_scripts_too() {
+    let said = run(
+        "const odd = JSON.parse('{\"n\":[1e400,-1e400],\"s\":\"\\\\ud800\",\"__proto__\":1,\"a\":1,\"a\":2}');
+        console.log(odd.n, odd.s.charCodeAt(0).toString(16), Object.keys(odd), odd.a);
+        console.log(JSON.parse('\"' + String.fromCharCode(0xd801) + '\"').charCodeAt(0).toString(16));
+        const revive = (key, value) => key === 'b' ? undefined : typeof value === 'number' ? value + 1 : value;
+        console.log(JSON.parse('{\"a\":[1,{\"b\":2,\"c\":3}]}', revive), JSON.parse(' 7 '), JSON.parse(null));
+        for (const bad of ['', '{', '[1,]', '\\ufeff1', undefined]) {
+            try { JSON.parse(bad); console.log('no'); } catch (e) { console.log(e instanceof SyntaxError, e.message); }
+        }",
+        nothing,
+    );
+    assert_eq!(
+        said.passed(),
+        [
+            "[ Infinity, -Infinity ] d800 [ 'n', 's', '__proto__', 'a' ] 2",
+            "d801",
+            "{ a: [ 2, { c: 4 } ] } 7 null",
+            "true not valid JSON: unexpected end at line 1, column 1",
+            "true not valid JSON: unexpected end at line 1, column 2",
+            "true not valid JSON: unexpected ']' at line 1, column 4",
+            "true not valid JSON: unexpected '\\u{feff}' at line 1, column 1",
+            "true not valid JSON: unexpected 'u' at line 1, column 1",
+        ]
+    );
+}
