@@ -63,8 +63,12 @@ pub(super) type Lazy = (&'static str, fn(&mut Context) -> JsResult<JsValue>);
 pub(super) fn install(context: &mut Context) {
     let error = context.intrinsics().constructors().error().prototype();
     let stack = error.borrow().properties().get(&js_string!("stack").into());
-    let getter = stack.and_then(|stack| stack.get().and_then(JsValue::as_function));
+    let getter = stack.as_ref().and_then(|stack| stack.get().and_then(JsValue::as_function));
     *Host::of(context).realm.stack_getter.borrow_mut() = getter;
+    let setter = stack.and_then(|stack| stack.set().cloned());
+    let getter = make(&("get stack", 0, places::full_stack), context);
+    let whole = PropertyDescriptor::builder().get(getter).maybe_set(setter);
+    error.insert_property(js_string!("stack"), whole.enumerable(false).configurable(true).build());
 
     let global = context.global_object();
     for functions in [timers::GLOBALS, web::GLOBALS] {

@@ -242,14 +242,26 @@ fn failure_of(body: &str) -> String {
 #[test]
 fn errors_tell_their_place_as_well_as_it_is_known() {
     let cases = [
-        (
-            "null.x;",
-            "TypeError: cannot convert 'null' or 'undefined' to object: null.x at checks/a.js:3:6",
-        ),
+        ("null.x;", "TypeError: null is null or undefined, and has no x at checks/a.js:3:6"),
         ("\n  undefinedFn();", "ReferenceError: undefinedFn is not defined at checks/a.js:4:3"),
-        ("const o = {};\no.f();", "TypeError: not a callable function: o.f at checks/a.js:4:4"),
-        ("await null; throw 'text';", "threw 'text' at ::"),
-        ("throw { a: 1, get b() { return 1; } };", "threw { a: 1, b: [Getter] } at ::"),
+        ("const o = {};\no.f();", "TypeError: o.f is not a function at checks/a.js:4:4"),
+        (
+            "const o = {};\nconst x = o.a.b;",
+            "TypeError: o.a is null or undefined, and has no b at checks/a.js:4:15",
+        ),
+        (
+            "expect(1).toEquals(1);",
+            "TypeError: toEquals is not a function; did you mean toEqual? at checks/a.js:3:19",
+        ),
+        ("expect(1).toBeEven();", "TypeError: toBeEven is not a function at checks/a.js:3:19"),
+        ("await fetch();", "TypeError: a URL is needed, and got undefined at checks/a.js:3:12"),
+        ("await null; throw 'text';", "threw 'text' at checks/a.js:3:13"),
+        (
+            "throw { a: 1, get b() { return 1; } };",
+            "threw { a: 1, b: [Getter] } at checks/a.js:3:1",
+        ),
+        ("Promise.reject(7); await t.sleep(1);", "threw 7 at checks/a.js:3:15"),
+        ("if (t.none) throw 1; throw 2;", "threw 2 at ::"),
         (
             "await step('s', () => { throw new Error('in'); });",
             "Error: in at checks/a.js:3:31 in step 0",
