@@ -15,7 +15,7 @@ use boa_engine::{
 };
 
 use super::host::{Host, Seen};
-use super::{console, places, sort, timers, web};
+use super::{console, date, places, sort, timers, web};
 
 /// A function of the host.
 pub(super) type Call = fn(&JsValue, &[JsValue], &mut Context) -> JsResult<JsValue>;
@@ -82,6 +82,7 @@ pub(super) fn install(context: &mut Context) {
     }
     sort::install(context);
     web::json::install(context);
+    date::install(context);
 }
 
 /// The function that reads the stack of an error.

@@ -23,9 +23,12 @@ pub(super) fn full_stack(
     let Some(error) = this.as_object().filter(|object| object.is::<Error>()) else {
         return Ok(JsValue::undefined());
     };
-    let lines = stack(&error, context);
-    let lines = lines.lines().map(|line| format!("\n    {}", line.trim())).collect::<String>();
-    Ok(JsString::from(errors::headline(&error) + &lines).into())
+    let mut whole = errors::headline(&error);
+    for line in stack(&error, context).lines() {
+        whole.push_str("\n    ");
+        whole.push_str(line.trim());
+    }
+    Ok(JsString::from(whole).into())
 }
 
 /// Where an error was made or thrown: the first frame in a file of the project.

@@ -256,14 +256,16 @@ fn check_later(
         let got = inspect(&expectation.value);
         return type_error(format!(".resolves and .rejects need a promise, and got {got}"));
     };
-    let promise = match given.is_callable() {
-        false => JsPromise::resolve(JsValue::from(given), context)?,
-        // The promise of an async function that is called here; one that throws rejects.
-        true => match given.call(&JsValue::undefined(), &[], context) {
-            Ok(value) => JsPromise::resolve(value, context)?,
-            Err(error) if error.as_engine().is_some() => return Err(error),
-            Err(error) => JsPromise::reject(error, context)?,
-        },
+    let awaited = if given.is_callable() {
+        given.call(&JsValue::undefined(), &[], context)
+    } else {
+        Ok(given.into())
+    };
+    let promise = match awaited {
+        Ok(value) => JsPromise::resolve(value, context)?,
+        Err(error) if error.as_engine().is_some() => return Err(error),
+        // A function that throws before there is a promise rejects like one that throws later.
+        Err(error) => JsPromise::reject(error, context)?,
     };
     let position = places::call_site(context);
     let later = Later { expectation, called, args: args.to_vec(), position };

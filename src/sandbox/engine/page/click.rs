@@ -15,7 +15,7 @@ const CLICKABLE: &str = "a[href], button, input[type=submit i], input[type=image
 /// What a click leads to.
 enum Clicked {
     Link(Url),
-    Button(Form, Button),
+    Button(Box<(Form, Button)>),
 }
 
 /// `page.click(target)`
@@ -24,7 +24,7 @@ pub(super) fn click(this: &JsValue, args: &[JsValue], context: &mut Context) -> 
     let found = with(this, |page| Ok::<_, String>((page.url.clone(), clicked(page, &target)?)))?;
     match found {
         Ok((from, Clicked::Link(to))) => go(&from, &to, "GET", None, context),
-        Ok((_, Clicked::Button(form, button))) => submit::press(this, &form, &button, context),
+        Ok((_, Clicked::Button(pressed))) => submit::press(this, &pressed.0, &pressed.1, context),
         Err(why) => type_error(why),
     }
 }
@@ -48,7 +48,7 @@ fn clicked(page: &Page, target: &str) -> Result<Clicked, String> {
                 && button.value == element.attr("value").unwrap_or_default()
         };
         if let Some(button) = read.buttons.iter().find(is_it).cloned() {
-            return Ok(Clicked::Button(read, button));
+            return Ok(Clicked::Button(Box::new((read, button))));
         }
     }
     Err(format!("{target:?} is neither a link nor a button that submits {}", page.described()))

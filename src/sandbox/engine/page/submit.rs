@@ -120,7 +120,7 @@ fn submit(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<J
         Err(why) => return type_error(why),
     };
     match filled_in(&form, button.as_ref(), &given, context)? {
-        Ok(entries) => send(&page, &form, button.as_ref(), entries, context),
+        Ok(entries) => send(&page, &form, button.as_ref(), &entries, context),
         Err(why) => type_error(why),
     }
 }
@@ -133,7 +133,7 @@ pub(super) fn press(
     context: &mut Context,
 ) -> JsResult<JsValue> {
     match filled_in(form, Some(button), &[], context)? {
-        Ok(entries) => send(page, form, Some(button), entries, context),
+        Ok(entries) => send(page, form, Some(button), &entries, context),
         Err(why) => type_error(why),
     }
 }
@@ -320,7 +320,7 @@ fn send(
     page: &JsValue,
     form: &Form,
     button: Option<&Button>,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     context: &mut Context,
 ) -> JsResult<JsValue> {
     let own_method = button.and_then(|button| button.method.as_ref()).unwrap_or(&form.method);
@@ -332,12 +332,12 @@ fn send(
     };
     match own_method.as_str() {
         "post" => {
-            let body = encode::body(&entries, encoding, crypto::random()?);
+            let body = encode::body(entries, encoding, crypto::random()?);
             go(&from, &to, "POST", Some(body), context)
         }
         "dialog" => type_error("the form closes a dialog and is not sent anywhere"),
         _ => {
-            to.set_query(Some(&encode::query(&entries)));
+            to.set_query(Some(&encode::query(entries)));
             go(&from, &to, "GET", None, context)
         }
     }

@@ -232,22 +232,6 @@ fn what_is_not_there_is_named() {
     let cases = [
         ("page.text('.error')", format!("no element matches \".error\" {on}")),
         ("page.attr('img', 'src')", format!("no element matches \"img\" {on}")),
-        ("page.text('#a[')", "\"#a[\" is no valid CSS selector: it ends too early".to_owned()),
-        (
-            "page.has('h1[[')",
-            "\"h1[[\" is no valid CSS selector: [ must be followed by a name".to_owned(),
-        ),
-        (
-            "page.has('a:contains(x)')",
-            "\"a:contains(x)\" is no valid CSS selector: it has a pseudo-class that is not known \
-             here, where no browser is"
-                .to_owned(),
-        ),
-        (
-            "page.has('a, ')",
-            "\"a, \" is no valid CSS selector: a part of it is empty, perhaps beside a comma"
-                .to_owned(),
-        ),
         ("page.form()", format!("there are {forms}; say which one {on}")),
         ("page.form('#signup')", format!("no form matches \"#signup\"; there are {forms} {on}")),
         (
@@ -300,6 +284,27 @@ fn what_is_not_there_is_named() {
     assert!(
         said.error().message.contains("there is no form at all on the page \"Gone\" (status 404")
     );
+}
+
+#[test]
+fn a_selector_that_is_not_valid_says_why() {
+    let cases = [
+        ("page.text('#a[')", "\"#a[\" is no valid CSS selector: it ends too early"),
+        ("page.has('h1[[')", "\"h1[[\" is no valid CSS selector: [ must be followed by a name"),
+        (
+            "page.has('a:contains(x)')",
+            "\"a:contains(x)\" is no valid CSS selector: it has a pseudo-class that is not known \
+             here, where no browser is",
+        ),
+        (
+            "page.has('a, ')",
+            "\"a, \" is no valid CSS selector: a part of it is empty, perhaps beside a comma",
+        ),
+    ];
+    for (code, expected) in cases {
+        let said = tried(&format!("{code};"));
+        assert_eq!(said.error().message, format!("TypeError: {expected}"), "{code}");
+    }
 }
 
 #[test]

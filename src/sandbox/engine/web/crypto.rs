@@ -180,13 +180,11 @@ fn octets(key: &JsValue, context: &mut Context) -> JsResult<Vec<u8>> {
         }
         _ => None,
     };
-    match decoded {
-        Some(bytes) => Ok(bytes),
-        None => {
-            let message = "a jwk for HMAC has the kty \"oct\" and its bytes as base64url in k";
-            Err(abort::dom_exception("DataError", message, context)?)
-        }
+    if let Some(bytes) = decoded {
+        return Ok(bytes);
     }
+    let message = "a jwk for HMAC has the kty \"oct\" and its bytes as base64url in k";
+    Err(abort::dom_exception("DataError", message, context)?)
 }
 
 /// `generateKey({ name: "HMAC", hash, length? }, extractable, usages)`
@@ -203,9 +201,10 @@ fn generate_key(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     };
     // In bits; as long as a block of the digest unless it is said.
     let length = native::option(given, "length", context)?;
-    let length = match length.is_undefined() {
-        true => block,
-        false => native::to_u32(length.to_number(context)?).div_ceil(8) as usize,
+    let length = if length.is_undefined() {
+        block
+    } else {
+        native::to_u32(length.to_number(context)?).div_ceil(8) as usize
     };
     if length == 0 || length > MAX_RANDOM {
         let message = "a key has at least one bit, and not very many";
