@@ -17,6 +17,7 @@ mod cookies;
 mod expect;
 mod frame;
 pub mod imports;
+mod json;
 mod mask;
 mod recorder;
 mod redirect;
