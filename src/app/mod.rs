@@ -10,7 +10,7 @@ mod hub;
 mod lanes;
 mod metronome;
 pub mod project;
-mod storage;
+pub mod storage;
 pub mod trial;
 pub mod watch;
 pub mod witness;

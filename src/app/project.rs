@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::assignments::pool_options;
 use crate::agent::imports::{Index, closure, index as by_path};
-use crate::config::settings::SandboxMode;
+use crate::config::settings::{Place, SandboxMode};
 use crate::config::value::{Entry, Kind, Value};
 use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings};
 use crate::domain::run::Failure;
@@ -45,6 +46,25 @@ impl Reading {
         }
         self.files.modules.retain(|(path, _)| needed.contains(path));
         self.files.diagnostics.retain(|it| it.file == config::settings::FILE);
+    }
+
+    /// Where the store is.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes of the settings, where they do not say.
+    pub fn place(&self) -> Result<&Place, Vec<Diagnostic>> {
+        let (settings, diagnostics) = &self.settings;
+        let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+        match settings {
+            Some(settings) if !diagnostics.iter().any(is_error) => Ok(&settings.store.place),
+            _ => Err(self.files.diagnostics.iter().chain(diagnostics).cloned().collect()),
+        }
+    }
+
+    /// How long runs are kept; the default where the settings cannot be read.
+    pub fn retention(&self) -> Duration {
+        self.settings.0.as_ref().map_or(Duration::ZERO, |settings| settings.store.retention)
     }
 
     /// How the pool should be in which the scripts are evaluated, and later run.

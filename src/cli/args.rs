@@ -75,6 +75,11 @@ pub enum Command {
     ///
     /// Runs until it is interrupted. What is remembered, and whom to tell, stands in `tripline.toml`.
     Up(Up),
+    /// Show how the checks did, and whether anybody was watching
+    Uptime(Uptime),
+    /// Look after what is remembered
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Watch a small shop that breaks and recovers, to see how it looks
     ///
     /// Everything happens on this machine, in a folder that is removed afterwards; nobody is told.
@@ -130,6 +135,31 @@ pub struct Up {
     /// Where the API listens, instead of the address in `tripline.toml`
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+}
+
+/// Arguments of `tripline uptime`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Uptime {
+    /// The checks to show, by id; all if none is named
+    #[arg(value_name = "CHECK")]
+    pub checks: Vec<String>,
+
+    /// How far back to look, such as `30m`, `24h` or `7d`
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "24h")]
+    pub since: Duration,
+
+    /// Print it as JSON, as the API has it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the store.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum StoreCommand {
+    /// Find out whether every slot that was due was run, or why not
+    ///
+    /// Ends with 1 if there are slots of which nothing is known. Can be used while `tripline up` runs.
+    Check,
 }
 
 /// Arguments of `tripline demo`.

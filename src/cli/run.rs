@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
 use super::terminal::{Stream, Terminal};
-use super::{demo, diagnostics, init, log, test, up, validate};
+use super::{demo, diagnostics, init, log, store, test, up, uptime, validate};
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -81,6 +81,8 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
         Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
+        Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
+        Command::Store(wanted) => store::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {
             Err(Stop::Usage("this command is started by tripline itself".into()))
         }
