@@ -160,5 +160,5 @@ fn in_words(failure: &Failure, outcome: Outcome) -> String {
         Outcome::Unknown => ("unknown", String::new()),
         Outcome::Failed | Outcome::Passed => ("failed", step.unwrap_or_default()),
     };
-    format!("{verb}{step}: {}", clean(failure.headline()))
+    format!("{verb}{step}: {}", clean(&failure.headline()))
 }
