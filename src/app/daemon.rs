@@ -58,7 +58,9 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The API cannot listen.
-    #[error("failed to listen on {address}: {source}; choose another with [hub] listen")]
+    #[error(
+        "failed to listen on {address}: {source}; choose another with --listen or [hub] listen"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,

@@ -26,7 +26,7 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     let environment = run::environment(global, terminal)?;
     let reading = Reading::begin(&root, &environment);
     let pool = run::pool(&reading)?;
-    let project = run::project(reading, &pool, terminal).await?;
+    let project = run::project(reading, &pool, global, terminal).await?;
     let clock: Arc<dyn Clock> = Arc::new(clock::System);
     let eyes = Eyes::open(global.log_format, &project, terminal, &clock);
     let welcome = Welcome::of(&project);
