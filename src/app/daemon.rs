@@ -28,7 +28,7 @@ use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
 use crate::store::sqlite::{Holder, SqliteStore};
-use crate::store::{self, Store};
+use crate::store::{self, IncidentFilter, IncidentRecord, Store};
 
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
@@ -216,6 +216,16 @@ impl Daemon {
     /// than half a second.
     pub fn hurry(&self) {
         self.works.hurry();
+    }
+
+    /// The incidents that are open, the latest first; no more than 100.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error`] when the store cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, store::Error> {
+        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        self.store.incidents(&filter).await
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {

@@ -18,7 +18,7 @@ Exit codes:
   2  the command line is wrong
   3  the project has mistakes
   4  a check did not pass
-  5  the daemon that was asked does not answer";
+  5  a test message was not accepted";
 
 /// Signs in to your product every few seconds, the way your customers do, and tells the right people
 /// when it can't.
@@ -71,6 +71,11 @@ pub enum Command {
     ///
     /// Nothing is stored and nobody is told. Ends with 4 if a check did not pass.
     Test(Test),
+    /// Send a test message, to see whether it arrives
+    ///
+    /// It goes out as messages go when something is wrong, and says that nothing is. Ends with 5 if it
+    /// was not accepted.
+    Tell(Tell),
     /// Watch: run the checks on schedule, and tell people when they fail
     ///
     /// Runs until it is interrupted. What is remembered, and whom to tell, stands in `tripline.toml`.
@@ -122,6 +127,18 @@ pub struct Test {
     /// Also write the results to this file as JUnit XML, for CI systems
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// Arguments of `tripline tell`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Tell {
+    /// Whom to tell, as in a policy: `slack:#p2`, `sms:devops`, `sms:ana`
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Tell everybody whom the policies of the checks name
+    #[arg(long, conflicts_with = "targets")]
+    pub all: bool,
 }
 
 /// Arguments of `tripline up`.
@@ -223,6 +240,7 @@ mod tests {
         insta::assert_snapshot!(help(&["up"]));
         insta::assert_snapshot!(help(&["validate"]));
         insta::assert_snapshot!(help(&["demo"]));
+        insta::assert_snapshot!(help(&["tell"]));
     }
 
     #[test]

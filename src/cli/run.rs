@@ -12,7 +12,7 @@ use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
-use super::{demo, diagnostics, init, log, test, up, validate};
+use super::{demo, diagnostics, init, log, tell, test, up, validate};
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -80,6 +80,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Init(wanted) => made(&wanted, terminal),
         Command::Validate(wanted) => validated(&wanted, &global, terminal).await,
         Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
+        Command::Tell(wanted) => tell::run(&wanted, &global, terminal).await,
         Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {
