@@ -170,6 +170,9 @@ fn plain_words(error: &reqwest::Error, host: &str) -> Option<String> {
     if let Some(rustls::Error::InvalidCertificate(why)) = tls {
         return Some(format!("the certificate of {host} is not trusted: {why}"));
     }
+    if causes().any(|cause| cause.to_string().starts_with("connection closed before")) {
+        return Some(format!("{host} closed the connection"));
+    }
     let io = causes().find_map(|cause| cause.downcast_ref::<io::Error>())?;
     match io.kind() {
         ErrorKind::ConnectionRefused => Some(format!("connection refused by {host}")),

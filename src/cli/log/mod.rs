@@ -50,7 +50,7 @@ pub enum Stream {
 pub enum Error {
     /// The filter does not parse.
     #[error(
-        "`{text}` is no log level ({reason}); write `off`, `error`, `warn`, `info`, `debug` or `trace`, \
+        "`{text}` is no log level: {reason}; write `off`, `error`, `warn`, `info`, `debug` or `trace`, \
          or directives such as `info,tripline::http=debug`"
     )]
     Filter {
@@ -94,7 +94,7 @@ pub fn start(
 fn parse_filter(text: &str) -> Result<EnvFilter, Error> {
     let words = || text.split(',').map(str::trim);
     if let Some(word) = words().find(|part| !is_directive(part)) {
-        let reason = format!("there is no level `{word}`");
+        let reason = format!("`{word}` is none, and names no part by `=`");
         return Err(Error::Filter { text: text.to_owned(), reason });
     }
     let directives = match text.trim().parse::<Level>() {
