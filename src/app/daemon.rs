@@ -29,7 +29,7 @@ use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::{self, Store};
+use crate::store::{self, IncidentFilter, IncidentRecord, Store};
 
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
@@ -59,7 +59,9 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The API cannot listen.
-    #[error("failed to listen on {address}: {source}; choose another with [hub] listen")]
+    #[error(
+        "failed to listen on {address}: {source}; choose another with --listen or [hub] listen"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -214,6 +216,16 @@ impl Daemon {
     /// than half a second.
     pub fn hurry(&self) {
         self.works.hurry();
+    }
+
+    /// The incidents that are open, the latest first; no more than 100.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error`] when the store cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, store::Error> {
+        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        self.store.incidents(&filter).await
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {

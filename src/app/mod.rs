@@ -2,7 +2,7 @@
 //! them in order.
 
 mod assignments;
-mod channels;
+pub mod channels;
 pub mod daemon;
 pub mod demo_site;
 mod housekeeping;
