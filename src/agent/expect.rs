@@ -240,6 +240,10 @@ fn excerpt(text: &str, place: &str, secrets: &Secrets) -> String {
 
 fn millis(duration: Duration) -> String {
     match duration.as_millis() {
+        // What took a little longer than a whole number must not read the same.
+        0..10 if !duration.as_micros().is_multiple_of(1000) => {
+            format!("{:.3} ms", duration.as_secs_f64() * 1e3)
+        }
         millis if millis < 1000 => format!("{millis} ms"),
         millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
         _ => format!("{:.2} s", duration.as_secs_f64()),
@@ -271,6 +275,12 @@ mod tests {
 
     fn page(expect: &Expectations) -> Option<String> {
         judged(expect, &answer(200, "text/html", b"<h1>Welcome,\n   Ana</h1>"))
+    }
+
+    #[test]
+    fn a_little_too_long_does_not_read_as_just_right() {
+        let said = [1_000, 1_040, 9_999, 12_345, 1_234_000].map(Duration::from_micros).map(millis);
+        assert_eq!(said, ["1 ms", "1.040 ms", "9.999 ms", "12 ms", "1.23 s"]);
     }
 
     #[test]

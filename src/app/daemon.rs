@@ -11,6 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
+use super::accounting::Accounting;
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::transports;
 use super::housekeeping::Housekeeping;
@@ -29,7 +30,8 @@ use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::{self, Store};
+use crate::store::accounts::Accounts;
+use crate::store::{self, IncidentFilter, IncidentRecord, Store};
 
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
@@ -59,7 +61,9 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The API cannot listen.
-    #[error("failed to listen on {address}: {source}; choose another with [hub] listen")]
+    #[error(
+        "failed to listen on {address}: {source}; choose another with --listen or [hub] listen"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -93,6 +97,7 @@ pub struct Daemon {
     snapshot: CheckSnapshot,
     address: SocketAddr,
     store: Arc<dyn Store>,
+    accounting: Arc<Accounting>,
     judge: Arc<ProjectJudge>,
     works: Works,
     metronome: std::sync::Mutex<Metronome>,
@@ -111,7 +116,7 @@ impl Daemon {
         let store = storage::open(&settings.store.place, command, &*clock).await?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let works = Works::start(works::Parts {
-            store: Arc::clone(&store),
+            store: Arc::clone(&store) as Arc<dyn Store>,
             judge: Arc::clone(&judge),
             clock: Arc::clone(&clock),
             witness: Arc::clone(&witness),
@@ -126,6 +131,10 @@ impl Daemon {
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
         let region = settings.agent.region.clone();
+        let accounting = Accounting::new(&store, &clock, &snapshot, region.clone());
+        let accounting = Arc::new(accounting);
+        // Before the schedule begins: what it hands out is what is expected.
+        accounting.expect().await?;
         let scheduler = Scheduler::new(region, &snapshot.load(), clock.now());
         let metronome = Metronome::start(
             scheduler,
@@ -145,6 +154,8 @@ impl Daemon {
             hosts,
         };
         works.spawn(|halt| http::serve(listener, http::router(api), halt));
+        works.spawn(|halt| Arc::clone(&accounting).run(halt));
+        let store: Arc<dyn Store> = store;
         let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
@@ -157,6 +168,7 @@ impl Daemon {
             snapshot,
             address,
             store,
+            accounting,
             judge,
             works,
             metronome: std::sync::Mutex::new(metronome),
@@ -194,6 +206,10 @@ impl Daemon {
         if let Ok(metronome) = self.metronome.lock() {
             metronome.replace(now_checked);
         }
+        if let Err(error) = self.accounting.expect().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "slots of the new checks are not accounted for");
+        }
         if let Err(error) = self.close_absent().await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "incidents of removed checks were not closed");
@@ -215,6 +231,16 @@ impl Daemon {
     /// than half a second.
     pub fn hurry(&self) {
         self.works.hurry();
+    }
+
+    /// The incidents that are open, the latest first; no more than 100.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error`] when the store cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, store::Error> {
+        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        self.store.incidents(&filter).await
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {

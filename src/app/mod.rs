@@ -1,8 +1,9 @@
 //! The composition root: builds the parts, introduces them to each other, runs the loops, stops
 //! them in order.
 
+mod accounting;
 mod assignments;
-mod channels;
+pub mod channels;
 pub mod daemon;
 pub mod demo_site;
 mod housekeeping;

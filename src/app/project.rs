@@ -12,7 +12,7 @@ use super::assignments::pool_options;
 use crate::agent::imports::{Index, closure, index as by_path};
 use crate::config::settings::{Place, SandboxMode};
 use crate::config::value::{Entry, Kind, Value};
-use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings};
+use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings, Severity};
 use crate::domain::run::Failure;
 use crate::sandbox::protocol::{
     Description, OptionEntry, OptionKind, OptionValue, ScriptError, SecretMention, Source,

@@ -12,6 +12,7 @@ mod onlooker;
 pub mod report;
 pub mod run;
 mod store;
+mod tell;
 mod terminal;
 mod test;
 mod up;

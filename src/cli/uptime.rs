@@ -19,7 +19,7 @@ use crate::domain::Timestamp;
 use crate::domain::coverage::Tally;
 use crate::engine::accountant;
 use crate::http::dto;
-use crate::store::accounts::{Accounts as _, Place};
+use crate::store::accounts::Place;
 
 /// Runs the command.
 pub(super) async fn run(
@@ -36,8 +36,7 @@ pub(super) async fn run(
         .and_then(|since| now.checked_sub_signed(since))
         .unwrap_or(Timestamp::UNIX_EPOCH)
         .min(until);
-    let mut tallies =
-        accountant::tallies(&*store, None, (after, until)).await.map_err(broken)?;
+    let mut tallies = accountant::tallies(&*store, None, (after, until)).await.map_err(broken)?;
     if let Some(unknown) = wanted.checks.iter().find(|name| !is_there(&tallies, name)) {
         let since = duration::format(wanted.since);
         let text = format!("nothing is known of a check `{unknown}` in the last {since}");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Api, dto};
@@ -31,12 +31,12 @@ const USUAL_PERIOD: Duration = Duration::from_hours(24);
 pub(super) async fn uptime(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Uptime>, Problem> {
+) -> Result<Pretty<dto::Uptime>, Problem> {
     let parameters = Parameters::parse(query.as_deref(), &["check", "since"])?;
     let check = parameters.check()?;
     let period = period(&api, &parameters).await?;
     let tallies = accountant::tallies(&*api.accounts, check.as_ref(), period).await?;
-    Ok(Json(dto::Uptime::new(period, &tallies)))
+    Ok(Pretty(dto::Uptime::new(period, &tallies)))
 }
 
 /// Gaps
@@ -57,12 +57,12 @@ pub(super) async fn uptime(
 pub(super) async fn gaps(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Gaps>, Problem> {
+) -> Result<Pretty<dto::Gaps>, Problem> {
     let parameters = Parameters::parse(query.as_deref(), &["check", "since", "limit"])?;
     let check = parameters.check()?;
     let period = period(&api, &parameters).await?;
     let gaps = api.accounts.gaps(check.as_ref(), period, parameters.limit()?).await?;
-    Ok(Json(dto::Gaps { gaps: gaps.iter().map(dto::Gap::from).collect() }))
+    Ok(Pretty(dto::Gaps { gaps: gaps.iter().map(dto::Gap::from).collect() }))
 }
 
 /// From as far back as asked up to where slots are accounted for.

@@ -1,7 +1,9 @@
 //! The one test binary: a file a subject.
 
+mod accounting;
 mod agent;
 mod architecture;
+mod commands;
 mod configuration;
 mod daemon;
 mod dashboard;

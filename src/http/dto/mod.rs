@@ -9,6 +9,7 @@ mod check;
 mod coverage;
 mod health;
 mod incident;
+mod index;
 mod run;
 mod words;
 
@@ -24,15 +25,17 @@ pub use health::{
     Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,
 };
 pub use incident::{
-    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification, Recipient,
+    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
+    Recipient, RunLink,
 };
+pub use index::{Index, Link};
 pub use run::{
     Comparison, Failure, LogLine, Measurement, Position, Request, Run, RunSummary, Runs, Step, Tag,
     Timings,
 };
 pub use words::{
-    Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, GapReason, HealthStatus, IncidentStatus,
-    LogLevel, NoticeKind, NotificationState, Outcome, WorkKind,
+    Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, GapReason, HealthStatus,
+    IncidentStatus, LogLevel, NoticeKind, NotificationState, Outcome, WorkKind,
 };
 
 use crate::domain::Timestamp;

@@ -66,7 +66,7 @@ impl SqliteStore {
         open::prepare(path).await?;
         let mut writer = Writer::connect(path.to_owned()).await?;
         let checks = writer.memory().await?.states.len();
-        tracing::info!(path = %path.display(), checks, "the store is open");
+        tracing::info!(path = %path.display(), known_checks = checks, "the store is open");
         Ok(Self {
             readers: open::readers(path),
             writer: Some(Mutex::new(writer)),
