@@ -33,9 +33,8 @@ use crate::sandbox::protocol::{Job, RunContext, Source};
 /// Runs slots.
 pub(super) struct Runner {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) dialer: Arc<Dialer>,
     pub(super) scripts: Arc<dyn Scripts>,
-    pub(super) assignments: ArcSwap<Assignments>,
+    pub(super) duty: ArcSwap<Duty>,
     /// Cancelled when no run may begin any more.
     pub(super) closing: CancellationToken,
     /// Cancelled when runs are to be cut off.
@@ -43,6 +42,12 @@ pub(super) struct Runner {
     going: Mutex<HashMap<CheckId, Timestamp>>,
     script_room: Room,
     request_room: Room,
+}
+
+/// What is to be run, and how it reaches the network; replaced as one.
+pub(super) struct Duty {
+    pub(super) assignments: Arc<Assignments>,
+    pub(super) dialer: Arc<Dialer>,
 }
 
 /// Room for a number of runs at a time.
@@ -91,9 +96,8 @@ impl Runner {
         let room = |most: usize| Room { places: Semaphore::new(most), most };
         Self {
             clock,
-            dialer,
             scripts,
-            assignments: ArcSwap::default(),
+            duty: ArcSwap::from_pointee(Duty { assignments: Arc::default(), dialer }),
             closing: CancellationToken::new(),
             interruption: CancellationToken::new(),
             going: Mutex::default(),
@@ -135,13 +139,14 @@ impl Runner {
 
     /// Runs a slot and says how it went.
     pub(super) async fn attend(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
-        let assignments = self.assignments.load_full();
+        let duty = self.duty.load_full();
+        let assignments = &duty.assignments;
         let Some(assignment) = assignments.assignment(&slot.check) else {
             let message = format!("the check `{}` is not assigned to this agent", slot.check);
             return self.refuse(slot, Refused::new(FailureKind::Interrupted, message));
         };
-        let began = Began::new(Recorder::new(Arc::clone(&assignments), observer), &*self.clock);
-        let run = AssertUnwindSafe(self.run(&slot, &assignment, &assignments, &began));
+        let began = Began::new(Recorder::new(Arc::clone(assignments), observer), &*self.clock);
+        let run = AssertUnwindSafe(self.run(&slot, &assignment, &duty, &began));
         let ended = tokio::select! {
             biased;
             () = self.interruption.cancelled() => Err(interrupted()),
@@ -165,16 +170,16 @@ impl Runner {
         &self,
         slot: &Slot,
         assignment: &Assignment,
-        assignments: &Assignments,
+        duty: &Duty,
         began: &Began<'_>,
     ) -> Result<Ended, Refused> {
-        let (timeout, secrets) = (assignment.check.timeout, assignments.secrets());
+        let (timeout, secrets) = (assignment.check.timeout, duty.assignments.secrets());
         match &assignment.work {
             Prepared::Impossible(reason) => Err(Refused::new(FailureKind::Script, reason.as_str())),
             Prepared::Request(plan) => {
                 let _place = self.place(&self.request_room, timeout / 2).await?;
                 began.now();
-                let visitor = Visitor::new(Arc::clone(&self.dialer), &began.recorder, secrets);
+                let visitor = Visitor::new(Arc::clone(&duty.dialer), &began.recorder, secrets);
                 let failure = plan.carry_out(&visitor, secrets, timeout).await;
                 Ok(Ended { failure, duration: None })
             }
@@ -186,7 +191,7 @@ impl Runner {
                 let source = Source { entry: entry.clone(), modules: modules.clone() };
                 let job = Job { source, context: context(slot), timeout };
                 began.now();
-                let (dialer, clock) = (Arc::clone(&self.dialer), &*self.clock);
+                let (dialer, clock) = (Arc::clone(&duty.dialer), &*self.clock);
                 let broker = Broker::new(dialer, &began.recorder, secrets, clock, timeout);
                 let ran = stage.run(job, &broker).await;
                 let failure = ran.failure().map(|failure| Failure {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
 use super::witness::Witness;
@@ -17,13 +18,13 @@ pub(super) struct LocalHub {
     /// The way into the store.
     pub(super) ingest: Ingest,
     /// Where measurements go, if anywhere.
-    pub(super) statsd: Option<Arc<Sink>>,
+    pub(super) statsd: Arc<ArcSwapOption<Sink>>,
 }
 
 #[async_trait]
 impl agent::Hub for LocalHub {
     async fn deliver(&self, report: Report) {
-        if let Some(statsd) = &self.statsd {
+        if let Some(statsd) = self.statsd.load().as_deref() {
             statsd.record(&report);
         }
         let slot = report.slot.clone();

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio_util::task::TaskTracker;
 
 use super::channels::Transports;
@@ -49,7 +50,7 @@ pub(super) struct Works {
     pub(super) lanes: Lanes,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    statsd: Option<Arc<Sink>>,
+    statsd: Arc<ArcSwapOption<Sink>>,
     tasks: TaskTracker,
     halt: Halt,
 }
@@ -58,6 +59,7 @@ impl Works {
     /// Starts the lanes and what commits results. The agent has no assignments yet.
     pub(super) fn start(parts: Parts) -> Self {
         let Parts { store, judge, clock, witness, transports, contacts, statsd, .. } = parts;
+        let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
         let lanes = Lanes::start(transports, contacts, &store, &clock, &witness, &halt);
         let results = ingest::Parts {
@@ -72,7 +74,7 @@ impl Works {
             clock: Arc::clone(&clock),
             dialer: parts.dialer,
             scripts: parts.scripts,
-            hub: Arc::new(LocalHub { ingest, statsd: statsd.clone() }),
+            hub: Arc::new(LocalHub { ingest, statsd: Arc::clone(&statsd) }),
         };
         let agent = Agent::new(agent, parts.limits);
         Self { agent, lanes, store, clock, statsd, tasks, halt }
@@ -84,6 +86,14 @@ impl Works {
         W: Future<Output = ()> + Send + 'static,
     {
         self.tasks.spawn(work(self.halt.clone()));
+    }
+
+    /// Sends measurements there from now on, and what is left of those before to where they were
+    /// meant to go.
+    pub(super) fn replace_statsd(&self, statsd: Option<Arc<Sink>>) {
+        if let Some(old) = self.statsd.swap(statsd) {
+            self.tasks.spawn(async move { old.stop().await });
+        }
     }
 
     /// Forgets runs older than `retention`, from time to time.
@@ -117,7 +127,7 @@ impl Works {
         self.halt.ask();
         self.tasks.close();
         let metrics = async {
-            if let Some(statsd) = &self.statsd {
+            if let Some(statsd) = self.statsd.load_full() {
                 statsd.stop().await;
             }
         };

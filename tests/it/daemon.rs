@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::support::providers::{ANA, BO, CREDENTIALS, Providers};
 use crate::support::site::Site;
-use crate::support::tripline::{Daemon, Project};
+use crate::support::slack::FakeSlack;
+use crate::support::tripline::{Daemon, Project, REGION};
 use crate::support::wait::until_true;
 
 /// How long something may take on a busy machine.
@@ -161,6 +162,46 @@ async fn a_secret_that_was_changed_in_its_file_is_taken_up_on_sighup() {
         site.visits().contains(&"/?key=other-key".into())
     })
     .await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_go_on_in_the_region_that_an_edit_gives_to_the_agent() {
+    let site = Site::start().await;
+    let project = Project::new().script("shop.js", &visitor(&site, "/"));
+    let daemon = project.up().await;
+    daemon.run("shop", "is of the old region", |run| run.region == REGION).await;
+    project.edit(&format!("region = \"{REGION}\""), "region = \"elsewhere\"\nmax_runs = 3");
+    daemon.signal(Signal::HUP);
+    let run = daemon.run("shop", "is of the new region", |run| run.region == "elsewhere").await;
+    assert_eq!(run.outcome, "passed");
+    let log = daemon.log();
+    assert!(log.contains("[agent] max_runs was changed; that takes effect at the next"), "{log}");
+    assert!(!log.contains("[agent] region"), "{log}");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_to_tell_people_is_in_force_with_the_policy_that_uses_it() {
+    let (site, slack) = (Site::start().await, FakeSlack::slack().await);
+    let project = Project::new()
+        .toml("[slack.webhooks]\n\"#old\" = { env = \"HOOK\" }\n")
+        .toml("[[policy]]\nname = \"tell\"\n[[policy.tier]]\nnotify = [\"slack:#old\"]")
+        .toml("when = { failures_in_a_row = 1 }")
+        .env("HOOK", &slack.webhook("old"))
+        .env("NEW_HOOK", &slack.webhook("new"))
+        .script("shop.js", &visitor(&site, "/"));
+    let daemon = project.up().await;
+    daemon.run("shop", "passed", |run| run.outcome == "passed").await;
+
+    project.edit("[slack.webhooks]", "[slack.webhooks]\n\"#new\" = { env = \"NEW_HOOK\" }");
+    project.edit("slack:#old", "slack:#new");
+    daemon.signal(Signal::HUP);
+    until_true("the edit is taken up", PATIENCE, async || daemon.log().contains("read again"))
+        .await;
+    site.answer(500);
+    until_true("it is told", PATIENCE, async || !slack.texts("new").is_empty()).await;
+    assert!(slack.texts("old").is_empty());
     assert!(daemon.stop().await.success());
 }
 

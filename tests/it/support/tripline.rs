@@ -70,6 +70,13 @@ impl Project {
         fs::remove_file(self.path().join(path)).expect("the file is there");
     }
 
+    /// Replaces the one place of `tripline.toml` where `old` stands.
+    pub(crate) fn edit(&self, old: &str, new: &str) {
+        let text = fs::read_to_string(self.path().join("tripline.toml")).expect("it was written");
+        assert_eq!(text.matches(old).count(), 1, "`{old}` in:\n{text}");
+        self.write("tripline.toml", &text.replace(old, new));
+    }
+
     /// Adds an option that stands before every command.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.extend([name.to_owned(), value.to_owned()]);
@@ -310,6 +317,7 @@ struct IncidentDetail {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Run {
     pub(crate) check: String,
+    pub(crate) region: String,
     pub(crate) slot_at: Timestamp,
     pub(crate) duration_ms: f64,
     pub(crate) outcome: String,
