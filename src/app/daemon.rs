@@ -142,6 +142,7 @@ impl Daemon {
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),
             pulse,
+            intake: works.intake(),
             hosts,
         };
         works.spawn(|halt| http::serve(listener, http::router(api), halt));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::channels::Transports;
@@ -17,8 +18,10 @@ use super::witness::Witness;
 use crate::agent::{self, Agent, Limits, Scripts};
 use crate::clock::{Clock, Halt};
 use crate::engine::deliveries::Contacts;
-use crate::engine::ingest::{self, Ingest, Pace};
+use crate::engine::holding::Holding;
+use crate::engine::ingest::{self, Ingest, Pace, Trouble};
 use crate::engine::judge::ProjectJudge;
+use crate::http::Intake;
 use crate::net::Dialer;
 use crate::statsd::Sink;
 use crate::store::Store;
@@ -51,6 +54,8 @@ pub(super) struct Works {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     statsd: Arc<ArcSwapOption<Sink>>,
+    holding: Arc<Holding>,
+    trouble: watch::Receiver<Option<Trouble>>,
     tasks: TaskTracker,
     halt: Halt,
 }
@@ -70,14 +75,29 @@ impl Works {
         };
         let (ingest, committer) = Ingest::new(results, Pace::default());
         tasks.spawn(committer.run(halt.clone()));
+        let holding = Arc::new(Holding::default());
         let agent = agent::Parts {
             clock: Arc::clone(&clock),
             dialer: parts.dialer,
             scripts: parts.scripts,
-            hub: Arc::new(LocalHub { ingest, statsd: Arc::clone(&statsd) }),
+            hub: Arc::new(LocalHub {
+                ingest: ingest.clone(),
+                holding: Arc::clone(&holding),
+                statsd: Arc::clone(&statsd),
+            }),
         };
         let agent = Agent::new(agent, parts.limits);
-        Self { agent, lanes, store, clock, statsd, tasks, halt }
+        let trouble = ingest.trouble();
+        Self { agent, lanes, store, clock, statsd, holding, trouble, tasks, halt }
+    }
+
+    /// What the health page asks.
+    pub(super) fn intake(&self) -> Intake {
+        Intake {
+            trouble: self.trouble.clone(),
+            holding: Arc::clone(&self.holding),
+            statsd: Arc::clone(&self.statsd),
+        }
     }
 
     /// Lets `work` run until it is told to end by the halt that it is handed.

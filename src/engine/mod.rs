@@ -1,5 +1,6 @@
 //! Results in, incidents decided, notifications out.
 
 pub mod deliveries;
+pub mod holding;
 pub mod ingest;
 pub mod judge;

@@ -1,18 +1,24 @@
 //! Whether Tripline itself works: what a supervisor or a dead man's switch asks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
+use tokio::sync::watch;
 
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Api, dto};
 use crate::domain::Timestamp;
+use crate::engine::holding::Holding;
+use crate::engine::ingest::Trouble;
+use crate::statsd::Sink;
 use crate::store;
 
 /// A notification that has been owed for longer than this, or a scheduler that is further behind,
@@ -52,10 +58,21 @@ impl Pulse {
     }
 }
 
+/// How results come in: what the health page asks of the parts that take them.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Why results are not being stored.
+    pub trouble: watch::Receiver<Option<Trouble>>,
+    /// The results that are not stored yet.
+    pub holding: Arc<Holding>,
+    /// Where measurements are sent, if anywhere.
+    pub statsd: Arc<ArcSwapOption<Sink>>,
+}
+
 /// Health
 ///
-/// Whether Tripline itself works: the store answers, slots start on time, and no notification has
-/// been owed for more than a minute.
+/// Whether Tripline itself works: the store answers and takes results, slots start on time, and no
+/// notification has been owed for more than a minute.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses(
     (status = 200, description = "It works.", body = dto::Health),
     (status = 503, description = "It does not; `reasons` says why.", body = dto::Health),
@@ -73,7 +90,7 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
         }
         Err(_) => Err(format!("the store did not answer within {} s", STORE_DEADLINE.as_secs())),
     };
-    let health = judged(backlog, api.pulse.lag(now), api.version, now);
+    let health = judged(backlog, &api, now);
     let status = match health.status {
         dto::HealthStatus::Healthy => StatusCode::OK,
         dto::HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
@@ -81,17 +98,15 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
     (status, Json(health)).into_response()
 }
 
-fn judged(
-    backlog: Result<Vec<store::Backlog>, String>,
-    lag: Duration,
-    version: &str,
-    now: Timestamp,
-) -> dto::Health {
-    let mut reasons = Vec::new();
+fn judged(backlog: Result<Vec<store::Backlog>, String>, api: &Api, now: Timestamp) -> dto::Health {
+    let (lag, mut reasons) = (api.pulse.lag(now), Vec::new());
+    let trouble = api.intake.trouble.borrow().as_ref().map(|trouble| not_stored(trouble, now));
     if lag > OVERDUE {
         reasons.push(format!("the scheduler is {} s behind", lag.as_secs()));
     }
-    let store = dto::StoreHealth { answers: backlog.is_ok() };
+    let stores = trouble.is_none();
+    reasons.extend(trouble);
+    let store = dto::StoreHealth { answers: backlog.is_ok(), stores };
     let notifications = match backlog {
         Ok(lanes) => {
             reasons.extend(lanes.iter().filter_map(|lane| overdue(lane, now)));
@@ -106,11 +121,19 @@ fn judged(
     dto::Health {
         status: if healthy { dto::HealthStatus::Healthy } else { dto::HealthStatus::Unhealthy },
         reasons,
-        version: version.to_owned(),
+        version: api.version.to_owned(),
         store,
         scheduler: dto::SchedulerHealth { lag_ms: dto::millis(lag) },
+        results: api.intake.holding.count().into(),
+        statsd: api.intake.statsd.load().as_deref().map(|sink| sink.dropped().into()),
         notifications,
     }
+}
+
+/// What the store said is for the log alone.
+fn not_stored(trouble: &Trouble, now: Timestamp) -> String {
+    let seconds = (now - trouble.since).num_seconds().max(0);
+    format!("results have not been stored for {seconds} s; the log of the daemon says why")
 }
 
 fn overdue(lane: &store::Backlog, now: Timestamp) -> Option<String> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use sqlx::ConnectOptions as _;
 
 use crate::support::providers::{ANA, BO, CREDENTIALS, Providers};
 use crate::support::site::Site;
@@ -202,6 +203,31 @@ async fn a_way_to_tell_people_is_in_force_with_the_policy_that_uses_it() {
     site.answer(500);
     until_true("it is told", PATIENCE, async || !slack.texts("new").is_empty()).await;
     assert!(slack.texts("old").is_empty());
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_results_cannot_be_stored_is_not_healthy_until_they_are() {
+    let site = Site::start().await;
+    let project = Project::new().script("shop.js", &visitor(&site, "/"));
+    let daemon = project.up().await;
+    daemon.run("shop", "passed", |run| run.outcome == "passed").await;
+    assert_eq!(daemon.health().await.0, 200);
+
+    let store = daemon.folder().join("tripline.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store);
+    let mut other = options.connect().await.expect("the store is there");
+    // Reading goes on, so that nothing but the results themselves can tell.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("it can be locked");
+    until_true("it is unhealthy", PATIENCE, async || {
+        let (status, reasons) = daemon.health().await;
+        status == 503 && reasons.contains("results have not been stored for")
+    })
+    .await;
+    let before = daemon.runs("shop").await.len();
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("it can be unlocked");
+    until_true("it is healthy again", PATIENCE, async || daemon.health().await.0 == 200).await;
+    assert!(daemon.runs("shop").await.len() > before, "what waited is stored");
     assert!(daemon.stop().await.success());
 }
 

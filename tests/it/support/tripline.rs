@@ -211,6 +211,15 @@ impl Daemon {
         self
     }
 
+    /// The status and the reasons of the health page.
+    pub(crate) async fn health(&self) -> (u16, String) {
+        let answer = self.client.get(format!("{}/healthz", self.api)).send().await;
+        let answer = answer.expect("the daemon answers");
+        let status = answer.status().as_u16();
+        let body: serde_json::Value = answer.json().await.expect("JSON");
+        (status, body["reasons"].to_string())
+    }
+
     /// The runs of `check`, the latest first.
     pub(crate) async fn runs(&self, check: &str) -> Vec<Run> {
         self.ask::<Runs>(&format!("/api/v1/runs?check={check}")).await.runs
