@@ -162,6 +162,7 @@ impl Runner {
                 (Some(Failure { step, ..cut_off.into() }), duration)
             }
         };
+        let failure = failure.map(|failure| began.recorder.attributed(failure));
         let failure = failure.map(|failure| began.recorder.masked_failure(failure));
         Report { slot, started_at, duration, failure, trace: began.recorder.finish() }
     }

@@ -128,7 +128,12 @@ impl<'r> Visitor<'r> {
             add_cookies(&mut headers, &cookies);
         }
         let entry = self.recorder.open_request(ask.step, ask.method.as_str(), &ask.url);
-        let mut open = OpenRequest { recorder: self.recorder, entry, seen: Some(Seen::default()) };
+        let mut open = OpenRequest {
+            recorder: self.recorder,
+            url: &ask.url,
+            entry,
+            seen: Some(Seen::default()),
+        };
         let outgoing = Outgoing {
             method: ask.method.clone(),
             url: &ask.url,
@@ -142,6 +147,13 @@ impl<'r> Visitor<'r> {
             NetError::TimedOut { phase, .. } => NetError::TimedOut { after: within, phase },
             other => other,
         });
+        match &ended {
+            Ok(_) => self.recorder.note_fault(&ask.url, None),
+            Err(error) if error.is_ours() => {
+                self.recorder.note_fault(&ask.url, Some(error.to_string()));
+            }
+            Err(_) => {}
+        }
         match &ended {
             Ok(answer) => open.close(Ok(answer.status.as_u16())),
             Err(error) => open.close(Err(&error.to_string())),
@@ -164,6 +176,7 @@ impl<'r> Visitor<'r> {
 /// A request that is written down as cut off unless it is closed.
 struct OpenRequest<'r> {
     recorder: &'r Recorder,
+    url: &'r Url,
     entry: Entry,
     seen: Option<Seen>,
 }
@@ -179,6 +192,10 @@ impl OpenRequest<'_> {
 impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
         let Some(mut seen) = self.seen.take() else { return };
+        if seen.is_at_proxy() {
+            self.recorder
+                .note_fault(self.url, Some("the agent's proxy does not answer".to_owned()));
+        }
         let error = match seen.leave() {
             Some(phase) => format!("cut off while {phase}"),
             None => "cut off".to_owned(),

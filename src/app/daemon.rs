@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
+use super::descriptors;
 use super::lanes::contacts;
 use super::metronome::Metronome;
 use super::project::Reading;
@@ -123,6 +124,7 @@ impl Daemon {
             dialer: dialer(&settings.agent),
             limits: limits(&settings.agent),
         });
+        descriptors::warn_if_too_low(&limits(&settings.agent));
         works.agent.assign(assignments(&project));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());

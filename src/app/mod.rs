@@ -5,6 +5,7 @@ mod assignments;
 mod channels;
 pub mod daemon;
 pub mod demo_site;
+pub mod descriptors;
 mod hub;
 mod lanes;
 mod metronome;

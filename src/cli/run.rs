@@ -12,6 +12,7 @@ use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
 use super::terminal::{Stream, Terminal};
 use super::{demo, diagnostics, init, log, test, up, validate};
+use crate::app::descriptors;
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -34,6 +35,7 @@ pub fn run() -> Exit {
         }
     };
     let terminal = Terminal::read();
+    descriptors::raise();
     // One provider for every TLS client of the process; this is the first and only time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -10,6 +10,7 @@ use super::body;
 use super::dialer::Dialer;
 use super::exchange::{Answer, Error, Limits, Outgoing, Version};
 use super::link::{Link, Unanswered};
+use super::proxy;
 use super::seen::{Phase, Seen};
 
 /// How many connections are kept; as many as browsers keep to one host.
@@ -60,7 +61,13 @@ impl Client {
         let attempt = self.attempt(&outgoing, seen);
         let ended = tokio::time::timeout(outgoing.within, attempt).await;
         let phase = seen.leave();
-        ended.unwrap_or(Err(Error::TimedOut { after: outgoing.within, phase }))
+        ended.unwrap_or_else(|_| match self.dialer.proxy_for(outgoing.url) {
+            Some(proxy) if seen.is_at_proxy() => {
+                let refusal = proxy::Refusal::Unreachable("it does not answer".to_owned());
+                Err(super::dialer::Error::by(proxy, refusal).into())
+            }
+            _ => Err(Error::TimedOut { after: outgoing.within, phase }),
+        })
     }
 
     async fn attempt(&self, outgoing: &Outgoing<'_>, seen: &mut Seen) -> Result<Answer, Error> {

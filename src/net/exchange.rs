@@ -90,6 +90,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is this side's doing, and says nothing about the target.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Dial(error) if error.is_ours())
+    }
+
     /// Whether time ran out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. })

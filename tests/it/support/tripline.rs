@@ -118,6 +118,22 @@ impl Project {
         tested.runs.remove(0)
     }
 
+    /// The same for a program that may have no more than so many files open.
+    pub(crate) async fn test_one_with_files(&self, most: u32) -> Run {
+        let program = self.command();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        command.arg(program.get_program()).args(["test", "--json"]);
+        command.current_dir(self.path()).env("NO_PROXY", "127.0.0.1");
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the task was not aborted")
+            .expect("a shell can be started");
+        let runs: Runs = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+        runs.runs.into_iter().next().expect("a run")
+    }
+
     /// Runs `tripline validate --json` and waits for its end: the exit code, and what it said.
     pub(crate) async fn validate(&self) -> (Option<i32>, serde_json::Value) {
         let mut command = self.command();
