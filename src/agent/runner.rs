@@ -27,7 +27,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
-use crate::net::Dialer;
+use crate::net::{Budget, Dialer};
 use crate::sandbox::protocol::{Job, RunContext, Source};
 
 /// Runs slots.
@@ -39,6 +39,8 @@ pub(super) struct Runner {
     pub(super) closing: CancellationToken,
     /// Cancelled when runs are to be cut off.
     pub(super) interruption: CancellationToken,
+    /// Memory for the bodies of answers.
+    budget: Arc<Budget>,
     going: Mutex<HashMap<CheckId, Timestamp>>,
     script_room: Room,
     request_room: Room,
@@ -100,6 +102,7 @@ impl Runner {
             duty: ArcSwap::from_pointee(Duty { assignments: Arc::default(), dialer }),
             closing: CancellationToken::new(),
             interruption: CancellationToken::new(),
+            budget: Arc::default(),
             going: Mutex::default(),
             script_room: room(limits.scripts.max(1)),
             request_room: room(limits.requests.max(1)),
@@ -180,7 +183,12 @@ impl Runner {
             Prepared::Request(plan) => {
                 let _place = self.place(&self.request_room, timeout / 2).await?;
                 began.now();
-                let visitor = Visitor::new(Arc::clone(&duty.dialer), &began.recorder, secrets);
+                let visitor = Visitor::new(
+                    Arc::clone(&duty.dialer),
+                    self.budget.share(),
+                    &began.recorder,
+                    secrets,
+                );
                 let failure = plan.carry_out(&visitor, secrets, timeout).await;
                 Ok(Ended { failure, duration: None })
             }
@@ -193,7 +201,8 @@ impl Runner {
                 let job = Job { source, context: context(slot), timeout };
                 began.now();
                 let (dialer, clock) = (Arc::clone(&duty.dialer), &*self.clock);
-                let broker = Broker::new(dialer, &began.recorder, secrets, clock, timeout);
+                let share = self.budget.share();
+                let broker = Broker::new(dialer, share, &began.recorder, secrets, clock, timeout);
                 let ran = stage.run(job, &broker).await;
                 let failure = ran.failure().map(|failure| Failure {
                     step: ran.step.and_then(|step| began.recorder.step_name(step)),

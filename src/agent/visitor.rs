@@ -16,7 +16,7 @@ use super::recorder::{Entry, Recorder};
 use super::redirect;
 use super::secrets::Secrets;
 use crate::clock::Stopwatch;
-use crate::net::{Answer, Client, Dialer, Error as NetError, Limits, Outgoing, Seen};
+use crate::net::{Answer, Client, Dialer, Error as NetError, Limits, Outgoing, Seen, Share};
 use crate::sandbox::protocol::{Credentials, Redirect};
 
 /// How the visitor introduces itself.
@@ -76,9 +76,19 @@ impl Error {
 
 impl<'r> Visitor<'r> {
     /// A visitor who was never here before.
-    pub(super) fn new(dialer: Arc<Dialer>, recorder: &'r Recorder, secrets: &'r Secrets) -> Self {
-        let client = Client::new(dialer, Limits::default());
+    pub(super) fn new(
+        dialer: Arc<Dialer>,
+        share: Share,
+        recorder: &'r Recorder,
+        secrets: &'r Secrets,
+    ) -> Self {
+        let client = Client::new(dialer, Limits::default(), share);
         Self { client, jar: Mutex::default(), recorder, secrets }
+    }
+
+    /// The body of an answer, of so many bytes, has been handed on.
+    pub(super) fn let_go(&self, length: usize) {
+        self.client.let_go(length);
     }
 
     /// Makes the request and follows where it leads; `within` is for all of it.
@@ -106,6 +116,7 @@ impl<'r> Visitor<'r> {
                 return Err(Error::TooManyRedirects);
             }
             redirected += 1;
+            self.let_go(answer.body.len());
             if redirect::becomes_get(answer.status, &ask.method) {
                 ask.method = Method::GET;
                 ask.body = Bytes::new();
@@ -195,6 +206,10 @@ impl Drop for OpenRequest<'_> {
         if seen.is_at_proxy() {
             self.recorder
                 .note_fault(self.url, Some("the agent's proxy does not answer".to_owned()));
+        }
+        if seen.is_at_memory() {
+            let fault = "there was no memory for the answer: other runs take it up";
+            self.recorder.note_fault(self.url, Some(fault.to_owned()));
         }
         let error = match seen.leave() {
             Some(phase) => format!("cut off while {phase}"),

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use url::Url;
 
 use super::body;
+use super::budget::Share;
 use super::dialer::Dialer;
 use super::exchange::{Answer, Error, Limits, Outgoing, Version};
 use super::link::{Link, Unanswered};
@@ -21,6 +22,7 @@ const MOST_KEPT: usize = 6;
 pub struct Client {
     dialer: Arc<Dialer>,
     limits: Limits,
+    share: Share,
     kept: Mutex<Vec<(Origin, Link)>>,
 }
 
@@ -43,9 +45,15 @@ impl Origin {
 }
 
 impl Client {
-    /// A client without connections.
-    pub fn new(dialer: Arc<Dialer>, limits: Limits) -> Self {
-        Self { dialer, limits, kept: Mutex::default() }
+    /// A client without connections, whose bodies take their memory from `share`.
+    pub fn new(dialer: Arc<Dialer>, limits: Limits, share: Share) -> Self {
+        Self { dialer, limits, share, kept: Mutex::default() }
+    }
+
+    /// The body of an answer, of so many bytes, is not kept in memory any more. Until then it counts
+    /// for the run.
+    pub fn let_go(&self, length: usize) {
+        self.share.let_go(length);
     }
 
     /// Sends `outgoing`, reads the whole answer, and notes in `seen` what happens meanwhile.
@@ -66,6 +74,7 @@ impl Client {
                 let refusal = proxy::Refusal::Unreachable("it does not answer".to_owned());
                 Err(super::dialer::Error::by(proxy, refusal).into())
             }
+            _ if seen.is_at_memory() => Err(Error::Memory { after: outgoing.within }),
             _ => Err(Error::TimedOut { after: outgoing.within, phase }),
         })
     }
@@ -121,7 +130,8 @@ impl Client {
     ) -> Result<Answer, Error> {
         seen.enter(Phase::Downloading);
         let (head, incoming) = response.into_parts();
-        let raw = body::read(&mut link, incoming, self.limits.body, seen).await?;
+        let mut claim = self.share.claim();
+        let raw = body::read(&mut link, incoming, self.limits.body, &mut claim, seen).await?;
         seen.leave();
         let reason = match (link.version(), head.extensions.get::<hyper::ext::ReasonPhrase>()) {
             (Version::Two, _) => String::new(),
@@ -129,7 +139,8 @@ impl Client {
             (Version::One, None) => head.status.canonical_reason().unwrap_or_default().to_owned(),
         };
         self.keep(origin, link);
-        let body = body::decode(&head.headers, raw, self.limits.body).await?;
+        let body = body::decode(&head.headers, raw, self.limits.body, &mut claim, seen).await?;
+        self.share.keep(body.len(), claim);
         Ok(Answer { status: head.status, reason, headers: head.headers, body })
     }
 

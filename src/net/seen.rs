@@ -21,6 +21,8 @@ pub struct Seen {
     pub received: u64,
     /// Whether the proxy of the agent is being reached, which is no matter of the target.
     pub(super) at_proxy: bool,
+    /// Whether reading waits for memory that other runs take up.
+    pub(super) at_memory: bool,
     under_way: Option<(Phase, Stopwatch)>,
 }
 
@@ -56,6 +58,11 @@ impl Seen {
     /// Whether the exchange came no further than to the agent's own proxy.
     pub fn is_at_proxy(&self) -> bool {
         self.at_proxy
+    }
+
+    /// Whether reading the answer came to wait for memory that other runs take up.
+    pub fn is_at_memory(&self) -> bool {
+        self.at_memory
     }
 
     /// Ends the phase under way and begins `phase`.
