@@ -21,7 +21,9 @@ use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::Clock;
-use crate::config::settings::{self, Agent as AgentSettings, Statsd as StatsdSettings, StatsdTags};
+use crate::config::settings::{
+    self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
+};
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
@@ -66,6 +68,12 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The API would be open to other machines, and the project does not say that it may.
+    #[error(
+        "`{0}` is open to other machines, which read all runs and incidents without signing in; \
+         listen on 127.0.0.1, or allow it with `open_to_network = true` in [hub]"
+    )]
+    Open(SocketAddr),
     /// A channel cannot be used.
     #[error("failed to set up {channel}: {source}")]
     Channel {
@@ -107,11 +115,12 @@ impl Daemon {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
+        let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let holder = Holder { command: command.to_owned(), since: clock.now() };
         let store = SqliteStore::open(&settings.store.path, &holder).await?;
         let store: Arc<dyn Store> = Arc::new(store);
-        let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
+        let (listener, address) = listen_on(listen).await?;
         let works = Works::start(works::Parts {
             store: Arc::clone(&store),
             judge: Arc::clone(&judge),
@@ -297,6 +306,22 @@ fn keep<T: Clone + PartialEq>(old: &T, new: &mut T) -> bool {
 /// Where measurements go, if anywhere.
 fn sink(settings: &Settings) -> Option<Arc<Sink>> {
     settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))))
+}
+
+/// Where the API listens: as told on the command line, or else as written.
+fn place_to_listen(told: Option<SocketAddr>, hub: &Hub) -> Result<SocketAddr, StartError> {
+    let place = told.unwrap_or(hub.listen);
+    if settings::is_open(place) {
+        if !hub.open_to_network {
+            return Err(StartError::Open(place));
+        }
+        tracing::warn!(
+            address = %place,
+            "THE API IS OPEN TO THE NETWORK: whoever reaches it reads all runs and incidents \
+             without signing in"
+        );
+    }
+    Ok(place)
 }
 
 async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -82,6 +82,22 @@ async fn a_second_daemon_on_the_same_store_is_refused_and_told_who_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_other_machines_reach_has_to_be_allowed_in_the_project() {
+    let (status, said) = Project::new().up_in_vain("0.0.0.0:0").await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("open_to_network = true"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_is_not_there_is_answered_with_those_that_are() {
+    let script = "export default function () {}\n";
+    let project = Project::new().script("one.js", script).script("deep.js", script);
+    let tested = project.test(&["nope"]).await;
+    assert_eq!(tested.code, Some(2), "{tested:#?}");
+    assert!(tested.stderr.contains("no check `nope`; there is: deep, one\n"), "{tested:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_is_taken_up_and_the_incident_of_a_removed_check_is_closed() {
     let site = Site::start().await;
     site.answer(500);

@@ -162,8 +162,13 @@ impl Project {
     /// Starts `tripline up` beside a daemon that runs already, and waits for its end: how it ended,
     /// and what it said.
     pub(crate) async fn up_again(&self) -> (ExitStatus, String) {
-        let mut process = self.start(&["up", "--listen", "127.0.0.1:0"], "second.log");
-        let status = until("the second daemon ends", START, async || process.ended()).await;
+        self.up_in_vain("127.0.0.1:0").await
+    }
+
+    /// Starts a `tripline up` that listens at `listen` and ends by itself: how, and what it said.
+    pub(crate) async fn up_in_vain(&self, listen: &str) -> (ExitStatus, String) {
+        let mut process = self.start(&["up", "--listen", listen], "second.log");
+        let status = until("the daemon ends", START, async || process.ended()).await;
         (status, process.log())
     }
 
