@@ -44,7 +44,7 @@ use crate::clock::Clock;
 use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
 use crate::domain::slot::Slot;
 use crate::net::Dialer;
-use runner::Runner;
+use runner::{Duty, Runner};
 
 /// What an agent needs of a hub.
 #[async_trait]
@@ -124,12 +124,19 @@ impl Agent {
 
     /// Replaces the assignments. Runs that are going keep those that they started with.
     pub fn assign(&self, assignments: Arc<Assignments>) {
-        self.runner.assignments.store(assignments);
+        let dialer = Arc::clone(&self.runner.duty.load().dialer);
+        self.assign_over(dialer, assignments);
+    }
+
+    /// Replaces the assignments and the way to the network, as one. Runs that are going keep those
+    /// that they started with.
+    pub fn assign_over(&self, dialer: Arc<Dialer>, assignments: Arc<Assignments>) {
+        self.runner.duty.store(Arc::new(Duty { assignments, dialer }));
     }
 
     /// The present assignments.
     pub fn assignments(&self) -> Arc<Assignments> {
-        self.runner.assignments.load_full()
+        Arc::clone(&self.runner.duty.load().assignments)
     }
 
     /// How many runs are going, or wait for room.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -35,8 +36,10 @@ pub(super) struct Accounting {
     store: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     checks: CheckSnapshot,
-    /// This hub, and the agent in its process.
-    present: [Process; 2],
+    /// Tells this process from others, and from itself before a restart.
+    id: String,
+    /// Which the agent of this process serves.
+    region: ArcSwap<Region>,
 }
 
 impl Accounting {
@@ -47,10 +50,20 @@ impl Accounting {
         checks: &CheckSnapshot,
         region: Region,
     ) -> Self {
-        let id = Uuid::new_v4().to_string();
-        let present = [None, Some(region)].map(|region| Process { id: id.clone(), region });
         let (store, clock, checks) = (Arc::clone(store), Arc::clone(clock), Arc::clone(checks));
-        Self { store, clock, checks, present }
+        let (id, region) = (Uuid::new_v4().to_string(), ArcSwap::from_pointee(region));
+        Self { store, clock, checks, id, region }
+    }
+
+    /// From now on the agent of this process serves `region`.
+    pub(super) fn serve(&self, region: Region) {
+        self.region.store(Arc::new(region));
+    }
+
+    /// This hub, and the agent in its process.
+    fn present(&self) -> [Process; 2] {
+        let region = self.region.load().as_ref().clone();
+        [None, Some(region)].map(|region| Process { id: self.id.clone(), region })
     }
 
     /// From now on the slots of the present checks are expected, and no others.
@@ -81,10 +94,10 @@ impl Accounting {
             }
         }
         let now = self.clock.now();
-        if let Err(error) = accountant::vouch(&*self.store, &self.present, now).await {
+        if let Err(error) = accountant::vouch(&*self.store, &self.present(), now).await {
             tracing::debug!(%error, "the end of this process was not noted to the moment");
         }
-        let holder = &self.present[0].id;
+        let holder = &self.id;
         if let Err(error) = self.store.lease(PART, holder, now, now).await {
             tracing::debug!(%error, "the lease on accounting was not given back; it runs out");
         }
@@ -92,8 +105,8 @@ impl Accounting {
 
     async fn turn(&self) -> Result<Vec<Gap>, Error> {
         let now = self.clock.now();
-        accountant::vouch(&*self.store, &self.present, now).await?;
-        let holder = &self.present[0].id;
+        accountant::vouch(&*self.store, &self.present(), now).await?;
+        let holder = &self.id;
         if self.store.lease(PART, holder, now, now + LEASE).await?.is_none() {
             return Ok(Vec::new());
         }

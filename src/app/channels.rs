@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+
 use super::daemon::StartError;
 use super::witness::Witness;
 use crate::config::settings::{Slack as SlackSettings, Twilio as TwilioSettings};
@@ -13,10 +16,34 @@ use crate::domain::policy::{Channel, Recipient};
 use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
-use crate::notify::{SetupError, Transport, render};
+use crate::notify::{Outbound, SetupError, Transport, render};
 
 /// The way out of each channel.
 pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
+
+/// The way out of one channel, which a reload can exchange. A message on its way is finished by the
+/// transport that began it.
+#[derive(Debug)]
+pub(super) struct Outlet(ArcSwap<Arc<dyn Transport>>);
+
+impl Outlet {
+    pub(super) fn new(transport: Arc<dyn Transport>) -> Self {
+        Self(ArcSwap::from_pointee(transport))
+    }
+
+    /// Sends by this one from now on.
+    pub(super) fn replace(&self, transport: Arc<dyn Transport>) {
+        self.0.store(Arc::new(transport));
+    }
+}
+
+#[async_trait]
+impl Transport for Outlet {
+    async fn send(&self, message: Outbound<'_>) -> Attempt {
+        let transport = self.0.load_full();
+        transport.send(message).await
+    }
+}
 
 /// The transports of all channels under `settings`.
 ///

@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 
 use super::accounting::Accounting;
 use super::assignments::{assignments, checks, dialer, rulebook};
-use super::channels::transports;
+use super::channels::{Transports, transports};
+use super::descriptors;
 use super::housekeeping::Housekeeping;
 use super::lanes::contacts;
 use super::metronome::Metronome;
@@ -23,9 +24,11 @@ use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::Clock;
-use crate::config::settings::{Agent as AgentSettings, Statsd as StatsdSettings, StatsdTags};
-use crate::config::{Environment, Project};
-use crate::engine::judge::ProjectJudge;
+use crate::config::settings::{
+    self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
+};
+use crate::config::{Diagnostic, Environment, Project, Settings};
+use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
@@ -70,6 +73,12 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The API would be open to other machines, and the project does not say that it may.
+    #[error(
+        "`{0}` is open to other machines, which read all runs and incidents without signing in; \
+         listen on 127.0.0.1, or allow it with `open_to_network = true` in [hub]"
+    )]
+    Open(SocketAddr),
     /// A channel cannot be used.
     #[error("failed to set up {channel}: {source}")]
     Channel {
@@ -112,9 +121,10 @@ impl Daemon {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
+        let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let store = storage::open(&settings.store.place, command, &*clock).await?;
-        let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
+        let (listener, address) = listen_on(listen).await?;
         let works = Works::start(works::Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             judge: Arc::clone(&judge),
@@ -122,11 +132,12 @@ impl Daemon {
             witness: Arc::clone(&witness),
             transports: transports(settings, &witness)?,
             contacts: contacts(&settings.hub, address, settings.people.roster.clone()),
-            statsd: settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it)))),
+            statsd: sink(settings),
             scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
             dialer: dialer(&settings.agent),
             limits: limits(&settings.agent),
         });
+        descriptors::warn_if_too_low(&limits(&settings.agent));
         works.agent.assign(assignments(&project));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
@@ -151,6 +162,7 @@ impl Daemon {
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),
             pulse,
+            intake: works.intake(),
             hosts,
         };
         works.spawn(|halt| http::serve(listener, http::router(api), halt));
@@ -196,16 +208,15 @@ impl Daemon {
             Ok(project) => project,
             Err(diagnostics) => return self.witness.refused(&diagnostics),
         };
-        let Ok(rulebook) = rulebook(&project) else { return };
-        self.warn_of_fixed(&project);
-        self.judge.replace(rulebook);
-        self.works.lanes.replace_roster(project.settings.people.roster.clone());
-        self.works.agent.assign(assignments(&project));
-        let now_checked = checks(&project);
-        self.snapshot.store(Arc::new(now_checked.clone()));
-        if let Ok(metronome) = self.metronome.lock() {
-            metronome.replace(now_checked);
-        }
+        let project = self.with_fixed(project);
+        let fresh = match self.prepare(&project) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                let reason = Diagnostic::of_file(settings::FILE, error.to_string());
+                return self.witness.refused(&[reason]);
+            }
+        };
+        self.put_in_force(&project, fresh);
         if let Err(error) = self.accounting.expect().await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "slots of the new checks are not accounted for");
@@ -252,21 +263,93 @@ impl Daemon {
         Ok(())
     }
 
-    /// Some settings are read at the start only.
-    fn warn_of_fixed(&self, new: &Project) {
-        let (old, new) = (&self.project.load().settings, &new.settings);
-        let sections = [
-            ("hub", old.hub == new.hub),
-            ("store", old.store == new.store),
-            ("statsd", old.statsd == new.statsd),
-            ("slack", old.slack == new.slack),
-            ("twilio", old.twilio == new.twilio),
-            ("agent", old.agent == new.agent),
+    /// The project with what cannot change while the daemon runs as it was, so that no part of it
+    /// goes by a value that another part does not have; says so.
+    fn with_fixed(&self, mut project: Project) -> Project {
+        let current = self.project.load();
+        let (old, new) = (&current.settings, &mut project.settings);
+        let (was, is) = (&old.agent, &mut new.agent);
+        let changed = [
+            // Listeners are not moved, and a store is not left while results are on their way.
+            ("[hub]", keep(&old.hub, &mut new.hub)),
+            ("[store]", keep(&old.store, &mut new.store)),
+            // The children were started so.
+            ("[agent] max_runs", keep(&was.max_runs, &mut is.max_runs)),
+            ("[agent] sandbox", keep(&was.sandbox, &mut is.sandbox)),
         ];
-        for (section, _) in sections.iter().filter(|(_, same)| !same) {
-            tracing::warn!("[{section}] was changed; that takes effect at the next start");
+        for (setting, _) in changed.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("{setting} was changed; that takes effect at the next start");
+        }
+        project
+    }
+
+    /// All of a new project that can be refused, made before any of it is in force.
+    fn prepare(&self, new: &Project) -> Result<Fresh, StartError> {
+        let current = self.project.load();
+        let rulebook = rulebook(new)?;
+        let (old, new) = (&current.settings, &new.settings);
+        let same = old.slack == new.slack && old.twilio == new.twilio;
+        Ok(Fresh {
+            rulebook,
+            transports: if same { Vec::new() } else { transports(new, &self.witness)? },
+        })
+    }
+
+    /// Replaces the old project by a new one. Nothing here can fail or waits.
+    fn put_in_force(&self, project: &Project, fresh: Fresh) {
+        let settings = &project.settings;
+        // The ways out first: a message that the new rules owe must find them.
+        self.works.lanes.replace_transports(fresh.transports);
+        self.works.lanes.replace_roster(settings.people.roster.clone());
+        if self.project.load().settings.statsd != settings.statsd {
+            self.works.replace_statsd(sink(settings));
+        }
+        self.judge.replace(fresh.rulebook);
+        self.works.agent.assign_over(dialer(&settings.agent), assignments(project));
+        let now_checked = checks(project);
+        self.snapshot.store(Arc::new(now_checked.clone()));
+        self.accounting.serve(settings.agent.region.clone());
+        if let Ok(metronome) = self.metronome.lock() {
+            metronome.replace(settings.agent.region.clone(), now_checked);
         }
     }
+}
+
+/// What of a new project had to be made and could have been refused.
+struct Fresh {
+    rulebook: Rulebook,
+    /// Empty where the channels stay as they are.
+    transports: Transports,
+}
+
+/// Gives `new` the value of `old`; whether it had another.
+fn keep<T: Clone + PartialEq>(old: &T, new: &mut T) -> bool {
+    let changed = old != new;
+    if changed {
+        *new = old.clone();
+    }
+    changed
+}
+
+/// Where measurements go, if anywhere.
+fn sink(settings: &Settings) -> Option<Arc<Sink>> {
+    settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))))
+}
+
+/// Where the API listens: as told on the command line, or else as written.
+fn place_to_listen(told: Option<SocketAddr>, hub: &Hub) -> Result<SocketAddr, StartError> {
+    let place = told.unwrap_or(hub.listen);
+    if settings::is_open(place) {
+        if !hub.open_to_network {
+            return Err(StartError::Open(place));
+        }
+        tracing::warn!(
+            address = %place,
+            "THE API IS OPEN TO THE NETWORK: whoever reaches it reads all runs and incidents \
+             without signing in"
+        );
+    }
+    Ok(place)
 }
 
 async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

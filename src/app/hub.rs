@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
 use super::witness::Witness;
 use crate::agent;
 use crate::domain::run::Report;
+use crate::engine::holding::Holding;
 use crate::engine::ingest::{Ingest, Observer};
 use crate::statsd::Sink;
 use crate::store::Recorded;
@@ -16,18 +18,31 @@ use crate::store::Recorded;
 pub(super) struct LocalHub {
     /// The way into the store.
     pub(super) ingest: Ingest,
+    /// The results that are not in the store yet.
+    pub(super) holding: Arc<Holding>,
     /// Where measurements go, if anywhere.
-    pub(super) statsd: Option<Arc<Sink>>,
+    pub(super) statsd: Arc<ArcSwapOption<Sink>>,
 }
 
 #[async_trait]
 impl agent::Hub for LocalHub {
-    async fn deliver(&self, report: Report) {
-        if let Some(statsd) = &self.statsd {
+    async fn deliver(&self, mut report: Report) {
+        if let Some(statsd) = self.statsd.load().as_deref() {
             statsd.record(&report);
         }
         let slot = report.slot.clone();
-        if self.ingest.submit(report).await.is_err() {
+        let Some(held) = self.holding.hold(&mut report) else { return };
+        let queued = tokio::select! {
+            biased;
+            queued = self.ingest.queue(report) => queued,
+            () = held.gives_way() => return held.drop_it(),
+        };
+        held.leave();
+        let stored = match queued {
+            Ok(receipt) => receipt.stored().await,
+            Err(stopped) => Err(stopped),
+        };
+        if stored.is_err() {
             tracing::error!(
                 check = %slot.check,
                 region = %slot.region,

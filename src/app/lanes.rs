@@ -7,12 +7,12 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::channels::Transports;
+use super::channels::{Outlet, Transports};
 use super::witness::Witness;
 use crate::clock::{Clock, Halt};
 use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
-use crate::domain::policy::Roster;
+use crate::domain::policy::{Channel, Roster};
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
 use crate::store::Store;
 
@@ -21,6 +21,7 @@ use crate::store::Store;
 pub(super) struct Lanes {
     contacts: Arc<Contacts>,
     wakes: Vec<Arc<Notify>>,
+    outlets: Vec<(Channel, Arc<Outlet>)>,
     tasks: TaskTracker,
 }
 
@@ -50,11 +51,13 @@ impl Lanes {
         witness: &Arc<dyn Witness>,
         halt: &Halt,
     ) -> Self {
-        let (tasks, mut wakes) = (TaskTracker::new(), Vec::new());
+        let (tasks, mut wakes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
         for (channel, transport) in transports {
+            let outlet = Arc::new(Outlet::new(transport));
+            outlets.push((channel, Arc::clone(&outlet)));
             let parts = Parts {
                 store: Arc::clone(store),
-                transport,
+                transport: outlet,
                 contacts: Arc::clone(&contacts),
                 observer: Arc::new(Seen(Arc::clone(witness))),
                 clock: Arc::clone(clock),
@@ -64,7 +67,7 @@ impl Lanes {
             tasks.spawn(lane.run(halt.clone()));
         }
         tasks.close();
-        Self { contacts, wakes, tasks }
+        Self { contacts, wakes, outlets, tasks }
     }
 
     /// Something may be owed.
@@ -81,6 +84,16 @@ impl Lanes {
     /// Sends to these people from now on.
     pub(super) fn replace_roster(&self, roster: Roster) {
         self.contacts.replace(roster);
+    }
+
+    /// Sends by these from now on.
+    pub(super) fn replace_transports(&self, transports: Transports) {
+        for (channel, transport) in transports {
+            let outlet = self.outlets.iter().find(|(it, _)| *it == channel);
+            if let Some((_, outlet)) = outlet {
+                outlet.replace(transport);
+            }
+        }
     }
 
     /// Waits until all lanes have ended, having been told to.

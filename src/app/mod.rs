@@ -6,6 +6,7 @@ mod assignments;
 pub mod channels;
 pub mod daemon;
 pub mod demo_site;
+pub mod descriptors;
 mod housekeeping;
 mod hub;
 mod lanes;

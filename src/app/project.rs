@@ -37,15 +37,21 @@ impl Reading {
         Self { files, settings }
     }
 
-    /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import.
-    pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
-        let mut needed = BTreeSet::new();
+    /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import. The
+    /// ids of those that are left out.
+    pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+        let (mut needed, mut left_out) = (BTreeSet::new(), Vec::new());
         let modules = by_path(&self.files.modules);
-        for entry in self.files.entries().filter(|entry| wanted(entry.id.as_str(), entry.path)) {
-            needed.extend(closure(entry.path, &modules).into_iter().map(|(path, _)| path));
+        for entry in self.files.entries() {
+            if wanted(entry.id.as_str(), entry.path) {
+                needed.extend(closure(entry.path, &modules).into_iter().map(|(path, _)| path));
+            } else {
+                left_out.push(entry.id.as_str().to_owned());
+            }
         }
         self.files.modules.retain(|(path, _)| needed.contains(path));
         self.files.diagnostics.retain(|it| it.file == config::settings::FILE);
+        left_out
     }
 
     /// Where the store is.

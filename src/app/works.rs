@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::channels::Transports;
@@ -16,8 +18,10 @@ use super::witness::Witness;
 use crate::agent::{self, Agent, Limits, Scripts};
 use crate::clock::{Clock, Halt};
 use crate::engine::deliveries::Contacts;
-use crate::engine::ingest::{self, Ingest, Pace};
+use crate::engine::holding::Holding;
+use crate::engine::ingest::{self, Ingest, Pace, Trouble};
 use crate::engine::judge::ProjectJudge;
+use crate::http::Intake;
 use crate::net::Dialer;
 use crate::statsd::Sink;
 use crate::store::Store;
@@ -44,7 +48,9 @@ pub(super) struct Works {
     pub(super) agent: Agent,
     pub(super) lanes: Lanes,
     store: Arc<dyn Store>,
-    statsd: Option<Arc<Sink>>,
+    statsd: Arc<ArcSwapOption<Sink>>,
+    holding: Arc<Holding>,
+    trouble: watch::Receiver<Option<Trouble>>,
     tasks: TaskTracker,
     halt: Halt,
 }
@@ -53,6 +59,7 @@ impl Works {
     /// Starts the lanes and what commits results. The agent has no assignments yet.
     pub(super) fn start(parts: Parts) -> Self {
         let Parts { store, judge, clock, witness, transports, contacts, statsd, .. } = parts;
+        let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
         let lanes = Lanes::start(transports, contacts, &store, &clock, &witness, &halt);
         let results = ingest::Parts {
@@ -63,14 +70,29 @@ impl Works {
         };
         let (ingest, committer) = Ingest::new(results, Pace::default());
         tasks.spawn(committer.run(halt.clone()));
+        let holding = Arc::new(Holding::default());
         let agent = agent::Parts {
             clock: Arc::clone(&clock),
             dialer: parts.dialer,
             scripts: parts.scripts,
-            hub: Arc::new(LocalHub { ingest, statsd: statsd.clone() }),
+            hub: Arc::new(LocalHub {
+                ingest: ingest.clone(),
+                holding: Arc::clone(&holding),
+                statsd: Arc::clone(&statsd),
+            }),
         };
         let agent = Agent::new(agent, parts.limits);
-        Self { agent, lanes, store, statsd, tasks, halt }
+        let trouble = ingest.trouble();
+        Self { agent, lanes, store, statsd, holding, trouble, tasks, halt }
+    }
+
+    /// What the health page asks.
+    pub(super) fn intake(&self) -> Intake {
+        Intake {
+            trouble: self.trouble.clone(),
+            holding: Arc::clone(&self.holding),
+            statsd: Arc::clone(&self.statsd),
+        }
     }
 
     /// Lets `work` run until it is told to end by the halt that it is handed.
@@ -79,6 +101,14 @@ impl Works {
         W: Future<Output = ()> + Send + 'static,
     {
         self.tasks.spawn(work(self.halt.clone()));
+    }
+
+    /// Sends measurements there from now on, and what is left of those before to where they were
+    /// meant to go.
+    pub(super) fn replace_statsd(&self, statsd: Option<Arc<Sink>>) {
+        if let Some(old) = self.statsd.swap(statsd) {
+            self.tasks.spawn(async move { old.stop().await });
+        }
     }
 
     /// Ends everything in order, within `budget`: runs may take half of it, and if they do, their
@@ -90,7 +120,7 @@ impl Works {
         self.halt.ask();
         self.tasks.close();
         let metrics = async {
-            if let Some(statsd) = &self.statsd {
+            if let Some(statsd) = self.statsd.load_full() {
                 statsd.stop().await;
             }
         };

@@ -3,6 +3,7 @@
 pub mod args;
 mod demo;
 pub mod diagnostics;
+mod env_file;
 pub mod exit;
 pub mod init;
 pub mod live;

@@ -12,7 +12,8 @@ use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
-use super::{demo, diagnostics, init, log, store, tell, test, up, uptime, validate};
+use super::{demo, diagnostics, env_file, init, log, store, tell, test, up, uptime, validate};
+use crate::app::descriptors;
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -35,6 +36,7 @@ pub fn run() -> Exit {
         }
     };
     let (terminal, format) = (Terminal::read(), arguments.global.log_format);
+    descriptors::raise();
     // One provider for every TLS client of the process; this is the first and only time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -208,13 +210,8 @@ pub(super) fn environment(global: &Global, terminal: &Terminal) -> Result<Enviro
     let mut variables = terminal.variables.clone();
     if let Some(file) = &global.env_file {
         let path = terminal.folder.join(file);
-        let shown = file.display();
-        let lines = dotenvy::from_path_iter(&path)
-            .map_err(|error| Stop::Usage(format!("failed to read {shown}: {error}")))?;
-        for line in lines {
-            // The error of a line repeats the line, which may hold a secret.
-            let (name, value) = line
-                .map_err(|_| Stop::Usage(format!("{shown} has a line that is not NAME=value")))?;
+        let shown = file.display().to_string();
+        for (name, value) in env_file::read(&path, &shown).map_err(Stop::Usage)? {
             variables.entry(name).or_insert(value);
         }
     }

@@ -53,11 +53,14 @@ pub enum FailureKind {
     Overload,
     /// The agent was stopped.
     Interrupted,
+    /// The agent could not do its part: it has no descriptors, memory, ports or certificate
+    /// authorities left, or its own proxy does not serve it.
+    Agent,
 }
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Expectation,
         Self::Exception,
         Self::Network,
@@ -68,6 +71,7 @@ impl FailureKind {
         Self::Overlap,
         Self::Overload,
         Self::Interrupted,
+        Self::Agent,
     ];
 
     /// Whether this is the target's (or the script's) failure or our own.
@@ -79,7 +83,9 @@ impl FailureKind {
             | Self::Timeout
             | Self::Limit
             | Self::Script => Outcome::Failed,
-            Self::Crashed | Self::Overlap | Self::Overload | Self::Interrupted => Outcome::Unknown,
+            Self::Crashed | Self::Overlap | Self::Overload | Self::Interrupted | Self::Agent => {
+                Outcome::Unknown
+            }
         }
     }
 
@@ -96,6 +102,7 @@ impl FailureKind {
             Self::Overlap => "overlap",
             Self::Overload => "overload",
             Self::Interrupted => "interrupted",
+            Self::Agent => "agent",
         }
     }
 }

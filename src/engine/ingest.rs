@@ -57,6 +57,9 @@ impl Default for Pace {
     }
 }
 
+/// A commit that takes longer is trouble, even if it ends well.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// Why results are not being stored at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -114,8 +117,7 @@ impl Ingest {
     ///
     /// [`Stopped`] when it was not, and will not be.
     pub async fn submit(&self, report: Report) -> Result<Recorded, Stopped> {
-        let committed = self.enqueue(report).await?;
-        committed.await.map_err(|_| Stopped)
+        self.queue(report).await?.stored().await
     }
 
     /// Stores results in order; returns when all are committed.
@@ -126,11 +128,11 @@ impl Ingest {
     pub async fn submit_all(&self, reports: Vec<Report>) -> Result<Vec<Recorded>, Stopped> {
         let mut committed = Vec::with_capacity(reports.len());
         for report in reports {
-            committed.push(self.enqueue(report).await?);
+            committed.push(self.queue(report).await?);
         }
         let mut recorded = Vec::with_capacity(committed.len());
         for one in committed {
-            recorded.push(one.await.map_err(|_| Stopped)?);
+            recorded.push(one.stored().await?);
         }
         Ok(recorded)
     }
@@ -140,10 +142,31 @@ impl Ingest {
         self.trouble.clone()
     }
 
-    async fn enqueue(&self, report: Report) -> Result<oneshot::Receiver<Recorded>, Stopped> {
+    /// Puts a result into the queue; returns when there is room for it. It is not given up then,
+    /// whatever happens to the receipt; dropped before, this takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] when it was not taken.
+    pub async fn queue(&self, report: Report) -> Result<Receipt, Stopped> {
         let (acknowledge, committed) = oneshot::channel();
         self.queue.send(Waiting { report, acknowledge }).await.map_err(|_| Stopped)?;
-        Ok(committed)
+        Ok(Receipt(committed))
+    }
+}
+
+/// For a result that was taken and is not committed yet.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Receiver<Recorded>);
+
+impl Receipt {
+    /// Waits until it is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] when it was not, and will not be.
+    pub async fn stored(self) -> Result<Recorded, Stopped> {
+        self.0.await.map_err(|_| Stopped)
     }
 }
 
@@ -275,14 +298,23 @@ impl Committer {
         let mut failures = 0;
         let recorded = loop {
             let (rulebook, now) = (self.parts.judge.current(), self.parts.clock.now());
+            let mut attempt = self.parts.store.record(&reports, &*rulebook, now);
             let attempt = tokio::select! {
                 biased;
-                attempt = self.parts.store.record(&reports, &*rulebook, now) => attempt,
+                attempt = &mut attempt => attempt,
                 () = &mut end => return Err(TimeIsUp),
+                () = sleep(SLOW) => {
+                    self.note_trouble(now, || "the store does not answer".to_owned());
+                    tokio::select! {
+                        biased;
+                        attempt = &mut attempt => attempt,
+                        () = &mut end => return Err(TimeIsUp),
+                    }
+                }
             };
             match attempt {
                 Ok(recorded) => break recorded,
-                Err(error) => self.note_failure(&error, now),
+                Err(error) => self.note_trouble(now, || with_cause(&error)),
             }
             failures += 1;
             tokio::select! {
@@ -302,14 +334,11 @@ impl Committer {
         Ok(())
     }
 
-    fn note_failure(&self, error: &store::Error, now: Timestamp) {
+    fn note_trouble(&self, now: Timestamp, reason: impl FnOnce() -> String) {
         if self.trouble.borrow().is_some() {
             return;
         }
-        let reason = match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
+        let reason = reason();
         tracing::error!(reason, "results cannot be stored; they are kept and tried again");
         self.trouble.send_replace(Some(Trouble { since: now, reason }));
     }
@@ -319,6 +348,13 @@ impl Committer {
             tracing::info!("results can be stored again");
             self.trouble.send_replace(None);
         }
+    }
+}
+
+fn with_cause(error: &store::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub mod accountant;
 pub mod deliveries;
+pub mod holding;
 pub mod ingest;
 pub mod judge;

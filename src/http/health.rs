@@ -1,18 +1,24 @@
 //! Whether Tripline itself works: what a supervisor or a dead man's switch asks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
+use tokio::sync::watch;
 
 use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Api, dto};
 use crate::domain::Timestamp;
+use crate::engine::holding::Holding;
+use crate::engine::ingest::Trouble;
+use crate::statsd::Sink;
 use crate::store;
 
 /// A notification that has been owed for longer than this, or a scheduler that is further behind,
@@ -56,9 +62,20 @@ impl Pulse {
     }
 }
 
+/// How results come in: what the health page asks of the parts that take them.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Why results are not being stored.
+    pub trouble: watch::Receiver<Option<Trouble>>,
+    /// The results that are not stored yet.
+    pub holding: Arc<Holding>,
+    /// Where measurements are sent, if anywhere.
+    pub statsd: Arc<ArcSwapOption<Sink>>,
+}
+
 /// Health
 ///
-/// Whether Tripline itself works: the store answers, slots start on time, no notification has been owed
+/// Whether Tripline itself works: the store answers and takes results, slots start on time, no notification has been owed
 /// for more than a minute, and none was given up in the last hour.
 #[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", responses(
     (status = 200, description = "It works.", body = dto::Health),
@@ -80,7 +97,7 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
         }
         Err(_) => Err(format!("the store did not answer within {} s", STORE_DEADLINE.as_secs())),
     };
-    let health = judged(backlog, api.pulse.lag(now), api.version, now);
+    let health = judged(backlog, &api, now);
     let status = match health.status {
         dto::HealthStatus::Healthy => StatusCode::OK,
         dto::HealthStatus::Degraded | dto::HealthStatus::Unhealthy => {
@@ -92,15 +109,18 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
 
 fn judged(
     backlog: Result<(Vec<store::Backlog>, Vec<store::Backlog>), String>,
-    lag: Duration,
-    version: &str,
+    api: &Api,
     now: Timestamp,
 ) -> dto::Health {
     let (mut reasons, mut untold) = (Vec::new(), Vec::new());
+    let lag = api.pulse.lag(now);
+    let trouble = api.intake.trouble.borrow().as_ref().map(|trouble| not_stored(trouble, now));
     if lag > OVERDUE {
         reasons.push(format!("the scheduler is {} s behind", lag.as_secs()));
     }
-    let store = dto::StoreHealth { answers: backlog.is_ok() };
+    let stores = trouble.is_none();
+    reasons.extend(trouble);
+    let store = dto::StoreHealth { answers: backlog.is_ok(), stores };
     let notifications = match backlog {
         Ok((lanes, lately)) => {
             reasons.extend(lanes.iter().filter_map(|lane| overdue(lane, now)));
@@ -121,11 +141,19 @@ fn judged(
     dto::Health {
         status,
         reasons,
-        version: version.to_owned(),
+        version: api.version.to_owned(),
         store,
         scheduler: dto::SchedulerHealth { lag_ms: dto::millis(lag) },
+        results: api.intake.holding.count().into(),
+        statsd: api.intake.statsd.load().as_deref().map(|sink| sink.dropped().into()),
         notifications,
     }
+}
+
+/// What the store said is for the log alone.
+fn not_stored(trouble: &Trouble, now: Timestamp) -> String {
+    let seconds = (now - trouble.since).num_seconds().max(0);
+    format!("results have not been stored for {seconds} s; the log of the daemon says why")
 }
 
 fn overdue(lane: &store::Backlog, now: Timestamp) -> Option<String> {

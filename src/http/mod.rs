@@ -35,7 +35,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get};
 
 pub use self::guard::Hosts;
-pub use self::health::Pulse;
+pub use self::health::{Intake, Pulse};
 pub use self::serve::serve;
 use crate::clock::Clock;
 use crate::domain::check::Check;
@@ -60,6 +60,8 @@ pub struct Api {
     pub version: &'static str,
     /// Whether the scheduler keeps up.
     pub pulse: Arc<Pulse>,
+    /// Whether results reach the store.
+    pub intake: Intake,
     /// By which names the API may be addressed.
     pub hosts: Hosts,
 }

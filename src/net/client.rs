@@ -7,9 +7,11 @@ use hyper::body::Incoming;
 use url::Url;
 
 use super::body;
+use super::budget::Share;
 use super::dialer::Dialer;
 use super::exchange::{Answer, Error, Limits, Outgoing, Version};
 use super::link::{Link, Unanswered};
+use super::proxy;
 use super::seen::{Phase, Seen};
 
 /// How many connections are kept; as many as browsers keep to one host.
@@ -20,6 +22,7 @@ const MOST_KEPT: usize = 6;
 pub struct Client {
     dialer: Arc<Dialer>,
     limits: Limits,
+    share: Share,
     kept: Mutex<Vec<(Origin, Link)>>,
 }
 
@@ -42,9 +45,15 @@ impl Origin {
 }
 
 impl Client {
-    /// A client without connections.
-    pub fn new(dialer: Arc<Dialer>, limits: Limits) -> Self {
-        Self { dialer, limits, kept: Mutex::default() }
+    /// A client without connections, whose bodies take their memory from `share`.
+    pub fn new(dialer: Arc<Dialer>, limits: Limits, share: Share) -> Self {
+        Self { dialer, limits, share, kept: Mutex::default() }
+    }
+
+    /// The body of an answer, of so many bytes, is not kept in memory any more. Until then it counts
+    /// for the run.
+    pub fn let_go(&self, length: usize) {
+        self.share.let_go(length);
     }
 
     /// Sends `outgoing`, reads the whole answer, and notes in `seen` what happens meanwhile.
@@ -60,7 +69,14 @@ impl Client {
         let attempt = self.attempt(&outgoing, seen);
         let ended = tokio::time::timeout(outgoing.within, attempt).await;
         let phase = seen.leave();
-        ended.unwrap_or(Err(Error::TimedOut { after: outgoing.within, phase }))
+        ended.unwrap_or_else(|_| match self.dialer.proxy_for(outgoing.url) {
+            Some(proxy) if seen.is_at_proxy() => {
+                let refusal = proxy::Refusal::Unreachable("it does not answer".to_owned());
+                Err(super::dialer::Error::by(proxy, refusal).into())
+            }
+            _ if seen.is_at_memory() => Err(Error::Memory { after: outgoing.within }),
+            _ => Err(Error::TimedOut { after: outgoing.within, phase }),
+        })
     }
 
     async fn attempt(&self, outgoing: &Outgoing<'_>, seen: &mut Seen) -> Result<Answer, Error> {
@@ -114,7 +130,8 @@ impl Client {
     ) -> Result<Answer, Error> {
         seen.enter(Phase::Downloading);
         let (head, incoming) = response.into_parts();
-        let raw = body::read(&mut link, incoming, self.limits.body, seen).await?;
+        let mut claim = self.share.claim();
+        let raw = body::read(&mut link, incoming, self.limits.body, &mut claim, seen).await?;
         seen.leave();
         let reason = match (link.version(), head.extensions.get::<hyper::ext::ReasonPhrase>()) {
             (Version::Two, _) => String::new(),
@@ -122,7 +139,8 @@ impl Client {
             (Version::One, None) => head.status.canonical_reason().unwrap_or_default().to_owned(),
         };
         self.keep(origin, link);
-        let body = body::decode(&head.headers, raw, self.limits.body).await?;
+        let body = body::decode(&head.headers, raw, self.limits.body, &mut claim, seen).await?;
+        self.share.keep(body.len(), claim);
         Ok(Answer { status: head.status, reason, headers: head.headers, body })
     }
 

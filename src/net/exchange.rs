@@ -70,6 +70,12 @@ pub enum Error {
         /// What was under way.
         phase: Option<Phase>,
     },
+    /// It took too long, because the answers to other runs took up the memory.
+    #[error("no memory for the answer within {}: other runs take it up", Seconds(*after))]
+    Memory {
+        /// How long it took.
+        after: Duration,
+    },
     /// The URL is legal but cannot be written into a request.
     #[error("the URL cannot be sent: {0}")]
     Url(String),
@@ -90,6 +96,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is this side's doing, and says nothing about the target.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Dial(error) => error.is_ours(),
+            Self::Memory { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether time ran out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. })

@@ -72,6 +72,16 @@ pub enum Refusal {
     Broken(String, String),
 }
 
+impl Refusal {
+    /// Whether the proxy itself is at fault, or how it is used, rather than what lies behind it.
+    pub(super) fn is_ours(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::NoCredentials | Self::Credentials => true,
+            Self::Status(..) | Self::Broken(..) => false,
+        }
+    }
+}
+
 impl Proxy {
     /// The proxy at `url`, which is an `http` URL of a host and a port.
     ///

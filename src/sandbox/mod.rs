@@ -62,6 +62,11 @@ pub trait Host: Send + Sync {
         request: protocol::FetchRequest,
     ) -> Result<protocol::FetchResponse, protocol::FetchError>;
 
+    /// The child has taken an answer with a body of so many bytes; until then it is in memory here.
+    fn handed_on(&self, body: usize) {
+        let _ = body;
+    }
+
     /// The value of a secret, or why there is none.
     fn secret(&self, name: &str) -> Result<String, String>;
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use sqlx::ConnectOptions as _;
 
 use crate::support::providers::{ANA, BO, CREDENTIALS, Providers};
 use crate::support::site::Site;
-use crate::support::tripline::{Daemon, Project};
+use crate::support::slack::FakeSlack;
+use crate::support::tripline::{Daemon, Project, REGION};
 use crate::support::wait::until_true;
 
 /// How long something may take on a busy machine.
@@ -77,6 +79,22 @@ async fn a_second_daemon_on_the_same_store_is_refused_and_told_who_has_it() {
     assert!(first.stop().await.success());
     // Who stopped holds it no longer.
     assert!(project.up().await.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_other_machines_reach_has_to_be_allowed_in_the_project() {
+    let (status, said) = Project::new().up_in_vain("0.0.0.0:0").await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("open_to_network = true"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_is_not_there_is_answered_with_those_that_are() {
+    let script = "export default function () {}\n";
+    let project = Project::new().script("one.js", script).script("deep.js", script);
+    let tested = project.test(&["nope"]).await;
+    assert_eq!(tested.code, Some(2), "{tested:#?}");
+    assert!(tested.stderr.contains("no check `nope`; there is: deep, one\n"), "{tested:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +179,71 @@ async fn a_secret_that_was_changed_in_its_file_is_taken_up_on_sighup() {
         site.visits().contains(&"/?key=other-key".into())
     })
     .await;
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_go_on_in_the_region_that_an_edit_gives_to_the_agent() {
+    let site = Site::start().await;
+    let project = Project::new().script("shop.js", &visitor(&site, "/"));
+    let daemon = project.up().await;
+    daemon.run("shop", "is of the old region", |run| run.region == REGION).await;
+    project.edit(&format!("region = \"{REGION}\""), "region = \"elsewhere\"\nmax_runs = 3");
+    daemon.signal(Signal::HUP);
+    let run = daemon.run("shop", "is of the new region", |run| run.region == "elsewhere").await;
+    assert_eq!(run.outcome, "passed");
+    let log = daemon.log();
+    assert!(log.contains("[agent] max_runs was changed; that takes effect at the next"), "{log}");
+    assert!(!log.contains("[agent] region"), "{log}");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_to_tell_people_is_in_force_with_the_policy_that_uses_it() {
+    let (site, slack) = (Site::start().await, FakeSlack::slack().await);
+    let project = Project::new()
+        .toml("[slack.webhooks]\n\"#old\" = { env = \"HOOK\" }\n")
+        .toml("[[policy]]\nname = \"tell\"\n[[policy.tier]]\nnotify = [\"slack:#old\"]")
+        .toml("when = { failures_in_a_row = 1 }")
+        .env("HOOK", &slack.webhook("old"))
+        .env("NEW_HOOK", &slack.webhook("new"))
+        .script("shop.js", &visitor(&site, "/"));
+    let daemon = project.up().await;
+    daemon.run("shop", "passed", |run| run.outcome == "passed").await;
+
+    project.edit("[slack.webhooks]", "[slack.webhooks]\n\"#new\" = { env = \"NEW_HOOK\" }");
+    project.edit("slack:#old", "slack:#new");
+    daemon.signal(Signal::HUP);
+    until_true("the edit is taken up", PATIENCE, async || daemon.log().contains("read again"))
+        .await;
+    site.answer(500);
+    until_true("it is told", PATIENCE, async || !slack.texts("new").is_empty()).await;
+    assert!(slack.texts("old").is_empty());
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_results_cannot_be_stored_is_not_healthy_until_they_are() {
+    let site = Site::start().await;
+    let project = Project::new().script("shop.js", &visitor(&site, "/"));
+    let daemon = project.up().await;
+    daemon.run("shop", "passed", |run| run.outcome == "passed").await;
+    assert_eq!(daemon.health().await.0, 200);
+
+    let store = daemon.folder().join("tripline.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store);
+    let mut other = options.connect().await.expect("the store is there");
+    // Reading goes on, so that nothing but the results themselves can tell.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("it can be locked");
+    until_true("it is unhealthy", PATIENCE, async || {
+        let (status, reasons) = daemon.health().await;
+        status == 503 && reasons.contains("results have not been stored for")
+    })
+    .await;
+    let before = daemon.runs("shop").await.len();
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("it can be unlocked");
+    until_true("it is healthy again", PATIENCE, async || daemon.health().await.0 == 200).await;
+    assert!(daemon.runs("shop").await.len() > before, "what waited is stored");
     assert!(daemon.stop().await.success());
 }
 

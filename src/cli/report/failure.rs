@@ -37,6 +37,7 @@ fn title(kind: FailureKind) -> &'static str {
         FailureKind::Overlap => "The previous run was still going",
         FailureKind::Overload => "There was no capacity in time",
         FailureKind::Interrupted => "The run was stopped",
+        FailureKind::Agent => "Tripline itself could not make a request",
     }
 }
 

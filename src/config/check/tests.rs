@@ -136,6 +136,17 @@ fn a_wrong_zone_does_not_hide_a_wrong_line() {
 }
 
 #[test]
+fn two_schedules_hide_no_mistake_of_either() {
+    let text = "name = 'x'\nurl = 'https://x.org'\nevery = 'soon'\ncron = '*/70 * * * *'\n\
+                timezone = 'Berlin'";
+    let messages: Vec<String> = plain(text).1.into_iter().map(|it| it.message).collect();
+    assert_eq!(messages.len(), 4, "{messages:#?}");
+    for part in ["`soon`", "not both", "`*/70`", "time zone `Berlin`"] {
+        assert!(messages.iter().any(|it| it.contains(part)), "{part}: {messages:#?}");
+    }
+}
+
+#[test]
 fn a_url_may_mention_secrets_but_hold_none() {
     let url = |url: &str| plain(&format!("name = 'x'\nurl = '{url}'")).1;
     assert_eq!(url("https://example.com/${secret.TOKEN}/x"), []);

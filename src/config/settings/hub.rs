@@ -9,6 +9,8 @@ use crate::config::reader::{Report, Table, no_hint};
 pub struct Hub {
     /// Where it can be reached over HTTP.
     pub listen: SocketAddr,
+    /// Whether it may listen where other machines reach it, with nobody asked who they are.
+    pub open_to_network: bool,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
 }
@@ -30,10 +32,23 @@ impl Hub {
     }
 
     pub(super) fn read(section: Option<Table<'_>>, report: &mut Report) -> Self {
-        let (mut listen, mut url) = (None, None);
+        let (mut listen, mut url, mut open) = (None, None, false);
         if let Some(mut table) = section {
             let field = table.optional("listen");
-            listen = field.and_then(|it| it.parsed(address, report));
+            open =
+                table.optional("open_to_network").and_then(|it| it.boolean(report)) == Some(true);
+            listen = field.as_ref().and_then(|it| it.parsed(address, report));
+            if let (Some(field), Some(listen)) = (&field, listen)
+                && !open
+                && is_open(listen)
+            {
+                let message = format!("`{listen}` is open to other machines");
+                report.error(&field.span, message).advise(
+                    "whoever reaches it reads all runs and incidents, without signing in: listen \
+                     on `127.0.0.1` behind a proxy that knows who is asking, or allow it with \
+                     `open_to_network = true`",
+                );
+            }
             let field = table.optional("url");
             url = field.and_then(|field| {
                 let url = field.web_url(report)?;
@@ -47,8 +62,17 @@ impl Hub {
             table.finish(report, no_hint);
         }
         let listen = listen.unwrap_or(Self::LISTEN);
-        Self { listen, url: url.unwrap_or_else(|| format!("http://{}", reachable(listen))) }
+        Self {
+            listen,
+            open_to_network: open,
+            url: url.unwrap_or_else(|| format!("http://{}", reachable(listen))),
+        }
     }
+}
+
+/// Whether other machines may reach what listens at `listen`.
+pub fn is_open(listen: SocketAddr) -> bool {
+    !listen.ip().to_canonical().is_loopback()
 }
 
 /// The address under which this machine reaches what listens at `listen`.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 pub use agent::{Agent, PrivateAddresses, SandboxMode};
 pub use channels::{Slack, Twilio};
-pub use hub::Hub;
+pub use hub::{Hub, is_open};
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
 pub use store::{Place, Store};

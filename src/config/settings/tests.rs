@@ -62,6 +62,7 @@ regions = ["us-east-1", "eu-west-1"]
 
 [hub]
 listen = "0.0.0.0:80"
+open_to_network = true
 url = "https://tripline.example.com/base/"
 
 [store]
@@ -192,6 +193,9 @@ const PEOPLE: &str = "[people]\nana = { phone = '+4930123456' }\nbo = {}\n";
 #[test]
 fn mistakes_are_told_where_they_are() {
     for (text, at, message) in [
+        ("[hub]\nlisten = '0.0.0.0:80'", "'0.0.0.0:80'", "is open to other machines"),
+        ("[hub]\nlisten = '[::]:80'\nopen_to_network = false", "'[::]:80'", "is open to other"),
+        ("[hub]\nlisten = '192.0.2.1:80'", "'192.0.2.1:80'", "is open to other machines"),
         ("[hub]\nlisten = 'localhost'", "'localhost'", "not an IP address with a port"),
         ("[hub]\nurl = 'https://x.org/?a'", "'https://x.org/?a'", "no query"),
         ("hub = 5", "5", "`hub` must be a section, written as `[hub]`, not the number 5"),

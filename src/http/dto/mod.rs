@@ -22,7 +22,8 @@ use utoipa::openapi::{RefOr, Schema};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{
-    Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,
+    Backlog, ChannelBacklog, Health, NotificationHealth, ResultsHealth, SchedulerHealth,
+    StatsdHealth, StoreHealth,
 };
 pub use incident::{
     Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,

@@ -71,6 +71,8 @@ twin! {
         Overload,
         /// The agent was stopped.
         Interrupted,
+        /// The agent could not do its part.
+        Agent,
     }
 }
 

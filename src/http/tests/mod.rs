@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use self::fake::{Remembered, a_world};
@@ -19,12 +20,14 @@ use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::schedule::{Cron, Schedule};
+use crate::engine::ingest::Trouble;
 
 struct Face {
     router: Router,
     store: Arc<Remembered>,
     clock: Arc<Manual>,
     pulse: Arc<Pulse>,
+    trouble: watch::Sender<Option<Trouble>>,
 }
 
 struct Answer {
@@ -42,6 +45,7 @@ impl Face {
     fn watching(checks: Vec<Arc<Check>>, store: Remembered) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
         let pulse = Arc::new(Pulse::default());
+        let (trouble, seen) = watch::channel(None);
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
         let router = router(Api {
             store: store.clone(),
@@ -50,9 +54,10 @@ impl Face {
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
             pulse: pulse.clone(),
+            intake: Intake { trouble: seen, holding: Arc::default(), statsd: Arc::default() },
             hosts: Hosts::new(bound, None),
         });
-        Self { router, store, clock, pulse }
+        Self { router, store, clock, pulse, trouble }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {
@@ -265,6 +270,14 @@ async fn health_is_a_judgement_with_reasons() {
     let reason = "2 messages by slack could not be delivered in the last hour and reached nobody; \
                   /api/v1/incidents says which and why";
     assert_eq!(degraded.body["reasons"], json!([reason]));
+    let reason = "disk I/O error: /var/lib/tripline.db".to_owned();
+    face.trouble.send_replace(Some(Trouble { since: now() - TimeDelta::seconds(7), reason }));
+    let full = face.get("/healthz").await;
+    assert_eq!(full.status, StatusCode::SERVICE_UNAVAILABLE);
+    let reason = "results have not been stored for 7 s; the log of the daemon says why";
+    assert_eq!(full.body["reasons"], json!([reason]));
+    assert_eq!(full.body["store"], json!({ "answers": true, "stores": false }));
+    face.trouble.send_replace(None);
 
     face.store.fail();
     let broken = face.get("/healthz").await;

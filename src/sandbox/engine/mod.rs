@@ -25,6 +25,7 @@ mod errors;
 mod events;
 mod executor;
 mod expect;
+mod exports;
 mod hooks;
 mod host;
 mod inspect;

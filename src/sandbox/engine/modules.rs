@@ -17,7 +17,7 @@ use super::web::json;
 use super::{api, scan};
 
 /// The name of the built-in module.
-const BUILT_IN: &str = "tripline";
+pub(super) const BUILT_IN: &str = "tripline";
 
 /// The modules of one run, parsed as they are asked for.
 #[derive(Default)]
@@ -101,7 +101,7 @@ pub(super) fn source(path: &str, context: &Context) -> Option<String> {
 }
 
 /// The path that a specifier means, or why there is none.
-fn resolve(
+pub(super) fn resolve(
     importer: &str,
     specifier: &str,
     exists: impl Fn(&str) -> bool,
@@ -166,7 +166,7 @@ fn importing_place(importer: &str, specifier: &str, context: &Context) -> Option
 }
 
 /// An error of loading, with the place where the cause stands.
-fn refusal(
+pub(super) fn refusal(
     error: JsNativeError,
     message: &str,
     position: Option<Position>,

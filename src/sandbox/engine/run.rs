@@ -8,7 +8,7 @@ use boa_engine::{JsResult, JsValue, Module, js_string};
 
 use super::errors::{self, Failure};
 use super::host::{Mode, Stop};
-use super::{Engine, Port, timers, web};
+use super::{Engine, Port, exports, timers, web};
 use crate::sandbox::protocol::{Ending, FromChild, Job, Source, ToChild};
 
 impl Engine {
@@ -99,7 +99,10 @@ impl Engine {
         let loading = module.load(&mut self.context);
         self.settle(&loading).map_err(unloadable)?;
         let linked = module.link(&mut self.context);
-        linked.map_err(|error| unloadable(self.failure(error)))?;
+        linked.map_err(|error| {
+            let error = exports::explain(error, &mut self.context);
+            unloadable(self.failure(error))
+        })?;
         let evaluating = module.evaluate(&mut self.context);
         let evaluating = evaluating.map_err(|error| self.failure(error))?;
         self.settle(&evaluating)?;

@@ -505,7 +505,13 @@ fn what_cannot_be_loaded_says_why_and_where() {
         ("let a = 'x", "SyntaxError: unterminated string literal at checks/a.js:1:11"),
         (
             "import { none } from './lib/good.js';",
-            "SyntaxError: could not find export `none` at :0:0",
+            "SyntaxError: \"./lib/good.js\" does not export \"none\"; it exports \
+             nothing at checks/a.js:1:10",
+        ),
+        (
+            "import { step,\n expct } from 'tripline';",
+            "SyntaxError: \"tripline\" does not export \"expct\"; did you mean \"expect\"? at \
+             checks/a.js:2:2",
         ),
         (
             "export const a = 1;",

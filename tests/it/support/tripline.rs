@@ -70,6 +70,13 @@ impl Project {
         fs::remove_file(self.path().join(path)).expect("the file is there");
     }
 
+    /// Replaces the one place of `tripline.toml` where `old` stands.
+    pub(crate) fn edit(&self, old: &str, new: &str) {
+        let text = fs::read_to_string(self.path().join("tripline.toml")).expect("it was written");
+        assert_eq!(text.matches(old).count(), 1, "`{old}` in:\n{text}");
+        self.write("tripline.toml", &text.replace(old, new));
+    }
+
     /// Adds an option that stands before every command.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.extend([name.to_owned(), value.to_owned()]);
@@ -111,6 +118,22 @@ impl Project {
         tested.runs.remove(0)
     }
 
+    /// The same for a program that may have no more than so many files open.
+    pub(crate) async fn test_one_with_files(&self, most: u32) -> Run {
+        let program = self.command();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        command.arg(program.get_program()).args(["test", "--json"]);
+        command.current_dir(self.path()).env("NO_PROXY", "127.0.0.1");
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the task was not aborted")
+            .expect("a shell can be started");
+        let runs: Runs = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+        runs.runs.into_iter().next().expect("a run")
+    }
+
     /// Runs `tripline validate --json` and waits for its end: the exit code, and what it said.
     pub(crate) async fn validate(&self) -> (Option<i32>, serde_json::Value) {
         let mut command = self.command();
@@ -150,8 +173,13 @@ impl Project {
     /// Starts `tripline up` beside a daemon that runs already, and waits for its end: how it ended,
     /// and what it said.
     pub(crate) async fn up_again(&self) -> (ExitStatus, String) {
-        let mut process = self.start(&["up", "--listen", "127.0.0.1:0"], "second.log");
-        let status = until("the second daemon ends", START, async || process.ended()).await;
+        self.up_in_vain("127.0.0.1:0").await
+    }
+
+    /// Starts a `tripline up` that listens at `listen` and ends by itself: how, and what it said.
+    pub(crate) async fn up_in_vain(&self, listen: &str) -> (ExitStatus, String) {
+        let mut process = self.start(&["up", "--listen", listen], "second.log");
+        let status = until("the daemon ends", START, async || process.ended()).await;
         (status, process.log())
     }
 
@@ -213,6 +241,15 @@ impl Daemon {
         })
         .await;
         self
+    }
+
+    /// The status and the reasons of the health page.
+    pub(crate) async fn health(&self) -> (u16, String) {
+        let answer = self.client.get(format!("{}/healthz", self.api)).send().await;
+        let answer = answer.expect("the daemon answers");
+        let status = answer.status().as_u16();
+        let body: serde_json::Value = answer.json().await.expect("JSON");
+        (status, body["reasons"].to_string())
     }
 
     /// The runs of `check`, the latest first.
@@ -331,6 +368,7 @@ struct IncidentDetail {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Run {
     pub(crate) check: String,
+    pub(crate) region: String,
     pub(crate) slot_at: Timestamp,
     pub(crate) duration_ms: f64,
     pub(crate) outcome: String,
