@@ -66,6 +66,13 @@ impl Scheduler {
         self.restart(self.done);
     }
 
+    /// Schedules the `checks` that run in another region from now on; otherwise as
+    /// [`Self::replace`].
+    pub fn replace_in(&mut self, region: Region, checks: &[Arc<Check>]) {
+        self.region = region;
+        self.replace(checks);
+    }
+
     /// Hands out what is due at `now`.
     ///
     /// When the clock was set back, slots are handed out from the new time on; their runs have the

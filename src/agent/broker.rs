@@ -13,7 +13,7 @@ use super::secrets::Secrets;
 use super::totp::Seed;
 use super::visitor::{Ask, Visitor};
 use crate::clock::Clock;
-use crate::net::Dialer;
+use crate::net::{Dialer, Share};
 use crate::sandbox::Host;
 use crate::sandbox::protocol::{Event, FetchError, FetchRequest, FetchResponse};
 
@@ -34,12 +34,13 @@ impl<'r> Broker<'r> {
     /// The host of a run that may take `timeout`.
     pub(super) fn new(
         dialer: Arc<Dialer>,
+        share: Share,
         recorder: &'r Recorder,
         secrets: &'r Secrets,
         clock: &'r dyn Clock,
         timeout: Duration,
     ) -> Self {
-        let visitor = Visitor::new(dialer, recorder, secrets);
+        let visitor = Visitor::new(dialer, share, recorder, secrets);
         Self { visitor, recorder, secrets, clock, timeout }
     }
 }
@@ -67,6 +68,10 @@ impl Host for Broker<'_> {
                 .collect(),
             body: visited.answer.body.into(),
         })
+    }
+
+    fn handed_on(&self, body: usize) {
+        self.visitor.let_go(body);
     }
 
     fn secret(&self, name: &str) -> Result<String, String> {

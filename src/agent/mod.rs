@@ -17,6 +17,7 @@ mod cookies;
 mod expect;
 mod frame;
 pub mod imports;
+mod json;
 mod mask;
 mod recorder;
 mod redirect;
@@ -43,10 +44,7 @@ use crate::clock::Clock;
 use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
 use crate::domain::slot::Slot;
 use crate::net::Dialer;
-use runner::Runner;
-
-/// How long reports of runs that were cut off may take to be delivered.
-const LAST_DELIVERIES: Duration = Duration::from_secs(10);
+use runner::{Duty, Runner};
 
 /// What an agent needs of a hub.
 #[async_trait]
@@ -126,12 +124,19 @@ impl Agent {
 
     /// Replaces the assignments. Runs that are going keep those that they started with.
     pub fn assign(&self, assignments: Arc<Assignments>) {
-        self.runner.assignments.store(assignments);
+        let dialer = Arc::clone(&self.runner.duty.load().dialer);
+        self.assign_over(dialer, assignments);
+    }
+
+    /// Replaces the assignments and the way to the network, as one. Runs that are going keep those
+    /// that they started with.
+    pub fn assign_over(&self, dialer: Arc<Dialer>, assignments: Arc<Assignments>) {
+        self.runner.duty.store(Arc::new(Duty { assignments, dialer }));
     }
 
     /// The present assignments.
     pub fn assignments(&self) -> Arc<Assignments> {
-        self.runner.assignments.load_full()
+        Arc::clone(&self.runner.duty.load().assignments)
     }
 
     /// How many runs are going, or wait for room.
@@ -173,17 +178,17 @@ impl Agent {
         self.runner.interruption.cancel();
     }
 
-    /// Lets the runs that are going finish within `grace`, then cuts off the rest, and waits until
-    /// the reports are delivered. Slots that wait for room, or are started from now on, are
-    /// reported as interrupted.
-    pub async fn stop(&self, grace: Duration) {
+    /// Lets the runs that are going finish within `grace`, then cuts off the rest and waits for
+    /// their reports to be delivered, for `last` at most. Slots that wait for room, or are started
+    /// from now on, are reported as interrupted.
+    pub async fn stop(&self, grace: Duration, last: Duration) {
         self.runner.closing.cancel();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {
             return;
         }
         self.runner.interruption.cancel();
-        if tokio::time::timeout(LAST_DELIVERIES, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(last, self.tasks.wait()).await.is_err() {
             tracing::error!(
                 undelivered = self.tasks.len(),
                 "the hub does not take the last reports"

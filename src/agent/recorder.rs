@@ -6,16 +6,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use url::{Origin, Url};
+
 use super::assignments::Assignments;
-use super::mask::STARS;
+use super::mask::{Beginnings, STARS};
 use super::{Happening, Observer};
 use crate::clock::Stopwatch;
-use crate::domain::run::{Failure, LogLine, Measurement, Request, Step, Trace};
+use crate::domain::run::{Failure, FailureKind, LogLine, Measurement, Request, Step, Trace};
 use crate::net::Seen;
 use crate::sandbox::protocol;
 
 /// How many requests are written down; more are counted.
 const MOST_REQUESTS: usize = 500;
+
+/// How many servers with a fault of ours before them are remembered; one is enough.
+const MOST_FAULTS: usize = 32;
 
 /// The longest URL that is written down, in characters.
 const LONGEST_URL: usize = 2000;
@@ -34,6 +39,8 @@ struct State {
     behind: Option<Duration>,
     trace: Trace,
     unwritten_requests: usize,
+    /// Where requests came to nothing through our own fault, and what that was.
+    faults: Vec<(Origin, String)>,
     /// One-time passwords that the run was given: secrets of its own.
     passwords: Vec<String>,
 }
@@ -50,6 +57,7 @@ impl Recorder {
             behind: None,
             trace: Trace::default(),
             unwritten_requests: 0,
+            faults: Vec::new(),
             passwords: Vec::new(),
         };
         Self { assignments, observer, state: Mutex::new(state) }
@@ -86,6 +94,36 @@ impl Recorder {
         let state = self.state();
         let open = state.trace.steps.iter().rfind(|step| step.duration.is_none());
         open.map(|step| step.name.clone())
+    }
+
+    /// Notes that a request to `url` came to nothing through our own fault, or, without one, that
+    /// it was answered, which makes good what went before.
+    pub(super) fn note_fault(&self, url: &Url, fault: Option<String>) {
+        let (mut state, origin) = (self.state(), url.origin());
+        state.faults.retain(|(other, _)| *other != origin);
+        if state.faults.len() < MOST_FAULTS {
+            state.faults.extend(fault.map(|fault| (origin, fault)));
+        }
+    }
+
+    /// `failure` as our own where a fault of ours may be its cause: whether the script let the
+    /// error of that request through, or caught it and then missed what was not answered.
+    pub(super) fn attributed(&self, failure: Failure) -> Failure {
+        let may_follow = matches!(
+            failure.kind,
+            FailureKind::Expectation
+                | FailureKind::Exception
+                | FailureKind::Network
+                | FailureKind::Timeout
+        );
+        let state = self.state();
+        let Some((_, fault)) = state.faults.first().filter(|_| may_follow) else { return failure };
+        let message = if failure.message.contains(fault.as_str()) {
+            failure.message.clone()
+        } else {
+            format!("{fault}; after that: {}", failure.message)
+        };
+        Failure { kind: FailureKind::Agent, message, ..failure }
     }
 
     /// `failure` without secrets.
@@ -208,7 +246,10 @@ impl Recorder {
                 masked = masked.replace(password.as_str(), STARS);
             }
         }
-        masked
+        if passwords.is_empty() {
+            return masked;
+        }
+        Beginnings::new(passwords.iter().cloned()).mask_in(masked)
     }
 
     fn tell(&self, happening: Option<Happening>) {
@@ -292,6 +333,20 @@ mod tests {
         assert!(!all.contains("hunter2") && !all.contains("123456") && !all.contains("ana"));
         assert_eq!(trace.requests[0].url, "http://shop.example/***?code=***");
         assert_eq!(trace.logs[0].text, "*** and ***");
+    }
+
+    #[test]
+    fn no_secret_is_written_down_where_it_was_cut() {
+        let recorder = recorder();
+        recorder.conceal("123456");
+        for said in ["xhunter2… (1 bytes more)", "say hunt…", "12345…", "123456…"] {
+            let level = protocol::Level::Info;
+            let text = said.to_owned();
+            recorder.note(Duration::ZERO, protocol::Event::Log { level, text });
+        }
+        let logs = recorder.finish().logs;
+        let lines: Vec<&str> = logs.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(lines, ["x***… (1 bytes more)", "say ***…", "***…", "***…"]);
     }
 
     #[test]

@@ -27,22 +27,29 @@ use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
-use crate::net::Dialer;
+use crate::net::{Budget, Dialer};
 use crate::sandbox::protocol::{Job, RunContext, Source};
 
 /// Runs slots.
 pub(super) struct Runner {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) dialer: Arc<Dialer>,
     pub(super) scripts: Arc<dyn Scripts>,
-    pub(super) assignments: ArcSwap<Assignments>,
+    pub(super) duty: ArcSwap<Duty>,
     /// Cancelled when no run may begin any more.
     pub(super) closing: CancellationToken,
     /// Cancelled when runs are to be cut off.
     pub(super) interruption: CancellationToken,
+    /// Memory for the bodies of answers.
+    budget: Arc<Budget>,
     going: Mutex<HashMap<CheckId, Timestamp>>,
     script_room: Room,
     request_room: Room,
+}
+
+/// What is to be run, and how it reaches the network; replaced as one.
+pub(super) struct Duty {
+    pub(super) assignments: Arc<Assignments>,
+    pub(super) dialer: Arc<Dialer>,
 }
 
 /// Room for a number of runs at a time.
@@ -91,11 +98,11 @@ impl Runner {
         let room = |most: usize| Room { places: Semaphore::new(most), most };
         Self {
             clock,
-            dialer,
             scripts,
-            assignments: ArcSwap::default(),
+            duty: ArcSwap::from_pointee(Duty { assignments: Arc::default(), dialer }),
             closing: CancellationToken::new(),
             interruption: CancellationToken::new(),
+            budget: Arc::default(),
             going: Mutex::default(),
             script_room: room(limits.scripts.max(1)),
             request_room: room(limits.requests.max(1)),
@@ -135,13 +142,14 @@ impl Runner {
 
     /// Runs a slot and says how it went.
     pub(super) async fn attend(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
-        let assignments = self.assignments.load_full();
+        let duty = self.duty.load_full();
+        let assignments = &duty.assignments;
         let Some(assignment) = assignments.assignment(&slot.check) else {
             let message = format!("the check `{}` is not assigned to this agent", slot.check);
             return self.refuse(slot, Refused::new(FailureKind::Interrupted, message));
         };
-        let began = Began::new(Recorder::new(Arc::clone(&assignments), observer), &*self.clock);
-        let run = AssertUnwindSafe(self.run(&slot, &assignment, &assignments, &began));
+        let began = Began::new(Recorder::new(Arc::clone(assignments), observer), &*self.clock);
+        let run = AssertUnwindSafe(self.run(&slot, &assignment, &duty, &began));
         let ended = tokio::select! {
             biased;
             () = self.interruption.cancelled() => Err(interrupted()),
@@ -157,6 +165,7 @@ impl Runner {
                 (Some(Failure { step, ..cut_off.into() }), duration)
             }
         };
+        let failure = failure.map(|failure| began.recorder.attributed(failure));
         let failure = failure.map(|failure| began.recorder.masked_failure(failure));
         Report { slot, started_at, duration, failure, trace: began.recorder.finish() }
     }
@@ -165,16 +174,21 @@ impl Runner {
         &self,
         slot: &Slot,
         assignment: &Assignment,
-        assignments: &Assignments,
+        duty: &Duty,
         began: &Began<'_>,
     ) -> Result<Ended, Refused> {
-        let (timeout, secrets) = (assignment.check.timeout, assignments.secrets());
+        let (timeout, secrets) = (assignment.check.timeout, duty.assignments.secrets());
         match &assignment.work {
             Prepared::Impossible(reason) => Err(Refused::new(FailureKind::Script, reason.as_str())),
             Prepared::Request(plan) => {
                 let _place = self.place(&self.request_room, timeout / 2).await?;
                 began.now();
-                let visitor = Visitor::new(Arc::clone(&self.dialer), &began.recorder, secrets);
+                let visitor = Visitor::new(
+                    Arc::clone(&duty.dialer),
+                    self.budget.share(),
+                    &began.recorder,
+                    secrets,
+                );
                 let failure = plan.carry_out(&visitor, secrets, timeout).await;
                 Ok(Ended { failure, duration: None })
             }
@@ -186,8 +200,9 @@ impl Runner {
                 let source = Source { entry: entry.clone(), modules: modules.clone() };
                 let job = Job { source, context: context(slot), timeout };
                 began.now();
-                let (dialer, clock) = (Arc::clone(&self.dialer), &*self.clock);
-                let broker = Broker::new(dialer, &began.recorder, secrets, clock, timeout);
+                let (dialer, clock) = (Arc::clone(&duty.dialer), &*self.clock);
+                let share = self.budget.share();
+                let broker = Broker::new(dialer, share, &began.recorder, secrets, clock, timeout);
                 let ran = stage.run(job, &broker).await;
                 let failure = ran.failure().map(|failure| Failure {
                     step: ran.step.and_then(|step| began.recorder.step_name(step)),

@@ -16,7 +16,7 @@ use super::recorder::{Entry, Recorder};
 use super::redirect;
 use super::secrets::Secrets;
 use crate::clock::Stopwatch;
-use crate::net::{Answer, Client, Dialer, Error as NetError, Limits, Outgoing, Seen};
+use crate::net::{Answer, Client, Dialer, Error as NetError, Limits, Outgoing, Seen, Share};
 use crate::sandbox::protocol::{Credentials, Redirect};
 
 /// How the visitor introduces itself.
@@ -76,9 +76,19 @@ impl Error {
 
 impl<'r> Visitor<'r> {
     /// A visitor who was never here before.
-    pub(super) fn new(dialer: Arc<Dialer>, recorder: &'r Recorder, secrets: &'r Secrets) -> Self {
-        let client = Client::new(dialer, Limits::default());
+    pub(super) fn new(
+        dialer: Arc<Dialer>,
+        share: Share,
+        recorder: &'r Recorder,
+        secrets: &'r Secrets,
+    ) -> Self {
+        let client = Client::new(dialer, Limits::default(), share);
         Self { client, jar: Mutex::default(), recorder, secrets }
+    }
+
+    /// The body of an answer, of so many bytes, has been handed on.
+    pub(super) fn let_go(&self, length: usize) {
+        self.client.let_go(length);
     }
 
     /// Makes the request and follows where it leads; `within` is for all of it.
@@ -106,6 +116,7 @@ impl<'r> Visitor<'r> {
                 return Err(Error::TooManyRedirects);
             }
             redirected += 1;
+            self.let_go(answer.body.len());
             if redirect::becomes_get(answer.status, &ask.method) {
                 ask.method = Method::GET;
                 ask.body = Bytes::new();
@@ -128,7 +139,12 @@ impl<'r> Visitor<'r> {
             add_cookies(&mut headers, &cookies);
         }
         let entry = self.recorder.open_request(ask.step, ask.method.as_str(), &ask.url);
-        let mut open = OpenRequest { recorder: self.recorder, entry, seen: Some(Seen::default()) };
+        let mut open = OpenRequest {
+            recorder: self.recorder,
+            url: &ask.url,
+            entry,
+            seen: Some(Seen::default()),
+        };
         let outgoing = Outgoing {
             method: ask.method.clone(),
             url: &ask.url,
@@ -142,6 +158,13 @@ impl<'r> Visitor<'r> {
             NetError::TimedOut { phase, .. } => NetError::TimedOut { after: within, phase },
             other => other,
         });
+        match &ended {
+            Ok(_) => self.recorder.note_fault(&ask.url, None),
+            Err(error) if error.is_ours() => {
+                self.recorder.note_fault(&ask.url, Some(error.to_string()));
+            }
+            Err(_) => {}
+        }
         match &ended {
             Ok(answer) => open.close(Ok(answer.status.as_u16())),
             Err(error) => open.close(Err(&error.to_string())),
@@ -164,6 +187,7 @@ impl<'r> Visitor<'r> {
 /// A request that is written down as cut off unless it is closed.
 struct OpenRequest<'r> {
     recorder: &'r Recorder,
+    url: &'r Url,
     entry: Entry,
     seen: Option<Seen>,
 }
@@ -179,6 +203,14 @@ impl OpenRequest<'_> {
 impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
         let Some(mut seen) = self.seen.take() else { return };
+        if seen.is_at_proxy() {
+            self.recorder
+                .note_fault(self.url, Some("the agent's proxy does not answer".to_owned()));
+        }
+        if seen.is_at_memory() {
+            let fault = "there was no memory for the answer: other runs take it up";
+            self.recorder.note_fault(self.url, Some(fault.to_owned()));
+        }
         let error = match seen.leave() {
             Some(phase) => format!("cut off while {phase}"),
             None => "cut off".to_owned(),

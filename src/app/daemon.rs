@@ -1,9 +1,8 @@
 //! The daemon: hub, one agent, the JSON API and the link to other regions in one process over one
-//! SQLite file.
+//! store.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
-//! is taken any more, then runs end, then what they reported is committed, then messages on their
-//! way are finished, and the store is closed last.
+//! is taken any more, then the works end, and the store is closed last.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,48 +11,41 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::assignments::{assignments, checks, egress, rulebook};
+use super::accounting::Accounting;
+use super::assignments::{assignments, checks, dialer, rulebook};
+use super::channels::{Transports, transports};
+use super::descriptors;
 use super::faces::{self, Listeners};
-use super::hub::{Aftermath, LocalHub};
-use super::lanes::Lanes;
-use super::membership::Membership;
+use super::housekeeping::Housekeeping;
+use super::lanes::contacts;
+use super::membership::{self, Membership};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::share::Share;
+use super::storage;
 use super::witness::Witness;
-use crate::agent::{self, Agent, Limits};
+use super::works::{self, Works};
+use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::Clock;
-use crate::config::settings::{Hub as HubSettings, Statsd as StatsdSettings, StatsdTags};
-use crate::config::{Environment, Project};
+use crate::config::settings::{
+    self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
+};
+use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::id::Region;
-use crate::engine::ingest::{self, Committer, Ingest, Pace};
-use crate::engine::judge::ProjectJudge;
+use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::http::{self, CheckSnapshot, Hosts, Pulse, Tls};
 use crate::link::publication::Publication;
-use crate::net::Dialer;
 use crate::sandbox::Pool;
 use crate::statsd::{self, Sink};
 use crate::store::agents::Agents;
-use crate::store::sqlite::{Holder, SqliteStore};
-use crate::store::{self, Store};
+use crate::store::{self, IncidentFilter, IncidentRecord, Ledger, Store};
 
-/// How long runs may go on after the stop, before they are interrupted.
-const RUNS_GRACE: Duration = Duration::from_secs(5);
-/// How long everything after the runs may take at the stop.
-const REST_GRACE: Duration = Duration::from_secs(4);
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
-/// How often old runs are looked for, and how many are forgotten at a time.
-const HOUSEKEEPING: Duration = Duration::from_mins(10);
-const FORGET_AT_ONCE: u32 = 5_000;
-/// How long an agent that is gone is remembered.
-const AGENTS_KEPT: TimeDelta = TimeDelta::days(30);
 
 /// What a daemon is made from.
 pub struct Plan {
@@ -80,13 +72,21 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The API cannot listen.
-    #[error("failed to listen on {address}: {source}; choose another in [hub]")]
+    #[error(
+        "failed to listen on {address}: {source}; choose another with --listen or [hub] listen"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
         /// Why not.
         source: std::io::Error,
     },
+    /// The API would be open to other machines, and the project does not say that it may.
+    #[error(
+        "`{0}` is open to other machines, which read all runs and incidents without signing in; \
+         listen on 127.0.0.1, or allow it with `open_to_network = true` in [hub]"
+    )]
+    Open(SocketAddr),
     /// A channel cannot be used.
     #[error("failed to set up {channel}: {source}")]
     Channel {
@@ -116,19 +116,15 @@ pub struct Daemon {
     project: ArcSwap<Project>,
     snapshot: CheckSnapshot,
     address: SocketAddr,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Ledger>,
+    accounting: Arc<Accounting>,
     judge: Arc<ProjectJudge>,
-    agent: Agent,
+    works: Works,
     share: Arc<Share>,
+    membership: CancellationToken,
     publication: watch::Sender<Arc<Publication>>,
     tls: Option<Arc<Tls>>,
     told_regions: std::sync::Mutex<BTreeSet<Region>>,
-    membership: CancellationToken,
-    lanes: Lanes,
-    statsd: Option<Arc<Sink>>,
-    tasks: TaskTracker,
-    committing: CancellationToken,
-    serving: CancellationToken,
 }
 
 impl Daemon {
@@ -140,30 +136,35 @@ impl Daemon {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
+        let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let holder = Holder { command: command.to_owned(), since: clock.now() };
-        let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
-        let tls = tls_of(&settings.hub)?;
-        let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
-        let for_agents = listen_for_agents(&settings.hub).await?;
-        let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
-        let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
-        let (ingest, committer) = ingest_of(&store, &judge, &clock, observer);
-        let (tasks, committing, serving) =
-            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        tasks.spawn(committer.run(committing.clone()));
-        let statsd = settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))));
-        let hub = Arc::new(LocalHub { ingest, statsd: statsd.clone(), clock: Arc::clone(&clock) });
-        let agent = agent_of(&project, &clock, &pool, Arc::clone(&hub));
+        let store = storage::open(&settings.store.place, command, &*clock).await?;
+        let (listeners, address) = bind(listen, &settings.hub).await?;
+        let tls = listeners.tls.clone();
+        let works = Works::start(works::Parts {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            judge: Arc::clone(&judge),
+            clock: Arc::clone(&clock),
+            witness: Arc::clone(&witness),
+            transports: transports(settings, &witness)?,
+            contacts: contacts(&settings.hub, address, settings.people.roster.clone()),
+            statsd: sink(settings),
+            scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
+            dialer: dialer(&settings.agent),
+            limits: limits(&settings.agent),
+        });
+        descriptors::warn_if_too_low(&limits(&settings.agent));
+        works.agent.assign(assignments(&project));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
-        let to = (agent.clone(), Arc::clone(&pulse));
-        let agents = Arc::clone(&store) as Arc<dyn Agents>;
         let region = settings.agent.region.clone();
-        let member = Membership::join(region, checks(&project), &clock, agents, to);
-        let member = member.map_err(StartError::Thread)?;
+        let accounting = Arc::new(Accounting::new(&store, &clock, &snapshot, region));
+        // Before the schedule begins: what it hands out is what is expected.
+        accounting.expect().await?;
+        let to = (works.agent.clone(), Arc::clone(&pulse));
+        let member = member_of(&project, address, &store, &clock, to)?;
         let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
-        tasks.spawn(member.run(membership.clone()));
+        works.spawn(|_| member.run(membership.clone()));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let public = url::Url::parse(&settings.hub.url).ok();
         let parts = faces::Parts {
@@ -172,12 +173,13 @@ impl Daemon {
             checks: Arc::clone(&snapshot),
             pulse,
             hosts: Hosts::new(address, public.as_ref()),
-            intake: hub,
             publication: published,
-            closing: serving.clone(),
         };
-        let listeners = Listeners { all: listener, agents: for_agents, tls: tls.clone() };
-        faces::start(&tasks, parts, listeners);
+        faces::start(&works, parts, listeners);
+        works.spawn(|halt| Arc::clone(&accounting).run(halt));
+        let runs = Arc::clone(&store) as Arc<dyn Store>;
+        let housekeeping = Housekeeping::new(&runs, &clock, settings.store.retention);
+        works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -188,22 +190,17 @@ impl Daemon {
             snapshot,
             address,
             store,
+            accounting,
             judge,
-            agent,
+            works,
             share,
+            membership,
             publication,
             tls,
             told_regions: std::sync::Mutex::default(),
-            membership,
-            lanes,
-            statsd,
-            tasks,
-            committing,
-            serving,
         };
         daemon.close_absent().await?;
         daemon.tell_of_other_regions().await;
-        daemon.keep_house();
         Ok(daemon)
     }
 
@@ -226,24 +223,24 @@ impl Daemon {
     /// Reads the project again and puts it in force, or leaves the old one in force if the new one
     /// has mistakes. Says either to the witness.
     pub async fn reload(&self) {
+        tracing::debug!("reading the project again");
         let reading = Reading::begin(&self.root, &self.environment);
         let project = match reading.finish(&self.pool).await {
             Ok(project) => project,
             Err(diagnostics) => return self.witness.refused(&diagnostics),
         };
-        let Ok(rulebook) = rulebook(&project) else { return };
-        self.warn_of_fixed(&project);
-        self.judge.replace(rulebook);
-        self.lanes.replace_roster(project.settings.people.roster.clone());
-        self.agent.assign(assignments(&project));
-        let now_checked = checks(&project);
-        self.snapshot.store(Arc::new(now_checked.clone()));
-        self.share.replace_checks(now_checked);
-        self.publication.send_replace(Arc::new(publication(&project)));
-        if let Some(tls) = &self.tls
-            && let Err(error) = tls.reload()
-        {
-            tracing::error!(%error, "the certificate before stays in force");
+        let project = self.with_fixed(project);
+        let fresh = match self.prepare(&project) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                let reason = Diagnostic::of_file(settings::FILE, error.to_string());
+                return self.witness.refused(&[reason]);
+            }
+        };
+        self.put_in_force(&project, fresh);
+        if let Err(error) = self.accounting.expect().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "slots of the new checks are not accounted for");
         }
         if let Err(error) = self.close_absent().await {
             let error = &error as &dyn std::error::Error;
@@ -254,37 +251,36 @@ impl Daemon {
         self.tell_of_other_regions().await;
     }
 
-    /// Ends all runs at once; they are reported as interrupted.
-    pub fn interrupt(&self) {
-        self.agent.interrupt();
+    /// Stops everything in order, within `budget`. What that is too short for goes on at the next
+    /// start.
+    pub async fn stop(&self, budget: Duration) {
+        self.share.stop();
+        // The other agents of the region take over while the last runs end.
+        self.membership.cancel();
+        self.works.stop(budget).await;
     }
 
-    /// Stops everything in order, within ten seconds.
-    pub async fn stop(&self) {
-        self.share.stop();
-        self.membership.cancel();
-        self.agent.stop(RUNS_GRACE).await;
-        let rest = async {
-            self.lanes.stop().await;
-            if let Some(statsd) = &self.statsd {
-                statsd.stop().await;
-            }
-            self.committing.cancel();
-            self.serving.cancel();
-            self.tasks.close();
-            self.tasks.wait().await;
-            self.store.close().await;
-        };
-        if tokio::time::timeout(REST_GRACE, rest).await.is_err() {
-            tracing::warn!("stopped before everything was finished; it goes on at the next start");
-        }
+    /// Hurries a stop that is under way: runs are cut off, and nothing else is waited for longer
+    /// than half a second.
+    pub fn hurry(&self) {
+        self.works.hurry();
+    }
+
+    /// The incidents that are open, the latest first; no more than 100.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error`] when the store cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, store::Error> {
+        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        self.store.incidents(&filter).await
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {
         let rulebook = self.judge.current();
         let closed = self.store.close_absent(&*rulebook, self.clock.now()).await?;
         if !closed.is_empty() {
-            self.lanes.wake();
+            self.works.lanes.wake();
         }
         Ok(())
     }
@@ -306,55 +302,135 @@ impl Daemon {
         }
     }
 
-    /// Some settings are read at the start only.
-    fn warn_of_fixed(&self, new: &Project) {
-        let (old, new) = (&self.project.load().settings, &new.settings);
-        let sections = [
-            ("hub", old.hub == new.hub),
-            ("store", old.store == new.store),
-            ("statsd", old.statsd == new.statsd),
-            ("slack", old.slack == new.slack),
-            ("twilio", old.twilio == new.twilio),
-            ("agent", old.agent == new.agent),
+    /// The project with what cannot change while the daemon runs as it was, so that no part of it
+    /// goes by a value that another part does not have; says so.
+    fn with_fixed(&self, mut project: Project) -> Project {
+        let current = self.project.load();
+        let (old, new) = (&current.settings, &mut project.settings);
+        let (was, is) = (&old.agent, &mut new.agent);
+        let changed = [
+            // Listeners are not moved, and a store is not left while results are on their way.
+            ("[hub]", keep(&old.hub, &mut new.hub)),
+            ("[store]", keep(&old.store, &mut new.store)),
+            // The children were started so.
+            ("[agent] max_runs", keep(&was.max_runs, &mut is.max_runs)),
+            ("[agent] sandbox", keep(&was.sandbox, &mut is.sandbox)),
         ];
-        for (section, _) in sections.iter().filter(|(_, same)| !same) {
-            tracing::warn!("[{section}] was changed; that takes effect at the next start");
+        for (setting, _) in changed.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("{setting} was changed; that takes effect at the next start");
         }
+        project
     }
 
-    /// Forgets old runs from time to time.
-    fn keep_house(&self) {
-        let (store, clock, stop) =
-            (Arc::clone(&self.store), Arc::clone(&self.clock), self.serving.clone());
-        let retention = self.project.load().settings.store.retention;
-        self.tasks.spawn(async move {
-            loop {
-                let before = clock.now() - retention;
-                if let Err(error) = store.forget_agents(clock.now() - AGENTS_KEPT).await {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "agents that are gone were not forgotten");
-                }
-                let more = match store.forget_runs(before, FORGET_AT_ONCE).await {
-                    Ok(forgotten) => forgotten >= u64::from(FORGET_AT_ONCE),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "old runs were not forgotten");
-                        false
-                    }
-                };
-                let pause = if more { Duration::from_secs(1) } else { HOUSEKEEPING };
-                if tokio::time::timeout(pause, stop.cancelled()).await.is_ok() {
-                    return;
-                }
-            }
-        });
+    /// All of a new project that can be refused, made before any of it is in force.
+    fn prepare(&self, new: &Project) -> Result<Fresh, StartError> {
+        let current = self.project.load();
+        let rulebook = rulebook(new)?;
+        let (old, new) = (&current.settings, &new.settings);
+        let same = old.slack == new.slack && old.twilio == new.twilio;
+        Ok(Fresh {
+            rulebook,
+            transports: if same { Vec::new() } else { transports(new, &self.witness)? },
+            certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
+        })
+    }
+
+    /// Replaces the old project by a new one. Nothing here can fail or waits.
+    fn put_in_force(&self, project: &Project, fresh: Fresh) {
+        let settings = &project.settings;
+        // The ways out first: a message that the new rules owe must find them.
+        self.works.lanes.replace_transports(fresh.transports);
+        self.works.lanes.replace_roster(settings.people.roster.clone());
+        if self.project.load().settings.statsd != settings.statsd {
+            self.works.replace_statsd(sink(settings));
+        }
+        self.judge.replace(fresh.rulebook);
+        self.works.agent.assign_over(dialer(&settings.agent), assignments(project));
+        let now_checked = checks(project);
+        self.snapshot.store(Arc::new(now_checked.clone()));
+        self.accounting.serve(settings.agent.region.clone());
+        self.share.replace_in(settings.agent.region.clone(), now_checked);
+        self.publication.send_replace(Arc::new(publication(project)));
+        if let (Some(tls), Some(certificate)) = (&self.tls, fresh.certificate) {
+            tls.replace(certificate);
+        }
     }
 }
 
-async fn listen_for_agents(hub: &HubSettings) -> Result<Option<TcpListener>, StartError> {
+/// What of a new project had to be made and could have been refused.
+struct Fresh {
+    rulebook: Rulebook,
+    /// Empty where the channels stay as they are.
+    transports: Transports,
+    /// None where the hub speaks no TLS.
+    certificate: Option<http::tls::Certificate>,
+}
+
+/// Gives `new` the value of `old`; whether it had another.
+fn keep<T: Clone + PartialEq>(old: &T, new: &mut T) -> bool {
+    let changed = old != new;
+    if changed {
+        *new = old.clone();
+    }
+    changed
+}
+
+/// The agent of this process among those of its region; the schedule begins.
+fn member_of(
+    project: &Project,
+    api: SocketAddr,
+    store: &Arc<dyn Ledger>,
+    clock: &Arc<dyn Clock>,
+    to: (Agent, Arc<Pulse>),
+) -> Result<Membership, StartError> {
+    let settings = &project.settings;
+    let name = membership::own_name(&settings.store.place, api);
+    let who = (settings.agent.region.clone(), name);
+    let agents = Arc::clone(store) as Arc<dyn Agents>;
+    Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
+}
+
+/// Where measurements go, if anywhere.
+fn sink(settings: &Settings) -> Option<Arc<Sink>> {
+    settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))))
+}
+
+/// Where the API listens: as told on the command line, or else as written.
+fn place_to_listen(told: Option<SocketAddr>, hub: &Hub) -> Result<SocketAddr, StartError> {
+    let place = told.unwrap_or(hub.listen);
+    if settings::is_open(place) {
+        if !hub.open_to_network {
+            return Err(StartError::Open(place));
+        }
+        tracing::warn!(
+            address = %place,
+            "THE API IS OPEN TO THE NETWORK: whoever reaches it reads all runs and incidents \
+             without signing in"
+        );
+    }
+    Ok(place)
+}
+
+/// Where all that is answered listens; and the address of the API.
+async fn bind(listen: SocketAddr, hub: &Hub) -> Result<(Listeners, SocketAddr), StartError> {
+    let tls = tls_of(hub)?;
+    let (all, address) = listen_on(listen).await?;
+    let agents = listen_for_agents(hub).await?;
+    Ok((Listeners { all, agents, tls }, address))
+}
+
+/// Agents are asked for their tokens, so this listener may be open to other machines.
+async fn listen_for_agents(hub: &Hub) -> Result<Option<TcpListener>, StartError> {
     let Some(address) = hub.agents_listen else { return Ok(None) };
     let (listener, address) = listen_on(address).await?;
     tracing::info!(%address, "agents of other regions can dial in");
+    if hub.tls.is_none() && settings::is_open(address) {
+        tracing::warn!(
+            %address,
+            "AGENTS DIAL IN WITHOUT TLS: whoever listens on the way reads tokens and secrets; give \
+             the hub a certificate with `tls` in [hub], or let a proxy that has one stand before it"
+        );
+    }
     Ok(Some(listener))
 }
 
@@ -365,44 +441,15 @@ async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Sta
     Ok((listener, address))
 }
 
-fn tls_of(hub: &HubSettings) -> Result<Option<Arc<Tls>>, StartError> {
+fn tls_of(hub: &Hub) -> Result<Option<Arc<Tls>>, StartError> {
     let Some(tls) = &hub.tls else { return Ok(None) };
     Ok(Some(Arc::new(Tls::load(tls.certificate.clone(), tls.key.clone())?)))
 }
 
-fn ingest_of(
-    store: &Arc<SqliteStore>,
-    judge: &Arc<ProjectJudge>,
-    clock: &Arc<dyn Clock>,
-    observer: Arc<Aftermath>,
-) -> (Ingest, Committer) {
-    let parts = ingest::Parts {
-        store: Arc::clone(store) as Arc<dyn Store>,
-        judge: Arc::clone(judge),
-        clock: Arc::clone(clock),
-        observer,
-    };
-    Ingest::new(parts, Pace::default())
-}
-
-/// The agent of this process, with its assignments.
-fn agent_of(
-    project: &Project,
-    clock: &Arc<dyn Clock>,
-    pool: &Arc<Pool>,
-    hub: Arc<LocalHub>,
-) -> Agent {
-    let settings = &project.settings.agent;
+/// How many runs there may be at a time.
+fn limits(settings: &AgentSettings) -> Limits {
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
-    let parts = agent::Parts {
-        clock: Arc::clone(clock),
-        dialer: Arc::new(Dialer::new(egress(settings))),
-        scripts: Arc::clone(pool) as Arc<dyn agent::Scripts>,
-        hub,
-    };
-    let agent = Agent::new(parts, Limits { scripts, requests: MOST_REQUESTS });
-    agent.assign(assignments(project));
-    agent
+    Limits { scripts, requests: MOST_REQUESTS }
 }
 
 fn statsd_options(settings: &StatsdSettings) -> statsd::Options {

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::works::Works;
 use crate::clock::Clock;
-use crate::http::agents::{self, Intake, Link};
+use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse, Tls};
 use crate::link::publication::Publication;
-use crate::store::Store;
+use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
-use crate::store::sqlite::SqliteStore;
+use crate::store::{Ledger, Store};
 
 /// What the faces need.
 pub(super) struct Parts {
     /// What is remembered.
-    pub(super) store: Arc<SqliteStore>,
+    pub(super) store: Arc<dyn Ledger>,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -27,12 +26,8 @@ pub(super) struct Parts {
     pub(super) pulse: Arc<Pulse>,
     /// By which names the API may be addressed.
     pub(super) hosts: Hosts,
-    /// Where the reports of agents go.
-    pub(super) intake: Arc<dyn Intake>,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
-    /// Ends the faces.
-    pub(super) closing: CancellationToken,
 }
 
 /// Where the faces listen.
@@ -45,26 +40,34 @@ pub(super) struct Listeners {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-/// Answers from now on, until `parts.closing`.
-pub(super) fn start(tasks: &TaskTracker, parts: Parts, listeners: Listeners) {
-    let Parts { store, clock, checks, pulse, hosts, intake, publication, closing } = parts;
+/// Answers from now on, until the works end.
+pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
+    let Parts { store, clock, checks, pulse, hosts, publication } = parts;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,
-        intake,
+        accounts: Arc::clone(&store) as Arc<dyn Accounts>,
+        inlet: works.inlet(),
         publication,
         clock: Arc::clone(&clock),
         version,
-        closing: closing.clone(),
+        closing: works.halt(),
     });
-    let agents = Arc::clone(&store) as Arc<dyn Agents>;
-    let store = store as Arc<dyn Store>;
-    let api = Api { store, agents, clock, checks, version, pulse, hosts };
-    let all = http::router(api).merge(agents::router(link.clone()));
+    let api = Api {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        accounts: Arc::clone(&store) as Arc<dyn Accounts>,
+        agents: Arc::clone(&store) as Arc<dyn Agents>,
+        clock: Arc::clone(&clock),
+        checks,
+        version,
+        pulse,
+        intake: works.intake(),
+        hosts,
+    };
     let Listeners { all: listener, agents: for_agents, tls } = listeners;
-    tasks.spawn(http::serve(listener, tls.clone(), all, closing.clone().cancelled_owned()));
+    let all = http::router(api).merge(agents::router(link.clone()));
+    works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
     if let Some(listener) = for_agents {
-        let link = agents::router_alone(link);
-        tasks.spawn(http::serve(listener, tls, link, closing.cancelled_owned()));
+        works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));
     }
 }

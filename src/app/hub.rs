@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
 use super::witness::Witness;
 use crate::agent;
 use crate::clock::Clock;
 use crate::domain::run::Report;
+use crate::engine::holding::Holding;
 use crate::engine::ingest::{Ingest, Observer};
-use crate::http::agents::{Intake, Unavailable};
+use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
 use crate::store::{Novelty, Recorded};
 
@@ -21,18 +23,31 @@ pub(super) struct LocalHub {
     pub(super) clock: Arc<dyn Clock>,
     /// The way into the store.
     pub(super) ingest: Ingest,
+    /// The results that are not in the store yet.
+    pub(super) holding: Arc<Holding>,
     /// Where measurements go, if anywhere.
-    pub(super) statsd: Option<Arc<Sink>>,
+    pub(super) statsd: Arc<ArcSwapOption<Sink>>,
 }
 
 #[async_trait]
 impl agent::Hub for LocalHub {
-    async fn deliver(&self, report: Report) {
-        if let Some(statsd) = &self.statsd {
+    async fn deliver(&self, mut report: Report) {
+        if let Some(statsd) = self.statsd.load().as_deref() {
             statsd.record(&report);
         }
         let slot = report.slot.clone();
-        if self.ingest.submit(report).await.is_err() {
+        let Some(held) = self.holding.hold(&mut report) else { return };
+        let queued = tokio::select! {
+            biased;
+            queued = self.ingest.queue(report) => queued,
+            () = held.gives_way() => return held.drop_it(),
+        };
+        held.leave();
+        let stored = match queued {
+            Ok(receipt) => receipt.stored().await,
+            Err(stopped) => Err(stopped),
+        };
+        if stored.is_err() {
             tracing::error!(
                 check = %slot.check,
                 region = %slot.region,
@@ -47,14 +62,14 @@ impl agent::Hub for LocalHub {
 const LATE: Duration = Duration::from_mins(1);
 
 #[async_trait]
-impl Intake for LocalHub {
+impl Inlet for LocalHub {
     async fn take(&self, reports: Vec<Report>) -> Result<(), Unavailable> {
         let trouble = self.ingest.trouble().borrow().clone();
         if trouble.is_some() {
             let detail = "the store does not take results now; keep them and try again";
             return Err(Unavailable(detail.to_owned()));
         }
-        let measured = self.statsd.as_ref().map(|statsd| (statsd, reports.clone()));
+        let measured = self.statsd.load_full().map(|statsd| (statsd, reports.clone()));
         let recorded = self.ingest.submit_all(reports).await;
         let recorded = recorded.map_err(|error| Unavailable(error.to_string()))?;
         let Some((statsd, reports)) = measured else { return Ok(()) };

@@ -1,14 +1,18 @@
 //! The daemon's own agent among the agents of its region, and the daemon's eye on all agents.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::share::Share;
 use crate::agent::Agent;
 use crate::clock::{Clock, Stopwatch};
+use crate::config::settings::Place;
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::http::Pulse;
@@ -31,6 +35,10 @@ pub(super) struct Membership {
     instance: Uuid,
 }
 
+/// How long an agent that is gone is remembered, and how often those before are forgotten.
+const AGENTS_KEPT: TimeDelta = TimeDelta::days(30);
+const FORGETTING: Duration = Duration::from_mins(10);
+
 /// What it runs is what the project says, always.
 const REVISION: &str = "own";
 
@@ -38,20 +46,18 @@ const REVISION: &str = "own";
 type Seen = BTreeMap<(Region, String), bool>;
 
 impl Membership {
-    /// Joins the agents of `region`, and begins to run `checks` with its agent.
+    /// Joins the agents of a region by a name, and begins to run `checks` with its agent.
     ///
     /// # Errors
     ///
     /// When the system refuses a thread.
     pub(super) fn join(
-        region: Region,
+        (region, name): (Region, String),
         checks: Vec<Arc<Check>>,
         clock: &Arc<dyn Clock>,
         agents: Arc<dyn Agents>,
         to: (Agent, Arc<Pulse>),
     ) -> std::io::Result<Self> {
-        // Another process on this machine may be an agent of the region by the machine's name.
-        let name = format!("{}-hub", host_name());
         let pulse = Arc::clone(&to.1);
         let share = Share::start(name.clone(), region.clone(), checks, clock, to)?;
         let (share, clock) = (Arc::new(share), Arc::clone(clock));
@@ -59,9 +65,14 @@ impl Membership {
     }
 
     /// Says regularly that the agent lives, until `stop`, and then that it does not.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let (mut seen, since) = (None, Stopwatch::start());
+        let mut forgotten = None;
         loop {
+            if forgotten.is_none_or(|it: Stopwatch| it.elapsed() > FORGETTING) {
+                self.forget().await;
+                forgotten = Some(Stopwatch::start());
+            }
             // After an absence of the hub, agents need a moment to come back.
             let is_settled = since.elapsed() > 2 * LEASE;
             if let Err(error) = self.beat(&mut seen, is_settled).await {
@@ -72,14 +83,29 @@ impl Membership {
                 break;
             }
         }
-        let now = self.clock.now();
-        let released = self.agents.release_name(&self.region, &self.name, self.instance, now).await;
-        if let Err(error) = released {
+        if let Err(error) = self.leave().await {
             tracing::debug!(%error, "the agent of this process was not signed off");
         }
     }
 
-    async fn beat(&self, seen: &mut Option<Seen>, is_settled: bool) -> Result<(), store::Error> {
+    /// Several hubs may do so at once.
+    async fn forget(&self) {
+        if let Err(error) = self.agents.forget_agents(self.clock.now() - AGENTS_KEPT).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "agents that are gone were not forgotten");
+        }
+    }
+
+    async fn leave(&self) -> Result<(), store::Error> {
+        self.agents.release_name(&self.region, &self.name, self.instance, self.clock.now()).await
+    }
+
+    async fn beat(&mut self, seen: &mut Option<Seen>, settled: bool) -> Result<(), store::Error> {
+        let region = self.share.region();
+        if region != self.region {
+            self.leave().await?;
+            self.region = region;
+        }
         let now = self.clock.now();
         let lag = self.pulse.lag(now).as_millis();
         let claim = Claim {
@@ -102,9 +128,9 @@ impl Membership {
             lease_until: now + LEASE,
         };
         if let Claimed::Granted(live) = self.agents.claim_name(&claim).await? {
-            self.share.replace_live(live);
+            self.share.replace_live(&self.region, live);
         }
-        if !is_settled {
+        if !settled {
             return Ok(());
         }
         let records = self.agents.agents().await?;
@@ -136,6 +162,16 @@ fn tell_changes(before: Option<&Seen>, now: &Seen) {
             }
             _ => {}
         }
+    }
+}
+
+/// The name of the agent in the process of a daemon whose API listens at `api`. It is the same after a
+/// restart, and no other agent's: neither that of an agent on this machine, nor that of another hub on
+/// this machine where hubs can share a store.
+pub(super) fn own_name(store: &Place, api: SocketAddr) -> String {
+    match store {
+        Place::File(_) => format!("{}-hub", host_name()),
+        Place::Postgres { .. } => format!("{}-hub-{}", host_name(), api.port()),
     }
 }
 

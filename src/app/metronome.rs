@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
+use crate::domain::id::Region;
 use crate::scheduler::{Scheduler, Tick};
 
 /// The thread wakes at least this often, so that a clock that was set forward is noticed.
@@ -26,7 +27,7 @@ pub(super) struct Metronome {
 
 #[derive(Debug)]
 enum Order {
-    Replace(Vec<Arc<Check>>),
+    Replace(Region, Vec<Arc<Check>>),
     Stop,
 }
 
@@ -49,7 +50,9 @@ impl Metronome {
                 on_tick(tick);
                 match wait(&inbox, clock.as_ref(), wake_at) {
                     Wake::Time => {}
-                    Wake::Order(Order::Replace(checks)) => scheduler.replace(&checks),
+                    Wake::Order(Order::Replace(region, checks)) => {
+                        scheduler.replace_in(region, &checks);
+                    }
                     Wake::Order(Order::Stop) => return,
                 }
             }
@@ -57,10 +60,10 @@ impl Metronome {
         Ok(Self { orders, thread: Some(thread) })
     }
 
-    /// Schedules other checks from now on.
-    pub(super) fn replace(&self, checks: Vec<Arc<Check>>) {
+    /// Schedules other checks, those of `region`, from now on.
+    pub(super) fn replace(&self, region: Region, checks: Vec<Arc<Check>>) {
         // The thread is gone only when it was stopped, and then no checks are wanted.
-        let _ = self.orders.send(Order::Replace(checks));
+        let _ = self.orders.send(Order::Replace(region, checks));
     }
 
     /// Stops the thread. No slot is handed over afterwards.

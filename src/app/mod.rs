@@ -1,12 +1,15 @@
 //! The composition root: builds the parts, introduces them to each other, runs the loops, stops
 //! them in order.
 
+mod accounting;
 pub mod agent;
 mod assignments;
-mod channels;
+pub mod channels;
 pub mod daemon;
 pub mod demo_site;
+pub mod descriptors;
 mod faces;
+mod housekeeping;
 mod hub;
 mod lanes;
 mod membership;
@@ -14,7 +17,9 @@ mod metronome;
 pub mod project;
 mod publication;
 mod share;
+pub mod storage;
 pub mod tokens;
 pub mod trial;
 pub mod watch;
 pub mod witness;
+mod works;

@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::assignments::pool_options;
 use crate::agent::imports::{Index, closure, index as by_path};
-use crate::config::settings::SandboxMode;
+use crate::config::settings::{Place, SandboxMode};
 use crate::config::value::{Entry, Kind, Value};
-use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings};
+use crate::config::{self, Diagnostic, Environment, Files, Project, Script, Settings, Severity};
 use crate::domain::run::Failure;
 use crate::sandbox::protocol::{
     Description, OptionEntry, OptionKind, OptionValue, ScriptError, SecretMention, Source,
@@ -36,15 +37,40 @@ impl Reading {
         Self { files, settings }
     }
 
-    /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import.
-    pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
-        let mut needed = BTreeSet::new();
+    /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import. The
+    /// ids of those that are left out.
+    pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+        let (mut needed, mut left_out) = (BTreeSet::new(), Vec::new());
         let modules = by_path(&self.files.modules);
-        for entry in self.files.entries().filter(|entry| wanted(entry.id.as_str(), entry.path)) {
-            needed.extend(closure(entry.path, &modules).into_iter().map(|(path, _)| path));
+        for entry in self.files.entries() {
+            if wanted(entry.id.as_str(), entry.path) {
+                needed.extend(closure(entry.path, &modules).into_iter().map(|(path, _)| path));
+            } else {
+                left_out.push(entry.id.as_str().to_owned());
+            }
         }
         self.files.modules.retain(|(path, _)| needed.contains(path));
         self.files.diagnostics.retain(|it| it.file == config::settings::FILE);
+        left_out
+    }
+
+    /// Where the store is.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes of the settings, where they do not say.
+    pub fn place(&self) -> Result<&Place, Vec<Diagnostic>> {
+        let (settings, diagnostics) = &self.settings;
+        let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+        match settings {
+            Some(settings) if !diagnostics.iter().any(is_error) => Ok(&settings.store.place),
+            _ => Err(self.files.diagnostics.iter().chain(diagnostics).cloned().collect()),
+        }
+    }
+
+    /// How long runs are kept; the default where the settings cannot be read.
+    pub fn retention(&self) -> Duration {
+        self.settings.0.as_ref().map_or(Duration::ZERO, |settings| settings.store.retention)
     }
 
     /// The settings alone; no script is looked at.

@@ -18,12 +18,12 @@ use crate::scheduler::{Scheduler, Tick};
 /// The checks of a region, and which of them are this agent's.
 pub(super) struct Share {
     name: String,
-    region: Region,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     metronome: Metronome,
+    region: Region,
     checks: Vec<Arc<Check>>,
     live: Vec<String>,
 }
@@ -56,25 +56,37 @@ impl Share {
         let scheduler = Scheduler::new(region.clone(), &checks, clock.now());
         let metronome = Metronome::start(scheduler, Arc::clone(clock), dispatch(to.0, to.1))?;
         let live = vec![name.clone()];
-        let inner = Inner { metronome, checks: here(checks, &region), live };
-        Ok(Self { name, region, inner: Mutex::new(inner) })
+        let checks = here(checks, &region);
+        let inner = Inner { metronome, region, checks, live };
+        Ok(Self { name, inner: Mutex::new(inner) })
     }
 
-    /// Runs its share of these checks from now on.
-    pub(super) fn replace_checks(&self, checks: Vec<Arc<Check>>) {
+    /// Runs its share of those of these checks that run in `region` from now on; in another region
+    /// than before all of them, until it is known who else is there.
+    pub(super) fn replace_in(&self, region: Region, checks: Vec<Arc<Check>>) {
         let mut inner = self.inner();
-        inner.checks = here(checks, &self.region);
+        if inner.region != region {
+            inner.live = vec![self.name.clone()];
+        }
+        inner.checks = here(checks, &region);
+        inner.region = region;
         self.apply(&inner);
     }
 
-    /// Shares the checks with these agents, and itself, from now on.
-    pub(super) fn replace_live(&self, live: Vec<String>) {
+    /// Shares the checks with these agents of `region`, and itself, from now on.
+    pub(super) fn replace_live(&self, region: &Region, live: Vec<String>) {
         let mut inner = self.inner();
-        if inner.live != live {
+        // Who else was in the region that is not served any more is of no interest.
+        if inner.region == *region && inner.live != live {
             tracing::info!(agents = live.join(", "), "the checks are shared by these agents");
             inner.live = live;
             self.apply(&inner);
         }
+    }
+
+    /// The region that is served.
+    pub(super) fn region(&self) -> Region {
+        self.inner().region.clone()
     }
 
     /// How large it is.
@@ -90,7 +102,7 @@ impl Share {
     }
 
     fn apply(&self, inner: &Inner) {
-        inner.metronome.replace(self.own(inner));
+        inner.metronome.replace(inner.region.clone(), self.own(inner));
     }
 
     fn own(&self, inner: &Inner) -> Vec<Arc<Check>> {
@@ -108,7 +120,7 @@ impl Share {
 
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Share").field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("Share").field("region", &self.region()).finish_non_exhaustive()
     }
 }
 

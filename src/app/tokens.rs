@@ -1,17 +1,17 @@
 //! The tokens of agents, for the commands about them.
 //!
-//! The commands write the store beside the daemon that holds it, by a connection of their own that
+//! The commands write the store beside the daemons that use it, by a connection of their own that
 //! knows the table of tokens only: so they need no daemon, and there is no way over the network, not
-//! even over loopback, to make oneself a token. Whoever can write the store's file may.
+//! even over loopback, to make oneself a token. Whoever can write the store may.
 
 use std::sync::Arc;
 
+use super::storage;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::id::Region;
 use crate::link::token::{NoRandomness, Token};
 use crate::store::agents::{TokenId, TokenRecord, Tokens};
-use crate::store::sqlite::SqliteTokens;
 use crate::store::{self};
 
 /// Why nothing was done.
@@ -42,7 +42,7 @@ impl Desk {
     ///
     /// [`Error::Store`] when there is none, or it is of another version.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let tokens = Arc::new(SqliteTokens::open(&settings.store.path).await?);
+        let tokens = storage::open_tokens(&settings.store.place).await?;
         Ok(Self { tokens, clock })
     }
 

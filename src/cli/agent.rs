@@ -31,6 +31,7 @@ pub(super) async fn run(
             AgentPrivateAddresses::Allow => PrivateAddresses::Allow,
             AgentPrivateAddresses::Refuse => PrivateAddresses::Refuse,
         },
+        proxy: None,
     };
     if !wanted.status.ip().is_loopback() {
         let text = "--status must be an address of this machine's loopback, such as 127.0.0.1:7677";
@@ -79,14 +80,15 @@ pub(super) async fn run(
     Ok(Exit::Good)
 }
 
-/// Stops in order; a second signal interrupts the runs under way.
+/// Stops in order; a second signal ends that at once.
 async fn stop(process: &AgentProcess, signals: &mut Signals) {
-    let mut stopping = std::pin::pin!(process.stop());
+    let mut stopping = std::pin::pin!(process.stop(run::DAEMON_STOP));
     loop {
         tokio::select! {
             () = &mut stopping => return,
             event = signals.next() => if event == Event::Stop {
-                process.interrupt();
+                tracing::warn!("stopping at once: runs under way are interrupted");
+                process.hurry();
             },
         }
     }

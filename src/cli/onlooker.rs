@@ -38,7 +38,7 @@ impl Onlooker {
         let lines = lines(&mut live);
         if !lines.is_empty() {
             // A closed output is no reason to stop watching.
-            let _ = writeln!(anstream::stdout(), "{}", lines.join("\n"));
+            let _ = writeln!(anstream::stdout(), "{}", live.folded(&lines.join("\n")));
         }
     }
 }
@@ -69,7 +69,7 @@ impl Witness for Onlooker {
     }
 
     fn reloaded(&self, project: &Project) {
-        let checks: Vec<Arc<Check>> = project.checks.values().cloned().map(Arc::new).collect();
+        let checks: Vec<Arc<Check>> = project.checks.values().cloned().collect();
         self.write(|live| {
             live.watch(&checks);
             Vec::new()
@@ -91,7 +91,7 @@ impl Witness for Recorder {
     fn recorded(&self, recorded: &Recorded, report: &Report) {
         let slot = &report.slot;
         let outcome = report.outcome();
-        let millis = report.duration.as_millis();
+        let millis = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX);
         let incident = recorded.incident.map(|incident| incident.0);
         let reason = report.failure.as_ref().map(crate::domain::run::Failure::headline);
         let step = report.failure.as_ref().and_then(|failure| failure.step.as_deref());
@@ -139,37 +139,27 @@ impl Witness for Recorder {
         let incident = notification.incident.0;
         let (outcome, reason) = (attempt.as_str(), &settlement.reason);
         let (check, kind) = (notification.notice.check.as_str(), notification.notice.kind.as_str());
+        // The level is part of what the macro writes down at compile time.
+        macro_rules! tell {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    event.action = "delivery",
+                    recipient,
+                    incident,
+                    check,
+                    kind,
+                    outcome,
+                    reason,
+                    $message
+                )
+            };
+        }
         match settlement.state {
-            NotificationState::Sent => tracing::info!(
-                event.action = "delivery",
-                recipient,
-                incident,
-                check,
-                kind,
-                outcome,
-                reason,
-                "a message was sent"
-            ),
-            NotificationState::GivenUp => tracing::error!(
-                event.action = "delivery",
-                recipient,
-                incident,
-                check,
-                kind,
-                outcome,
-                reason,
-                "a message was given up"
-            ),
-            NotificationState::Owed | NotificationState::Superseded => tracing::warn!(
-                event.action = "delivery",
-                recipient,
-                incident,
-                check,
-                kind,
-                outcome,
-                reason,
-                "a message was not sent yet"
-            ),
+            NotificationState::Sent => tell!(info, "a message was sent"),
+            NotificationState::GivenUp => tell!(error, "a message was given up"),
+            NotificationState::Owed | NotificationState::Superseded => {
+                tell!(warn, "a message was not sent yet");
+            }
         }
     }
 

@@ -3,14 +3,19 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
+use super::log::Format;
 use super::terminal::{Stream, Terminal};
-use super::{agent, demo, diagnostics, init, log, test, token, up, validate};
+use super::{
+    agent, demo, diagnostics, env_file, init, log, store, tell, test, token, up, uptime, validate,
+};
+use crate::app::descriptors;
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -32,7 +37,8 @@ pub fn run() -> Exit {
             return if is_asked { Exit::Good } else { Exit::Usage };
         }
     };
-    let terminal = Terminal::read();
+    let (terminal, format) = (Terminal::read(), arguments.global.log_format);
+    descriptors::raise();
     // One provider for every TLS client of the process; this is the first and only time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -42,11 +48,26 @@ pub fn run() -> Exit {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(command(arguments, &terminal)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(command(arguments, &terminal));
+            // Dropped, it would wait for a lookup of a name, however long that takes.
+            runtime.shutdown_timeout(RUNTIME_END);
+            ended
+        }
         Err(error) => Err(Stop::Broken(format!("failed to start the runtime: {error}"))),
     };
-    ended.unwrap_or_else(|stop| stop.told(&terminal))
+    ended.unwrap_or_else(|stop| stop.told(&terminal, format))
 }
+
+/// How long a daemon may take to stop, from the signal to the end of the process.
+const STOP: Duration = Duration::from_secs(10);
+/// How much of that is kept for what blocks threads of the runtime, and for burying the children,
+/// which takes a second where the system is slow to let go of them.
+const RUNTIME_END: Duration = Duration::from_millis(500);
+const CHILDREN_END: Duration = Duration::from_secs(1);
+/// How much of it there is for the daemon.
+pub(super) const DAEMON_STOP: Duration =
+    STOP.saturating_sub(CHILDREN_END).saturating_sub(RUNTIME_END);
 
 /// Threads of the runtime: what they do is short, so few are enough, and each costs memory.
 const WORKERS: usize = 1;
@@ -63,10 +84,13 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Init(wanted) => made(&wanted, terminal),
         Command::Validate(wanted) => validated(&wanted, &global, terminal).await,
         Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
+        Command::Tell(wanted) => tell::run(&wanted, &global, terminal).await,
         Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
         Command::Agent(wanted) => agent::run(wanted, &global, terminal).await,
         Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
+        Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
+        Command::Store(wanted) => store::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {
             Err(Stop::Usage("this command is started by tripline itself".into()))
         }
@@ -84,18 +108,40 @@ pub(super) enum Stop {
     NoProject(String),
     /// Something of ours failed.
     Broken(String),
+    /// Nobody reads the output any more.
+    Unread,
 }
 
 impl Stop {
-    fn told(self, terminal: &Terminal) -> Exit {
+    /// Says why, in the form of the log where that is for machines and there is one.
+    fn told(self, terminal: &Terminal, format: Format) -> Exit {
+        if format == Format::Json {
+            match &self {
+                Self::Invalid(diagnostics) => {
+                    diagnostics::log(diagnostics, "the project is invalid");
+                    return Exit::ProjectInvalid;
+                }
+                Self::NoProject(reason) => {
+                    tracing::error!(event.action = "start", reason, "there is no project");
+                    return Exit::ProjectInvalid;
+                }
+                Self::Broken(reason) => {
+                    tracing::error!(event.action = "start", reason, "the command failed");
+                    return Exit::Broken;
+                }
+                Self::Usage(_) | Self::Unread => {}
+            }
+        }
         let (text, exit) = match self {
             Self::Usage(text) => (format!("error: {text}\n"), Exit::Usage),
             Self::NoProject(text) => (format!("error: {text}\n"), Exit::ProjectInvalid),
             Self::Broken(text) => (format!("error: {text}\n"), Exit::Broken),
-            Self::Invalid(diagnostics) => {
-                let text = diagnostics::to_text(&diagnostics, terminal.style(Stream::Err));
-                (text + &diagnostics::count(&diagnostics) + "\n", Exit::ProjectInvalid)
-            }
+            Self::Invalid(diagnostics) => (
+                diagnostics::to_text(&diagnostics, terminal.style(Stream::Err)),
+                Exit::ProjectInvalid,
+            ),
+            // Whoever read the output has read enough.
+            Self::Unread => return Exit::Broken,
         };
         let _ = anstream::stderr().write_all(text.as_bytes());
         exit
@@ -104,7 +150,10 @@ impl Stop {
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Self::Broken(format!("failed to write the output: {error}"))
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Broken(format!("failed to write the output: {error}")),
+        }
     }
 }
 
@@ -165,13 +214,8 @@ pub(super) fn environment(global: &Global, terminal: &Terminal) -> Result<Enviro
     let mut variables = terminal.variables.clone();
     if let Some(file) = &global.env_file {
         let path = terminal.folder.join(file);
-        let shown = file.display();
-        let lines = dotenvy::from_path_iter(&path)
-            .map_err(|error| Stop::Usage(format!("failed to read {shown}: {error}")))?;
-        for line in lines {
-            // The error of a line repeats the line, which may hold a secret.
-            let (name, value) = line
-                .map_err(|_| Stop::Usage(format!("{shown} has a line that is not NAME=value")))?;
+        let shown = file.display().to_string();
+        for (name, value) in env_file::read(&path, &shown).map_err(Stop::Usage)? {
             variables.entry(name).or_insert(value);
         }
     }
@@ -190,10 +234,13 @@ pub(super) fn pool(reading: &Reading) -> Result<Arc<Pool>, Stop> {
 pub(super) async fn project(
     reading: Reading,
     pool: &Pool,
+    global: &Global,
     terminal: &Terminal,
 ) -> Result<Project, Stop> {
     let project = reading.finish(pool).await.map_err(Stop::Invalid)?;
-    if !project.warnings.is_empty() {
+    if global.log_format == Format::Json {
+        diagnostics::log(&project.warnings, "the project may have a mistake");
+    } else if !project.warnings.is_empty() {
         let text = diagnostics::to_text(&project.warnings, terminal.style(Stream::Err));
         anstream::stderr().write_all(text.as_bytes())?;
     }

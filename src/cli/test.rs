@@ -1,5 +1,6 @@
 //! `tripline test`: runs checks once, here and now, and shows what happened.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,16 +25,18 @@ pub(super) async fn run(wanted: &Test, global: &Global, terminal: &Terminal) -> 
     let mut reading = Reading::begin(&root, &environment);
     let names: Vec<String> =
         wanted.checks.iter().map(|name| named(name, &root, terminal)).collect();
-    if !names.is_empty() {
-        reading.retain(|id, path| names.iter().any(|name| name == id || name == path));
-    }
+    let left_out = if names.is_empty() {
+        Vec::new()
+    } else {
+        reading.retain(|id, path| names.iter().any(|name| name == id || name == path))
+    };
     let pool = run::pool(&reading)?;
-    let project = run::project(reading, &pool, terminal).await?;
+    let project = run::project(reading, &pool, global, terminal).await?;
     let region = match &wanted.region {
         Some(name) => Some(known_region(name, &project)?),
         None => None,
     };
-    let checks = chosen(&names, &project)?;
+    let checks = chosen(&names, &project, &left_out)?;
     let trial = Trial::new(&project, pool, Arc::new(clock::System));
     let look = terminal.look(Stream::Out);
     let mut out = anstream::stdout();
@@ -77,21 +80,31 @@ fn known_region(name: &str, project: &Project) -> Result<Region, Stop> {
     })
 }
 
-/// The checks to run, disabled ones only when they are named.
-fn chosen<'p>(names: &[String], project: &'p Project) -> Result<Vec<&'p Check>, Stop> {
+/// The checks to run, disabled ones only when they are named. `left_out` are ids of checks that are
+/// there and were not read.
+fn chosen<'p>(
+    names: &[String],
+    project: &'p Project,
+    left_out: &[String],
+) -> Result<Vec<&'p Check>, Stop> {
     if names.is_empty() {
-        let all: Vec<&Check> = project.checks.values().collect();
+        let all: Vec<&Check> = project.checks.values().map(Arc::as_ref).collect();
         return if all.is_empty() {
             Err(Stop::Usage("the project has no checks; write one in checks/".into()))
         } else {
             Ok(all)
         };
     }
-    let all = || project.checks.values().chain(project.disabled.values());
+    let all = || project.checks.values().chain(project.disabled.values()).map(Arc::as_ref);
     let find = |name: &String| {
         all().find(|check| goes_by(check, name)).ok_or_else(|| {
-            let known: Vec<&str> = all().map(|check| check.id.as_str()).collect();
-            Stop::Usage(format!("there is no check `{name}`; there is: {}", known.join(", ")))
+            let known = all().map(|check| check.id.as_str());
+            let known: BTreeSet<&str> = known.chain(left_out.iter().map(String::as_str)).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            Stop::Usage(match known.as_slice() {
+                [] => format!("there is no check `{name}`; the project has none"),
+                known => format!("there is no check `{name}`; there is: {}", known.join(", ")),
+            })
         })
     };
     names.iter().map(find).collect()

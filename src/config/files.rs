@@ -8,11 +8,11 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Diagnostic, Document};
+use super::diagnostic::{Diagnostic, Document, Severity};
 use super::settings;
 use crate::domain::id::CheckId;
 
-/// The largest script, in bytes.
+/// The largest script and the largest file of JSON that scripts import, in bytes.
 pub const LARGEST_SCRIPT: u64 = 256 << 10;
 /// The largest `tripline.toml`, in bytes.
 const LARGEST_SETTINGS: u64 = 1 << 20;
@@ -32,7 +32,7 @@ pub struct Files {
     pub root: PathBuf,
     /// `tripline.toml`; `None` when it cannot be read, and then a diagnostic says why.
     pub settings: Option<Document>,
-    /// All modules, libraries included: path relative to the project folder with forward slashes,
+    /// All modules, libraries and JSON included: path relative to the project folder with forward slashes,
     /// and text. In the order of the paths.
     pub modules: Vec<(String, String)>,
     /// What could not be read.
@@ -83,12 +83,13 @@ impl Files {
             }
         }
         files.load_modules();
+        files.excuse_unused_json();
         files.modules.sort_unstable();
         files.check_ids();
         files
     }
 
-    /// The scripts that are checks: all modules but those in `checks/lib/`.
+    /// The scripts that are checks: all modules but JSON and those in `checks/lib/`.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.modules.iter().filter_map(|(path, _)| {
             let id = CheckId::new(check_name(path)?).ok()?;
@@ -143,6 +144,8 @@ impl Files {
                     } else {
                         folders.push((path, depth + 1));
                     }
+                } else if let Some(ending) = foreign_ending(&name) {
+                    self.warn_of_foreign(&path, ending);
                 } else if is_module(&name) && !self.load_module(path, &inside) {
                     return;
                 }
@@ -200,17 +203,54 @@ impl Files {
         true
     }
 
+    /// JSON lies about for other reasons too, such as the settings of an editor: what is wrong with
+    /// a file of it matters only if a script mentions its name.
+    fn excuse_unused_json(&mut self) {
+        let modules = &self.modules;
+        self.diagnostics.retain(|diagnostic| {
+            let name = diagnostic.file.rsplit('/').next().unwrap_or_default();
+            !is_json(name)
+                || modules.iter().any(|(path, text)| !is_json(path) && text.contains(name))
+        });
+    }
+
+    fn warn_of_foreign(&mut self, path: &str, ending: &str) {
+        let help = if matches!(ending, ".ts" | ".mts" | ".cts" | ".tsx") {
+            "write it in JavaScript, with the types in comments: \
+             `/** @type {import(\"tripline\").Options} */`"
+                .to_owned()
+        } else {
+            format!("rename it to `{}.js`", path.trim_end_matches(ending))
+        };
+        let diagnostic =
+            self.refuse(path, format!("it is not read: a check ends in `.js`, not `{ending}`"));
+        diagnostic.severity = Severity::Warning;
+        diagnostic.advise(help);
+    }
+
     fn refuse_outside(&mut self, path: &str) {
         self.refuse(path, "it is a link that leads out of the project folder".into())
             .advise("copy what it leads to into the project");
     }
 }
 
-fn is_module(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "js")
+/// The ending of a script in another dialect; `None` for all else, and for types, which only editors
+/// read.
+fn foreign_ending(name: &str) -> Option<&'static str> {
+    const ENDINGS: [&str; 7] = [".ts", ".mts", ".cts", ".tsx", ".jsx", ".mjs", ".cjs"];
+    let is_types = name.ends_with(".d.ts") || name.ends_with(".d.mts") || name.ends_with(".d.cts");
+    ENDINGS.into_iter().find(|ending| name.ends_with(ending) && !is_types)
 }
 
-/// The path of a script below `checks/` without its ending; `None` for a library.
+fn is_module(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "js") || is_json(name)
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
+/// The path of a script below `checks/` without its ending; `None` for a library and for JSON.
 fn check_name(path: &str) -> Option<&str> {
     if path.starts_with(LIBRARIES) {
         return None;
@@ -308,6 +348,46 @@ mod tests {
         assert_eq!(told[2], "checks/large.js: it cannot be read: it has more than 256 KiB");
         assert!(told[3].starts_with("checks/two words.js: its path makes no id"), "{told:?}");
         assert!(files.settings.is_none());
+    }
+
+    #[test]
+    fn scripts_in_other_dialects_are_warned_of() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        write(root, "tripline.toml", "");
+        for path in ["checks/a.ts", "checks/lib/b.mjs", "checks/tripline.d.ts", "c.ts"] {
+            write(root, path, "x");
+        }
+        let files = Files::load(root);
+        assert_eq!(
+            told(&files),
+            [
+                "checks/a.ts: it is not read: a check ends in `.js`, not `.ts`",
+                "checks/lib/b.mjs: it is not read: a check ends in `.js`, not `.mjs`"
+            ]
+        );
+        assert!(files.diagnostics.iter().all(|it| !it.is_error()));
+        let help = files.diagnostics[1].help.as_deref();
+        assert_eq!(help, Some("rename it to `checks/lib/b.js`"));
+    }
+
+    #[test]
+    fn json_is_read_for_scripts_and_left_alone_otherwise() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        write(root, "tripline.toml", "");
+        write(root, "checks/a.js", "import users from './two words.json'; import './large.json'");
+        write(root, "checks/two words.json", "[]");
+        write(root, "checks/large.json", vec![b' '; 300 << 10]);
+        write(root, "checks/lock.json", vec![b' '; 300 << 10]);
+        let files = Files::load(root);
+        assert_eq!(
+            told(&files),
+            ["checks/large.json: it cannot be read: it has more than 256 KiB"]
+        );
+        let paths: Vec<&str> = files.modules.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["checks/a.js", "checks/two words.json"]);
+        assert_eq!(files.entries().count(), 1);
     }
 
     #[cfg(unix)]

@@ -89,6 +89,7 @@ pub struct Field<'v> {
     /// Where the value stands.
     pub span: Span,
     value: &'v Value,
+    is_required: bool,
 }
 
 /// A table that is being read. Keys that nobody asked for are mistakes, see [`Table::finish`].
@@ -118,7 +119,7 @@ impl<'v> Table<'v> {
         if field.is_none() {
             report.error(&self.span, format!("`{key}` is missing")).advise(help);
         }
-        field
+        field.map(|field| Field { is_required: true, ..field })
     }
 
     /// The value under `key`, if one is written; it is not asked for by that.
@@ -182,13 +183,13 @@ impl<'v> Field<'v> {
     /// The root of a tree.
     pub fn root(name: &'v str, value: &'v Value) -> Self {
         let span = value.span.clone().unwrap_or(0..0);
-        Self { name, key_span: span.clone(), span, value }
+        Self { name, key_span: span.clone(), span, value, is_required: true }
     }
 
     fn of(entry: &'v Entry, around: &Span) -> Self {
         let key_span = entry.span.as_ref().or(entry.value.span.as_ref()).unwrap_or(around).clone();
         let span = entry.value.span.clone().unwrap_or_else(|| key_span.clone());
-        Self { name: &entry.key, key_span, span, value: &entry.value }
+        Self { name: &entry.key, key_span, span, value: &entry.value, is_required: false }
     }
 
     /// What kind of value it is.
@@ -302,7 +303,11 @@ impl<'v> Field<'v> {
         if items.is_empty() {
             report
                 .error(&self.span, format!("`{}` must not be an empty list", shown(self.name)))
-                .advise("name at least one, or leave the key out");
+                .advise(if self.is_required {
+                    "name at least one"
+                } else {
+                    "name at least one, or leave the key out"
+                });
             return None;
         }
         Some(self.items(items))
@@ -319,7 +324,7 @@ impl<'v> Field<'v> {
     fn items(&self, items: &'v [Value]) -> Vec<Field<'v>> {
         let item = |value: &'v Value| {
             let span = value.span.clone().unwrap_or_else(|| self.span.clone());
-            Field { name: self.name, key_span: span.clone(), span, value }
+            Field { name: self.name, key_span: span.clone(), span, value, is_required: true }
         };
         items.iter().map(item).collect()
     }
@@ -413,7 +418,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_and_reading_goes_on() {
-        let text = "a = 5\nb = '30'\nc = []\nd = 'ye'\ne = 99\nf = 'x'\nevery = '2m'\ntimeot = 1\n";
+        let text = "a = 5\nb = '30'\nc = []\nd = 'ye'\ne = 99\nf = 'x'\nevery = '2m'\ntimeot = 1\ng = []\n";
         let found = messages(text, |table, report| {
             table.optional("a").and_then(|it| it.duration(Duration::ZERO..=Duration::MAX, report));
             table.optional("b").and_then(|it| it.duration(Duration::ZERO..=Duration::MAX, report));
@@ -425,6 +430,7 @@ mod tests {
             table.optional("every").and_then(|it| it.duration(range, report));
             table.optional("timeout");
             table.required("name", "give it one", report);
+            table.required("g", "name some", report).and_then(|it| it.list(report));
         });
         assert_eq!(
             found,
@@ -439,6 +445,7 @@ mod tests {
                 "`f` must be `true` or `false`, not a text",
                 "`every` of 2m is out of range; possible are 1s to 1m30s",
                 "unknown key `timeot`; did you mean `timeout`?",
+                "`g` must not be an empty list; name at least one",
             ]
         );
     }

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use super::judge::ProjectJudge;
-use crate::clock::Clock;
+use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{CheckId, Region};
@@ -45,8 +44,6 @@ pub struct Pace {
     pub queue: usize,
     /// Waits between attempts while the store fails.
     pub retry: Backoff,
-    /// How long after being stopped to try to store what is left.
-    pub drain: Duration,
 }
 
 impl Default for Pace {
@@ -56,10 +53,12 @@ impl Default for Pace {
             batch: 256,
             queue: 4096,
             retry: Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) },
-            drain: Duration::from_secs(5),
         }
     }
 }
+
+/// A commit that takes longer is trouble, even if it ends well.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// Why results are not being stored at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +117,7 @@ impl Ingest {
     ///
     /// [`Stopped`] when it was not, and will not be.
     pub async fn submit(&self, report: Report) -> Result<Recorded, Stopped> {
-        let committed = self.enqueue(report).await?;
-        committed.await.map_err(|_| Stopped)
+        self.queue(report).await?.stored().await
     }
 
     /// Stores results in order; returns when all are committed.
@@ -130,11 +128,11 @@ impl Ingest {
     pub async fn submit_all(&self, reports: Vec<Report>) -> Result<Vec<Recorded>, Stopped> {
         let mut committed = Vec::with_capacity(reports.len());
         for report in reports {
-            committed.push(self.enqueue(report).await?);
+            committed.push(self.queue(report).await?);
         }
         let mut recorded = Vec::with_capacity(committed.len());
         for one in committed {
-            recorded.push(one.await.map_err(|_| Stopped)?);
+            recorded.push(one.stored().await?);
         }
         Ok(recorded)
     }
@@ -144,10 +142,31 @@ impl Ingest {
         self.trouble.clone()
     }
 
-    async fn enqueue(&self, report: Report) -> Result<oneshot::Receiver<Recorded>, Stopped> {
+    /// Puts a result into the queue; returns when there is room for it. It is not given up then,
+    /// whatever happens to the receipt; dropped before, this takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] when it was not taken.
+    pub async fn queue(&self, report: Report) -> Result<Receipt, Stopped> {
         let (acknowledge, committed) = oneshot::channel();
         self.queue.send(Waiting { report, acknowledge }).await.map_err(|_| Stopped)?;
-        Ok(committed)
+        Ok(Receipt(committed))
+    }
+}
+
+/// For a result that was taken and is not committed yet.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Receiver<Recorded>);
+
+impl Receipt {
+    /// Waits until it is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] when it was not, and will not be.
+    pub async fn stored(self) -> Result<Recorded, Stopped> {
+        self.0.await.map_err(|_| Stopped)
     }
 }
 
@@ -180,20 +199,15 @@ struct Gathered {
 struct TimeIsUp;
 
 impl Committer {
-    /// Commits what comes until `stop` is cancelled and the queue is empty, or the time for that
+    /// Commits what comes until `halt` is asked for and the queue is empty, or the time for that
     /// is over, or everyone who could submit is gone.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let drain = self.pace.drain;
-        let end = async {
-            stop.cancelled().await;
-            sleep(drain).await;
-        };
-        let mut end = pin!(end);
+    pub async fn run(mut self, halt: Halt) {
+        let mut end = pin!(halt.over());
         loop {
             let gathered = async { if self.gather().await { Gather::More } else { Gather::Last } };
             let next = tokio::select! {
                 biased;
-                () = stop.cancelled() => Gather::Stopped,
+                () = halt.asked() => Gather::Stopped,
                 next = gathered => next,
             };
             if next == Gather::Stopped {
@@ -284,14 +298,23 @@ impl Committer {
         let mut failures = 0;
         let recorded = loop {
             let (rulebook, now) = (self.parts.judge.current(), self.parts.clock.now());
+            let mut attempt = self.parts.store.record(&reports, &*rulebook, now);
             let attempt = tokio::select! {
                 biased;
-                attempt = self.parts.store.record(&reports, &*rulebook, now) => attempt,
+                attempt = &mut attempt => attempt,
                 () = &mut end => return Err(TimeIsUp),
+                () = sleep(SLOW) => {
+                    self.note_trouble(now, || "the store does not answer".to_owned());
+                    tokio::select! {
+                        biased;
+                        attempt = &mut attempt => attempt,
+                        () = &mut end => return Err(TimeIsUp),
+                    }
+                }
             };
             match attempt {
                 Ok(recorded) => break recorded,
-                Err(error) => self.note_failure(&error, now),
+                Err(error) => self.note_trouble(now, || with_cause(&error)),
             }
             failures += 1;
             tokio::select! {
@@ -311,14 +334,11 @@ impl Committer {
         Ok(())
     }
 
-    fn note_failure(&self, error: &store::Error, now: Timestamp) {
+    fn note_trouble(&self, now: Timestamp, reason: impl FnOnce() -> String) {
         if self.trouble.borrow().is_some() {
             return;
         }
-        let reason = match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
+        let reason = reason();
         tracing::error!(reason, "results cannot be stored; they are kept and tried again");
         self.trouble.send_replace(Some(Trouble { since: now, reason }));
     }
@@ -328,6 +348,13 @@ impl Committer {
             tracing::info!("results can be stored again");
             self.trouble.send_replace(None);
         }
+    }
+}
+
+fn with_cause(error: &store::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

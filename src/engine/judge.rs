@@ -29,7 +29,7 @@ pub struct UnknownPolicy {
 /// The checks of a project with their policies, and the people in it.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    checks: HashMap<CheckId, (Check, Arc<Policy>)>,
+    checks: HashMap<CheckId, (Arc<Check>, Arc<Policy>)>,
     roster: Roster,
 }
 
@@ -40,17 +40,20 @@ impl Rulebook {
     ///
     /// [`UnknownPolicy`] names the first check whose policy is not among `policies`.
     pub fn new(
-        checks: impl IntoIterator<Item = Check>,
+        checks: impl IntoIterator<Item = impl Into<Arc<Check>>>,
         policies: impl IntoIterator<Item = Policy>,
         roster: Roster,
     ) -> Result<Self, UnknownPolicy> {
         let by_name = |policy: Policy| (policy.name.clone(), Arc::new(policy));
         let policies: HashMap<String, Arc<Policy>> = policies.into_iter().map(by_name).collect();
-        let ruled = |check: Check| match policies.get(&check.policy) {
-            Some(policy) => Ok((check.id.clone(), (check, Arc::clone(policy)))),
-            None => Err(UnknownPolicy { policy: check.policy, check: check.id }),
+        let ruled = |check: Arc<Check>| {
+            let policy = policies.get(&check.policy).ok_or_else(|| UnknownPolicy {
+                check: check.id.clone(),
+                policy: check.policy.clone(),
+            })?;
+            Ok((check.id.clone(), (check, Arc::clone(policy))))
         };
-        let checks = checks.into_iter().map(ruled).collect::<Result<_, _>>()?;
+        let checks = checks.into_iter().map(Into::into).map(ruled).collect::<Result<_, _>>()?;
         Ok(Self { checks, roster })
     }
 }

@@ -1,5 +1,7 @@
 //! Results in, incidents decided, notifications out.
 
+pub mod accountant;
 pub mod deliveries;
+pub mod holding;
 pub mod ingest;
 pub mod judge;

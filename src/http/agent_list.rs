@@ -1,8 +1,8 @@
 //! Which agents there are and how they are doing.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Api, dto};
@@ -18,9 +18,9 @@ use super::{Api, dto};
 pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Agents>, Problem> {
+) -> Result<Pretty<dto::Agents>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let now = api.clock.now();
     let agents = api.agents.agents().await?;
-    Ok(Json(dto::Agents { agents: agents.iter().map(|it| dto::Agent::new(it, now)).collect() }))
+    Ok(Pretty(dto::Agents { agents: agents.iter().map(|it| dto::Agent::new(it, now)).collect() }))
 }

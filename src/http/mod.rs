@@ -20,8 +20,11 @@ pub mod serve;
 pub mod tls;
 
 mod agent_list;
+mod answer;
 mod checks;
+mod coverage;
 mod incidents;
+mod index;
 mod parameters;
 mod runs;
 #[cfg(test)]
@@ -36,12 +39,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get};
 
 pub use self::guard::Hosts;
-pub use self::health::Pulse;
+pub use self::health::{Intake, Pulse};
 pub use self::serve::serve;
 pub use self::tls::Tls;
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::store::Store;
+use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
@@ -52,6 +56,8 @@ pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
 pub struct Api {
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What was expected, and why some of it was not done.
+    pub accounts: Arc<dyn Accounts>,
     /// Who runs checks.
     pub agents: Arc<dyn Agents>,
     /// Tells the time.
@@ -62,19 +68,25 @@ pub struct Api {
     pub version: &'static str,
     /// Whether the scheduler keeps up.
     pub pulse: Arc<Pulse>,
+    /// Whether results reach the store.
+    pub intake: Intake,
     /// By which names the API may be addressed.
     pub hosts: Hosts,
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 10] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 14] {
     [
+        ("/", get(index::root)),
+        ("/api/v1", get(index::index)),
         ("/api/v1/checks", get(checks::list)),
         ("/api/v1/checks/{id}", get(checks::one)),
         ("/api/v1/runs", get(runs::list)),
         ("/api/v1/runs/{id}", get(runs::one)),
         ("/api/v1/incidents", get(incidents::list)),
         ("/api/v1/incidents/{id}", get(incidents::one)),
+        ("/api/v1/uptime", get(coverage::uptime)),
+        ("/api/v1/gaps", get(coverage::gaps)),
         ("/api/v1/agents", get(agent_list::list)),
         ("/api/v1/notifications/backlog", get(health::backlog)),
         ("/api/v1/openapi.json", get(openapi::document)),

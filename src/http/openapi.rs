@@ -1,14 +1,14 @@
 //! The description of the API (OpenAPI 3.1), made from the functions that answer.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, agent_list, checks, dto, health, incidents, runs};
+use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, runs};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -21,12 +21,16 @@ use super::{Api, agent_list, checks, dto, health, incidents, runs};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
+        index::root,
+        index::index,
         checks::list,
         checks::one,
         runs::list,
         runs::one,
         incidents::list,
         incidents::one,
+        coverage::uptime,
+        coverage::gaps,
         agent_list::list,
         health::backlog,
         health::health,
@@ -37,10 +41,11 @@ use super::{Api, agent_list, checks, dto, health, incidents, runs};
         (name = "checks", description = "What is watched and how it is doing"),
         (name = "runs", description = "What was run and what came of it"),
         (name = "incidents", description = "What was wrong and who was told"),
+        (name = "coverage", description = "Uptime, and whether anybody was watching"),
         (name = "notifications", description = "What is still owed"),
         (name = "agents", description = "Who runs checks, and from where"),
         (name = "health", description = "Whether Tripline itself works"),
-        (name = "meta", description = "This description"),
+        (name = "meta", description = "Where to begin, and this description"),
     ),
     modifiers(&SharedProblems),
 )]
@@ -91,13 +96,13 @@ fn problem(description: &str) -> Response {
 /// This description
 ///
 /// The OpenAPI description of the API.
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "meta", responses(
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "show_description", tag = "meta", responses(
     (status = 200, description = "An OpenAPI 3.1 document.", body = Object),
 ))]
 pub(super) async fn document(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<OpenApi>, Problem> {
+) -> Result<Pretty<OpenApi>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
-    Ok(Json(Document::of_version(api.version)))
+    Ok(Pretty(Document::of_version(api.version)))
 }

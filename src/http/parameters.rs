@@ -2,8 +2,10 @@
 //! since a filter that is silently ignored answers a question that nobody asked.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::problem::{Problem, shortened};
+use crate::config::duration;
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::run::Outcome;
@@ -58,6 +60,10 @@ impl Parameters {
                     .to_owned()
             })
         })
+    }
+
+    pub(super) fn since(&self) -> Result<Option<Duration>, Problem> {
+        self.read("since", |text| duration::parse(text).map_err(|error| error.to_string()))
     }
 
     pub(super) fn limit(&self) -> Result<u32, Problem> {

@@ -3,7 +3,6 @@
 //! A caller that is slow, silent or greedy costs one connection of a bounded number, for a bounded
 //! time. HTTP/1.1 only, over TLS where there is a certificate: who wants more puts a proxy in front.
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +13,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::tls::Tls;
+use crate::clock::Halt;
 
 /// How many connections are open at once; more wait.
 const MOST_CONNECTIONS: usize = 512;
@@ -25,39 +24,30 @@ const MOST_CONNECTIONS: usize = 512;
 /// How long the head of a request may take to arrive; also how long an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long requests under way may go on after the stop.
-const DRAIN: Duration = Duration::from_secs(5);
-
 /// The pause after the system had no resources for another connection.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Answers on `listener` until `shutdown` is ready; then takes no more, finishes what is under way
-/// within five seconds, and returns. With `tls`, it answers over TLS alone.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<Arc<Tls>>,
-    router: Router,
-    shutdown: impl Future<Output = ()>,
-) {
+/// Answers on `listener` until `halt` is asked for; then takes no more, finishes what is under way
+/// while there is time, and returns. With `tls`, it answers over TLS alone.
+pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router, halt: Halt) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
-    let mut shutdown = std::pin::pin!(shutdown);
+    let connections = TaskTracker::new();
     loop {
         let place = tokio::select! {
-            () = &mut shutdown => break,
+            () = halt.asked() => break,
             place = Arc::clone(&places).acquire_owned() => place,
         };
         let stream = tokio::select! {
-            () = &mut shutdown => break,
+            () = halt.asked() => break,
             accepted = listener.accept() => accepted,
         };
         match stream {
             Ok((stream, _)) => {
-                let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+                let (router, tls, halt) = (router.clone(), tls.clone(), halt.clone());
                 connections.spawn(async move {
                     match tls {
-                        None => answer(stream, router, stop).await,
-                        Some(tls) => answer_secured(stream, &tls, router, stop).await,
+                        None => answer(stream, router, halt).await,
+                        Some(tls) => answer_secured(stream, &tls, router, halt).await,
                     }
                     drop(place);
                 });
@@ -66,9 +56,8 @@ pub async fn serve(
         }
     }
     drop(listener);
-    stop.cancel();
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+    if halt.bound(connections.wait()).await.is_none() {
         tracing::warn!(
             event.action = "api-drain-ended",
             connections = connections.len(),
@@ -77,13 +66,13 @@ pub async fn serve(
     }
 }
 
-async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, stop: CancellationToken) {
+async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, halt: Halt) {
     let agreed = tokio::select! {
         agreed = tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)) => agreed,
-        () = stop.cancelled() => return,
+        () = halt.asked() => return,
     };
     match agreed {
-        Ok(Ok(stream)) => answer(stream, router, stop).await,
+        Ok(Ok(stream)) => answer(stream, router, halt).await,
         Ok(Err(error)) => {
             tracing::debug!(event.action = "api-handshake-failed", %error, "a caller was not agreed with");
         }
@@ -91,7 +80,7 @@ async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, stop: Canc
     }
 }
 
-async fn answer<S>(stream: S, router: Router, stop: CancellationToken)
+async fn answer<S>(stream: S, router: Router, halt: Halt)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -103,9 +92,9 @@ where
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = halt.asked() => {
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(DRAIN, connection).await.unwrap_or(Ok(()))
+            halt.bound(connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

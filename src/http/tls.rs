@@ -41,6 +41,10 @@ pub enum Error {
     Pair(String),
 }
 
+/// A certificate and its key that were read and can be used.
+#[derive(Debug)]
+pub struct Certificate(Arc<ServerConfig>);
+
 /// A certificate and its key, in force.
 pub struct Tls {
     certificate: PathBuf,
@@ -59,14 +63,18 @@ impl Tls {
         Ok(Self { certificate, key, config })
     }
 
-    /// Reads the files again.
+    /// Reads the files again; what was in force stays so until [`Self::replace`].
     ///
     /// # Errors
     ///
-    /// [`Error`]; what was in force stays so.
-    pub fn reload(&self) -> Result<(), Error> {
-        self.config.store(read(&self.certificate, &self.key)?);
-        Ok(())
+    /// [`Error`].
+    pub fn read_again(&self) -> Result<Certificate, Error> {
+        read(&self.certificate, &self.key).map(Certificate)
+    }
+
+    /// Puts what was read again in force.
+    pub fn replace(&self, certificate: Certificate) {
+        self.config.store(certificate.0);
     }
 
     /// Agrees with a caller on a connection.
@@ -119,11 +127,11 @@ mod tests {
         let before = tls.config.load_full();
 
         write("key.pem", &other.serialize_pem());
-        assert!(matches!(tls.reload(), Err(Error::Pair(_))));
+        assert!(matches!(tls.read_again(), Err(Error::Pair(_))));
         write("key.pem", "no key");
-        assert!(matches!(tls.reload(), Err(Error::Key { .. })));
+        assert!(matches!(tls.read_again(), Err(Error::Key { .. })));
         write("cert.pem", "no certificate");
-        assert!(matches!(tls.reload(), Err(Error::Certificate { .. })));
+        assert!(matches!(tls.read_again(), Err(Error::Certificate { .. })));
         assert!(Arc::ptr_eq(&before, &tls.config.load_full()));
         let missing = Tls::load(path("none.pem"), path("key.pem")).map(|_| ());
         assert!(missing.expect_err("no file").to_string().contains("none.pem"));

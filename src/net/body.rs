@@ -7,6 +7,7 @@ use http::header::CONTENT_ENCODING;
 use hyper::body::{Body as _, Incoming};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::budget::Claim;
 use super::exchange::Error;
 use super::link::Link;
 use super::seen::Seen;
@@ -22,6 +23,7 @@ pub(super) async fn read(
     link: &mut Link,
     mut body: Incoming,
     limit: usize,
+    claim: &mut Claim,
     seen: &mut Seen,
 ) -> Result<Bytes, Error> {
     let announced = body.size_hint().lower();
@@ -36,6 +38,8 @@ pub(super) async fn read(
         if seen.received > limit as u64 {
             return Err(Error::TooLarge(limit));
         }
+        let length = usize::try_from(seen.received).unwrap_or(usize::MAX);
+        claim.grow(length, seen).await;
         if first.is_empty() && whole.is_empty() {
             // Most bodies come in one piece, which is passed on as it is.
             first = data;
@@ -56,6 +60,8 @@ pub(super) async fn decode(
     headers: &HeaderMap,
     mut body: Bytes,
     limit: usize,
+    claim: &mut Claim,
+    seen: &mut Seen,
 ) -> Result<Bytes, Error> {
     if body.is_empty() || !headers.contains_key(CONTENT_ENCODING) {
         return Ok(body);
@@ -73,20 +79,27 @@ pub(super) async fn decode(
         return Ok(body);
     }
     for coding in codings.iter().rev() {
-        body = undo(coding, &body, limit).await?;
+        body = undo(coding, &body, limit, claim, seen).await?;
     }
     Ok(body)
 }
 
-async fn undo(coding: &str, body: &[u8], limit: usize) -> Result<Bytes, Error> {
+async fn undo(
+    coding: &str,
+    body: &[u8],
+    limit: usize,
+    claim: &mut Claim,
+    seen: &mut Seen,
+) -> Result<Bytes, Error> {
+    let mut room = Room { besides: body.len(), limit, claim, seen };
     let drained = match coding {
-        "br" => drain(BrotliDecoder::new(body), limit).await,
-        "deflate" if has_zlib_header(body) => drain(ZlibDecoder::new(body), limit).await,
-        "deflate" => drain(DeflateDecoder::new(body), limit).await,
+        "br" => drain(BrotliDecoder::new(body), &mut room).await,
+        "deflate" if has_zlib_header(body) => drain(ZlibDecoder::new(body), &mut room).await,
+        "deflate" => drain(DeflateDecoder::new(body), &mut room).await,
         _ => {
             let mut decoder = GzipDecoder::new(body);
             decoder.multiple_members(true);
-            drain(decoder, limit).await
+            drain(decoder, &mut room).await
         }
     };
     match drained {
@@ -106,15 +119,27 @@ fn has_zlib_header(body: &[u8]) -> bool {
     }
 }
 
-/// Reads to the end; `None` when there is more than `limit`.
+/// Where a body goes that is being decompressed.
+struct Room<'c> {
+    /// Bytes of the compressed body, which is still there.
+    besides: usize,
+    /// The most bytes of the decompressed one.
+    limit: usize,
+    claim: &'c mut Claim,
+    seen: &'c mut Seen,
+}
+
+/// Reads to the end; `None` when there is more than the limit.
 async fn drain(
     mut decoder: impl AsyncRead + Unpin,
-    limit: usize,
+    room: &mut Room<'_>,
 ) -> std::io::Result<Option<Bytes>> {
+    let limit = room.limit;
     let mut out = Vec::new();
     loop {
         let start = out.len();
         let end = (start + CHUNK).min(limit + 1);
+        room.claim.grow(room.besides + end, room.seen).await;
         out.resize(end, 0);
         let count = decoder.read(&mut out[start..end]).await?;
         out.truncate(start + count);
@@ -136,6 +161,9 @@ mod tests {
     };
     use tokio::io::AsyncWriteExt as _;
 
+    use std::sync::Arc;
+
+    use super::super::budget::Budget;
     use super::*;
 
     macro_rules! compressed {
@@ -150,7 +178,8 @@ mod tests {
     async fn decoded(coding: &str, body: Vec<u8>, limit: usize) -> Result<Bytes, Error> {
         let headers =
             HeaderMap::from_iter([(CONTENT_ENCODING, coding.parse().expect("a header value"))]);
-        decode(&headers, body.into(), limit).await
+        let share = Arc::new(Budget::default()).share();
+        decode(&headers, body.into(), limit, &mut share.claim(), &mut Seen::default()).await
     }
 
     #[tokio::test]

@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Method;
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
 use url::Url;
 
 use super::body;
+use super::budget::Share;
 use super::dialer::Dialer;
 use super::exchange::{Answer, Error, Limits, Outgoing, Version};
 use super::link::{Link, Unanswered};
+use super::proxy;
 use super::seen::{Phase, Seen};
 
 /// How many connections are kept; as many as browsers keep to one host.
@@ -19,6 +22,7 @@ const MOST_KEPT: usize = 6;
 pub struct Client {
     dialer: Arc<Dialer>,
     limits: Limits,
+    share: Share,
     kept: Mutex<Vec<(Origin, Link)>>,
 }
 
@@ -41,9 +45,15 @@ impl Origin {
 }
 
 impl Client {
-    /// A client without connections.
-    pub fn new(dialer: Arc<Dialer>, limits: Limits) -> Self {
-        Self { dialer, limits, kept: Mutex::default() }
+    /// A client without connections, whose bodies take their memory from `share`.
+    pub fn new(dialer: Arc<Dialer>, limits: Limits, share: Share) -> Self {
+        Self { dialer, limits, share, kept: Mutex::default() }
+    }
+
+    /// The body of an answer, of so many bytes, is not kept in memory any more. Until then it counts
+    /// for the run.
+    pub fn let_go(&self, length: usize) {
+        self.share.let_go(length);
     }
 
     /// Sends `outgoing`, reads the whole answer, and notes in `seen` what happens meanwhile.
@@ -59,7 +69,14 @@ impl Client {
         let attempt = self.attempt(&outgoing, seen);
         let ended = tokio::time::timeout(outgoing.within, attempt).await;
         let phase = seen.leave();
-        ended.unwrap_or(Err(Error::TimedOut { after: outgoing.within, phase }))
+        ended.unwrap_or_else(|_| match self.dialer.proxy_for(outgoing.url) {
+            Some(proxy) if seen.is_at_proxy() => {
+                let refusal = proxy::Refusal::Unreachable("it does not answer".to_owned());
+                Err(super::dialer::Error::by(proxy, refusal).into())
+            }
+            _ if seen.is_at_memory() => Err(Error::Memory { after: outgoing.within }),
+            _ => Err(Error::TimedOut { after: outgoing.within, phase }),
+        })
     }
 
     async fn attempt(&self, outgoing: &Outgoing<'_>, seen: &mut Seen) -> Result<Answer, Error> {
@@ -68,7 +85,7 @@ impl Client {
             && link.is_open().await
         {
             seen.remote = link.remote;
-            match send(&mut link, outgoing, seen).await? {
+            match self.send(&mut link, outgoing, seen).await? {
                 Ok(response) => return self.receive(origin, link, response, seen).await,
                 Err(failed) if may_repeat(&failed, &outgoing.method) => {}
                 Err(failed) => return Err(failed.reason.into()),
@@ -76,10 +93,31 @@ impl Client {
         }
         let stream = self.dialer.dial(outgoing.url, seen).await?;
         let mut link = Link::open(stream, seen.remote, self.limits).await?;
-        match send(&mut link, outgoing, seen).await? {
+        match self.send(&mut link, outgoing, seen).await? {
             Ok(response) => self.receive(origin, link, response, seen).await,
             Err(failed) => Err(failed.reason.into()),
         }
+    }
+
+    /// Sends the request; the outer error is one of the request itself, or the proxy's.
+    async fn send(
+        &self,
+        link: &mut Link,
+        outgoing: &Outgoing<'_>,
+        seen: &mut Seen,
+    ) -> Result<Result<http::Response<Incoming>, Unanswered>, Error> {
+        let forward = self.dialer.proxy_for(outgoing.url).filter(|_| outgoing.is_plain());
+        let request = outgoing.written_for(link.version(), forward)?;
+        seen.enter(Phase::Waiting);
+        let answered = link.send(request).await;
+        if let (Some(proxy), Ok(response)) = (forward, &answered)
+            && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            let target = outgoing.url.host_str().unwrap_or_default();
+            let refusal = proxy.refusal(target, response.status());
+            return Err(super::dialer::Error::by(proxy, refusal).into());
+        }
+        Ok(answered)
     }
 
     /// Reads the body, and keeps the connection if it is good for more.
@@ -87,12 +125,13 @@ impl Client {
         &self,
         origin: Origin,
         mut link: Link,
-        response: http::Response<hyper::body::Incoming>,
+        response: http::Response<Incoming>,
         seen: &mut Seen,
     ) -> Result<Answer, Error> {
         seen.enter(Phase::Downloading);
         let (head, incoming) = response.into_parts();
-        let raw = body::read(&mut link, incoming, self.limits.body, seen).await?;
+        let mut claim = self.share.claim();
+        let raw = body::read(&mut link, incoming, self.limits.body, &mut claim, seen).await?;
         seen.leave();
         let reason = match (link.version(), head.extensions.get::<hyper::ext::ReasonPhrase>()) {
             (Version::Two, _) => String::new(),
@@ -100,7 +139,8 @@ impl Client {
             (Version::One, None) => head.status.canonical_reason().unwrap_or_default().to_owned(),
         };
         self.keep(origin, link);
-        let body = body::decode(&head.headers, raw, self.limits.body).await?;
+        let body = body::decode(&head.headers, raw, self.limits.body, &mut claim, seen).await?;
+        self.share.keep(body.len(), claim);
         Ok(Answer { status: head.status, reason, headers: head.headers, body })
     }
 
@@ -122,17 +162,6 @@ impl Client {
         }
         kept.push((origin, link));
     }
-}
-
-/// Sends the request; the outer error is one of the request itself.
-async fn send(
-    link: &mut Link,
-    outgoing: &Outgoing<'_>,
-    seen: &mut Seen,
-) -> Result<Result<http::Response<hyper::body::Incoming>, Unanswered>, Error> {
-    let request = outgoing.written_for(link.version())?;
-    seen.enter(Phase::Waiting);
-    Ok(link.send(request).await)
 }
 
 /// Whether sending the request again cannot do anything twice (RFC 9110, section 9.2.2).

@@ -1,7 +1,8 @@
 //! Opens connections: resolve, judge, connect, secure, each phase timed.
 //!
 //! The guard is asked about each address right before it is dialled, and the dialled address is
-//! the one that the resolver gave, so a second look-up cannot smuggle in another.
+//! the one that the resolver gave, so a second look-up cannot smuggle in another. Behind a proxy
+//! there is no address to ask about but one that the URL holds.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,13 +12,15 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::guard::{Policy, Refusal};
+use super::proxy::{self, Proxy};
 use super::seen::{Phase, Seen};
 use super::stream::Stream;
 use super::tls;
@@ -34,6 +37,7 @@ pub struct Dialer {
     policy: Policy,
     names: Names,
     trust: Option<Arc<ClientConfig>>,
+    proxy: Option<Arc<Proxy>>,
 }
 
 /// Who knows the addresses of names.
@@ -73,6 +77,34 @@ pub enum Error {
     /// The handshake failed, or TLS could not be set up.
     #[error("{0}")]
     Tls(String),
+    /// This machine lacks what a connection takes: descriptors, memory, ports, the certificates of
+    /// authorities.
+    #[error("{0}")]
+    Ours(String),
+    /// The proxy is not there, or does not do what it was asked.
+    #[error("the proxy {proxy} {refusal}")]
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// What it did instead.
+        refusal: proxy::Refusal,
+    },
+}
+
+impl Error {
+    /// Whether it is this side's doing, and says nothing about the target.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Ours(_) => true,
+            Self::Proxy { refusal, .. } => refusal.is_ours(),
+            _ => false,
+        }
+    }
+
+    /// What `proxy` did instead of what it was asked.
+    pub(super) fn by(proxy: &Proxy, refusal: proxy::Refusal) -> Self {
+        Self::Proxy { proxy: proxy.to_string(), refusal }
+    }
 }
 
 impl Dialer {
@@ -93,30 +125,78 @@ impl Dialer {
         Self { trust: Some(trust), ..self }
     }
 
-    /// Opens a connection to the server of `url`, and notes in `seen` how far it came.
+    /// The same, with all but some requests going through a proxy.
+    #[must_use]
+    pub fn with_proxy(self, proxy: Proxy) -> Self {
+        Self { proxy: Some(Arc::new(proxy)), ..self }
+    }
+
+    /// The proxy through which requests to `url` go.
+    pub(super) fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
+        let host = url.host()?;
+        self.proxy.as_deref().filter(|proxy| proxy.covers(&host))
+    }
+
+    /// Opens a connection to the server of `url`, or to the proxy that is to pass on requests
+    /// without TLS, and notes in `seen` how far it came.
     pub(super) async fn dial(&self, url: &Url, seen: &mut Seen) -> Result<Stream, Error> {
         let host = url.host().ok_or(Error::NoHost)?;
         let port = url.port_or_known_default().ok_or(Error::NoHost)?;
         let name = url.host_str().ok_or(Error::NoHost)?;
         self.policy.judge_target(url.scheme(), name, port)?;
-        let addresses = match host {
-            Host::Ipv4(address) => vec![IpAddr::V4(address)],
-            Host::Ipv6(address) => vec![IpAddr::V6(address)],
-            Host::Domain(name) => {
-                seen.enter(Phase::Resolving);
-                self.names.resolve(name).await?
+        let is_secure = url.scheme() == "https";
+        let tcp = if let Some(proxy) = self.proxy_for(url) {
+            if let Some(address) = written_address(&host) {
+                self.policy.judge_address(address)?;
             }
+            seen.enter(Phase::Connecting);
+            let target = is_secure.then(|| format!("{name}:{port}"));
+            seen.at_proxy = true;
+            let reached = self.reach(proxy, target.as_deref(), seen).await;
+            reached.map_err(|refusal| Error::by(proxy, refusal))?
+        } else {
+            let addresses = match &host {
+                Host::Domain(name) => {
+                    seen.enter(Phase::Resolving);
+                    self.names.resolve(name).await?
+                }
+                written => written_address(written).into_iter().collect(),
+            };
+            let addresses = self.allowed(addresses, port)?;
+            seen.enter(Phase::Connecting);
+            connect(&addresses, &mut seen.remote).await?
         };
-        let addresses = self.allowed(addresses, port)?;
-        seen.enter(Phase::Connecting);
-        let tcp = connect(&addresses, &mut seen.remote).await?;
         // Small requests must not wait for an acknowledgement; without it they are only slower.
         let _ = tcp.set_nodelay(true);
-        if url.scheme() != "https" {
+        if !is_secure {
             return Ok(Stream::Plain(tcp));
         }
         seen.enter(Phase::Securing);
         self.secure(tcp, host, name).await
+    }
+
+    /// Opens a connection to the proxy, and a way through it to `target` where there is one. The
+    /// guard is not asked about the proxy, which is the operator's.
+    async fn reach(
+        &self,
+        proxy: &Proxy,
+        target: Option<&str>,
+        seen: &mut Seen,
+    ) -> Result<TcpStream, proxy::Refusal> {
+        let unreachable = |error: Error| proxy::Refusal::Unreachable(error.to_string());
+        let (host, port) = proxy.place();
+        let addresses = match &host {
+            Host::Domain(name) => self.names.resolve(name).await.map_err(unreachable)?,
+            written => written_address(written).into_iter().collect(),
+        };
+        let addresses = addresses.into_iter().take(MOST_ADDRESSES);
+        let addresses: Vec<_> = addresses.map(|address| SocketAddr::new(address, port)).collect();
+        let mut tcp = connect(&addresses, &mut seen.remote).await.map_err(unreachable)?;
+        seen.at_proxy = false;
+        if let Some(target) = target {
+            proxy.tunnel(&mut tcp, target).await?;
+        }
+        Ok(tcp)
     }
 
     /// The addresses that may be dialled, at most [`MOST_ADDRESSES`]; the first refusal when none.
@@ -147,7 +227,7 @@ impl Dialer {
         };
         let trust = match &self.trust {
             Some(trust) => Arc::clone(trust),
-            None => tls::platform().map_err(|error| Error::Tls(format!("failed to {error}")))?,
+            None => tls::platform().map_err(|error| Error::Ours(format!("failed to {error}")))?,
         };
         let stream = TlsConnector::from(trust)
             .connect(server, tcp)
@@ -178,7 +258,16 @@ impl Names {
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+/// The address that stands in the place of a name.
+fn written_address(host: &Host<&str>) -> Option<IpAddr> {
+    match host {
+        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(*address)),
+        Host::Domain(_) => None,
+    }
+}
+
+pub(super) fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
@@ -210,6 +299,11 @@ fn explain_resolver(name: &str, error: &io::Error) -> Error {
     if unknown.iter().any(|words| reason.contains(words)) {
         return Error::NoAddress(name.to_owned());
     }
+    // Without a descriptor the resolver says only that it failed for now.
+    let own = lack(error).or_else(|| TcpSocket::new_v4().err().as_ref().and_then(lack));
+    if let Some(lack) = own {
+        return Error::Ours(format!("resolving {name} failed: {lack}"));
+    }
     let reason = reason.trim_start_matches("failed to lookup address information: ").to_owned();
     Error::Resolve { name: name.to_owned(), reason }
 }
@@ -223,9 +317,9 @@ async fn connect(
     if let [address] = addresses {
         *remote = Some(*address);
         let connected = TcpStream::connect(address).await;
-        return connected.map_err(|error| Error::Connect(explain_connect(*address, &error)));
+        return connected.map_err(|error| unconnected(&[(*address, error)]));
     }
-    let mut failures: Vec<String> = Vec::new();
+    let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
     let mut waiting = addresses.iter().copied();
     let mut attempts = FuturesUnordered::new();
     loop {
@@ -233,7 +327,7 @@ async fn connect(
             *remote = Some(address);
             attempts.push(async move { (address, TcpStream::connect(address).await) });
         } else if attempts.is_empty() {
-            return Err(Error::Connect(failures.join("; ")));
+            return Err(unconnected(&failures));
         }
         tokio::select! {
             Some((address, connected)) = attempts.next() => match connected {
@@ -241,15 +335,44 @@ async fn connect(
                     *remote = Some(address);
                     return Ok(stream);
                 }
-                Err(error) => failures.push(explain_connect(address, &error)),
+                Err(error) => failures.push((address, error)),
             },
             () = tokio::time::sleep(HEAD_START), if waiting.len() > 0 => {}
         }
     }
 }
 
+/// What it means that no address could be connected to.
+fn unconnected(failures: &[(SocketAddr, io::Error)]) -> Error {
+    let words = failures.iter().map(|(address, error)| explain_connect(*address, error));
+    let words = words.collect::<Vec<_>>().join("; ");
+    let no_port = |error: &io::Error| error.kind() == io::ErrorKind::AddrNotAvailable;
+    // An address that was not tried for want of something might have answered. That there is no
+    // address of ours to call from may concern one family alone, and another has had its answer.
+    let ours = failures.iter().any(|(_, error)| lack(error).is_some())
+        || failures.iter().all(|(_, error)| no_port(error));
+    if ours && !failures.is_empty() { Error::Ours(words) } else { Error::Connect(words) }
+}
+
+/// What this machine or this process has run out of.
+fn lack(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some("this process has too many files open; raise its limit"),
+        Errno::NFILE => Some("this machine has too many files open"),
+        Errno::NOMEM => Some("this machine has no memory left"),
+        Errno::NOBUFS => Some("this machine has no buffers left"),
+        _ => None,
+    }
+}
+
 fn explain_connect(address: SocketAddr, error: &io::Error) -> String {
+    if let Some(lack) = lack(error) {
+        return format!("connecting to {address} failed: {lack}");
+    }
     match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            format!("connecting to {address} failed: no local address or port is left for it")
+        }
         io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
         io::ErrorKind::ConnectionReset => format!("connection reset by {address}"),
         io::ErrorKind::HostUnreachable => format!("no route to host {}", address.ip()),
@@ -272,6 +395,28 @@ mod tests {
         let found = addresses(&["::1", "::2", "::2", "1.1.1.1", "::3", "2.2.2.2", "3.3.3.3"]);
         let turns = addresses(&["::1", "1.1.1.1", "::2", "2.2.2.2", "::3", "3.3.3.3"]);
         assert_eq!(in_turns(found.into_iter()), turns);
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_targets_failure() {
+        let address: SocketAddr = "192.0.2.1:443".parse().expect("an address");
+        let failed = |errors: &[Errno]| {
+            let failures = errors.iter().map(|errno| (address, io::Error::from(*errno)));
+            unconnected(&failures.collect::<Vec<_>>())
+        };
+        for lacking in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS] {
+            assert!(failed(&[lacking]).is_ours(), "{lacking}");
+            assert!(failed(&[Errno::CONNREFUSED, lacking]).is_ours(), "{lacking}");
+        }
+        assert!(failed(&[Errno::ADDRNOTAVAIL]).is_ours());
+        for theirs in [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
+            assert!(!failed(&[theirs]).is_ours(), "{theirs}");
+            assert!(!failed(&[theirs, Errno::ADDRNOTAVAIL]).is_ours(), "{theirs}");
+        }
+        let words = failed(&[Errno::MFILE]).to_string();
+        let expected = "connecting to 192.0.2.1:443 failed: this process has too many files open; \
+            raise its limit";
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub struct Seen {
     pub sent: u64,
     /// Bytes of the body received, as they came over the wire.
     pub received: u64,
+    /// Whether the proxy of the agent is being reached, which is no matter of the target.
+    pub(super) at_proxy: bool,
+    /// Whether reading waits for memory that other runs take up.
+    pub(super) at_memory: bool,
     under_way: Option<(Phase, Stopwatch)>,
 }
 
@@ -51,6 +55,16 @@ impl fmt::Display for Phase {
 }
 
 impl Seen {
+    /// Whether the exchange came no further than to the agent's own proxy.
+    pub fn is_at_proxy(&self) -> bool {
+        self.at_proxy
+    }
+
+    /// Whether reading the answer came to wait for memory that other runs take up.
+    pub fn is_at_memory(&self) -> bool {
+        self.at_memory
+    }
+
     /// Ends the phase under way and begins `phase`.
     pub(super) fn enter(&mut self, phase: Phase) {
         self.leave();

@@ -26,16 +26,14 @@ pub enum Error {
 ///
 /// [`Error::Roots`] when the machine has none.
 pub fn platform() -> Result<Arc<ClientConfig>, Error> {
-    static SHARED: OnceLock<Result<Arc<ClientConfig>, Error>> = OnceLock::new();
-    let build = || {
-        let builder = builder()?;
-        let config = builder
-            .with_platform_verifier()
-            .map_err(|error| Error::Roots(error.to_string()))?
-            .with_no_client_auth();
-        Ok(finish(config))
-    };
-    SHARED.get_or_init(build).clone()
+    static SHARED: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(shared) = SHARED.get() {
+        return Ok(Arc::clone(shared));
+    }
+    let verifying = builder()?.with_platform_verifier();
+    let verifying = verifying.map_err(|error| Error::Roots(error.to_string()))?;
+    // A failure is not kept: what was missing, such as a descriptor, may be there the next time.
+    Ok(Arc::clone(SHARED.get_or_init(|| finish(verifying.with_no_client_auth()))))
 }
 
 /// A configuration that trusts `roots` and nobody else.

@@ -176,7 +176,10 @@ impl Conversation<'_> {
                 },
                 wrote = writer.write(self.outbox.next()), if !self.outbox.next().is_empty() => {
                     match wrote {
-                        Ok(count) => self.outbox.advance(count),
+                        Ok(count) => match self.outbox.advance(count) {
+                            0 => {}
+                            body => self.host.handed_on(body),
+                        },
                         // It may have left messages that are still to be read.
                         Err(_) => self.outbox.close(),
                     }

@@ -29,6 +29,7 @@ mod demand;
 pub mod end;
 pub mod engine;
 mod frame;
+pub mod json;
 mod outbox;
 pub mod pool;
 mod port;
@@ -60,6 +61,11 @@ pub trait Host: Send + Sync {
         &self,
         request: protocol::FetchRequest,
     ) -> Result<protocol::FetchResponse, protocol::FetchError>;
+
+    /// The child has taken an answer with a body of so many bytes; until then it is in memory here.
+    fn handed_on(&self, body: usize) {
+        let _ = body;
+    }
 
     /// The value of a secret, or why there is none.
     fn secret(&self, name: &str) -> Result<String, String>;

@@ -17,7 +17,8 @@ const MAX_WAITING: usize = 10_000;
 /// Frames for the child, in order.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    frames: VecDeque<Vec<u8>>,
+    /// With the lengths of the bodies in them.
+    frames: VecDeque<(Vec<u8>, usize)>,
     /// Of the first frame, how many bytes are written.
     written: usize,
     bytes: usize,
@@ -30,7 +31,7 @@ impl Outbox {
         let frame = frame::encode(first)?;
         frame::check_length(frame.len(), MAX_FRAME_TO_CHILD)?;
         let bytes = frame.len();
-        Ok(Self { frames: VecDeque::from([frame]), written: 0, bytes, closed: false })
+        Ok(Self { frames: VecDeque::from([(frame, 0)]), written: 0, bytes, closed: false })
     }
 
     /// Puts an answer in line. The error says what no engine of ours does.
@@ -41,12 +42,16 @@ impl Outbox {
         if self.frames.len() >= MAX_WAITING {
             return Err("thousands of questions without reading the answers");
         }
+        let body = match &answer {
+            Answer::Fetched(Ok(response)) => response.body.len(),
+            Answer::Fetched(Err(_)) | Answer::Text(_) => 0,
+        };
         let frame = frame::encode(&ToChild::Answer(id, answer))
             .and_then(|frame| frame::check_length(frame.len(), MAX_FRAME_TO_CHILD).map(|()| frame))
             .or_else(|error| frame::encode(&refusal(id, &error)))
             .map_err(|_| "a question that cannot be answered")?;
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.frames.push_back((frame, body));
         Ok(())
     }
 
@@ -57,18 +62,21 @@ impl Outbox {
 
     /// What is to be written next; empty when there is nothing.
     pub(super) fn next(&self) -> &[u8] {
-        self.frames.front().map(|frame| &frame[self.written..]).unwrap_or_default()
+        self.frames.front().map(|(frame, _)| &frame[self.written..]).unwrap_or_default()
     }
 
-    /// So many bytes of it have been written.
-    pub(super) fn advance(&mut self, count: usize) {
+    /// So many bytes of it have been written. The length of the body that has been handed on whole
+    /// with them; 0 for none.
+    pub(super) fn advance(&mut self, count: usize) -> usize {
         self.written += count;
         if self.next().is_empty()
-            && let Some(done) = self.frames.pop_front()
+            && let Some((done, body)) = self.frames.pop_front()
         {
             self.bytes -= done.len();
             self.written = 0;
+            return body;
         }
+        0
     }
 
     /// The child reads no more: what stands in line and what comes later is thrown away.

@@ -152,3 +152,19 @@ async fn a_module_that_is_hostile_when_it_is_read_is_a_mistake_of_the_project() 
         assert!(tested.stderr.contains(name), "{}", tested.stderr);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_finds_no_descriptor_left_is_unknown() {
+    // It takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("it is bound").port();
+    let script = format!(
+        "export default async function () {{\n\
+           const all = Array.from({{ length: 50 }}, () => fetch(\"http://127.0.0.1:{port}/\"));\n\
+           await Promise.all(all);\n\
+         }}\n"
+    );
+    let run = Project::new().script("greedy.js", &script).test_one_with_files(48).await;
+    assert_eq!((run.outcome.as_str(), run.failure().kind.as_str()), ("unknown", "agent"));
+    assert!(run.failure().message.contains("too many files open"), "{run:#?}");
+}

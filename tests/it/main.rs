@@ -1,15 +1,19 @@
 //! The one test binary: a file a subject.
 
+mod accounting;
 mod agent;
 mod agents;
 mod architecture;
+mod commands;
 mod configuration;
+mod daemon;
 mod dashboard;
 mod deliveries;
 mod django;
 mod editor;
 mod escalation;
 mod hostile;
+mod junit;
 mod net;
 mod notify;
 mod oidc;

@@ -82,7 +82,9 @@ fn put_in_force(shared: &Shared, cached: &Arc<Cached>) {
     let work = Work::with_modules(checks.clone(), &texts.collect(), Secrets::new(secrets));
     shared.agent.assign(Arc::new(work));
     let count = checks.len();
-    shared.share.replace_checks(checks.into_iter().map(Arc::new).collect());
+    shared
+        .share
+        .replace_in(shared.settings.region.clone(), checks.into_iter().map(Arc::new).collect());
     let revision = Assignments::shown_revision(&assignments.revision);
     tracing::info!(checks = count, revision, "what to run is known");
     shared.work.store(Some(Arc::clone(cached)));
@@ -142,7 +144,7 @@ pub(super) fn run_remembered(shared: &Shared) {
 
 /// Runs nothing any more and forgets the secrets.
 pub(super) fn run_nothing(shared: &Shared) {
-    shared.share.replace_checks(Vec::new());
+    shared.share.replace_in(shared.settings.region.clone(), Vec::new());
     shared.agent.assign(Arc::default());
     shared.work.store(None);
     if let Err(error) = shared.cache.remove() {

@@ -30,10 +30,11 @@ use uuid::Uuid;
 use self::contact::Contact;
 use self::folder::Folder;
 pub use self::folder::FolderError;
-use super::assignments::{egress, pool_options};
+use super::assignments::{dialer, pool_options};
+use super::descriptors;
 use super::share::Share;
 use crate::agent::{self, Agent, Limits};
-use crate::clock::Clock;
+use crate::clock::{Clock, Halt};
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::backoff::Backoff;
 use crate::domain::run::Report;
@@ -44,17 +45,10 @@ use crate::link::client::{self, Client, Route};
 use crate::link::protocol::Goodbye;
 use crate::link::spool::{self, Spool};
 use crate::link::token::{self, Token};
-use crate::net::Dialer;
 use crate::sandbox::Pool;
 
-/// How long runs may go on after the stop, before they are interrupted.
-const RUNS_GRACE: Duration = Duration::from_secs(4);
-/// How long the runs may take to end after that.
-const RUNS_END: Duration = Duration::from_millis(1500);
-/// How long the last reports may take to the hub; what is left is sent after the next start.
-const LAST_REPORTS: Duration = Duration::from_secs(2);
-/// How long everything after that may take.
-const REST_GRACE: Duration = Duration::from_secs(1);
+/// How much longer a stop may take once there is hurry.
+const HURRY: Duration = Duration::from_millis(500);
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
 /// Waits between attempts to reach the hub.
@@ -170,7 +164,7 @@ pub struct AgentProcess {
     /// Ends what brings reports.
     shipping: CancellationToken,
     /// Ends the rest.
-    closing: CancellationToken,
+    halt: Halt,
 }
 
 impl AgentProcess {
@@ -238,7 +232,7 @@ impl AgentProcess {
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
             shipping: CancellationToken::new(),
-            closing: CancellationToken::new(),
+            halt: Halt::new(),
         };
         process.spawn_loops(listener);
         Ok(process)
@@ -257,8 +251,7 @@ impl AgentProcess {
         until(&self.shipping, Box::pin(shipping::run(Arc::clone(shared))));
         let source = Arc::clone(shared) as Arc<dyn Source>;
         let router = http::agents::status::router(source, Hosts::new(self.address, None));
-        let closed = self.closing.clone().cancelled_owned();
-        self.tasks.spawn(http::serve(listener, None, router, closed));
+        self.tasks.spawn(http::serve(listener, None, router, self.halt.clone()));
         self.tasks.close();
     }
 
@@ -279,37 +272,43 @@ impl AgentProcess {
         why.ok().and_then(|why| why.clone()).unwrap_or_default()
     }
 
-    /// Ends all runs at once; they are reported as interrupted.
-    pub fn interrupt(&self) {
+    /// Hurries a stop that is under way: runs are cut off, and nothing else is waited for longer
+    /// than half a second.
+    pub fn hurry(&self) {
         self.shared.agent.interrupt();
+        self.halt.within(HURRY);
     }
 
-    /// Stops everything in order, within ten seconds.
-    pub async fn stop(&self) {
-        let shared = &self.shared;
+    /// Stops everything in order, within `budget`: runs may take four tenths of it, and if they do,
+    /// putting their reports into the spool a tenth; the last reports may take a fifth to the hub.
+    /// What that is too short for is sent after the next start.
+    pub async fn stop(&self, budget: Duration) {
+        let (shared, tenth) = (&self.shared, budget / 10);
+        self.halt.within(budget);
         shared.share.stop();
         // The other agents of the region take over while the last runs end.
         self.leaving.cancel();
-        let ended = tokio::time::timeout(RUNS_GRACE + RUNS_END, shared.agent.stop(RUNS_GRACE));
-        let (ended, ()) = tokio::join!(ended, self.say_goodbye());
-        if ended.is_err() {
+        let ended = self.halt.bound(shared.agent.stop(tenth * 4, tenth));
+        let (ended, ()) = tokio::join!(ended, self.say_goodbye(tenth * 4));
+        if ended.is_none() {
             tracing::error!("some runs did not end, or their reports could not be kept");
         }
         self.shipping.cancel();
-        let last = tokio::time::timeout(LAST_REPORTS, shipping::drain(shared)).await;
-        if last.is_err() {
+        let last = tokio::time::timeout(tenth * 2, shipping::drain(shared));
+        if self.halt.bound(last).await.is_none_or(|last| last.is_err()) {
             tracing::warn!("not all reports are with the hub; they are sent after the next start");
         }
-        self.closing.cancel();
-        let _ = tokio::time::timeout(REST_GRACE, self.tasks.wait()).await;
+        self.halt.ask();
+        self.halt.bound(self.tasks.wait()).await;
     }
 
-    async fn say_goodbye(&self) {
+    async fn say_goodbye(&self, within: Duration) {
         let shared = &self.shared;
         if *shared.registered.borrow() {
             let goodbye = Goodbye { name: shared.name.clone(), instance: shared.instance };
+            let said = tokio::time::timeout(within, shared.client.goodbye(&goodbye));
             // The lease ends by itself; this only makes it known sooner.
-            let _ = tokio::time::timeout(RUNS_GRACE, shared.client.goodbye(&goodbye)).await;
+            let _ = self.halt.bound(said).await;
         }
     }
 }
@@ -366,12 +365,14 @@ fn agent_of(
 ) -> Agent {
     let parts = agent::Parts {
         clock: Arc::clone(clock),
-        dialer: Arc::new(Dialer::new(egress(settings))),
+        dialer: dialer(settings),
         scripts: pool,
         hub: Arc::new(keeper),
     };
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
-    Agent::new(parts, Limits { scripts, requests: MOST_REQUESTS })
+    let limits = Limits { scripts, requests: MOST_REQUESTS };
+    descriptors::warn_if_too_low(&limits);
+    Agent::new(parts, limits)
 }
 
 /// Puts reports into the spool.

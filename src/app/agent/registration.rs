@@ -78,7 +78,7 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
         shared.folder.note_instance(shared.instance);
         tracing::info!(hub = shared.hub, version = pulse.version, "the hub knows this agent");
     }
-    shared.share.replace_live(pulse.live);
+    shared.share.replace_live(&shared.settings.region, pulse.live);
 }
 
 fn refused(shared: &Shared, error: &Error) {

@@ -30,6 +30,9 @@ pub(super) fn read(table: &mut Table<'_>, defaults: &Defaults, report: &mut Repo
             report
                 .error(&cron.key_span, "a check has either `every` or `cron`, not both")
                 .relate(every.key_span.clone(), "the other one");
+            // Their own mistakes are told, too.
+            interval(every, report);
+            read_cron(cron, zone.as_ref(), report);
             None
         }
         (None, Some(cron)) => read_cron(cron, zone.as_ref(), report).map(Box::new),

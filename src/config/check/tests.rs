@@ -46,6 +46,18 @@ fn mistake(text: &str) -> (String, String) {
 }
 
 #[test]
+fn what_only_looks_like_a_mention_is_warned_of() {
+    for text in ["headers = { a = 'x ${env.HOST}' }", "body = '{\"a\": \"${HOST}\"}'"] {
+        let (place, message) = mistake(text);
+        assert!(message.contains("HOST}` is sent as it stands"), "{place}: {message}");
+    }
+    let (_, diagnostics) = plain("name = 'x'\nurl = 'https://x.example/${env.X}'");
+    assert!(diagnostics.iter().all(|it| !it.is_error()), "{diagnostics:?}");
+    assert_eq!(diagnostics.len(), 1);
+    request("body = 'costs $5 {or} ${} ${ a } $x'");
+}
+
+#[test]
 fn what_is_not_written_has_a_default() {
     let check = good("name = 'Home page (EU)'\nurl = 'https://example.com'");
     assert_eq!(check.id.as_str(), "home-page-eu");
@@ -121,6 +133,17 @@ fn mistakes_are_told_where_they_are() {
 fn a_wrong_zone_does_not_hide_a_wrong_line() {
     let text = "name = 'x'\nurl = 'https://x.org'\ncron = '61 * * * *'\ntimezone = 'Mars'";
     assert_eq!(plain(text).1.len(), 2);
+}
+
+#[test]
+fn two_schedules_hide_no_mistake_of_either() {
+    let text = "name = 'x'\nurl = 'https://x.org'\nevery = 'soon'\ncron = '*/70 * * * *'\n\
+                timezone = 'Berlin'";
+    let messages: Vec<String> = plain(text).1.into_iter().map(|it| it.message).collect();
+    assert_eq!(messages.len(), 4, "{messages:#?}");
+    for part in ["`soon`", "not both", "`*/70`", "time zone `Berlin`"] {
+        assert!(messages.iter().any(|it| it.contains(part)), "{part}: {messages:#?}");
+    }
 }
 
 #[test]

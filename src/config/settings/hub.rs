@@ -10,6 +10,8 @@ use crate::config::reader::{Field, Report, Table, no_hint};
 pub struct Hub {
     /// Where it can be reached over HTTP.
     pub listen: SocketAddr,
+    /// Whether it may listen where other machines reach it, with nobody asked who they are.
+    pub open_to_network: bool,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
     /// Where agents of other regions, and nobody else, can reach it besides; for a network that
@@ -32,11 +34,37 @@ impl Hub {
     /// Where it listens when nothing is written: this machine only.
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7676);
 
+    /// Whether links that begin with [`Self::url`] lead nowhere but to the machine that they are opened
+    /// on.
+    pub(super) fn is_only_here(&self) -> bool {
+        let url = url::Url::parse(&self.url).ok();
+        url.is_some_and(|url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        })
+    }
+
     pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
         let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
+        let mut open = false;
         if let Some(mut table) = section {
             let field = table.optional("listen");
-            listen = field.and_then(|it| it.parsed(address, report));
+            open =
+                table.optional("open_to_network").and_then(|it| it.boolean(report)) == Some(true);
+            listen = field.as_ref().and_then(|it| it.parsed(address, report));
+            if let (Some(field), Some(listen)) = (&field, listen)
+                && !open
+                && is_open(listen)
+            {
+                let message = format!("`{listen}` is open to other machines");
+                report.error(&field.span, message).advise(
+                    "whoever reaches it reads all runs and incidents, without signing in: listen \
+                     on `127.0.0.1` behind a proxy that knows who is asking, or allow it with \
+                     `open_to_network = true`",
+                );
+            }
             let field = table.optional("agents_listen");
             agents_listen = field.and_then(|it| it.parsed(address, report));
             let field = table.optional("url");
@@ -55,7 +83,7 @@ impl Hub {
         let listen = listen.unwrap_or(Self::LISTEN);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = url.unwrap_or_else(|| format!("{scheme}://{}", reachable(listen)));
-        Self { listen, url, agents_listen, tls }
+        Self { listen, open_to_network: open, url, agents_listen, tls }
     }
 }
 
@@ -69,6 +97,11 @@ fn read_tls(field: &Field<'_>, root: &Path, report: &mut Report) -> Option<HubTl
     let (certificate, key) = (file("certificate", report), file("key", report));
     table.finish(report, no_hint);
     Some(HubTls { certificate: certificate?, key: key? })
+}
+
+/// Whether other machines may reach what listens at `listen`.
+pub fn is_open(listen: SocketAddr) -> bool {
+    !listen.ip().to_canonical().is_loopback()
 }
 
 /// The address under which this machine reaches what listens at `listen`.

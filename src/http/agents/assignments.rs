@@ -46,7 +46,7 @@ pub(super) async fn assignments(
             return Ok((kind, Body::from(published.body.clone())).into_response());
         }
         let left = wait.saturating_sub(since.elapsed());
-        if left.is_zero() || link.closing.is_cancelled() {
+        if left.is_zero() || link.closing.is_asked() {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         tokio::select! {
@@ -54,7 +54,7 @@ pub(super) async fn assignments(
                 // Whoever published is gone: the hub is stopping.
                 return Ok(StatusCode::NO_CONTENT.into_response());
             },
-            () = link.closing.cancelled() => {}
+            () = link.closing.asked() => {}
             () = tokio::time::sleep(left.min(GLANCE)) => {}
         }
         peer.is_welcome(&link).await?;

@@ -9,13 +9,15 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use super::peer::Peer;
 use super::{Link, decoded};
 use crate::domain::Timestamp;
-use crate::domain::id::validate_name;
+use crate::domain::id::{Region, validate_name};
 use crate::http::problem::{Problem, shortened};
 use crate::link::protocol::{Assignments, Beat, Goodbye, LEASE, Pulse, SKEW_WARNING};
+use crate::store::accounts::Process;
 use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
 
 /// A round trip longer than this says nothing about clocks.
@@ -56,6 +58,8 @@ pub(super) async fn goodbye(
     let goodbye: Goodbye = decoded(body)?;
     let now = link.clock.now();
     link.agents.release_name(&peer.region, &goodbye.name, goodbye.instance, now).await?;
+    // A stop in order is known to the moment.
+    link.accounts.seen(&process(&peer.region, goodbye.instance), now).await?;
     let (region, agent) = (peer.region.as_str(), shortened(&goodbye.name));
     tracing::info!(event.action = "agent-left", region, agent, "an agent stopped in order");
     Ok(StatusCode::NO_CONTENT)
@@ -85,6 +89,7 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
     match link.agents.claim_name(&claim).await? {
         Claimed::Granted(live) => {
             warn_of_skew(link, &claim.presence);
+            link.accounts.seen(&process(&peer.region, beat.instance), now).await?;
             Ok(Json(Pulse { version: link.version.to_owned(), skew_us, live }))
         }
         Claimed::Taken(until) => {
@@ -114,6 +119,11 @@ fn presence(peer: &Peer, beat: &Beat, skew_us: i64) -> Presence {
         lost: beat.spool.lost,
         revision: beat.revision.as_ref().map(shown),
     }
+}
+
+/// The agent as one of those who were there when slots were due.
+fn process(region: &Region, instance: Uuid) -> Process {
+    Process { id: instance.to_string(), region: Some(region.clone()) }
 }
 
 /// By how much the agent's clock is ahead, in microseconds: what it said when it sent, and half of

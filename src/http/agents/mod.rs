@@ -31,15 +31,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::guard;
 use super::problem::Problem;
-use crate::clock::Clock;
+use crate::clock::{Clock, Halt};
 use crate::domain::id::Region;
 use crate::domain::run::Report;
 use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT};
 use crate::link::publication::Publication;
+use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
 
 /// How long a request may take, the reading of its body and an open question included.
@@ -52,7 +52,7 @@ pub struct Unavailable(pub String);
 
 /// Takes reports that came over the link.
 #[async_trait]
-pub trait Intake: Send + Sync {
+pub trait Inlet: Send + Sync {
     /// Takes reports in order; returns when all are committed.
     ///
     /// # Errors
@@ -65,8 +65,10 @@ pub trait Intake: Send + Sync {
 pub struct Parts {
     /// Who may be an agent, and who is.
     pub agents: Arc<dyn Agents>,
+    /// Who was there.
+    pub accounts: Arc<dyn Accounts>,
     /// Where reports go.
-    pub intake: Arc<dyn Intake>,
+    pub inlet: Arc<dyn Inlet>,
     /// What the regions are to run.
     pub publication: watch::Receiver<Arc<Publication>>,
     /// Tells the time.
@@ -74,7 +76,7 @@ pub struct Parts {
     /// The version of the program.
     pub version: &'static str,
     /// Ends questions that are left open.
-    pub closing: CancellationToken,
+    pub closing: Halt,
 }
 
 /// The hub's end of the link.

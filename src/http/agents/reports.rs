@@ -44,7 +44,7 @@ pub(super) async fn reports(
         );
     }
     if !good.is_empty() {
-        let taken = link.intake.take(good).await;
+        let taken = link.inlet.take(good).await;
         taken.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.0))?;
     }
     Ok(Json(Verdict { refused }))

@@ -1,5 +1,6 @@
 //! The link's router in process: whatever a peer sends, it is answered, and never believed.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use axum::body::Body;
@@ -13,11 +14,13 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
 use crate::link::publication::Part;
 use crate::link::token::Token;
 use crate::store::Error;
+use crate::store::accounts::{Expected, Place, Process, Ran};
 use crate::store::agents::{AgentRecord, Claim, Claimed, TokenId, TokenRecord};
 
 fn now() -> Timestamp {
@@ -59,6 +62,70 @@ impl Agents for Known {
     }
 }
 
+/// Notes who was there, and nothing else.
+#[derive(Debug, Default)]
+struct Lives(Mutex<Vec<Process>>);
+
+#[async_trait]
+impl Accounts for Lives {
+    async fn seen(&self, process: &Process, _: Timestamp) -> Result<(), Error> {
+        self.0.lock().expect("nobody panics with it").push(process.clone());
+        Ok(())
+    }
+
+    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn watches(&self, _: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn presence(
+        &self,
+        _: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn ran(&self, _: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn gaps(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+        _: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn tallies(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn forget_accounts(&self, _: Timestamp) -> Result<(), Error> {
+        unreachable!("the link does not ask for it")
+    }
+}
+
 /// Takes reports, or has no room for them.
 #[derive(Default)]
 struct Taken {
@@ -67,7 +134,7 @@ struct Taken {
 }
 
 #[async_trait]
-impl Intake for Taken {
+impl Inlet for Taken {
     async fn take(&self, reports: Vec<Report>) -> Result<(), Unavailable> {
         if self.is_full {
             return Err(Unavailable("the store does not take results now".into()));
@@ -81,10 +148,11 @@ struct Hub {
     router: Router,
     token: String,
     taken: Arc<Taken>,
+    lives: Arc<Lives>,
 }
 
 impl Hub {
-    fn new(intake: Taken) -> Self {
+    fn new(inlet: Taken) -> Self {
         let token = Token::generate().expect("random numbers");
         let record = TokenRecord {
             id: TokenId(1),
@@ -104,7 +172,7 @@ impl Hub {
             timeout: Duration::from_secs(1),
             policy: "p2-then-p1".into(),
             runbook: None,
-            labels: std::collections::BTreeMap::new(),
+            labels: BTreeMap::new(),
             work: Work::Request(Box::new(RequestSpec {
                 method: "GET".into(),
                 url: "https://shop.example/".into(),
@@ -115,16 +183,17 @@ impl Hub {
         };
         let part = Part { checks: vec![Arc::new(check)], ..Part::default() };
         let publication = Arc::new(Publication::new([(region(), part)]));
-        let intake = Arc::new(intake);
+        let (inlet, lives) = (Arc::new(inlet), Arc::new(Lives::default()));
         let link = Link::new(Parts {
             agents: Arc::new(Known(record)),
-            intake: intake.clone(),
+            accounts: Arc::clone(&lives) as Arc<dyn Accounts>,
+            inlet: inlet.clone(),
             publication: watch::channel(publication).1,
             clock: Arc::new(Manual::new(now())),
             version: "1.2.3",
-            closing: CancellationToken::new(),
+            closing: Halt::new(),
         });
-        Self { router: router(link), token: token.expose(), taken: intake }
+        Self { router: router(link), token: token.expose(), taken: inlet, lives }
     }
 
     async fn asked(&self, method: Method, path: &str, body: impl Into<Body>) -> (u16, Value) {
@@ -165,6 +234,28 @@ async fn nothing_is_acknowledged_that_was_not_taken() {
     let (status, _) = hub.asked(Method::POST, "reports", batch(&[report(), json!({})])).await;
     let taken = hub.taken.reports.lock().expect("nobody panics with it").len();
     assert_eq!((status, taken), (200, 1));
+}
+
+#[tokio::test]
+async fn whoever_says_that_it_lives_was_there() {
+    let hub = Hub::new(Taken::default());
+    let instance = Uuid::from_u128(7);
+    let beat = json!({
+        "region": "eu", "name": "one", "instance": instance, "sent_at": now(), "round_trip_us": 5,
+    });
+    let goodbye = json!({ "name": "one", "instance": instance });
+    for (path, body) in [("hello", &beat), ("heartbeat", &beat), ("goodbye", &goodbye)] {
+        let (status, answer) = hub.asked(Method::POST, path, body.to_string()).await;
+        assert!(status < 300, "{path}: {status} {answer}");
+        let seen = std::mem::take(&mut *hub.lives.0.lock().expect("nobody panics with it"));
+        let process = Process { id: instance.to_string(), region: Some(region()) };
+        assert_eq!(seen, [process], "{path}");
+    }
+    let elsewhere = json!({
+        "region": "us", "name": "one", "instance": instance, "sent_at": now(), "round_trip_us": 5,
+    });
+    assert_eq!(hub.asked(Method::POST, "heartbeat", elsewhere.to_string()).await.0, 403);
+    assert!(hub.lives.0.lock().expect("nobody panics with it").is_empty());
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use utoipa::ToSchema;
 
 use super::{Channel, HealthStatus, Time, millis};
 use crate::domain::Timestamp;
+use crate::engine::holding::Count;
+use crate::statsd::Dropped;
 use crate::store;
 
 /// Whether Tripline itself works, and what that was judged by.
@@ -20,6 +22,10 @@ pub struct Health {
     pub store: StoreHealth,
     /// The scheduler.
     pub scheduler: SchedulerHealth,
+    /// The results that are on their way into the store.
+    pub results: ResultsHealth,
+    /// What was not sent to statsd; `null` where nothing is sent.
+    pub statsd: Option<StatsdHealth>,
     /// The notifications; `null` when the store does not answer.
     pub notifications: Option<NotificationHealth>,
 }
@@ -29,6 +35,47 @@ pub struct Health {
 pub struct StoreHealth {
     /// Whether a read was answered in time.
     pub answers: bool,
+    /// Whether it takes results.
+    pub stores: bool,
+}
+
+/// Whether results are stored.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct ResultsHealth {
+    /// How many are not stored yet.
+    pub waiting: u64,
+    /// How many were kept without their traces since the start, because too many waited.
+    pub without_trace: u64,
+    /// How many were dropped since the start, because too many waited.
+    pub dropped: u64,
+}
+
+impl From<Count> for ResultsHealth {
+    fn from(count: Count) -> Self {
+        let waiting = u64::try_from(count.held).unwrap_or(u64::MAX);
+        Self { waiting, without_trace: count.without_trace, dropped: count.dropped }
+    }
+}
+
+/// What was not sent to statsd, since the start or since it was last configured.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct StatsdHealth {
+    /// Results that found the queue full.
+    pub dropped_results: u64,
+    /// Metrics that fit no packet.
+    pub dropped_lines: u64,
+    /// Packets that had nowhere to go.
+    pub dropped_packets: u64,
+}
+
+impl From<Dropped> for StatsdHealth {
+    fn from(dropped: Dropped) -> Self {
+        Self {
+            dropped_results: dropped.reports,
+            dropped_lines: dropped.lines,
+            dropped_packets: dropped.packets,
+        }
+    }
 }
 
 /// Whether slots start on time.

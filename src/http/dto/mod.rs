@@ -7,8 +7,10 @@
 
 mod agent;
 mod check;
+mod coverage;
 mod health;
 mod incident;
+mod index;
 mod run;
 mod words;
 
@@ -20,19 +22,23 @@ use utoipa::openapi::{RefOr, Schema};
 
 pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
+pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{
-    Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,
+    Backlog, ChannelBacklog, Health, NotificationHealth, ResultsHealth, SchedulerHealth,
+    StatsdHealth, StoreHealth,
 };
 pub use incident::{
-    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification, Recipient,
+    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
+    Recipient, RunLink,
 };
+pub use index::{Index, Link};
 pub use run::{
     Comparison, Failure, LogLine, Measurement, Position, Request, Run, RunSummary, Runs, Step, Tag,
     Timings,
 };
 pub use words::{
-    Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, HealthStatus, IncidentStatus,
-    LogLevel, NoticeKind, NotificationState, Outcome, WorkKind,
+    Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, GapReason, HealthStatus,
+    IncidentStatus, LogLevel, NoticeKind, NotificationState, Outcome, WorkKind,
 };
 
 use crate::domain::Timestamp;

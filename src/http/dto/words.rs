@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{incident, notice, notification, policy, run};
+use crate::domain::{coverage, incident, notice, notification, policy, run};
 
 /// Defines the serialisable twin of a domain enumeration with the same variants.
 macro_rules! twin {
@@ -35,6 +35,20 @@ twin! {
 }
 
 twin! {
+    /// Why slots have no run.
+    GapReason of coverage::GapReason {
+        /// No hub was running.
+        HubDown,
+        /// No agent of the region was in touch.
+        AgentLost,
+        /// The check was changed or taken out as the slot came due.
+        ProjectChanged,
+        /// The machine slept, its clock was set, or it was too busy to keep the schedule.
+        Stalled,
+    }
+}
+
+twin! {
     /// What sort of failure.
     FailureKind of run::FailureKind {
         /// An expectation was not met.
@@ -57,6 +71,8 @@ twin! {
         Overload,
         /// The agent was stopped.
         Interrupted,
+        /// The agent could not do its part.
+        Agent,
     }
 }
 
@@ -182,6 +198,8 @@ pub enum IncidentStatus {
 pub enum HealthStatus {
     /// It does.
     Healthy,
+    /// It watches, but somebody was to be told and was not; `reasons` says more.
+    Degraded,
     /// It does not; `reasons` says why.
     Unhealthy,
 }

@@ -1,8 +1,8 @@
 //! A store that remembers what a test gave it, fails and hangs when told, and writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
+use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, CheckState, Decision, DecisionKind, Incident};
 use crate::domain::notice::{Notice, NoticeKind};
@@ -22,7 +23,7 @@ use crate::domain::run::{
 use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
-use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Presence, TokenId, TokenRecord};
+use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
 use crate::store::{
     Backlog, DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, IncidentRecord,
     Judge, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
@@ -39,6 +40,8 @@ pub(super) struct Remembered {
     reports: Vec<Report>,
     history: IncidentHistory,
     mood: AtomicU8,
+    /// Whether messages were given up a moment ago, rather than hours ago.
+    given_up_lately: AtomicBool,
 }
 
 impl Remembered {
@@ -50,7 +53,11 @@ impl Remembered {
         self.mood.store(HANGS, Ordering::Relaxed);
     }
 
-    async fn mood(&self) -> Result<(), Error> {
+    pub(super) fn give_up(&self) {
+        self.given_up_lately.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn mood(&self) -> Result<(), Error> {
         match self.mood.load(Ordering::Relaxed) {
             FAILS => Err(broken()),
             HANGS => std::future::pending().await,
@@ -84,7 +91,7 @@ impl Store for Remembered {
         _: Timestamp,
         _: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, Error> {
+    ) -> Result<Vec<crate::store::Claim>, Error> {
         Err(broken())
     }
 
@@ -94,12 +101,22 @@ impl Store for Remembered {
 
     async fn settle(
         &self,
-        _: NotificationId,
+        _: &crate::store::Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), Error> {
+    ) -> Result<crate::store::Standing, Error> {
+        Err(broken())
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<crate::store::Epoch>, Error> {
         Err(broken())
     }
 
@@ -145,15 +162,26 @@ impl Store for Remembered {
         Ok((self.history.record.id == id).then(|| self.history.clone()))
     }
 
-    async fn decisions(&self, _: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
-        Err(broken())
+    async fn decisions(&self, check: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
+        self.mood().await?;
+        let opening = self.history.decisions.iter().rev().map(|(at, decision)| DecisionRecord {
+            check: check.clone(),
+            incident: Some(self.history.record.id),
+            run: self.reports.first().map(|report| report.slot.run_id()),
+            at: *at,
+            decision: decision.clone(),
+        });
+        Ok(opening.collect())
     }
 
-    async fn backlog(&self, _: Timestamp) -> Result<Vec<Backlog>, Error> {
+    async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error> {
         self.mood().await?;
         let oldest = Some(super::now() - TimeDelta::seconds(30));
+        let lately = self.given_up_lately.load(Ordering::Relaxed);
+        let is_long = since < super::now() - TimeDelta::hours(2);
+        let given_up = if lately || is_long { 2 } else { 0 };
         Ok(vec![
-            Backlog { channel: Channel::Slack, owed: 1, oldest, given_up: 2 },
+            Backlog { channel: Channel::Slack, owed: 1, oldest, given_up },
             Backlog { channel: Channel::Sms, owed: 0, oldest: None, given_up: 0 },
         ])
     }
@@ -193,7 +221,16 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
     };
     let checks = vec![Arc::new(a_script(&login, vec![eu, us])), Arc::new(a_request())];
     let states = [(login, state)].into();
-    (checks, Remembered { states, reports, history, mood: AtomicU8::new(WORKS) })
+    (
+        checks,
+        Remembered {
+            states,
+            reports,
+            history,
+            mood: AtomicU8::new(WORKS),
+            given_up_lately: AtomicBool::new(false),
+        },
+    )
 }
 
 fn region(name: &str) -> Region {
@@ -258,7 +295,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
                 parent: None,
                 start: millis(10),
                 duration: None,
-                error: failure.as_ref().map(|failure| failure.headline().to_owned()),
+                error: failure.as_ref().map(Failure::headline),
             }],
             requests: vec![Request {
                 step: Some(0),
@@ -342,56 +379,84 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
     }
 }
 
+/// The slots of `login`: half of those in a day were run, and a quarter is explained.
 #[async_trait]
-impl Agents for Remembered {
-    async fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
+impl Accounts for Remembered {
+    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn watches(&self, (after, _): (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
         self.mood().await?;
-        Ok(Vec::new())
+        let minute = Interval::new(Duration::from_mins(1)).expect("in range");
+        let (check, region) = place();
+        Ok(vec![Watch {
+            check,
+            region,
+            schedule: Schedule::Every(minute),
+            from: after,
+            until: None,
+        }])
     }
 
-    async fn finish_rotation(&self, _: TokenId) -> Result<(), Error> {
-        Err(Error::ReadOnly)
+    async fn seen(&self, _: &Process, _: Timestamp) -> Result<(), Error> {
+        Err(broken())
     }
 
-    async fn claim_name(&self, _: &Claim) -> Result<Claimed, Error> {
-        Err(Error::ReadOnly)
-    }
-
-    async fn release_name(
+    async fn presence(
         &self,
-        _: &Region,
-        _: &str,
-        _: uuid::Uuid,
-        _: Timestamp,
-    ) -> Result<(), Error> {
-        Err(Error::ReadOnly)
+        _: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        Err(broken())
     }
 
-    async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
         self.mood().await?;
-        let agent = |name: &str, lease: i64, left: Option<i64>| AgentRecord {
-            presence: Presence {
-                region: Region::new("eu-west-1").expect("a good name"),
-                name: name.into(),
-                instance: uuid::Uuid::nil(),
-                version: "1.2.3".into(),
-                skew_us: -1_250,
-                lag_ms: 3,
-                spool_reports: 2,
-                spool_bytes: 1_200,
-                thinned: 1,
-                lost: 0,
-                revision: Some("0123456789abcdef".into()),
-            },
-            first_seen: super::now() - TimeDelta::hours(2),
-            last_seen: super::now() + TimeDelta::seconds(lease - 15),
-            lease_until: super::now() + TimeDelta::seconds(lease),
-            left_at: left.map(|left| super::now() + TimeDelta::seconds(left)),
-        };
-        Ok(vec![agent("a", 11, None), agent("b", -1, None), agent("c", -60, Some(-60))])
+        Ok(Some(super::now() - TimeDelta::minutes(1)))
     }
 
-    async fn forget_agents(&self, _: Timestamp) -> Result<u64, Error> {
-        Err(Error::ReadOnly)
+    async fn ran(&self, _: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        Err(broken())
     }
+
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+        Err(broken())
+    }
+
+    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn gaps(
+        &self,
+        _: Option<&CheckId>,
+        (after, _): (Timestamp, Timestamp),
+        _: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        self.mood().await?;
+        let (check, region) = place();
+        let last = after + TimeDelta::minutes(10);
+        let reason = GapReason::HubDown;
+        Ok(vec![Gap { check, region, first: after, last, slots: 10, reason }])
+    }
+
+    async fn tallies(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        self.mood().await?;
+        let mut lateness = Lateness::default();
+        lateness.0[1] = 30;
+        let tally = Tally { passed: 24, failed: 6, lateness, ..Tally::default() };
+        Ok(BTreeMap::from([(place(), tally)]))
+    }
+
+    async fn forget_accounts(&self, _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+}
+
+fn place() -> Place {
+    (CheckId::new("login").expect("a good name"), Region::new("eu").expect("a good name"))
 }

@@ -1,5 +1,6 @@
 //! The router in process, over a store that remembers what a test gave it.
 
+mod agents;
 mod fake;
 
 use std::net::SocketAddr;
@@ -11,18 +12,23 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use self::fake::{Remembered, a_world};
 use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::schedule::{Cron, Schedule};
+use crate::engine::ingest::Trouble;
 
 struct Face {
     router: Router,
     store: Arc<Remembered>,
     clock: Arc<Manual>,
     pulse: Arc<Pulse>,
+    trouble: watch::Sender<Option<Trouble>>,
 }
 
 struct Answer {
@@ -34,19 +40,26 @@ struct Answer {
 impl Face {
     fn new() -> Self {
         let (checks, store) = a_world();
+        Self::watching(checks, store)
+    }
+
+    fn watching(checks: Vec<Arc<Check>>, store: Remembered) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
         let pulse = Arc::new(Pulse::default());
+        let (trouble, seen) = watch::channel(None);
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
         let router = router(Api {
             store: store.clone(),
+            accounts: store.clone(),
             agents: store.clone(),
             clock: clock.clone(),
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
             pulse: pulse.clone(),
+            intake: Intake { trouble: seen, holding: Arc::default(), statsd: Arc::default() },
             hosts: Hosts::new(bound, None),
         });
-        Self { router, store, clock, pulse }
+        Self { router, store, clock, pulse, trouble }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {
@@ -114,7 +127,12 @@ async fn a_run_shows_all_that_was_reported() {
 #[tokio::test]
 async fn an_incident_shows_reasons_and_deliveries() {
     let face = Face::new();
-    insta::assert_json_snapshot!(face.ok("/api/v1/incidents/7").await);
+    let incident = face.ok("/api/v1/incidents/7").await;
+    for link in ["opened_by", "latest_failed_run"] {
+        let run = face.ok(incident[link]["path"].as_str().expect("a path")).await;
+        assert_eq!((&run["id"], &run["outcome"]), (&incident[link]["id"], &json!("failed")));
+    }
+    insta::assert_json_snapshot!(incident);
     assert_eq!(face.ok("/api/v1/incidents?open_only=true").await["incidents"][0]["id"], 7);
     let none = face.ok("/api/v1/incidents?check=front").await;
     assert_eq!(none, json!({ "incidents": [] }));
@@ -123,6 +141,28 @@ async fn an_incident_shows_reasons_and_deliveries() {
 #[tokio::test]
 async fn agents_say_whether_they_live() {
     insta::assert_json_snapshot!(Face::new().ok("/api/v1/agents").await);
+}
+
+#[tokio::test]
+async fn every_link_of_the_index_leads_somewhere() {
+    let face = Face::new();
+    let index = face.ok("/").await;
+    assert_eq!(index, face.ok("/api/v1").await);
+    let links = index["links"].as_array().expect("a list");
+    assert!(links.len() > 3, "{index}");
+    for link in links {
+        face.ok(link["path"].as_str().expect("a path")).await;
+    }
+}
+
+#[tokio::test]
+async fn answers_can_be_read_by_people() {
+    let face = Face::new();
+    let asked = request(Method::GET, "/api/v1/incidents/7", "localhost", Body::empty());
+    let response = face.router.clone().oneshot(asked).await.expect("never fails");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    assert!(body.starts_with(b"{\n  \"incident\": {\n    \"id\": 7,\n"));
 }
 
 #[tokio::test]
@@ -182,7 +222,7 @@ async fn what_is_not_there_is_said_in_words() {
             "there is nothing at /api/v1/checks/shop/login; a `/` in the id of a check is written \
              `%2F`",
         ),
-        ("/nowhere", "there is nothing at /nowhere; /api/v1/openapi.json lists what there is"),
+        ("/nowhere", "there is nothing at /nowhere; /api/v1 lists what there is"),
         ("/api/v1/incidents/8", "there is no incident 8"),
         (
             "/api/v1/runs/00000000-0000-8000-8000-000000000000",
@@ -229,6 +269,23 @@ async fn health_is_a_judgement_with_reasons() {
     assert_eq!(behind.body["reasons"], json!(["the scheduler is 90 s behind"]));
     assert_eq!(behind.body["scheduler"]["lag_ms"], 90_000.0);
     face.pulse.expect(None);
+
+    face.store.give_up();
+    let degraded = face.get("/healthz").await;
+    assert_eq!(degraded.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(degraded.body["status"], "degraded");
+    let reason = "2 messages by slack could not be delivered in the last hour and reached nobody; \
+                  /api/v1/incidents says which and why";
+    assert_eq!(degraded.body["reasons"], json!([reason]));
+    let given_up = reason;
+    let reason = "disk I/O error: /var/lib/tripline.db".to_owned();
+    face.trouble.send_replace(Some(Trouble { since: now() - TimeDelta::seconds(7), reason }));
+    let full = face.get("/healthz").await;
+    assert_eq!(full.status, StatusCode::SERVICE_UNAVAILABLE);
+    let reason = "results have not been stored for 7 s; the log of the daemon says why";
+    assert_eq!(full.body["reasons"], json!([reason, given_up]));
+    assert_eq!(full.body["store"], json!({ "answers": true, "stores": false }));
+    face.trouble.send_replace(None);
 
     face.store.fail();
     let broken = face.get("/healthz").await;
@@ -293,6 +350,13 @@ async fn the_description_is_true() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], "1.2.3");
 
+    let operations = document["paths"].as_object().expect("paths").values();
+    let mut ids: Vec<&str> =
+        operations.filter_map(|path| path["get"]["operationId"].as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), routes().len(), "an operation needs an id of its own: {ids:?}");
+
     let mut routed: Vec<&str> = routes().iter().map(|(path, _)| *path).collect();
     let described = document["paths"].as_object().expect("paths");
     routed.sort_unstable();
@@ -320,8 +384,13 @@ async fn the_description_is_true() {
         ("/api/v1/incidents/{id}", "/api/v1/incidents/8".to_owned()),
         ("/api/v1/agents", "/api/v1/agents".to_owned()),
         ("/api/v1/notifications/backlog", "/api/v1/notifications/backlog".to_owned()),
+        ("/api/v1/uptime", "/api/v1/uptime?since=2h".to_owned()),
+        ("/api/v1/uptime", "/api/v1/uptime?since=2".to_owned()),
+        ("/api/v1/gaps", "/api/v1/gaps".to_owned()),
         ("/api/v1/openapi.json", "/api/v1/openapi.json".to_owned()),
         ("/healthz", "/healthz".to_owned()),
+        ("/", "/".to_owned()),
+        ("/api/v1", "/api/v1".to_owned()),
     ] {
         assert_described(&document, path, &face.get(&asked).await);
     }
@@ -340,24 +409,64 @@ fn the_guide_names_every_route() {
 }
 
 #[tokio::test]
+async fn the_next_slot_follows_the_wall_clock_over_a_change_of_it() {
+    let cron = Cron::parse("30 2 * * *", "Europe/Berlin").expect("a good line");
+    let check = Check { schedule: Schedule::Cron(Box::new(cron)), ..Check::example("nightly") };
+    let face = Face::watching(vec![Arc::new(check)], a_world().1);
+    for (now, next) in [
+        ("2026-03-27T12:00:00Z", "2026-03-28T01:30:00Z"),
+        // 02:30 is skipped: the clocks go from 02:00 to 03:00.
+        ("2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+        ("2026-03-29T12:00:00Z", "2026-03-30T00:30:00Z"),
+        // 02:30 comes twice, and the first time counts.
+        ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+        ("2026-10-25T00:45:00Z", "2026-10-26T01:30:00Z"),
+    ] {
+        face.clock.set(now.parse().expect("a time"));
+        let answer = face.get("/api/v1/checks").await;
+        let shown = answer.body["checks"][0]["regions"][0]["next_slot_at"].as_str();
+        let shown = shown.unwrap_or_else(|| panic!("no next slot: {}", answer.body));
+        let (shown, next): (Timestamp, Timestamp) =
+            (shown.parse().expect("a time"), next.parse().expect("a time"));
+        assert_eq!(shown, next, "after {now}");
+    }
+}
+
+#[tokio::test]
 async fn the_server_answers_until_it_is_told_to_stop() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(listener, None, Face::new().router, async {
-        stopped.await.ok();
-    }));
+    let halt = crate::clock::Halt::new();
+    let serving = tokio::spawn(serve(listener, None, Face::new().router, halt.clone()));
     let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let mut head = [0; 15];
     kept.read_exact(&mut head).await.expect("an answer");
     assert_eq!(&head, b"HTTP/1.1 200 OK");
 
-    stop.send(()).expect("still serving");
+    halt.ask();
     // An idle connection does not hold the stop up: it is closed.
     let mut rest = Vec::new();
     kept.read_to_end(&mut rest).await.expect("closed in order");
     serving.await.expect("no panic");
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn uptime_is_told_with_its_coverage() {
+    let world = Face::new();
+    let answer = world.ok("/api/v1/uptime?since=1h").await;
+    let login = &answer["checks"][0];
+    assert_eq!((&login["check"], &login["region"]), (&json!("login"), &json!("eu")));
+    // The last minute is not accounted for yet.
+    assert_eq!((&login["expected"], &login["missed"]), (&json!(59), &json!(29)));
+    assert_eq!(login["uptime"], json!(0.8));
+    assert_eq!(login["coverage"], json!(30.0 / 59.0));
+    assert_eq!(login["lateness"]["p99_ms"], json!(2));
+    let gaps = world.ok("/api/v1/gaps?since=1h&check=login").await;
+    assert_eq!(gaps["gaps"][0]["reason"], json!("hub_down"));
+    world.refused("/api/v1/uptime?since=soon", StatusCode::BAD_REQUEST).await;
+    world.store.fail();
+    world.refused("/api/v1/gaps", StatusCode::INTERNAL_SERVER_ERROR).await;
 }

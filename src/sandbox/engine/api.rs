@@ -32,10 +32,14 @@ const FUNCTIONS: &[Function] = &[
     ("sleep", 1, timers::sleep),
 ];
 
+/// The names that the module exports.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.0).chain(["context"])
+}
+
 /// The module.
 pub(super) fn module(context: &mut Context) -> Module {
-    let mut names: Vec<JsString> = FUNCTIONS.iter().map(|f| JsString::from(f.0)).collect();
-    names.push(js_string!("context"));
+    let names: Vec<JsString> = names().map(JsString::from).collect();
     let fill = SyntheticModuleInitializer::from_copy_closure(|module, context| {
         for function in FUNCTIONS {
             let value = native::make(function, context);

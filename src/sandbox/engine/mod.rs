@@ -19,11 +19,13 @@
 
 mod api;
 mod console;
+mod date;
 mod describe;
 mod errors;
 mod events;
 mod executor;
 mod expect;
+mod exports;
 mod hooks;
 mod host;
 mod inspect;
@@ -33,6 +35,7 @@ mod page;
 mod places;
 mod run;
 mod scan;
+mod sort;
 mod spans;
 mod table;
 #[cfg(test)]

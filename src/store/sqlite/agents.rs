@@ -8,113 +8,15 @@ use super::writer::Durability;
 use super::{SqliteStore, failed};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
-use crate::store::agents::{
-    AgentRecord, Agents, Claim, Claimed, Presence, Supersedes, TokenId, TokenRecord,
-};
+use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Supersedes, TokenId, TokenRecord};
+use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed};
 use crate::store::{Error, rows};
 
 /// All tokens by number.
 pub(super) async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<TokenRecord>, Error> {
-    let found: Vec<TokenRow> = sqlx::query_as(
-        "SELECT id, region, name, digest, previous, created_at, rotated_at, revoked_at \
-         FROM agent_tokens ORDER BY id",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read the tokens"))?;
+    let found: Vec<TokenRow> =
+        sqlx::query_as(TOKENS).fetch_all(connection).await.map_err(failed("read the tokens"))?;
     found.into_iter().map(TokenRow::read).collect()
-}
-
-#[derive(sqlx::FromRow)]
-struct TokenRow {
-    id: i64,
-    region: String,
-    name: String,
-    digest: Vec<u8>,
-    previous: Option<Vec<u8>>,
-    created_at: i64,
-    rotated_at: Option<i64>,
-    revoked_at: Option<i64>,
-}
-
-impl TokenRow {
-    fn read(self) -> Result<TokenRecord, Error> {
-        let digest = |bytes: Vec<u8>| {
-            let wrong = |_| rows::unreadable("token", "its digest has another length");
-            bytes.try_into().map_err(wrong)
-        };
-        let time = |millis: Option<i64>| millis.map(rows::timestamp).transpose();
-        Ok(TokenRecord {
-            id: TokenId(self.id),
-            region: rows::region(&self.region)?,
-            name: self.name,
-            digest: digest(self.digest)?,
-            previous: self.previous.map(digest).transpose()?,
-            created_at: rows::timestamp(self.created_at)?,
-            rotated_at: time(self.rotated_at)?,
-            revoked_at: time(self.revoked_at)?,
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct AgentRow {
-    region: String,
-    name: String,
-    instance: Uuid,
-    version: String,
-    first_seen: i64,
-    last_seen: i64,
-    lease_until: i64,
-    left_at: Option<i64>,
-    skew: i64,
-    lag: i64,
-    spool_reports: i64,
-    spool_bytes: i64,
-    thinned: i64,
-    lost: i64,
-    revision: Option<String>,
-}
-
-impl AgentRow {
-    fn read(self) -> Result<AgentRecord, Error> {
-        Ok(AgentRecord {
-            presence: Presence {
-                region: rows::region(&self.region)?,
-                name: self.name,
-                instance: self.instance,
-                version: self.version,
-                skew_us: self.skew,
-                lag_ms: self.lag.unsigned_abs(),
-                spool_reports: self.spool_reports.unsigned_abs(),
-                spool_bytes: self.spool_bytes.unsigned_abs(),
-                thinned: self.thinned.unsigned_abs(),
-                lost: self.lost.unsigned_abs(),
-                revision: self.revision,
-            },
-            first_seen: rows::timestamp(self.first_seen)?,
-            last_seen: rows::timestamp(self.last_seen)?,
-            lease_until: rows::timestamp(self.lease_until)?,
-            left_at: self.left_at.map(rows::timestamp).transpose()?,
-        })
-    }
-}
-
-/// Takes or keeps the name if it is free, the claimant's own, or that of someone it supersedes.
-const CLAIM: &str = "INSERT INTO agents (region, name, instance, version, first_seen, last_seen, \
-     lease_until, left_at, skew, lag, spool_reports, spool_bytes, thinned, lost, revision) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, NULL, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-     ON CONFLICT (region, name) DO UPDATE SET \
-     instance = excluded.instance, version = excluded.version, last_seen = excluded.last_seen, \
-     lease_until = excluded.lease_until, left_at = NULL, skew = excluded.skew, \
-     lag = excluded.lag, spool_reports = excluded.spool_reports, \
-     spool_bytes = excluded.spool_bytes, thinned = excluded.thinned, lost = excluded.lost, \
-     revision = excluded.revision \
-     WHERE agents.instance = excluded.instance OR agents.lease_until <= excluded.last_seen \
-     OR agents.left_at IS NOT NULL OR ?14 OR agents.instance = ?15";
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 async fn claim(connection: &mut SqliteConnection, claim: &Claim) -> Result<Claimed, Error> {

@@ -25,8 +25,16 @@ const APPLICATION: i64 = 0x5452_504c;
 /// Up to this size the whole file is checked at opening; of a larger one, all but the runs.
 const CHECKED_WHOLE: u64 = 256 << 20;
 
-const SMALL_TABLES: [&str; 5] =
-    ["streaks", "incidents", "decisions", "notifications", "deliveries"];
+const SMALL_TABLES: [&str; 8] = [
+    "streaks",
+    "incidents",
+    "decisions",
+    "notifications",
+    "deliveries",
+    "leases",
+    "agent_tokens",
+    "agents",
+];
 
 /// How long a statement waits for a lock that another program holds.
 const BUSY: Duration = Duration::from_secs(5);
@@ -59,9 +67,9 @@ pub(super) async fn prepare(path: &Path) -> Result<(), Error> {
         Ok(_) => {}
     }
     let mut probe = connect(path, &options(path)).await?;
-    let version = version(&mut probe, path).await?;
+    let is_old = is_old(&mut probe, path).await?;
     check(&mut probe, path).await?;
-    if version < newest() {
+    if is_old {
         migrate(&mut probe, path).await?;
     }
     probe.close().await.map_err(failed("open the store"))
@@ -126,9 +134,9 @@ pub(super) async fn prepare_reading(path: &Path) -> Result<(), Error> {
         return Err(Error::Missing { path: path.display().to_string() });
     }
     let mut probe = connect(path, &options(path).read_only(true)).await?;
-    let version = version(&mut probe, path).await?;
+    let is_old = is_old(&mut probe, path).await?;
     probe.close().await.map_err(failed("open the store"))?;
-    if version < newest() { Err(Error::TooOld) } else { Ok(()) }
+    if is_old { Err(Error::TooOld) } else { Ok(()) }
 }
 
 async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
@@ -136,8 +144,9 @@ async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteCo
     connected.map_err(|error| classify(error, path, "open the store"))
 }
 
-/// The number of the last migration that was applied; refuses what is not ours or is newer.
-async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, Error> {
+/// Whether a migration was not applied yet, be it an earlier one than others that were; refuses what is
+/// not ours or is newer.
+async fn is_old(connection: &mut SqliteConnection, path: &Path) -> Result<bool, Error> {
     let unclear = |error| classify(error, path, "recognise the store");
     let application: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *connection)
@@ -146,15 +155,14 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
     if application != APPLICATION {
         return Err(damaged(path, "it is the database of another program"));
     }
-    let version: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-        .fetch_one(&mut *connection)
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+        .fetch_all(&mut *connection)
         .await
         .map_err(unclear)?;
-    if version > newest() { Err(Error::TooNew) } else { Ok(version) }
-}
-
-fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+    if applied.iter().any(|version| !MIGRATIONS.version_exists(*version)) {
+        return Err(Error::TooNew);
+    }
+    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {

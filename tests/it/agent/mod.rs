@@ -1,5 +1,6 @@
 //! An agent that signs in to a shop on loopback: scripts in real sandbox processes, plain requests.
 
+mod faults;
 mod plain;
 mod scripts;
 mod shop;
@@ -80,10 +81,10 @@ fn secrets() -> Secrets {
     Secrets::new(secrets.map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
-fn agent(scripts: Arc<dyn Scripts>, names: Names) -> Agent {
+fn agent(dialer: Dialer, scripts: Arc<dyn Scripts>) -> Agent {
     let parts = Parts {
         clock: Arc::new(System),
-        dialer: Arc::new(Dialer::new(Policy::default()).with_names(names)),
+        dialer: Arc::new(dialer),
         scripts,
         hub: Arc::new(Kept::default()),
     };
@@ -92,7 +93,11 @@ fn agent(scripts: Arc<dyn Scripts>, names: Names) -> Agent {
 
 /// Runs a script whose text is `source`.
 async fn run_script(source: &str) -> Report {
-    let agent = agent(real_scripts(), Names::System);
+    run_script_over(Dialer::new(Policy::default()), source).await
+}
+
+async fn run_script_over(dialer: Dialer, source: &str) -> Report {
+    let agent = agent(dialer, real_scripts());
     let entry = "checks/shop.js".to_owned();
     let check = check(Work::Script { entry: entry.clone() }, Duration::from_secs(20));
     let modules = vec![(entry, source.to_owned())];
@@ -112,7 +117,11 @@ fn get(url: &str) -> RequestSpec {
 }
 
 async fn run_request(spec: RequestSpec, names: Names) -> Report {
-    let agent = agent(Arc::new(NoScripts), names);
+    run_request_over(Dialer::new(Policy::default()).with_names(names), spec).await
+}
+
+async fn run_request_over(dialer: Dialer, spec: RequestSpec) -> Report {
+    let agent = agent(dialer, Arc::new(NoScripts));
     let check = check(Work::Request(Box::new(spec)), Duration::from_secs(5));
     agent.assign(Arc::new(Assignments::new(vec![check], secrets())));
     agent.run_now(slot(), None).await

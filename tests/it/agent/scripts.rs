@@ -1,6 +1,7 @@
 //! Scripts in the sandbox, with the agent's network, cookies and secrets.
 
 use tripline::domain::run::{FailureKind, Outcome};
+use tripline::net::Budget;
 
 use super::shop::Shop;
 use super::{PASSWORD, run_script};
@@ -46,6 +47,31 @@ async fn a_script_signs_in() {
 }
 
 #[tokio::test]
+async fn more_answers_than_fit_into_memory_at_once_all_arrive() {
+    const EACH: usize = 3 << 20;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let large = axum::Router::new().fallback(|| async { vec![b'x'; EACH] });
+    let server = tokio::spawn(async move { axum::serve(listener, large).await });
+    // Twice what one run may have in memory, asked for at once.
+    let count = 2 * Budget::OF_ONE / EACH;
+    let body = format!(
+        "let all = 0;
+         await Promise.all(Array.from({{ length: {count} }}, async () => {{
+           const body = await (await fetch(\"http://{address}/\")).arrayBuffer();
+           all += body.byteLength;
+         }}));
+         expect(all).toBe({});",
+        count * EACH
+    );
+    let shop = Shop::open().await;
+    let report = run_script(&script(&shop, &body)).await;
+    assert_eq!(report.outcome(), Outcome::Passed, "{:#?}", report.failure);
+    assert_eq!(report.trace.requests.len(), count);
+    server.abort();
+}
+
+#[tokio::test]
 async fn a_failure_shows_everything_but_the_secret() {
     let shop = Shop::open().await;
     let body = r"
@@ -62,6 +88,10 @@ async fn a_failure_shows_everything_but_the_secret() {
     assert_eq!(failure.step.as_deref(), Some("sign in"));
     let received = &failure.comparison.as_ref().expect("compared").received;
     assert!(received.contains("wrong password: ***"), "{received}");
+    let headline = failure.headline();
+    assert!(headline.starts_with("expected 'Welcome', received '"), "{headline}");
+    assert!(headline.contains("wrong password: ***"), "{headline}");
+    assert!(!failure.account().contains("wrong password"), "{}", failure.account());
     let frame = failure.frame.as_deref().expect("the place is known");
     assert!(frame.contains("> 10 |     expect(await response.text())"), "{frame}");
     let all = format!("{report:?}");

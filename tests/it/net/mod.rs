@@ -2,6 +2,7 @@
 
 mod exchanges;
 mod hostile;
+mod proxy;
 mod raw;
 mod trust;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tripline::net::guard::Policy;
-use tripline::net::{Answer, Client, Dialer, Error, Limits, Names, Outgoing, Seen};
+use tripline::net::{Answer, Budget, Client, Dialer, Error, Limits, Names, Outgoing, Seen};
 use url::Url;
 
 /// Names that all stand for this machine.
@@ -20,7 +21,7 @@ fn loopback_names(names: &[&str]) -> Names {
 }
 
 fn client(dialer: Dialer) -> Client {
-    Client::new(Arc::new(dialer), Limits::default())
+    Client::new(Arc::new(dialer), Limits::default(), Arc::new(Budget::default()).share())
 }
 
 fn plain_client() -> Client {

@@ -11,7 +11,7 @@ fn region(name: &str) -> Region {
     Region::new(name).expect("a good name")
 }
 
-fn claim(name: &str, instance: u128, now: u32) -> Claim {
+pub(super) fn claim(name: &str, instance: u128, now: u32) -> Claim {
     Claim {
         presence: Presence {
             region: region("eu"),
@@ -85,6 +85,12 @@ pub(super) async fn what_an_agent_says_is_remembered_until_it_is_forgotten(agent
     assert_eq!(agents.forget_agents(at(20)).await.expect("forgotten"), 1);
     let left = agents.agents().await.expect("listed");
     assert_eq!(left.iter().map(|it| it.presence.name.as_str()).collect::<Vec<_>>(), ["a"]);
+
+    let mut odd = claim("odd", 1, 20);
+    odd.presence.version = "1\0".into();
+    odd.presence.revision = Some("\0".into());
+    agents.claim_name(&odd).await.expect("whatever a peer says of itself is taken");
+    agents.release_name(&region("eu"), "o\0d", Uuid::nil(), at(20)).await.expect("nobody's");
 }
 
 /// Brought together by each backend: the daemon's side sees at once what the commands' side did.

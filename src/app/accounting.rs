@@ -1,0 +1,150 @@
+//! Accounting for slots while a hub runs: says which are expected, vouches for this process, and has
+//! the accountant come round.
+//!
+//! Hubs that share a store take turns in coming round; each vouches for itself. Must not: run or
+//! delay a slot, or stop the hub when the store fails.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Halt};
+use crate::domain::check::Check;
+use crate::domain::coverage::{Gap, GapReason};
+use crate::domain::id::Region;
+use crate::engine::accountant;
+use crate::http::CheckSnapshot;
+use crate::store::accounts::{Expected, Process};
+use crate::store::{Error, Ledger};
+
+/// The name of the lease.
+const PART: &str = "accounting";
+/// How often it comes round. A process that is killed is missed after this time at the latest.
+const PERIOD: Duration = Duration::from_secs(10);
+/// How long a lease holds.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long after its timeout the report of a run may come.
+const REPORTING: Duration = Duration::from_secs(15);
+
+/// Accounts for the slots of a project.
+#[derive(Debug)]
+pub(super) struct Accounting {
+    store: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    checks: CheckSnapshot,
+    /// Tells this process from others, and from itself before a restart.
+    id: String,
+    /// Which the agent of this process serves.
+    region: ArcSwap<Region>,
+}
+
+impl Accounting {
+    /// Accounts for `checks`; the agent of this process serves `region`.
+    pub(super) fn new(
+        store: &Arc<dyn Ledger>,
+        clock: &Arc<dyn Clock>,
+        checks: &CheckSnapshot,
+        region: Region,
+    ) -> Self {
+        let (store, clock, checks) = (Arc::clone(store), Arc::clone(clock), Arc::clone(checks));
+        let (id, region) = (Uuid::new_v4().to_string(), ArcSwap::from_pointee(region));
+        Self { store, clock, checks, id, region }
+    }
+
+    /// From now on the agent of this process serves `region`.
+    pub(super) fn serve(&self, region: Region) {
+        self.region.store(Arc::new(region));
+    }
+
+    /// This hub, and the agent in its process.
+    fn present(&self) -> [Process; 2] {
+        let region = self.region.load().as_ref().clone();
+        [None, Some(region)].map(|region| Process { id: self.id.clone(), region })
+    }
+
+    /// From now on the slots of the present checks are expected, and no others.
+    pub(super) async fn expect(&self) -> Result<(), Error> {
+        let expected: Vec<Expected> = self.checks.load().iter().flat_map(expected).collect();
+        self.store.expect(&expected, self.clock.now()).await
+    }
+
+    /// Comes round until `halt` is asked for. The last thing it does is vouch for the processes, so
+    /// that a stop in order is known to the moment.
+    pub(super) async fn run(self: Arc<Self>, halt: Halt) {
+        let mut troubled = false;
+        loop {
+            match self.turn().await {
+                Ok(gaps) => {
+                    tell(&gaps);
+                    troubled = false;
+                }
+                Err(error) if !troubled => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "slots were not accounted for; that is made up for");
+                    troubled = true;
+                }
+                Err(_) => {}
+            }
+            if timeout(PERIOD, halt.asked()).await.is_ok() {
+                break;
+            }
+        }
+        let now = self.clock.now();
+        if let Err(error) = accountant::vouch(&*self.store, &self.present(), now).await {
+            tracing::debug!(%error, "the end of this process was not noted to the moment");
+        }
+        let holder = &self.id;
+        if let Err(error) = self.store.lease(PART, holder, now, now).await {
+            tracing::debug!(%error, "the lease on accounting was not given back; it runs out");
+        }
+    }
+
+    async fn turn(&self) -> Result<Vec<Gap>, Error> {
+        let now = self.clock.now();
+        accountant::vouch(&*self.store, &self.present(), now).await?;
+        let holder = &self.id;
+        if self.store.lease(PART, holder, now, now + LEASE).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        accountant::round(&*self.store, now, self.patience()).await
+    }
+
+    /// How long after a slot its report may come.
+    fn patience(&self) -> Duration {
+        let longest = self.checks.load().iter().map(|check| check.timeout).max();
+        longest.unwrap_or_default() + REPORTING
+    }
+}
+
+fn expected(check: &Arc<Check>) -> impl Iterator<Item = Expected> + use<> {
+    let check = Arc::clone(check);
+    let regions = check.regions.clone().into_iter();
+    regions.map(move |region| Expected {
+        check: check.id.clone(),
+        region,
+        schedule: check.schedule.clone(),
+    })
+}
+
+/// Says in one line for each reason how many slots were not run.
+fn tell(gaps: &[Gap]) {
+    let mut told: BTreeMap<GapReason, (usize, &Gap)> = BTreeMap::new();
+    for gap in gaps {
+        told.entry(gap.reason).or_insert((0, gap)).0 += 1;
+    }
+    for (reason, (checks, gap)) in told {
+        tracing::warn!(
+            reason = reason.as_str(),
+            checks,
+            check = %gap.check,
+            region = %gap.region,
+            since = %gap.first,
+            slots = gap.slots,
+            "slots were not run; the first check concerned is named"
+        );
+    }
+}

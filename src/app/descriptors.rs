@@ -1,0 +1,46 @@
+//! How many files and connections this process may have open.
+//!
+//! Each request is a connection, and each run of a script is a process with some pipes, so the limit
+//! that shells and service managers give by default can be too low. Nothing here opens anything.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::agent::Limits;
+
+/// What one run of a script may have open at a time: its process, what leads to it, connections.
+const PER_SCRIPT: usize = 8;
+/// What one plain request may have open: two addresses are tried side by side.
+const PER_REQUEST: usize = 2;
+/// The store, the API, the channels, the log, the children that wait.
+const BESIDES: usize = 128;
+
+/// Raises the limit as far as this process may.
+pub fn raise() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Where the system refuses, all stays as it was, and a limit that is too low is told later.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
+/// Says so where the limit is too low for as many runs as there may be.
+pub(super) fn warn_if_too_low(limits: &Limits) {
+    let most = getrlimit(Resource::Nofile).current;
+    if let Some(most) = most.filter(|most| *most < needed(limits)) {
+        tracing::warn!(
+            most,
+            needed = needed(limits),
+            runs = limits.scripts,
+            requests = limits.requests,
+            "few files and connections may be open at a time: with many runs at once, some end as \
+             unknown; raise the limit (`ulimit -n`, LimitNOFILE=) or lower [agent] max_runs"
+        );
+    }
+}
+
+/// How many descriptors that many runs take.
+fn needed(limits: &Limits) -> u64 {
+    let runs = limits.scripts.saturating_mul(PER_SCRIPT);
+    let requests = limits.requests.saturating_mul(PER_REQUEST);
+    u64::try_from(runs.saturating_add(requests).saturating_add(BESIDES)).unwrap_or(u64::MAX)
+}
