@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Timestamp;
 use super::id::{CheckId, Region};
+use super::run::Outcome;
 
 /// The facts of one message. It is stored with the notification when that is owed, so that what is
 /// sent later speaks of the moment it was decided, not of the moment it leaves.
@@ -19,6 +20,9 @@ pub struct Notice {
     pub region: Region,
     /// All regions that are down, in order.
     pub down: Vec<Region>,
+    /// How the check is doing in each of its regions, failing ones first; empty in notices that
+    /// were stored before this was known.
+    pub regions: Vec<RegionState>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
     /// The latest failure in one line.
@@ -31,6 +35,17 @@ pub struct Notice {
     pub at: Timestamp,
     /// Where the recipient finds what to do.
     pub runbook: Option<String>,
+}
+
+/// How a check is doing in one region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionState {
+    /// The region.
+    pub region: Region,
+    /// How its last runs ended: unknown as well when there were none lately.
+    pub outcome: Outcome,
+    /// Failures in a row, when it failed; otherwise 0.
+    pub failures_in_a_row: u32,
 }
 
 /// What there is to say.

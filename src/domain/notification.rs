@@ -212,6 +212,7 @@ mod tests {
                 check_name: "Login".into(),
                 region: Region::new("eu").expect("good"),
                 down: vec![],
+                regions: Vec::new(),
                 step: None,
                 error: "no".into(),
                 since: at,

@@ -132,6 +132,19 @@ impl Schedule {
         }
     }
 
+    /// `moment` and `count` intervals; for cron, the `count`th slot after it. The end of time where
+    /// there is none.
+    pub fn later_by(&self, moment: Timestamp, count: u32) -> Timestamp {
+        let later = match self {
+            Self::Every(interval) => {
+                let millis = interval.millis().saturating_mul(i64::from(count));
+                moment.checked_add_signed(chrono::TimeDelta::milliseconds(millis))
+            }
+            Self::Cron(cron) => (0..count).try_fold(moment, |slot, _| cron.next_after(slot)),
+        };
+        later.unwrap_or(Timestamp::MAX_UTC)
+    }
+
     /// How long a run may take at most without meeting the next slot; for cron, measured between
     /// the two slots that follow `now`.
     pub fn interval(&self, now: Timestamp) -> Duration {

@@ -38,6 +38,7 @@ fn notification(recipient: Recipient) -> Notification {
             check_name: "Sign in".into(),
             region: Region::new("eu").expect("a good name"),
             down: Vec::new(),
+            regions: Vec::new(),
             step: Some("sign in".into()),
             error: "expected 200, received <!channel> 503".into(),
             since: at,

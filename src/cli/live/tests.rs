@@ -74,6 +74,7 @@ fn notification(kind: NoticeKind, recipient: &str) -> Notification {
             check_name: "Login".into(),
             region: region("eu-west-1"),
             down: vec![],
+            regions: Vec::new(),
             step: None,
             error: "no".into(),
             since: at(0),

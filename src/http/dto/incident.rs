@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Time,
+    Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Outcome,
+    Time,
 };
 use crate::domain::id::{CheckId, IncidentId, Region};
 use crate::domain::{Timestamp, incident, notice, policy};
@@ -194,6 +195,9 @@ pub struct Notice {
     pub region: String,
     /// All regions that were down, in order.
     pub down: Vec<String>,
+    /// How the check was doing in each of its regions, failing ones first; empty in notices of
+    /// versions that did not know.
+    pub regions: Vec<SeenRegion>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
     /// The latest failure in one line.
@@ -221,12 +225,34 @@ impl From<&notice::Notice> for Notice {
             check_name: notice.check_name.clone(),
             region: notice.region.to_string(),
             down: notice.down.iter().map(Region::to_string).collect(),
+            regions: notice.regions.iter().map(SeenRegion::from).collect(),
             step: notice.step.clone(),
             error: notice.error.clone(),
             since: Time(notice.since),
             failures_in_a_row: notice.failures_in_a_row,
             at: Time(notice.at),
             runbook: notice.runbook.clone(),
+        }
+    }
+}
+
+/// How a check was doing in one region when a notification was decided.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SeenRegion {
+    /// The region.
+    pub region: String,
+    /// How its last runs had ended; `unknown` as well when there had been none lately.
+    pub outcome: Outcome,
+    /// Failures in a row.
+    pub failures_in_a_row: u32,
+}
+
+impl From<&notice::RegionState> for SeenRegion {
+    fn from(state: &notice::RegionState) -> Self {
+        Self {
+            region: state.region.to_string(),
+            outcome: state.outcome.into(),
+            failures_in_a_row: state.failures_in_a_row,
         }
     }
 }

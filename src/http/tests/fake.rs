@@ -305,6 +305,7 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         check_name: "Sign in to the shop".into(),
         region: eu.clone(),
         down: vec![eu.clone()],
+        regions: Vec::new(),
         step: Some("sign in".into()),
         error,
         since: at,

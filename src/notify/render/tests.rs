@@ -28,6 +28,7 @@ fn owed(kind: NoticeKind) -> Notification {
             check_name: "Sign in to the dashboard".into(),
             region: region("eu-west-1"),
             down: vec![region("eu-west-1"), region("us-east-1")],
+            regions: Vec::new(),
             step: Some("sign in".into()),
             error: "expected 200, received 503 from https://app.example.com/login".into(),
             since: at("2026-11-21T02:10:05Z"),

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_id, from_json, millis, region, timestamp, to_json, unreadable};
+use super::{check_id, from_json, millis, outcome, region, timestamp, to_json, unreadable};
 use crate::domain::id::Region;
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::store::Error;
 
 #[derive(Serialize, Deserialize)]
@@ -16,6 +16,8 @@ struct NoticeRow {
     check_name: String,
     region: String,
     down: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<RegionStateRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<String>,
     error: String,
@@ -24,6 +26,28 @@ struct NoticeRow {
     at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     runbook: Option<String>,
+}
+
+/// Region, outcome, failures in a row.
+#[derive(Serialize, Deserialize)]
+struct RegionStateRow(String, String, u32);
+
+impl From<&RegionState> for RegionStateRow {
+    fn from(state: &RegionState) -> Self {
+        let outcome = state.outcome.as_str().to_owned();
+        Self(state.region.to_string(), outcome, state.failures_in_a_row)
+    }
+}
+
+impl RegionStateRow {
+    fn read(&self) -> Result<RegionState, Error> {
+        let Self(name, word, failures_in_a_row) = self;
+        Ok(RegionState {
+            region: region(name)?,
+            outcome: outcome(word)?,
+            failures_in_a_row: *failures_in_a_row,
+        })
+    }
 }
 
 /// The tier of a notice as a number: 0 where its kind has none.
@@ -43,6 +67,7 @@ pub(in crate::store) fn notice_text(notice: &Notice) -> String {
         check_name: notice.check_name.clone(),
         region: notice.region.as_str().to_owned(),
         down: notice.down.iter().map(Region::to_string).collect(),
+        regions: notice.regions.iter().map(RegionStateRow::from).collect(),
         step: notice.step.clone(),
         error: notice.error.clone(),
         since: millis(notice.since),
@@ -67,6 +92,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         check_name: row.check_name,
         region: region(&row.region)?,
         down: row.down.iter().map(|name| region(name)).collect::<Result<_, _>>()?,
+        regions: row.regions.iter().map(RegionStateRow::read).collect::<Result<_, _>>()?,
         step: row.step,
         error: row.error,
         since: timestamp(row.since)?,
@@ -80,10 +106,16 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
 mod tests {
     use super::*;
     use crate::domain::id::CheckId;
+    use crate::domain::run::Outcome;
 
     #[test]
     fn a_notice_comes_back_as_it_went() {
-        let eu = Region::new("eu").expect("a good name");
+        let [eu, us, ap] = ["eu", "us", "ap"].map(|name| Region::new(name).expect("a good name"));
+        let state = |region: &Region, outcome, failures_in_a_row| RegionState {
+            region: region.clone(),
+            outcome,
+            failures_in_a_row,
+        };
         let at = timestamp(1_790_000_000_123).expect("in range");
         let kinds = [NoticeKind::Failing { tier: 2 }, NoticeKind::Recovered, NoticeKind::Withdrawn];
         for kind in kinds {
@@ -93,6 +125,11 @@ mod tests {
                 check_name: "Sign in".into(),
                 region: eu.clone(),
                 down: vec![eu.clone()],
+                regions: vec![
+                    state(&eu, Outcome::Failed, 2),
+                    state(&us, Outcome::Passed, 0),
+                    state(&ap, Outcome::Unknown, 0),
+                ],
                 step: None,
                 error: "expected 200".into(),
                 since: at,

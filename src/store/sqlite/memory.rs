@@ -11,7 +11,7 @@ use super::{failed, incidents};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
-use crate::domain::streak::Streak;
+use crate::domain::streak::{Streak, Unknowns};
 use crate::store::{Error, rows};
 
 /// The state of all checks, and the number of the next incident.
@@ -46,7 +46,7 @@ pub(super) async fn states(
     let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
     let streaks: Vec<StreakRow> = sqlx::query_as(
         "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
-         last_outcome FROM streaks",
+         last_outcome, answering_since, unknowns, unknown_since, unknown_reason FROM streaks",
     )
     .fetch_all(&mut *connection)
     .await
@@ -72,11 +72,20 @@ struct StreakRow {
     last_success: Option<i64>,
     last_slot: Option<i64>,
     last_outcome: Option<String>,
+    answering_since: Option<i64>,
+    unknowns: u32,
+    unknown_since: Option<i64>,
+    unknown_reason: Option<String>,
 }
 
 impl StreakRow {
     fn read(self) -> Result<(CheckId, Region, Streak), Error> {
         let time = |millis: Option<i64>| millis.map(rows::timestamp).transpose();
+        let unknowns = time(self.unknown_since)?.map(|since| Unknowns {
+            count: self.unknowns,
+            since,
+            reason: self.unknown_reason.unwrap_or_default(),
+        });
         let streak = Streak {
             failures: self.failures,
             passes: self.passes,
@@ -85,6 +94,8 @@ impl StreakRow {
             last_success: time(self.last_success)?,
             last_slot: time(self.last_slot)?,
             last_outcome: self.last_outcome.as_deref().map(rows::outcome).transpose()?,
+            answering_since: time(self.answering_since)?,
+            unknowns,
         };
         Ok((rows::check_id(&self.check_id)?, rows::region(&self.region)?, streak))
     }
@@ -97,10 +108,12 @@ pub(super) const INSERT: &str = "INSERT INTO streaks VALUES";
 pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
      failures = excluded.failures, passes = excluded.passes, down = excluded.down, \
      failing_since = excluded.failing_since, last_success = excluded.last_success, \
-     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome";
+     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome, \
+     answering_since = excluded.answering_since, unknowns = excluded.unknowns, \
+     unknown_since = excluded.unknown_since, unknown_reason = excluded.unknown_reason";
 
 /// The columns of a streak, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 9;
+pub(super) const COLUMNS: usize = 13;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
@@ -113,6 +126,7 @@ pub(super) fn bind<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     (check, region, streak): Written<'_>,
 ) -> Query<'q, Sqlite, SqliteArguments> {
+    let unknowns = streak.unknowns.as_ref();
     query
         .bind(check.as_str())
         .bind(region.as_str())
@@ -123,6 +137,10 @@ pub(super) fn bind<'q>(
         .bind(streak.last_success.map(rows::millis))
         .bind(streak.last_slot.map(rows::millis))
         .bind(streak.last_outcome.map(Outcome::as_str))
+        .bind(streak.answering_since.map(rows::millis))
+        .bind(unknowns.map_or(0, |unknowns| unknowns.count))
+        .bind(unknowns.map(|unknowns| rows::millis(unknowns.since)))
+        .bind(unknowns.map(|unknowns| unknowns.reason.clone()))
 }
 
 /// Writes streaks.
