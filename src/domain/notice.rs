@@ -20,8 +20,8 @@ pub struct Notice {
     pub region: Region,
     /// All regions that are down, in order.
     pub down: Vec<Region>,
-    /// How the check is doing in each of its regions, failing ones first; empty in notices that
-    /// were stored before this was known.
+    /// How the check is doing in each of its regions, failing ones first, `region` before the
+    /// others; empty in notices that were stored before this was known.
     pub regions: Vec<RegionState>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,

@@ -8,7 +8,7 @@ use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
 use crate::domain::id::IncidentId;
-use crate::store::IncidentFilter;
+use crate::store::{IncidentFilter, IncidentHistory};
 
 /// Incidents
 ///
@@ -39,7 +39,8 @@ pub(super) async fn list(
 
 /// One incident
 ///
-/// The incident with every decision and its reason, and every notification with its deliveries.
+/// The incident with the state of its regions, every decision and its reason, and every
+/// notification with its deliveries.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(
     ("id" = i64, Path, description = "The number of the incident."),
 ), responses(
@@ -62,5 +63,20 @@ pub(super) async fn one(
     })?;
     let history = api.store.incident(IncidentId(id)).await?;
     let missing = || Problem::missing(format!("there is no incident {id}"));
-    Ok(Json(dto::IncidentDetail::from(&history.ok_or_else(missing)?)))
+    let history = history.ok_or_else(missing)?;
+    let regions = regions_now(&api, &history).await?;
+    Ok(Json(dto::IncidentDetail::new(&history, regions)))
+}
+
+/// How the check is doing in each of its regions, while it is in the project.
+async fn regions_now(
+    api: &Api,
+    history: &IncidentHistory,
+) -> Result<Vec<dto::RegionState>, Problem> {
+    let checks = api.checks.load_full();
+    let Some(check) = checks.iter().find(|check| check.id == history.record.check) else {
+        return Ok(Vec::new());
+    };
+    let states = api.store.check_states().await?;
+    Ok(dto::RegionState::all(check, states.get(&check.id), api.clock.now()))
 }

@@ -333,12 +333,12 @@ fn a_run_that_took_its_time_is_not_late() {
     let slot = story.now;
     later(&mut story, 79);
     let ended = slot + TimeDelta::seconds(20);
-    let slow = Verdict { ended, ..Story::verdict(region("eu"), Outcome::Failed, slot) };
-    assert_eq!(in_words(&story.tell_at(&slow)), OPENED);
+    let timed_out = Verdict { ended, ..Story::verdict(region("eu"), Outcome::Failed, slot) };
+    assert_eq!(in_words(&story.tell_at(&timed_out)), OPENED);
     // A clock that runs ahead does not make an old result young.
     let mut story = Story::new(default_policy(), &["eu"]);
     later(&mut story, 600);
-    let ahead = Verdict { ended: story.now, ..slow };
+    let ahead = Verdict { ended: story.now, ..timed_out };
     assert_eq!(in_words(&story.tell_at(&ahead)), "not_told");
 }
 
@@ -374,16 +374,16 @@ fn a_region_that_fell_silent_does_not_keep_an_incident_open() {
     for _ in 0..11 {
         said.push(story.tell(region("us"), Outcome::Passed));
     }
-    let resolved = said.pop().expect("eleven");
+    let last = said.pop().expect("eleven");
     assert!(said.iter().all(|it| it.owed.is_empty()));
-    assert_eq!(in_words(&resolved), "resolved 1: slack:#p2");
+    assert_eq!(in_words(&last), "resolved 1: slack:#p2");
     assert_eq!(
-        reason(&resolved),
+        reason(&last),
         "passed in us; no region is down any more; no answer for long from eu, not waited for"
     );
-    let notice = &resolved.owed[0].notice;
+    let notice = &last.owed[0].notice;
     let states: Vec<_> = notice.regions.iter().map(|it| (it.region.as_str(), it.outcome)).collect();
-    assert_eq!(states, [("eu", Outcome::Unknown), ("us", Outcome::Passed)]);
+    assert_eq!(states, [("us", Outcome::Passed), ("eu", Outcome::Unknown)]);
     // It is still down, and says so itself.
     assert_eq!(
         in_words(&story.tell(region("eu"), Outcome::Failed)),

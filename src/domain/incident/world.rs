@@ -94,8 +94,7 @@ impl World<'_> {
 
     fn recovered_reason(&self, down: &[Region]) -> String {
         let late = self.lateness().map(|late| format!(" ({late})")).unwrap_or_default();
-        let mut reason = format!("passed in {}{late}; ", self.verdict.region);
-        reason += &if down.is_empty() {
+        let rest = if down.is_empty() {
             "no region is down any more".to_owned()
         } else {
             let (regions, quorum) = (self.rules.check.regions.len(), self.quorum());
@@ -107,10 +106,11 @@ impl World<'_> {
             .filter(|(region, streak)| streak.down && self.is_silent(region, streak))
             .map(|(region, _)| region.clone())
             .collect();
-        if !silent.is_empty() {
-            reason += &format!("; no answer for long from {}, not waited for", list(&silent));
-        }
-        reason
+        let silent = match silent.len() {
+            0 => String::new(),
+            _ => format!("; no answer for long from {}, not waited for", list(&silent)),
+        };
+        format!("passed in {}{late}; {rest}{silent}", self.verdict.region)
     }
 
     /// How late the result is, when it is too old to tell anybody of: it was kept by an agent that
@@ -187,7 +187,8 @@ impl World<'_> {
         }
     }
 
-    /// How the check is doing in each of its regions, failing ones first.
+    /// How the check is doing in each of its regions: failing ones first, the result's own before
+    /// the others.
     fn regions(&self) -> Vec<RegionState> {
         let state = |region: &Region| {
             let current = |streak: &&Streak| self.is_current(region, streak);
@@ -200,7 +201,8 @@ impl World<'_> {
             RegionState { region: region.clone(), outcome, failures_in_a_row }
         };
         let mut regions: Vec<RegionState> = self.rules.check.regions.iter().map(state).collect();
-        regions.sort_by_key(|state| state.outcome != Outcome::Failed);
+        let own = &self.verdict.region;
+        regions.sort_by_key(|state| (state.outcome != Outcome::Failed, state.region != *own));
         regions
     }
 

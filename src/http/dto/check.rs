@@ -102,6 +102,10 @@ pub struct RegionState {
     pub failures_in_a_row: u32,
     /// Passed runs in a row since the last failure.
     pub passes_in_a_row: u32,
+    /// Unknown runs in a row since the last one that passed or failed.
+    pub unknowns_in_a_row: u32,
+    /// Why the last of them is unknown.
+    pub unknown_reason: Option<String>,
     /// The first failed slot of the present stretch of being down.
     pub failing_since: Option<Time>,
     /// The slot of the last passed run.
@@ -126,8 +130,7 @@ pub struct LastRun {
 impl Check {
     /// The twin of `check`, of which `state` is known, at `now`.
     pub fn new(check: &check::Check, state: Option<&CheckState>, now: Timestamp) -> Self {
-        let regions: Vec<RegionState> =
-            check.regions.iter().map(|region| region_state(check, region, state, now)).collect();
+        let regions = RegionState::all(check, state, now);
         let (kind, script, request) = match &check.work {
             Work::Script { entry } => (WorkKind::Script, Some(entry.clone()), None),
             Work::Request(spec) => {
@@ -159,6 +162,13 @@ impl Check {
     }
 }
 
+impl RegionState {
+    /// How `check`, of which `state` is known, is doing at `now` in each of its regions.
+    pub fn all(check: &check::Check, state: Option<&CheckState>, now: Timestamp) -> Vec<Self> {
+        check.regions.iter().map(|region| region_state(check, region, state, now)).collect()
+    }
+}
+
 fn region_state(
     check: &check::Check,
     region: &Region,
@@ -175,6 +185,8 @@ fn region_state(
         status: status(&streak),
         failures_in_a_row: streak.failures,
         passes_in_a_row: streak.passes,
+        unknowns_in_a_row: streak.unknowns.as_ref().map_or(0, |unknowns| unknowns.count),
+        unknown_reason: streak.unknowns.map(|unknowns| unknowns.reason),
         failing_since: streak.failing_since.map(Time),
         last_success_at: streak.last_success.map(Time),
         last_run,

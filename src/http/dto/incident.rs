@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Outcome,
-    Time,
+    RegionState, Time,
 };
 use crate::domain::id::{CheckId, IncidentId, Region};
 use crate::domain::{Timestamp, incident, notice, policy};
@@ -100,16 +100,21 @@ impl From<&policy::Recipient> for Recipient {
 pub struct IncidentDetail {
     /// The incident.
     pub incident: Incident,
+    /// How the check is doing now in each of its regions; empty when it is not in the project any
+    /// more. How it was doing when somebody was told stands in the notices.
+    pub regions: Vec<RegionState>,
     /// What was decided and why, oldest first.
     pub history: Vec<Decision>,
     /// Whom it told, in the order owed.
     pub notifications: Vec<Notification>,
 }
 
-impl From<&store::IncidentHistory> for IncidentDetail {
-    fn from(history: &store::IncidentHistory) -> Self {
+impl IncidentDetail {
+    /// The twin of `history`, with the `regions` as they are now.
+    pub fn new(history: &store::IncidentHistory, regions: Vec<RegionState>) -> Self {
         Self {
             incident: Incident::from(&history.record),
+            regions,
             history: history.decisions.iter().map(Decision::from).collect(),
             notifications: history.notifications.iter().map(Notification::from).collect(),
         }

@@ -22,7 +22,8 @@ pub use health::{
     Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,
 };
 pub use incident::{
-    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification, Recipient,
+    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
+    Recipient, SeenRegion,
 };
 pub use run::{
     Comparison, Failure, LogLine, Measurement, Position, Request, Run, RunSummary, Runs, Step, Tag,

@@ -12,12 +12,12 @@ use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, CheckState, Decision, DecisionKind, Incident};
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{self, Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::run::{
-    Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Position, Report, Request,
-    Step, Timings, Trace,
+    Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Outcome, Position, Report,
+    Request, Step, Timings, Trace,
 };
 use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
@@ -305,7 +305,11 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         check_name: "Sign in to the shop".into(),
         region: eu.clone(),
         down: vec![eu.clone()],
-        regions: Vec::new(),
+        regions: vec![notice::RegionState {
+            region: eu.clone(),
+            outcome: Outcome::Failed,
+            failures_in_a_row: 1,
+        }],
         step: Some("sign in".into()),
         error,
         since: at,

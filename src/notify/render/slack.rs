@@ -20,6 +20,7 @@ const HEADLINE_WORDS: usize = 9;
 const HEADER_LIMIT: usize = 140;
 const NAME_LIMIT: usize = 200;
 const FIELD_LIMIT: usize = 300;
+const MATRIX_LIMIT: usize = 500;
 const ERROR_LIMIT: usize = 800;
 
 /// A message, ready to be posted.
@@ -60,7 +61,11 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
     let notification = message.notification;
     let notice = &notification.notice;
     let failing = wording::is_failing(notice);
-    let mut fields = vec![field("Region", &code(&wording::regions(notice), FIELD_LIMIT))];
+    let matrix = wording::matrix(notice);
+    let mut fields = vec![match &matrix {
+        Some(matrix) => field("Regions", &code(matrix, MATRIX_LIMIT)),
+        None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
+    }];
     if let Some(step) = wording::step(notice) {
         let label = if failing { "Step" } else { "Last failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
@@ -73,7 +78,8 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Recovered => field("Was down", &wording::span(notice)),
         NoticeKind::Withdrawn => field("Removed while failing since", &wording::since(notice)),
     });
-    if failing {
+    // The matrix says it, too.
+    if failing && matrix.is_none() {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
     SlackSectionBlock::new().with_fields(fields).into()
@@ -111,12 +117,15 @@ fn footer(message: &Outbound<'_>) -> SlackBlock {
 fn fallback(message: &Outbound<'_>) -> String {
     let notification = message.notification;
     let notice = &notification.notice;
+    let place = match wording::matrix(notice) {
+        Some(matrix) => format!(" ({})", code(&matrix, MATRIX_LIMIT)),
+        None => format!(" in {}", code(&wording::regions(notice), FIELD_LIMIT)),
+    };
     let mut text = format!(
-        "{}{}: {} in {}",
+        "{}{}: {}{place}",
         wording::title(notification),
         repeat_mark(message),
         code(&wording::name(notice), NAME_LIMIT),
-        code(&wording::regions(notice), FIELD_LIMIT)
     );
     let step = wording::step(notice).map(|step| code(&step, FIELD_LIMIT));
     let error = wording::error(notice).map(|error| code(&error, ERROR_LIMIT));

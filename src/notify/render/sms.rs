@@ -19,6 +19,7 @@ const UCS2_ROOM: usize = 2 * 67;
 const NAME_LIMIT: usize = 60;
 const STEP_LIMIT: usize = 40;
 const REGION_LIMIT: usize = 32;
+const ELSEWHERE_LIMIT: usize = 120;
 /// Less of an error than this says nothing.
 const LEAST_ERROR: usize = 12;
 /// This much of an error matters more than the link.
@@ -41,6 +42,9 @@ pub fn sms(message: &Outbound<'_>) -> String {
         step: step.as_deref().map(|step| alphabet.write(&format!(", step {step}"))),
         error: error.as_deref().map(|error| alphabet.write(&error_piece(notice, error))),
         tail: alphabet.write(&tail(message)),
+        elsewhere: wording::elsewhere(notice)
+            .map(|states| cut_by(&states, ELSEWHERE_LIMIT, |_| 1))
+            .map(|states| alphabet.write(&format!(" Elsewhere: {states}."))),
         link: link.as_deref().map(|link| alphabet.write(&format!(" {link}"))),
         error_comes: if wording::is_failing(notice) { Place::First } else { Place::Last },
         alphabet,
@@ -119,6 +123,8 @@ struct Pieces {
     step: Option<String>,
     error: Option<String>,
     tail: String,
+    /// How the other regions are doing.
+    elsewhere: Option<String>,
     link: Option<String>,
     error_comes: Place,
     alphabet: Alphabet,
@@ -148,11 +154,12 @@ impl Pieces {
         let tail = granted(Some(self.tail), 0);
         let step = granted(self.step, 0);
         let link = granted(self.link, enough);
+        let elsewhere = granted(self.elsewhere, enough);
         let error = self.error.filter(|_| room >= LEAST_ERROR);
         let error = error.map(|error| alphabet.cut(&error, room));
         let rest = match self.error_comes {
-            Place::First => [step, error, tail, link],
-            Place::Last => [step, tail, error, link],
+            Place::First => [step, error, tail, elsewhere, link],
+            Place::Last => [step, tail, error, elsewhere, link],
         };
         let rest: String = rest.into_iter().flatten().collect();
         alphabet.cut(&(self.head + &rest), alphabet.room())

@@ -5,8 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::clean::line;
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::notification::Notification;
+use crate::domain::run::Outcome;
 
 /// What every repeated message says.
 pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
@@ -83,6 +84,36 @@ pub(super) fn regions(notice: &Notice) -> String {
             count - NAMED
         ),
     }
+}
+
+/// "eu-west-1 failed 2×, us-east-1 passed, ap-south-1 unknown", for a check with several regions.
+pub(super) fn matrix(notice: &Notice) -> Option<String> {
+    (notice.regions.len() > 1).then(|| states(&notice.regions.iter().collect::<Vec<_>>()))
+}
+
+/// The same without the region that the message is about.
+pub(super) fn elsewhere(notice: &Notice) -> Option<String> {
+    let others = notice.regions.iter().filter(|state| state.region != notice.region);
+    let others: Vec<&RegionState> = others.collect();
+    (!others.is_empty()).then(|| states(&others))
+}
+
+/// The first states by name, the rest by number.
+fn states(states: &[&RegionState]) -> String {
+    const NAMED: usize = 8;
+    let word = |state: &&RegionState| match state.outcome {
+        Outcome::Failed => format!("{} failed {}×", state.region, state.failures_in_a_row),
+        other => format!("{} {}", state.region, other.as_str()),
+    };
+    let named = if states.len() > NAMED + 1 { NAMED } else { states.len() };
+    let (named, rest) = states.split_at(named);
+    let mut words: Vec<String> = named.iter().map(word).collect();
+    let counts = [Outcome::Failed, Outcome::Passed, Outcome::Unknown].map(|outcome| {
+        (rest.iter().filter(|state| state.outcome == outcome).count(), outcome.as_str())
+    });
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    words.extend(counts.map(|(count, word)| format!("{count} more {word}")));
+    words.join(", ")
 }
 
 /// The first failing step, cleaned.
