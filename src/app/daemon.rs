@@ -26,6 +26,7 @@ use crate::config::settings::{Statsd as StatsdSettings, StatsdTags};
 use crate::config::{Environment, Project};
 use crate::engine::ingest::{self, Ingest, Pace};
 use crate::engine::judge::ProjectJudge;
+use crate::engine::review::{self, Reviews};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::net::Dialer;
 use crate::sandbox::Pool;
@@ -184,6 +185,7 @@ impl Daemon {
         };
         daemon.close_absent().await?;
         daemon.keep_house();
+        daemon.review();
         Ok(daemon)
     }
 
@@ -273,6 +275,17 @@ impl Daemon {
         for (section, _) in sections.iter().filter(|(_, same)| !same) {
             tracing::warn!("[{section}] was changed; that takes effect at the next start");
         }
+    }
+
+    /// Looks from time to time whether anybody knows how the checks are doing.
+    fn review(&self) {
+        let reviews = Reviews {
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            judge: Arc::clone(&self.judge),
+            clock: Arc::clone(&self.clock),
+            wake: self.lanes.waker(),
+        };
+        self.tasks.spawn(reviews.run(review::PAUSE, self.serving.clone()));
     }
 
     /// Forgets old runs from time to time.

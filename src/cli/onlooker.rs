@@ -138,7 +138,8 @@ impl Witness for Recorder {
         let recipient = notification.recipient.to_string();
         let incident = notification.incident.0;
         let (outcome, reason) = (attempt.as_str(), &settlement.reason);
-        let (check, kind) = (notification.notice.check.as_str(), notification.notice.kind.as_str());
+        let notice = &notification.notice;
+        let (check, kind) = (notice.subject.name(), notice.kind.as_str());
         match settlement.state {
             NotificationState::Sent => tracing::info!(
                 event.action = "delivery",

@@ -1,4 +1,5 @@
-//! An incident: a check being down, from opening to resolution.
+//! An incident: a check being down, from opening to resolution. What else an incident can be about
+//! says [`Subject`].
 //!
 //! [`step`] decides what one result means. It is a function of the state, the event and the policy
 //! alone; whoever calls it stores the [`Transition`] as one unit or not at all.
@@ -41,6 +42,7 @@ use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
 use super::run::{Outcome, Report};
 use super::streak::Streak;
+use super::subject::Subject;
 use world::World;
 
 mod world;
@@ -54,7 +56,7 @@ pub struct CheckState {
     pub incident: Option<Incident>,
 }
 
-/// One incident.
+/// One incident, whatever it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     /// Its number; `None` until the store has given it one.
@@ -178,6 +180,15 @@ pub struct Transition {
     pub owed: Vec<Owed>,
 }
 
+/// What is decided about one subject, where that does not follow from one result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it is about.
+    pub subject: Subject,
+    /// The incident with what was decided and is owed; it has no streak.
+    pub transition: Transition,
+}
+
 /// What [`step`] needs to know besides the state and the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
@@ -257,7 +268,7 @@ pub fn withdraw(
 ) -> Transition {
     let notice = Notice {
         kind: NoticeKind::Withdrawn,
-        check: check.clone(),
+        subject: Subject::Check(check.clone()),
         check_name: check_name.to_owned(),
         region: open.cause.region.clone(),
         down: Vec::new(),
@@ -281,7 +292,12 @@ fn noted(streak: Option<Streak>, kind: DecisionKind, reason: String) -> Transiti
     Transition { streak, decisions: vec![Decision { kind, reason }], ..Transition::default() }
 }
 
-fn resolved(open: &Incident, notice: &Notice, reason: String, now: Timestamp) -> Transition {
+pub(super) fn resolved(
+    open: &Incident,
+    notice: &Notice,
+    reason: String,
+    now: Timestamp,
+) -> Transition {
     let tell =
         |recipient: &Recipient| Owed { recipient: recipient.clone(), notice: notice.clone() };
     Transition {

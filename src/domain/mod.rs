@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod check;
+pub mod coverage;
 pub mod id;
 pub mod incident;
 pub mod notice;
@@ -16,6 +17,7 @@ pub mod run;
 pub mod schedule;
 pub mod slot;
 pub mod streak;
+pub mod subject;
 
 /// A moment in time, in UTC.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Timestamp;
-use super::id::{CheckId, Region};
+use super::id::Region;
 use super::run::Outcome;
+use super::subject::Subject;
 
 /// The facts of one message. It is stored with the notification when that is owed, so that what is
 /// sent later speaks of the moment it was decided, not of the moment it leaves.
@@ -12,9 +13,9 @@ use super::run::Outcome;
 pub struct Notice {
     /// What there is to say.
     pub kind: NoticeKind,
-    /// The check.
-    pub check: CheckId,
-    /// What people call it.
+    /// What it is about.
+    pub subject: Subject,
+    /// What people call that.
     pub check_name: String,
     /// The region whose result led to this.
     pub region: Region,
@@ -27,7 +28,7 @@ pub struct Notice {
     pub step: Option<String>,
     /// The latest failure in one line.
     pub error: String,
-    /// The first failed slot.
+    /// The first failed slot, or the first unknown one.
     pub since: Timestamp,
     /// Failures in a row in `region`.
     pub failures_in_a_row: u32,
@@ -56,9 +57,11 @@ pub enum NoticeKind {
         /// Which tier.
         tier: u32,
     },
-    /// The check works again.
+    /// Nobody knows how the check is doing, or any check of the region.
+    Blind,
+    /// What was wrong is over.
     Recovered,
-    /// The check was taken out of the project while it was failing.
+    /// The check was taken out of the project while that was so.
     Withdrawn,
 }
 
@@ -67,6 +70,7 @@ impl NoticeKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failing { .. } => "failing",
+            Self::Blind => "blind",
             Self::Recovered => "recovered",
             Self::Withdrawn => "withdrawn",
         }
@@ -74,7 +78,7 @@ impl NoticeKind {
 }
 
 impl Notice {
-    /// How long the check had been failing when this was decided.
+    /// How long it had lasted when this was decided.
     pub fn lasted(&self) -> Duration {
         (self.at - self.since).to_std().unwrap_or_default()
     }

@@ -3,3 +3,4 @@
 pub mod deliveries;
 pub mod ingest;
 pub mod judge;
+pub mod review;

@@ -14,7 +14,7 @@ use crate::store::{IncidentFilter, IncidentHistory};
 ///
 /// Incidents, the latest first.
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents", params(
-    ("check" = Option<String>, Query, description = "Only of this check."),
+    ("check" = Option<String>, Query, description = "Only of this check: its failures and its coverage."),
     ("open_only" = Option<bool>, Query, description = "Only those that are not over."),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
         description = "At most this many; 100 if not given."),
@@ -74,7 +74,8 @@ async fn regions_now(
     history: &IncidentHistory,
 ) -> Result<Vec<dto::RegionState>, Problem> {
     let checks = api.checks.load_full();
-    let Some(check) = checks.iter().find(|check| check.id == history.record.check) else {
+    let Some(check) = checks.iter().find(|check| Some(&check.id) == history.record.subject.check())
+    else {
         return Ok(Vec::new());
     };
     let states = api.store.check_states().await?;

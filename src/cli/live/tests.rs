@@ -12,6 +12,7 @@ use crate::domain::policy::Recipient;
 use crate::domain::run::{FailureKind, Trace};
 use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
+use crate::domain::subject::Subject;
 
 fn id(name: &str) -> CheckId {
     CheckId::new(name).expect("a good name")
@@ -70,7 +71,7 @@ fn notification(kind: NoticeKind, recipient: &str) -> Notification {
         recipient: Recipient::Slack(recipient.into()),
         notice: Notice {
             kind,
-            check: id("login"),
+            subject: Subject::Check(id("login")),
             check_name: "Login".into(),
             region: region("eu-west-1"),
             down: vec![],

@@ -15,6 +15,7 @@ use crate::domain::id::Region;
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::run::Outcome;
 use crate::domain::streak::Streak;
+use crate::domain::subject::Subject;
 
 /// The state after counting a verdict, and what is needed to judge it.
 pub(super) struct World<'a> {
@@ -173,7 +174,7 @@ impl World<'_> {
     fn notice(&self, kind: NoticeKind, streak: &Streak, since: Timestamp) -> Notice {
         Notice {
             kind,
-            check: self.rules.check.id.clone(),
+            subject: Subject::Check(self.rules.check.id.clone()),
             check_name: self.rules.check.name.clone(),
             region: self.verdict.region.clone(),
             down: self.down(),

@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::check::{Check, Work};
 use crate::domain::id::{IncidentId, NotificationId, RunId};
+use crate::domain::incident::Change;
 use crate::domain::notification::{Attempt, Notification, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
@@ -68,6 +69,10 @@ impl Store for Ledger {
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, store::Error> {
         Ok(self.states.lock().expect("not poisoned").clone())
+    }
+
+    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, store::Error> {
+        unreachable!("ingest only records")
     }
 
     async fn close_absent(

@@ -14,6 +14,7 @@ use crate::domain::run;
 use crate::domain::schedule;
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
+use crate::domain::subject::Subject;
 
 /// All checks of the project, in the order of their ids.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -148,7 +149,9 @@ impl Check {
                 .map(|region| region.status)
                 .max()
                 .unwrap_or(CheckStatus::NeverRun),
-            incident: incident.map(|incident| Incident::new(incident.id, &check.id, incident)),
+            incident: incident.map(|incident| {
+                Incident::new(incident.id, &Subject::Check(check.id.clone()), incident)
+            }),
             regions,
             kind,
             script,

@@ -8,6 +8,7 @@ use super::{
     RegionState, Time,
 };
 use crate::domain::id::{CheckId, IncidentId, Region};
+use crate::domain::subject::Subject;
 use crate::domain::{Timestamp, incident, notice, policy};
 use crate::store;
 
@@ -18,16 +19,19 @@ pub struct Incidents {
     pub incidents: Vec<Incident>,
 }
 
-/// A check being down, from opening to resolution.
+/// A check being down, or something else being wrong, from opening to resolution.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Incident {
     /// Its number.
     pub id: Option<i64>,
-    /// The id of the check.
-    pub check: String,
+    /// What it is about: `check:ID` of a check that fails, `coverage:ID` of one of which nobody
+    /// knows how it is doing, `region:NAME` of a region from which no check gives an answer.
+    pub subject: String,
+    /// The id of the check; `null` where it is about a region.
+    pub check: Option<String>,
     /// Whether it is over.
     pub status: IncidentStatus,
-    /// The first failed slot.
+    /// The first failed slot, or the first unknown one.
     pub since: Time,
     /// When it was opened.
     pub opened_at: Time,
@@ -42,12 +46,13 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// The twin of an incident of `check`.
-    pub fn new(id: Option<IncidentId>, check: &CheckId, incident: &incident::Incident) -> Self {
+    /// The twin of an incident about `subject`.
+    pub fn new(id: Option<IncidentId>, subject: &Subject, incident: &incident::Incident) -> Self {
         let over = incident.resolved_at.is_some();
         Self {
             id: id.map(|id| id.0),
-            check: check.to_string(),
+            subject: subject.to_string(),
+            check: subject.check().map(CheckId::to_string),
             status: if over { IncidentStatus::Resolved } else { IncidentStatus::Open },
             since: Time(incident.since),
             opened_at: Time(incident.opened_at),
@@ -65,7 +70,7 @@ impl Incident {
 
 impl From<&store::IncidentRecord> for Incident {
     fn from(record: &store::IncidentRecord) -> Self {
-        Self::new(Some(record.id), &record.check, &record.incident)
+        Self::new(Some(record.id), &record.subject, &record.incident)
     }
 }
 
@@ -192,9 +197,11 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// The tier that was reached, for `failing`.
     pub tier: Option<u32>,
-    /// The id of the check.
-    pub check: String,
-    /// What people call it.
+    /// What it is about, as in the incident.
+    pub subject: String,
+    /// The id of the check; `null` where it is about a region.
+    pub check: Option<String>,
+    /// What people call the check or the region.
     pub check_name: String,
     /// The region whose result led to this.
     pub region: String,
@@ -221,12 +228,15 @@ impl From<&notice::Notice> for Notice {
     fn from(notice: &notice::Notice) -> Self {
         let tier = match notice.kind {
             notice::NoticeKind::Failing { tier } => Some(tier),
-            notice::NoticeKind::Recovered | notice::NoticeKind::Withdrawn => None,
+            notice::NoticeKind::Blind
+            | notice::NoticeKind::Recovered
+            | notice::NoticeKind::Withdrawn => None,
         };
         Self {
             kind: notice.kind.into(),
             tier,
-            check: notice.check.to_string(),
+            subject: notice.subject.to_string(),
+            check: notice.subject.check().map(CheckId::to_string),
             check_name: notice.check_name.clone(),
             region: notice.region.to_string(),
             down: notice.down.iter().map(Region::to_string).collect(),

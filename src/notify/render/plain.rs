@@ -27,14 +27,14 @@ pub fn plain(message: &Outbound<'_>) -> String {
         None => wording::regions(notice),
     };
     let mut facts = vec![format!("in {place}")];
-    let last = if wording::is_failing(notice) { "" } else { "last failing " };
+    let last = if wording::is_wrong(notice) { "" } else { "last failing " };
     let step = wording::step(notice).map(|step| cut(&step, STEP_LIMIT));
     facts.extend(step.map(|step| format!("{last}step \"{step}\"")));
     facts.extend(wording::in_a_row(notice));
     lines.push(facts.join(", "));
     lines.extend(matrix.map(|matrix| format!("Regions: {matrix}")));
     lines.push(wording::when(notification));
-    let label = if wording::is_failing(notice) { "" } else { "Last error: " };
+    let label = if wording::is_wrong(notice) { "" } else { "Last error: " };
     let error = wording::error(notice).map(|error| cut(&error, ERROR_LIMIT));
     lines.extend(error.map(|error| format!("{label}{error}")));
     let incident = format!("Incident {}", notification.incident);

@@ -33,7 +33,7 @@ pub fn sms(message: &Outbound<'_>) -> String {
     let notice = &message.notification.notice;
     let name = cut_by(&without_links(&wording::name(notice)), NAME_LIMIT, |_| 1);
     let step = wording::step(notice);
-    let step = step.filter(|_| wording::is_failing(notice));
+    let step = step.filter(|_| wording::is_wrong(notice));
     let step = step.map(|step| cut_by(&without_links(&step), STEP_LIMIT, |_| 1));
     let error = wording::error(notice).map(|error| without_links(&error));
     let link = message.link.map(line);
@@ -46,7 +46,7 @@ pub fn sms(message: &Outbound<'_>) -> String {
             .map(|states| cut_by(&states, ELSEWHERE_LIMIT, |_| 1))
             .map(|states| alphabet.write(&format!(" Elsewhere: {states}."))),
         link: link.as_deref().map(|link| alphabet.write(&format!(" {link}"))),
-        error_comes: if wording::is_failing(notice) { Place::First } else { Place::Last },
+        error_comes: if wording::is_wrong(notice) { Place::First } else { Place::Last },
         alphabet,
     };
     let written = gsm::exact(&name).is_some() && step.as_deref().is_none_or(is_gsm);
@@ -76,7 +76,7 @@ fn tail(message: &Outbound<'_>) -> String {
 
 /// What is failing comes before since when; what failed comes after until when.
 fn error_piece(notice: &Notice, error: &str) -> String {
-    if wording::is_failing(notice) { format!(": {error}") } else { format!(" Last error: {error}") }
+    if wording::is_wrong(notice) { format!(": {error}") } else { format!(" Last error: {error}") }
 }
 
 #[derive(Clone, Copy)]

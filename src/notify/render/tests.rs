@@ -9,6 +9,7 @@ use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::notification::Notification;
 use crate::domain::policy::Recipient;
 use crate::domain::run::Outcome;
+use crate::domain::subject::Subject;
 use crate::notify::Outbound;
 
 const LINK: &str = "https://tripline.example.com/incidents/42";
@@ -25,7 +26,7 @@ fn owed(kind: NoticeKind) -> Notification {
         recipient: Recipient::Slack("#p1".into()),
         notice: Notice {
             kind,
-            check: CheckId::new("shop/login").expect("a good name"),
+            subject: Subject::Check(CheckId::new("shop/login").expect("a good name")),
             check_name: "Sign in to the dashboard".into(),
             region: region("eu-west-1"),
             down: vec![region("eu-west-1"), region("us-east-1")],
@@ -138,6 +139,36 @@ fn withdrawn() {
     insta::assert_snapshot!(everywhere(&owed(NoticeKind::Withdrawn)));
 }
 
+/// What [`owed`] says of a subject that is no failing check.
+fn blind(kind: NoticeKind, subject: Subject, name: &str) -> Notification {
+    let mut notification = owed(kind);
+    notification.notice = Notice {
+        subject,
+        check_name: name.into(),
+        down: Vec::new(),
+        step: None,
+        error: "5 runs in a row ended unknown; the last: no capacity in time".into(),
+        failures_in_a_row: 0,
+        ..notification.notice
+    };
+    notification
+}
+
+#[test]
+fn blind_for_a_check() {
+    let login = CheckId::new("shop/login").expect("a good name");
+    let subject = Subject::Coverage(login);
+    insta::assert_snapshot!(everywhere(&blind(NoticeKind::Blind, subject, "Sign in")));
+}
+
+#[test]
+fn a_region_sees_again() {
+    let subject = Subject::Region(Region::new("eu-west-1").expect("a good name"));
+    let mut notification = blind(NoticeKind::Recovered, subject, "eu-west-1");
+    notification.first_word = false;
+    insta::assert_snapshot!(everywhere(&notification));
+}
+
 #[test]
 fn headlines_stay_under_ten_words() {
     let mut notification = Notification {
@@ -198,6 +229,7 @@ fn hostile() -> impl Strategy<Value = String> {
 fn any_notification() -> impl Strategy<Value = Notification> {
     let kind = prop_oneof![
         (1u32..).prop_map(|tier| NoticeKind::Failing { tier }),
+        Just(NoticeKind::Blind),
         Just(NoticeKind::Recovered),
         Just(NoticeKind::Withdrawn),
     ];

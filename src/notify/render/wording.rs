@@ -8,6 +8,7 @@ use super::clean::line;
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::notification::Notification;
 use crate::domain::run::Outcome;
+use crate::domain::subject::Subject;
 
 /// What every repeated message says.
 pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
@@ -17,7 +18,9 @@ pub(super) fn title(notification: &Notification) -> &'static str {
     match notification.notice.kind {
         NoticeKind::Failing { .. } if notification.first_word => "Failing",
         NoticeKind::Failing { .. } => "Still failing",
-        NoticeKind::Recovered => "Recovered",
+        NoticeKind::Blind => "Blind",
+        NoticeKind::Recovered if is_of_check(&notification.notice) => "Recovered",
+        NoticeKind::Recovered => "Seen again",
         NoticeKind::Withdrawn => "No longer watched",
     }
 }
@@ -26,25 +29,42 @@ pub(super) fn title(notification: &Notification) -> &'static str {
 pub(super) fn when(notification: &Notification) -> String {
     let notice = &notification.notice;
     match notice.kind {
-        NoticeKind::Failing { .. } => format!("Since {}", since(notice)),
+        NoticeKind::Failing { .. } | NoticeKind::Blind => format!("Since {}", since(notice)),
         NoticeKind::Recovered if notification.first_word => {
-            format!("Was down {}, has recovered", span(notice))
+            format!("{} {}, has recovered", was(notice), span(notice))
         }
-        NoticeKind::Recovered => format!("Was down {}", span(notice)),
+        NoticeKind::Recovered => format!("{} {}", was(notice), span(notice)),
         NoticeKind::Withdrawn => {
-            format!("Removed from the project while failing since {}", since(notice))
+            let while_so = if is_of_check(notice) { "failing" } else { "unknown" };
+            format!("Removed from the project while {while_so} since {}", since(notice))
         }
     }
 }
 
-/// "2 in a row", where it says something.
-pub(super) fn in_a_row(notice: &Notice) -> Option<String> {
-    is_failing(notice).then(|| format!("{} in a row", notice.failures_in_a_row))
+/// What is over.
+pub(super) fn was(notice: &Notice) -> &'static str {
+    if is_of_check(notice) { "Was down" } else { "Was blind" }
 }
 
-/// Whether the check is failing now, so that step and error speak of the present.
-pub(super) fn is_failing(notice: &Notice) -> bool {
+/// What happened to a check that was taken out.
+pub(super) fn removed(notice: &Notice) -> &'static str {
+    if is_of_check(notice) { "Removed while failing since" } else { "Removed while unknown since" }
+}
+
+/// Whether it is about how a check is doing, and not about whether that is known.
+fn is_of_check(notice: &Notice) -> bool {
+    matches!(notice.subject, Subject::Check(_))
+}
+
+/// "2 in a row", where it says something.
+pub(super) fn in_a_row(notice: &Notice) -> Option<String> {
     matches!(notice.kind, NoticeKind::Failing { .. })
+        .then(|| format!("{} in a row", notice.failures_in_a_row))
+}
+
+/// Whether something is wrong now, so that step and error speak of the present.
+pub(super) fn is_wrong(notice: &Notice) -> bool {
+    matches!(notice.kind, NoticeKind::Failing { .. } | NoticeKind::Blind)
 }
 
 /// "02:10:05 UTC (4 min)"
@@ -126,10 +146,10 @@ pub(super) fn error(notice: &Notice) -> Option<String> {
     Some(line(&notice.error)).filter(|error| !error.is_empty())
 }
 
-/// What people call the check, cleaned.
+/// What people call the check or the region, cleaned.
 pub(super) fn name(notice: &Notice) -> String {
     let name = line(&notice.check_name);
-    if name.is_empty() { notice.check.to_string() } else { name }
+    if name.is_empty() { notice.subject.name().to_owned() } else { name }
 }
 
 /// A time of day, with its date when that is not the date of `at`.

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_id, from_json, millis, outcome, region, timestamp, to_json, unreadable};
+use super::{
+    check_id, from_json, millis, outcome, region, subject, timestamp, to_json, unreadable,
+};
 use crate::domain::id::Region;
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
+use crate::domain::subject::Subject;
 use crate::store::Error;
 
 #[derive(Serialize, Deserialize)]
@@ -12,7 +15,12 @@ struct NoticeRow {
     kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<u32>,
-    check: String,
+    /// Where the subject is a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<String>,
+    /// Where it is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     check_name: String,
     region: String,
     down: Vec<String>,
@@ -54,16 +62,21 @@ impl RegionStateRow {
 pub(in crate::store) fn tier(kind: NoticeKind) -> u32 {
     match kind {
         NoticeKind::Failing { tier } => tier,
-        NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
+        NoticeKind::Blind | NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
     }
 }
 
 /// The JSON of a notice.
 pub(in crate::store) fn notice_text(notice: &Notice) -> String {
+    let (check, subject) = match &notice.subject {
+        Subject::Check(check) => (Some(check.to_string()), None),
+        other => (None, Some(other.to_string())),
+    };
     to_json(&NoticeRow {
         kind: notice.kind.as_str().to_owned(),
         tier: Some(tier(notice.kind)).filter(|tier| *tier > 0),
-        check: notice.check.as_str().to_owned(),
+        check,
+        subject,
         check_name: notice.check_name.clone(),
         region: notice.region.as_str().to_owned(),
         down: notice.down.iter().map(Region::to_string).collect(),
@@ -82,13 +95,19 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
     let row: NoticeRow = from_json("notice", json)?;
     let kind = match row.kind.as_str() {
         "failing" => NoticeKind::Failing { tier: row.tier.unwrap_or(1) },
+        "blind" => NoticeKind::Blind,
         "recovered" => NoticeKind::Recovered,
         "withdrawn" => NoticeKind::Withdrawn,
         other => return Err(unreadable("notice", format!("`{other}` is not known"))),
     };
+    let subject = match (row.subject, row.check) {
+        (Some(text), _) => subject(&text)?,
+        (None, Some(check)) => Subject::Check(check_id(&check)?),
+        (None, None) => return Err(unreadable("notice", "it is about nothing")),
+    };
     Ok(Notice {
         kind,
-        check: check_id(&row.check)?,
+        subject,
         check_name: row.check_name,
         region: region(&row.region)?,
         down: row.down.iter().map(|name| region(name)).collect::<Result<_, _>>()?,
@@ -117,11 +136,17 @@ mod tests {
             failures_in_a_row,
         };
         let at = timestamp(1_790_000_000_123).expect("in range");
-        let kinds = [NoticeKind::Failing { tier: 2 }, NoticeKind::Recovered, NoticeKind::Withdrawn];
-        for kind in kinds {
+        let check = CheckId::new("shop/login").expect("a good name");
+        let kinds = [
+            (NoticeKind::Failing { tier: 2 }, Subject::Check(check.clone())),
+            (NoticeKind::Recovered, Subject::Check(check.clone())),
+            (NoticeKind::Withdrawn, Subject::Coverage(check)),
+            (NoticeKind::Blind, Subject::Region(eu.clone())),
+        ];
+        for (kind, subject) in kinds {
             let whole = Notice {
                 kind,
-                check: CheckId::new("shop/login").expect("a good name"),
+                subject,
                 check_name: "Sign in".into(),
                 region: eu.clone(),
                 down: vec![eu.clone()],

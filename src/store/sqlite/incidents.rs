@@ -8,16 +8,17 @@ use super::{failed, notifications};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Cause, Decision, Incident};
+use crate::domain::subject::Subject;
 use crate::store::rows;
 use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
 
-const COLUMNS: &str = "SELECT id, check_id, opened_at, since, resolved_at, tiers, told, \
+const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_error FROM incidents";
 
 #[derive(sqlx::FromRow)]
 struct IncidentRow {
     id: i64,
-    check_id: String,
+    subject: String,
     opened_at: i64,
     since: i64,
     resolved_at: Option<i64>,
@@ -44,7 +45,7 @@ impl IncidentRow {
                 error: self.cause_error,
             },
         };
-        Ok(IncidentRecord { id, check: rows::check_id(&self.check_id)?, incident })
+        Ok(IncidentRecord { id, subject: rows::subject(&self.subject)?, incident })
     }
 }
 
@@ -63,7 +64,9 @@ pub(super) async fn list(
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE true");
     if let Some(check) = &filter.check {
-        query.push(" AND check_id = ").push_bind(check.as_str());
+        let [failing, coverage] = Subject::of_check(check).map(|it| it.to_string());
+        query.push(" AND subject IN (").push_bind(failing);
+        query.push(", ").push_bind(coverage).push(")");
     }
     if filter.open_only {
         query.push(" AND resolved_at IS NULL");
@@ -92,7 +95,7 @@ pub(super) async fn history(
         return Ok(None);
     };
     let found: Vec<DecisionRow> = sqlx::query_as(
-        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
          WHERE incident_id = ? ORDER BY id",
     )
     .bind(id.0)
@@ -114,11 +117,13 @@ pub(super) async fn decisions(
     check: &CheckId,
     limit: u32,
 ) -> Result<Vec<DecisionRecord>, Error> {
+    let [failing, coverage] = Subject::of_check(check).map(|it| it.to_string());
     let found: Vec<DecisionRow> = sqlx::query_as(
-        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
-         WHERE check_id = ? ORDER BY id DESC LIMIT ?",
+        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE subject IN (?, ?) ORDER BY id DESC LIMIT ?",
     )
-    .bind(check.as_str())
+    .bind(failing)
+    .bind(coverage)
     .bind(limit)
     .fetch_all(connection)
     .await
@@ -128,7 +133,7 @@ pub(super) async fn decisions(
 
 #[derive(sqlx::FromRow)]
 struct DecisionRow {
-    check_id: String,
+    subject: String,
     incident_id: Option<i64>,
     run_id: Option<Uuid>,
     at: i64,
@@ -139,7 +144,7 @@ struct DecisionRow {
 impl DecisionRow {
     fn read(self) -> Result<DecisionRecord, Error> {
         Ok(DecisionRecord {
-            check: rows::check_id(&self.check_id)?,
+            subject: rows::subject(&self.subject)?,
             incident: self.incident_id.map(IncidentId),
             run: self.run_id.map(RunId),
             at: rows::timestamp(self.at)?,
@@ -152,7 +157,7 @@ impl DecisionRow {
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     id: IncidentId,
-    check: &CheckId,
+    subject: &Subject,
     incident: &Incident,
 ) -> Result<(), Error> {
     let query = sqlx::query(
@@ -162,7 +167,7 @@ pub(super) async fn write(
          cause_step = excluded.cause_step, cause_error = excluded.cause_error",
     )
     .bind(id.0)
-    .bind(check.as_str())
+    .bind(subject.to_string())
     .bind(rows::millis(incident.opened_at))
     .bind(rows::millis(incident.since))
     .bind(incident.resolved_at.map(rows::millis))
@@ -176,8 +181,8 @@ pub(super) async fn write(
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) check: &'a CheckId,
+pub(super) struct About<'a> {
+    pub(super) subject: &'a Subject,
     pub(super) incident: Option<IncidentId>,
     pub(super) run: Option<RunId>,
 }
@@ -185,17 +190,17 @@ pub(super) struct Subject<'a> {
 /// Writes down a decision.
 pub(super) async fn write_decision(
     connection: &mut SqliteConnection,
-    subject: Subject<'_>,
+    about: About<'_>,
     decision: &Decision,
     now: Timestamp,
 ) -> Result<(), Error> {
     let query = sqlx::query(
-        "INSERT INTO decisions (check_id, incident_id, run_id, at, kind, reason) \
+        "INSERT INTO decisions (subject, incident_id, run_id, at, kind, reason) \
          VALUES (?, ?, ?, ?, ?, ?)",
     )
-    .bind(subject.check.as_str())
-    .bind(subject.incident.map(|id| id.0))
-    .bind(subject.run.map(|id| id.0))
+    .bind(about.subject.to_string())
+    .bind(about.incident.map(|id| id.0))
+    .bind(about.run.map(|id| id.0))
     .bind(rows::millis(now))
     .bind(decision.kind.as_str())
     .bind(decision.reason.as_str());

@@ -12,6 +12,7 @@ use crate::domain::id::{CheckId, Region};
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
 use crate::domain::streak::{Streak, Unknowns};
+use crate::domain::subject::Subject;
 use crate::store::{Error, rows};
 
 /// The state of all checks, and the number of the next incident.
@@ -56,7 +57,9 @@ pub(super) async fn states(
         states.entry(check).or_default().streaks.insert(region, streak);
     }
     for record in incidents::open(connection).await? {
-        states.entry(record.check).or_default().incident = Some(record.incident);
+        if let Subject::Check(check) = record.subject {
+            states.entry(check).or_default().incident = Some(record.incident);
+        }
     }
     Ok(states)
 }
