@@ -214,16 +214,15 @@ fn end(subject: &Subject, open: &Incident, checks: &[Watched<'_>], now: Timestam
             let reason = format!("a check gives an answer in {region} again, or none is left");
             (NoticeKind::Recovered, region.as_str(), reason)
         }
-        Subject::Check(id) | Subject::Coverage(id) => match watched(id) {
-            Some(watched) => {
+        Subject::Check(id) | Subject::Coverage(id) => {
+            if let Some(watched) = watched(id) {
                 let reason = "it gives an answer again in every region in which it gave none";
                 (NoticeKind::Recovered, watched.rules.check.name.as_str(), reason.to_owned())
-            }
-            None => {
+            } else {
                 let reason = "the check is no longer in the project".to_owned();
                 (NoticeKind::Withdrawn, id.as_str(), reason)
             }
-        },
+        }
     };
     let notice = Notice {
         kind,
@@ -233,7 +232,8 @@ fn end(subject: &Subject, open: &Incident, checks: &[Watched<'_>], now: Timestam
         down: Vec::new(),
         regions: Vec::new(),
         step: None,
-        error: open.cause.error.clone(),
+        // What there was to say was not about the target, and is over.
+        error: String::new(),
         since: open.since,
         failures_in_a_row: 0,
         at: now,

@@ -26,12 +26,13 @@ pub fn plain(message: &Outbound<'_>) -> String {
         Some(_) => notice.region.to_string(),
         None => wording::regions(notice),
     };
-    let mut facts = vec![format!("in {place}")];
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend(wording::has_place(notice).then(|| format!("in {place}")));
     let last = if wording::is_wrong(notice) { "" } else { "last failing " };
     let step = wording::step(notice).map(|step| cut(&step, STEP_LIMIT));
     facts.extend(step.map(|step| format!("{last}step \"{step}\"")));
     facts.extend(wording::in_a_row(notice));
-    lines.push(facts.join(", "));
+    lines.extend(Some(facts.join(", ")).filter(|facts| !facts.is_empty()));
     lines.extend(matrix.map(|matrix| format!("Regions: {matrix}")));
     lines.push(wording::when(notification));
     let label = if wording::is_wrong(notice) { "" } else { "Last error: " };

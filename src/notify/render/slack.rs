@@ -123,6 +123,7 @@ fn fallback(message: &Outbound<'_>) -> String {
     let notice = &notification.notice;
     let place = match wording::matrix(notice) {
         Some(matrix) => format!(" ({})", code(&matrix, MATRIX_LIMIT)),
+        None if !wording::has_place(notice) => String::new(),
         None => format!(" in {}", code(&wording::regions(notice), FIELD_LIMIT)),
     };
     let mut text = format!(

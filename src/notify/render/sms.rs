@@ -61,8 +61,13 @@ fn head(message: &Outbound<'_>, name: &str) -> String {
     let notification = message.notification;
     let repeat = if notification.possible_repeat { " (possible repeat)" } else { "" };
     let region = cut_by(notification.notice.region.as_str(), REGION_LIMIT, |_| 1);
+    let place = if wording::has_place(&notification.notice) {
+        format!(" in {region}")
+    } else {
+        String::new()
+    };
     format!(
-        "#{} {}{repeat}: {name} in {region}",
+        "#{} {}{repeat}: {name}{place}",
         notification.incident,
         wording::title(notification).to_uppercase(),
     )

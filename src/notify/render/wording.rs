@@ -85,6 +85,11 @@ pub(super) fn span(notice: &Notice) -> String {
     }
 }
 
+/// Whether the region needs to be said: where it is not the subject itself.
+pub(super) fn has_place(notice: &Notice) -> bool {
+    !matches!(notice.subject, Subject::Region(_))
+}
+
 /// Where, with the other regions that are down.
 pub(super) fn regions(notice: &Notice) -> String {
     const NAMED: usize = 4;
@@ -148,6 +153,9 @@ pub(super) fn error(notice: &Notice) -> Option<String> {
 
 /// What people call the check or the region, cleaned.
 pub(super) fn name(notice: &Notice) -> String {
+    if let Subject::Region(region) = &notice.subject {
+        return format!("region {region}");
+    }
     let name = line(&notice.check_name);
     if name.is_empty() { notice.subject.name().to_owned() } else { name }
 }

@@ -7,6 +7,7 @@ mod crash;
 mod outbox;
 mod reading;
 mod recording;
+mod review;
 mod scene;
 mod sqlite;
 
@@ -37,6 +38,11 @@ on_every_backend! {
         batches_decide_as_single_results_do
         a_check_that_is_gone_has_its_incident_closed
         results_of_a_check_that_is_gone_decide_nothing
+    }
+    review {
+        a_check_of_which_nothing_is_known_is_told_of_once
+        an_answer_ends_it_and_tells_those_who_were_told
+        a_region_of_which_nothing_is_known_is_one_incident
     }
     outbox {
         what_is_claimed_is_leased
