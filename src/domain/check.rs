@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::Timestamp;
 use super::id::{CheckId, Region};
 use super::schedule::Schedule;
@@ -31,16 +33,28 @@ pub struct Check {
     pub work: Work,
 }
 
-/// After so many intervals, a result does not speak of the present any more.
-const FRESH: u32 = 2;
+/// After so many intervals, a result does not speak of the present any more; but not before it is
+/// this old: where runs are seconds apart, a busy machine is no reason to tell nobody.
+const FRESH: (u32, TimeDelta) = (2, TimeDelta::seconds(10));
 
-/// A region that has not answered for so many intervals, while others did, is not waited for.
-const PATIENCE: u32 = 10;
+/// A region that has not answered for so many intervals, while others did, is not waited for; but
+/// it has at least this time.
+const PATIENCE: (u32, TimeDelta) = (10, TimeDelta::seconds(60));
 
 impl Check {
-    /// Whether what was seen at `seen` says nothing of `now` any more: two intervals have passed.
+    /// Whether what was seen at `seen` says nothing of `now` any more: two intervals have passed,
+    /// and ten seconds.
     pub fn is_old(&self, seen: Timestamp, now: Timestamp) -> bool {
-        self.schedule.later_by(seen, FRESH) < now
+        self.are_gone(FRESH, seen, now)
+    }
+
+    fn are_gone(
+        &self,
+        (intervals, least): (u32, TimeDelta),
+        since: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        now - since > least && self.schedule.later_by(since, intervals) < now
     }
 
     /// Whether what is known of a region speaks of `now`.
@@ -54,7 +68,7 @@ impl Check {
     /// region's own, and does not count.
     pub fn is_silent(&self, streak: &Streak, others_since: Timestamp, now: Timestamp) -> bool {
         let since = streak.heard_until().map_or(others_since, |heard| heard.max(others_since));
-        self.schedule.later_by(since, PATIENCE) < now
+        self.are_gone(PATIENCE, since, now)
     }
 }
 

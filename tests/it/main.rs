@@ -3,6 +3,7 @@
 mod agent;
 mod architecture;
 mod configuration;
+mod coverage;
 mod dashboard;
 mod deliveries;
 mod django;

@@ -343,6 +343,19 @@ fn a_run_that_took_its_time_is_not_late() {
 }
 
 #[test]
+fn a_busy_machine_is_told_of_failures_of_checks_that_run_every_second() {
+    let mut story = Story::new(default_policy(), &["eu"]);
+    let every = Interval::new(Duration::from_secs(1)).expect("in range");
+    story.check.schedule = Schedule::Every(every);
+    later(&mut story, 100);
+    let behind = late(&story, "eu", Outcome::Failed, 10);
+    assert_eq!(in_words(&story.tell_at(&behind)), OPENED);
+    later(&mut story, 20);
+    let too_far = late(&story, "eu", Outcome::Failed, 11);
+    assert_eq!(in_words(&story.tell_at(&too_far)), "not_told");
+}
+
+#[test]
 fn a_late_success_resolves() {
     let mut story = Story::new(default_policy(), &["eu"]);
     story.tell(region("eu"), Outcome::Failed);
