@@ -7,7 +7,7 @@ use crate::support::tripline::Project;
 use crate::support::wait::until_true;
 
 /// How long something may take that takes half a minute on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Takes the only place for scripts, most of the time.
 const HOG: &str = "import { sleep } from 'tripline';\n\
