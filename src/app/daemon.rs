@@ -279,11 +279,12 @@ impl Daemon {
 
     /// Looks from time to time whether anybody knows how the checks are doing.
     fn review(&self) {
+        let (witness, wake) = (Arc::clone(&self.witness), self.lanes.waker());
         let reviews = Reviews {
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
-            wake: self.lanes.waker(),
+            observer: Arc::new(Aftermath { witness, wake }),
         };
         self.tasks.spawn(reviews.run(review::PAUSE, self.serving.clone()));
     }

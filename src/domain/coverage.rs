@@ -14,7 +14,8 @@
 //!
 //! For long is [`BLIND_AFTER`](super::streak::BLIND_AFTER) runs in a row. Told are those whom the
 //! first tier of the check's policy tells; of a region, those of all its blind checks. Each is told
-//! once. A check that fell silent altogether opens nothing here: nothing was reported of it.
+//! once. Incidents about coverage and regions are decided about here alone: one whose condition is
+//! not found is ended. A check that fell silent altogether opens nothing here: nothing was reported of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +51,7 @@ struct Blind<'a> {
     current: bool,
 }
 
-/// Decides about coverage at `now`: `checks` are all of the project that have run, `open` the open
+/// Decides about coverage at `now`: `checks` are all of the project, `open` the open
 /// incidents that are not about a failing check.
 pub fn review(
     checks: &[Watched<'_>],
@@ -216,7 +217,7 @@ fn end(subject: &Subject, open: &Incident, checks: &[Watched<'_>], now: Timestam
         }
         Subject::Check(id) | Subject::Coverage(id) => {
             if let Some(watched) = watched(id) {
-                let reason = "it gives an answer again in every region in which it gave none";
+                let reason = "there is no region left in which it gives no answer";
                 (NoticeKind::Recovered, watched.rules.check.name.as_str(), reason.to_owned())
             } else {
                 let reason = "the check is no longer in the project".to_owned();

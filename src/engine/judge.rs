@@ -78,9 +78,10 @@ impl Judge for Rulebook {
         open: &BTreeMap<Subject, Incident>,
         now: Timestamp,
     ) -> Vec<Change> {
-        let watched = self.checks.values().filter_map(|(check, policy)| {
-            let rules = Rules { check, policy, roster: &self.roster };
-            Some(Watched { rules, state: states.get(&check.id)? })
+        let nothing = CheckState::default();
+        let watched = self.checks.values().map(|(check, policy)| Watched {
+            rules: Rules { check, policy, roster: &self.roster },
+            state: states.get(&check.id).unwrap_or(&nothing),
         });
         coverage::review(&watched.collect::<Vec<_>>(), open, now)
     }

@@ -12,10 +12,17 @@ use tokio_util::sync::CancellationToken;
 use super::judge::ProjectJudge;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
+use crate::domain::incident::Change;
 use crate::store::{Error, Store};
 
 /// How often one looks.
 pub const PAUSE: Duration = Duration::from_secs(5);
+
+/// Is told what was decided, after it is stored. Must not block.
+pub trait Observer: Send + Sync {
+    /// At least one thing was.
+    fn on_reviewed(&self, changes: &[Change]);
+}
 
 /// What reviews work with.
 pub struct Reviews {
@@ -25,8 +32,8 @@ pub struct Reviews {
     pub judge: Arc<ProjectJudge>,
     /// When it is decided.
     pub clock: Arc<dyn Clock>,
-    /// Is called when messages are owed.
-    pub wake: Box<dyn Fn() + Send + Sync>,
+    /// Who wants to know.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl std::fmt::Debug for Reviews {
@@ -44,16 +51,8 @@ impl Reviews {
     pub async fn tick(&self, now: Timestamp) -> Result<(), Error> {
         let rulebook = self.judge.current();
         let changes = self.store.review(&*rulebook, now).await?;
-        for change in &changes {
-            let id = change.transition.incident.as_ref().and_then(|incident| incident.id);
-            let incident = id.map_or(0, |id| id.0);
-            for decision in &change.transition.decisions {
-                let (subject, kind) = (&change.subject, decision.kind.as_str());
-                tracing::info!(%subject, incident, kind, reason = decision.reason);
-            }
-        }
-        if changes.iter().any(|change| !change.transition.owed.is_empty()) {
-            (self.wake)();
+        if !changes.is_empty() {
+            self.observer.on_reviewed(&changes);
         }
         Ok(())
     }

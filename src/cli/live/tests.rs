@@ -102,7 +102,7 @@ fn a_morning(look: Look) -> String {
         live.run(&report("login", "eu-west-1", 2, Some(failed()))).expect("a line"),
         live.decision(
             at(3),
-            &id("login"),
+            "login",
             Some(IncidentId(7)),
             &decision(DecisionKind::Opened, "first failure in eu-west-1: tier 1 tells slack:#p2"),
         ),
@@ -129,7 +129,7 @@ fn a_morning(look: Look) -> String {
         (13, DecisionKind::Resolved, "passed in eu-west-1; no region is down any more"),
     ] {
         let incident = (kind != DecisionKind::Ignored).then_some(IncidentId(7));
-        lines.push(live.decision(at(second), &id("login"), incident, &decision(kind, reason)));
+        lines.push(live.decision(at(second), "login", incident, &decision(kind, reason)));
     }
     lines.join("\n")
 }

@@ -36,6 +36,8 @@ on_every_backend! {
         a_result_its_decision_and_its_messages_are_one
         nothing_is_recorded_of_nothing
         batches_decide_as_single_results_do
+        a_failure_below_the_quorum_says_why_nobody_is_told
+        late_failures_count_and_tell_nobody
         a_check_that_is_gone_has_its_incident_closed
         results_of_a_check_that_is_gone_decide_nothing
     }
