@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::Timestamp;
 use super::id::{CheckId, Region};
 use super::schedule::Schedule;
 use super::streak::Streak;
+use super::{Timestamp, after};
 
 /// One thing to watch.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +59,7 @@ impl Check {
 
     /// Whether what is known of a region speaks of `now`.
     pub fn is_current(&self, streak: &Streak, now: Timestamp) -> bool {
-        let seen = |slot| !self.is_old(slot + self.timeout, now);
+        let seen = |slot| !self.is_old(after(slot, self.timeout), now);
         streak.last_slot.is_some_and(seen) && !streak.is_blind()
     }
 

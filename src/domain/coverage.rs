@@ -19,7 +19,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Timestamp;
 use super::check::Check;
 use super::id::{CheckId, Region};
 use super::incident::{
@@ -30,6 +29,7 @@ use super::policy::Recipient;
 use super::run::Outcome;
 use super::streak::{Streak, Unknowns};
 use super::subject::Subject;
+use super::{Timestamp, after};
 
 /// A check with its rules and what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -97,8 +97,8 @@ fn blind_in<'a>(
     let Watched { rules, state } = *watched;
     state.streaks.iter().filter_map(move |(region, streak)| {
         let unknowns = streak.unknowns.as_ref().filter(|_| streak.is_blind())?;
-        let last = streak.last_slot.unwrap_or(unknowns.since) + rules.check.timeout;
-        let current = !rules.check.is_old(last, now);
+        let last = streak.last_slot.unwrap_or(unknowns.since);
+        let current = !rules.check.is_old(after(last, rules.check.timeout), now);
         let runs_there = rules.check.regions.contains(region);
         runs_there.then_some(Blind { rules, state, region, unknowns, current })
     })

@@ -21,3 +21,9 @@ pub mod subject;
 
 /// A moment in time, in UTC.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// `moment` and `span`, or the end of time: what a peer says of its clock must not overflow.
+pub fn after(moment: Timestamp, span: std::time::Duration) -> Timestamp {
+    let span = chrono::TimeDelta::from_std(span).ok();
+    span.and_then(|span| moment.checked_add_signed(span)).unwrap_or(Timestamp::MAX_UTC)
+}

@@ -365,6 +365,21 @@ mod tests {
     }
 
     #[test]
+    fn later_is_counted_in_intervals() {
+        let (interval, moment) = (
+            Interval::new(Duration::from_secs(30)).expect("in range"),
+            utc("2026-11-21T00:00:01Z"),
+        );
+        let every = Schedule::Every(interval);
+        assert_eq!(every.later_by(moment, 2), utc("2026-11-21T00:01:01Z"));
+        let workdays = Cron::parse("0 9 * * 1-5", "UTC").expect("a good line");
+        let cron = Schedule::Cron(Box::new(workdays));
+        // A Saturday: the two slots after it are those of Monday and Tuesday.
+        assert_eq!(cron.later_by(moment, 2), utc("2026-11-24T09:00:00Z"));
+        assert_eq!(every.later_by(Timestamp::MAX_UTC, 1), Timestamp::MAX_UTC);
+    }
+
+    #[test]
     fn an_interval_has_bounds() {
         assert!(Interval::new(Duration::from_millis(999)).is_err());
         assert!(Interval::new(Duration::from_hours(8 * 24)).is_err());

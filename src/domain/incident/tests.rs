@@ -356,6 +356,20 @@ fn a_busy_machine_is_told_of_failures_of_checks_that_run_every_second() {
 }
 
 #[test]
+fn times_at_the_ends_of_time_overflow_nothing() {
+    for slot in [Timestamp::MIN_UTC, Timestamp::MAX_UTC] {
+        let mut story = Story::new(with(Quorum::Majority, 1), &["eu", "us"]);
+        story.tell(region("us"), Outcome::Failed);
+        let odd = Verdict { ended: Timestamp::MAX_UTC, ..late(&story, "eu", Outcome::Failed, 0) };
+        for outcome in [Outcome::Failed, Outcome::Unknown, Outcome::Passed] {
+            story.tell_at(&Verdict { slot, outcome, ..odd.clone() });
+            story.tell(region("us"), Outcome::Failed);
+            story.tell(region("us"), Outcome::Passed);
+        }
+    }
+}
+
+#[test]
 fn a_late_success_resolves() {
     let mut story = Story::new(default_policy(), &["eu"]);
     story.tell(region("eu"), Outcome::Failed);

@@ -10,12 +10,12 @@ use super::{
     Cause, Decision, DecisionKind, Incident, Owed, Rules, Transition, Verdict, noted, only,
     resolved,
 };
-use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::run::Outcome;
 use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
+use crate::domain::{Timestamp, after};
 
 /// The state after counting a verdict, and what is needed to judge it.
 pub(super) struct World<'a> {
@@ -119,7 +119,7 @@ impl World<'_> {
     fn lateness(&self) -> Option<String> {
         let (check, slot) = (self.rules.check, self.verdict.slot);
         // What an agent says of its clock is not believed beyond what a run may take.
-        let ended = self.verdict.ended.clamp(slot, slot + check.timeout);
+        let ended = self.verdict.ended.clamp(slot, after(slot, check.timeout));
         let is_late = check.is_old(ended, self.now);
         is_late.then(|| format!("late by {}", in_words(self.now - ended)))
     }

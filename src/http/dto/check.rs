@@ -97,7 +97,7 @@ impl From<&schedule::Schedule> for Schedule {
 pub struct RegionState {
     /// The region.
     pub region: String,
-    /// Whether it works there.
+    /// Whether it works there; unknown when there was no result lately, or none but unknown ones.
     pub status: CheckStatus,
     /// Failures in a row; unknown runs neither add to it nor end it.
     pub failures_in_a_row: u32,
@@ -185,7 +185,11 @@ fn region_state(
     });
     RegionState {
         region: region.to_string(),
-        status: status(&streak),
+        status: if streak.last_outcome.is_none() || check.is_current(&streak, now) {
+            status(&streak)
+        } else {
+            CheckStatus::Unknown
+        },
         failures_in_a_row: streak.failures,
         passes_in_a_row: streak.passes,
         unknowns_in_a_row: streak.unknowns.as_ref().map_or(0, |unknowns| unknowns.count),
@@ -197,6 +201,7 @@ fn region_state(
     }
 }
 
+/// Whether it works by its last results.
 fn status(streak: &Streak) -> CheckStatus {
     match streak.last_outcome {
         _ if streak.down => CheckStatus::Down,

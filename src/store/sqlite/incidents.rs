@@ -1,5 +1,7 @@
 //! Incidents and the decisions about them.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
@@ -54,6 +56,16 @@ pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<Incide
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE resolved_at IS NULL");
     fetch(connection, query).await
+}
+
+/// The open incidents that are not about a check's failures, of which there are few.
+pub(super) async fn open_otherwise(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<Subject, Incident>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND subject NOT GLOB 'check:*'");
+    let records = fetch(connection, query).await?.into_iter();
+    Ok(records.map(|record| (record.subject, record.incident)).collect())
 }
 
 /// Lists incidents, the latest first.

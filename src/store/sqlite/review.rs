@@ -3,15 +3,12 @@
 //! States are those in memory, open incidents are read; the database is only written to where
 //! something was decided.
 
-use std::collections::BTreeMap;
-
 use super::incidents::{self, About};
 use super::record::write_decided;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
-use crate::domain::incident::{Change, Incident};
-use crate::domain::subject::Subject;
+use crate::domain::incident::Change;
 use crate::store::{Error, Judge, rows};
 
 /// Stores what `judge` makes of all checks together.
@@ -21,12 +18,7 @@ pub(super) async fn review(
     now: Timestamp,
 ) -> Result<Vec<Change>, Error> {
     let now = rows::whole_millis(now);
-    let open: BTreeMap<Subject, Incident> = incidents::open(writer.connection().await?)
-        .await?
-        .into_iter()
-        .map(|record| (record.subject, record.incident))
-        .filter(|(subject, _)| !matches!(subject, Subject::Check(_)))
-        .collect();
+    let open = incidents::open_otherwise(writer.connection().await?).await?;
     let memory = writer.memory().await?;
     let mut next = memory.next_incident;
     let mut changes = judge.review(&memory.states, &open, now);
