@@ -6,8 +6,8 @@
 //! types that cross a wire have twins at the edge that converts them.
 
 pub mod backoff;
+pub mod blindness;
 pub mod check;
-pub mod coverage;
 pub mod id;
 pub mod incident;
 pub mod notice;

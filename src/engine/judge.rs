@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
-use crate::domain::coverage::{self, Watched};
+use crate::domain::blindness::{self, Watched};
 use crate::domain::id::CheckId;
 use crate::domain::incident::{self, Change, CheckState, Incident, Rules, Transition, Verdict};
 use crate::domain::policy::{Policy, Roster};
@@ -83,7 +83,7 @@ impl Judge for Rulebook {
             rules: Rules { check, policy, roster: &self.roster },
             state: states.get(&check.id).unwrap_or(&nothing),
         });
-        coverage::review(&watched.collect::<Vec<_>>(), open, now)
+        blindness::review(&watched.collect::<Vec<_>>(), open, now)
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod agent;
 mod architecture;
+mod blindness;
 mod configuration;
-mod coverage;
 mod dashboard;
 mod deliveries;
 mod django;
