@@ -130,7 +130,8 @@ declare module "tripline" {
     readonly title: string;
     /**
      * The text that a visitor sees in the first element that matches, white space collapsed; of the
-     * whole page without a selector. No match is an error: ask `has` first if that may be.
+     * whole page without a selector. What is `hidden`, or `display: none` in its own `style`, is left
+     * out of what is around it. No match is an error: ask `has` first if that may be.
      */
     text(css?: string): string;
     /** The texts of all elements that match. */
@@ -183,7 +184,7 @@ declare module "tripline" {
     readonly not: Expectation<R>;
     /** Awaits the promise first; await the result. */
     readonly resolves: Expectation<Promise<void>>;
-    /** Awaits that the promise rejects, and looks at the reason; await the result. */
+    /** Awaits that the promise, or that of the function, rejects, and looks at the reason; await the result. */
     readonly rejects: Expectation<Promise<void>>;
     /** The very same value (`Object.is`). */
     toBe(expected: unknown): R;

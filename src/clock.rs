@@ -1,10 +1,15 @@
 //! The only reader of time.
 //!
 //! Everything that needs the time of day holds a [`Clock`] or is told the time; everything that
-//! measures a duration holds a [`Stopwatch`]. Tests bring a [`Manual`] clock.
+//! measures a duration holds a [`Stopwatch`]. Tests bring a [`Manual`] clock. What ends with the
+//! program holds a [`Halt`], which is told how long it may take.
+
+mod halt;
 
 use std::sync::Mutex;
 use std::time::Duration;
+
+pub use halt::Halt;
 
 use crate::domain::Timestamp;
 

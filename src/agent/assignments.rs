@@ -24,7 +24,7 @@ pub struct Assignments {
 
 /// A check with all that its runs need.
 pub(super) struct Assignment {
-    pub(super) check: Check,
+    pub(super) check: Arc<Check>,
     pub(super) work: Prepared,
 }
 
@@ -46,14 +46,19 @@ pub(super) enum Prepared {
 impl Assignments {
     /// Checks without scripts.
     pub fn new(checks: Vec<Check>, secrets: Secrets) -> Self {
-        Self::with_modules(checks, &Vec::new(), secrets)
+        Self::with_modules(checks, &Modules::new(), secrets)
     }
 
     /// Checks with the modules of the project; each script is given those that it may import.
-    pub fn with_modules(checks: Vec<Check>, modules: &Modules, secrets: Secrets) -> Self {
+    pub fn with_modules(
+        checks: impl IntoIterator<Item = impl Into<Arc<Check>>>,
+        modules: &Modules,
+        secrets: Secrets,
+    ) -> Self {
         let modules = imports::index(modules);
-        let mut assigned = HashMap::with_capacity(checks.len());
+        let mut assigned = HashMap::new();
         for check in checks {
+            let check: Arc<Check> = check.into();
             let work = match &check.work {
                 Work::Script { entry } => Prepared::Script {
                     entry: entry.clone(),
@@ -86,7 +91,7 @@ impl Assignments {
 
     /// The check of that id.
     pub fn check(&self, id: &CheckId) -> Option<&Check> {
-        self.checks.get(id).map(|assignment| &assignment.check)
+        self.checks.get(id).map(|assignment| assignment.check.as_ref())
     }
 
     pub(super) fn assignment(&self, id: &CheckId) -> Option<Arc<Assignment>> {

@@ -5,6 +5,7 @@
 //! given all modules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::assignments::Modules;
 
@@ -24,6 +25,10 @@ pub fn closure(entry: &str, modules: &Index<'_>) -> Modules {
     while let Some(path) = waiting.pop() {
         let Some((path, text)) = modules.get_key_value(path.as_str()) else { continue };
         if !found.insert(*path) {
+            continue;
+        }
+        // JSON imports nothing.
+        if Path::new(path).extension().is_some_and(|extension| extension == "json") {
             continue;
         }
         if imports_by_computed_name(text) {
@@ -92,6 +97,8 @@ mod tests {
             ("checks/computed.js", "await import(`./lib/${name}.js`)"),
             ("checks/hidden.js", "await import/**/(name)"),
             ("checks/escape.js", "import '../../etc/passwd'"),
+            ("checks/data.js", "import d from './lib/d.json' with { type: 'json' }"),
+            ("checks/lib/d.json", "{\"./a.js\": \"import(x)\"}"),
         ];
         let modules: Modules =
             modules.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
@@ -108,6 +115,7 @@ mod tests {
             "shared/b.js",
         ];
         assert_eq!(given("checks/login.js"), expected);
+        assert_eq!(given("checks/data.js"), ["checks/data.js", "checks/lib/d.json"]);
         assert_eq!(given("checks/lone.js"), ["checks/lone.js"]);
         assert_eq!(given("checks/escape.js"), ["checks/escape.js"]);
         assert_eq!(given("checks/none.js"), Vec::<String>::new());
@@ -115,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_script_that_computes_names_is_given_everything() {
-        assert_eq!(given("checks/computed.js").len(), 9);
-        assert_eq!(given("checks/hidden.js").len(), 9);
+        assert_eq!(given("checks/computed.js").len(), 11);
+        assert_eq!(given("checks/hidden.js").len(), 11);
     }
 }

@@ -17,6 +17,7 @@ mod cookies;
 mod expect;
 mod frame;
 pub mod imports;
+mod json;
 mod mask;
 mod recorder;
 mod redirect;
@@ -44,9 +45,6 @@ use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
 use crate::domain::slot::Slot;
 use crate::net::Dialer;
 use runner::Runner;
-
-/// How long reports of runs that were cut off may take to be delivered.
-const LAST_DELIVERIES: Duration = Duration::from_secs(10);
 
 /// What an agent needs of a hub.
 #[async_trait]
@@ -173,17 +171,17 @@ impl Agent {
         self.runner.interruption.cancel();
     }
 
-    /// Lets the runs that are going finish within `grace`, then cuts off the rest, and waits until
-    /// the reports are delivered. Slots that wait for room, or are started from now on, are
-    /// reported as interrupted.
-    pub async fn stop(&self, grace: Duration) {
+    /// Lets the runs that are going finish within `grace`, then cuts off the rest and waits for
+    /// their reports to be delivered, for `last` at most. Slots that wait for room, or are started
+    /// from now on, are reported as interrupted.
+    pub async fn stop(&self, grace: Duration, last: Duration) {
         self.runner.closing.cancel();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {
             return;
         }
         self.runner.interruption.cancel();
-        if tokio::time::timeout(LAST_DELIVERIES, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(last, self.tasks.wait()).await.is_err() {
             tracing::error!(
                 undelivered = self.tasks.len(),
                 "the hub does not take the last reports"

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use tokio::sync::Notify;
@@ -9,11 +8,8 @@ use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::run::{FailureKind, Outcome};
-use crate::domain::schedule::{Interval, Schedule};
 use crate::sandbox::protocol::{Ending, Event, Job, Level, ScriptError, ScriptErrorKind};
 use crate::sandbox::{End, Host, Ran};
-
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a script does, chosen by the name of its module.
 #[derive(Default)]
@@ -108,17 +104,7 @@ fn slot(check: &str, second: i64) -> Slot {
 }
 
 fn check(id: &str, work: Work) -> Check {
-    Check {
-        id: CheckId::new(id).expect("a name"),
-        name: id.to_owned(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("an interval")),
-        regions: vec![Region::new("eu").expect("a name")],
-        timeout: TIMEOUT,
-        policy: "p2-then-p1".to_owned(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work,
-    }
+    Check { work, ..Check::example(id) }
 }
 
 fn script(id: &str) -> Check {
@@ -152,7 +138,7 @@ fn world(limits: Limits) -> World {
     let throw = "export default function () {\n  expect(1).toBe(\"hunter2!\");\n}";
     let modules = vec![("checks/throw.js".to_owned(), throw.to_owned())];
     let secrets = Secrets::new([("PASSWORD".to_owned(), "hunter2!".to_owned())]);
-    agent.assign(Arc::new(Assignments::with_modules(checks.collect(), &modules, secrets)));
+    agent.assign(Arc::new(Assignments::with_modules(checks, &modules, secrets)));
     World { agent, hub, scripts }
 }
 
@@ -212,7 +198,7 @@ async fn a_stopped_agent_reports_everything() {
     // The script begins, and holds the only place.
     tokio::task::yield_now().await;
     agent.start(slot("fine", 0));
-    agent.stop(Duration::from_millis(1)).await;
+    agent.stop(Duration::from_millis(1), Duration::from_secs(20)).await;
     agent.start(slot("throw", 30));
     let reports = hub.reports(3).await;
     let interrupted = Some(FailureKind::Interrupted);

@@ -9,19 +9,19 @@ use crate::config::Project;
 use crate::config::settings::{Agent as AgentSettings, PrivateAddresses};
 use crate::domain::check::Check;
 use crate::engine::judge::{Rulebook, UnknownPolicy};
-use crate::net::guard;
+use crate::net::{Dialer, guard};
 use crate::sandbox::Options;
 
 /// The checks that run, shared.
 pub(super) fn checks(project: &Project) -> Vec<Arc<Check>> {
-    project.checks.values().cloned().map(Arc::new).collect()
+    project.checks.values().cloned().collect()
 }
 
 /// What the agent is to run.
 pub(super) fn assignments(project: &Project) -> Arc<Assignments> {
     let values = project.settings.secrets.iter();
     let secrets = values.map(|(name, value)| (name.clone(), value.expose().to_owned()));
-    let checks = project.checks.values().chain(project.disabled.values()).cloned().collect();
+    let checks = project.checks.values().chain(project.disabled.values()).cloned();
     Arc::new(Assignments::with_modules(checks, &project.modules, Secrets::new(secrets)))
 }
 
@@ -36,12 +36,16 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())
 }
 
-/// Where checks may connect to.
-pub(super) fn egress(settings: &AgentSettings) -> guard::Policy {
-    match settings.private_addresses {
+/// How checks connect, and where they may.
+pub(super) fn dialer(settings: &AgentSettings) -> Arc<Dialer> {
+    let dialer = Dialer::new(match settings.private_addresses {
         PrivateAddresses::Allow => guard::Policy::default(),
         PrivateAddresses::Refuse => guard::Policy::strict(),
-    }
+    });
+    Arc::new(match &settings.proxy {
+        Some(proxy) => dialer.with_proxy(proxy.clone()),
+        None => dialer,
+    })
 }
 
 /// How the pool of sandboxed children is to be.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::daemon::StartError;
 use super::witness::Witness;
 use crate::config::settings::{Slack as SlackSettings, Twilio as TwilioSettings};
 use crate::config::{Secret, Settings};
@@ -12,12 +13,26 @@ use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
 use crate::notify::{SetupError, Transport};
 
-/// The transport of a channel under `settings`.
+/// The way out of each channel.
+pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
+
+/// The transports of all channels under `settings`.
 ///
 /// # Errors
 ///
-/// [`SetupError`] when the credentials cannot be used.
-pub(super) fn transport(
+/// [`StartError::Channel`] when the credentials of one cannot be used.
+pub(super) fn transports(
+    settings: &Settings,
+    witness: &Arc<dyn Witness>,
+) -> Result<Transports, StartError> {
+    let one = |channel: Channel| match transport(channel, settings, witness) {
+        Ok(transport) => Ok((channel, transport)),
+        Err(source) => Err(StartError::Channel { channel: channel.as_str(), source }),
+    };
+    Channel::ALL.into_iter().map(one).collect()
+}
+
+fn transport(
     channel: Channel,
     settings: &Settings,
     witness: &Arc<dyn Witness>,

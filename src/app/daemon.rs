@@ -1,8 +1,7 @@
-//! The daemon: hub, one agent and the JSON API in one process over one SQLite file.
+//! The daemon: hub, one agent and the JSON API in one process over one store.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
-//! is taken any more, then runs end, then what they reported is committed, then messages on their
-//! way are finished, and the store is closed last.
+//! is taken any more, then the works end, and the store is closed last.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,39 +10,32 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use super::assignments::{assignments, checks, egress, rulebook};
-use super::hub::{Aftermath, LocalHub};
-use super::lanes::Lanes;
+use super::assignments::{assignments, checks, dialer, rulebook};
+use super::channels::transports;
+use super::housekeeping::Housekeeping;
+use super::hub::Aftermath;
+use super::lanes::contacts;
 use super::metronome::Metronome;
 use super::project::Reading;
+use super::storage;
 use super::witness::Witness;
-use crate::agent::{self, Agent, Limits};
+use super::works::{self, Works};
+use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::Clock;
-use crate::config::settings::{Statsd as StatsdSettings, StatsdTags};
+use crate::config::settings::{Agent as AgentSettings, Statsd as StatsdSettings, StatsdTags};
 use crate::config::{Environment, Project};
-use crate::engine::ingest::{self, Ingest, Pace};
 use crate::engine::judge::ProjectJudge;
 use crate::engine::review::{self, Reviews};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
-use crate::net::Dialer;
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::sqlite::{Holder, SqliteStore};
 use crate::store::{self, Store};
 
-/// How long runs may go on after the stop, before they are interrupted.
-const RUNS_GRACE: Duration = Duration::from_secs(5);
-/// How long everything after the runs may take at the stop.
-const REST_GRACE: Duration = Duration::from_secs(4);
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
-/// How often old runs are looked for, and how many are forgotten at a time.
-const HOUSEKEEPING: Duration = Duration::from_mins(10);
-const FORGET_AT_ONCE: u32 = 5_000;
 
 /// What a daemon is made from.
 pub struct Plan {
@@ -103,15 +95,10 @@ pub struct Daemon {
     project: ArcSwap<Project>,
     snapshot: CheckSnapshot,
     address: SocketAddr,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     judge: Arc<ProjectJudge>,
-    agent: Agent,
+    works: Works,
     metronome: std::sync::Mutex<Metronome>,
-    lanes: Lanes,
-    statsd: Option<Arc<Sink>>,
-    tasks: TaskTracker,
-    committing: CancellationToken,
-    serving: CancellationToken,
 }
 
 impl Daemon {
@@ -124,24 +111,21 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let holder = Holder { command: command.to_owned(), since: clock.now() };
-        let store = Arc::new(SqliteStore::open(&settings.store.path, &holder).await?);
+        let store = storage::open(&settings.store.place, command, &*clock).await?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
-        let lanes = Lanes::start(settings, &store, &clock, &witness, address)?;
-        let observer = Arc::new(Aftermath { witness: Arc::clone(&witness), wake: lanes.waker() });
-        let parts = ingest::Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+        let works = Works::start(works::Parts {
+            store: Arc::clone(&store),
             judge: Arc::clone(&judge),
             clock: Arc::clone(&clock),
-            observer,
-        };
-        let (ingest, committer) = Ingest::new(parts, Pace::default());
-        let (tasks, committing, serving) =
-            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        tasks.spawn(committer.run(committing.clone()));
-        let statsd = settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))));
-        let hub = LocalHub { ingest, statsd: statsd.clone() };
-        let agent = agent_of(&project, &clock, &pool, hub);
+            witness: Arc::clone(&witness),
+            transports: transports(settings, &witness)?,
+            contacts: contacts(&settings.hub, address, settings.people.roster.clone()),
+            statsd: settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it)))),
+            scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
+            dialer: dialer(&settings.agent),
+            limits: limits(&settings.agent),
+        });
+        works.agent.assign(assignments(&project));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
         let region = settings.agent.region.clone();
@@ -149,21 +133,22 @@ impl Daemon {
         let metronome = Metronome::start(
             scheduler,
             Arc::clone(&clock),
-            dispatch(agent.clone(), Arc::clone(&pulse)),
+            dispatch(works.agent.clone(), Arc::clone(&pulse)),
         )
         .map_err(StartError::Thread)?;
         let public = url::Url::parse(&settings.hub.url).ok();
         let hosts = Hosts::new(address, public.as_ref());
         let api = Api {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             version: env!("CARGO_PKG_VERSION"),
             pulse,
             hosts,
         };
-        let stopped = serving.clone().cancelled_owned();
-        tasks.spawn(http::serve(listener, http::router(api), stopped));
+        works.spawn(|halt| http::serve(listener, http::router(api), halt));
+        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
+        works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -175,16 +160,10 @@ impl Daemon {
             address,
             store,
             judge,
-            agent,
+            works,
             metronome: std::sync::Mutex::new(metronome),
-            lanes,
-            statsd,
-            tasks,
-            committing,
-            serving,
         };
         daemon.close_absent().await?;
-        daemon.keep_house();
         daemon.review();
         Ok(daemon)
     }
@@ -202,6 +181,7 @@ impl Daemon {
     /// Reads the project again and puts it in force, or leaves the old one in force if the new one
     /// has mistakes. Says either to the witness.
     pub async fn reload(&self) {
+        tracing::debug!("reading the project again");
         let reading = Reading::begin(&self.root, &self.environment);
         let project = match reading.finish(&self.pool).await {
             Ok(project) => project,
@@ -210,8 +190,8 @@ impl Daemon {
         let Ok(rulebook) = rulebook(&project) else { return };
         self.warn_of_fixed(&project);
         self.judge.replace(rulebook);
-        self.lanes.replace_roster(project.settings.people.roster.clone());
-        self.agent.assign(assignments(&project));
+        self.works.lanes.replace_roster(project.settings.people.roster.clone());
+        self.works.agent.assign(assignments(&project));
         let now_checked = checks(&project);
         self.snapshot.store(Arc::new(now_checked.clone()));
         if let Ok(metronome) = self.metronome.lock() {
@@ -225,38 +205,26 @@ impl Daemon {
         self.project.store(Arc::new(project));
     }
 
-    /// Ends all runs at once; they are reported as interrupted.
-    pub fn interrupt(&self) {
-        self.agent.interrupt();
-    }
-
-    /// Stops everything in order, within ten seconds.
-    pub async fn stop(&self) {
+    /// Stops everything in order, within `budget`. What that is too short for goes on at the next
+    /// start.
+    pub async fn stop(&self, budget: Duration) {
         if let Ok(mut metronome) = self.metronome.lock() {
             metronome.stop();
         }
-        self.agent.stop(RUNS_GRACE).await;
-        let rest = async {
-            self.lanes.stop().await;
-            if let Some(statsd) = &self.statsd {
-                statsd.stop().await;
-            }
-            self.committing.cancel();
-            self.serving.cancel();
-            self.tasks.close();
-            self.tasks.wait().await;
-            self.store.close().await;
-        };
-        if tokio::time::timeout(REST_GRACE, rest).await.is_err() {
-            tracing::warn!("stopped before everything was finished; it goes on at the next start");
-        }
+        self.works.stop(budget).await;
+    }
+
+    /// Hurries a stop that is under way: runs are cut off, and nothing else is waited for longer
+    /// than half a second.
+    pub fn hurry(&self) {
+        self.works.hurry();
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {
         let rulebook = self.judge.current();
         let closed = self.store.close_absent(&*rulebook, self.clock.now()).await?;
         if !closed.is_empty() {
-            self.lanes.wake();
+            self.works.lanes.wake();
         }
         Ok(())
     }
@@ -279,38 +247,15 @@ impl Daemon {
 
     /// Looks from time to time whether anybody knows how the checks are doing.
     fn review(&self) {
-        let (witness, wake) = (Arc::clone(&self.witness), self.lanes.waker());
+        let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
-            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            store: Arc::clone(&self.store),
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
             observer: Arc::new(Aftermath { witness, wake }),
+            holder: Uuid::new_v4().to_string(),
         };
-        self.tasks.spawn(reviews.run(review::PAUSE, self.serving.clone()));
-    }
-
-    /// Forgets old runs from time to time.
-    fn keep_house(&self) {
-        let (store, clock, stop) =
-            (Arc::clone(&self.store), Arc::clone(&self.clock), self.serving.clone());
-        let retention = self.project.load().settings.store.retention;
-        self.tasks.spawn(async move {
-            loop {
-                let before = clock.now() - retention;
-                let more = match store.forget_runs(before, FORGET_AT_ONCE).await {
-                    Ok(forgotten) => forgotten >= u64::from(FORGET_AT_ONCE),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "old runs were not forgotten");
-                        false
-                    }
-                };
-                let pause = if more { Duration::from_secs(1) } else { HOUSEKEEPING };
-                if tokio::time::timeout(pause, stop.cancelled()).await.is_ok() {
-                    return;
-                }
-            }
-        });
+        self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }
 }
 
@@ -321,19 +266,10 @@ async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Sta
     Ok((listener, address))
 }
 
-/// The agent of this process, with its assignments.
-fn agent_of(project: &Project, clock: &Arc<dyn Clock>, pool: &Arc<Pool>, hub: LocalHub) -> Agent {
-    let settings = &project.settings.agent;
+/// How many runs there may be at a time.
+fn limits(settings: &AgentSettings) -> Limits {
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
-    let parts = agent::Parts {
-        clock: Arc::clone(clock),
-        dialer: Arc::new(Dialer::new(egress(settings))),
-        scripts: Arc::clone(pool) as Arc<dyn agent::Scripts>,
-        hub: Arc::new(hub),
-    };
-    let agent = Agent::new(parts, Limits { scripts, requests: MOST_REQUESTS });
-    agent.assign(assignments(project));
-    agent
+    Limits { scripts, requests: MOST_REQUESTS }
 }
 
 fn statsd_options(settings: &StatsdSettings) -> statsd::Options {

@@ -5,20 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::channels::transport;
-use super::daemon::StartError;
+use super::channels::Transports;
 use super::witness::Witness;
-use crate::clock::Clock;
-use crate::config::Settings;
+use crate::clock::{Clock, Halt};
 use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
-use crate::domain::policy::{Channel, Roster};
+use crate::domain::policy::Roster;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
 use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
 
 /// All lanes.
 #[derive(Debug)]
@@ -26,7 +22,6 @@ pub(super) struct Lanes {
     contacts: Arc<Contacts>,
     wakes: Vec<Arc<Notify>>,
     tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 /// Passes attempts on to the witness.
@@ -45,33 +40,31 @@ impl Observer for Seen {
 }
 
 impl Lanes {
-    /// Starts a lane for each channel.
+    /// Starts a lane for each channel. On `halt` they claim no more, and finish what is on its way
+    /// while there is time.
     pub(super) fn start(
-        settings: &Settings,
-        store: &Arc<SqliteStore>,
+        transports: Transports,
+        contacts: Arc<Contacts>,
+        store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
-        api: SocketAddr,
-    ) -> Result<Self, StartError> {
-        let url = public_url(&settings.hub, api);
-        let roster = settings.people.roster.clone();
-        let contacts = Arc::new(Contacts::new(roster, link(url)));
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let mut wakes = Vec::new();
-        for channel in Channel::ALL {
-            let failed = |source| StartError::Channel { channel: channel.as_str(), source };
+        halt: &Halt,
+    ) -> Self {
+        let (tasks, mut wakes) = (TaskTracker::new(), Vec::new());
+        for (channel, transport) in transports {
             let parts = Parts {
-                store: Arc::clone(store) as Arc<dyn Store>,
-                transport: transport(channel, settings, witness).map_err(failed)?,
+                store: Arc::clone(store),
+                transport,
                 contacts: Arc::clone(&contacts),
                 observer: Arc::new(Seen(Arc::clone(witness))),
+                clock: Arc::clone(clock),
             };
             let lane = Lane::new(channel, parts);
             wakes.push(lane.wake());
-            tasks.spawn(lane.run(Arc::clone(clock), stop.clone()));
+            tasks.spawn(lane.run(halt.clone()));
         }
         tasks.close();
-        Ok(Self { contacts, wakes, tasks, stop })
+        Self { contacts, wakes, tasks }
     }
 
     /// Something may be owed.
@@ -90,11 +83,15 @@ impl Lanes {
         self.contacts.replace(roster);
     }
 
-    /// Finishes what is on its way.
-    pub(super) async fn stop(&self) {
-        self.stop.cancel();
+    /// Waits until all lanes have ended, having been told to.
+    pub(super) async fn ended(&self) {
         self.tasks.wait().await;
     }
+}
+
+/// Telephone numbers, and links into the API that listens at `api`.
+pub(super) fn contacts(hub: &Hub, api: SocketAddr, roster: Roster) -> Arc<Contacts> {
+    Arc::new(Contacts::new(roster, link(public_url(hub, api))))
 }
 
 /// The URL under which people reach the API: as configured, or where it really listens.

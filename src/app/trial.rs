@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::assignments::{assignments, egress};
+use super::assignments::{assignments, dialer};
 use crate::agent::{Agent, Hub, Limits, Parts};
 use crate::clock::Clock;
 use crate::config::Project;
@@ -12,7 +12,6 @@ use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::domain::run::Report;
 use crate::domain::slot::Slot;
-use crate::net::Dialer;
 use crate::sandbox::Pool;
 
 /// A hub for runs whose reports go to the caller alone.
@@ -35,7 +34,7 @@ impl Trial {
     /// Makes ready to run checks of `project` in children of `pool`.
     pub fn new(project: &Project, pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Self {
         let settings = &project.settings.agent;
-        let dialer = Arc::new(Dialer::new(egress(settings)));
+        let dialer = dialer(settings);
         let hub = Arc::new(Nowhere);
         let parts = Parts { clock: Arc::clone(&clock), dialer, scripts: pool, hub };
         let agent = Agent::new(parts, Limits { scripts: 1, requests: 1 });

@@ -60,10 +60,10 @@ pub(super) async fn run(wanted: &Demo, global: &Global, terminal: &Terminal) -> 
         listen: Some(wanted.listen),
         command: "tripline demo",
     };
+    let mut signals = Signals::listen()?;
     let daemon =
         Daemon::start(plan).await.map_err(|error| Stop::Broken(up::with_causes(&error)))?;
     tracing::info!(api = format!("http://{}", daemon.address()), "watching");
-    let mut signals = Signals::listen()?;
     tokio::select! {
         told = story(&shop, wanted) => told.map_err(|error| failed("break the shop", &error))?,
         () = interrupted(&mut signals) => {}

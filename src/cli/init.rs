@@ -12,7 +12,7 @@ const FILES: [(&str, &str); 6] = [
     ("checks/example.js", include_str!("init/example.js")),
     ("checks/lib/page.js", include_str!("init/page.js")),
     ("checks/tripline.d.ts", include_str!("../../checks/tripline.d.ts")),
-    ("jsconfig.json", include_str!("init/jsconfig.json")),
+    ("checks/jsconfig.json", include_str!("../../checks/jsconfig.json")),
     (".gitignore", include_str!("init/gitignore")),
 ];
 

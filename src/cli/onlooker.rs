@@ -77,7 +77,7 @@ impl Witness for Onlooker {
     }
 
     fn reloaded(&self, project: &Project) {
-        let checks: Vec<Arc<Check>> = project.checks.values().cloned().map(Arc::new).collect();
+        let checks: Vec<Arc<Check>> = project.checks.values().cloned().collect();
         self.write(|live| {
             live.watch(&checks);
             Vec::new()
@@ -165,37 +165,27 @@ impl Witness for Recorder {
         let (outcome, reason) = (attempt.as_str(), &settlement.reason);
         let notice = &notification.notice;
         let (check, kind) = (notice.subject.name(), notice.kind.as_str());
+        // The level is part of what the macro writes down at compile time.
+        macro_rules! tell {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    event.action = "delivery",
+                    recipient,
+                    incident,
+                    check,
+                    kind,
+                    outcome,
+                    reason,
+                    $message
+                )
+            };
+        }
         match settlement.state {
-            NotificationState::Sent => tracing::info!(
-                event.action = "delivery",
-                recipient,
-                incident,
-                check,
-                kind,
-                outcome,
-                reason,
-                "a message was sent"
-            ),
-            NotificationState::GivenUp => tracing::error!(
-                event.action = "delivery",
-                recipient,
-                incident,
-                check,
-                kind,
-                outcome,
-                reason,
-                "a message was given up"
-            ),
-            NotificationState::Owed | NotificationState::Superseded => tracing::warn!(
-                event.action = "delivery",
-                recipient,
-                incident,
-                check,
-                kind,
-                outcome,
-                reason,
-                "a message was not sent yet"
-            ),
+            NotificationState::Sent => tell!(info, "a message was sent"),
+            NotificationState::GivenUp => tell!(error, "a message was given up"),
+            NotificationState::Owed | NotificationState::Superseded => {
+                tell!(warn, "a message was not sent yet");
+            }
         }
     }
 

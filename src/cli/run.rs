@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -42,11 +43,26 @@ pub fn run() -> Exit {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(command(arguments, &terminal)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(command(arguments, &terminal));
+            // Dropped, it would wait for a lookup of a name, however long that takes.
+            runtime.shutdown_timeout(RUNTIME_END);
+            ended
+        }
         Err(error) => Err(Stop::Broken(format!("failed to start the runtime: {error}"))),
     };
     ended.unwrap_or_else(|stop| stop.told(&terminal))
 }
+
+/// How long a daemon may take to stop, from the signal to the end of the process.
+const STOP: Duration = Duration::from_secs(10);
+/// How much of that is kept for what blocks threads of the runtime, and for burying the children,
+/// which takes a second where the system is slow to let go of them.
+const RUNTIME_END: Duration = Duration::from_millis(500);
+const CHILDREN_END: Duration = Duration::from_secs(1);
+/// How much of it there is for the daemon.
+pub(super) const DAEMON_STOP: Duration =
+    STOP.saturating_sub(CHILDREN_END).saturating_sub(RUNTIME_END);
 
 /// Threads of the runtime: what they do is short, so few are enough, and each costs memory.
 const WORKERS: usize = 1;

@@ -80,14 +80,14 @@ fn known_region(name: &str, project: &Project) -> Result<Region, Stop> {
 /// The checks to run, disabled ones only when they are named.
 fn chosen<'p>(names: &[String], project: &'p Project) -> Result<Vec<&'p Check>, Stop> {
     if names.is_empty() {
-        let all: Vec<&Check> = project.checks.values().collect();
+        let all: Vec<&Check> = project.checks.values().map(Arc::as_ref).collect();
         return if all.is_empty() {
             Err(Stop::Usage("the project has no checks; write one in checks/".into()))
         } else {
             Ok(all)
         };
     }
-    let all = || project.checks.values().chain(project.disabled.values());
+    let all = || project.checks.values().chain(project.disabled.values()).map(Arc::as_ref);
     let find = |name: &String| {
         all().find(|check| goes_by(check, name)).ok_or_else(|| {
             let known: Vec<&str> = all().map(|check| check.id.as_str()).collect();

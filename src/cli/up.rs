@@ -39,20 +39,21 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
         listen: wanted.listen,
         command: "tripline up",
     };
+    // From now on a signal is heeded; before, nothing is begun that it could leave half done.
+    let mut signals = Signals::listen()?;
     let daemon = Daemon::start(plan).await.map_err(|error| Stop::Broken(with_causes(&error)))?;
     welcome.say(&daemon);
-    let mut signals = Signals::listen()?;
     let watch = Watch::start(daemon.root());
     let watch = watch.inspect_err(tell_unwatched);
     let mut watch = watch.ok();
     loop {
-        tokio::select! {
-            event = signals.next() => match event {
-                Event::Reload => daemon.reload().await,
-                Event::Stop => break,
-            },
-            () = changed(&mut watch) => daemon.reload().await,
-            () = eyes.summarise() => {}
+        let event = tokio::select! {
+            event = signals.next() => event,
+            () = changed(&mut watch) => Event::Reload,
+            () = eyes.summarise() => continue,
+        };
+        if event == Event::Stop || reload(&daemon, &mut signals).await == Event::Stop {
+            break;
         }
     }
     tracing::info!("stopping: no new runs; waiting for those under way");
@@ -62,14 +63,35 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     Ok(Exit::Good)
 }
 
-/// Stops in order; a second signal interrupts the runs under way.
+/// Reads the project again, and once more when that is asked for meanwhile. A stop is not kept
+/// waiting by scripts that take their time to be read.
+async fn reload(daemon: &Daemon, signals: &mut Signals) -> Event {
+    let mut again = true;
+    while again {
+        again = false;
+        let mut reloading = std::pin::pin!(daemon.reload());
+        loop {
+            tokio::select! {
+                () = &mut reloading => break,
+                event = signals.next() => match event {
+                    Event::Stop => return Event::Stop,
+                    Event::Reload => again = true,
+                },
+            }
+        }
+    }
+    Event::Reload
+}
+
+/// Stops in order; a second signal ends that at once.
 pub(super) async fn stop(daemon: &Daemon, signals: &mut Signals) {
-    let mut stopping = std::pin::pin!(daemon.stop());
+    let mut stopping = std::pin::pin!(daemon.stop(run::DAEMON_STOP));
     loop {
         tokio::select! {
             () = &mut stopping => return,
             event = signals.next() => if event == Event::Stop {
-                daemon.interrupt();
+                tracing::warn!("stopping at once: runs under way are interrupted");
+                daemon.hurry();
             },
         }
     }
@@ -155,8 +177,7 @@ impl Eyes {
         match format {
             Format::Json => Self::Machines(Arc::new(Recorder)),
             Format::Human => {
-                let checks: Vec<Arc<Check>> =
-                    project.checks.values().cloned().map(Arc::new).collect();
+                let checks: Vec<Arc<Check>> = project.checks.values().cloned().collect();
                 let live = Live::new(terminal.look(Stream::Out), &checks);
                 let style = terminal.style(Stream::Err);
                 Self::People(Arc::new(Onlooker::new(live, style, Arc::clone(clock))))
@@ -209,7 +230,7 @@ impl Welcome {
             checks: project.checks.len(),
             disabled: project.disabled.len(),
             region: settings.agent.region.to_string(),
-            store: settings.store.path.display().to_string(),
+            store: settings.store.place.to_string(),
             shown: shown.iter().filter(|(_, is_set)| !is_set).map(|(name, _)| *name).collect(),
         }
     }

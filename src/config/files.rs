@@ -12,7 +12,7 @@ use super::diagnostic::{Diagnostic, Document};
 use super::settings;
 use crate::domain::id::CheckId;
 
-/// The largest script, in bytes.
+/// The largest script and the largest file of JSON that scripts import, in bytes.
 pub const LARGEST_SCRIPT: u64 = 256 << 10;
 /// The largest `tripline.toml`, in bytes.
 const LARGEST_SETTINGS: u64 = 1 << 20;
@@ -32,7 +32,7 @@ pub struct Files {
     pub root: PathBuf,
     /// `tripline.toml`; `None` when it cannot be read, and then a diagnostic says why.
     pub settings: Option<Document>,
-    /// All modules, libraries included: path relative to the project folder with forward slashes,
+    /// All modules, libraries and JSON included: path relative to the project folder with forward slashes,
     /// and text. In the order of the paths.
     pub modules: Vec<(String, String)>,
     /// What could not be read.
@@ -83,12 +83,13 @@ impl Files {
             }
         }
         files.load_modules();
+        files.excuse_unused_json();
         files.modules.sort_unstable();
         files.check_ids();
         files
     }
 
-    /// The scripts that are checks: all modules but those in `checks/lib/`.
+    /// The scripts that are checks: all modules but JSON and those in `checks/lib/`.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.modules.iter().filter_map(|(path, _)| {
             let id = CheckId::new(check_name(path)?).ok()?;
@@ -200,6 +201,17 @@ impl Files {
         true
     }
 
+    /// JSON lies about for other reasons too, such as the settings of an editor: what is wrong with
+    /// a file of it matters only if a script mentions its name.
+    fn excuse_unused_json(&mut self) {
+        let modules = &self.modules;
+        self.diagnostics.retain(|diagnostic| {
+            let name = diagnostic.file.rsplit('/').next().unwrap_or_default();
+            !is_json(name)
+                || modules.iter().any(|(path, text)| !is_json(path) && text.contains(name))
+        });
+    }
+
     fn refuse_outside(&mut self, path: &str) {
         self.refuse(path, "it is a link that leads out of the project folder".into())
             .advise("copy what it leads to into the project");
@@ -207,10 +219,14 @@ impl Files {
 }
 
 fn is_module(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "js")
+    Path::new(name).extension().is_some_and(|extension| extension == "js") || is_json(name)
 }
 
-/// The path of a script below `checks/` without its ending; `None` for a library.
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
+/// The path of a script below `checks/` without its ending; `None` for a library and for JSON.
 fn check_name(path: &str) -> Option<&str> {
     if path.starts_with(LIBRARIES) {
         return None;
@@ -308,6 +324,25 @@ mod tests {
         assert_eq!(told[2], "checks/large.js: it cannot be read: it has more than 256 KiB");
         assert!(told[3].starts_with("checks/two words.js: its path makes no id"), "{told:?}");
         assert!(files.settings.is_none());
+    }
+
+    #[test]
+    fn json_is_read_for_scripts_and_left_alone_otherwise() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        write(root, "tripline.toml", "");
+        write(root, "checks/a.js", "import users from './two words.json'; import './large.json'");
+        write(root, "checks/two words.json", "[]");
+        write(root, "checks/large.json", vec![b' '; 300 << 10]);
+        write(root, "checks/lock.json", vec![b' '; 300 << 10]);
+        let files = Files::load(root);
+        assert_eq!(
+            told(&files),
+            ["checks/large.json: it cannot be read: it has more than 256 KiB"]
+        );
+        let paths: Vec<&str> = files.modules.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["checks/a.js", "checks/two words.json"]);
+        assert_eq!(files.entries().count(), 1);
     }
 
     #[cfg(unix)]

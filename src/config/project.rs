@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::check::{self, Defaults, Draft, Surroundings};
 use super::diagnostic::{Diagnostic, Document, Span};
@@ -21,9 +22,9 @@ pub struct Project {
     /// What `tripline.toml` says.
     pub settings: Settings,
     /// The checks that are to run, by id.
-    pub checks: BTreeMap<CheckId, Check>,
+    pub checks: BTreeMap<CheckId, Arc<Check>>,
     /// The checks that are switched off by `enabled`, by id.
-    pub disabled: BTreeMap<CheckId, Check>,
+    pub disabled: BTreeMap<CheckId, Arc<Check>>,
     /// All modules: path relative to the project folder, and text.
     pub modules: Vec<(String, String)>,
     /// What looks like a mistake.
@@ -92,7 +93,7 @@ impl Project {
         let (mut checks, mut disabled) = (BTreeMap::new(), BTreeMap::new());
         for draft in drafts {
             let place = if draft.enabled { &mut checks } else { &mut disabled };
-            place.extend(draft.check.map(|check| (draft.id, check)));
+            place.extend(draft.check.map(|check| (draft.id, Arc::new(check))));
         }
         let Files { root, modules, .. } = files;
         Ok(Self { root, settings, checks, disabled, modules, warnings: found })

@@ -161,3 +161,24 @@ pub struct JsonExpectation {
     /// The value as JSON text.
     pub equals: String,
 }
+
+#[cfg(test)]
+impl Check {
+    /// A script that runs every half a minute in `eu`, for tests.
+    pub(crate) fn example(id: &str) -> Self {
+        use super::policy::Policy;
+        use super::schedule::Interval;
+        let interval = Interval::new(Duration::from_secs(30)).expect("in range");
+        Self {
+            id: CheckId::new(id).expect("a good name"),
+            name: id.into(),
+            schedule: Schedule::Every(interval),
+            regions: vec![Region::new("eu").expect("a good name")],
+            timeout: Duration::from_secs(20),
+            policy: Policy::DEFAULT_NAME.into(),
+            runbook: None,
+            labels: BTreeMap::new(),
+            work: Work::Script { entry: format!("checks/{id}.js") },
+        }
+    }
+}

@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod blindness;
 pub mod check;
+pub mod coverage;
 pub mod id;
 pub mod incident;
 pub mod notice;

@@ -7,6 +7,7 @@
 //! | owed | no answer after the message left | owed once more, marked as a possible repeat |
 //! | owed, possible repeat | no answer again | given up: two may have arrived, more would not help |
 //! | owed | refused for good | given up |
+//! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
 //!
 //! Sent, given up and superseded are final.
@@ -189,6 +190,17 @@ pub fn settle(
             let reason = format!("{reason}; again in {seconds:.1} s");
             Settlement { due_at, ..ended(NotificationState::Owed, failures, reason) }
         }
+    }
+}
+
+/// What follows when no attempt was made after all: it is owed as before, however long it has been.
+pub fn put_off(notification: &Notification, now: Timestamp, reason: &str) -> Settlement {
+    Settlement {
+        state: NotificationState::Owed,
+        due_at: now,
+        failures: notification.failures,
+        possible_repeat: notification.possible_repeat,
+        reason: reason.to_owned(),
     }
 }
 

@@ -9,6 +9,9 @@
 //! been sent and is repeated with a mark. The store hands out one notification per recipient at a
 //! time, so a recipient that hangs holds up nobody else. An outcome that cannot be recorded is kept
 //! and tried again; as long as this process lives, its message is not sent a second time.
+//!
+//! Nothing is sent by a claim that could end before the attempt does: a process that was frozen and
+//! goes on must not send what another has claimed since.
 
 mod contacts;
 mod outcome;
@@ -24,20 +27,19 @@ use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 pub use self::contacts::Contacts;
-pub use self::outcome::{Attempted, Observer, Tally};
+pub use self::outcome::{Attempted, Observer};
 use self::pace::Paces;
 pub use self::pace::Rate;
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::stable_hash;
-use crate::domain::notification::{Attempt, Notification, PATIENCE, settle};
+use crate::domain::notification::{Attempt, Notification, PATIENCE, put_off, settle};
 use crate::domain::policy::{Channel, Recipient};
 use crate::notify::{Outbound, Transport};
-use crate::store::{self, Store};
+use crate::store::{self, Claim, Standing, Store};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub struct Parts {
     pub contacts: Arc<Contacts>,
     /// Who wants to know of attempts.
     pub observer: Arc<dyn Observer>,
+    /// Tells whether a claim still holds.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// How long and how much.
@@ -67,8 +71,6 @@ pub struct Limits {
     pub poll: Duration,
     /// Waits between attempts while the store fails.
     pub retry: Backoff,
-    /// How long after being stopped to wait for what is on its way.
-    pub drain: Duration,
 }
 
 impl Limits {
@@ -86,7 +88,6 @@ impl Limits {
             lease: Duration::from_secs(20),
             poll: Duration::from_secs(5),
             retry: Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) },
-            drain: Duration::from_secs(10),
         }
     }
 }
@@ -105,11 +106,16 @@ pub struct Lane {
     pause: Option<Pause>,
 }
 
+/// Why something was not sent after all.
+const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
+
 /// An attempt that ended.
 #[derive(Debug)]
 struct Finished {
-    notification: Notification,
+    claim: Claim,
     attempt: Attempt,
+    /// Whether there was one.
+    made: bool,
     started_at: Timestamp,
     ended_at: Timestamp,
 }
@@ -163,10 +169,11 @@ impl Lane {
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let lease_until = now + self.limits.lease;
+        let claimed_since = Stopwatch::start();
         let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
         let full = claimed.len() >= room;
-        for notification in claimed {
-            self.start(notification, now);
+        for claim in claimed {
+            self.start(claim, now, claimed_since);
         }
         unrecorded?;
         if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
@@ -182,10 +189,12 @@ impl Lane {
         true
     }
 
-    /// Sends what becomes due until `stop`, then waits for what is on its way.
-    pub async fn run(mut self, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    /// Sends what becomes due until `halt` is asked for, then waits for what is on its way until
+    /// that is recorded or the time is over.
+    pub async fn run(mut self, halt: Halt) {
+        let clock = Arc::clone(&self.parts.clock);
         let mut failures = 0;
-        while !stop.is_cancelled() {
+        while !halt.is_asked() {
             let now = clock.now();
             let wait = match self.tick(now).await {
                 Ok(next) => {
@@ -203,7 +212,7 @@ impl Lane {
             // Only waiting can be abandoned; recording an outcome cannot.
             let joined = tokio::select! {
                 Some(joined) = self.sends.join_next() => Some(joined),
-                () = stop.cancelled() => None,
+                () = halt.asked() => None,
                 () = wake.notified() => None,
                 () = sleep(wait) => None,
             };
@@ -211,7 +220,7 @@ impl Lane {
                 self.joined(joined).await;
             }
         }
-        self.drain().await;
+        self.drain(&halt).await;
     }
 
     fn wait(&self, next: Option<Timestamp>, now: Timestamp) -> Duration {
@@ -221,10 +230,9 @@ impl Lane {
         wait.clamp(LEAST, self.limits.poll)
     }
 
-    /// Waits for what is on its way, within the limit, and records it.
-    async fn drain(mut self) {
-        let limit = self.limits.drain;
-        let drained = timeout(limit, async {
+    /// Waits for what is on its way, while there is time, and records it.
+    async fn drain(mut self, halt: &Halt) {
+        let drained = halt.bound(async {
             while self.settle_next().await {}
             let mut failures = 0;
             while self.settle_again().await.is_err() {
@@ -232,7 +240,7 @@ impl Lane {
                 sleep(self.limits.retry.after(failures, 0.0)).await;
             }
         });
-        if drained.await.is_err() {
+        if drained.await.is_none() {
             tracing::warn!(
                 channel = self.channel.as_str(),
                 on_their_way = self.sends.len(),
@@ -251,36 +259,44 @@ impl Lane {
         self.pause.map(|pause| pause.until)
     }
 
-    fn start(&mut self, notification: Notification, now: Timestamp) {
-        if self.unsettled.iter().any(|ended| ended.notification.id == notification.id) {
-            // The store does not know yet what we know: it went, and its outcome is kept.
+    fn start(&mut self, claim: Claim, now: Timestamp, claimed_since: Stopwatch) {
+        let id = claim.notification.id;
+        if let Some(ended) = self.unsettled.iter_mut().find(|it| it.claim.notification.id == id) {
+            // The store does not know yet what we know: it went, and its outcome is kept. It is
+            // recorded by the claim that is held now.
+            ended.claim = claim;
             return;
         }
-        let hold = self.paces.turn(&notification.recipient, now);
-        let phone = match &notification.recipient {
+        let recipient = &claim.notification.recipient;
+        let hold = self.paces.turn(recipient, now);
+        let phone = match recipient {
             Recipient::Sms(person) => self.parts.contacts.phone(person),
             Recipient::Slack(_) => None,
         };
-        let link = self.parts.contacts.link(notification.incident);
-        let (transport, limit) = (Arc::clone(&self.parts.transport), self.limits.attempt);
+        let link = self.parts.contacts.link(claim.notification.incident);
+        let (transport, clock) = (Arc::clone(&self.parts.transport), Arc::clone(&self.parts.clock));
+        let Limits { attempt: limit, lease, .. } = self.limits;
         self.sends.spawn(async move {
             if !hold.is_zero() {
                 sleep(hold).await;
             }
+            // By both clocks: one may have been set back, the other stops while a machine sleeps.
+            let in_time =
+                claimed_since.elapsed() + limit <= lease && clock.now() + limit <= claim.until;
             let stopwatch = Stopwatch::start();
-            let message = Outbound {
-                notification: &notification,
-                phone: phone.as_deref(),
-                link: link.as_deref(),
+            let attempt = if in_time {
+                let message = Outbound {
+                    notification: &claim.notification,
+                    phone: phone.as_deref(),
+                    link: link.as_deref(),
+                };
+                attempt(transport.as_ref(), message, limit).await
+            } else {
+                Attempt::Retry { reason: TOO_LATE.into(), after: None }
             };
-            let attempt = attempt(transport.as_ref(), message, limit).await;
             let started_at = now + hold;
-            Finished {
-                attempt,
-                started_at,
-                ended_at: started_at + stopwatch.elapsed(),
-                notification,
-            }
+            let ended_at = started_at + stopwatch.elapsed();
+            Finished { attempt, made: in_time, started_at, ended_at, claim }
         });
     }
 
@@ -299,16 +315,14 @@ impl Lane {
             self.pause = Some(Pause { until: ended.ended_at + length, length });
         }
         let settlement = ended.settlement();
-        let took = (ended.ended_at - ended.started_at).to_std().unwrap_or_default();
         let attempted = Attempted {
-            notification: &ended.notification,
+            notification: &ended.claim.notification,
             attempt: &ended.attempt,
             settlement: &settlement,
-            took,
         };
         self.parts.observer.on_attempt(&attempted);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {
-            let notification = &ended.notification;
+            let notification = &ended.claim.notification;
             let (incident, recipient) = (notification.incident, &notification.recipient);
             let error = &error as &dyn std::error::Error;
             tracing::error!(%incident, %recipient, error, "cannot record an attempt; kept");
@@ -333,13 +347,26 @@ impl Lane {
 
 impl Finished {
     fn settlement(&self) -> crate::domain::notification::Settlement {
-        settle(&self.notification, &self.attempt, self.ended_at, jitter(&self.notification))
+        let notification = &self.claim.notification;
+        if self.made {
+            settle(notification, &self.attempt, self.ended_at, jitter(notification))
+        } else {
+            put_off(notification, self.ended_at, TOO_LATE)
+        }
     }
 
     async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
         let settlement = self.settlement();
-        let id = self.notification.id;
-        store.settle(id, self.started_at, self.ended_at, &self.attempt, &settlement).await
+        let (started, ended) = (self.started_at, self.ended_at);
+        match store.settle(&self.claim, started, ended, &self.attempt, &settlement).await? {
+            Standing::Held => {}
+            Standing::Lost => {
+                let Notification { incident, recipient, .. } = &self.claim.notification;
+                let outcome = self.attempt.as_str();
+                tracing::warn!(%incident, %recipient, outcome, "the claim was lost meanwhile");
+            }
+        }
+        Ok(())
     }
 }
 

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use super::judge::ProjectJudge;
-use crate::clock::Clock;
+use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{CheckId, Region};
@@ -45,8 +44,6 @@ pub struct Pace {
     pub queue: usize,
     /// Waits between attempts while the store fails.
     pub retry: Backoff,
-    /// How long after being stopped to try to store what is left.
-    pub drain: Duration,
 }
 
 impl Default for Pace {
@@ -56,7 +53,6 @@ impl Default for Pace {
             batch: 256,
             queue: 4096,
             retry: Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) },
-            drain: Duration::from_secs(5),
         }
     }
 }
@@ -180,20 +176,15 @@ struct Gathered {
 struct TimeIsUp;
 
 impl Committer {
-    /// Commits what comes until `stop` is cancelled and the queue is empty, or the time for that
+    /// Commits what comes until `halt` is asked for and the queue is empty, or the time for that
     /// is over, or everyone who could submit is gone.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let drain = self.pace.drain;
-        let end = async {
-            stop.cancelled().await;
-            sleep(drain).await;
-        };
-        let mut end = pin!(end);
+    pub async fn run(mut self, halt: Halt) {
+        let mut end = pin!(halt.over());
         loop {
             let gathered = async { if self.gather().await { Gather::More } else { Gather::Last } };
             let next = tokio::select! {
                 biased;
-                () = stop.cancelled() => Gather::Stopped,
+                () = halt.asked() => Gather::Stopped,
                 next = gathered => next,
             };
             if next == Gather::Stopped {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::domain::Timestamp;
-use crate::domain::check::Check;
 use crate::domain::blindness::{self, Watched};
+use crate::domain::check::Check;
 use crate::domain::id::CheckId;
 use crate::domain::incident::{self, Change, CheckState, Incident, Rules, Transition, Verdict};
 use crate::domain::policy::{Policy, Roster};
@@ -31,7 +31,7 @@ pub struct UnknownPolicy {
 /// The checks of a project with their policies, and the people in it.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    checks: HashMap<CheckId, (Check, Arc<Policy>)>,
+    checks: HashMap<CheckId, (Arc<Check>, Arc<Policy>)>,
     roster: Roster,
 }
 
@@ -42,17 +42,20 @@ impl Rulebook {
     ///
     /// [`UnknownPolicy`] names the first check whose policy is not among `policies`.
     pub fn new(
-        checks: impl IntoIterator<Item = Check>,
+        checks: impl IntoIterator<Item = impl Into<Arc<Check>>>,
         policies: impl IntoIterator<Item = Policy>,
         roster: Roster,
     ) -> Result<Self, UnknownPolicy> {
         let by_name = |policy: Policy| (policy.name.clone(), Arc::new(policy));
         let policies: HashMap<String, Arc<Policy>> = policies.into_iter().map(by_name).collect();
-        let ruled = |check: Check| match policies.get(&check.policy) {
-            Some(policy) => Ok((check.id.clone(), (check, Arc::clone(policy)))),
-            None => Err(UnknownPolicy { policy: check.policy, check: check.id }),
+        let ruled = |check: Arc<Check>| {
+            let policy = policies.get(&check.policy).ok_or_else(|| UnknownPolicy {
+                check: check.id.clone(),
+                policy: check.policy.clone(),
+            })?;
+            Ok((check.id.clone(), (check, Arc::clone(policy))))
         };
-        let checks = checks.into_iter().map(ruled).collect::<Result<_, _>>()?;
+        let checks = checks.into_iter().map(Into::into).map(ruled).collect::<Result<_, _>>()?;
         Ok(Self { checks, roster })
     }
 }

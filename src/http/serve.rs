@@ -3,7 +3,6 @@
 //! A caller that is slow, silent or greedy costs one connection of a bounded number, for a bounded
 //! time. HTTP/1.1 only: who wants more puts a proxy in front.
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +12,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::clock::Halt;
 
 /// How many connections are open at once; more wait.
 const MOST_CONNECTIONS: usize = 256;
@@ -22,32 +22,28 @@ const MOST_CONNECTIONS: usize = 256;
 /// How long the head of a request may take to arrive; also how long an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long requests under way may go on after the stop.
-const DRAIN: Duration = Duration::from_secs(5);
-
 /// The pause after the system had no resources for another connection.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Answers on `listener` until `shutdown` is ready; then takes no more, finishes what is under way
-/// within five seconds, and returns.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+/// Answers on `listener` until `halt` is asked for; then takes no more, finishes what is under way
+/// while there is time, and returns.
+pub async fn serve(listener: TcpListener, router: Router, halt: Halt) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
-    let mut shutdown = std::pin::pin!(shutdown);
+    let connections = TaskTracker::new();
     loop {
         let place = tokio::select! {
-            () = &mut shutdown => break,
+            () = halt.asked() => break,
             place = Arc::clone(&places).acquire_owned() => place,
         };
         let stream = tokio::select! {
-            () = &mut shutdown => break,
+            () = halt.asked() => break,
             accepted = listener.accept() => accepted,
         };
         match stream {
             Ok((stream, _)) => {
-                let (router, stop) = (router.clone(), stop.clone());
+                let (router, halt) = (router.clone(), halt.clone());
                 connections.spawn(async move {
-                    answer(stream, router, stop).await;
+                    answer(stream, router, halt).await;
                     drop(place);
                 });
             }
@@ -55,9 +51,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         }
     }
     drop(listener);
-    stop.cancel();
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+    if halt.bound(connections.wait()).await.is_none() {
         tracing::warn!(
             event.action = "api-drain-ended",
             connections = connections.len(),
@@ -66,7 +61,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn answer(stream: TcpStream, router: Router, halt: Halt) {
     let service = TowerToHyperService::new(router);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,9 +70,9 @@ async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = halt.asked() => {
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(DRAIN, connection).await.unwrap_or(Ok(()))
+            halt.bound(connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

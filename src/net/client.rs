@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Method;
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
 use url::Url;
 
 use super::body;
@@ -68,7 +69,7 @@ impl Client {
             && link.is_open().await
         {
             seen.remote = link.remote;
-            match send(&mut link, outgoing, seen).await? {
+            match self.send(&mut link, outgoing, seen).await? {
                 Ok(response) => return self.receive(origin, link, response, seen).await,
                 Err(failed) if may_repeat(&failed, &outgoing.method) => {}
                 Err(failed) => return Err(failed.reason.into()),
@@ -76,10 +77,31 @@ impl Client {
         }
         let stream = self.dialer.dial(outgoing.url, seen).await?;
         let mut link = Link::open(stream, seen.remote, self.limits).await?;
-        match send(&mut link, outgoing, seen).await? {
+        match self.send(&mut link, outgoing, seen).await? {
             Ok(response) => self.receive(origin, link, response, seen).await,
             Err(failed) => Err(failed.reason.into()),
         }
+    }
+
+    /// Sends the request; the outer error is one of the request itself, or the proxy's.
+    async fn send(
+        &self,
+        link: &mut Link,
+        outgoing: &Outgoing<'_>,
+        seen: &mut Seen,
+    ) -> Result<Result<http::Response<Incoming>, Unanswered>, Error> {
+        let forward = self.dialer.proxy_for(outgoing.url).filter(|_| outgoing.is_plain());
+        let request = outgoing.written_for(link.version(), forward)?;
+        seen.enter(Phase::Waiting);
+        let answered = link.send(request).await;
+        if let (Some(proxy), Ok(response)) = (forward, &answered)
+            && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            let target = outgoing.url.host_str().unwrap_or_default();
+            let refusal = proxy.refusal(target, response.status());
+            return Err(super::dialer::Error::by(proxy, refusal).into());
+        }
+        Ok(answered)
     }
 
     /// Reads the body, and keeps the connection if it is good for more.
@@ -87,7 +109,7 @@ impl Client {
         &self,
         origin: Origin,
         mut link: Link,
-        response: http::Response<hyper::body::Incoming>,
+        response: http::Response<Incoming>,
         seen: &mut Seen,
     ) -> Result<Answer, Error> {
         seen.enter(Phase::Downloading);
@@ -122,17 +144,6 @@ impl Client {
         }
         kept.push((origin, link));
     }
-}
-
-/// Sends the request; the outer error is one of the request itself.
-async fn send(
-    link: &mut Link,
-    outgoing: &Outgoing<'_>,
-    seen: &mut Seen,
-) -> Result<Result<http::Response<hyper::body::Incoming>, Unanswered>, Error> {
-    let request = outgoing.written_for(link.version())?;
-    seen.enter(Phase::Waiting);
-    Ok(link.send(request).await)
 }
 
 /// Whether sending the request again cannot do anything twice (RFC 9110, section 9.2.2).

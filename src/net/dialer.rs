@@ -1,7 +1,8 @@
 //! Opens connections: resolve, judge, connect, secure, each phase timed.
 //!
 //! The guard is asked about each address right before it is dialled, and the dialled address is
-//! the one that the resolver gave, so a second look-up cannot smuggle in another.
+//! the one that the resolver gave, so a second look-up cannot smuggle in another. Behind a proxy
+//! there is no address to ask about but one that the URL holds.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::guard::{Policy, Refusal};
+use super::proxy::{self, Proxy};
 use super::seen::{Phase, Seen};
 use super::stream::Stream;
 use super::tls;
@@ -34,6 +36,7 @@ pub struct Dialer {
     policy: Policy,
     names: Names,
     trust: Option<Arc<ClientConfig>>,
+    proxy: Option<Arc<Proxy>>,
 }
 
 /// Who knows the addresses of names.
@@ -73,6 +76,21 @@ pub enum Error {
     /// The handshake failed, or TLS could not be set up.
     #[error("{0}")]
     Tls(String),
+    /// The proxy is not there, or does not do what it was asked.
+    #[error("the proxy {proxy} {refusal}")]
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// What it did instead.
+        refusal: proxy::Refusal,
+    },
+}
+
+impl Error {
+    /// What `proxy` did instead of what it was asked.
+    pub(super) fn by(proxy: &Proxy, refusal: proxy::Refusal) -> Self {
+        Self::Proxy { proxy: proxy.to_string(), refusal }
+    }
 }
 
 impl Dialer {
@@ -93,30 +111,76 @@ impl Dialer {
         Self { trust: Some(trust), ..self }
     }
 
-    /// Opens a connection to the server of `url`, and notes in `seen` how far it came.
+    /// The same, with all but some requests going through a proxy.
+    #[must_use]
+    pub fn with_proxy(self, proxy: Proxy) -> Self {
+        Self { proxy: Some(Arc::new(proxy)), ..self }
+    }
+
+    /// The proxy through which requests to `url` go.
+    pub(super) fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
+        let host = url.host()?;
+        self.proxy.as_deref().filter(|proxy| proxy.covers(&host))
+    }
+
+    /// Opens a connection to the server of `url`, or to the proxy that is to pass on requests
+    /// without TLS, and notes in `seen` how far it came.
     pub(super) async fn dial(&self, url: &Url, seen: &mut Seen) -> Result<Stream, Error> {
         let host = url.host().ok_or(Error::NoHost)?;
         let port = url.port_or_known_default().ok_or(Error::NoHost)?;
         let name = url.host_str().ok_or(Error::NoHost)?;
         self.policy.judge_target(url.scheme(), name, port)?;
-        let addresses = match host {
-            Host::Ipv4(address) => vec![IpAddr::V4(address)],
-            Host::Ipv6(address) => vec![IpAddr::V6(address)],
-            Host::Domain(name) => {
-                seen.enter(Phase::Resolving);
-                self.names.resolve(name).await?
+        let is_secure = url.scheme() == "https";
+        let tcp = if let Some(proxy) = self.proxy_for(url) {
+            if let Some(address) = written_address(&host) {
+                self.policy.judge_address(address)?;
             }
+            seen.enter(Phase::Connecting);
+            let target = is_secure.then(|| format!("{name}:{port}"));
+            let reached = self.reach(proxy, target.as_deref(), seen).await;
+            reached.map_err(|refusal| Error::by(proxy, refusal))?
+        } else {
+            let addresses = match &host {
+                Host::Domain(name) => {
+                    seen.enter(Phase::Resolving);
+                    self.names.resolve(name).await?
+                }
+                written => written_address(written).into_iter().collect(),
+            };
+            let addresses = self.allowed(addresses, port)?;
+            seen.enter(Phase::Connecting);
+            connect(&addresses, &mut seen.remote).await?
         };
-        let addresses = self.allowed(addresses, port)?;
-        seen.enter(Phase::Connecting);
-        let tcp = connect(&addresses, &mut seen.remote).await?;
         // Small requests must not wait for an acknowledgement; without it they are only slower.
         let _ = tcp.set_nodelay(true);
-        if url.scheme() != "https" {
+        if !is_secure {
             return Ok(Stream::Plain(tcp));
         }
         seen.enter(Phase::Securing);
         self.secure(tcp, host, name).await
+    }
+
+    /// Opens a connection to the proxy, and a way through it to `target` where there is one. The
+    /// guard is not asked about the proxy, which is the operator's.
+    async fn reach(
+        &self,
+        proxy: &Proxy,
+        target: Option<&str>,
+        seen: &mut Seen,
+    ) -> Result<TcpStream, proxy::Refusal> {
+        let unreachable = |error: Error| proxy::Refusal::Unreachable(error.to_string());
+        let (host, port) = proxy.place();
+        let addresses = match &host {
+            Host::Domain(name) => self.names.resolve(name).await.map_err(unreachable)?,
+            written => written_address(written).into_iter().collect(),
+        };
+        let addresses = addresses.into_iter().take(MOST_ADDRESSES);
+        let addresses: Vec<_> = addresses.map(|address| SocketAddr::new(address, port)).collect();
+        let mut tcp = connect(&addresses, &mut seen.remote).await.map_err(unreachable)?;
+        if let Some(target) = target {
+            proxy.tunnel(&mut tcp, target).await?;
+        }
+        Ok(tcp)
     }
 
     /// The addresses that may be dialled, at most [`MOST_ADDRESSES`]; the first refusal when none.
@@ -178,7 +242,16 @@ impl Names {
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+/// The address that stands in the place of a name.
+fn written_address(host: &Host<&str>) -> Option<IpAddr> {
+    match host {
+        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(*address)),
+        Host::Domain(_) => None,
+    }
+}
+
+pub(super) fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 

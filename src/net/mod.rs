@@ -3,7 +3,8 @@
 //! Scripts and plain checks reach the outside through a [`Client`] and through nothing else.
 //!
 //! Invariants:
-//! - the address that is dialled is the address that the [`guard`] was asked about;
+//! - the address that is dialled is the address that the [`guard`] was asked about; a name that is
+//!   left to a [`proxy`] is judged as a name only;
 //! - a URL is parsed once, by the `url` crate, and the same value is judged and dialled;
 //! - nothing is read without a cap and nothing is awaited without a deadline;
 //! - redirects, cookies and secrets are not known here: an exchange is one request and its answer.
@@ -14,6 +15,7 @@ mod dialer;
 mod exchange;
 pub mod guard;
 mod link;
+pub mod proxy;
 mod seen;
 mod stream;
 pub mod tls;
@@ -21,4 +23,5 @@ pub mod tls;
 pub use client::Client;
 pub use dialer::{Dialer, Error as DialError, Names};
 pub use exchange::{Answer, Error, Limits, Outgoing};
+pub use proxy::Proxy;
 pub use seen::{Phase, Seen};

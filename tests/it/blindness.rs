@@ -27,7 +27,7 @@ async fn a_check_that_finds_no_room_is_told_of_and_is_seen_again() {
         .script("starved.js", STARVED);
     let daemon = project.up().await;
     let heard = |word: &str| {
-        let arrived = providers.slack.arrived("#p2");
+        let arrived = providers.arrived("#p2");
         arrived.iter().filter(|it| it.text.contains(word) && it.text.contains("starved")).count()
     };
     until_true("somebody is told", PATIENCE, async || heard("Blind") == 1).await;

@@ -41,6 +41,7 @@ fn write(project: &TempDir, name: &str, text: &str) {
 async fn what_is_shipped_and_documented_has_no_mistakes() {
     let project = project();
     write(&project, "everything.js", EVERYTHING);
+    write(&project, "lib/users.json", "[{ \"name\": \"Ana\" }]");
     let mut pages = files("docs", "md");
     pages.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
     let mut examples = 0;

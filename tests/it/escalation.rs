@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::providers::{ANA, Answer, BO, Message, Providers};
+use crate::support::postgres::Database;
+use crate::support::provider::Answer;
+use crate::support::providers::{ANA, BO, Message, Providers};
 use crate::support::site::Site;
 use crate::support::tripline::{Daemon, Notification, Project};
 use crate::support::wait::{throughout, until, until_true};
@@ -21,15 +23,15 @@ fn project(site: &Site, providers: &Providers) -> Project {
     providers.told_by(Project::new()).toml(&check)
 }
 
-/// The messages that arrived at one place, oldest first.
-fn arrived(providers: &Providers, to: &str) -> Vec<Message> {
-    let provider = if to.starts_with('#') { &providers.slack } else { &providers.sms };
-    provider.arrived(to)
+/// The same with its store in a database.
+fn in_postgresql(project: Project, database: &Database) -> Project {
+    let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
+    project.toml(store).env("DATABASE_URL", database.url())
 }
 
 /// How many messages arrived at each of [`EVERYBODY`].
 fn counts(providers: &Providers) -> [usize; 4] {
-    EVERYBODY.map(|to| arrived(providers, to).len())
+    EVERYBODY.map(|to| providers.arrived(to).len())
 }
 
 /// All notifications of all incidents.
@@ -64,10 +66,10 @@ async fn a_failure_is_told_to_p2_a_second_to_p1_and_the_team_and_the_recovery_to
 
     site.answer(500);
     until_true("everybody is told", PATIENCE, async || counts(&providers) == [1; 4]).await;
-    let first = &arrived(&providers, "#p2")[0];
+    let first = &providers.arrived("#p2")[0];
     assert!(first.text.contains("shop"), "{first:#?}");
     for to in ["#p1", ANA, BO] {
-        let second = &arrived(&providers, to)[0];
+        let second = &providers.arrived(to)[0];
         assert!(second.text.contains("shop"), "{second:#?}");
         let between = (second.at - first.at).num_milliseconds();
         assert!(between > 500, "{to} was told {between} ms after #p2, not a run later");
@@ -99,18 +101,18 @@ async fn a_single_failure_wakes_nobody() {
 async fn a_slack_that_asks_to_wait_is_waited_for_and_sms_leave_meanwhile() {
     const WAIT: i64 = 6;
     let (site, providers) = (Site::start().await, Providers::start().await);
-    let wait = Answer::TooMany(WAIT.unsigned_abs());
-    providers.slack.next(&[wait]);
+    let wait = Answer::Limited(WAIT.unsigned_abs());
+    providers.slack.answer([wait]);
     site.answer(500);
     let daemon = project(&site, &providers).up().await;
     until_true("everybody is told", PATIENCE, async || counts(&providers) == [1; 4]).await;
 
-    let slack = providers.slack.messages();
+    let slack = providers.posts();
     let refused = slack.iter().find(|message| message.answer == wait).expect("one was refused");
-    let later = &arrived(&providers, &refused.to)[0];
+    let later = &providers.arrived(&refused.to)[0];
     assert!((later.at - refused.at).num_seconds() >= WAIT, "{slack:#?}");
     for to in [ANA, BO] {
-        let sms = &arrived(&providers, to)[0];
+        let sms = &providers.arrived(to)[0];
         assert!(sms.at < later.at, "the SMS to {to} waited for Slack");
     }
     assert!(!later.is_marked(), "a refused message did not arrive, so this is no repeat");
@@ -120,8 +122,8 @@ async fn a_slack_that_asks_to_wait_is_waited_for_and_sms_leave_meanwhile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_providers_are_tried_again_until_they_work() {
     let (site, providers) = (Site::start().await, Providers::start().await);
-    providers.slack.next(&[Answer::Broken(500), Answer::Broken(503), Answer::Broken(200)]);
-    providers.sms.next(&[Answer::Broken(500), Answer::TooMany(1), Answer::Broken(503)]);
+    providers.slack.answer([Answer::Status(500), Answer::Status(503), Answer::Garbage]);
+    providers.twilio.answer([Answer::Status(500), Answer::Limited(1), Answer::Status(503)]);
     site.answer(500);
     let daemon = project(&site, &providers).up().await;
     until_true("everybody is told", PATIENCE, async || {
@@ -140,21 +142,63 @@ async fn broken_providers_are_tried_again_until_they_work() {
 async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it_may_be_a_repeat() {
     let (site, providers) = (Site::start().await, Providers::start().await);
     let project = project(&site, &providers);
-    providers.slack.usually(Answer::AcceptInSilence);
-    providers.sms.usually(Answer::AcceptInSilence);
+    killed_with_messages_on_their_way(&project, &site, &providers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_arrives_when_the_store_is_in_postgresql() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let database = Database::empty().await;
+    let project = in_postgresql(project(&site, &providers), &database);
+    killed_with_messages_on_their_way(&project, &site, &providers).await;
+    database.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_stood_still_sends_nothing_that_another_has_sent_meanwhile() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let database = Database::empty().await;
+    let hub = || in_postgresql(project(&site, &providers), &database);
+    providers.slack.answer_all(Answer::Hang);
+    site.answer(500);
+    let frozen = hub().up().await;
+    until_true("a message is on its way", PATIENCE, async || !providers.posts().is_empty()).await;
+    frozen.freeze();
+
+    providers.slack.answer_all(Answer::Accept);
+    let other = hub().up().await;
+    until_true("the other tells everybody", AFTER_A_CRASH, async || {
+        EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(Message::answered))
+    })
+    .await;
+    site.answer(200);
+    quiet(&other, AFTER_A_CRASH).await;
+    let before = counts(&providers);
+
+    frozen.thaw();
+    let as_before = async || counts(&providers) == before;
+    throughout("the thawed hub sends nothing", Duration::from_secs(6), as_before).await;
+    let owed = quiet(&frozen, PATIENCE).await;
+    assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
+    assert_told(&providers, &owed, "after standing still");
+    assert!(frozen.stop().await.success() && other.stop().await.success());
+    database.discard().await;
+}
+
+async fn killed_with_messages_on_their_way(project: &Project, site: &Site, providers: &Providers) {
+    providers.answer_all(Answer::Hang);
     site.answer(500);
     let daemon = project.up().await;
     until_true("each lane is at work", PATIENCE, async || {
-        !providers.slack.messages().is_empty() && !providers.sms.messages().is_empty()
+        !providers.posts().is_empty() && !providers.texts().is_empty()
     })
     .await;
     daemon.kill().await;
 
-    providers.slack.usually(Answer::Accept);
-    providers.sms.usually(Answer::Accept);
+    providers.answer_all(Answer::Accept);
     let daemon = project.up().await;
     until_true("everybody is told", AFTER_A_CRASH, async || {
-        EVERYBODY.iter().all(|to| arrived(&providers, to).iter().any(Message::answered))
+        EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(Message::answered))
     })
     .await;
     site.answer(200);
@@ -162,7 +206,8 @@ async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it
     assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
     let repeats = owed.iter().filter(|it| it.possible_repeat).count();
     assert!(repeats >= 2, "both lanes had a message on its way: {owed:#?}");
-    assert_told(&providers, &owed, "after one kill");
+    assert_told(providers, &owed, "after one kill");
+    assert!(daemon.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,11 +224,11 @@ async fn kills_at_random_times_lose_nothing_and_repeat_nothing_unmarked() {
         random ^= random << 17;
         random % limit
     };
-    let odd = [Answer::Accept, Answer::Broken(500), Answer::AcceptInSilence, Answer::TooMany(1)];
+    let odd = [Answer::Accept, Answer::Status(500), Answer::Hang, Answer::Limited(1)];
     for _ in 0..KILLS {
         let mut any = || odd[usize::try_from(below(4)).expect("below 4")];
-        providers.slack.next(&[any()]);
-        providers.sms.next(&[any()]);
+        providers.slack.answer([any()]);
+        providers.twilio.answer([any()]);
         site.answer(if below(3) == 0 { 200 } else { 500 });
         let daemon = project.up().await;
         tokio::time::sleep(Duration::from_millis(below(2_500))).await;
@@ -212,7 +257,7 @@ fn assert_told(providers: &Providers, owed: &[Notification], when: &str) {
     for (to, address) in EVERYBODY.into_iter().zip(["#p2", "#p1", "ana", "bo"]) {
         let mine: Vec<_> = owed.iter().filter(|it| it.recipient.address == address).collect();
         let sent = mine.iter().filter(|it| it.state != "superseded").count();
-        let messages = arrived(providers, to);
+        let messages = providers.arrived(to);
         let marked = messages.iter().filter(|message| message.is_marked()).count();
         let unmarked = messages.len() - marked;
         assert!(messages.len() >= sent, "{when}: lost at {to}: {mine:#?}\n{messages:#?}");

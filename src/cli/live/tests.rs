@@ -4,13 +4,11 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::cli::look::{Colour, Glyphs};
-use crate::domain::check::Work;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, settle};
 use crate::domain::policy::Recipient;
 use crate::domain::run::{FailureKind, Trace};
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::subject::Subject;
 
@@ -28,17 +26,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn check(name: &str, regions: &[&str]) -> Arc<Check> {
-    Arc::new(Check {
-        id: id(name),
-        name: name.into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("good")),
-        regions: regions.iter().map(|name| region(name)).collect(),
-        timeout: Duration::from_secs(20),
-        policy: "p2-then-p1".into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: format!("checks/{name}.js") },
-    })
+    let regions = regions.iter().map(|name| region(name)).collect();
+    Arc::new(Check { regions, ..Check::example(name) })
 }
 
 fn report(check: &str, place: &str, second: i64, failure: Option<Failure>) -> Report {

@@ -1,6 +1,5 @@
 //! What a script author sees after `tripline test`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -9,7 +8,6 @@ use crate::domain::id::{CheckId, Region};
 use crate::domain::run::{
     Comparison, Failure, FailureKind, LogLine, Position, Request, Step, Timings, Trace,
 };
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 
 fn ms(millis: u64) -> Duration {
@@ -18,15 +16,9 @@ fn ms(millis: u64) -> Duration {
 
 fn check(id: &str, name: &str) -> Check {
     Check {
-        id: CheckId::new(id).expect("a good name"),
         name: name.into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("good")),
         regions: vec![Region::new("eu-west-1").expect("a good name")],
-        timeout: Duration::from_secs(20),
-        policy: "p2-then-p1".into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: format!("checks/{id}.js") },
+        ..Check::example(id)
     }
 }
 

@@ -18,7 +18,7 @@ pub use channels::{Slack, Twilio};
 pub use hub::Hub;
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
-pub use store::Store;
+pub use store::{Place, Store};
 
 use super::check::{self, Defaults, Draft, Known, Surroundings};
 use super::diagnostic::Diagnostic;
@@ -116,11 +116,11 @@ fn section_hint(key: &str) -> Option<String> {
 fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
     let mut known = Known::default();
     let hub = Hub::read(section(root, "hub", report), report);
-    let store = Store::read(section(root, "store", report), sources.root, report);
+    let store = Store::read(section(root, "store", report), sources, report);
     let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
-    let agent = Agent::read(section(root, "agent", report), report);
+    let agent = Agent::read(section(root, "agent", report), sources, report);
     let (people, teams) = (section(root, "people", report), section(root, "teams", report));
     let (people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());

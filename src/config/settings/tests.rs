@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::diagnostic::{Document, Severity};
 use crate::domain::policy::{Quorum, Target};
+use crate::net::Proxy;
 
 fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
     let files = Files {
@@ -11,7 +12,12 @@ fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
         modules: Vec::new(),
         diagnostics: Vec::new(),
     };
-    let variables = [("TOKEN", "t"), ("SID", "AC123"), ("HOOK", "https://hooks.slack.com/x")];
+    let variables = [
+        ("TOKEN", "t"),
+        ("SID", "AC123"),
+        ("HOOK", "https://hooks.slack.com/x"),
+        ("PAIR", "ana:p:w"),
+    ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     read(&files, &Environment::new(variables))
 }
@@ -37,7 +43,7 @@ fn an_empty_file_is_a_project() {
     let settings = good("");
     assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
     assert_eq!(settings.hub.url, "http://127.0.0.1:7676");
-    assert_eq!(settings.store.path.to_str(), Some("/project/tripline.db"));
+    assert_eq!(settings.store.place, Place::File("/project/tripline.db".into()));
     assert_eq!(settings.store.retention, Duration::from_hours(24 * 30));
     assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
     assert_eq!(settings.agent.region.as_str(), "local");
@@ -91,6 +97,9 @@ region = "eu-west-1"
 max_runs = 4
 sandbox = "degrade"
 private_addresses = "refuse"
+proxy = "http://proxy.example.com:3128"
+proxy_credentials = { env = "PAIR" }
+no_proxy = ["intra.example.com", ".corp.example.com", "10.0.0.0/8"]
 
 [defaults]
 every = "30s"
@@ -115,7 +124,7 @@ url = "https://example.com/"
 fn all_that_can_be_written_is_read() {
     let settings = good(ALL);
     assert_eq!(settings.hub.url, "https://tripline.example.com/base");
-    assert_eq!(settings.store.path.to_str(), Some("/var/lib/tripline.db"));
+    assert_eq!(settings.store.place, Place::File("/var/lib/tripline.db".into()));
     let statsd = settings.statsd.expect("a section");
     assert_eq!((statsd.send_to.as_str(), statsd.prefix.as_str()), ("[::1]:8125", "shop"));
     assert_eq!(statsd.tags, StatsdTags::Dogstatsd);
@@ -130,6 +139,11 @@ fn all_that_can_be_written_is_read() {
     assert_eq!(settings.people.names.len(), 1);
     assert_eq!(settings.secrets["LOGIN"].expose(), "t");
     assert_eq!(settings.agent.max_runs, 4);
+    let proxy = "http://proxy.example.com:3128".parse().expect("a URL");
+    let direct = ["intra.example.com", ".corp.example.com", "10.0.0.0/8"];
+    let direct = direct.map(|text| text.parse().expect("a target")).to_vec();
+    let proxy = Proxy::at(&proxy).expect("a proxy").with_direct(direct);
+    assert_eq!(settings.agent.proxy, Some(proxy.with_credentials("ana:p:w")));
     let regions: Vec<&str> = settings.regions.iter().map(Region::as_str).collect();
     assert_eq!(regions, ["eu-west-1", "us-east-1"]);
     let night = &settings.policies["night"];
@@ -177,7 +191,19 @@ fn mistakes_are_told_where_they_are() {
         ("[hub]\nlisten = 'localhost'", "'localhost'", "not an IP address with a port"),
         ("[hub]\nurl = 'https://x.org/?a'", "'https://x.org/?a'", "no query"),
         ("hub = 5", "5", "`hub` must be a section, written as `[hub]`, not the number 5"),
-        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "not supported by this"),
+        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "secret in plain text"),
+        ("[store]\nurl = 'postgres://h/d'", "'postgres://h/d'", "has no user"),
+        ("[store]\nurl = 'postgres://u@/d'", "'postgres://u@/d'", "cannot be read"),
+        ("[store]\nurl = 'postgres://u@h'", "'postgres://u@h'", "names no database"),
+        ("[store]\nurl = 'postgres://u@h/d?a=b'", "'postgres://u@h/d?a=b'", "`a` is no parameter"),
+        (
+            "[store]\nurl = 'postgres://u@h/d?sslmode=on'",
+            "'postgres://u@h/d?sslmode=on'",
+            "`sslmode` is one of",
+        ),
+        ("[store]\nurl = 'mysql://u@h/d'", "'mysql://u@h/d'", "`mysql:` is not supported"),
+        ("[store]\npassword = { env = 'TOKEN' }", "password", "a file has none"),
+        ("[store]\nurl = 'sqlite:a'\npassword = { env = 'TOKEN' }", "password", "a file has none"),
         ("[store]\nurl = 'tripline.db'", "'tripline.db'", "no store that is supported"),
         ("[store]\nurl = 'sqlite::memory:'", "'sqlite::memory:'", "must be a file"),
         ("[store]\nurl = 'sqlite:a?mode=ro'", "'sqlite:a?mode=ro'", "no path of a file"),
@@ -202,6 +228,17 @@ fn mistakes_are_told_where_they_are() {
         ("[secrets]\n'a-b' = { env = 'TOKEN' }", "'a-b'", "the name of a secret"),
         ("[agent]\nmax_runs = 0", "0", "a whole number from 1 to 1024"),
         ("[agent]\nsandbox = 'off'", "'off'", "cannot be `off`"),
+        ("[agent]\nproxy = 'proxy:3128'", "'proxy:3128'", "must begin with `http://`"),
+        ("[agent]\nproxy = 'https://p.example'", "'https://p.example'", "spoken to without TLS"),
+        ("[agent]\nproxy = 'http://p/x'", "'http://p/x'", "must be a host and a port"),
+        ("[agent]\nproxy = 'http://u:p@h:1'", "'http://u:p@h:1'", "password in plain text"),
+        ("[agent]\nno_proxy = ['a.example']", "no_proxy", "means nothing without `proxy`"),
+        ("[agent]\nproxy = 'http://p'\nno_proxy = ['*']", "'*'", "`*` is no host"),
+        (
+            "[agent]\nproxy = 'http://p'\nproxy_credentials = { env = 'TOKEN' }",
+            "{ env = 'TOKEN' }",
+            "not of the form `user:password`",
+        ),
         ("regions = ['a b']", "'a b'", "not allowed in a name"),
         ("[defaults]\nevery = '10s'\ntimeout = '20s'", "'20s'", "longer than the 10s"),
         ("[defaults]\npolicy = 'none'", "'none'", "no policy `none`"),
@@ -285,9 +322,10 @@ fn a_mistake_in_a_policy_is_not_told_again_by_its_checks() {
 
 #[test]
 fn a_plain_secret_is_in_no_diagnostic() {
-    let text = "[slack]\nbot_token = 'hunter2'\nbot_tokn = 1\n[store]\nurl = 'postgres://u:pass@h'";
+    let text = "[slack]\nbot_token = 'hunter2'\nbot_tokn = 1\n[store]\nurl = 'postgres://u:pass@h'\n\
+                [agent]\nproxy = 'http://u:hunter2@h'";
     let (_, diagnostics) = read_text(text);
-    assert_eq!(diagnostics.len(), 3);
+    assert_eq!(diagnostics.len(), 4);
     let shown = format!("{diagnostics:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("pass@"), "{shown}");
     for line in ["'hunter2'\na = ", "\"hunter2\na = 1", "hunter2", "'hunter2' x"] {
@@ -295,4 +333,34 @@ fn a_plain_secret_is_in_no_diagnostic() {
         assert_eq!(settings, None, "{line}");
         assert!(!format!("{diagnostics:?}").contains("hunter2"), "{line}: {diagnostics:?}");
     }
+}
+
+#[test]
+fn a_store_in_postgresql_keeps_its_password_to_itself() {
+    let read = |text: &str| {
+        let variables = [
+            ("PASSWORD", "hunter2:/@ü"),
+            ("DATABASE_URL", "postgres://ana:hunter2@db.example.com:5433/watch?sslmode=require"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let files = Files {
+            root: "/project".into(),
+            settings: Some(Document::new(FILE, text)),
+            modules: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        let (settings, told) = read(&files, &Environment::new(variables));
+        assert!(told.is_empty(), "{told:?}");
+        let store = settings.expect("settings").store;
+        assert!(!format!("{store:?} {}", store.place).contains("hunter2"));
+        let Place::Postgres { url, shown } = store.place else { panic!("a file") };
+        (url.expose().to_owned(), shown)
+    };
+    let (url, shown) =
+        read("[store]\nurl = 'postgres://ana@db/watch'\npassword = { env = 'PASSWORD' }");
+    assert_eq!(url, "postgres://ana:hunter2%3A%2F%40%C3%BC@db/watch");
+    assert_eq!(shown, "postgres://ana@db/watch");
+    let (url, shown) = read("[store]\nurl = { env = 'DATABASE_URL' }");
+    assert!(url.contains("hunter2") && url.ends_with("sslmode=require"));
+    assert_eq!(shown, "postgres://ana@db.example.com:5433/watch");
 }

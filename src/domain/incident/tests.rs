@@ -5,8 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::domain::check::Work;
-use crate::domain::id::{CheckId, PersonId};
+use crate::domain::id::PersonId;
 use crate::domain::policy::{Quorum, Target, Tier};
 use crate::domain::schedule::{Interval, Schedule};
 
@@ -21,17 +20,8 @@ fn start() -> Timestamp {
 }
 
 fn check_in(regions: &[&str]) -> Check {
-    Check {
-        id: CheckId::new("login").expect("a good name"),
-        name: "Sign in".into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
-        regions: regions.iter().map(|name| region(name)).collect(),
-        timeout: Duration::from_secs(20),
-        policy: Policy::DEFAULT_NAME.into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: "checks/login.js".into() },
-    }
+    let regions = regions.iter().map(|name| region(name)).collect();
+    Check { name: "Sign in".into(), regions, ..Check::example("login") }
 }
 
 fn roster() -> Roster {

@@ -1,6 +1,5 @@
 //! The lane against a real store and a channel that remembers.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -9,12 +8,11 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::clock::Manual;
-use crate::domain::check::{Check, Work};
+use crate::domain::check::Check;
 use crate::domain::id::{CheckId, IncidentId, PersonId, Region};
 use crate::domain::notification::NotificationState as State;
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::notify::memory::Memory;
@@ -36,17 +34,19 @@ fn roster() -> Roster {
     }
 }
 
-fn check(name: &str) -> Check {
-    Check {
-        id: CheckId::new(name).expect("a good name"),
-        name: name.into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
-        regions: vec![Region::new("eu").expect("a good name")],
-        timeout: Duration::from_secs(20),
-        policy: Policy::DEFAULT_NAME.into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: "checks/x.js".into() },
+/// Remembers what followed from each attempt it was told of.
+#[derive(Debug, Default)]
+struct Seen(Mutex<Vec<State>>);
+
+impl Seen {
+    fn states(&self) -> Vec<State> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Observer for Seen {
+    fn on_attempt(&self, attempted: &Attempted<'_>) {
+        self.0.lock().expect("not poisoned").push(attempted.settlement.state);
     }
 }
 
@@ -55,14 +55,16 @@ struct World {
     folder: TempDir,
     store: Arc<SqliteStore>,
     memory: Arc<Memory>,
-    tally: Arc<Tally>,
+    seen: Arc<Seen>,
+    clock: Arc<Manual>,
 }
 
 impl World {
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let store = Self::open(&folder).await;
-        Self { folder, store, memory: Arc::default(), tally: Arc::default() }
+        let clock = Arc::new(Manual::new(start()));
+        Self { folder, store, memory: Arc::default(), seen: Arc::default(), clock }
     }
 
     async fn open(folder: &TempDir) -> Arc<SqliteStore> {
@@ -73,7 +75,7 @@ impl World {
 
     /// `failures` in a row of the check `name`, one each second from the start.
     async fn fail(&self, name: &str, failures: u64) {
-        let checks = ["login", "search", "pay"].map(check);
+        let checks = ["login", "search", "pay"].map(Check::example);
         let rules = Rulebook::new(checks, [Policy::built_in(Some("devops"))], roster());
         let rules = rules.expect("it has its policy");
         for number in 0..failures {
@@ -102,7 +104,8 @@ impl World {
             store: self.store.clone(),
             transport,
             contacts: Arc::new(Contacts::new(roster(), link)),
-            observer: self.tally.clone(),
+            observer: self.seen.clone(),
+            clock: self.clock.clone(),
         };
         Lane::new(channel, parts)
     }
@@ -147,7 +150,7 @@ async fn what_is_owed_is_sent_once_with_number_and_link() {
     assert_eq!(messages[2].message.phone.as_deref(), Some("+4930123456"));
     assert!(messages[2].message.text.ends_with("https://t.example/1"));
     assert_eq!(world.states(1).await, [State::Sent; 3]);
-    assert_eq!((world.tally.sent(), world.tally.given_up()), (3, 0));
+    assert_eq!(world.seen.states(), [State::Sent; 3]);
 }
 
 #[tokio::test]
@@ -186,7 +189,7 @@ async fn no_answer_is_repeated_once_with_a_mark() {
         world.memory.messages().iter().map(|sent| sent.notification.possible_repeat).collect();
     assert_eq!(marks, [false, true]);
     assert_eq!(world.states(1).await, [State::GivenUp]);
-    assert_eq!((world.tally.retried(), world.tally.given_up()), (1, 1));
+    assert_eq!(world.seen.states(), [State::Owed, State::GivenUp]);
 }
 
 #[tokio::test]
@@ -223,6 +226,43 @@ async fn an_outcome_that_cannot_be_recorded_is_kept_and_not_sent_again() {
     let history = reopened.incident(IncidentId(1)).await.expect("read").expect("it exists");
     assert_eq!(history.notifications[0].state, State::Sent);
     assert!(lane.unsettled.is_empty());
+}
+
+#[tokio::test]
+async fn a_lane_that_was_frozen_does_not_send_and_loses_nothing() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let mut lane = world.lane(Channel::Slack);
+    // The process stands still for an hour after it asked for the time.
+    world.clock.advance(Duration::from_hours(1));
+    lane.tick(start()).await.expect("an answer");
+    assert!(lane.settle_next().await);
+    assert_eq!(world.sent(), [""; 0]);
+    assert_eq!(world.states(1).await, [State::Owed]);
+    // Longer than any message is tried, but this one was not tried.
+    pass(&mut lane, after(3600)).await;
+    let messages = world.memory.messages();
+    assert_eq!(messages.len(), 1);
+    assert!(!messages[0].notification.possible_repeat, "it is known that it did not go before");
+    assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn a_lane_that_was_frozen_leaves_what_another_has_claimed_to_it() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let (mut frozen, mut other) = (world.lane(Channel::Slack), world.lane(Channel::Slack));
+    world.clock.advance(Duration::from_mins(1));
+    frozen.tick(start()).await.expect("an answer");
+    other.tick(after(60)).await.expect("an answer");
+    assert!(frozen.settle_next().await);
+    assert_eq!(world.states(1).await, [State::Owed], "it is the other's");
+    while other.settle_next().await {}
+    assert_eq!(world.sent(), ["slack:#p2"]);
+    assert_eq!(world.states(1).await, [State::Sent]);
+    let history = world.store.incident(IncidentId(1)).await.expect("read").expect("it exists");
+    let outcomes = history.notifications[0].deliveries.iter().map(|it| it.outcome.as_str());
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["ambiguous", "accepted"]);
 }
 
 /// Holds messages to one recipient until it is let go.
@@ -304,13 +344,12 @@ async fn a_lane_wakes_sends_and_ends_what_it_began() {
     let world = World::new().await;
     let gate = Gate::new("slack:#p2");
     let lane = world.lane_by(Channel::Slack, gate.clone());
-    let (wake, stop) = (lane.wake(), CancellationToken::new());
-    let clock = Arc::new(Manual::new(start()));
-    let running = tokio::spawn(lane.run(clock, stop.clone()));
+    let (wake, halt) = (lane.wake(), Halt::new());
+    let running = tokio::spawn(lane.run(halt.clone()));
     world.fail("login", 1).await;
     wake.notify_one();
     gate.arrived.acquire().await.expect("never closed").forget();
-    stop.cancel();
+    halt.ask();
     gate.open.add_permits(1);
     running.await.expect("it ends");
     assert_eq!(gate.order(), ["slack:#p2"]);

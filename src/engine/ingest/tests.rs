@@ -10,13 +10,12 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::clock::Manual;
-use crate::domain::check::{Check, Work};
-use crate::domain::id::{IncidentId, NotificationId, RunId};
+use crate::domain::check::Check;
+use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::Change;
-use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
-use crate::domain::schedule::{Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::store::{
@@ -89,7 +88,7 @@ impl Store for Ledger {
         _: Timestamp,
         _: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, store::Error> {
+    ) -> Result<Vec<store::Claim>, store::Error> {
         unreachable!("ingest only records")
     }
 
@@ -99,12 +98,22 @@ impl Store for Ledger {
 
     async fn settle(
         &self,
-        _: NotificationId,
+        _: &store::Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), store::Error> {
+    ) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<store::Epoch>, store::Error> {
         unreachable!("ingest only records")
     }
 
@@ -154,24 +163,13 @@ struct Scene {
     ledger: Arc<Ledger>,
     audience: Arc<Audience>,
     ingest: Ingest,
-    stop: CancellationToken,
+    halt: Halt,
     committer: JoinHandle<()>,
     start: Instant,
 }
 
 fn scene(pace: Pace) -> Scene {
-    let check = |name: &str| Check {
-        id: CheckId::new(name).expect("a good name"),
-        name: name.into(),
-        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
-        regions: vec![Region::new("eu").expect("a good name")],
-        timeout: Duration::from_secs(20),
-        policy: Policy::DEFAULT_NAME.into(),
-        runbook: None,
-        labels: BTreeMap::new(),
-        work: Work::Script { entry: format!("checks/{name}.js") },
-    };
-    let checks = ["a", "b", "c"].map(check);
+    let checks = ["a", "b", "c"].map(Check::example);
     let rulebook = Rulebook::new(checks, [Policy::built_in(None)], Roster::default());
     let (ledger, audience) = (Arc::new(Ledger::default()), Arc::new(Audience::default()));
     let parts = Parts {
@@ -181,9 +179,9 @@ fn scene(pace: Pace) -> Scene {
         observer: Arc::clone(&audience) as Arc<dyn Observer>,
     };
     let (ingest, committer) = Ingest::new(parts, pace);
-    let stop = CancellationToken::new();
-    let committer = tokio::spawn(committer.run(stop.clone()));
-    Scene { ledger, audience, ingest, stop, committer, start: Instant::now() }
+    let halt = Halt::new();
+    let committer = tokio::spawn(committer.run(halt.clone()));
+    Scene { ledger, audience, ingest, halt, committer, start: Instant::now() }
 }
 
 impl Scene {
@@ -307,7 +305,7 @@ async fn what_came_before_stopping_is_committed() {
     let scene = scene(Pace { batch: 2, ..Pace::default() });
     let waiting: Vec<_> = (1..=5).map(|slot| scene.submit(passed("a", slot))).collect();
     tokio::task::yield_now().await;
-    scene.stop.cancel();
+    scene.halt.ask();
     scene.committer.await.expect("it ended");
     for one in waiting {
         one.await.expect("it ran").expect("committed");
@@ -322,10 +320,11 @@ async fn what_cannot_be_stored_at_the_end_is_not_acknowledged() {
     let first = scene.submit(failed("a", 1));
     let second = scene.submit(passed("b", 1));
     tokio::task::yield_now().await;
-    scene.stop.cancel();
+    scene.halt.ask();
     let stopping = Instant::now();
+    scene.halt.within(Duration::from_secs(3));
     scene.committer.await.expect("it ended");
-    assert_eq!(stopping.elapsed(), Pace::default().drain);
+    assert_eq!(stopping.elapsed(), Duration::from_secs(3));
     assert_eq!(first.await.expect("it ran"), Err(Stopped));
     assert_eq!(second.await.expect("it ran"), Err(Stopped));
 }

@@ -88,7 +88,7 @@ impl Store for Remembered {
         _: Timestamp,
         _: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, Error> {
+    ) -> Result<Vec<crate::store::Claim>, Error> {
         Err(broken())
     }
 
@@ -98,12 +98,22 @@ impl Store for Remembered {
 
     async fn settle(
         &self,
-        _: NotificationId,
+        _: &crate::store::Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), Error> {
+    ) -> Result<crate::store::Standing, Error> {
+        Err(broken())
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<crate::store::Epoch>, Error> {
         Err(broken())
     }
 

@@ -17,6 +17,8 @@ use self::fake::{Remembered, a_world};
 use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::schedule::{Cron, Schedule};
 
 struct Face {
     router: Router,
@@ -34,6 +36,10 @@ struct Answer {
 impl Face {
     fn new() -> Self {
         let (checks, store) = a_world();
+        Self::watching(checks, store)
+    }
+
+    fn watching(checks: Vec<Arc<Check>>, store: Remembered) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
         let pulse = Arc::new(Pulse::default());
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
@@ -333,21 +339,43 @@ fn the_guide_names_every_route() {
 }
 
 #[tokio::test]
+async fn the_next_slot_follows_the_wall_clock_over_a_change_of_it() {
+    let cron = Cron::parse("30 2 * * *", "Europe/Berlin").expect("a good line");
+    let check = Check { schedule: Schedule::Cron(Box::new(cron)), ..Check::example("nightly") };
+    let face = Face::watching(vec![Arc::new(check)], a_world().1);
+    for (now, next) in [
+        ("2026-03-27T12:00:00Z", "2026-03-28T01:30:00Z"),
+        // 02:30 is skipped: the clocks go from 02:00 to 03:00.
+        ("2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+        ("2026-03-29T12:00:00Z", "2026-03-30T00:30:00Z"),
+        // 02:30 comes twice, and the first time counts.
+        ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+        ("2026-10-25T00:45:00Z", "2026-10-26T01:30:00Z"),
+    ] {
+        face.clock.set(now.parse().expect("a time"));
+        let answer = face.get("/api/v1/checks").await;
+        let shown = answer.body["checks"][0]["regions"][0]["next_slot_at"].as_str();
+        let shown = shown.unwrap_or_else(|| panic!("no next slot: {}", answer.body));
+        let (shown, next): (Timestamp, Timestamp) =
+            (shown.parse().expect("a time"), next.parse().expect("a time"));
+        assert_eq!(shown, next, "after {now}");
+    }
+}
+
+#[tokio::test]
 async fn the_server_answers_until_it_is_told_to_stop() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(listener, Face::new().router, async {
-        stopped.await.ok();
-    }));
+    let halt = crate::clock::Halt::new();
+    let serving = tokio::spawn(serve(listener, Face::new().router, halt.clone()));
     let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let mut head = [0; 15];
     kept.read_exact(&mut head).await.expect("an answer");
     assert_eq!(&head, b"HTTP/1.1 200 OK");
 
-    stop.send(()).expect("still serving");
+    halt.ask();
     // An idle connection does not hold the stop up: it is closed.
     let mut rest = Vec::new();
     kept.read_to_end(&mut rest).await.expect("closed in order");

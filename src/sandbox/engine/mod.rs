@@ -19,6 +19,7 @@
 
 mod api;
 mod console;
+mod date;
 mod describe;
 mod errors;
 mod events;
@@ -33,6 +34,7 @@ mod page;
 mod places;
 mod run;
 mod scan;
+mod sort;
 mod spans;
 mod table;
 #[cfg(test)]

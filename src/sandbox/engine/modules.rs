@@ -36,12 +36,18 @@ impl Modules {
         } else if is_json(path) {
             let text = source(path, context).unwrap_or_default();
             let value = json::parse(&text, context).map_err(|error| {
-                let position = Some((path.to_owned(), error.line, error.column));
-                refusal(JsNativeError::syntax(), &error.to_string(), position, context)
+                let position = (path.to_owned(), error.line, error.column);
+                let message = format!("{path} is {error}");
+                refusal(JsNativeError::syntax(), &message, Some(position), context)
             })?;
             Module::from_value_as_default(value, context)
         } else {
             let text = source(path, context).unwrap_or_default();
+            if let Some((line, column)) = scan::place_of_using(&text) {
+                let message = "`using` is not known here: dispose of it in a `finally`";
+                let position = Some((path.to_owned(), line, column));
+                return Err(refusal(JsNativeError::syntax(), message, position, context));
+            }
             let text = scan::with_async_default(&text).unwrap_or(text);
             let source = Source::from_bytes(text.as_bytes()).with_path(Path::new(path));
             Module::parse(source, None, context)
@@ -63,11 +69,16 @@ impl Modules {
         }
         let importer = referrer.path().map(|path| path.to_string_lossy().into_owned());
         let importer = importer.unwrap_or_default();
-        match resolve(&importer, &specifier, |path| has_source(path, context)) {
+        let resolved = resolve(&importer, &specifier, |path| has_source(path, context))
+            .and_then(|path| fits(request, &specifier, &path).map(|()| path));
+        match resolved {
             Ok(path) => self.load(&path, context),
             Err(why) => {
                 let position = importing_place(&importer, &specifier, context);
-                Err(refusal(JsNativeError::typ(), &why, position, context))
+                let by = position
+                    .as_ref()
+                    .map(|(file, line, _)| format!("{why} (imported by {file}:{line})"));
+                Err(refusal(JsNativeError::typ(), &by.unwrap_or(why), position, context))
             }
         }
     }
@@ -129,6 +140,24 @@ fn resolve(
     Err(format!("cannot import \"{specifier}\": there is no file {path}{hint}"))
 }
 
+/// Whether the attributes of an import suit the file, or why not. JSON may be imported without any.
+fn fits(request: &ModuleRequest, specifier: &str, path: &str) -> Result<(), String> {
+    for attribute in request.attributes() {
+        let key = attribute.key().to_std_string_lossy();
+        let value = attribute.value().to_std_string_lossy();
+        if (key.as_str(), value.as_str()) != ("type", "json") {
+            return Err(format!(
+                "cannot import \"{specifier}\" with {{ {key}: \"{value}\" }}: only \
+                 {{ type: \"json\" }} is known"
+            ));
+        }
+        if !is_json(path) {
+            return Err(format!("cannot import \"{specifier}\" as JSON: its name ends otherwise"));
+        }
+    }
+    Ok(())
+}
+
 /// Where in the importing module the specifier stands.
 fn importing_place(importer: &str, specifier: &str, context: &Context) -> Option<Position> {
     let text = source(importer, context)?;
@@ -143,9 +172,7 @@ fn refusal(
     position: Option<Position>,
     context: &mut Context,
 ) -> JsError {
-    let place = position.as_ref().map(|(file, line, _)| format!(" (imported by {file}:{line})"));
-    let message = format!("{message}{}", place.unwrap_or_default());
-    let object: JsObject = error.with_message(message).into_opaque(context);
+    let object: JsObject = error.with_message(message.to_owned()).into_opaque(context);
     let value = JsValue::from(object);
     errors::mark_as_script_error(&value, position, context);
     JsError::from_opaque(value)

@@ -15,7 +15,7 @@ use boa_engine::{
 };
 
 use super::host::{Host, Seen};
-use super::{console, places, timers, web};
+use super::{console, date, places, sort, timers, web};
 
 /// A function of the host.
 pub(super) type Call = fn(&JsValue, &[JsValue], &mut Context) -> JsResult<JsValue>;
@@ -41,8 +41,8 @@ pub(super) struct Class {
     pub(super) accessors: &'static [Accessor],
     /// Functions of the class itself.
     pub(super) statics: &'static [Function],
-    /// The method that `Symbol.iterator` stands for.
-    pub(super) iterator: Option<&'static str>,
+    /// The methods of [`iteration`], where instances are lists of pairs.
+    pub(super) iteration: Option<[Function; 4]>,
 }
 
 /// What the host keeps of the realm.
@@ -51,6 +51,8 @@ pub(super) struct Realm {
     classes: RefCell<HashMap<&'static str, (JsObject, JsObject)>>,
     segments: RefCell<HashMap<&'static str, JsObject>>,
     symbols: RefCell<HashMap<&'static str, JsSymbol>>,
+    /// The values of the globals that were used.
+    globals: RefCell<HashMap<&'static str, JsValue>>,
     stack_getter: RefCell<Option<JsFunction>>,
 }
 
@@ -61,8 +63,12 @@ pub(super) type Lazy = (&'static str, fn(&mut Context) -> JsResult<JsValue>);
 pub(super) fn install(context: &mut Context) {
     let error = context.intrinsics().constructors().error().prototype();
     let stack = error.borrow().properties().get(&js_string!("stack").into());
-    let getter = stack.and_then(|stack| stack.get().and_then(JsValue::as_function));
+    let getter = stack.as_ref().and_then(|stack| stack.get().and_then(JsValue::as_function));
     *Host::of(context).realm.stack_getter.borrow_mut() = getter;
+    let setter = stack.and_then(|stack| stack.set().cloned());
+    let getter = make(&("get stack", 0, places::full_stack), context);
+    let whole = PropertyDescriptor::builder().get(getter).maybe_set(setter);
+    error.insert_property(js_string!("stack"), whole.enumerable(false).configurable(true).build());
 
     let global = context.global_object();
     for functions in [timers::GLOBALS, web::GLOBALS] {
@@ -74,6 +80,9 @@ pub(super) fn install(context: &mut Context) {
     for lazy in web::LAZY {
         install_lazy(&global, lazy, context);
     }
+    sort::install(context);
+    web::json::install(context);
+    date::install(context);
 }
 
 /// The function that reads the stack of an error.
@@ -116,14 +125,22 @@ impl From<JsSymbol> for NativeKey {
     }
 }
 
+/// The property stays an accessor: the engine caches at each place of a script how a global is
+/// read, and does not notice a getter that puts a value in its own place, so that the second
+/// `new URL(..)` of a loop would call the class like a getter.
 fn install_lazy(global: &JsObject, &(name, value): &Lazy, context: &Context) {
     let getter = NativeFunction::from_copy_closure(move |_, _, context| {
-        let value = value(context)?;
-        define(&context.global_object(), name, value.clone());
-        Ok(value)
+        let host = Host::of(context);
+        if let Some(made) = host.realm.globals.borrow().get(name) {
+            return Ok(made.clone());
+        }
+        let made = value(context)?;
+        host.realm.globals.borrow_mut().insert(name, made.clone());
+        Ok(made)
     });
     let setter = NativeFunction::from_copy_closure(move |_, args, context| {
-        define(&context.global_object(), name, args.first().cloned().unwrap_or_default());
+        let given = args.first().cloned().unwrap_or_default();
+        Host::of(context).realm.globals.borrow_mut().insert(name, given);
         Ok(JsValue::undefined())
     });
     let property = PropertyDescriptor::builder()
@@ -160,9 +177,9 @@ fn built(class: &'static Class, context: &mut Context) -> (JsObject, JsObject) {
         JsSymbol::to_string_tag(),
         tag.writable(false).enumerable(false).configurable(true).build(),
     );
-    for function in class.methods {
+    for function in class.methods.iter().chain(class.iteration.iter().flatten()) {
         let method = make(function, context);
-        if class.iterator == Some(function.0) {
+        if function.0 == ENTRIES {
             define(&prototype, JsSymbol::iterator(), method.clone());
         }
         define(&prototype, function.0, method);
@@ -395,37 +412,49 @@ pub(super) fn pairs(value: &JsValue, context: &mut Context) -> JsResult<Vec<(Str
     Ok(pairs)
 }
 
-/// What `entries`, `keys` and `values` of a list of pairs give back.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Iterate {
-    /// Names and values.
-    Entries,
-    /// Names.
-    Keys,
-    /// Values.
-    Values,
+/// Data of instances that are lists of names and values.
+pub(super) trait Pairs: NativeObject {
+    /// The name of the class.
+    const CLASS: &'static str;
+
+    /// The pairs in the order in which scripts see them.
+    fn pairs(&self) -> Vec<(String, String)>;
 }
 
-/// An iterator over pairs.
-pub(super) fn iterator(
-    pairs: Vec<(String, String)>,
-    what: Iterate,
-    context: &mut Context,
-) -> JsResult<JsValue> {
-    let items: Vec<JsValue> = pairs
-        .into_iter()
-        .map(|(name, value)| match what {
-            Iterate::Keys => JsString::from(name).into(),
-            Iterate::Values => JsString::from(value).into(),
-            Iterate::Entries => texts(vec![name, value], context),
-        })
-        .collect();
+/// The method that `Symbol.iterator` stands for.
+const ENTRIES: &str = "entries";
+
+/// The methods by which scripts go through pairs.
+pub(super) const fn iteration<T: Pairs>() -> [Function; 4] {
+    [
+        (ENTRIES, 0, |this, _, context| {
+            let pairs = pairs_of::<T>(this)?.into_iter();
+            let items: Vec<_> =
+                pairs.map(|(name, value)| texts(vec![name, value], context)).collect();
+            iterator(items, context)
+        }),
+        ("keys", 0, |this, _, context| {
+            let names = pairs_of::<T>(this)?.into_iter().map(|(name, _)| JsString::from(name));
+            iterator(names.map(JsValue::from), context)
+        }),
+        ("values", 0, |this, _, context| {
+            let values = pairs_of::<T>(this)?.into_iter().map(|(_, value)| JsString::from(value));
+            iterator(values.map(JsValue::from), context)
+        }),
+        ("forEach", 1, for_each::<T>),
+    ]
+}
+
+fn pairs_of<T: Pairs>(this: &JsValue) -> JsResult<Vec<(String, String)>> {
+    data(this, T::CLASS, |list: &mut T| list.pairs())
+}
+
+fn iterator(items: impl IntoIterator<Item = JsValue>, context: &mut Context) -> JsResult<JsValue> {
     JsArray::from_iter(items, context).values(context)
 }
 
-/// `forEach` over pairs.
-pub(super) fn for_each(
-    pairs: Vec<(String, String)>,
+/// What `forEach` does: value and name, in this order.
+fn for_each<T: Pairs>(
     this: &JsValue,
     args: &[JsValue],
     context: &mut Context,
@@ -433,7 +462,7 @@ pub(super) fn for_each(
     let Some(function) = args.first().and_then(JsValue::as_function) else {
         return Err(JsNativeError::typ().with_message("forEach needs a function").into());
     };
-    for (name, value) in pairs {
+    for (name, value) in pairs_of::<T>(this)? {
         let arguments = [JsString::from(value).into(), JsString::from(name).into(), this.clone()];
         function.call(&args.get(1).cloned().unwrap_or_default(), &arguments, context)?;
     }

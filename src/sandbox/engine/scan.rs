@@ -250,6 +250,19 @@ pub(super) fn place_of_word(text: &str, wanted: &str, from_line: u32) -> Option<
     Some(places.find(|place| place.0 >= from_line).unwrap_or(first))
 }
 
+/// The places of the `throw`s whose value is not made by `new` there.
+pub(super) fn places_of_throw(text: &str) -> Vec<(u32, u32)> {
+    if !text.contains("throw") {
+        return Vec::new();
+    }
+    let tokens = tokens(text);
+    let word = |token: &Token| &text[token.range.clone()];
+    let throws = tokens.windows(2).filter(|pair| {
+        pair[0].kind == Kind::Word && word(&pair[0]) == "throw" && word(&pair[1]) != "new"
+    });
+    throws.map(|pair| line_and_column(text, pair[0].range.start)).collect()
+}
+
 /// The names and dots that end at a place, such as `page.form`; `None` when there are none.
 pub(super) fn chain_at(text: &str, line: u32, column: u32) -> Option<String> {
     let tokens = tokens(text);
@@ -291,6 +304,23 @@ pub(super) fn with_async_default(text: &str) -> Option<String> {
     let end = end_of_expression(text, &tokens, at + 3);
     let gap = text[before..start].strip_prefix([' ', '\t']).unwrap_or(&text[before..start]);
     Some(format!("{}({gap}{}){}", &text[..before], &text[start..end], &text[end..]))
+}
+
+/// Line and column of the first `using name =`, a declaration that the engine's parser takes and its
+/// compiler does not: it panics in a function's body, and disposes of nothing elsewhere.
+pub(super) fn place_of_using(text: &str) -> Option<(u32, u32)> {
+    if !text.contains("using") {
+        return None;
+    }
+    let tokens = tokens(text);
+    let found = tokens.windows(3).find(|three| {
+        let between = &text[three[0].range.end..three[1].range.start];
+        &text[three[0].range.clone()] == "using"
+            && matches!(three[1].kind, Kind::Word)
+            && matches!(three[2].kind, Kind::Sign('='))
+            && !between.contains('\n')
+    })?;
+    Some(line_and_column(text, found[0].range.start))
 }
 
 /// Where an expression ends: before a semicolon, or before a line that begins a statement.
@@ -351,6 +381,16 @@ mod tests {
         let text = "// \"./a.js\"\nimport x from \"./a.js\";\no.foo();\n  foo();";
         assert_eq!(place_of_literal(text, "./a.js"), Some((2, 15)));
         assert_eq!(place_of_word(text, "foo", 1), Some((4, 3)));
+    }
+
+    #[test]
+    fn using_is_found_where_it_declares() {
+        assert_eq!(place_of_using("let a;\n  using b = c;"), Some((2, 3)));
+        for text in
+            ["using = 1", "using(b) == c", "// using b = c", "'using b = c'", "a.using\nb = c"]
+        {
+            assert_eq!(place_of_using(text), None, "{text}");
+        }
     }
 
     #[test]

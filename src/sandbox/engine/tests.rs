@@ -242,14 +242,26 @@ fn failure_of(body: &str) -> String {
 #[test]
 fn errors_tell_their_place_as_well_as_it_is_known() {
     let cases = [
-        (
-            "null.x;",
-            "TypeError: cannot convert 'null' or 'undefined' to object: null.x at checks/a.js:3:6",
-        ),
+        ("null.x;", "TypeError: null is null or undefined, and has no x at checks/a.js:3:6"),
         ("\n  undefinedFn();", "ReferenceError: undefinedFn is not defined at checks/a.js:4:3"),
-        ("const o = {};\no.f();", "TypeError: not a callable function: o.f at checks/a.js:4:4"),
-        ("await null; throw 'text';", "threw 'text' at ::"),
-        ("throw { a: 1, get b() { return 1; } };", "threw { a: 1, b: [Getter] } at ::"),
+        ("const o = {};\no.f();", "TypeError: o.f is not a function at checks/a.js:4:4"),
+        (
+            "const o = {};\nconst x = o.a.b;",
+            "TypeError: o.a is null or undefined, and has no b at checks/a.js:4:15",
+        ),
+        (
+            "expect(1).toEquals(1);",
+            "TypeError: toEquals is not a function; did you mean toEqual? at checks/a.js:3:19",
+        ),
+        ("expect(1).toBeEven();", "TypeError: toBeEven is not a function at checks/a.js:3:19"),
+        ("await fetch();", "TypeError: a URL is needed, and got undefined at checks/a.js:3:12"),
+        ("await null; throw 'text';", "threw 'text' at checks/a.js:3:13"),
+        (
+            "throw { a: 1, get b() { return 1; } };",
+            "threw { a: 1, b: [Getter] } at checks/a.js:3:1",
+        ),
+        ("Promise.reject(7); await t.sleep(1);", "threw 7 at checks/a.js:3:15"),
+        ("if (t.none) throw 1; throw 2;", "threw 2 at ::"),
         (
             "await step('s', () => { throw new Error('in'); });",
             "Error: in at checks/a.js:3:31 in step 0",
@@ -322,6 +334,64 @@ fn a_rejection_that_nobody_handles_fails_the_run() {
 }
 
 #[test]
+fn what_nobody_awaits_can_still_fail() {
+    let error = |body: &str| {
+        let said = run(body, |question| match question {
+            Question::Fetch(request) if request.url.ends_with("/500") => {
+                Some(answer(500, "https://a.test/500", "text/html", "<p>sorry"))
+            }
+            other => nothing(other),
+        });
+        said.error().message.clone()
+    };
+    let missing = "\n(nothing awaited this; is an await missing?)";
+    let refused = format!(
+        "TypeError: no answer to GET https://a.test/: connection refused by 127.0.0.1:80{missing}"
+    );
+    assert_eq!(error("t.visit('https://a.test/');"), refused);
+    assert_eq!(error("Promise.reject(new Error('lost'));"), format!("Error: lost{missing}"));
+    let unmet = format!(
+        "ExpectationError: expect(received).toBe(expected)\nexpected: 200\nreceived: 500{missing}"
+    );
+    let login = "const login = async () => {
+        const page = await t.visit('https://a.test/500');
+        await t.sleep(3_600_000);
+        await new Promise((done) => setTimeout(done, 3_600_000));
+        await new Promise((done) => setInterval(done, 3_600_000));
+        expect(page.status).toBe(200);
+    };";
+    // What comes after the first wait is waited for in truth, so that nothing turns in circles.
+    let short = login.replace("3_600_000", "1");
+    assert_eq!(error(&format!("{short} login();")), unmet);
+    let asleep = "const late = async () => { await t.sleep(3_600_000); expect(500).toBe(200); };";
+    assert_eq!(error(&format!("{asleep} late();")), unmet);
+}
+
+#[test]
+fn what_nobody_awaits_may_end_well() {
+    let said = run(
+        "const slow = new Promise((_, reject) => setTimeout(reject, 3_600_000, new Error('slow')));
+        await Promise.race([t.sleep(1), slow]);
+        const late = t.sleep(3_600_000).then(() => { throw new Error('late'); });
+        await Promise.race([t.sleep(1), late]);
+        AbortSignal.timeout(3_600_000).addEventListener('abort', () => console.log('abort'));
+        setInterval(() => console.log('tick'), 3_600_000);
+        fetch('https://a.test/').catch((error) => console.log(error.name));",
+        nothing,
+    );
+    assert_eq!(said.passed(), ["TypeError", "tick"]);
+}
+
+#[test]
+fn what_nobody_awaits_ends_at_the_deadline() {
+    let script = "export default () => { fetch('https://a.test/slow'); };";
+    let message = job(&[("a.js", script)], Duration::from_millis(20));
+    let said = served(message, |_| None);
+    let waiting_for = "GET https://a.test/slow, which the script did not await,".to_owned();
+    assert_eq!(said.ending(), &Ending::TimedOut { waiting_for, step: None });
+}
+
+#[test]
 fn the_deadline_says_what_was_awaited() {
     let script = "import { step } from 'tripline';
         export default () => step('wait', () => fetch('https://a.test/slow'));";
@@ -349,16 +419,59 @@ fn modules_of_the_project_can_be_imported() {
                 import.meta.url;
                 export default async () => {
                     const { c } = await import('./lib/c.js');
-                    console.log(b, c, data.x);
+                    const bare = await import('./lib/marked.json');
+                    console.log(b, c, data.x, bare.default);
                 };",
             ),
             ("checks/lib/b.js", "import { c } from './c.js'; export const b = c + 1;"),
             ("checks/lib/c.js", "export const c = 1;"),
+            ("checks/lib/marked.json", "\u{feff}null"),
             ("checks/data.json", "{\"x\": [1e400, \"\\ud800\"]}"),
         ],
         nothing,
     );
-    assert_eq!(said.passed(), ["2 1 [ Infinity, '\u{fffd}' ]"]);
+    assert_eq!(said.passed(), ["2 1 [ Infinity, '\u{fffd}' ] null"]);
+}
+
+#[test]
+fn a_declaration_that_the_engine_cannot_carry_out_is_refused() {
+    let said = run("using open = null;", nothing);
+    let error = said.error();
+    assert_eq!(error.kind, ScriptErrorKind::Script);
+    assert!(error.message.contains("`using` is not known here"), "{error:?}");
+    assert_eq!(place(error), "checks/a.js:3:1");
+}
+
+#[test]
+fn json_that_cannot_be_loaded_says_why_and_where() {
+    let cases: &[(&str, &str)] = &[
+        (
+            "import bad from './lib/bad.json' with { type: 'json' };",
+            "SyntaxError: checks/lib/bad.json is not valid JSON: unexpected ',' at line 2, column \
+             9 at checks/lib/bad.json:2:9",
+        ),
+        (
+            "\nimport './lib/good.js' with { type: 'json' };",
+            "TypeError: cannot import \"./lib/good.js\" as JSON: its name ends otherwise \
+             (imported by checks/a.js:2) at checks/a.js:2:8",
+        ),
+        (
+            "import './lib/bad.json' with { type: 'css' };",
+            "TypeError: cannot import \"./lib/bad.json\" with { type: \"css\" }: only { type: \
+             \"json\" } is known (imported by checks/a.js:1) at checks/a.js:1:8",
+        ),
+    ];
+    for (text, expected) in cases {
+        let files = [
+            ("checks/a.js", *text),
+            ("checks/lib/good.js", ""),
+            ("checks/lib/bad.json", "{\"a\": 1,\n \"b\": 2},"),
+        ];
+        let said = run_files(&files, nothing);
+        let error = said.error();
+        assert_eq!(error.kind, ScriptErrorKind::Script, "{text}: {error:?}");
+        assert_eq!(format!("{} at {}", error.message, place(error)), *expected, "{text}");
+    }
 }
 
 #[test]

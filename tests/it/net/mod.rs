@@ -2,6 +2,7 @@
 
 mod exchanges;
 mod hostile;
+mod proxy;
 mod raw;
 mod trust;
 

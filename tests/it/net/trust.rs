@@ -15,13 +15,13 @@ use tripline::net::{Client, Dialer, tls};
 use super::{call, client, complaint, loopback_names};
 
 /// An authority that the client under test trusts.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         // Authorities are told apart by name: one of the same name would have a wrong signature.
@@ -32,20 +32,24 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
+    /// What trusts this authority and nobody else.
+    pub(super) fn trust(&self) -> Arc<rustls::ClientConfig> {
+        tls::trusting([self.certificate.clone()]).expect("a certificate")
+    }
+
     fn client(&self) -> Client {
-        let trust = tls::trusting([self.certificate.clone()]).expect("a certificate");
         let names = loopback_names(&["shop.example", "other.example"]);
-        client(Dialer::new(Policy::default()).with_names(names).with_trust(trust))
+        client(Dialer::new(Policy::default()).with_names(names).with_trust(self.trust()))
     }
 }
 
-fn for_shop() -> CertificateParams {
+pub(super) fn for_shop() -> CertificateParams {
     CertificateParams::new(["shop.example".to_owned()]).expect("a name")
 }
 
 /// A server that answers over TLS, with the protocols it offers in the handshake.
-struct SecureServer {
-    port: u16,
+pub(super) struct SecureServer {
+    pub(super) port: u16,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -94,7 +98,11 @@ async fn serve_http2(stream: tokio_rustls::server::TlsStream<tokio::net::TcpStre
 }
 
 /// Starts a server whose certificate is made from `params` by `authority`.
-async fn serve(authority: &Authority, params: CertificateParams, protocol: &str) -> SecureServer {
+pub(super) async fn serve(
+    authority: &Authority,
+    params: CertificateParams,
+    protocol: &str,
+) -> SecureServer {
     let key = KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, &authority.issuer).expect("it can be signed");
     SecureServer::start(certificate.der().clone(), &key, protocol).await

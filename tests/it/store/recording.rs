@@ -201,7 +201,7 @@ pub(super) async fn a_failure_below_the_quorum_says_why_nobody_is_told(store: &d
     assert_eq!(decided[0].decision.reason, "failed in 1 of 2 regions, quorum 2: nobody is told");
     record("us", 1).await;
     let told = claim(store, Channel::Slack, at(2)).await;
-    let states = told[0].notice.regions.iter();
+    let states = told[0].notification.notice.regions.iter();
     let states: Vec<_> =
         states.map(|it| (it.region.as_str(), it.outcome, it.failures_in_a_row)).collect();
     assert_eq!(states, [("us", Failed, 1), ("eu", Failed, 1)]);

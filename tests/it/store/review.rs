@@ -55,7 +55,7 @@ pub(super) async fn an_answer_ends_it_and_tells_those_who_were_told(store: &dyn 
     assert_eq!(review(store, at(7)).await, ["1 coverage:login resolved"]);
     assert!(review(store, at(8)).await.is_empty());
     assert_eq!(outbox(store, 1).await, ["slack:#p2 blind sent", "slack:#p2 recovered owed"]);
-    assert!(!claim(store, Channel::Slack, at(8)).await[0].first_word);
+    assert!(!claim(store, Channel::Slack, at(8)).await[0].notification.first_word);
     // The next number is a new one, and what was not sent in time is said by the recovery.
     tell(store, 8, &[Unknown; 5]).await;
     assert_eq!(review(store, at(12)).await, ["2 coverage:login open"]);

@@ -43,6 +43,15 @@ async fn open(folder: &TempDir) -> Result<SqliteStore, Error> {
     SqliteStore::open(&path(folder), &holder()).await
 }
 
+/// An incident, and a message about it that somebody was sending, as the first version stored them.
+pub(super) const A_MESSAGE_ON_ITS_WAY: &str = "INSERT INTO incidents (id, check_id, opened_at, \
+     since, tiers, told, cause_region, cause_error) VALUES (1, 'login', 1, 1, '[1]', '[]', 'eu', \
+     'no'); INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
+     first_word, state, owed_at, due_at, leased_at, lease_until, failures, possible_repeat) \
+     VALUES (1, 'slack', '#p2', 'failing', 1, '{\"kind\":\"failing\",\"check\":\"login\",\
+     \"check_name\":\"LOGIN\",\"region\":\"eu\",\"down\":[],\"error\":\"no\",\"since\":1,\
+     \"failures_in_a_row\":1,\"at\":1}', true, 'owed', 1, 1, 1, 2, 0, false)";
+
 /// Runs a statement behind the store's back.
 async fn execute(folder: &TempDir, statement: &str) {
     let options =
@@ -116,7 +125,7 @@ async fn a_reader_needs_no_holder() {
 }
 
 #[tokio::test]
-async fn a_store_of_the_first_version_is_brought_up_to_date() {
+async fn what_the_first_version_decided_goes_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let all = sqlx::migrate!("migrations/sqlite");
     let first = vec![all.iter().next().expect("there is one").clone()];
@@ -159,6 +168,20 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
 }
 
 #[tokio::test]
+async fn runs_are_forgotten_to_the_moment_and_no_more_at_once_than_asked() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
+    for left in [2, 1, 0] {
+        assert_eq!(fresh.store.forget_runs(at(6), 2).await.expect("forgotten"), left);
+    }
+    let all = RunFilter { limit: 10, ..RunFilter::default() };
+    // The failure that opened an incident, the pass that resolved it, and what is not old enough.
+    let left = fresh.store.runs(&all).await.expect("listed");
+    assert_eq!(left.iter().map(|run| run.slot.at).collect::<Vec<_>>(), [at(6), at(4), at(3)]);
+    fresh.close().await;
+}
+
+#[tokio::test]
 async fn a_closed_store_says_so() {
     let fresh = Fresh::new().await;
     fresh.store.close().await;
@@ -178,6 +201,22 @@ async fn a_store_of_a_later_version_is_refused() {
     let reader = SqliteStore::open_read_only(&path(&folder)).await;
     assert!(matches!(reader, Err(Error::TooNew)));
     assert!(fs::read(path(&folder)).expect("the file") == before, "it was not touched");
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path(&folder));
+    let mut connection = options.create_if_missing(true).connect().await.expect("connected");
+    let mark = sqlx::raw_sql("PRAGMA application_id = 0x5452504c").execute(&mut connection);
+    mark.await.expect("marked");
+    sqlx::migrate!("migrations/sqlite").run_to(1, &mut connection).await.expect("made");
+    connection.close().await.expect("closed");
+    execute(&folder, A_MESSAGE_ON_ITS_WAY).await;
+    let store = open(&folder).await.expect("opened");
+    let claimed = claim(&store, Channel::Slack, at(3)).await;
+    assert_eq!((claimed[0].epoch.0, claimed[0].notification.possible_repeat), (1, true));
+    store.close().await;
 }
 
 #[tokio::test]

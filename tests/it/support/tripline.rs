@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -30,6 +31,8 @@ pub(crate) struct Project {
     folder: Arc<TempDir>,
     settings: String,
     environment: Vec<(String, String)>,
+    /// Options of every command.
+    options: Vec<String>,
 }
 
 impl Project {
@@ -37,7 +40,8 @@ impl Project {
     pub(crate) fn new() -> Self {
         let folder = Arc::new(TempDir::new().expect("a temporary folder"));
         fs::create_dir(folder.path().join("checks")).expect("a temporary folder can be written");
-        let project = Self { folder, settings: String::new(), environment: Vec::new() };
+        let project =
+            Self { folder, settings: String::new(), environment: Vec::new(), options: Vec::new() };
         project.write_settings("");
         project
     }
@@ -52,8 +56,23 @@ impl Project {
 
     /// Adds `checks/NAME`.
     pub(crate) fn script(self, name: &str, text: &str) -> Self {
-        let path = self.path().join("checks").join(name);
-        fs::write(path, text).expect("a temporary folder can be written");
+        self.write(&format!("checks/{name}"), text);
+        self
+    }
+
+    /// Writes a file of the folder, in place of the one that may be there.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        fs::write(self.path().join(path), text).expect("a temporary folder can be written");
+    }
+
+    /// Removes a file of the folder.
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.path().join(path)).expect("the file is there");
+    }
+
+    /// Adds an option that stands before every command.
+    pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
+        self.options.extend([name.to_owned(), value.to_owned()]);
         self
     }
 
@@ -108,25 +127,34 @@ impl Project {
 
     /// Starts `tripline up` and waits until it answers.
     pub(crate) async fn up(&self) -> Daemon {
-        let daemon = self.spawn();
+        let listen = format!("127.0.0.1:{}", port::free());
+        self.write_settings(&format!("[hub]\nlisten = \"{listen}\"\n"));
+        let process = self.start(&["up"], "daemon.log");
+        let folder = Arc::clone(&self.folder);
+        let daemon =
+            Daemon { process, api: format!("http://{listen}"), client: http::client(), folder };
         daemon.answers().await
     }
 
-    fn spawn(&self) -> Daemon {
-        let listen = format!("127.0.0.1:{}", port::free());
-        self.write_settings(&format!("[hub]\nlisten = \"{listen}\"\n"));
+    /// Starts `tripline up` beside a daemon that runs already, and waits for its end: how it ended,
+    /// and what it said.
+    pub(crate) async fn up_again(&self) -> (ExitStatus, String) {
+        let mut process = self.start(&["up", "--listen", "127.0.0.1:0"], "second.log");
+        let status = until("the second daemon ends", START, async || process.ended()).await;
+        (status, process.log())
+    }
+
+    fn start(&self, arguments: &[&str], log: &str) -> Process {
         let mut command = self.command();
-        command.arg("up");
-        let log = self.path().join("daemon.log");
-        let process = Process::start("tripline up", &mut command, log);
-        let folder = Arc::clone(&self.folder);
-        Daemon { process, api: format!("http://{listen}"), client: http::client(), _folder: folder }
+        command.args(arguments);
+        Process::start("tripline up", &mut command, self.path().join(log))
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
         command.current_dir(self.path()).env("NO_COLOR", "1").env("NO_PROXY", "127.0.0.1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(&self.options);
         command
     }
 
@@ -159,7 +187,7 @@ pub(crate) struct Daemon {
     api: String,
     client: reqwest::Client,
     /// Dropped last, when nothing is stored in it any more.
-    _folder: Arc<TempDir>,
+    folder: Arc<TempDir>,
 }
 
 impl Daemon {
@@ -208,6 +236,21 @@ impl Daemon {
         self.process.ended()
     }
 
+    /// The folder of its project.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// The memory in use, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
@@ -217,9 +260,24 @@ impl Daemon {
         number.and_then(|number| number.parse().ok()).expect("a process has VmRSS")
     }
 
+    /// Makes it stand still, as a machine that sleeps or swaps does.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Asks it to end, and waits for that.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.process.stop(STOP).await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        until("the daemon ends", STOP, async || self.process.ended()).await
     }
 
     /// Kills it without warning, and waits until none of its children is left.

@@ -125,43 +125,35 @@ impl Comparison<'_> {
     }
 
     fn maps(&mut self, a: &JsMap, b: &JsMap) -> JsResult<bool> {
-        let (a, mut b) = (entries(a)?, entries(b)?);
-        if a.len() != b.len() {
-            return Ok(false);
-        }
-        for (key, value) in &a {
-            let mut found = None;
-            for (at, (other, other_value)) in b.iter().enumerate() {
-                if self.values(key, other)? && self.values(value, other_value)? {
-                    found = Some(at);
-                    break;
-                }
-            }
-            match found {
-                Some(at) => b.swap_remove(at),
-                None => return Ok(false),
-            };
-        }
-        Ok(true)
+        self.pair_up(&entries(a)?, entries(b)?, |this, (key, value), (other, other_value)| {
+            Ok(this.values(key, other)? && this.values(value, other_value)?)
+        })
     }
 
     fn sets(&mut self, a: &JsSet, b: &JsSet) -> JsResult<bool> {
-        let (a, mut b) = (items(a)?, items(b)?);
+        self.pair_up(&items(a)?, items(b)?, Self::values)
+    }
+
+    /// Whether each of `a` has one of `b` to itself that equals it, and none of `b` is left.
+    fn pair_up<T>(
+        &mut self,
+        a: &[T],
+        mut b: Vec<T>,
+        are_equal: impl Fn(&mut Self, &T, &T) -> JsResult<bool>,
+    ) -> JsResult<bool> {
         if a.len() != b.len() {
             return Ok(false);
         }
-        for item in &a {
+        for one in a {
             let mut found = None;
             for (at, other) in b.iter().enumerate() {
-                if self.values(item, other)? {
+                if are_equal(self, one, other)? {
                     found = Some(at);
                     break;
                 }
             }
-            match found {
-                Some(at) => b.swap_remove(at),
-                None => return Ok(false),
-            };
+            let Some(at) = found else { return Ok(false) };
+            b.swap_remove(at);
         }
         Ok(true)
     }

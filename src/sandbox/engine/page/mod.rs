@@ -64,8 +64,13 @@ pub(super) static PAGE: Class = Class {
         ("title", |this, _, _| with(this, |page| js(&page.title())), None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
+
+/// The names of what a page does.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PAGE.methods.iter().map(|method| method.0).chain(["submit"])
+}
 
 fn js(text: &str) -> JsValue {
     web::body::js(text)

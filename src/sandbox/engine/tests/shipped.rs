@@ -44,8 +44,18 @@ fn app(question: &Question) -> Option<Answer> {
     }
 }
 
+/// An example of the guide, with the files that its examples import.
+fn beside(text: &str) -> [(&str, &str); 3] {
+    let users = "[{ \"name\": \"Ana\" }]";
+    [
+        ("checks/example.js", text),
+        ("checks/lib/session.js", SESSION),
+        ("checks/lib/users.json", users),
+    ]
+}
+
 fn run_script(text: &str) -> Said {
-    run_files(&[("checks/example.js", text), ("checks/lib/session.js", SESSION)], app)
+    run_files(&beside(text), app)
 }
 
 #[test]
@@ -71,7 +81,7 @@ fn the_examples_of_the_guide_do_what_it_says() {
             let said = run_script(block);
             assert_eq!(said.ending(), &Ending::Finished, "{block}");
         }
-        let source = modules(&[("checks/example.js", block), ("checks/lib/session.js", SESSION)]);
+        let source = modules(&beside(block));
         let said = served(ToChild::Describe(source), nothing);
         let described = matches!(said.messages.last(), Some(FromChild::Described(Ok(_))));
         assert!(described, "{block}: {said:?}");

@@ -206,15 +206,18 @@ pub(super) fn form_data(this: &JsValue, _: &[JsValue], context: &mut Context) ->
     native::promised(result, context)
 }
 
-/// The methods that requests and responses share.
-pub(super) const METHODS: [native::Function; 6] = [
-    ("text", 0, text),
-    ("json", 0, json),
-    ("arrayBuffer", 0, buffer),
-    ("bytes", 0, bytes),
-    ("blob", 0, blob),
-    ("formData", 0, form_data),
-];
+/// The methods of requests and responses; each has a way to `clone` of its own.
+pub(super) const fn methods(clone: native::Call) -> [native::Function; 7] {
+    [
+        ("text", 0, text),
+        ("json", 0, json),
+        ("arrayBuffer", 0, buffer),
+        ("bytes", 0, bytes),
+        ("blob", 0, blob),
+        ("formData", 0, form_data),
+        ("clone", 0, clone),
+    ]
+}
 
 /// A property of a response's or request's `init`, when given.
 pub(super) fn given(

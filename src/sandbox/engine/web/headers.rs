@@ -4,7 +4,8 @@ use boa_engine::{Context, JsArgs, JsData, JsObject, JsResult, JsString, JsValue}
 use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
-use super::super::native::{self, Class, Iterate};
+use super::super::inspect;
+use super::super::native::{self, Class, Pairs};
 
 /// Names in lower case and values, in the order in which they were added.
 #[derive(Debug, Clone, Default, Trace, Finalize, JsData)]
@@ -24,16 +25,10 @@ pub(super) static HEADERS: Class = Class {
         ("getSetCookie", 0, get_set_cookie),
         ("has", 1, has),
         ("set", 2, set),
-        ("entries", 0, |this, _, context| iterate(this, Iterate::Entries, context)),
-        ("keys", 0, |this, _, context| iterate(this, Iterate::Keys, context)),
-        ("values", 0, |this, _, context| iterate(this, Iterate::Values, context)),
-        ("forEach", 1, |this, args, context| {
-            native::for_each(list(this)?.combined(), this, args, context)
-        }),
     ],
     accessors: &[],
     statics: &[],
-    iterator: Some("entries"),
+    iteration: Some(native::iteration::<Headers>()),
 };
 
 impl Headers {
@@ -75,9 +70,13 @@ impl Headers {
             self.0.push((name.to_owned(), value.to_owned()));
         }
     }
+}
+
+impl Pairs for Headers {
+    const CLASS: &'static str = "Headers";
 
     /// Sorted by name, values of a name joined; each `set-cookie` on its own.
-    fn combined(&self) -> Vec<(String, String)> {
+    fn pairs(&self) -> Vec<(String, String)> {
         let mut names: Vec<&String> = self.0.iter().map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
@@ -102,11 +101,20 @@ fn checked_value(name: &str, value: &str) -> JsResult<String> {
     if value.contains(['\0', '\r', '\n']) {
         return type_error(format!("the value of the header {name} holds a line break"));
     }
+    if let Some(c) = value.chars().find(|c| *c > '\u{ff}') {
+        let message = format!("the value of the header {name} holds {c:?}, which cannot be sent");
+        return type_error(message);
+    }
     Ok(value.to_owned())
 }
 
 fn construct(new: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let headers = Headers::from_value(args.get_or_undefined(0), context)?;
+    let given = args.get_or_undefined(0);
+    if !given.is_undefined() && !given.is_object() {
+        let got = inspect::inspect(given);
+        return type_error(format!("Headers are made from an object or pairs, not from {got}"));
+    }
+    let headers = Headers::from_value(given, context)?;
     native::construct(new, &HEADERS, headers, context)
 }
 
@@ -158,8 +166,4 @@ fn has(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVa
     let name = name(args, context)?;
     let has = native::data(this, "Headers", |headers: &mut Headers| headers.value(&name))?;
     Ok(has.is_some().into())
-}
-
-fn iterate(this: &JsValue, what: Iterate, context: &mut Context) -> JsResult<JsValue> {
-    native::iterator(list(this)?.combined(), what, context)
 }

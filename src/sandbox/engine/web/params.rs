@@ -4,7 +4,7 @@ use boa_engine::{Context, JsArgs, JsData, JsObject, JsResult, JsValue};
 use boa_gc::{Finalize, Trace};
 use url::form_urlencoded;
 
-use super::super::native::{self, Class, Iterate};
+use super::super::native::{self, Class, Pairs};
 use super::body::js;
 use super::url::set_query;
 
@@ -23,6 +23,14 @@ impl Params {
     }
 }
 
+impl Pairs for Params {
+    const CLASS: &'static str = "URLSearchParams";
+
+    fn pairs(&self) -> Vec<(String, String)> {
+        self.list.clone()
+    }
+}
+
 /// `URLSearchParams`.
 pub(super) static PARAMS: Class = Class {
     name: "URLSearchParams",
@@ -37,14 +45,10 @@ pub(super) static PARAMS: Class = Class {
         ("set", 2, set),
         ("sort", 0, sort),
         ("toString", 0, |this, _, _| read(this, |params| js(&params.encoded()))),
-        ("entries", 0, |this, _, context| iterate(this, Iterate::Entries, context)),
-        ("keys", 0, |this, _, context| iterate(this, Iterate::Keys, context)),
-        ("values", 0, |this, _, context| iterate(this, Iterate::Values, context)),
-        ("forEach", 1, |this, args, context| native::for_each(list(this)?, this, args, context)),
     ],
     accessors: &[("size", |this, _, _| read(this, |params| params.list.len().into()), None)],
     statics: &[],
-    iterator: Some("entries"),
+    iteration: Some(native::iteration::<Params>()),
 };
 
 fn read<R>(this: &JsValue, read: impl FnOnce(&Params) -> R) -> JsResult<R> {
@@ -146,8 +150,4 @@ fn sort(this: &JsValue, _: &[JsValue], _: &mut Context) -> JsResult<JsValue> {
     change(this, |list| {
         list.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
     })
-}
-
-fn iterate(this: &JsValue, what: Iterate, context: &mut Context) -> JsResult<JsValue> {
-    native::iterator(list(this)?, what, context)
 }

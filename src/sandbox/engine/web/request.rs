@@ -4,8 +4,9 @@ use boa_engine::{Context, JsArgs, JsData, JsNativeError, JsObject, JsResult, JsV
 use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
+use super::super::inspect;
 use super::super::native::{self, Class};
-use super::body::{self, Content, METHODS, given, js};
+use super::body::{self, Content, given, js};
 use super::headers::Headers;
 use super::url::UrlObject;
 use crate::sandbox::protocol::{Credentials, FetchRequest, Redirect};
@@ -34,15 +35,7 @@ pub(super) static REQUEST: Class = Class {
     name: "Request",
     construct,
     length: 1,
-    methods: &[
-        METHODS[0],
-        METHODS[1],
-        METHODS[2],
-        METHODS[3],
-        METHODS[4],
-        METHODS[5],
-        ("clone", 0, clone),
-    ],
+    methods: &body::methods(clone),
     accessors: &[
         ("method", |this, _, _| with(this, |it| js(&it.method)), None),
         ("url", |this, _, _| with(this, |it| js(&it.url)), None),
@@ -53,7 +46,7 @@ pub(super) static REQUEST: Class = Class {
         ("bodyUsed", body::body_used, None),
     ],
     statics: &[],
-    iterator: None,
+    iteration: None,
 };
 
 fn with(this: &JsValue, read: impl FnOnce(&Request) -> JsValue) -> JsResult<JsValue> {
@@ -141,6 +134,9 @@ impl Request {
         let href = object.as_ref().and_then(|object| object.downcast_ref::<UrlObject>());
         let text = match href.map(|url| url.url.to_string()) {
             Some(href) => href,
+            None if input.is_null_or_undefined() => {
+                return type_error(format!("a URL is needed, and got {}", inspect::inspect(input)));
+            }
             None => native::text(input, context)?,
         };
         Ok(Self {

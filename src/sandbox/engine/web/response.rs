@@ -5,7 +5,7 @@ use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
 use super::super::native::{self, Class};
-use super::body::{self, Content, METHODS, given, js};
+use super::body::{self, Content, given, js};
 use super::headers::Headers;
 use crate::sandbox::protocol::FetchResponse;
 
@@ -30,15 +30,7 @@ pub(super) static RESPONSE: Class = Class {
     name: "Response",
     construct,
     length: 0,
-    methods: &[
-        METHODS[0],
-        METHODS[1],
-        METHODS[2],
-        METHODS[3],
-        METHODS[4],
-        METHODS[5],
-        ("clone", 0, clone),
-    ],
+    methods: &body::methods(clone),
     accessors: &[
         ("status", |this, _, _| with(this, |it| it.status.into()), None),
         ("ok", |this, _, _| with(this, |it| (200..300).contains(&it.status).into()), None),
@@ -50,7 +42,7 @@ pub(super) static RESPONSE: Class = Class {
         ("bodyUsed", body::body_used, None),
     ],
     statics: &[("json", 1, json), ("error", 0, error), ("redirect", 1, redirect)],
-    iterator: None,
+    iteration: None,
 };
 
 fn with(this: &JsValue, read: impl FnOnce(&Response) -> JsValue) -> JsResult<JsValue> {

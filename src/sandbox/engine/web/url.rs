@@ -101,7 +101,7 @@ pub(super) static URL: Class = Class {
         ("searchParams", search_params, None),
     ],
     statics: &[("canParse", 1, can_parse), ("parse", 1, parse)],
-    iterator: None,
+    iteration: None,
 };
 
 fn with(this: &JsValue, read: impl FnOnce(&UrlObject) -> JsValue) -> JsResult<JsValue> {

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use super::oidc;
 
-/// What the compiler finds wrong in the project folder by its `jsconfig.json`, as
+/// What the compiler finds wrong in the project folder by its `checks/jsconfig.json`, as
 /// `file(line,column): error CODE: message`.
 pub(crate) async fn mistakes(folder: &Path) -> Vec<String> {
     let modules = oidc::node_modules().await;
     let mut command = Command::new("node");
     command.arg(modules.join("node_modules/typescript/bin/tsc"));
-    command.args(["-p", "jsconfig.json", "--pretty", "false"]).current_dir(folder);
+    command.args(["-p", "checks/jsconfig.json", "--pretty", "false"]).current_dir(folder);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .expect("the task was not aborted")

@@ -1,0 +1,113 @@
+//! All that works in a daemon, from slots to messages, and the order in which it ends.
+//!
+//! First the runs end, then everything else at once: what they reported is committed, messages on
+//! their way are finished, requests to the API are answered. The store is closed last. All of it
+//! shares one budget of time; what it is too short for is found in the store at the next start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use super::channels::Transports;
+use super::hub::{Aftermath, LocalHub};
+use super::lanes::Lanes;
+use super::witness::Witness;
+use crate::agent::{self, Agent, Limits, Scripts};
+use crate::clock::{Clock, Halt};
+use crate::engine::deliveries::Contacts;
+use crate::engine::ingest::{self, Ingest, Pace};
+use crate::engine::judge::ProjectJudge;
+use crate::net::Dialer;
+use crate::statsd::Sink;
+use crate::store::Store;
+
+/// How much longer a stop may take once there is hurry.
+const HURRY: Duration = Duration::from_millis(500);
+/// What works are made from.
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) judge: Arc<ProjectJudge>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) witness: Arc<dyn Witness>,
+    pub(super) transports: Transports,
+    pub(super) contacts: Arc<Contacts>,
+    pub(super) statsd: Option<Arc<Sink>>,
+    pub(super) scripts: Arc<dyn Scripts>,
+    pub(super) dialer: Arc<Dialer>,
+    pub(super) limits: Limits,
+}
+
+/// The agent, the way of its reports into the store, and the lanes out of it.
+#[derive(Debug)]
+pub(super) struct Works {
+    pub(super) agent: Agent,
+    pub(super) lanes: Lanes,
+    store: Arc<dyn Store>,
+    statsd: Option<Arc<Sink>>,
+    tasks: TaskTracker,
+    halt: Halt,
+}
+
+impl Works {
+    /// Starts the lanes and what commits results. The agent has no assignments yet.
+    pub(super) fn start(parts: Parts) -> Self {
+        let Parts { store, judge, clock, witness, transports, contacts, statsd, .. } = parts;
+        let (halt, tasks) = (Halt::new(), TaskTracker::new());
+        let lanes = Lanes::start(transports, contacts, &store, &clock, &witness, &halt);
+        let results = ingest::Parts {
+            store: Arc::clone(&store),
+            judge,
+            clock: Arc::clone(&clock),
+            observer: Arc::new(Aftermath { witness, wake: lanes.waker() }),
+        };
+        let (ingest, committer) = Ingest::new(results, Pace::default());
+        tasks.spawn(committer.run(halt.clone()));
+        let agent = agent::Parts {
+            clock: Arc::clone(&clock),
+            dialer: parts.dialer,
+            scripts: parts.scripts,
+            hub: Arc::new(LocalHub { ingest, statsd: statsd.clone() }),
+        };
+        let agent = Agent::new(agent, parts.limits);
+        Self { agent, lanes, store, statsd, tasks, halt }
+    }
+
+    /// Lets `work` run until it is told to end by the halt that it is handed.
+    pub(super) fn spawn<W>(&self, work: impl FnOnce(Halt) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(work(self.halt.clone()));
+    }
+
+    /// Ends everything in order, within `budget`: runs may take half of it, and if they do, their
+    /// reports a fifth. A twentieth is kept for closing the store.
+    pub(super) async fn stop(&self, budget: Duration) {
+        let closing = budget / 20;
+        self.halt.within(budget.saturating_sub(closing));
+        self.halt.bound(self.agent.stop(budget / 2, budget / 5)).await;
+        self.halt.ask();
+        self.tasks.close();
+        let metrics = async {
+            if let Some(statsd) = &self.statsd {
+                statsd.stop().await;
+            }
+        };
+        let rest = async { tokio::join!(self.lanes.ended(), self.tasks.wait(), metrics) };
+        let finished = self.halt.bound(rest).await.is_some();
+        let closed = tokio::time::timeout(closing, self.store.close()).await.is_ok();
+        if !(finished && closed) {
+            tracing::warn!("stopped before everything was finished; it goes on at the next start");
+        }
+    }
+
+    /// Cuts runs off and leaves half a second for a stop that is under way.
+    pub(super) fn hurry(&self) {
+        self.agent.interrupt();
+        self.halt.within(HURRY);
+    }
+}
+
+#[cfg(test)]
+mod tests;
