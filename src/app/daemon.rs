@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use super::accounting::Accounting;
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::descriptors;
 use super::housekeeping::Housekeeping;
+use super::hub::Aftermath;
 use super::lanes::contacts;
 use super::metronome::Metronome;
 use super::project::Reading;
@@ -29,6 +31,7 @@ use crate::config::settings::{
 };
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::engine::judge::{ProjectJudge, Rulebook};
+use crate::engine::review::{self, Reviews};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
@@ -186,6 +189,7 @@ impl Daemon {
             metronome: std::sync::Mutex::new(metronome),
         };
         daemon.close_absent().await?;
+        daemon.review();
         Ok(daemon)
     }
 
@@ -312,6 +316,19 @@ impl Daemon {
         if let Ok(metronome) = self.metronome.lock() {
             metronome.replace(settings.agent.region.clone(), now_checked);
         }
+    }
+
+    /// Looks from time to time whether anybody knows how the checks are doing.
+    fn review(&self) {
+        let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
+        let reviews = Reviews {
+            store: Arc::clone(&self.store),
+            judge: Arc::clone(&self.judge),
+            clock: Arc::clone(&self.clock),
+            observer: Arc::new(Aftermath { witness, wake }),
+            holder: Uuid::new_v4().to_string(),
+        };
+        self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }
 }
 

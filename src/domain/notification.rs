@@ -211,6 +211,7 @@ mod tests {
     use super::*;
     use crate::domain::id::{CheckId, Region};
     use crate::domain::notice::NoticeKind;
+    use crate::domain::subject::Subject;
 
     fn owed(failures: u32, possible_repeat: bool) -> Notification {
         let at: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
@@ -220,10 +221,11 @@ mod tests {
             recipient: Recipient::Slack("#p2".into()),
             notice: Notice {
                 kind: NoticeKind::Failing { tier: 1 },
-                check: CheckId::new("login").expect("good"),
+                subject: Subject::Check(CheckId::new("login").expect("good")),
                 check_name: "Login".into(),
                 region: Region::new("eu").expect("good"),
                 down: vec![],
+                regions: Vec::new(),
                 step: None,
                 error: "no".into(),
                 since: at,

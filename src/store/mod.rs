@@ -23,18 +23,19 @@ pub mod postgres;
 mod rows;
 pub mod sqlite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::{CheckState, Decision, Incident, Transition};
+use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::{Failure, Outcome, Report};
 use crate::domain::slot::Slot;
+use crate::domain::subject::Subject;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +123,18 @@ pub trait Judge: Send + Sync {
     /// What it means at `now` that `check`, which has an open incident, is no longer watched;
     /// `None` while it still is.
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition>;
+
+    /// What the `states` of all checks mean together at `now`; `open` are the open incidents that
+    /// are not about a check's failures. Each subject is named once at most, and an incident that
+    /// is open keeps its number.
+    fn review(
+        &self,
+        _states: &HashMap<CheckId, CheckState>,
+        _open: &BTreeMap<Subject, Incident>,
+        _now: Timestamp,
+    ) -> Vec<Change> {
+        Vec::new()
+    }
 }
 
 /// What became of one report.
@@ -207,7 +220,7 @@ pub struct RunFilter {
 /// Which incidents to list; the latest first.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {
-    /// Only of this check.
+    /// Only of this check: its failures and its coverage.
     pub check: Option<CheckId>,
     /// Only open ones.
     pub open_only: bool,
@@ -215,22 +228,22 @@ pub struct IncidentFilter {
     pub limit: u32,
 }
 
-/// An incident with the check it is about.
+/// An incident with what it is about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentRecord {
     /// Its number.
     pub id: IncidentId,
-    /// The check.
-    pub check: CheckId,
+    /// What it is about.
+    pub subject: Subject,
     /// The incident.
     pub incident: Incident,
 }
 
-/// What was decided about a check, and why.
+/// What was decided, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionRecord {
-    /// The check.
-    pub check: CheckId,
+    /// What it is about.
+    pub subject: Subject,
     /// The incident, where there is one.
     pub incident: Option<IncidentId>,
     /// The run that led to it; none when something else did.
@@ -319,6 +332,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error>;
 
+    /// Asks `judge` what the states of all checks mean together, and stores what it decides, in one
+    /// transaction that survives a power cut; says what was decided, with the numbers of the
+    /// incidents.
+    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error>;
+
     /// Hands out notifications of `channel` that are due at `now`, at most `limit`, each leased
     /// until `lease_until`, oldest first and at most one per recipient. A notification is not due
     /// while an earlier one of the same incident to the same recipient is still owed, nor while
@@ -375,7 +393,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Everything known of one incident.
     async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error>;
 
-    /// What was last decided about `check`, the latest first, at most `limit`.
+    /// What was last decided about `check` and its coverage, the latest first, at most `limit`.
     async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error>;
 
     /// What is still owed on each channel, and how much was given up after `since`.

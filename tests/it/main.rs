@@ -3,6 +3,7 @@
 mod accounting;
 mod agent;
 mod architecture;
+mod blindness;
 mod commands;
 mod configuration;
 mod daemon;

@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::check::Check;
 use crate::domain::id::{IncidentId, RunId};
+use crate::domain::incident::Change;
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
@@ -67,6 +68,10 @@ impl Store for Ledger {
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, store::Error> {
         Ok(self.states.lock().expect("not poisoned").clone())
+    }
+
+    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, store::Error> {
+        unreachable!("ingest only records")
     }
 
     async fn close_absent(

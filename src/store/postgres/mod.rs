@@ -17,6 +17,7 @@ mod leases;
 mod notifications;
 mod open;
 mod record;
+mod review;
 mod runs;
 mod session;
 mod settlements;
@@ -40,7 +41,7 @@ use super::{
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::CheckState;
+use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
@@ -156,6 +157,16 @@ impl Store for PostgresStore {
         let mut attempts = Attempts::default();
         loop {
             let result = record::close_absent(self.writers()?, judge, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = review::review(self.writers()?, judge, now).await;
             if attempts.are_over(&result) {
                 return result;
             }

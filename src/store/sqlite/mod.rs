@@ -12,6 +12,7 @@ mod memory;
 mod notifications;
 mod open;
 mod record;
+mod review;
 mod rows_of;
 mod runs;
 mod writer;
@@ -38,7 +39,7 @@ use super::{
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::CheckState;
+use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
@@ -127,6 +128,12 @@ impl Store for SqliteStore {
     ) -> Result<Vec<IncidentId>, Error> {
         let mut writer = self.writer().await?;
         let result = record::close_absent(&mut writer, judge, now).await;
+        writer.finish(result).await
+    }
+
+    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+        let mut writer = self.writer().await?;
+        let result = review::review(&mut writer, judge, now).await;
         writer.finish(result).await
     }
 

@@ -62,7 +62,7 @@ async fn supersede(
     let query = sqlx::query(
         "UPDATE notifications SET state = 'superseded', settled_at = ?4, \
          reason = 'it was over before this could be sent; the recovery says both' \
-         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND kind = 'failing' \
+         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND kind IN ('failing', 'blind') \
          AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
     )
     .bind(incident.0)

@@ -13,7 +13,7 @@ use tripline::store::accounts::{Accounts, Expected, Process};
 
 use super::scene::{at, check_id, region, report, rules, seconds};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn every(name: &str, interval: u64) -> Expected {
     let interval = Interval::new(seconds(interval)).expect("in range");

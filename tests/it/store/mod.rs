@@ -10,6 +10,7 @@ mod outbox;
 mod postgres;
 mod reading;
 mod recording;
+mod review;
 mod scene;
 mod sqlite;
 
@@ -42,8 +43,15 @@ on_every_backend! {
         a_result_its_decision_and_its_messages_are_one
         nothing_is_recorded_of_nothing
         batches_decide_as_single_results_do
+        a_failure_below_the_quorum_says_why_nobody_is_told
+        late_failures_count_and_tell_nobody
         a_check_that_is_gone_has_its_incident_closed
         results_of_a_check_that_is_gone_decide_nothing
+    }
+    review {
+        a_check_of_which_nothing_is_known_is_told_of_once
+        an_answer_ends_it_and_tells_those_who_were_told
+        a_region_of_which_nothing_is_known_is_one_incident
     }
     outbox {
         what_is_claimed_is_leased

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tripline::domain::id::IncidentId;
 use tripline::domain::policy::Channel;
-use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::run::Report;
 use tripline::store::postgres::PostgresStore;
 use tripline::store::{Claim, Error, IncidentFilter, Novelty, RunFilter, Store};
@@ -185,6 +185,31 @@ async fn a_server_that_cannot_be_used_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hubs_that_review_at_once_decide_once() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Unknown; 5]).await;
+    for (outcome, slot) in [(Unknown, 5), (Passed, 6)] {
+        if outcome == Passed {
+            tell(&fresh.store, slot, &[Passed]).await;
+        }
+        let mut hubs = JoinSet::new();
+        for _ in 0..4 {
+            let store = fresh.another().await;
+            hubs.spawn(async move {
+                let changes = store.review(&rules(), at(slot)).await.expect("reviewed");
+                store.close().await;
+                changes.len()
+            });
+        }
+        let decided: usize = hubs.join_all().await.into_iter().sum();
+        assert_eq!(decided, 1, "slot {slot}");
+    }
+    let incidents = IncidentFilter { limit: 10, ..IncidentFilter::default() };
+    assert_eq!(fresh.store.incidents(&incidents).await.expect("listed").len(), 1);
+    fresh.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hubs_that_record_the_same_results_at_once_store_and_decide_them_once() {
     const HUBS: usize = 3;
     const SLOTS: u32 = 40;
@@ -226,7 +251,7 @@ async fn hubs_that_record_the_same_results_at_once_store_and_decide_them_once() 
         assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), told.len(), "{told:?}");
         assert!(!history.decisions.is_empty());
         let is_new =
-            opened.entry(record.check.to_string()).or_default().insert(record.incident.opened_at);
+            opened.entry(record.subject.to_string()).or_default().insert(record.incident.opened_at);
         assert!(is_new, "one incident at a time");
     }
     assert!(incidents.len() >= 10, "{}", incidents.len());
@@ -421,5 +446,11 @@ async fn what_text_in_a_database_cannot_hold_is_replaced() {
         (Some("st\u{fffd}ep"), "nul \u{fffd} here")
     );
     assert_eq!(fresh.store.run(odd.slot.run_id()).await.expect("read"), Some(odd));
+    let mut lost = report("search", "eu", 1, Unknown);
+    lost.failure.as_mut().expect("it says why").message = "nul \0 there".into();
+    tell_one(&fresh.store, &lost).await;
+    let states = fresh.store.check_states().await.expect("read");
+    let unknowns = states[&lost.slot.check].streaks[&lost.slot.region].unknowns.as_ref();
+    assert_eq!(unknowns.map(|it| it.reason.as_str()), Some("nul \u{fffd} there"));
     fresh.close().await;
 }

@@ -10,7 +10,7 @@ use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{Error, RunFilter, Store};
 
-use super::scene::{at, claim, history, report, rules, tell, tell_one};
+use super::scene::{at, check_id, claim, history, report, rules, tell, tell_one};
 
 /// A new store in a folder of its own.
 pub(super) struct Fresh {
@@ -122,6 +122,49 @@ async fn a_reader_needs_no_holder() {
     let missing = SqliteStore::open_read_only(&path(&nowhere)).await.expect_err("no store");
     assert!(matches!(missing, Error::Missing { .. }));
     assert!(!path(&nowhere).exists());
+}
+
+#[tokio::test]
+async fn what_the_first_version_decided_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let all = sqlx::migrate!("migrations/sqlite");
+    let first = vec![all.iter().next().expect("there is one").clone()];
+    let first = sqlx::migrate::Migrator { migrations: first.into(), ..all };
+    execute(&folder, "PRAGMA application_id = 1414680652").await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path(&folder));
+    let mut connection = options.connect().await.expect("connected");
+    first.run(&mut connection).await.expect("migrated");
+    connection.close().await.expect("closed");
+    let (opened, notice) = (
+        at(1).timestamp_millis(),
+        r#"{"kind":"failing","tier":1,"check":"login","check_name":"Login","region":"eu",
+            "down":["eu"],"error":"no","since":0,"failures_in_a_row":1,"at":0}"#,
+    );
+    execute(
+        &folder,
+        &format!(
+            "INSERT INTO streaks VALUES \
+             ('login', 'eu', 1, 0, 1, {opened}, NULL, {opened}, 'failed'); \
+             INSERT INTO incidents VALUES \
+             (1, 'login', {opened}, {opened}, NULL, '[1]', '[[\"slack\",\"#p2\"]]', 'eu', NULL, 'no'); \
+             INSERT INTO decisions VALUES (1, 'login', 1, NULL, {opened}, 'opened', 'why'); \
+             INSERT INTO notifications VALUES (1, 1, 'slack', '#p2', 'failing', 1, '{notice}', 1, \
+             'sent', {opened}, {opened}, NULL, NULL, 0, 0, {opened}, 'accepted')"
+        ),
+    )
+    .await;
+    let store = open(&folder).await.expect("it is brought up to date");
+    let before = history(&store, 1).await;
+    assert_eq!(before.record.subject.to_string(), "check:login");
+    let notice = &before.notifications[0].notification.notice;
+    assert_eq!(notice.subject, before.record.subject);
+    assert!(notice.regions.is_empty());
+    assert_eq!(store.decisions(&check_id("login"), 5).await.expect("read").len(), 1);
+    // The incident goes on, and nobody is told again.
+    let next = tell(&store, 2, &[Failed, Passed]).await;
+    assert_eq!(next[0].transition.owed.len(), 3);
+    assert_eq!((next[1].incident, next[1].transition.owed.len()), (next[0].incident, 4));
+    store.close().await;
 }
 
 #[tokio::test]
