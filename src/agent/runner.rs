@@ -4,8 +4,6 @@
 //! off or never finds room is reported as such, never passed over.
 
 use std::any::Any;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::admission::{Admission, Admissions, Entrance, Occupied};
 use super::assignments::{Assignment, Assignments, Prepared};
 use super::broker::Broker;
 use super::recorder::Recorder;
@@ -24,7 +23,6 @@ use super::visitor::Visitor;
 use super::{Limits, Observer, frame};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::Timestamp;
-use crate::domain::id::CheckId;
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
 use crate::net::Dialer;
@@ -40,7 +38,7 @@ pub(super) struct Runner {
     pub(super) closing: CancellationToken,
     /// Cancelled when runs are to be cut off.
     pub(super) interruption: CancellationToken,
-    going: Mutex<HashMap<CheckId, Timestamp>>,
+    admissions: Admissions,
     script_room: Room,
     request_room: Room,
 }
@@ -49,18 +47,6 @@ pub(super) struct Runner {
 struct Room {
     places: Semaphore,
     most: usize,
-}
-
-/// A slot that was let in; its check is free for the next slot when this is dropped.
-pub(super) struct Admission {
-    runner: Arc<Runner>,
-    check: CheckId,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.runner.going().remove(&self.check);
-    }
 }
 
 /// Why there is no end that the run came to by itself.
@@ -72,6 +58,14 @@ pub(super) struct Refused {
 impl Refused {
     fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+}
+
+impl From<Occupied> for Refused {
+    fn from(Occupied(before): Occupied) -> Self {
+        let at = before.format("%H:%M:%S");
+        let message = format!("the previous run, of {at} UTC, is still going");
+        Self::new(FailureKind::Overlap, message)
     }
 }
 
@@ -96,7 +90,7 @@ impl Runner {
             assignments: ArcSwap::default(),
             closing: CancellationToken::new(),
             interruption: CancellationToken::new(),
-            going: Mutex::default(),
+            admissions: Admissions::default(),
             script_room: room(limits.scripts.max(1)),
             request_room: room(limits.requests.max(1)),
         }
@@ -104,21 +98,24 @@ impl Runner {
 
     /// How many slots are being attended to.
     pub(super) fn running(&self) -> usize {
-        self.going().len()
+        self.admissions.running()
     }
 
-    /// Lets a slot in unless the previous run of its check is still going.
-    pub(super) fn admit(self: &Arc<Self>, slot: &Slot) -> Result<Admission, Refused> {
-        match self.going().entry(slot.check.clone()) {
-            Entry::Occupied(previous) => {
-                let at = previous.get().format("%H:%M:%S");
-                let message = format!("the previous run, of {at} UTC, is still going");
-                Err(Refused::new(FailureKind::Overlap, message))
-            }
-            Entry::Vacant(place) => {
-                place.insert(slot.at);
-                Ok(Admission { runner: Arc::clone(self), check: slot.check.clone() })
-            }
+    /// Decides whether a slot is let in.
+    pub(super) fn admit(&self, slot: &Slot) -> Entrance {
+        self.admissions.admit(slot)
+    }
+
+    /// Waits, where there is something to wait for, until a slot is in.
+    pub(super) async fn enter(&self, entrance: Entrance) -> Result<Admission, Refused> {
+        match entrance {
+            Entrance::Open(admission) => Ok(admission),
+            Entrance::Closed(occupied) => Err(occupied.into()),
+            Entrance::Soon(waiting) => tokio::select! {
+                biased;
+                () = self.closing.cancelled() => Err(interrupted()),
+                admission = waiting.admission() => admission.map_err(Refused::from),
+            },
         }
     }
 
@@ -174,6 +171,7 @@ impl Runner {
             Prepared::Request(plan) => {
                 let _place = self.place(&self.request_room, timeout / 2).await?;
                 began.now();
+                self.admissions.began(&slot.check, timeout);
                 let visitor = Visitor::new(Arc::clone(&self.dialer), &began.recorder, secrets);
                 let failure = plan.carry_out(&visitor, secrets, timeout).await;
                 Ok(Ended { failure, duration: None })
@@ -186,6 +184,7 @@ impl Runner {
                 let source = Source { entry: entry.clone(), modules: modules.clone() };
                 let job = Job { source, context: context(slot), timeout };
                 began.now();
+                self.admissions.began(&slot.check, timeout);
                 let (dialer, clock) = (Arc::clone(&self.dialer), &*self.clock);
                 let broker = Broker::new(dialer, &began.recorder, secrets, clock, timeout);
                 let ran = stage.run(job, &broker).await;
@@ -234,10 +233,6 @@ impl Runner {
                 Err(_) => Err(overloaded(at_most, "no sandbox process was ready")),
             },
         }
-    }
-
-    fn going(&self) -> std::sync::MutexGuard<'_, HashMap<CheckId, Timestamp>> {
-        self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,8 @@
 //! stores it, so that a result, what it changed and the messages it owes are one commit.
 //!
 //! Invariants:
-//! - a run is stored once per slot, however often it is reported;
+//! - a run is stored once per slot, however often it is reported; where a slot was run again because
+//!   the clock was set back, the later run takes the place of the earlier one;
 //! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
 //! - per incident and recipient, notifications are handed out in the order in which they were owed;
 //! - a recovery takes the place of failures that the recipient has not been sent, and says both;
@@ -252,6 +253,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
     /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
     /// or owed, from a power cut. Times are kept to the millisecond; slots are whole ones.
+    ///
+    /// A report of a stored slot that started when the stored run did is the same one, and changes
+    /// nothing. One that started at another time is of another run: if `judge` counts it (there is
+    /// a new streak), it takes the place of the stored run and is as new; else it changes nothing.
     async fn record(
         &self,
         reports: &[Report],

@@ -80,6 +80,48 @@ async fn a_failure_is_told_to_p2_a_second_to_p1_and_the_team_and_the_recovery_to
     assert!(daemon.stop().await.success());
 }
 
+/// A target that takes connections and says nothing, checked by `options`: `#p2`, then `#p1` and the
+/// team are told.
+async fn a_hanging_target_is_told(options: &str) {
+    // The system takes the connections; nobody ever reads from them.
+    let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = target.local_addr().expect("a bound listener has an address");
+    let providers = Providers::start().await;
+    let url = format!("http://{address}/");
+    let script = format!(
+        "export const options = {options};\n\
+         export default async function () {{ await fetch(\"{url}\"); }}\n"
+    );
+    let plain = format!("[[check]]\nname = \"plain\"\nurl = \"{url}\"\n")
+        + &options.trim_matches(['{', '}', ' ']).replace(", ", "\n").replace(": ", " = ")
+        + "\n";
+    let projects = [
+        providers.told_by(Project::new()).script("script.js", &script),
+        providers.told_by(Project::new()).toml(&plain),
+    ];
+    for (times, project) in (1..).zip(projects) {
+        let daemon = project.up().await;
+        let what = format!("everybody is told of a hanging target by {options}");
+        until_true(&what, PATIENCE, async || counts(&providers) == [times; 4]).await;
+        let (p2, p1) = (&providers.arrived("#p2")[times - 1], &providers.arrived("#p1")[times - 1]);
+        assert!(p2.at < p1.at, "a second failure comes later: {p2:#?}\n{p1:#?}");
+        let runs = daemon.runs(if times == 1 { "script" } else { "plain" }).await;
+        let timeouts = runs.iter().filter_map(|run| run.failure.as_ref());
+        assert!(timeouts.filter(|failure| failure.kind == "timeout").count() >= 2, "{runs:#?}");
+        assert!(daemon.stop().await.success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hanging_target_is_told_where_the_timeout_is_the_interval() {
+    a_hanging_target_is_told("{ every: \"2s\", timeout: \"2s\" }").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hanging_target_is_told_where_no_timeout_is_set() {
+    a_hanging_target_is_told("{ every: \"2s\" }").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_failure_wakes_nobody() {
     let (site, providers) = (Site::start().await, Providers::start().await);

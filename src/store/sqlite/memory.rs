@@ -46,7 +46,7 @@ pub(super) async fn states(
     let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
     let streaks: Vec<StreakRow> = sqlx::query_as(
         "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
-         last_outcome FROM streaks",
+         last_outcome, last_counted FROM streaks",
     )
     .fetch_all(&mut *connection)
     .await
@@ -72,6 +72,7 @@ struct StreakRow {
     last_success: Option<i64>,
     last_slot: Option<i64>,
     last_outcome: Option<String>,
+    last_counted: Option<i64>,
 }
 
 impl StreakRow {
@@ -85,22 +86,25 @@ impl StreakRow {
             last_success: time(self.last_success)?,
             last_slot: time(self.last_slot)?,
             last_outcome: self.last_outcome.as_deref().map(rows::outcome).transpose()?,
+            last_counted: time(self.last_counted)?,
         };
         Ok((rows::check_id(&self.check_id)?, rows::region(&self.region)?, streak))
     }
 }
 
 /// The beginning of every statement that writes streaks.
-pub(super) const INSERT: &str = "INSERT INTO streaks VALUES";
+pub(super) const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
+     failing_since, last_success, last_slot, last_outcome, last_counted) VALUES";
 
 /// The end of every statement that writes streaks.
 pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
      failures = excluded.failures, passes = excluded.passes, down = excluded.down, \
      failing_since = excluded.failing_since, last_success = excluded.last_success, \
-     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome";
+     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome, \
+     last_counted = excluded.last_counted";
 
 /// The columns of a streak, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 9;
+pub(super) const COLUMNS: usize = 10;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
@@ -123,6 +127,7 @@ pub(super) fn bind<'q>(
         .bind(streak.last_success.map(rows::millis))
         .bind(streak.last_slot.map(rows::millis))
         .bind(streak.last_outcome.map(Outcome::as_str))
+        .bind(streak.last_counted.map(rows::millis))
 }
 
 /// Writes streaks.

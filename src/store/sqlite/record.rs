@@ -3,7 +3,7 @@
 //! The plan is drawn in memory first, so the database is only written to, and a run that changes
 //! nothing costs one insertion and one update. The plan becomes memory after the commit.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use sqlx::sqlite::SqliteConnection;
@@ -74,12 +74,25 @@ async fn try_record(
 fn may_be_stored(memory: &Memory, slot: &Slot) -> bool {
     let state = memory.states.get(&slot.check);
     let streak = state.and_then(|state| state.streaks.get(&slot.region));
-    streak.is_none_or(|streak| !streak.is_news(slot.at))
+    streak.is_none_or(|streak| !streak.is_latest(slot.at))
+}
+
+/// Whether a run of a slot that was run before is to be counted.
+enum Counts {
+    Yes,
+    No,
+}
+
+fn repeated(run: RunId) -> Recorded {
+    let novelty = Novelty::Repeated;
+    Recorded { run, novelty, incident: None, transition: Transition::default() }
 }
 
 /// What is to be written.
 struct Plan<'a> {
     runs: Vec<(RunId, &'a Report)>,
+    /// Stored runs whose slots were run again; some of `runs` take their place.
+    replaced: Vec<RunId>,
     /// The new states of the checks concerned.
     states: HashMap<CheckId, CheckState>,
     streaks: BTreeSet<(&'a CheckId, &'a Region)>,
@@ -93,12 +106,13 @@ impl<'a> Plan<'a> {
     fn draw(
         memory: &Memory,
         reports: &'a [Report],
-        mut stored: HashSet<RunId>,
+        mut stored: HashMap<RunId, Timestamp>,
         judge: &dyn Judge,
         now: Timestamp,
     ) -> Self {
         let mut plan = Self {
             runs: Vec::with_capacity(reports.len()),
+            replaced: Vec::new(),
             states: HashMap::new(),
             streaks: BTreeSet::new(),
             decided: Vec::new(),
@@ -107,15 +121,42 @@ impl<'a> Plan<'a> {
         };
         for report in reports {
             let run = report.slot.run_id();
-            let recorded = if stored.insert(run) {
-                plan.add(memory, run, report, judge, now)
-            } else {
-                let novelty = Novelty::Repeated;
-                Recorded { run, novelty, incident: None, transition: Transition::default() }
+            let started_at = rows::whole_millis(report.started_at);
+            let recorded = match stored.get(&run) {
+                None => plan.add(memory, run, report, judge, now),
+                Some(before) if *before == started_at => repeated(run),
+                Some(_) => match plan.make_way(memory, run, report, judge, now) {
+                    Counts::Yes => plan.add(memory, run, report, judge, now),
+                    Counts::No => repeated(run),
+                },
             };
+            if recorded.novelty == Novelty::New {
+                stored.insert(run, started_at);
+            }
             plan.recorded.push(recorded);
         }
         plan
+    }
+
+    /// Takes out the run that is there for a slot that was run again, because the clock was set
+    /// back, if the judge counts the new one.
+    fn make_way(
+        &mut self,
+        memory: &Memory,
+        run: RunId,
+        report: &Report,
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Counts {
+        let check = &report.slot.check;
+        let unknown = CheckState::default();
+        let state = self.states.get(check).or_else(|| memory.states.get(check));
+        if judge.judge(state.unwrap_or(&unknown), report, now).streak.is_none() {
+            return Counts::No;
+        }
+        self.runs.retain(|(planned, _)| *planned != run);
+        self.replaced.push(run);
+        Counts::Yes
     }
 
     fn add(
@@ -165,12 +206,15 @@ impl<'a> Plan<'a> {
             .collect();
         match (&self.runs[..], &streaks[..], &self.decided[..]) {
             ([], ..) => return Ok(()),
-            ([run], [streak], []) => return write_calm(writer, *run, *streak, now).await,
+            ([run], [streak], []) if self.replaced.is_empty() => {
+                return write_calm(writer, *run, *streak, now).await;
+            }
             _ => {}
         }
         let durability =
             if self.decided.is_empty() { Durability::Process } else { Durability::Power };
         let connection = writer.begin(durability).await?;
+        runs::remove(&mut *connection, &self.replaced).await?;
         runs::write(&mut *connection, &self.runs, now).await?;
         memory::write(&mut *connection, &streaks).await?;
         for (index, incident) in &self.decided {

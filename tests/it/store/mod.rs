@@ -29,6 +29,8 @@ macro_rules! on_every_backend {
 on_every_backend! {
     recording {
         a_run_is_stored_once
+        an_unknown_result_does_not_hide_the_run_before_it
+        slots_that_come_again_after_the_clock_was_set_back_count
         a_run_of_a_forgotten_streak_is_still_stored_once
         a_run_that_was_counted_out_of_order_is_still_stored_once
         a_run_comes_back_whole
