@@ -16,13 +16,14 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::Notify;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 pub use self::contacts::Contacts;
@@ -32,8 +33,10 @@ pub use self::pace::Rate;
 use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
-use crate::domain::id::stable_hash;
-use crate::domain::notification::{Attempt, Notification, PATIENCE, settle};
+use crate::domain::id::{NotificationId, stable_hash};
+use crate::domain::notification::{
+    Attempt, Notification, NotificationState, PATIENCE, Settlement, Trials, settle,
+};
 use crate::domain::policy::{Channel, Recipient};
 use crate::notify::{Outbound, Transport};
 use crate::store::{self, Store};
@@ -87,6 +90,10 @@ impl Limits {
     }
 }
 
+/// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
+/// for its turn, less than a lease.
+const NOTED_WITHIN: Duration = Duration::from_secs(3);
+
 /// The messages of one channel on their way.
 #[derive(Debug)]
 pub struct Lane {
@@ -95,8 +102,12 @@ pub struct Lane {
     limits: Limits,
     wake: Arc<Notify>,
     sends: JoinSet<Finished>,
+    /// What is on its way, by the task that sends it.
+    under_way: HashMap<task::Id, NotificationId>,
     /// Outcomes that could not be recorded yet.
     unsettled: Vec<Finished>,
+    /// What has been failing, as far as this lane tried it.
+    trials: HashMap<NotificationId, Trials>,
     paces: Paces,
     pause: Option<Pause>,
 }
@@ -108,6 +119,8 @@ struct Finished {
     attempt: Attempt,
     started_at: Timestamp,
     ended_at: Timestamp,
+    /// Since when attempts to send it have been failing, if this one failed.
+    since: Timestamp,
 }
 
 /// The provider asked for quiet.
@@ -131,7 +144,9 @@ impl Lane {
             limits,
             wake: Arc::default(),
             sends: JoinSet::new(),
+            under_way: HashMap::new(),
             unsettled: Vec::new(),
+            trials: HashMap::new(),
             paces: Paces::new(limits.rate),
             pause: None,
         }
@@ -171,7 +186,7 @@ impl Lane {
     /// Waits for the next attempt to end and records it; `false` when none is on its way. Must be
     /// awaited to its end, or an outcome may go unrecorded.
     pub async fn settle_next(&mut self) -> bool {
-        let Some(joined) = self.sends.join_next().await else {
+        let Some(joined) = self.sends.join_next_with_id().await else {
             return false;
         };
         self.joined(joined).await;
@@ -199,7 +214,7 @@ impl Lane {
             let wake = Arc::clone(&self.wake);
             // Only waiting can be abandoned; recording an outcome cannot.
             let joined = tokio::select! {
-                Some(joined) = self.sends.join_next() => Some(joined),
+                Some(joined) = self.sends.join_next_with_id() => Some(joined),
                 () = halt.asked() => None,
                 () = wake.notified() => None,
                 () = sleep(wait) => None,
@@ -248,8 +263,12 @@ impl Lane {
     }
 
     fn start(&mut self, notification: Notification, now: Timestamp) {
-        if self.unsettled.iter().any(|ended| ended.notification.id == notification.id) {
-            // The store does not know yet what we know: it went, and its outcome is kept.
+        let id = notification.id;
+        if self.unsettled.iter().any(|ended| ended.notification.id == id)
+            || self.under_way.values().any(|sent| *sent == id)
+        {
+            // The store does not know yet what we know: it went, and its outcome is kept, or is
+            // still to come after the clock was set forward over the end of its lease.
             return;
         }
         let hold = self.paces.turn(&notification.recipient, now);
@@ -259,7 +278,8 @@ impl Lane {
         };
         let link = self.parts.contacts.link(notification.incident);
         let (transport, limit) = (Arc::clone(&self.parts.transport), self.limits.attempt);
-        self.sends.spawn(async move {
+        let store = Arc::clone(&self.parts.store);
+        let task = self.sends.spawn(async move {
             if !hold.is_zero() {
                 sleep(hold).await;
             }
@@ -269,23 +289,46 @@ impl Lane {
                 phone: phone.as_deref(),
                 link: link.as_deref(),
             };
-            let attempt = attempt(transport.as_ref(), message, limit).await;
+            let attempt = match may_leave(store.as_ref(), &notification).await {
+                Ok(()) => attempt(transport.as_ref(), message, limit).await,
+                Err(reason) => Attempt::Retry { reason, after: None },
+            };
             let started_at = now + hold;
-            Finished {
-                attempt,
-                started_at,
-                ended_at: started_at + stopwatch.elapsed(),
-                notification,
-            }
+            let ended_at = started_at + stopwatch.elapsed();
+            Finished { attempt, started_at, ended_at, since: ended_at, notification }
         });
+        self.under_way.insert(task.id(), id);
     }
 
-    async fn joined(&mut self, joined: Result<Finished, JoinError>) {
+    async fn joined(&mut self, joined: Result<(task::Id, Finished), JoinError>) {
         match joined {
-            Ok(finished) => self.ended(finished).await,
+            Ok((task, finished)) => {
+                self.under_way.remove(&task);
+                let finished = self.tried(finished);
+                self.ended(finished).await;
+            }
             // Its lease runs out, and it is repeated with a mark.
-            Err(error) => tracing::error!(%error, "an attempt ended without an outcome"),
+            Err(error) => {
+                self.under_way.remove(&error.id());
+                tracing::error!(%error, "an attempt ended without an outcome");
+            }
         }
+    }
+
+    /// Counts an attempt among those before it.
+    fn tried(&mut self, ended: Finished) -> Finished {
+        let id = ended.notification.id;
+        let before = self.trials.remove(&id);
+        let ended =
+            Finished { since: Trials::since(before, ended.started_at, ended.ended_at), ..ended };
+        // Others may have been settled without us, such as by a recovery.
+        self.trials.retain(|_, trials| trials.due_at + PATIENCE > ended.ended_at);
+        let settlement = ended.settlement();
+        if settlement.state == NotificationState::Owed {
+            let trials = Trials { since: ended.since, due_at: settlement.due_at };
+            self.trials.insert(id, trials);
+        }
+        ended
     }
 
     /// Tells of an attempt, then records it; keeps it if that fails.
@@ -326,14 +369,29 @@ impl Lane {
 }
 
 impl Finished {
-    fn settlement(&self) -> crate::domain::notification::Settlement {
-        settle(&self.notification, &self.attempt, self.ended_at, jitter(&self.notification))
+    fn settlement(&self) -> Settlement {
+        let jitter = jitter(&self.notification);
+        settle(&self.notification, &self.attempt, self.since, self.ended_at, jitter)
     }
 
     async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
         let settlement = self.settlement();
         let id = self.notification.id;
         store.settle(id, self.started_at, self.ended_at, &self.attempt, &settlement).await
+    }
+}
+
+/// Notes that a repeat is about to leave; a first attempt needs no note, because one that is lost
+/// may be repeated anyway. Says why it must not leave.
+async fn may_leave(store: &dyn Store, notification: &Notification) -> Result<(), String> {
+    if !notification.possible_repeat {
+        return Ok(());
+    }
+    match timeout(NOTED_WITHIN, store.note_departure(notification.id)).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err("it was not ours to send any more".to_owned()),
+        Ok(Err(error)) => Err(format!("not sent: {error}")),
+        Err(_) => Err("not sent: the store did not note the repeat in time".to_owned()),
     }
 }
 

@@ -277,7 +277,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// while an earlier one of the same incident to the same recipient is still owed, nor while
     /// any other one to that recipient is leased. One whose lease ran out may have been
     /// sent by whoever held it: that is recorded as an ambiguous delivery, and it is handed out as
-    /// a possible repeat. So claim only what can be sent at once.
+    /// a possible repeat. So claim only what can be sent at once. A possible repeat whose lease ran
+    /// out is handed out again if it had not left ([`Self::note_departure`]), and else given up.
+    ///
+    /// All leases on a channel are of one length. Where one is longer than this one would be, or
+    /// something was last tried in the future, the clock was set back: such a lease ends with this
+    /// one, and such a notification is due at once.
     async fn claim_due(
         &self,
         channel: Channel,
@@ -288,6 +293,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;
+
+    /// Notes that a possible repeat that was handed out is about to leave, safe from a power cut;
+    /// false if it is no longer owed or leased, and must not be sent.
+    async fn note_departure(&self, notification: NotificationId) -> Result<bool, Error>;
 
     /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows.
     /// What is no longer owed stays as it is, except that an acceptance always counts.

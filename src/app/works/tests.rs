@@ -87,6 +87,11 @@ impl Store for Shelf {
         Ok(None)
     }
 
+    async fn note_departure(&self, _: NotificationId) -> Result<bool, store::Error> {
+        self.answer().await;
+        Ok(true)
+    }
+
     async fn settle(
         &self,
         notification: NotificationId,

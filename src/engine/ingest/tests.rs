@@ -91,6 +91,10 @@ impl Store for Ledger {
         unreachable!("ingest only records")
     }
 
+    async fn note_departure(&self, _: NotificationId) -> Result<bool, store::Error> {
+        unreachable!("ingest only records")
+    }
+
     async fn settle(
         &self,
         _: NotificationId,

@@ -91,6 +91,10 @@ impl Store for Remembered {
         Err(broken())
     }
 
+    async fn note_departure(&self, _: NotificationId) -> Result<bool, Error> {
+        Err(broken())
+    }
+
     async fn settle(
         &self,
         _: NotificationId,

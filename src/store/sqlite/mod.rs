@@ -142,6 +142,12 @@ impl Store for SqliteStore {
         notifications::next_due(&mut *self.reader().await?, channel).await
     }
 
+    async fn note_departure(&self, notification: NotificationId) -> Result<bool, Error> {
+        let mut writer = self.writer().await?;
+        let result = notifications::note_departure(&mut writer, notification).await;
+        writer.finish(result).await
+    }
+
     async fn settle(
         &self,
         notification: NotificationId,

@@ -124,7 +124,7 @@ pub(super) async fn attempt(
     attempt: &Attempt,
 ) -> Settlement {
     let ended = now + seconds(1);
-    let settlement = settle(notification, attempt, ended, 0.0);
+    let settlement = settle(notification, attempt, ended, ended, 0.0);
     store.settle(notification.id, now, ended, attempt, &settlement).await.expect("settled");
     settlement
 }
