@@ -69,7 +69,7 @@ fn read_timeout(
 /// How long a run may take that nobody set a limit for, so that it has ended and been stored when
 /// the next one, `gap` later, begins: a tenth of the time is left, a second at most.
 fn room(gap: Duration) -> Duration {
-    gap - (gap / 10).min(Duration::from_secs(1))
+    (gap * 9 / 10).max(gap.saturating_sub(Duration::from_secs(1)))
 }
 
 /// An interval between runs.
