@@ -164,6 +164,8 @@ impl Lane {
     ///
     /// [`store::Error`] when the store cannot be asked; nothing is lost, call again.
     pub async fn tick(&mut self, now: Timestamp) -> Result<Option<Timestamp>, store::Error> {
+        // The store takes its time, too; what a provider asks for counts from its answer.
+        let told = Stopwatch::start();
         let unrecorded = self.settle_again().await;
         if let Some(until) = self.paused(now) {
             return unrecorded.map(|()| Some(until));
@@ -177,7 +179,7 @@ impl Lane {
         let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
         let full = claimed.len() >= room;
         for notification in claimed {
-            self.start(notification, now);
+            self.start(notification, now, told);
         }
         unrecorded?;
         if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
@@ -262,7 +264,8 @@ impl Lane {
         self.pause.map(|pause| pause.until)
     }
 
-    fn start(&mut self, notification: Notification, now: Timestamp) {
+    /// Starts to send; `told` has been running since it was `now`.
+    fn start(&mut self, notification: Notification, now: Timestamp, told: Stopwatch) {
         let id = notification.id;
         if self.unsettled.iter().any(|ended| ended.notification.id == id)
             || self.under_way.values().any(|sent| *sent == id)
@@ -283,7 +286,7 @@ impl Lane {
             if !hold.is_zero() {
                 sleep(hold).await;
             }
-            let stopwatch = Stopwatch::start();
+            let started_at = now + told.elapsed();
             let message = Outbound {
                 notification: &notification,
                 phone: phone.as_deref(),
@@ -293,8 +296,7 @@ impl Lane {
                 Ok(()) => attempt(transport.as_ref(), message, limit).await,
                 Err(reason) => Attempt::Retry { reason, after: None },
             };
-            let started_at = now + hold;
-            let ended_at = started_at + stopwatch.elapsed();
+            let ended_at = now + told.elapsed();
             Finished { attempt, started_at, ended_at, since: ended_at, notification }
         });
         self.under_way.insert(task.id(), id);
