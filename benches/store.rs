@@ -1,9 +1,17 @@
 //! What recording a run costs: processor time of the whole process and time that passes, per run.
 //!
-//! `cargo bench --bench store`. The store lies in the folder for temporary files, so what a commit
-//! that must survive a power cut takes is the time of that disk.
+//! `cargo bench --bench store`, in SQLite and in a PostgreSQL that is started for it (or the one that
+//! `TRIPLINE_TEST_POSTGRES` names); of the latter, processor time is that of this process alone. The
+//! stores lie in the folder for temporary files, so what a commit that must survive a power cut
+//! takes is the time of that disk.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
+#[path = "../tests/it/support/port.rs"]
+mod port;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/it/support/postgres.rs"]
+mod postgres;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,13 +23,14 @@ use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Work};
 use tripline::domain::id::{CheckId, Region};
 use tripline::domain::policy::{Policy, Roster};
-use tripline::domain::run::{Failure, FailureKind, Report, Request, Step, Timings, Trace};
+use tripline::domain::run::{Failure, FailureKind, Outcome, Report, Request, Step, Timings, Trace};
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::domain::slot::Slot;
 use tripline::engine::ingest::{Ingest, Observer, Pace, Parts};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
+use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
-use tripline::store::{Recorded, Store};
+use tripline::store::{Recorded, RunFilter, Store};
 
 const CHECKS: u32 = 1000;
 
@@ -121,7 +130,7 @@ fn processor() -> Duration {
 }
 
 struct Bench {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     results: Results,
     rules: Rulebook,
 }
@@ -142,9 +151,27 @@ impl Bench {
         print(what, count, passed.elapsed(), processor().saturating_sub(spent));
     }
 
+    /// What looking at the last runs takes.
+    async fn lists(&self) {
+        const TIMES: u32 = 200;
+        let all = RunFilter { limit: 50, ..RunFilter::default() };
+        let one = RunFilter { check: Some(name(17)), ..all.clone() };
+        let failed = RunFilter { outcome: Some(Outcome::Failed), ..all.clone() };
+        for (what, filter) in
+            [("lists 50", all), ("lists 50 of a check", one), ("lists 50 that failed", failed)]
+        {
+            let (passed, spent) = (Stopwatch::start(), processor());
+            for _ in 0..TIMES {
+                let runs = self.store.runs(&filter).await.expect("listed");
+                assert_eq!(runs.len(), 50);
+            }
+            print(what, TIMES, passed.elapsed(), processor().saturating_sub(spent));
+        }
+    }
+
     async fn through_ingest(&mut self, count: u32) {
         let parts = Parts {
-            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            store: Arc::clone(&self.store),
             judge: Arc::new(ProjectJudge::new(rules())),
             clock: Arc::new(System),
             observer: Arc::new(Nobody),
@@ -189,9 +216,23 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let holder = Holder { command: "a benchmark".into(), since: start() };
     let store = SqliteStore::open(&folder.path().join("tripline.db"), &holder).await;
-    let store = Arc::new(store.expect("a new store"));
+    println!("SQLite");
+    measure_all(Arc::new(store.expect("a new store"))).await;
+    let database = postgres::Database::empty().await;
+    // As a server is set up by those who want to keep what they store.
+    for setting in ["fsync", "full_page_writes"] {
+        database.execute(&format!("ALTER SYSTEM SET {setting} = on")).await;
+    }
+    database.execute("SELECT pg_reload_conf()").await;
+    let store = PostgresStore::open(database.url()).await;
+    println!("PostgreSQL");
+    measure_all(Arc::new(store.expect("a new store"))).await;
+    database.discard().await;
+}
+
+async fn measure_all(store: Arc<dyn Store>) {
     for (kind, trace) in [("no trace", Trace::default()), ("sign-in", sign_in())] {
-        println!("{kind}");
+        println!("  {kind}");
         let next = if kind == "no trace" { 0 } else { 1_000_000 };
         let results = Results { next, trace };
         let mut bench = Bench { store: Arc::clone(&store), results, rules: rules() };
@@ -205,6 +246,7 @@ async fn main() {
         bench.measure("opens an incident", CHECKS, &failing).await;
         let passing: Vec<_> = (0..CHECKS).map(|_| vec![bench.results.passed()]).collect();
         bench.measure("resolves it", CHECKS, &passing).await;
+        bench.lists().await;
     }
     store.close().await;
 }

@@ -5,7 +5,8 @@
  * files, no sockets, no `process`, no `require`. What it needs from outside it asks for with the
  * functions below. A check that is only one request has a `url` in its options and no function.
  *
- * Editors find this file by `jsconfig.json`.
+ * Editors find this file by `jsconfig.json`. It belongs to Tripline: `tripline init` renews it after
+ * an upgrade, so change nothing here.
  */
 declare module "tripline" {
   /**
@@ -131,7 +132,8 @@ declare module "tripline" {
     readonly title: string;
     /**
      * The text that a visitor sees in the first element that matches, white space collapsed; of the
-     * whole page without a selector. No match is an error: ask `has` first if that may be.
+     * whole page without a selector. What is `hidden`, or `display: none` in its own `style`, is left
+     * out of what is around it. No match is an error: ask `has` first if that may be.
      */
     text(css?: string): string;
     /** The texts of all elements that match. */
@@ -166,7 +168,8 @@ declare module "tripline" {
     readonly action: string;
     /**
      * Sends the form as a browser does, with `Referer` and `Origin`, and follows redirects. An
-     * unknown name or a value that is not offered is an error that names those that are there.
+     * unknown name or a value that is not offered is an error that names those that are there;
+     * so is undefined or an object as a value. Null leaves a field out.
      * `button` names the button that is pressed, by its text, name, value or `#id`; the first one
      * when left out, none when null.
      */
@@ -184,7 +187,7 @@ declare module "tripline" {
     readonly not: Expectation<R>;
     /** Awaits the promise first; await the result. */
     readonly resolves: Expectation<Promise<void>>;
-    /** Awaits that the promise rejects, and looks at the reason; await the result. */
+    /** Awaits that the promise, or that of the function, rejects, and looks at the reason; await the result. */
     readonly rejects: Expectation<Promise<void>>;
     /** The very same value (`Object.is`). */
     toBe(expected: unknown): R;
@@ -449,6 +452,8 @@ declare var DOMException: { new (message?: string, name?: string): DOMException 
 interface TextEncoder {
   readonly encoding: string;
   encode(text?: string): Uint8Array;
+  /** Writes as many whole characters as there is room for; says how many units and bytes. */
+  encodeInto(text: string, into: Uint8Array): { read: number; written: number };
 }
 declare var TextEncoder: { new (): TextEncoder };
 interface TextDecoder {
@@ -480,6 +485,19 @@ declare var crypto: {
       format: "raw",
       key: Bytes,
       algorithm: { name: "HMAC"; hash: Hash | { name: Hash } },
+      extractable: boolean,
+      usages: ("sign" | "verify")[],
+    ): Promise<CryptoKey>;
+    importKey(
+      format: "jwk",
+      key: { kty: "oct"; k: string },
+      algorithm: { name: "HMAC"; hash: Hash | { name: Hash } },
+      extractable: boolean,
+      usages: ("sign" | "verify")[],
+    ): Promise<CryptoKey>;
+    /** `length` in bits; as long as a block of the digest when left out. */
+    generateKey(
+      algorithm: { name: "HMAC"; hash: Hash | { name: Hash }; length?: number },
       extractable: boolean,
       usages: ("sign" | "verify")[],
     ): Promise<CryptoKey>;

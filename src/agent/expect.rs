@@ -5,8 +5,8 @@ use std::time::Duration;
 use encoding_rs::{Encoding, UTF_8};
 use http::header::CONTENT_TYPE;
 use regex::Regex;
-use serde_json::Value;
 
+use super::json::{self, Value};
 use super::secrets::Secrets;
 use crate::domain::check::{Expectations, JsonExpectation, StatusRange, TextExpectation};
 use crate::domain::run::{Comparison, Failure, FailureKind};
@@ -111,12 +111,13 @@ impl Expected {
             misses.extend(self.body.iter().filter_map(judge));
         }
         if !self.json.is_empty() {
-            match serde_json::from_slice::<Value>(&answer.body) {
+            // Whatever charset the answer names, JSON is UTF-8 (RFC 8259, section 8.1).
+            match json::read(&String::from_utf8_lossy(&answer.body)) {
                 Ok(body) => {
                     misses.extend(self.json.iter().filter_map(|json| json.judge(&body, secrets)));
                 }
                 Err(error) => misses.push(Miss {
-                    message: format!("the body is not JSON: {error}"),
+                    message: format!("the body is {error}"),
                     comparison: Comparison {
                         expected: "JSON".to_owned(),
                         received: excerpt(&text_of(answer), "", secrets),
@@ -140,8 +141,8 @@ fn compile(text: &TextExpectation) -> Result<Text, String> {
 }
 
 fn compile_json(json: &JsonExpectation) -> Result<Json, String> {
-    let equals = serde_json::from_str(&json.equals)
-        .map_err(|error| format!("`{}` is not JSON: {error}", json.equals))?;
+    let equals =
+        json::read(&json.equals).map_err(|error| format!("`{}` is {error}", json.equals))?;
     Ok(Json { path: json.path.clone(), equals })
 }
 
@@ -188,45 +189,17 @@ impl Json {
             path => format!("`{path}`"),
         };
         let expected = self.equals.to_string();
-        let Some(found) = at(body, &self.path) else {
+        let Some(found) = body.at(&self.path) else {
             let message = format!("expected {place} to be {expected}, the body has no such place");
             let received = excerpt(&body.to_string(), "", secrets);
             return Some(Miss { message, comparison: Comparison { expected, received } });
         };
-        if same(found, &self.equals) {
+        if found.is_same(&self.equals) {
             return None;
         }
         let received = excerpt(&found.to_string(), "", secrets);
         let message = format!("expected {place} to be {expected}, received {received}");
         Some(Miss { message, comparison: Comparison { expected, received } })
-    }
-}
-
-/// The value at a place written as keys and indexes with dots.
-fn at<'v>(body: &'v Value, path: &str) -> Option<&'v Value> {
-    if path.is_empty() {
-        return Some(body);
-    }
-    path.split('.').try_fold(body, |value, key| match value {
-        Value::Array(values) => values.get(key.parse::<usize>().ok()?),
-        Value::Object(entries) => entries.get(key),
-        _ => None,
-    })
-}
-
-/// Whether two values are the same; 1 and 1.0 are.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            let other =
-                |(key, value): (&String, &Value)| b.get(key).is_some_and(|b| same(value, b));
-            a.len() == b.len() && a.iter().all(other)
-        }
-        (a, b) => a == b,
     }
 }
 
@@ -267,6 +240,10 @@ fn excerpt(text: &str, place: &str, secrets: &Secrets) -> String {
 
 fn millis(duration: Duration) -> String {
     match duration.as_millis() {
+        // What took a little longer than a whole number must not read the same.
+        0..10 if !duration.as_micros().is_multiple_of(1000) => {
+            format!("{:.3} ms", duration.as_secs_f64() * 1e3)
+        }
         millis if millis < 1000 => format!("{millis} ms"),
         millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
         _ => format!("{:.2} s", duration.as_secs_f64()),
@@ -298,6 +275,12 @@ mod tests {
 
     fn page(expect: &Expectations) -> Option<String> {
         judged(expect, &answer(200, "text/html", b"<h1>Welcome,\n   Ana</h1>"))
+    }
+
+    #[test]
+    fn a_little_too_long_does_not_read_as_just_right() {
+        let said = [1_000, 1_040, 9_999, 12_345, 1_234_000].map(Duration::from_micros).map(millis);
+        assert_eq!(said, ["1 ms", "1.040 ms", "9.999 ms", "12 ms", "1.23 s"]);
     }
 
     #[test]
@@ -347,7 +330,9 @@ mod tests {
 
     #[test]
     fn json() {
-        let body = br#"{"user":{"roles":["admin"],"age":30.0},"a":null}"#;
+        let body = "\u{feff}{\"user\":{\"roles\":[\"admin\"],\"age\":30.0},\"a\":null,\
+                    \"id\":9007199254740992,\"large\":1e400,\"half\":\"\\ud800\"}"
+            .as_bytes();
         let json = |path: &str, equals: &str| {
             let json = vec![JsonExpectation { path: path.to_owned(), equals: equals.to_owned() }];
             let expect = Expectations { json, ..Expectations::default() };
@@ -358,12 +343,15 @@ mod tests {
         assert_eq!(json("a", "null"), None);
         let message = json("user.age", "31");
         assert_eq!(message.as_deref(), Some("expected `user.age` to be 31, received 30.0"));
+        let exact = json("id", "9007199254740993");
+        let expected = "expected `id` to be 9007199254740993, received 9007199254740992";
+        assert_eq!(exact.as_deref(), Some(expected));
         let message = json("user.roles.1", "1");
         let expected = "expected `user.roles.1` to be 1, the body has no such place";
         assert_eq!(message.as_deref(), Some(expected));
         let json = vec![JsonExpectation { path: String::new(), equals: "1".to_owned() }];
         let message = page(&Expectations { json, ..Expectations::default() });
-        assert!(message.is_some_and(|message| message.starts_with("the body is not JSON: ")));
+        assert!(message.is_some_and(|message| message.starts_with("the body is not valid JSON: ")));
     }
 
     #[test]
@@ -395,7 +383,7 @@ mod tests {
         assert!(error.is_some_and(|error| error.starts_with("`(` is not a regular expression")));
         let json = vec![JsonExpectation { path: String::new(), equals: "{".to_owned() }];
         let error = Expected::compile(&Expectations { json, ..Expectations::default() }).err();
-        assert!(error.is_some_and(|error| error.starts_with("`{` is not JSON")));
+        assert!(error.is_some_and(|error| error.starts_with("`{` is not valid JSON")));
     }
 
     #[test]

@@ -4,6 +4,10 @@
 //! at each of the three places at which it may begin in a longer text (`user:password` of HTTP's
 //! basic authentication). A value of fewer than [`ANYWHERE`] characters is masked only where it
 //! stands alone, and one of fewer than [`SHORTEST`] never: it would be found in everything.
+//!
+//! Texts come here shortened, and a value that was cut in two is no longer that value. So what
+//! stands before a mark of omission is masked where it is the beginning of a value. All that
+//! shortens a text before it comes here must leave that mark.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,6 +25,12 @@ const ANYWHERE: usize = 6;
 /// The fewest characters with which a value is masked at all.
 const SHORTEST: usize = 4;
 
+/// The mark that is left where a text was cut.
+const OMISSION: char = '…';
+
+/// The fewest characters of the beginning of a value that are masked before an [`OMISSION`].
+const BEGINNING: usize = 4;
+
 /// Masks a fixed set of values.
 #[derive(Default)]
 pub(super) struct Mask(Kind);
@@ -30,10 +40,17 @@ enum Kind {
     /// There is nothing to mask.
     #[default]
     Nothing,
-    /// These patterns; for each, whether it counts only where it stands alone.
-    Patterns(AhoCorasick, Vec<Place>),
+    /// These patterns.
+    Patterns(Patterns),
     /// The patterns could not be compiled. Better no text than one with a secret in it.
     Everything,
+}
+
+struct Patterns {
+    automaton: AhoCorasick,
+    /// For each pattern whether it counts only where it stands alone.
+    places: Vec<Place>,
+    beginnings: Beginnings,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,17 +79,20 @@ impl Mask {
         }
         let places = patterns.values().copied().collect();
         Self(match AhoCorasick::new(patterns.keys()) {
-            Ok(automaton) => Kind::Patterns(automaton, places),
+            Ok(automaton) => {
+                let beginnings = Beginnings::new(patterns.into_keys());
+                Kind::Patterns(Patterns { automaton, places, beginnings })
+            }
             Err(_) => Kind::Everything,
         })
     }
 
     /// `text` with the values in it masked; borrowed when there are none.
     pub(super) fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let (automaton, places) = match &self.0 {
+        let Patterns { automaton, places, beginnings } = match &self.0 {
             Kind::Nothing => return Cow::Borrowed(text),
             Kind::Everything => return Cow::Owned(STARS.to_owned()),
-            Kind::Patterns(automaton, places) => (automaton, places),
+            Kind::Patterns(patterns) => patterns,
         };
         // Secrets may overlap: one may be the beginning of another.
         let mut found: Vec<(usize, usize)> = automaton
@@ -82,12 +102,59 @@ impl Mask {
                     || stands_alone(text, hit.start(), hit.end())
             })
             .map(|hit| (hit.start(), hit.end()))
+            .chain(beginnings.cut_in(text))
             .collect();
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
         found.sort_unstable();
         Cow::Owned(replaced(text, &found))
+    }
+}
+
+/// Values by their beginnings.
+pub(super) struct Beginnings {
+    sorted: Vec<String>,
+    /// The length of the longest value.
+    longest: usize,
+}
+
+impl Beginnings {
+    /// Takes values down.
+    pub(super) fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let mut sorted: Vec<String> = values.into_iter().collect();
+        sorted.sort_unstable();
+        let longest = sorted.iter().map(String::len).max().unwrap_or(0);
+        Self { sorted, longest }
+    }
+
+    /// Where in a text the beginning of a value stands before an [`OMISSION`].
+    fn cut_in(&self, text: &str) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        let mut done = 0;
+        for (at, mark) in text.match_indices(OMISSION) {
+            let kept = &text[done..at];
+            let near = kept.ceil_char_boundary(kept.len().saturating_sub(self.longest));
+            // The earliest start is the longest beginning.
+            let starts = kept[near..].char_indices().map(|(start, _)| near + start);
+            let cut = starts
+                .take_while(|&start| kept.len() - start >= BEGINNING)
+                .find(|&start| self.any_begins_with(&kept[start..]));
+            found.extend(cut.map(|start| (done + start, at)));
+            done = at + mark.len();
+        }
+        found
+    }
+
+    fn any_begins_with(&self, part: &str) -> bool {
+        let at = self.sorted.partition_point(|value| value.as_str() < part);
+        self.sorted.get(at).is_some_and(|value| value.starts_with(part))
+    }
+
+    /// `text` with the beginnings before an [`OMISSION`] masked.
+    pub(super) fn mask_in(&self, text: String) -> String {
+        let found = self.cut_in(&text);
+        if found.is_empty() { text } else { replaced(&text, &found) }
     }
 }
 
@@ -286,6 +353,37 @@ mod tests {
     fn short_values_are_masked_where_they_stand_alone() {
         assert_eq!(masked(&["4711"], "pin=4711, port 14711 at 4711"), "pin=***, port 14711 at ***");
         assert_eq!(masked(&["abc", ""], "abc"), "abc");
+    }
+
+    #[test]
+    fn a_text_that_only_looks_cut_is_left_alone() {
+        let secrets = ["abcdef-long"];
+        for text in ["abcdef", "abc…", "abcdef …", "abcdef-lonely…", "bcdef…", "……"] {
+            assert_eq!(masked(&secrets, text), text);
+        }
+        assert_eq!(masked(&secrets, "x abcdef-l… (9 bytes more)"), "x ***… (9 bytes more)");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_beginning_of_a_value_outlives_a_cut(
+            value in "[a-zA-Z0-9 /+?&'\"é-]{6,40}",
+            other in "[a-z]{0,20}",
+            spelling in 0..20_usize,
+            cut in 0..200_usize,
+        ) {
+            let (before, after) = ("say: ", " and so on");
+            let spellings = spellings(&value, Place::Anywhere);
+            let spelled = &spellings[spelling % spellings.len()];
+            let text = format!("{before}{spelled}{after}");
+            let cut = text.floor_char_boundary(cut);
+            let shortened = format!("{}… (7 bytes more)", &text[..cut]);
+            let masked = masked(&[&value, &other], &shortened);
+            let beginning: String = spelled.chars().take(BEGINNING).collect();
+            proptest::prop_assert!(
+                !masked.contains(&format!("{before}{beginning}")), "{} of {}", masked, text
+            );
+        }
     }
 
     #[test]

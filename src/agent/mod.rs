@@ -18,6 +18,7 @@ mod cookies;
 mod expect;
 mod frame;
 pub mod imports;
+mod json;
 mod mask;
 mod recorder;
 mod redirect;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::assignments::Assignments;
-use super::mask::STARS;
+use super::mask::{Beginnings, STARS};
 use super::{Happening, Observer};
 use crate::clock::Stopwatch;
 use crate::domain::run::{Failure, LogLine, Measurement, Request, Step, Trace};
@@ -208,7 +208,10 @@ impl Recorder {
                 masked = masked.replace(password.as_str(), STARS);
             }
         }
-        masked
+        if passwords.is_empty() {
+            return masked;
+        }
+        Beginnings::new(passwords.iter().cloned()).mask_in(masked)
     }
 
     fn tell(&self, happening: Option<Happening>) {
@@ -292,6 +295,20 @@ mod tests {
         assert!(!all.contains("hunter2") && !all.contains("123456") && !all.contains("ana"));
         assert_eq!(trace.requests[0].url, "http://shop.example/***?code=***");
         assert_eq!(trace.logs[0].text, "*** and ***");
+    }
+
+    #[test]
+    fn no_secret_is_written_down_where_it_was_cut() {
+        let recorder = recorder();
+        recorder.conceal("123456");
+        for said in ["xhunter2… (1 bytes more)", "say hunt…", "12345…", "123456…"] {
+            let level = protocol::Level::Info;
+            let text = said.to_owned();
+            recorder.note(Duration::ZERO, protocol::Event::Log { level, text });
+        }
+        let logs = recorder.finish().logs;
+        let lines: Vec<&str> = logs.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(lines, ["x***… (1 bytes more)", "say ***…", "***…", "***…"]);
     }
 
     #[test]

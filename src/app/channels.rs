@@ -7,11 +7,13 @@ use super::daemon::StartError;
 use super::witness::Witness;
 use crate::config::settings::{Slack as SlackSettings, Twilio as TwilioSettings};
 use crate::config::{Secret, Settings};
-use crate::domain::policy::Channel;
+use crate::domain::Timestamp;
+use crate::domain::notification::Attempt;
+use crate::domain::policy::{Channel, Recipient};
 use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
-use crate::notify::{SetupError, Transport};
+use crate::notify::{SetupError, Transport, render};
 
 /// The way out of each channel.
 pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
@@ -39,14 +41,47 @@ fn transport(
 ) -> Result<Arc<dyn Transport>, SetupError> {
     match channel {
         Channel::Slack => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
-            Some(slack) => by_slack(slack),
+            Some(slack) => Ok(Arc::new(by_slack(slack)?)),
             None => Ok(shown(witness)),
         },
         Channel::Sms => match &settings.twilio {
-            Some(twilio) => by_twilio(twilio),
+            Some(twilio) => Ok(Arc::new(by_twilio(twilio)?)),
             None => Ok(shown(witness)),
         },
     }
+}
+
+/// Sends a message that tells of nothing to `recipient`, once, as it is sent when something is wrong;
+/// `None` where the channel has no credentials.
+///
+/// # Errors
+///
+/// [`StartError::Channel`] when the credentials cannot be used.
+pub async fn rehearse(
+    settings: &Settings,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Result<Option<Attempt>, StartError> {
+    let text = render::rehearsal(now);
+    let channel = recipient.channel().as_str();
+    let failed = |source| StartError::Channel { channel, source };
+    Ok(match recipient {
+        Recipient::Slack(name) => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
+            Some(slack) => Some(by_slack(slack).map_err(failed)?.rehearse(name, &text).await),
+            None => None,
+        },
+        Recipient::Sms(person) => match &settings.twilio {
+            Some(twilio) => {
+                let twilio = by_twilio(twilio).map_err(failed)?;
+                let phone = settings.people.roster.people.get(person).and_then(Option::as_deref);
+                Some(match phone {
+                    Some(phone) => twilio.rehearse(phone, &text).await,
+                    None => Attempt::GiveUp { reason: format!("{person} has no telephone number") },
+                })
+            }
+            None => None,
+        },
+    })
 }
 
 fn reaches(slack: &SlackSettings) -> bool {
@@ -58,20 +93,20 @@ fn shown(witness: &Arc<dyn Witness>) -> Arc<dyn Transport> {
     Arc::new(Printed::new(move |message| witness.printed(message)))
 }
 
-fn by_slack(slack: &SlackSettings) -> Result<Arc<dyn Transport>, SetupError> {
+fn by_slack(slack: &SlackSettings) -> Result<Slack, SetupError> {
     let webhooks = slack.webhooks.iter();
-    Ok(Arc::new(Slack::new(&slack::Access {
+    Slack::new(&slack::Access {
         api_url: &slack.api_url,
         bot_token: slack.bot_token.as_ref().map(Secret::expose),
         webhooks: webhooks.map(|(channel, url)| (channel.as_str(), url.expose())).collect(),
-    })?))
+    })
 }
 
-fn by_twilio(twilio: &TwilioSettings) -> Result<Arc<dyn Transport>, SetupError> {
-    Ok(Arc::new(Twilio::new(&twilio::Access {
+fn by_twilio(twilio: &TwilioSettings) -> Result<Twilio, SetupError> {
+    Twilio::new(&twilio::Access {
         api_url: &twilio.api_url,
         account_sid: twilio.account_sid.expose(),
         auth_token: twilio.auth_token.expose(),
         from: &twilio.from,
-    })?))
+    })
 }

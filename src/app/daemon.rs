@@ -1,4 +1,4 @@
-//! The daemon: hub, one agent and the JSON API in one process over one SQLite file.
+//! The daemon: hub, one agent and the JSON API in one process over one store.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
 //! is taken any more, then the works end, and the store is closed last.
@@ -13,9 +13,11 @@ use tokio::net::TcpListener;
 
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::transports;
+use super::housekeeping::Housekeeping;
 use super::lanes::contacts;
 use super::metronome::Metronome;
 use super::project::Reading;
+use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
@@ -27,8 +29,7 @@ use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
 use crate::sandbox::Pool;
 use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::sqlite::{Holder, SqliteStore};
-use crate::store::{self, Store};
+use crate::store::{self, IncidentFilter, IncidentRecord, Store};
 
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
@@ -58,7 +59,9 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The API cannot listen.
-    #[error("failed to listen on {address}: {source}; choose another with [hub] listen")]
+    #[error(
+        "failed to listen on {address}: {source}; choose another with --listen or [hub] listen"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -107,9 +110,7 @@ impl Daemon {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let holder = Holder { command: command.to_owned(), since: clock.now() };
-        let store = SqliteStore::open(&settings.store.path, &holder).await?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = storage::open(&settings.store.place, command, &*clock).await?;
         let (listener, address) = listen_on(listen.unwrap_or(settings.hub.listen)).await?;
         let works = Works::start(works::Parts {
             store: Arc::clone(&store),
@@ -145,7 +146,8 @@ impl Daemon {
             hosts,
         };
         works.spawn(|halt| http::serve(listener, http::router(api), halt));
-        works.keep_house(settings.store.retention);
+        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
+        works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -214,6 +216,16 @@ impl Daemon {
     /// than half a second.
     pub fn hurry(&self) {
         self.works.hurry();
+    }
+
+    /// The incidents that are open, the latest first; no more than 100.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error`] when the store cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, store::Error> {
+        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        self.store.incidents(&filter).await
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {

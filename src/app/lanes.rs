@@ -57,10 +57,11 @@ impl Lanes {
                 transport,
                 contacts: Arc::clone(&contacts),
                 observer: Arc::new(Seen(Arc::clone(witness))),
+                clock: Arc::clone(clock),
             };
             let lane = Lane::new(channel, parts);
             wakes.push(lane.wake());
-            tasks.spawn(lane.run(Arc::clone(clock), halt.clone()));
+            tasks.spawn(lane.run(halt.clone()));
         }
         tasks.close();
         Self { contacts, wakes, tasks }

@@ -2,13 +2,15 @@
 //! them in order.
 
 mod assignments;
-mod channels;
+pub mod channels;
 pub mod daemon;
 pub mod demo_site;
+mod housekeeping;
 mod hub;
 mod lanes;
 mod metronome;
 pub mod project;
+mod storage;
 pub mod trial;
 pub mod watch;
 pub mod witness;

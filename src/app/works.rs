@@ -24,10 +24,6 @@ use crate::store::Store;
 
 /// How much longer a stop may take once there is hurry.
 const HURRY: Duration = Duration::from_millis(500);
-/// How often old runs are looked for, and how many are forgotten at a time.
-const HOUSEKEEPING: Duration = Duration::from_mins(10);
-const FORGET_AT_ONCE: u32 = 5_000;
-
 /// What works are made from.
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
@@ -48,7 +44,6 @@ pub(super) struct Works {
     pub(super) agent: Agent,
     pub(super) lanes: Lanes,
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
     statsd: Option<Arc<Sink>>,
     tasks: TaskTracker,
     halt: Halt,
@@ -75,7 +70,7 @@ impl Works {
             hub: Arc::new(LocalHub { ingest, statsd: statsd.clone() }),
         };
         let agent = Agent::new(agent, parts.limits);
-        Self { agent, lanes, store, clock, statsd, tasks, halt }
+        Self { agent, lanes, store, statsd, tasks, halt }
     }
 
     /// Lets `work` run until it is told to end by the halt that it is handed.
@@ -84,28 +79,6 @@ impl Works {
         W: Future<Output = ()> + Send + 'static,
     {
         self.tasks.spawn(work(self.halt.clone()));
-    }
-
-    /// Forgets runs older than `retention`, from time to time.
-    pub(super) fn keep_house(&self, retention: Duration) {
-        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        self.spawn(|halt| async move {
-            loop {
-                let before = clock.now() - retention;
-                let more = match store.forget_runs(before, FORGET_AT_ONCE).await {
-                    Ok(forgotten) => forgotten >= u64::from(FORGET_AT_ONCE),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "old runs were not forgotten");
-                        false
-                    }
-                };
-                let pause = if more { Duration::from_secs(1) } else { HOUSEKEEPING };
-                if tokio::time::timeout(pause, halt.asked()).await.is_ok() {
-                    return;
-                }
-            }
-        });
     }
 
     /// Ends everything in order, within `budget`: runs may take half of it, and if they do, their

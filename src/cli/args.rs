@@ -18,7 +18,7 @@ Exit codes:
   2  the command line is wrong
   3  the project has mistakes
   4  a check did not pass
-  5  the daemon that was asked does not answer";
+  5  a test message was not accepted";
 
 /// Signs in to your product every few seconds, the way your customers do, and tells the right people
 /// when it can't.
@@ -71,6 +71,11 @@ pub enum Command {
     ///
     /// Nothing is stored and nobody is told. Ends with 4 if a check did not pass.
     Test(Test),
+    /// Send a test message, to see whether it arrives
+    ///
+    /// It goes out as messages go when something is wrong, and says that nothing is. Ends with 5 if it
+    /// was not accepted.
+    Tell(Tell),
     /// Watch: run the checks on schedule, and tell people when they fail
     ///
     /// Runs until it is interrupted. What is remembered, and whom to tell, stands in `tripline.toml`.
@@ -124,11 +129,23 @@ pub struct Test {
     pub junit: Option<PathBuf>,
 }
 
+/// Arguments of `tripline tell`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Tell {
+    /// Whom to tell, as in a policy: `slack:#p2`, `sms:devops`, `sms:ana`
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Tell everybody whom the policies of the checks name
+    #[arg(long, conflicts_with = "targets")]
+    pub all: bool,
+}
+
 /// Arguments of `tripline up`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Up {
     /// Where the API listens, instead of the address in `tripline.toml`
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
 }
 
@@ -136,20 +153,41 @@ pub struct Up {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Demo {
     /// Where the API listens; a free port if not given
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0",
+        value_parser = listen_address)]
     pub listen: SocketAddr,
 
     /// Break the shop after this time, such as `20s`, mend it, and end when it has recovered
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub break_after: Option<Duration>,
 
     /// How long it stays broken
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "15s")]
     pub mend_after: Duration,
 
     /// How it breaks
     #[arg(long, value_name = "FAULT", value_enum, default_value = "server-error")]
     pub fault: DemoFault,
+}
+
+/// Reads a duration, or says how to write it.
+fn time(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| match text.parse::<u64>() {
+        Ok(_) => format!("{error}; write `{text}s`"),
+        Err(_) => format!("{error}; write it like `20s` or `1m30s`"),
+    })
+}
+
+/// Reads an address to listen on, or says how to write it.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.trim_start_matches(':');
+        match (port.parse::<u16>(), text.strip_prefix("localhost:")) {
+            (Ok(port), _) => format!("write the address, too: 127.0.0.1:{port}"),
+            (_, Some(port)) => format!("write the address in numbers: 127.0.0.1:{port}"),
+            _ => "write an IP address and a port, such as 127.0.0.1:7676 or [::1]:7676".to_owned(),
+        }
+    })
 }
 
 /// How the demo's shop breaks.
@@ -202,6 +240,7 @@ mod tests {
         insta::assert_snapshot!(help(&["up"]));
         insta::assert_snapshot!(help(&["validate"]));
         insta::assert_snapshot!(help(&["demo"]));
+        insta::assert_snapshot!(help(&["tell"]));
     }
 
     #[test]
@@ -226,7 +265,7 @@ mod tests {
         assert_eq!(asked.break_after, Some(Duration::from_secs(90)));
         assert_eq!(Fault::from(asked.fault), Fault::WrongPage);
         let error = demo("--break-after 20").expect_err("no unit").to_string();
-        assert!(error.contains("`20` has no unit"), "{error}");
+        assert!(error.contains("`20` has no unit; write `20s`"), "{error}");
     }
 
     #[test]
@@ -240,6 +279,15 @@ mod tests {
         let error = parse(&["tripline", "tset"]).expect_err("no such command").to_string();
         assert!(error.contains("'test'"), "{error}");
         assert_eq!(parse(&["tripline", "up", "--listen", "x"]).expect_err("bad").exit_code(), 2);
+        for (text, wanted) in [
+            ("8080", "127.0.0.1:8080"),
+            (":8080", "127.0.0.1:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("watch.example.com:80", "an IP address and a port"),
+        ] {
+            let error = parse(&["tripline", "up", "--listen", text]).expect_err("no address");
+            assert!(error.to_string().contains(wanted), "{error}");
+        }
         let child = parse(&["tripline", "sandbox-child"]).expect("a good line");
         assert_eq!(child.command, Command::SandboxChild);
     }

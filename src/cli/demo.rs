@@ -11,7 +11,7 @@ use super::args::{Demo, Global};
 use super::exit::Exit;
 use super::log::{self, Format};
 use super::run::{self, Stop};
-use super::terminal::{Stream, Terminal};
+use super::terminal::{Stream, Terminal, is_output_closed};
 use super::up::{self, Event, Eyes, Signals};
 use crate::app::daemon::{Daemon, Plan};
 use crate::app::demo_site::{DemoSite, Fault, PASSWORD};
@@ -47,7 +47,7 @@ pub(super) async fn run(wanted: &Demo, global: &Global, terminal: &Terminal) -> 
     let environment = Environment::new(variables);
     let reading = Reading::begin(folder.path(), &environment);
     let pool = run::pool(&reading)?;
-    let project = run::project(reading, &pool, terminal).await?;
+    let project = run::project(reading, &pool, global, terminal).await?;
     let clock: Arc<dyn Clock> = Arc::new(clock::System);
     let eyes = Eyes::open(global.log_format, &project, terminal, &clock);
     introduce(&shop, &project, global.log_format, wanted);
@@ -67,6 +67,7 @@ pub(super) async fn run(wanted: &Demo, global: &Global, terminal: &Terminal) -> 
     tokio::select! {
         told = story(&shop, wanted) => told.map_err(|error| failed("break the shop", &error))?,
         () = interrupted(&mut signals) => {}
+        () = unread() => {}
     }
     up::stop(&daemon, &mut signals).await;
     eyes.close();
@@ -109,6 +110,14 @@ async fn story(shop: &DemoSite, wanted: &Demo) -> std::io::Result<()> {
     shop.set(Fault::None).await?;
     tokio::time::sleep(EPILOGUE).await;
     Ok(())
+}
+
+/// Waits until nobody reads the output any more: a demonstration without an audience ends.
+async fn unread() {
+    const LOOK_EVERY: Duration = Duration::from_millis(500);
+    while !is_output_closed() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn interrupted(signals: &mut Signals) {

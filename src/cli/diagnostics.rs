@@ -106,6 +106,20 @@ pub fn to_json(diagnostics: &[Diagnostic]) -> serde_json::Value {
     diagnostics.iter().map(object).collect()
 }
 
+/// Logs each diagnostic as an event of its own, for machines; `meaning` is the message.
+pub(super) fn log(diagnostics: &[Diagnostic], meaning: &str) {
+    for it in diagnostics {
+        let (line, column) = it.position();
+        let place = format!("{}:{line}:{column}", it.file);
+        let (reason, help) = (&it.message, it.help.as_deref());
+        if it.is_error() {
+            tracing::error!(event.action = "project", place, reason, help, "{meaning}");
+        } else {
+            tracing::warn!(event.action = "project", place, reason, help, "{meaning}");
+        }
+    }
+}
+
 /// `text` with a `?` for each byte of a control character, so that places in it stay the same.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

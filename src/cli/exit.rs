@@ -15,8 +15,8 @@ pub enum Exit {
     ProjectInvalid = 3,
     /// A check did not pass.
     CheckFailed = 4,
-    /// The daemon that was asked does not answer.
-    HubUnreachable = 5,
+    /// A test message was not accepted.
+    NotTold = 5,
 }
 
 impl Exit {
@@ -27,7 +27,7 @@ impl Exit {
         Self::Usage,
         Self::ProjectInvalid,
         Self::CheckFailed,
-        Self::HubUnreachable,
+        Self::NotTold,
     ];
 
     /// The code.
@@ -43,7 +43,7 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::ProjectInvalid => "the project has mistakes",
             Self::CheckFailed => "a check did not pass",
-            Self::HubUnreachable => "the daemon that was asked does not answer",
+            Self::NotTold => "a test message was not accepted",
         }
     }
 }

@@ -23,6 +23,17 @@ pub struct Look {
     pub width: usize,
     /// In which time zone times of day are shown.
     pub zone: Zone,
+    /// What becomes of lines that are too long.
+    pub fold: Fold,
+}
+
+/// What becomes of lines that are too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    /// They stay whole: a file or a pipe has no width.
+    Never,
+    /// They go on in the next line, below where their text began.
+    AtWidth,
 }
 
 /// Whether colours are written.
@@ -94,7 +105,13 @@ impl Paint {
 impl Look {
     /// The look for files, pipes and tests: no colour, universal time, `width` columns.
     pub fn plain(width: usize) -> Self {
-        Self { colour: Colour::Plain, glyphs: Glyphs::Unicode, width, zone: Zone::Utc }
+        Self {
+            colour: Colour::Plain,
+            glyphs: Glyphs::Unicode,
+            width,
+            zone: Zone::Utc,
+            fold: Fold::Never,
+        }
     }
 
     /// `text` in its colour. The text must be clean.
@@ -111,6 +128,32 @@ impl Look {
             Paint::Accent => Style::new().cyan(),
         };
         style.style(text).to_string()
+    }
+
+    /// The lines of `text`, folded between words where they are too long; what is left of a line
+    /// begins at the column `indent`. Colours take no room.
+    pub(super) fn folded(&self, text: &str, indent: usize) -> String {
+        if self.fold == Fold::Never {
+            return text.to_owned();
+        }
+        let lines = text.split('\n').map(|line| self.folded_line(line, indent));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn folded_line(&self, line: &str, indent: usize) -> String {
+        let (mut folded, mut used) = (String::with_capacity(line.len()), 0);
+        for word in line.split_inclusive(' ') {
+            let fits = used + visible_columns(word.trim_end()) <= self.width;
+            if !fits && used > indent {
+                folded.truncate(folded.trim_end().len());
+                folded.push('\n');
+                folded.push_str(&" ".repeat(indent));
+                used = indent;
+            }
+            folded.push_str(word);
+            used += visible_columns(word);
+        }
+        folded
     }
 
     /// The time of day as `HH:MM:SS`.
@@ -196,6 +239,14 @@ pub(super) fn clean_json(json: &str) -> String {
 /// How many columns `text` takes.
 pub(super) fn columns(text: &str) -> usize {
     text.width()
+}
+
+/// How many columns `text` takes without the colours in it.
+fn visible_columns(text: &str) -> usize {
+    let mut pieces = text.split('\u{1b}');
+    let first = pieces.next().map_or(0, columns);
+    let after = |piece: &str| piece.split_once('m').map_or(0, |(_, rest)| columns(rest));
+    first + pieces.map(after).sum::<usize>()
 }
 
 /// `text` in exactly `width` columns: filled with spaces, or cut with `…`. It must be clean.
@@ -303,6 +354,20 @@ mod tests {
             wrapped("one two three\n\nabcdefgh", 7),
             ["one two", "three", "", "abcdefg", "h"]
         );
+    }
+
+    #[test]
+    fn long_lines_go_on_below_their_text() {
+        let look = Look { fold: Fold::AtWidth, colour: Colour::Ansi, ..Look::plain(16) };
+        let faint = look.paint(Paint::Faint, "in a region");
+        let folded = look.folded(&format!("12:00  failed {faint} far away\n|box|"), 7);
+        assert_eq!(
+            folded,
+            "12:00  failed \u{1b}[2min\n       a region\u{1b}[0m\n       far away\n|box|"
+        );
+        assert_eq!(Look::plain(16).folded("a line of more than 16", 3), "a line of more than 16");
+        let one_word = "12:00  https://example.com/a/long/path";
+        assert_eq!(look.folded(one_word, 7), one_word);
     }
 
     #[test]

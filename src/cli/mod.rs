@@ -11,6 +11,7 @@ pub mod look;
 mod onlooker;
 pub mod report;
 pub mod run;
+mod tell;
 mod terminal;
 mod test;
 mod up;

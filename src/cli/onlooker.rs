@@ -38,7 +38,7 @@ impl Onlooker {
         let lines = lines(&mut live);
         if !lines.is_empty() {
             // A closed output is no reason to stop watching.
-            let _ = writeln!(anstream::stdout(), "{}", lines.join("\n"));
+            let _ = writeln!(anstream::stdout(), "{}", live.folded(&lines.join("\n")));
         }
     }
 }
@@ -91,7 +91,7 @@ impl Witness for Recorder {
     fn recorded(&self, recorded: &Recorded, report: &Report) {
         let slot = &report.slot;
         let outcome = report.outcome();
-        let millis = report.duration.as_millis();
+        let millis = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX);
         let incident = recorded.incident.map(|incident| incident.0);
         let reason = report.failure.as_ref().map(crate::domain::run::Failure::headline);
         let step = report.failure.as_ref().and_then(|failure| failure.step.as_deref());

@@ -10,8 +10,9 @@ use clap::error::ErrorKind;
 
 use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
+use super::log::Format;
 use super::terminal::{Stream, Terminal};
-use super::{demo, diagnostics, init, log, test, up, validate};
+use super::{demo, diagnostics, init, log, tell, test, up, validate};
 use crate::app::project::Reading;
 use crate::clock;
 use crate::config::{Diagnostic, Environment, MissingSecrets, Project, find_root};
@@ -33,7 +34,7 @@ pub fn run() -> Exit {
             return if is_asked { Exit::Good } else { Exit::Usage };
         }
     };
-    let terminal = Terminal::read();
+    let (terminal, format) = (Terminal::read(), arguments.global.log_format);
     // One provider for every TLS client of the process; this is the first and only time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -51,7 +52,7 @@ pub fn run() -> Exit {
         }
         Err(error) => Err(Stop::Broken(format!("failed to start the runtime: {error}"))),
     };
-    ended.unwrap_or_else(|stop| stop.told(&terminal))
+    ended.unwrap_or_else(|stop| stop.told(&terminal, format))
 }
 
 /// How long a daemon may take to stop, from the signal to the end of the process.
@@ -79,6 +80,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Init(wanted) => made(&wanted, terminal),
         Command::Validate(wanted) => validated(&wanted, &global, terminal).await,
         Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
+        Command::Tell(wanted) => tell::run(&wanted, &global, terminal).await,
         Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {
@@ -98,18 +100,40 @@ pub(super) enum Stop {
     NoProject(String),
     /// Something of ours failed.
     Broken(String),
+    /// Nobody reads the output any more.
+    Unread,
 }
 
 impl Stop {
-    fn told(self, terminal: &Terminal) -> Exit {
+    /// Says why, in the form of the log where that is for machines and there is one.
+    fn told(self, terminal: &Terminal, format: Format) -> Exit {
+        if format == Format::Json {
+            match &self {
+                Self::Invalid(diagnostics) => {
+                    diagnostics::log(diagnostics, "the project is invalid");
+                    return Exit::ProjectInvalid;
+                }
+                Self::NoProject(reason) => {
+                    tracing::error!(event.action = "start", reason, "there is no project");
+                    return Exit::ProjectInvalid;
+                }
+                Self::Broken(reason) => {
+                    tracing::error!(event.action = "start", reason, "the command failed");
+                    return Exit::Broken;
+                }
+                Self::Usage(_) | Self::Unread => {}
+            }
+        }
         let (text, exit) = match self {
             Self::Usage(text) => (format!("error: {text}\n"), Exit::Usage),
             Self::NoProject(text) => (format!("error: {text}\n"), Exit::ProjectInvalid),
             Self::Broken(text) => (format!("error: {text}\n"), Exit::Broken),
-            Self::Invalid(diagnostics) => {
-                let text = diagnostics::to_text(&diagnostics, terminal.style(Stream::Err));
-                (text + &diagnostics::count(&diagnostics) + "\n", Exit::ProjectInvalid)
-            }
+            Self::Invalid(diagnostics) => (
+                diagnostics::to_text(&diagnostics, terminal.style(Stream::Err)),
+                Exit::ProjectInvalid,
+            ),
+            // Whoever read the output has read enough.
+            Self::Unread => return Exit::Broken,
         };
         let _ = anstream::stderr().write_all(text.as_bytes());
         exit
@@ -118,7 +142,10 @@ impl Stop {
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Self::Broken(format!("failed to write the output: {error}"))
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Broken(format!("failed to write the output: {error}")),
+        }
     }
 }
 
@@ -204,10 +231,13 @@ pub(super) fn pool(reading: &Reading) -> Result<Arc<Pool>, Stop> {
 pub(super) async fn project(
     reading: Reading,
     pool: &Pool,
+    global: &Global,
     terminal: &Terminal,
 ) -> Result<Project, Stop> {
     let project = reading.finish(pool).await.map_err(Stop::Invalid)?;
-    if !project.warnings.is_empty() {
+    if global.log_format == Format::Json {
+        diagnostics::log(&project.warnings, "the project may have a mistake");
+    } else if !project.warnings.is_empty() {
         let text = diagnostics::to_text(&project.warnings, terminal.style(Stream::Err));
         anstream::stderr().write_all(text.as_bytes())?;
     }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 use super::diagnostics::{Output, Style};
-use super::look::{Colour, Glyphs, Look, Zone};
+use super::look::{Colour, Fold, Glyphs, Look, Zone};
 
 /// Columns where there is no terminal to ask.
 const USUAL_WIDTH: usize = 100;
@@ -61,6 +63,7 @@ impl Terminal {
             glyphs: Glyphs::suited(locale.and_then(variable)),
             width: width.map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0).max(40)),
             zone: if is_terminal { Zone::Local } else { Zone::Utc },
+            fold: if is_terminal { Fold::AtWidth } else { Fold::Never },
         }
     }
 
@@ -69,6 +72,16 @@ impl Terminal {
         let output = if is_terminal(stream) { Output::Terminal } else { Output::Other };
         Style::detect(&self.variables, output)
     }
+}
+
+/// Whether nobody can read what goes to standard output any more: the reader of the pipe has ended, or
+/// the terminal is gone.
+pub(super) fn is_output_closed() -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&at_once)).is_ok_and(|count| count > 0)
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 fn is_terminal(stream: Stream) -> bool {

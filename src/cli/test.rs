@@ -28,7 +28,7 @@ pub(super) async fn run(wanted: &Test, global: &Global, terminal: &Terminal) -> 
         reading.retain(|id, path| names.iter().any(|name| name == id || name == path));
     }
     let pool = run::pool(&reading)?;
-    let project = run::project(reading, &pool, terminal).await?;
+    let project = run::project(reading, &pool, global, terminal).await?;
     let region = match &wanted.region {
         Some(name) => Some(known_region(name, &project)?),
         None => None,

@@ -11,13 +11,14 @@ use super::log::{self, Format};
 use super::onlooker::{Onlooker, Recorder};
 use super::run::{self, Stop};
 use super::terminal::{Stream, Terminal};
-use crate::app::daemon::{Daemon, Plan};
+use crate::app::daemon::{Daemon, Plan, StartError};
 use crate::app::project::Reading;
 use crate::app::watch::Watch;
 use crate::app::witness::Witness;
 use crate::clock::{self, Clock};
 use crate::config::Project;
 use crate::domain::check::Check;
+use crate::store::IncidentRecord;
 
 /// Runs the command until it is told to stop.
 pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
@@ -26,7 +27,7 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     let environment = run::environment(global, terminal)?;
     let reading = Reading::begin(&root, &environment);
     let pool = run::pool(&reading)?;
-    let project = run::project(reading, &pool, terminal).await?;
+    let project = run::project(reading, &pool, global, terminal).await?;
     let clock: Arc<dyn Clock> = Arc::new(clock::System);
     let eyes = Eyes::open(global.log_format, &project, terminal, &clock);
     let welcome = Welcome::of(&project);
@@ -41,8 +42,9 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     };
     // From now on a signal is heeded; before, nothing is begun that it could leave half done.
     let mut signals = Signals::listen()?;
-    let daemon = Daemon::start(plan).await.map_err(|error| Stop::Broken(with_causes(&error)))?;
+    let daemon = Daemon::start(plan).await.map_err(|error| welcome.missed(&error))?;
     welcome.say(&daemon);
+    say_open(&daemon).await;
     let watch = Watch::start(daemon.root());
     let watch = watch.inspect_err(tell_unwatched);
     let mut watch = watch.ok();
@@ -211,6 +213,23 @@ impl Eyes {
     }
 }
 
+/// Says what was wrong before, since only what changes is said from now on.
+async fn say_open(daemon: &Daemon) {
+    let open = match daemon.open_incidents().await {
+        Ok(open) => open,
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            return tracing::error!(error, "it is not known which incidents are open");
+        }
+    };
+    for IncidentRecord { id, check, incident } in open {
+        let since = incident.since.format("%Y-%m-%d %H:%M:%S UTC");
+        let told: Vec<String> = incident.told.iter().map(ToString::to_string).collect();
+        let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
+        tracing::warn!(%check, told, incident = id.0, "incident {id} is open since {since}");
+    }
+}
+
 /// What is said when all is up.
 struct Welcome {
     checks: usize,
@@ -230,9 +249,16 @@ impl Welcome {
             checks: project.checks.len(),
             disabled: project.disabled.len(),
             region: settings.agent.region.to_string(),
-            store: settings.store.path.display().to_string(),
+            store: settings.store.place.to_string(),
             shown: shown.iter().filter(|(_, is_set)| !is_set).map(|(name, _)| *name).collect(),
         }
+    }
+
+    /// Why there is no daemon; names the file of the store where that is what failed.
+    fn missed(&self, error: &StartError) -> Stop {
+        let text = with_causes(error);
+        let is_named = !matches!(error, StartError::Store(_)) || text.contains(&self.store);
+        Stop::Broken(if is_named { text } else { format!("{text}; the store is {}", self.store) })
     }
 
     fn say(&self, daemon: &Daemon) {
@@ -245,7 +271,10 @@ impl Welcome {
             "watching"
         );
         if self.checks == 0 {
-            tracing::warn!("there is nothing to watch yet: write a check in checks/");
+            tracing::warn!(
+                "there is nothing to watch yet: write a check in checks/, or a [[check]] in \
+                 tripline.toml"
+            );
         }
         if !self.shown.is_empty() {
             let channels = self.shown.join(", ");

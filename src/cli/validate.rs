@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::diagnostics::{self, Style};
-use crate::config::{Diagnostic, Project};
+use crate::config::{Diagnostic, Project, Severity};
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,11 @@ pub fn report(
     err: &mut dyn Write,
 ) -> io::Result<Verdict> {
     let (diagnostics, verdict) = match project {
-        Ok(project) => (&project.warnings, Verdict::Good),
-        Err(diagnostics) => (diagnostics, Verdict::Bad),
+        Ok(project) => {
+            let nothing = nothing_to_watch(project);
+            (project.warnings.iter().cloned().chain(nothing).collect(), Verdict::Good)
+        }
+        Err(diagnostics) => (diagnostics.clone(), Verdict::Bad),
     };
     match form {
         Form::Json => {
@@ -48,13 +51,13 @@ pub fn report(
             let answer = serde_json::json!({
                 "valid": verdict == Verdict::Good,
                 "checks": checks,
-                "diagnostics": diagnostics::to_json(diagnostics),
+                "diagnostics": diagnostics::to_json(&diagnostics),
             });
             writeln!(out, "{answer:#}")?;
         }
         Form::Text(style) => {
             if !diagnostics.is_empty() {
-                write!(err, "{}", diagnostics::to_text(diagnostics, style))?;
+                write!(err, "{}", diagnostics::to_text(&diagnostics, style))?;
             }
             if let Ok(project) = project {
                 writeln!(out, "{}", summary(project))?;
@@ -62,6 +65,17 @@ pub fn report(
         }
     }
     Ok(verdict)
+}
+
+/// A project without a check watches nothing, which nobody means for long.
+fn nothing_to_watch(project: &Project) -> Option<Diagnostic> {
+    let is_empty = project.checks.is_empty() && project.disabled.is_empty();
+    let mut diagnostic =
+        Diagnostic::of_file("tripline.toml", "there is no check: nothing is watched");
+    diagnostic.severity = Severity::Warning;
+    diagnostic
+        .advise("write one in `checks/`, or a `[[check]]` here; `tripline init` makes an example");
+    is_empty.then_some(diagnostic)
 }
 
 fn ids(project: &Project) -> Vec<&str> {

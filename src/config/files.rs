@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Diagnostic, Document};
+use super::diagnostic::{Diagnostic, Document, Severity};
 use super::settings;
 use crate::domain::id::CheckId;
 
@@ -144,6 +144,8 @@ impl Files {
                     } else {
                         folders.push((path, depth + 1));
                     }
+                } else if let Some(ending) = foreign_ending(&name) {
+                    self.warn_of_foreign(&path, ending);
                 } else if is_module(&name) && !self.load_module(path, &inside) {
                     return;
                 }
@@ -212,10 +214,32 @@ impl Files {
         });
     }
 
+    fn warn_of_foreign(&mut self, path: &str, ending: &str) {
+        let help = if matches!(ending, ".ts" | ".mts" | ".cts" | ".tsx") {
+            "write it in JavaScript, with the types in comments: \
+             `/** @type {import(\"tripline\").Options} */`"
+                .to_owned()
+        } else {
+            format!("rename it to `{}.js`", path.trim_end_matches(ending))
+        };
+        let diagnostic =
+            self.refuse(path, format!("it is not read: a check ends in `.js`, not `{ending}`"));
+        diagnostic.severity = Severity::Warning;
+        diagnostic.advise(help);
+    }
+
     fn refuse_outside(&mut self, path: &str) {
         self.refuse(path, "it is a link that leads out of the project folder".into())
             .advise("copy what it leads to into the project");
     }
+}
+
+/// The ending of a script in another dialect; `None` for all else, and for types, which only editors
+/// read.
+fn foreign_ending(name: &str) -> Option<&'static str> {
+    const ENDINGS: [&str; 7] = [".ts", ".mts", ".cts", ".tsx", ".jsx", ".mjs", ".cjs"];
+    let is_types = name.ends_with(".d.ts") || name.ends_with(".d.mts") || name.ends_with(".d.cts");
+    ENDINGS.into_iter().find(|ending| name.ends_with(ending) && !is_types)
 }
 
 fn is_module(name: &str) -> bool {
@@ -324,6 +348,27 @@ mod tests {
         assert_eq!(told[2], "checks/large.js: it cannot be read: it has more than 256 KiB");
         assert!(told[3].starts_with("checks/two words.js: its path makes no id"), "{told:?}");
         assert!(files.settings.is_none());
+    }
+
+    #[test]
+    fn scripts_in_other_dialects_are_warned_of() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        write(root, "tripline.toml", "");
+        for path in ["checks/a.ts", "checks/lib/b.mjs", "checks/tripline.d.ts", "c.ts"] {
+            write(root, path, "x");
+        }
+        let files = Files::load(root);
+        assert_eq!(
+            told(&files),
+            [
+                "checks/a.ts: it is not read: a check ends in `.js`, not `.ts`",
+                "checks/lib/b.mjs: it is not read: a check ends in `.js`, not `.mjs`"
+            ]
+        );
+        assert!(files.diagnostics.iter().all(|it| !it.is_error()));
+        let help = files.diagnostics[1].help.as_deref();
+        assert_eq!(help, Some("rename it to `checks/lib/b.js`"));
     }
 
     #[test]

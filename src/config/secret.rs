@@ -125,7 +125,7 @@ impl Sources<'_> {
         let names = self.environment.variables.keys().map(String::as_str);
         let help = match suggestion::closest(name, names.filter(|it| *it != name)) {
             Some(near) => format!("did you mean `{near}`, which is set?"),
-            None => "set it for the process that runs tripline".into(),
+            None => "set it for the process that runs tripline, or in a file for --env-file".into(),
         };
         let message = format!("the environment variable `{name}` {why}");
         self.missing(&field.span, message, help, report)

@@ -23,7 +23,7 @@ use super::check::Check;
 use super::id::{IncidentId, Region};
 use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
-use super::run::{Outcome, Report};
+use super::run::{Failure, Outcome, Report};
 use super::streak::Streak;
 
 /// What is known of one check.
@@ -88,7 +88,7 @@ impl From<&Report> for Verdict {
             slot: report.slot.at,
             outcome: report.outcome(),
             step: failure.and_then(|failure| failure.step.clone()),
-            error: failure.map(|failure| failure.headline().to_owned()).unwrap_or_default(),
+            error: failure.map(Failure::headline).unwrap_or_default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod check;
+pub mod coverage;
 pub mod id;
 pub mod incident;
 pub mod notice;

@@ -9,6 +9,7 @@
 //! | owed, possible repeat | its sender was killed after it left | given up, as without an answer |
 //! | owed, possible repeat | no answer again | given up: two may have arrived, more would not help |
 //! | owed | refused for good | given up |
+//! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
 //!
 //! Sent, given up and superseded are final.
@@ -220,6 +221,17 @@ pub fn settle(
             let reason = format!("{reason}; again in {seconds:.1} s");
             Settlement { due_at, ..ended(NotificationState::Owed, failures, reason) }
         }
+    }
+}
+
+/// What follows when no attempt was made after all: it is owed as before, however long it has been.
+pub fn put_off(notification: &Notification, now: Timestamp, reason: &str) -> Settlement {
+    Settlement {
+        state: NotificationState::Owed,
+        due_at: now,
+        failures: notification.failures,
+        possible_repeat: notification.possible_repeat,
+        reason: reason.to_owned(),
     }
 }
 

@@ -130,9 +130,43 @@ impl Failure {
         }
     }
 
-    /// The first line of the message.
-    pub fn headline(&self) -> &str {
-        self.message.lines().next().unwrap_or_default()
+    /// The failure in one line of bounded length. A failed `expect` says what was expected and what
+    /// came instead, after what the script says about it.
+    pub fn headline(&self) -> String {
+        let first = self.message.lines().next().unwrap_or_default();
+        let call = self.comparison.as_ref().zip(first.split_once(CALL));
+        match call {
+            Some((comparison, (about, _))) => {
+                let about = about.strip_prefix(EXPECTATION_ERROR).unwrap_or(about);
+                shortened(about, LONGEST_VALUE) + &comparison.in_one_line()
+            }
+            None => shortened(first, LONGEST_HEADLINE),
+        }
+    }
+
+    /// The message without the values that [`Self::comparison`] has.
+    pub fn account(&self) -> &str {
+        let values = self.comparison.as_ref().and_then(|comparison| {
+            let Comparison { expected, received } = comparison;
+            self.message.strip_suffix(&format!("\nexpected: {expected}\nreceived: {received}"))
+        });
+        values.unwrap_or(&self.message)
+    }
+}
+
+/// What the first line of a failed `expect` has where the values belong.
+const CALL: &str = "expect(received)";
+/// The name of the error that a failed `expect` throws.
+const EXPECTATION_ERROR: &str = "ExpectationError: ";
+/// The longest headline, and the longest value in one, in characters.
+const LONGEST_HEADLINE: usize = 400;
+const LONGEST_VALUE: usize = 120;
+
+/// At most `limit` characters of `text`; what is cut ends in `…`.
+fn shortened(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some(_) => text.chars().take(limit - 1).chain(['…']).collect(),
+        None => text.to_owned(),
     }
 }
 
@@ -143,6 +177,16 @@ pub struct Comparison {
     pub expected: String,
     /// What came.
     pub received: String,
+}
+
+impl Comparison {
+    /// "expected 200, received 503", with long values shortened.
+    fn in_one_line(&self) -> String {
+        let short = |value: &str| {
+            shortened(&value.split_whitespace().collect::<Vec<_>>().join(" "), LONGEST_VALUE)
+        };
+        format!("expected {}, received {}", short(&self.expected), short(&self.received))
+    }
 }
 
 /// A place in a script.
@@ -319,5 +363,43 @@ mod tests {
     fn the_headline_is_one_line() {
         let failure = Failure::new(FailureKind::Exception, "Error: no\nmore");
         assert_eq!(failure.headline(), "Error: no");
+        let long = Failure::new(FailureKind::Exception, "é".repeat(1000));
+        assert_eq!(long.headline().chars().count(), LONGEST_HEADLINE);
+    }
+
+    fn unmet(about: &str, expected: &str, received: &str) -> Failure {
+        let message = format!(
+            "ExpectationError: {about}expect(received).toContain(expected)\nexpected: {expected}\n\
+             received: {received}"
+        );
+        let comparison = Comparison { expected: expected.into(), received: received.into() };
+        let failure = Failure::new(FailureKind::Expectation, message);
+        Failure { comparison: Some(comparison), ..failure }
+    }
+
+    #[test]
+    fn the_headline_of_a_failed_expect_has_both_values() {
+        let failure = unmet("", "to contain 'Welcome'", "'Sign in'");
+        assert_eq!(failure.headline(), "expected to contain 'Welcome', received 'Sign in'");
+        assert_eq!(failure.account(), "ExpectationError: expect(received).toContain(expected)");
+        let about = unmet("the greeting: ", "'Welcome'", "[\n  1,\n  2\n]");
+        let said = "the greeting: expected 'Welcome', received [ 1, 2 ]";
+        assert_eq!(about.headline(), said);
+    }
+
+    #[test]
+    fn a_long_value_leaves_room_for_the_other() {
+        let headline = unmet("", &"e".repeat(2000), &"r".repeat(2000)).headline();
+        assert!(headline.chars().count() < 300, "{headline}");
+        assert!(headline.contains("eee…, received rrr"), "{headline}");
+    }
+
+    #[test]
+    fn a_message_that_has_its_values_is_the_headline() {
+        let comparison = Comparison { expected: "200".into(), received: "503".into() };
+        let failure = Failure::new(FailureKind::Expectation, "expected status 200, received 503");
+        let failure = Failure { comparison: Some(comparison), ..failure };
+        assert_eq!(failure.headline(), "expected status 200, received 503");
+        assert_eq!(failure.account(), failure.message);
     }
 }

@@ -9,6 +9,9 @@
 //! been sent and is repeated with a mark. The store hands out one notification per recipient at a
 //! time, so a recipient that hangs holds up nobody else. An outcome that cannot be recorded is kept
 //! and tried again; as long as this process lives, its message is not sent a second time.
+//!
+//! Nothing is sent by a claim that could end before the attempt does: a process that was frozen and
+//! goes on must not send what another has claimed since.
 
 mod contacts;
 mod outcome;
@@ -35,11 +38,12 @@ use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{NotificationId, stable_hash};
 use crate::domain::notification::{
-    Attempt, Notification, NotificationState, PATIENCE, Settlement, Trials, settle,
+    Attempt, BACKOFF, Notification, NotificationState, PATIENCE, Settlement, Trials, put_off,
+    settle,
 };
 use crate::domain::policy::{Channel, Recipient};
 use crate::notify::{Outbound, Transport};
-use crate::store::{self, Store};
+use crate::store::{self, Claim, Standing, Store};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub struct Parts {
     pub contacts: Arc<Contacts>,
     /// Who wants to know of attempts.
     pub observer: Arc<dyn Observer>,
+    /// Tells whether a claim still holds.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// How long and how much.
@@ -102,8 +108,8 @@ pub struct Lane {
     limits: Limits,
     wake: Arc<Notify>,
     sends: JoinSet<Finished>,
-    /// What is on its way, by the task that sends it.
-    under_way: HashMap<task::Id, NotificationId>,
+    /// By which claims something is on its way, by the task that sends it.
+    under_way: HashMap<task::Id, Claim>,
     /// Outcomes that could not be recorded yet.
     unsettled: Vec<Finished>,
     /// What has been failing, as far as this lane tried it.
@@ -112,11 +118,25 @@ pub struct Lane {
     pause: Option<Pause>,
 }
 
+/// Why something was not sent after all.
+const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
+const NOT_OURS: &str = "not sent: the claim on it was lost";
+
+/// It was not sent after all.
+#[derive(Debug)]
+struct Stayed {
+    reason: String,
+    /// How long to wait before it is tried.
+    wait: Duration,
+}
+
 /// An attempt that ended.
 #[derive(Debug)]
 struct Finished {
-    notification: Notification,
+    claim: Claim,
     attempt: Attempt,
+    /// How long it is put off, where there was no attempt after all.
+    put_off: Option<Duration>,
     started_at: Timestamp,
     ended_at: Timestamp,
     /// Since when attempts to send it have been failing, if this one failed.
@@ -178,8 +198,8 @@ impl Lane {
         let lease_until = now + self.limits.lease;
         let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
         let full = claimed.len() >= room;
-        for notification in claimed {
-            self.start(notification, now, told);
+        for claim in claimed {
+            self.start(claim, now, told);
         }
         unrecorded?;
         if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
@@ -197,7 +217,8 @@ impl Lane {
 
     /// Sends what becomes due until `halt` is asked for, then waits for what is on its way until
     /// that is recorded or the time is over.
-    pub async fn run(mut self, clock: Arc<dyn Clock>, halt: Halt) {
+    pub async fn run(mut self, halt: Halt) {
+        let clock = Arc::clone(&self.parts.clock);
         let mut failures = 0;
         while !halt.is_asked() {
             let now = clock.now();
@@ -265,48 +286,53 @@ impl Lane {
     }
 
     /// Starts to send; `told` has been running since it was `now`.
-    fn start(&mut self, notification: Notification, now: Timestamp, told: Stopwatch) {
-        let id = notification.id;
-        if self.unsettled.iter().any(|ended| ended.notification.id == id)
-            || self.under_way.values().any(|sent| *sent == id)
+    fn start(&mut self, claim: Claim, now: Timestamp, told: Stopwatch) {
+        let id = claim.notification.id;
+        let unsettled = self.unsettled.iter_mut().map(|ended| &mut ended.claim);
+        if let Some(held) =
+            unsettled.chain(self.under_way.values_mut()).find(|held| held.notification.id == id)
         {
             // The store does not know yet what we know: it went, and its outcome is kept, or is
-            // still to come after the clock was set forward over the end of its lease.
+            // still to come after the clock was set forward over the end of its lease. It is
+            // recorded by the claim that is held now, and means what it means for what was sent.
+            (held.epoch, held.until) = (claim.epoch, claim.until);
             return;
         }
-        let hold = self.paces.turn(&notification.recipient, now);
-        let phone = match &notification.recipient {
+        let recipient = &claim.notification.recipient;
+        let hold = self.paces.turn(recipient, now);
+        let phone = match recipient {
             Recipient::Sms(person) => self.parts.contacts.phone(person),
             Recipient::Slack(_) => None,
         };
-        let link = self.parts.contacts.link(notification.incident);
-        let (transport, limit) = (Arc::clone(&self.parts.transport), self.limits.attempt);
-        let store = Arc::clone(&self.parts.store);
+        let link = self.parts.contacts.link(claim.notification.incident);
+        let (parts, limits, claimed) = (self.parts.clone(), self.limits, claim.clone());
         let task = self.sends.spawn(async move {
             if !hold.is_zero() {
                 sleep(hold).await;
             }
             let started_at = now + told.elapsed();
             let message = Outbound {
-                notification: &notification,
+                notification: &claim.notification,
                 phone: phone.as_deref(),
                 link: link.as_deref(),
             };
-            let attempt = match may_leave(store.as_ref(), &notification).await {
-                Ok(()) => attempt(transport.as_ref(), message, limit).await,
-                Err(reason) => Attempt::Retry { reason, after: None },
+            let (attempt, put_off) = match may_leave(&parts, limits, &claim, told).await {
+                Ok(()) => (attempt(parts.transport.as_ref(), message, limits.attempt).await, None),
+                Err(Stayed { reason, wait }) => {
+                    (Attempt::Retry { reason, after: None }, Some(wait))
+                }
             };
             let ended_at = now + told.elapsed();
-            Finished { attempt, started_at, ended_at, since: ended_at, notification }
+            Finished { attempt, put_off, started_at, ended_at, since: ended_at, claim }
         });
-        self.under_way.insert(task.id(), id);
+        self.under_way.insert(task.id(), claimed);
     }
 
     async fn joined(&mut self, joined: Result<(task::Id, Finished), JoinError>) {
         match joined {
             Ok((task, finished)) => {
-                self.under_way.remove(&task);
-                let finished = self.tried(finished);
+                let claim = self.under_way.remove(&task).unwrap_or_else(|| finished.claim.clone());
+                let finished = self.tried(Finished { claim, ..finished });
                 self.ended(finished).await;
             }
             // Its lease runs out, and it is repeated with a mark.
@@ -319,7 +345,10 @@ impl Lane {
 
     /// Counts an attempt among those before it.
     fn tried(&mut self, ended: Finished) -> Finished {
-        let id = ended.notification.id;
+        if ended.put_off.is_some() {
+            return ended;
+        }
+        let id = ended.claim.notification.id;
         let before = self.trials.remove(&id);
         let ended =
             Finished { since: Trials::since(before, ended.started_at, ended.ended_at), ..ended };
@@ -341,13 +370,13 @@ impl Lane {
         }
         let settlement = ended.settlement();
         let attempted = Attempted {
-            notification: &ended.notification,
+            notification: &ended.claim.notification,
             attempt: &ended.attempt,
             settlement: &settlement,
         };
         self.parts.observer.on_attempt(&attempted);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {
-            let notification = &ended.notification;
+            let notification = &ended.claim.notification;
             let (incident, recipient) = (notification.incident, &notification.recipient);
             let error = &error as &dyn std::error::Error;
             tracing::error!(%incident, %recipient, error, "cannot record an attempt; kept");
@@ -372,28 +401,57 @@ impl Lane {
 
 impl Finished {
     fn settlement(&self) -> Settlement {
-        let jitter = jitter(&self.notification);
-        settle(&self.notification, &self.attempt, self.since, self.ended_at, jitter)
+        let notification = &self.claim.notification;
+        if let Some(wait) = self.put_off {
+            return put_off(notification, self.ended_at + wait, self.attempt.detail());
+        }
+        let jitter = jitter(notification);
+        settle(notification, &self.attempt, self.since, self.ended_at, jitter)
     }
 
     async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
         let settlement = self.settlement();
-        let id = self.notification.id;
-        store.settle(id, self.started_at, self.ended_at, &self.attempt, &settlement).await
+        let (started, ended) = (self.started_at, self.ended_at);
+        match store.settle(&self.claim, started, ended, &self.attempt, &settlement).await? {
+            Standing::Held => {}
+            Standing::Lost => {
+                let Notification { incident, recipient, .. } = &self.claim.notification;
+                let outcome = self.attempt.as_str();
+                tracing::warn!(%incident, %recipient, outcome, "the claim was lost meanwhile");
+            }
+        }
+        Ok(())
     }
 }
 
-/// Notes that a repeat is about to leave; a first attempt needs no note, because one that is lost
-/// may be repeated anyway. Says why it must not leave.
-async fn may_leave(store: &dyn Store, notification: &Notification) -> Result<(), String> {
-    if !notification.possible_repeat {
+/// Whether a message may leave now: `claim`, made when `told` was started, outlives the attempt, and
+/// if it is a repeat, it is noted that it is about to leave. A first attempt needs no note, because
+/// one that is lost may be repeated anyway.
+async fn may_leave(
+    parts: &Parts,
+    limits: Limits,
+    claim: &Claim,
+    told: Stopwatch,
+) -> Result<(), Stayed> {
+    // By both clocks: one may have been set back, the other stops while a machine sleeps.
+    let in_time = || {
+        let limit = limits.attempt;
+        if told.elapsed() + limit <= limits.lease && parts.clock.now() + limit <= claim.until {
+            return Ok(());
+        }
+        Err(Stayed { reason: TOO_LATE.to_owned(), wait: Duration::ZERO })
+    };
+    in_time()?;
+    if !claim.notification.possible_repeat {
         return Ok(());
     }
-    match timeout(NOTED_WITHIN, store.note_departure(notification.id)).await {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err("it was not ours to send any more".to_owned()),
-        Ok(Err(error)) => Err(format!("not sent: {error}")),
-        Err(_) => Err("not sent: the store did not note the repeat in time".to_owned()),
+    let stayed = |reason: String| Err(Stayed { reason, wait: BACKOFF.first });
+    match timeout(NOTED_WITHIN, parts.store.note_departure(claim)).await {
+        // It took its time, too.
+        Ok(Ok(Standing::Held)) => in_time(),
+        Ok(Ok(Standing::Lost)) => stayed(NOT_OURS.to_owned()),
+        Ok(Err(error)) => stayed(format!("not sent: {error}")),
+        Err(_) => stayed("not sent: the store did not note the repeat in time".to_owned()),
     }
 }
 

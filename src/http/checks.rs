@@ -1,9 +1,9 @@
 //! Which checks there are and how they are doing.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
@@ -11,13 +11,13 @@ use super::{Api, dto};
 /// All checks
 ///
 /// Every check of the project with its state in each of its regions and its open incident.
-#[utoipa::path(get, path = "/api/v1/checks", tag = "checks", responses(
+#[utoipa::path(get, path = "/api/v1/checks", operation_id = "list_checks", tag = "checks", responses(
     (status = 200, description = "The checks, in the order of their ids.", body = dto::Checks),
 ))]
 pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Checks>, Problem> {
+) -> Result<Pretty<dto::Checks>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let states = api.store.check_states().await?;
     let now = api.clock.now();
@@ -28,13 +28,13 @@ pub(super) async fn list(
         .map(|check| dto::Check::new(check, states.get(&check.id), now))
         .collect();
     checks.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(Json(dto::Checks { checks }))
+    Ok(Pretty(dto::Checks { checks }))
 }
 
 /// One check
 ///
 /// The check with its state in each of its regions and its open incident.
-#[utoipa::path(get, path = "/api/v1/checks/{id}", tag = "checks", params(
+#[utoipa::path(get, path = "/api/v1/checks/{id}", operation_id = "show_check", tag = "checks", params(
     ("id" = String, Path, description = "The id of the check; a `/` in it is written `%2F`.",
         example = "shop%2Flogin"),
 ), responses(
@@ -46,7 +46,7 @@ pub(super) async fn one(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Check>, Problem> {
+) -> Result<Pretty<dto::Check>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let Path(id) = id.map_err(|_| Problem::parameter("id", "the id is no valid text"))?;
     let checks = api.checks.load_full();
@@ -55,5 +55,5 @@ pub(super) async fn one(
         return Err(Problem::missing(format!("there is no check `{id}` in the project")));
     };
     let states = api.store.check_states().await?;
-    Ok(Json(dto::Check::new(check, states.get(&check.id), api.clock.now())))
+    Ok(Pretty(dto::Check::new(check, states.get(&check.id), api.clock.now())))
 }

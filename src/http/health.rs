@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Api, dto};
@@ -24,6 +24,10 @@ const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Given-up notifications are counted over this time.
 const GIVEN_UP_WINDOW: TimeDelta = TimeDelta::hours(24);
+
+/// Notifications that were given up less than this ago make for a degraded health: somebody was to be
+/// told and was not.
+const GIVEN_UP_LATELY: TimeDelta = TimeDelta::hours(1);
 
 /// The moment that stands for "nothing is scheduled".
 const NEVER: i64 = i64::MAX;
@@ -54,18 +58,21 @@ impl Pulse {
 
 /// Health
 ///
-/// Whether Tripline itself works: the store answers, slots start on time, and no notification has
-/// been owed for more than a minute.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses(
+/// Whether Tripline itself works: the store answers, slots start on time, no notification has been owed
+/// for more than a minute, and none was given up in the last hour.
+#[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", responses(
     (status = 200, description = "It works.", body = dto::Health),
-    (status = 503, description = "It does not; `reasons` says why.", body = dto::Health),
+    (status = 503, description = "It does not, or people are not told; `reasons` says why.", body = dto::Health),
 ))]
 pub(super) async fn health(State(api): State<Api>) -> Response {
     let now = api.clock.now();
-    let since = now - GIVEN_UP_WINDOW;
-    let backlog = match tokio::time::timeout(STORE_DEADLINE, api.store.backlog(since)).await {
+    let asked = async {
+        let lately = api.store.backlog(now - GIVEN_UP_LATELY).await?;
+        Ok((api.store.backlog(now - GIVEN_UP_WINDOW).await?, lately))
+    };
+    let backlog = match tokio::time::timeout(STORE_DEADLINE, asked).await {
         Ok(Ok(backlog)) => Ok(backlog),
-        Ok(Err(error)) => {
+        Ok(Err::<_, store::Error>(error)) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             let cause = cause.unwrap_or_default();
             tracing::error!(event.action = "health-store-failed", %error, cause, "unhealthy");
@@ -76,25 +83,28 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
     let health = judged(backlog, api.pulse.lag(now), api.version, now);
     let status = match health.status {
         dto::HealthStatus::Healthy => StatusCode::OK,
-        dto::HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        dto::HealthStatus::Degraded | dto::HealthStatus::Unhealthy => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
-    (status, Json(health)).into_response()
+    (status, Pretty(health)).into_response()
 }
 
 fn judged(
-    backlog: Result<Vec<store::Backlog>, String>,
+    backlog: Result<(Vec<store::Backlog>, Vec<store::Backlog>), String>,
     lag: Duration,
     version: &str,
     now: Timestamp,
 ) -> dto::Health {
-    let mut reasons = Vec::new();
+    let (mut reasons, mut untold) = (Vec::new(), Vec::new());
     if lag > OVERDUE {
         reasons.push(format!("the scheduler is {} s behind", lag.as_secs()));
     }
     let store = dto::StoreHealth { answers: backlog.is_ok() };
     let notifications = match backlog {
-        Ok(lanes) => {
+        Ok((lanes, lately)) => {
             reasons.extend(lanes.iter().filter_map(|lane| overdue(lane, now)));
+            untold.extend(lately.iter().filter_map(given_up));
             Some(totals(&lanes, now))
         }
         Err(reason) => {
@@ -102,9 +112,14 @@ fn judged(
             None
         }
     };
-    let healthy = reasons.is_empty();
+    let status = match (reasons.is_empty(), untold.is_empty()) {
+        (true, true) => dto::HealthStatus::Healthy,
+        (true, false) => dto::HealthStatus::Degraded,
+        (false, _) => dto::HealthStatus::Unhealthy,
+    };
+    reasons.append(&mut untold);
     dto::Health {
-        status: if healthy { dto::HealthStatus::Healthy } else { dto::HealthStatus::Unhealthy },
+        status,
         reasons,
         version: version.to_owned(),
         store,
@@ -117,6 +132,19 @@ fn overdue(lane: &store::Backlog, now: Timestamp) -> Option<String> {
     let age = age(lane, now).filter(|age| *age > OVERDUE)?;
     let (channel, seconds) = (lane.channel.as_str(), age.as_secs());
     Some(format!("a notification by {channel} has been owed for {seconds} s ({} owed)", lane.owed))
+}
+
+fn given_up(lane: &store::Backlog) -> Option<String> {
+    let messages = match lane.given_up {
+        0 => return None,
+        1 => "1 message".to_owned(),
+        count => format!("{count} messages"),
+    };
+    let channel = lane.channel.as_str();
+    Some(format!(
+        "{messages} by {channel} could not be delivered in the last hour and reached nobody; \
+         /api/v1/incidents says which and why"
+    ))
 }
 
 fn totals(lanes: &[store::Backlog], now: Timestamp) -> dto::NotificationHealth {
@@ -134,19 +162,19 @@ fn age(lane: &store::Backlog, now: Timestamp) -> Option<Duration> {
 /// Notification backlog
 ///
 /// What is still owed on each channel, and how much was given up in the last 24 hours.
-#[utoipa::path(get, path = "/api/v1/notifications/backlog", tag = "notifications", responses(
+#[utoipa::path(get, path = "/api/v1/notifications/backlog", operation_id = "show_backlog", tag = "notifications", responses(
     (status = 200, description = "The backlog.", body = dto::Backlog),
 ))]
 pub(super) async fn backlog(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Backlog>, Problem> {
+) -> Result<Pretty<dto::Backlog>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let now = api.clock.now();
     let since = now - GIVEN_UP_WINDOW;
     let lanes = api.store.backlog(since).await?;
     let channels = lanes.iter().map(|lane| dto::ChannelBacklog::new(lane, now)).collect();
-    Ok(Json(dto::Backlog { channels, given_up_since: dto::Time(since) }))
+    Ok(Pretty(dto::Backlog { channels, given_up_since: dto::Time(since) }))
 }
 
 #[cfg(test)]

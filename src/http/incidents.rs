@@ -1,19 +1,21 @@
 //! What was wrong, what was decided about it, and who was told.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
-use crate::domain::id::IncidentId;
-use crate::store::IncidentFilter;
+use crate::domain::id::{IncidentId, RunId};
+use crate::domain::incident::DecisionKind;
+use crate::domain::run::Outcome;
+use crate::store::{self, DecisionRecord, IncidentFilter, IncidentRecord, RunFilter, Store};
 
 /// Incidents
 ///
 /// Incidents, the latest first.
-#[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents", params(
+#[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(
     ("check" = Option<String>, Query, description = "Only of this check."),
     ("open_only" = Option<bool>, Query, description = "Only those that are not over."),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
@@ -26,7 +28,7 @@ use crate::store::IncidentFilter;
 pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Incidents>, Problem> {
+) -> Result<Pretty<dto::Incidents>, Problem> {
     let parameters = Parameters::parse(query.as_deref(), &["check", "open_only", "limit"])?;
     let filter = IncidentFilter {
         check: parameters.check()?,
@@ -34,13 +36,14 @@ pub(super) async fn list(
         limit: parameters.limit()?,
     };
     let records = api.store.incidents(&filter).await?;
-    Ok(Json(dto::Incidents { incidents: records.iter().map(dto::Incident::from).collect() }))
+    Ok(Pretty(dto::Incidents { incidents: records.iter().map(dto::Incident::from).collect() }))
 }
 
 /// One incident
 ///
-/// The incident with every decision and its reason, and every notification with its deliveries.
-#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(
+/// The incident with the runs that tell of it, every decision and its reason, and every notification
+/// with its deliveries.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", operation_id = "show_incident", tag = "incidents", params(
     ("id" = i64, Path, description = "The number of the incident."),
 ), responses(
     (status = 200, description = "The incident.", body = dto::IncidentDetail),
@@ -53,7 +56,7 @@ pub(super) async fn one(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::IncidentDetail>, Problem> {
+) -> Result<Pretty<dto::IncidentDetail>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let text = id.map(|Path(id)| id).unwrap_or_default();
     let id: i64 = text.parse().map_err(|_| {
@@ -62,5 +65,39 @@ pub(super) async fn one(
     })?;
     let history = api.store.incident(IncidentId(id)).await?;
     let missing = || Problem::missing(format!("there is no incident {id}"));
-    Ok(Json(dto::IncidentDetail::from(&history.ok_or_else(missing)?)))
+    let history = history.ok_or_else(missing)?;
+    let runs = Runs::of(api.store.as_ref(), &history.record).await?;
+    Ok(Pretty(dto::IncidentDetail::new(&history, runs.opened_by, runs.latest_failed)))
+}
+
+/// How far back the decision that opened an incident is looked for, in decisions about its check.
+const DECISIONS: u32 = 1_000;
+
+/// The runs that tell of an incident.
+struct Runs {
+    opened_by: Option<RunId>,
+    latest_failed: Option<RunId>,
+}
+
+impl Runs {
+    async fn of(store: &dyn Store, record: &IncidentRecord) -> Result<Self, store::Error> {
+        let decisions = store.decisions(&record.check, DECISIONS).await?;
+        let opened = |it: &&DecisionRecord| {
+            it.incident == Some(record.id) && it.decision.kind == DecisionKind::Opened
+        };
+        let filter = RunFilter {
+            check: Some(record.check.clone()),
+            region: None,
+            outcome: Some(Outcome::Failed),
+            before: record.incident.resolved_at,
+            limit: 1,
+        };
+        let latest = store.runs(&filter).await?.into_iter().next();
+        Ok(Self {
+            opened_by: decisions.iter().find(opened).and_then(|it| it.run),
+            latest_failed: latest
+                .filter(|run| run.slot.at >= record.incident.since)
+                .map(|run| run.id),
+        })
+    }
 }

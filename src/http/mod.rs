@@ -16,8 +16,10 @@ pub mod openapi;
 pub mod problem;
 pub mod serve;
 
+mod answer;
 mod checks;
 mod incidents;
+mod index;
 mod parameters;
 mod runs;
 #[cfg(test)]
@@ -59,8 +61,10 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 9] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 11] {
     [
+        ("/", get(index::root)),
+        ("/api/v1", get(index::index)),
         ("/api/v1/checks", get(checks::list)),
         ("/api/v1/checks/{id}", get(checks::one)),
         ("/api/v1/runs", get(runs::list)),

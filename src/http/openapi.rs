@@ -1,14 +1,14 @@
 //! The description of the API (OpenAPI 3.1), made from the functions that answer.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, checks, dto, health, incidents, runs};
+use super::{Api, checks, dto, health, incidents, index, runs};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -21,6 +21,8 @@ use super::{Api, checks, dto, health, incidents, runs};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
+        index::root,
+        index::index,
         checks::list,
         checks::one,
         runs::list,
@@ -38,7 +40,7 @@ use super::{Api, checks, dto, health, incidents, runs};
         (name = "incidents", description = "What was wrong and who was told"),
         (name = "notifications", description = "What is still owed"),
         (name = "health", description = "Whether Tripline itself works"),
-        (name = "meta", description = "This description"),
+        (name = "meta", description = "Where to begin, and this description"),
     ),
     modifiers(&SharedProblems),
 )]
@@ -89,13 +91,13 @@ fn problem(description: &str) -> Response {
 /// This description
 ///
 /// The OpenAPI description of the API.
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "meta", responses(
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "show_description", tag = "meta", responses(
     (status = 200, description = "An OpenAPI 3.1 document.", body = Object),
 ))]
 pub(super) async fn document(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<OpenApi>, Problem> {
+) -> Result<Pretty<OpenApi>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
-    Ok(Json(Document::of_version(api.version)))
+    Ok(Pretty(Document::of_version(api.version)))
 }

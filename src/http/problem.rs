@@ -2,11 +2,11 @@
 //!
 //! The cause of a failure inside is logged, not told: it may name files, hosts or statements.
 
-use axum::Json;
 use axum::extract::OriginalUri;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::answer::Pretty;
 use super::dto;
 use crate::store;
 
@@ -61,7 +61,7 @@ impl IntoResponse for Problem {
             detail: self.detail,
             parameter: self.parameter,
         };
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status, Pretty(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
@@ -74,7 +74,7 @@ pub(super) async fn unknown_route(OriginalUri(uri): OriginalUri) -> Problem {
     let hint = if path.starts_with("/api/v1/checks/") {
         "; a `/` in the id of a check is written `%2F`"
     } else {
-        "; /api/v1/openapi.json lists what there is"
+        "; /api/v1 lists what there is"
     };
     Problem::missing(format!("there is nothing at {}{hint}", shortened(path)))
 }

@@ -1,10 +1,10 @@
 //! What was run and what came of it.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use chrono::TimeDelta;
 
+use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
@@ -20,7 +20,7 @@ const LARGEST_MOMENT: u32 = 10_000;
 /// Runs, the latest first, as far as they have not been forgotten. Runs of the same moment are never
 /// torn apart: to go on, pass `next_before` as `before`. An answer may hold more than `limit` runs
 /// only where more than `limit` have the same moment.
-#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(
+#[utoipa::path(get, path = "/api/v1/runs", operation_id = "list_runs", tag = "runs", params(
     ("check" = Option<String>, Query, description = "Only of this check."),
     ("region" = Option<String>, Query, description = "Only from this region."),
     ("outcome" = Option<dto::Outcome>, Query, description = "Only with this outcome."),
@@ -35,7 +35,7 @@ const LARGEST_MOMENT: u32 = 10_000;
 pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Runs>, Problem> {
+) -> Result<Pretty<dto::Runs>, Problem> {
     let known = ["check", "region", "outcome", "before", "limit"];
     let parameters = Parameters::parse(query.as_deref(), &known)?;
     let filter = RunFilter {
@@ -47,7 +47,7 @@ pub(super) async fn list(
     };
     let (runs, next_before) = page(api.store.as_ref(), &filter).await?;
     let runs = runs.iter().map(dto::RunSummary::from).collect();
-    Ok(Json(dto::Runs { runs, next_before: next_before.map(dto::Time) }))
+    Ok(Pretty(dto::Runs { runs, next_before: next_before.map(dto::Time) }))
 }
 
 /// The runs that `filter` lists, cut where a moment begins, and that moment if more follow: the
@@ -76,7 +76,7 @@ async fn page(
 /// One run
 ///
 /// A run with its steps, requests, console output and measurements.
-#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", params(
+#[utoipa::path(get, path = "/api/v1/runs/{id}", operation_id = "show_run", tag = "runs", params(
     ("id" = String, Path, description = "The id of the run, a UUID."),
 ), responses(
     (status = 200, description = "The run.", body = dto::Run),
@@ -89,7 +89,7 @@ pub(super) async fn one(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<dto::Run>, Problem> {
+) -> Result<Pretty<dto::Run>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let text = id.map(|Path(id)| id).unwrap_or_default();
     let id = uuid::Uuid::parse_str(&text).map_err(|_| {
@@ -97,5 +97,5 @@ pub(super) async fn one(
     })?;
     let report = api.store.run(RunId(id)).await?;
     let missing = || Problem::missing(format!("there is no run {id}; old runs are forgotten"));
-    Ok(Json(dto::Run::from(&report.ok_or_else(missing)?)))
+    Ok(Pretty(dto::Run::from(&report.ok_or_else(missing)?)))
 }

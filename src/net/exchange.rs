@@ -192,6 +192,12 @@ impl Outgoing<'_> {
                 uri.path_and_query(path).build().map_err(cannot)?
             }
         };
+        // Fetch, section 4.6: a method that has a body has a length even when there is none, and
+        // servers ask for it with 411.
+        let has_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
+        if self.body.is_empty() && has_body {
+            headers.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
+        }
         let mut request = http::Request::new(http_body_util::Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
@@ -205,14 +211,22 @@ mod tests {
     use super::*;
 
     fn written(url: &str, headers: &[(&str, &str)], version: Version) -> http::Request<()> {
+        written_as(Method::GET, url, headers, version)
+    }
+
+    fn written_as(
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        version: Version,
+    ) -> http::Request<()> {
         let url = Url::parse(url).expect("a URL");
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
             .collect();
         let within = Duration::from_secs(1);
-        let outgoing =
-            Outgoing { method: Method::GET, url: &url, headers, body: Bytes::new(), within };
+        let outgoing = Outgoing { method, url: &url, headers, body: Bytes::new(), within };
         outgoing.written_for(version, None).expect("it can be written").map(|_| ())
     }
 
@@ -232,6 +246,24 @@ mod tests {
         let request = written("http://shop.example/", &smuggled, Version::One);
         let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["x-a", "host"]);
+    }
+
+    #[test]
+    fn a_body_of_nothing_has_a_length() {
+        for version in [Version::One, Version::Two] {
+            for (method, length) in [
+                (Method::POST, Some("0")),
+                (Method::PUT, Some("0")),
+                (Method::PATCH, Some("0")),
+                (Method::DELETE, None),
+                (Method::GET, None),
+            ] {
+                let request = written_as(method.clone(), "http://shop.example/", &[], version);
+                let written = request.headers().get("content-length");
+                let written = written.and_then(|value| value.to_str().ok());
+                assert_eq!(written, length, "{method} {version:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the URL, since webhooks are secrets; answers are read up to a bound; redirects are not followed.
 
 use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
@@ -123,13 +124,22 @@ pub(super) async fn exchange(request: RequestBuilder, deadline: Duration) -> Res
     Ok(Answer { status, retry_after, body })
 }
 
-/// An error with its causes in one line, without the URL.
+/// An error in one line, without the URL: in plain words where people know the cause, else with all
+/// that led to it. A host may be named, since all that is secret in a webhook is its path.
 fn reason(error: reqwest::Error) -> String {
+    let host = error.url().and_then(url::Url::host_str).unwrap_or("the provider").to_owned();
     if error.is_timeout() {
         let connecting = error.is_connect();
-        return if connecting { "connecting took too long" } else { "timed out" }.into();
+        return if connecting {
+            format!("{host} took too long to connect")
+        } else {
+            "timed out".into()
+        };
     }
     let error = error.without_url();
+    if let Some(words) = plain_words(&error, &host) {
+        return said(&words);
+    }
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
@@ -142,6 +152,40 @@ fn reason(error: reqwest::Error) -> String {
     said(&words)
 }
 
+/// What led to an error, the nearest first.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |cause| (**cause).source())
+}
+
+/// The cause of an error where it is one of those that people know.
+fn plain_words(error: &reqwest::Error, host: &str) -> Option<String> {
+    let causes = || causes(error);
+    if causes().any(|cause| cause.to_string().starts_with("dns error")) {
+        return Some(format!("the name {host} cannot be resolved"));
+    }
+    // An error of TLS is wrapped in one of the connection, which does not name it as its source.
+    let wrapped =
+        |cause: &io::Error| Some(cause.get_ref()?.downcast_ref::<rustls::Error>()?.clone());
+    let tls = causes().find_map(|cause| wrapped(cause.downcast_ref::<io::Error>()?));
+    if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+        return Some(format!("the certificate of {host} is not trusted: {why}"));
+    }
+    if causes().any(|cause| cause.to_string().starts_with("connection closed before")) {
+        return Some(format!("{host} closed the connection"));
+    }
+    let io = causes().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    match io.kind() {
+        ErrorKind::ConnectionRefused => Some(format!("connection refused by {host}")),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::UnexpectedEof => {
+            Some(format!("{host} closed the connection"))
+        }
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+            Some(format!("there is no way to {host}"))
+        }
+        _ => None,
+    }
+}
+
 /// Words of somebody else's, fit for a record: one line of bounded length.
 pub(super) fn said(text: &str) -> String {
     const LONGEST: usize = 200;
@@ -151,6 +195,18 @@ pub(super) fn said(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_people_know_is_said_in_their_words() {
+        // An error means that another test of this process installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/secret", listener.local_addr().expect("it is bound"));
+        drop(listener);
+        let client = client(&address(&url, "it").expect("a URL")).expect("a client");
+        let lost = exchange(client.get(&url), DEADLINE).await.expect_err("nobody listens");
+        assert_eq!(lost, Lost::Unsent("connection refused by 127.0.0.1".into()));
+    }
 
     #[test]
     fn addresses_are_checked_and_not_shown() {

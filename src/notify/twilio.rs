@@ -72,6 +72,11 @@ impl Twilio {
         Self { deadline, ..self }
     }
 
+    /// Sends `text` once, to see whether messages arrive at `phone` (E.164).
+    pub async fn rehearse(&self, phone: &str, text: &str) -> Attempt {
+        self.create(phone, text).await
+    }
+
     async fn create(&self, to: &str, body: &str) -> Attempt {
         let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         let request = self
@@ -81,9 +86,10 @@ impl Twilio {
             .form(&[("To", to), (sender, &self.from), ("Body", body)]);
         match exchange(request, self.deadline).await {
             Ok(answer) => judge(&answer, to),
-            Err(Lost::Unsent(reason)) => {
-                Attempt::Retry { reason: format!("not sent: {reason}"), after: None }
-            }
+            Err(Lost::Unsent(reason)) => Attempt::Retry {
+                reason: format!("Twilio cannot be reached: {reason}"),
+                after: None,
+            },
             Err(Lost::Unanswered(reason)) => Attempt::Ambiguous { reason },
         }
     }

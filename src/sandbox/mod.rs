@@ -29,6 +29,7 @@ mod demand;
 pub mod end;
 pub mod engine;
 mod frame;
+pub mod json;
 mod outbox;
 pub mod pool;
 mod port;

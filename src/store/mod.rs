@@ -8,6 +8,7 @@
 //! - a run is stored once per slot, however often it is reported; where a slot was run again because
 //!   the clock was set back, the later run takes the place of the earlier one;
 //! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
+//! - whoever lost a claim or a lease can change nothing by it any more;
 //! - per incident and recipient, notifications are handed out in the order in which they were owed;
 //! - a recovery takes the place of failures that the recipient has not been sent, and says both;
 //! - nobody is owed the same notice of an incident twice;
@@ -16,8 +17,13 @@
 //! To add a need: add the method here with its promise, implement it in each backend, and add its
 //! test to the contract suite, which runs on every backend.
 
+pub mod accounts;
+mod claims;
+mod plan;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
+mod version;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +31,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::Timestamp;
-use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
+use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{CheckState, Decision, Incident, Transition};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
@@ -66,6 +72,22 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// The database server cannot be used as it was asked for.
+    #[error("the store {address} cannot be used: {reason}; {remedy}")]
+    Unreachable {
+        /// The store's address without its password.
+        address: String,
+        /// What the network or the server says.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The database belongs to another program.
+    #[error("the database {address} holds the tables of another program; give Tripline its own")]
+    Foreign {
+        /// The store's address without its password.
+        address: String,
+    },
     /// The file is not a store, or is damaged.
     #[error("the store {path} is damaged: {reason}; restore the last backup")]
     Damaged {
@@ -124,6 +146,32 @@ pub enum Novelty {
     New,
     /// Stored before; nothing changed.
     Repeated,
+}
+
+/// Counts how often something was handed out. Whoever holds a lower number than the present one
+/// has lost what it held (a fencing token).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub i64);
+
+/// A notification in the hands of whoever is to send it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// What is to be sent.
+    pub notification: Notification,
+    /// Tells this claim from earlier and later ones on the same notification.
+    pub epoch: Epoch,
+    /// When the claim runs out; nothing may be sent by it any more from then on.
+    pub until: Timestamp,
+}
+
+/// Whether a claim was still held when something was to be changed by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Standing {
+    /// It was, or this very attempt was recorded before.
+    Held,
+    /// It had run out and the notification was handed out again or has ended otherwise.
+    Lost,
 }
 
 /// A run without its trace.
@@ -289,25 +337,39 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Notification>, Error>;
+    ) -> Result<Vec<Claim>, Error>;
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;
 
-    /// Notes that a possible repeat that was handed out is about to leave, safe from a power cut;
-    /// false if it is no longer owed or leased, and must not be sent.
-    async fn note_departure(&self, notification: NotificationId) -> Result<bool, Error>;
+    /// Notes that a possible repeat that was handed out is about to leave, safe from a power cut, and
+    /// says whether `claim` is still held; by one that is not, nothing changes, and nothing must be
+    /// sent.
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error>;
 
-    /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows.
-    /// What is no longer owed stays as it is, except that an acceptance always counts.
+    /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows;
+    /// says whether `claim` was still held. By a claim that is not, nothing changes, except that an
+    /// acceptance always counts: the recipient has the message. Recording the same attempt again
+    /// changes nothing either.
     async fn settle(
         &self,
-        notification: NotificationId,
+        claim: &Claim,
         started_at: Timestamp,
         ended_at: Timestamp,
         attempt: &Attempt,
         settlement: &Settlement,
-    ) -> Result<(), Error>;
+    ) -> Result<Standing, Error>;
+
+    /// Takes or renews the lease on `part`, something that one hub does at a time, for `holder`
+    /// until `until`; `None` while somebody else holds it. The epoch grows whenever the lease is
+    /// handed out anew, and stays while it is renewed in time. A lease until `now` is given back.
+    async fn lease(
+        &self,
+        part: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Epoch>, Error>;
 
     /// The state of every check that has run or has an open incident.
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error>;
@@ -330,8 +392,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What is still owed on each channel, and how much was given up after `since`.
     async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error>;
 
-    /// Forgets runs of slots before `before`, at most `limit` of them; says how many. Runs that led
-    /// to a decision about an incident stay. Decisions about no incident are forgotten with them.
+    /// Forgets runs of slots before `before`, some at a time so that nobody waits long for it; says
+    /// how many, and there may be more while that is `limit` or more. Runs that led to a decision
+    /// about an incident stay. Decisions about no incident are forgotten with them. A store that
+    /// keeps runs by the day (UTC) forgets whole days, so a run may stay until its day is over.
     async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
 
     /// Waits for what is under way, writes everything to the main file and lets the store go.

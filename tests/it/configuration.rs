@@ -52,6 +52,8 @@ fn every_example_of_the_reference_is_valid() {
                     .iter()
                     .filter(|it| !it.message.contains("environment variable"))
                     .filter(|it| !it.message.contains("no secret can be read"))
+                    // An example of one section does not say where people reach Tripline.
+                    .filter(|it| !it.message.starts_with("links in messages"))
                     .collect();
                 assert!(unexpected.is_empty(), "{unexpected:?}");
             }

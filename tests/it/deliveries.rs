@@ -21,8 +21,10 @@ use tripline::notify::Transport;
 use tripline::notify::slack::{self, Slack};
 use tripline::notify::twilio::{self, Twilio};
 use tripline::store::Store;
+use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
 
+use crate::support::postgres::Database;
 use crate::support::provider::Answer;
 use crate::support::slack::{FakeSlack, TOKEN as SLACK_TOKEN};
 use crate::support::twilio::{ACCOUNT, FakeTwilio, TOKEN as TWILIO_TOKEN};
@@ -61,53 +63,56 @@ impl Observer for Nobody {
     fn on_attempt(&self, _: &Attempted<'_>) {}
 }
 
-/// Two lanes on one store, as the hub has them, and the providers they send to.
+/// Two lanes on each store, as a hub has them, and the providers they send to.
 struct Hub {
     slack: FakeSlack,
     twilio: FakeTwilio,
-    store: Arc<SqliteStore>,
+    /// One, or several openings of the same.
+    stores: Vec<Arc<dyn Store>>,
     lanes: JoinSet<()>,
     halt: Halt,
-    _folder: TempDir,
+    /// Where a store in a file lies.
+    folder: Option<TempDir>,
 }
 
 impl Hub {
     /// Records failures of `login`, then starts the lanes: they find what is owed by themselves.
     async fn after(failures: u32, prepare: impl FnOnce(&FakeSlack, &FakeTwilio)) -> Self {
-        // An error means that another test of this process installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let (slack, twilio) = (FakeSlack::slack().await, FakeTwilio::twilio().await);
-        prepare(&slack, &twilio);
         let folder = TempDir::new().expect("a folder");
         let holder = Holder { command: "test".into(), since: System.now() };
         let store = SqliteStore::open(&folder.path().join("tripline.db"), &holder).await;
-        let mut hub = Self {
-            slack,
-            twilio,
-            store: Arc::new(store.expect("a fresh store")),
-            lanes: JoinSet::new(),
-            halt: Halt::new(),
-            _folder: folder,
-        };
-        hub.fail(failures).await;
+        let mut hub = Self::on(vec![Arc::new(store.expect("a fresh store"))], prepare).await;
+        hub.folder = Some(folder);
+        hub.fail(&login(), failures).await;
         hub.start();
         hub
     }
 
-    async fn fail(&self, failures: u32) {
-        let rules = Rulebook::new([login()], [Policy::built_in(Some("devops"))], roster());
+    async fn on(
+        stores: Vec<Arc<dyn Store>>,
+        prepare: impl FnOnce(&FakeSlack, &FakeTwilio),
+    ) -> Self {
+        // An error means that another test of this process installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (slack, twilio) = (FakeSlack::slack().await, FakeTwilio::twilio().await);
+        prepare(&slack, &twilio);
+        Self { slack, twilio, stores, lanes: JoinSet::new(), halt: Halt::new(), folder: None }
+    }
+
+    async fn fail(&self, check: &Check, failures: u32) {
+        let rules = Rulebook::new([check.clone()], [Policy::built_in(Some("devops"))], roster());
         let rules = rules.expect("it has its policy");
         let now = System.now();
         for number in 0..failures {
             let at = now - Duration::from_mins(1) + Duration::from_secs(30) * number;
             let report = Report {
-                slot: Slot { check: login().id, region: login().regions[0].clone(), at },
+                slot: Slot { check: check.id.clone(), region: check.regions[0].clone(), at },
                 started_at: at,
                 duration: Duration::from_millis(80),
                 failure: Some(Failure::new(FailureKind::Expectation, "expected 200")),
                 trace: Trace::default(),
             };
-            self.store.record(&[report], &rules, now).await.expect("recorded");
+            self.stores[0].record(&[report], &rules, now).await.expect("recorded");
         }
     }
 
@@ -129,14 +134,17 @@ impl Hub {
         let contacts = Arc::new(Contacts::new(roster(), |_| None));
         let transports: [(Channel, Arc<dyn Transport>); 2] =
             [(Channel::Slack, Arc::new(slack)), (Channel::Sms, Arc::new(twilio))];
-        for (channel, transport) in transports {
-            let parts = Parts {
-                store: self.store.clone(),
-                transport,
-                contacts: contacts.clone(),
-                observer: Arc::new(Nobody),
-            };
-            self.lanes.spawn(Lane::new(channel, parts).run(Arc::new(System), self.halt.clone()));
+        for store in &self.stores {
+            for (channel, transport) in &transports {
+                let parts = Parts {
+                    store: Arc::clone(store),
+                    transport: Arc::clone(transport),
+                    contacts: contacts.clone(),
+                    observer: Arc::new(Nobody),
+                    clock: Arc::new(System),
+                };
+                self.lanes.spawn(Lane::new(*channel, parts).run(self.halt.clone()));
+            }
         }
     }
 
@@ -149,7 +157,8 @@ impl Hub {
 
     /// `slack:#p2 sent`, one for each notification of the incident.
     async fn outbox(&self) -> Vec<String> {
-        let history = self.store.incident(IncidentId(1)).await.expect("read").expect("it exists");
+        let history =
+            self.stores[0].incident(IncidentId(1)).await.expect("read").expect("it exists");
         let notifications = history.notifications.iter();
         notifications
             .map(|it| format!("{} {}", it.notification.recipient, it.state.as_str()))
@@ -217,4 +226,44 @@ async fn what_is_refused_for_good_is_kept() {
     let states = hub.outbox().await;
     let ended = |state: State| states.iter().filter(|line| line.ends_with(state.as_str())).count();
     assert_eq!((ended(State::GivenUp), ended(State::Sent)), (1, 3), "{states:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hubs_on_one_database_tell_everybody_once() {
+    const CHECKS: u32 = 6;
+    let database = Database::with_store().await;
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for _ in 0..2 {
+        stores.push(Arc::new(PostgresStore::open(database.url()).await.expect("opened")));
+    }
+    // Some answers are lost or late, so that retries of one hub meet the other.
+    let mut hub = Hub::on(stores, |slack, twilio| {
+        slack.answer([Answer::Status(503), Answer::Accept, Answer::Status(500)]);
+        twilio.answer([Answer::Accept, Answer::Status(503)]);
+    })
+    .await;
+    hub.start();
+    for number in 0..CHECKS {
+        let id = CheckId::new(&format!("login-{number}")).expect("a good name");
+        hub.fail(&Check { id, ..login() }, 2).await;
+    }
+    soon(async { tokio::join!(hub.slack.arrived(14), hub.twilio.arrived(13)) }).await;
+    soon(hub.stop()).await;
+    for incident in 1..=i64::from(CHECKS) {
+        let history = hub.stores[0].incident(IncidentId(incident)).await.expect("read");
+        let notifications = history.expect("it exists").notifications;
+        assert_eq!(notifications.len(), 4);
+        for told in notifications {
+            assert_eq!(told.state, State::Sent);
+            let accepted = told.deliveries.iter().filter(|it| it.outcome == "accepted").count();
+            assert_eq!(accepted, 1, "{told:#?}");
+        }
+    }
+    let checks = usize::try_from(CHECKS).expect("small");
+    assert_eq!((hub.slack.texts("#p2").len(), hub.slack.texts("#p1").len()), (checks, checks));
+    assert_eq!((hub.twilio.texts(ANA).len(), hub.twilio.texts(BO).len()), (checks, checks));
+    for store in &hub.stores {
+        store.close().await;
+    }
+    database.discard().await;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::postgres::Database;
 use crate::support::provider::Answer;
 use crate::support::providers::{ANA, BO, Message, Providers};
 use crate::support::site::Site;
@@ -21,6 +22,12 @@ const EVERYBODY: [&str; 4] = ["#p2", "#p1", ANA, BO];
 fn project(site: &Site, providers: &Providers) -> Project {
     let check = format!("[[check]]\nname = \"shop\"\nurl = \"{}\"\nevery = \"1s\"\n", site.url());
     providers.told_by(Project::new()).toml(&check)
+}
+
+/// The same with its store in a database.
+fn in_postgresql(project: Project, database: &Database) -> Project {
+    let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
+    project.toml(store).env("DATABASE_URL", database.url())
 }
 
 /// How many messages arrived at each of [`EVERYBODY`].
@@ -178,6 +185,50 @@ async fn broken_providers_are_tried_again_until_they_work() {
 async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it_may_be_a_repeat() {
     let (site, providers) = (Site::start().await, Providers::start().await);
     let project = project(&site, &providers);
+    killed_with_messages_on_their_way(&project, &site, &providers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_arrives_when_the_store_is_in_postgresql() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let database = Database::empty().await;
+    let project = in_postgresql(project(&site, &providers), &database);
+    killed_with_messages_on_their_way(&project, &site, &providers).await;
+    database.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_stood_still_sends_nothing_that_another_has_sent_meanwhile() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let database = Database::empty().await;
+    let hub = || in_postgresql(project(&site, &providers), &database);
+    providers.slack.answer_all(Answer::Hang);
+    site.answer(500);
+    let frozen = hub().up().await;
+    until_true("a message is on its way", PATIENCE, async || !providers.posts().is_empty()).await;
+    frozen.freeze();
+
+    providers.slack.answer_all(Answer::Accept);
+    let other = hub().up().await;
+    until_true("the other tells everybody", AFTER_A_CRASH, async || {
+        EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(Message::answered))
+    })
+    .await;
+    site.answer(200);
+    quiet(&other, AFTER_A_CRASH).await;
+    let before = counts(&providers);
+
+    frozen.thaw();
+    let as_before = async || counts(&providers) == before;
+    throughout("the thawed hub sends nothing", Duration::from_secs(6), as_before).await;
+    let owed = quiet(&frozen, PATIENCE).await;
+    assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
+    assert_told(&providers, &owed, "after standing still");
+    assert!(frozen.stop().await.success() && other.stop().await.success());
+    database.discard().await;
+}
+
+async fn killed_with_messages_on_their_way(project: &Project, site: &Site, providers: &Providers) {
     providers.answer_all(Answer::Hang);
     site.answer(500);
     let daemon = project.up().await;
@@ -198,7 +249,8 @@ async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it
     assert!(owed.iter().all(|it| it.state == "sent"), "{owed:#?}");
     let repeats = owed.iter().filter(|it| it.possible_repeat).count();
     assert!(repeats >= 2, "both lanes had a message on its way: {owed:#?}");
-    assert_told(&providers, &owed, "after one kill");
+    assert_told(providers, &owed, "after one kill");
+    assert!(daemon.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

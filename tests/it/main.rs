@@ -2,6 +2,7 @@
 
 mod agent;
 mod architecture;
+mod commands;
 mod configuration;
 mod daemon;
 mod dashboard;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::agent::{Assignments, Secrets, Stage};
+use crate::app::housekeeping::Housekeeping;
 use crate::clock::Manual;
 use crate::config::{Diagnostic, Project};
 use crate::domain::Timestamp;
@@ -27,8 +28,8 @@ use crate::notify::{Outbound, Transport};
 use crate::sandbox::protocol::Job;
 use crate::sandbox::{Host, Ran};
 use crate::store::{
-    self, Backlog, DecisionRecord, IncidentFilter, IncidentHistory, IncidentRecord, Judge, Novelty,
-    Recorded, RunFilter, RunSummary,
+    self, Backlog, Claim, DecisionRecord, Epoch, IncidentFilter, IncidentHistory, IncidentRecord,
+    Judge, Novelty, Recorded, RunFilter, RunSummary, Standing,
 };
 
 const BUDGET: Duration = Duration::from_secs(10);
@@ -74,12 +75,13 @@ impl Store for Shelf {
         &self,
         channel: Channel,
         _: Timestamp,
-        _: Timestamp,
+        until: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, store::Error> {
+    ) -> Result<Vec<Claim>, store::Error> {
         self.answer().await;
         let mut owed = self.owed.lock().expect("not poisoned");
-        Ok(owed.extract_if(.., |it| it.recipient.channel() == channel).collect())
+        let due = owed.extract_if(.., |it| it.recipient.channel() == channel);
+        Ok(due.map(|notification| Claim { notification, epoch: Epoch(1), until }).collect())
     }
 
     async fn next_due(&self, _: Channel) -> Result<Option<Timestamp>, store::Error> {
@@ -87,22 +89,33 @@ impl Store for Shelf {
         Ok(None)
     }
 
-    async fn note_departure(&self, _: NotificationId) -> Result<bool, store::Error> {
+    async fn note_departure(&self, _: &Claim) -> Result<Standing, store::Error> {
         self.answer().await;
-        Ok(true)
+        Ok(Standing::Held)
     }
 
     async fn settle(
         &self,
-        notification: NotificationId,
+        claim: &Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), store::Error> {
+    ) -> Result<Standing, store::Error> {
         self.answer().await;
-        self.settled.lock().expect("not poisoned").push(notification);
-        Ok(())
+        self.settled.lock().expect("not poisoned").push(claim.notification.id);
+        Ok(Standing::Held)
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<Epoch>, store::Error> {
+        self.answer().await;
+        Ok(Some(Epoch(1)))
     }
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, store::Error> {
@@ -268,7 +281,10 @@ impl World {
             dialer: Arc::new(Dialer::default()),
             limits: Limits::default(),
         });
-        works.keep_house(Duration::from_hours(24));
+        let store = Arc::clone(&shelf) as Arc<dyn Store>;
+        let clock: Arc<dyn Clock> = Arc::new(Manual::new(now()));
+        let housekeeping = Housekeeping::new(&store, &clock, Duration::from_hours(24));
+        works.spawn(|halt| housekeeping.run(halt));
         let module = ("checks/login.js".to_owned(), String::new());
         let assigned = Assignments::with_modules(vec![check], &vec![module], Secrets::default());
         works.agent.assign(Arc::new(assigned));

@@ -14,5 +14,5 @@ export default async function () {
     expect(response.status).toBe(200);
     return response.json();
   });
-  expect(profile.name).toContain("Ana");
+  await step("see whose it is", () => expect(profile.name).toContain("Ana"));
 }

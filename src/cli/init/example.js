@@ -27,5 +27,11 @@ export default async function () {
   //
   //   const home = await step("sign in", () =>
   //     page.form("#login").submit({ email: "me@example.com", password: secret("LOGIN_PASSWORD") }));
-  //   expect(home.has(".error")).toBe(false);
+  //
+  //   await step("see the dashboard", () => {
+  //     expect(home.status).toBe(200);
+  //     expect(home.text("h1")).toContain("Welcome");
+  //   });
+  //
+  // A failure names the step it happened in, so let every expect() stand in one.
 }

@@ -28,6 +28,9 @@ const FEW: usize = 12;
 /// Names are not padded beyond this: one long name must not push everything to the right.
 const WIDEST_NAME: usize = 32;
 
+/// Where the text of a line begins, after the time of day and the sign, in columns.
+const TEXT: usize = "04:12:31  * ".len();
+
 /// Writes what happens as lines, and remembers as much as is needed to fold them.
 #[derive(Debug)]
 pub struct Live {
@@ -72,6 +75,11 @@ impl Live {
         self.last.retain(|(id, region), _| {
             checks.iter().any(|check| check.id == *id && check.regions.contains(region))
         });
+    }
+
+    /// Lines, folded where they are too long for the terminal.
+    pub fn folded(&self, lines: &str) -> String {
+        self.look.folded(lines, TEXT)
     }
 
     /// The line of a run that ended, unless it is folded.
@@ -160,5 +168,5 @@ fn in_words(failure: &Failure, outcome: Outcome) -> String {
         Outcome::Unknown => ("unknown", String::new()),
         Outcome::Failed | Outcome::Passed => ("failed", step.unwrap_or_default()),
     };
-    format!("{verb}{step}: {}", clean(failure.headline()))
+    format!("{verb}{step}: {}", clean(&failure.headline()))
 }

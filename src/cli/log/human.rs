@@ -9,6 +9,9 @@ use crate::cli::look::{Look, Paint, clean};
 /// The field that names the sort of event; machines group by it, people read the message.
 const ACTION: &str = "event.action";
 
+/// Where the message begins, in columns.
+pub(super) const INDENT: usize = "04:12:31 WARN  ".len();
+
 /// One event on one line, without its end.
 pub(super) fn line(entry: &Entry<'_>, look: &Look) -> String {
     let time = look.paint(Paint::Faint, &look.time_of_day(entry.at));

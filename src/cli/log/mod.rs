@@ -50,7 +50,7 @@ pub enum Stream {
 pub enum Error {
     /// The filter does not parse.
     #[error(
-        "`{text}` is no log level ({reason}); write `error`, `warn`, `info`, `debug` or `trace`, \
+        "`{text}` is no log level: {reason}; write `off`, `error`, `warn`, `info`, `debug` or `trace`, \
          or directives such as `info,tripline::http=debug`"
     )]
     Filter {
@@ -92,6 +92,11 @@ pub fn start(
 }
 
 fn parse_filter(text: &str) -> Result<EnvFilter, Error> {
+    let words = || text.split(',').map(str::trim);
+    if let Some(word) = words().find(|part| !is_directive(part)) {
+        let reason = format!("`{word}` is none, and names no part by `=`");
+        return Err(Error::Filter { text: text.to_owned(), reason });
+    }
     let directives = match text.trim().parse::<Level>() {
         Ok(level) => format!("warn,tripline={}", level.as_str().to_ascii_lowercase()),
         Err(_) => text.trim().to_owned(),
@@ -99,6 +104,12 @@ fn parse_filter(text: &str) -> Result<EnvFilter, Error> {
     EnvFilter::builder()
         .parse(directives)
         .map_err(|error| Error::Filter { text: text.to_owned(), reason: error.to_string() })
+}
+
+/// Whether a part of a filter is a level, or names one after `=`. The library takes any other word for
+/// the name of a module, and then nothing else is logged.
+fn is_directive(part: &str) -> bool {
+    part.contains('=') || part.eq_ignore_ascii_case("off") || part.parse::<Level>().is_ok()
 }
 
 /// One event, ready to be written.
@@ -160,7 +171,7 @@ where
         let (level, logger) = (*metadata.level(), metadata.target());
         let entry = Entry { at: self.clock.now(), level, logger, fields };
         let mut line = match self.format {
-            Format::Human => human::line(&entry, &self.look),
+            Format::Human => self.look.folded(&human::line(&entry, &self.look), human::INDENT),
             Format::Json => json::line(&entry),
         };
         line.push('\n');

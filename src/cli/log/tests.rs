@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::subscriber::with_default;
 
 use super::*;
-use crate::cli::look::{Colour, Look};
+use crate::cli::look::{Colour, Fold, Look};
 use crate::clock::Manual;
 
 #[derive(Debug, Clone, Default)]
@@ -75,8 +75,23 @@ fn colours_stand_around_values_never_in_them() {
 }
 
 #[test]
+fn a_line_that_is_too_long_for_a_terminal_goes_on_below_its_message() {
+    let look = Look { fold: Fold::AtWidth, ..Look::plain(60) };
+    let text = written(Format::Human, look, || {
+        tracing::info!(store = "/var/lib/tripline/tripline.db", api = "http://[::1]", "watching");
+    });
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "04:12:31 INFO  watching  store=/var/lib/tripline/tripline.db");
+    assert_eq!(lines[1], "               api=http://[::1]");
+}
+
+#[test]
 fn machines_get_one_object_a_line() {
     insta::assert_snapshot!(written(Format::Json, Look::plain(80), some_events));
+    let number = written(Format::Json, Look::plain(80), || {
+        tracing::info!(duration_ms = std::time::Duration::from_millis(52).as_millis(), "a run");
+    });
+    assert!(number.contains("\"tripline.duration_ms\":52}"), "{number}");
     let poisoned = written(Format::Json, Look::plain(80), a_poisoned_event);
     insta::assert_snapshot!(poisoned);
     let value: Value = serde_json::from_str(&poisoned).expect("still JSON");
@@ -87,6 +102,11 @@ fn machines_get_one_object_a_line() {
 fn filters_are_levels_or_directives() {
     assert!(parse_filter("INFO").is_ok());
     assert!(parse_filter("info,tripline::http=debug").is_ok());
+    assert!(parse_filter("off").is_ok());
+    for typo in ["bogus", "info,tripline", "1x"] {
+        let error = parse_filter(typo).expect_err("no level").to_string();
+        assert!(error.contains("names no part by `=`") && error.contains("`debug`"), "{error}");
+    }
     let error = parse_filter("tripline=loud").expect_err("no level").to_string();
-    assert!(error.starts_with("`tripline=loud` is no log level ("), "{error}");
+    assert!(error.starts_with("`tripline=loud` is no log level: "), "{error}");
 }

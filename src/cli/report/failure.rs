@@ -13,8 +13,8 @@ pub(super) fn lines(failure: &Failure, look: &Look) -> Vec<String> {
     let title = [Some(title(failure.kind).to_owned()), step, place];
     let title = title.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let mut lines = vec![String::new(), format!("  {}", look.paint(paint, &title))];
-    lines.extend(clean_lines(&failure.message).into_iter().map(|line| format!("  {line}")));
-    if let Some(comparison) = &failure.comparison {
+    lines.extend(clean_lines(failure.account()).into_iter().map(|line| format!("  {line}")));
+    if let Some(comparison) = failure.comparison.as_ref().filter(|it| !has_both(failure, it)) {
         lines.push(String::new());
         lines.extend(compared(comparison, look));
     }
@@ -38,6 +38,12 @@ fn title(kind: FailureKind) -> &'static str {
         FailureKind::Overload => "There was no capacity in time",
         FailureKind::Interrupted => "The run was stopped",
     }
+}
+
+/// Whether the first line of the message ends with both values.
+fn has_both(failure: &Failure, comparison: &Comparison) -> bool {
+    let first = failure.message.lines().next().unwrap_or_default();
+    first.ends_with(&format!("{}, received {}", comparison.expected, comparison.received))
 }
 
 /// Both values, each on one line if it has one, else as a block.

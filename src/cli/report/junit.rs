@@ -71,7 +71,7 @@ fn status(tested: &Tested<'_>, look: &Look) -> TestCaseStatus {
         Outcome::Failed | Outcome::Passed => NonSuccessKind::Failure,
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(clean(failure.headline()));
+    status.set_message(clean(&failure.headline()));
     status.set_type(failure.kind.as_str());
     status.set_description(failure::lines(failure, look).join("\n").trim_start_matches('\n'));
     status

@@ -40,6 +40,7 @@ pub fn render(tested: &Tested<'_>, look: &Look) -> String {
     let mut lines = vec![header(tested, look)];
     lines.extend(waterfall::lines(report, look));
     lines.extend(console(report, look));
+    lines.extend(measured(report, look));
     let dropped = report.trace.dropped.iter();
     lines.extend(
         dropped.map(|what| look.paint(Paint::Unsure, &format!("  left out: {}", clean(what)))),
@@ -96,6 +97,23 @@ fn header(tested: &Tested<'_>, look: &Look) -> String {
     };
     let details = look.paint(Paint::Faint, &details.join(dot));
     format!("{} {name}{word}  {details}", look.mark(outcome))
+}
+
+/// What the script measured with `metric()`.
+fn measured(report: &Report, look: &Look) -> Vec<String> {
+    let measurements = &report.trace.measurements;
+    if measurements.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![look.paint(Paint::Faint, "  measured")];
+    lines.extend(measurements.iter().map(|it| {
+        let tags = it.tags.iter().map(|(key, value)| format!("{}={}", clean(key), clean(value)));
+        let tags = tags.collect::<Vec<_>>().join(" ");
+        let line =
+            format!("    {}  {}  {}", clean(&it.name), it.value, look.paint(Paint::Faint, &tags));
+        line.trim_end().to_owned()
+    }));
+    lines
 }
 
 /// What the script wrote to its console.

@@ -6,7 +6,7 @@ use super::*;
 use crate::cli::look::{Colour, Glyphs};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::run::{
-    Comparison, Failure, FailureKind, LogLine, Position, Request, Step, Timings, Trace,
+    Comparison, Failure, FailureKind, LogLine, Measurement, Position, Request, Step, Timings, Trace,
 };
 use crate::domain::slot::Slot;
 
@@ -215,6 +215,39 @@ fn nothing_of_a_report_controls_the_terminal() {
     let ansi = Look { colour: Colour::Ansi, ..Look::plain(100) };
     let coloured = render(&tested[0], &ansi);
     assert!(!coloured.contains("\u{1b}[31mx") && coloured.contains("\\u{1b}[31m"));
+}
+
+#[test]
+fn nothing_of_the_tree_is_wider_than_the_terminal() {
+    let mut long = passing();
+    long.trace.steps[0].name = "a name that is much longer than there is room for".repeat(3);
+    long.trace.requests[1].error = Some("no answer for many reasons ".repeat(6));
+    for width in [60, 80, 100, 120, 200] {
+        for report in [passing(), timed_out(), unreachable(), long.clone()] {
+            let look = Look::plain(width);
+            let lines = waterfall::lines(&report, &look);
+            assert!(!lines.is_empty());
+            for line in lines {
+                assert!(crate::cli::look::columns(&line) <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_script_measured_is_shown() {
+    let mut report = passing();
+    let tags = vec![("plan".to_owned(), "free".to_owned())];
+    report.trace.measurements = vec![
+        Measurement { name: "cart".into(), value: 3.0, tags: Vec::new() },
+        Measurement { name: "queue\u{1b}".into(), value: 0.25, tags },
+    ];
+    let (check, look) = (login(), Look::plain(100));
+    let text = render(&Tested { check: &check, report: &report }, &look);
+    assert!(
+        text.contains("  measured\n    cart  3\n    queue\\u{1b}  0.25  plan=free\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::look::{Look, Paint, clean, columns, cut, fitted, spoken, spoken_bytes};
+use crate::cli::look::{Look, Paint, clean, columns, cut, fitted, spoken, spoken_bytes, wrapped};
 use crate::domain::run::{Report, Request, Step, Timings};
 
 /// Steps within steps are moved to the right up to this depth.
@@ -10,6 +10,10 @@ const DEEPEST: usize = 8;
 
 /// Columns for a duration, the gap before it included.
 const DURATION: usize = 12;
+
+/// Columns for the sign before a label, and between a duration and its bar.
+const SIGN: usize = 2;
+const GAP: usize = 2;
 
 /// The narrowest bar worth drawing, and the widest.
 const BARS: std::ops::RangeInclusive<usize> = 10..=60;
@@ -97,7 +101,7 @@ fn tree(report: &Report) -> Vec<Vec<Node<'_>>> {
 
 impl<'a> Layout<'a> {
     fn new(report: &Report, look: &'a Look) -> Self {
-        let room = look.width.saturating_sub(2 + DURATION);
+        let room = look.width.saturating_sub(SIGN + DURATION + GAP);
         let wanted = room * 2 / 5;
         let bar = if wanted < *BARS.start() { 0 } else { wanted.min(*BARS.end()) };
         let label = room.saturating_sub(bar).clamp(20, 72);
@@ -141,13 +145,21 @@ impl<'a> Layout<'a> {
         let first = format!("{indent}  {label}{took:>DURATION$}  {bar}").trim_end().to_owned();
         let mut lines = vec![first];
         let detail = self.detail(request);
-        if !detail.is_empty() {
-            lines.push(format!("{indent}    {}", self.look.paint(Paint::Faint, &detail)));
-        }
+        lines.extend(self.below(indent, Paint::Faint, &detail));
         if let Some(error) = &request.error {
-            lines.push(format!("{indent}    {}", self.look.paint(Paint::Bad, &clean(error))));
+            lines.extend(self.below(indent, Paint::Bad, error));
         }
         lines
+    }
+
+    /// Lines about the request above them.
+    fn below(&self, indent: &str, paint: Paint, text: &str) -> Vec<String> {
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let room = self.look.width.saturating_sub(indent.len() + 4).max(20);
+        let lines = wrapped(text, room);
+        lines.iter().map(|line| format!("{indent}    {}", self.look.paint(paint, line))).collect()
     }
 
     /// Sizes, and where the time went.

@@ -290,7 +290,15 @@ fn check_mentions(
     let mut result = Some(());
     for part in parts(text) {
         match part {
-            Part::Plain(_) => {}
+            Part::Plain(text) => {
+                if let Some(placeholder) = placeholder(text) {
+                    let message = format!("`{placeholder}` is sent as it stands");
+                    report.warning(span, message).advise(
+                        "declare the value in [secrets] and write `${secret.NAME}` here; nothing else is \
+                         filled in",
+                    );
+                }
+            }
             Part::Mention(name) => {
                 result = surroundings.secret(name, span, report).and(result);
             }
@@ -303,6 +311,18 @@ fn check_mentions(
         }
     }
     result
+}
+
+/// The first `${name}` in a text, which looks as if it were to be filled in.
+fn placeholder(text: &str) -> Option<&str> {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+    };
+    text.match_indices("${").find_map(|(at, _)| {
+        let length = text[at..].find('}')?;
+        is_name(&text[at + 2..at + length]).then(|| &text[at..=at + length])
+    })
 }
 
 #[cfg(test)]

@@ -46,6 +46,18 @@ fn mistake(text: &str) -> (String, String) {
 }
 
 #[test]
+fn what_only_looks_like_a_mention_is_warned_of() {
+    for text in ["headers = { a = 'x ${env.HOST}' }", "body = '{\"a\": \"${HOST}\"}'"] {
+        let (place, message) = mistake(text);
+        assert!(message.contains("HOST}` is sent as it stands"), "{place}: {message}");
+    }
+    let (_, diagnostics) = plain("name = 'x'\nurl = 'https://x.example/${env.X}'");
+    assert!(diagnostics.iter().all(|it| !it.is_error()), "{diagnostics:?}");
+    assert_eq!(diagnostics.len(), 1);
+    request("body = 'costs $5 {or} ${} ${ a } $x'");
+}
+
+#[test]
 fn what_is_not_written_has_a_default() {
     let check = good("name = 'Home page (EU)'\nurl = 'https://example.com'");
     assert_eq!(check.id.as_str(), "home-page-eu");

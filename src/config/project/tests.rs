@@ -132,12 +132,12 @@ fn secrets_that_scripts_name_are_declared() {
 
 /// Text that looks like a `tripline.toml` more often than chance would have it.
 fn toml_like() -> impl Strategy<Value = String> {
-    const KEYS: &str = "hub listen url store retention statsd send_to prefix slack bot_token \
+    const KEYS: &str = "hub listen url store password retention statsd send_to prefix slack bot_token \
         webhooks twilio from people ana phone teams secrets agent region regions defaults every \
         timeout policy policy.tier tier when failures_in_a_row notify quorum check name id cron \
         timezone headers body expect expect.json status labels env \"#a\"";
     const VALUES: &str = "true|[]|{}|'30s'|'1d'|'* * * * *'|'0 0 31 2 *'|'slack:#p2'|'sms:ana'|\
-        'ana'|'local'|'https://x.org'|'sqlite:a'|{ env = 'TOKEN' }|{ file = '/' }|['ana']|\
+        'ana'|'local'|'https://x.org'|'sqlite:a'|'postgres://u@h/d'|{ env = 'TOKEN' }|{ file = '/' }|['ana']|\
         ['slack:#a']|'2xx'|{ failures_in_a_row = 1 }|'${secret.TOKEN}'|'${secret'|1979-05-27|\
         '+4930123456'|\"é\\u0000\"";
     let key = prop::sample::select(KEYS.split_whitespace().collect::<Vec<_>>());

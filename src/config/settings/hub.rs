@@ -17,6 +17,18 @@ impl Hub {
     /// Where it listens when nothing is written: this machine only.
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7676);
 
+    /// Whether links that begin with [`Self::url`] lead nowhere but to the machine that they are opened
+    /// on.
+    pub(super) fn is_only_here(&self) -> bool {
+        let url = url::Url::parse(&self.url).ok();
+        url.is_some_and(|url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        })
+    }
+
     pub(super) fn read(section: Option<Table<'_>>, report: &mut Report) -> Self {
         let (mut listen, mut url) = (None, None);
         if let Some(mut table) = section {

@@ -18,14 +18,14 @@ pub use channels::{Slack, Twilio};
 pub use hub::Hub;
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
-pub use store::Store;
+pub use store::{Place, Store};
 
 use super::check::{self, Defaults, Draft, Known, Surroundings};
 use super::diagnostic::Diagnostic;
 use super::files::Files;
 use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
-use super::value::{Kind, Value, parse_toml};
+use super::value::{Entry, Kind, Value, parse_toml};
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
 
@@ -116,7 +116,8 @@ fn section_hint(key: &str) -> Option<String> {
 fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
     let mut known = Known::default();
     let hub = Hub::read(section(root, "hub", report), report);
-    let store = Store::read(section(root, "store", report), sources.root, report);
+    warn_of_links(root, &hub, report);
+    let store = Store::read(section(root, "store", report), sources, report);
     let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
@@ -151,6 +152,27 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         policies,
         drafts: drafts.unwrap_or_default(),
         known,
+    }
+}
+
+/// Warns when messages leave this machine with links that lead back to whatever machine they are
+/// opened on, unless that is written.
+fn warn_of_links(root: &Table<'_>, hub: &Hub, report: &mut Report) {
+    let has_url = |entry: &Entry| entry.key == "url";
+    let is_written = root.written("hub").is_some_and(
+        |hub| matches!(hub.kind(), Kind::Table(entries) if entries.iter().any(has_url)),
+    );
+    let Some(channel) = ["slack", "twilio"].into_iter().find_map(|key| root.written(key)) else {
+        return;
+    };
+    if !is_written && hub.is_only_here() {
+        let message = format!(
+            "links in messages will begin with {}, which only this machine can open",
+            hub.url
+        );
+        report
+            .warning(&channel.key_span, message)
+            .advise("write where people reach Tripline: `url = \"https://...\"` in [hub]");
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Addresses {
     pub(super) people: BTreeMap<String, bool>,
     /// Teams with their members.
     pub(super) teams: BTreeMap<String, Vec<String>>,
+    /// Where the teams are written.
+    pub(super) places: BTreeMap<String, Span>,
     /// The Slack channels that can be reached; `None` for all.
     pub(super) slack: Option<SlackReach>,
 }
@@ -104,6 +106,7 @@ impl People {
             written.push(known.clone());
             members.extend(PersonId::new(name));
         }
+        addresses.places.insert(field.name.to_owned(), field.span.clone());
         addresses.teams.insert(field.name.to_owned(), written);
         self.roster.teams.insert(field.name.to_owned(), members);
     }
@@ -137,6 +140,23 @@ impl Addresses {
         } else {
             let message = format!("an SMS to `{name}` does not reach {who}: no telephone number");
             report.warning(span, message).advise(help);
+        }
+    }
+
+    /// Warns of those whom the built-in policy cannot reach by SMS, where their team is written.
+    pub(super) fn check_team_on_call(&self, team: &str, report: &mut Report) {
+        let (Some(members), Some(span)) = (self.teams.get(team), self.places.get(team)) else {
+            return;
+        };
+        let phoneless = |person: &&String| self.people.get(*person) == Some(&false);
+        let missing: Vec<&str> = members.iter().filter(phoneless).map(String::as_str).collect();
+        if !missing.is_empty() {
+            let who = suggestion::listed(missing);
+            let message = format!(
+                "the built-in policy tells `{team}` by SMS, which does not reach {who}: no telephone \
+                 number"
+            );
+            report.warning(span, message).advise("add `phone = \"+...\"` in [people]");
         }
     }
 

@@ -24,6 +24,9 @@ pub(super) fn read(
     let built_in = Policy::built_in(team_on_call(people));
     if written.is_none() {
         check_built_in(&built_in, addresses, report);
+        if let Some(team) = team_on_call(people) {
+            addresses.check_team_on_call(team, report);
+        }
     }
     let mut places: BTreeMap<String, Span> = BTreeMap::new();
     let mut policies = BTreeMap::from([(built_in.name.clone(), built_in)]);

@@ -1,21 +1,56 @@
 //! `[store]`: where everything is kept, and for how long.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::diagnostic::Diagnostic;
+use url::Url;
+
+use crate::config::diagnostic::{Diagnostic, Span};
 use crate::config::reader::{Field, Report, Table, no_hint};
+use crate::config::secret::{Secret, Sources};
+use crate::config::value::Kind;
 
 /// Where everything is kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    /// The file of the `SQLite` store; absolute when the project folder is.
-    pub path: PathBuf,
+    /// Where.
+    pub place: Place,
     /// Runs older than this are deleted.
     pub retention: Duration,
 }
 
+/// Where everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a file of SQLite; its path is absolute when the project folder is.
+    File(PathBuf),
+    /// In a database of PostgreSQL.
+    Postgres {
+        /// How it is reached, with the password if there is one.
+        url: Secret,
+        /// The same without the password, for people.
+        shown: String,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Postgres { shown, .. } => f.write_str(shown),
+        }
+    }
+}
+
 const DAY: Duration = Duration::from_hours(24);
+
+/// What may be written behind the `?` of a PostgreSQL URL.
+const PARAMETERS: [&str; 5] = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
+
+const FORMS: &str = "write `sqlite:` and a path, such as `sqlite:tripline.db`, or \
+     `postgres://user@host/database`";
+const POSTGRES: &str = "write `postgres://user@host/database`";
 
 impl Store {
     /// The name of the file when nothing is written.
@@ -23,48 +58,166 @@ impl Store {
     /// How long runs are kept when nothing is written.
     pub const RETENTION: Duration = Duration::from_hours(24 * 30);
 
-    pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
-        let (mut file, mut retention) = (None, None);
+    pub(super) fn read(
+        section: Option<Table<'_>>,
+        sources: Sources<'_>,
+        report: &mut Report,
+    ) -> Self {
+        let (mut place, mut retention) = (None, None);
         if let Some(mut table) = section {
-            file = table.optional("url").and_then(|it| sqlite_file(&it, report));
+            let url = table.optional("url");
+            let password = table.optional("password");
+            place = read_place(url.as_ref(), password.as_ref(), sources, report);
             let field = table.optional("retention");
             retention = field.and_then(|it| it.duration(DAY..=3650 * DAY, report));
             table.finish(report, no_hint);
         }
         Self {
-            path: root.join(file.unwrap_or(Self::FILE)),
+            place: place.unwrap_or_else(|| Place::File(sources.root.join(Self::FILE))),
             retention: retention.unwrap_or(Self::RETENTION),
         }
     }
 }
 
-/// The path in `sqlite:path`. A URL of another store may hold a password, so no message repeats it.
-fn sqlite_file<'v>(field: &Field<'v>, report: &mut Report) -> Option<&'v str> {
-    const FORM: &str = "write `sqlite:` and a path, such as `sqlite:tripline.db`";
-    let text = field.filled_text(report)?;
-    let refuse = |message: String, report: &mut Report| {
-        let _: &mut Diagnostic = report.error(&field.span, message).advise(FORM);
-        None
-    };
-    let Some(path) = text.strip_prefix("sqlite:") else {
-        report.conceal(&field.span);
-        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
-        return match scheme {
-            Some(scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb")) => {
-                refuse(format!("a store of `{scheme}:` is not supported by this version"), report)
+fn read_place(
+    url: Option<&Field<'_>>,
+    password: Option<&Field<'_>>,
+    sources: Sources<'_>,
+    report: &mut Report,
+) -> Option<Place> {
+    let secret = password.and_then(|it| sources.secret(it, report));
+    let is_referred = url.is_some_and(|it| matches!(it.kind(), Kind::Table(_)));
+    let place = match url {
+        Some(field) if is_referred => {
+            let url = sources.secret(field, report)?;
+            postgres(field, url.expose(), Held::Elsewhere, secret.as_ref(), report)
+        }
+        Some(field) => {
+            let text = field.filled_text(report)?;
+            match text.strip_prefix("sqlite:") {
+                Some(path) => sqlite_file(field, path, sources.root, report),
+                None => postgres(field, text, Held::Here, secret.as_ref(), report),
             }
-            _ => refuse("`url` names no store that is supported".into(), report),
-        };
+        }
+        None => None,
     };
+    if let (Some(password), None | Some(Place::File(_))) = (password, &place)
+        && url.is_none_or(|_| place.is_some())
+    {
+        let message = "a password is for a store in PostgreSQL; a file has none";
+        report.error(&password.key_span, message).advise(POSTGRES);
+    }
+    place
+}
+
+fn sqlite_file(field: &Field<'_>, path: &str, root: &Path, report: &mut Report) -> Option<Place> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains(":memory:") {
-        return refuse(
-            "the store must be a file, since it has to survive a restart".into(),
-            report,
-        );
+        let message = "the store must be a file, since it has to survive a restart";
+        return refuse(&field.span, message, FORMS, report);
     }
     if path.contains(['?', '#', '\0']) || path.ends_with('/') {
-        return refuse(format!("`{}` is no path of a file", path.escape_debug()), report);
+        let message = format!("`{}` is no path of a file", path.escape_debug());
+        return refuse(&field.span, message, FORMS, report);
     }
-    Some(path)
+    Some(Place::File(root.join(path)))
+}
+
+/// Where the text of a URL stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// In the project, for everybody to see.
+    Here,
+    /// Where a reference leads.
+    Elsewhere,
+}
+
+/// Reads `postgres://...`. It may hold a password, so no message repeats it.
+fn postgres(
+    field: &Field<'_>,
+    text: &str,
+    held: Held,
+    password: Option<&Secret>,
+    report: &mut Report,
+) -> Option<Place> {
+    if text.is_empty() {
+        // A missing secret, which was told.
+        return Some(Place::Postgres { url: Secret::new(""), shown: "postgres:".into() });
+    }
+    report.conceal(&field.span);
+    let Some(("postgres" | "postgresql", _)) = text.split_once(':') else {
+        let message = match text.split_once(':') {
+            Some((scheme @ ("mysql" | "mariadb"), _)) => {
+                format!("a store of `{scheme}:` is not supported")
+            }
+            _ => format!("`{}` names no store that is supported", field.name),
+        };
+        return refuse(&field.span, message, FORMS, report);
+    };
+    let Ok(mut url) = Url::parse(text) else {
+        return refuse(&field.span, "the URL of the store cannot be read", POSTGRES, report);
+    };
+    if url.password().is_some() && held == Held::Here {
+        let message = format!("`{}` holds a secret in plain text", field.name);
+        let remedy = "keep it out of the URL: write `password = { env = \"NAME\" }` beside it";
+        return refuse(&field.span, message, remedy, report);
+    }
+    if let Err(message) = check_address(&url) {
+        return refuse(&field.span, message, POSTGRES, report);
+    }
+    if let Some(password) = password {
+        if url.password().is_some() {
+            let remedy = "leave it out in one of them";
+            return refuse(&field.span, "the store has two passwords", remedy, report);
+        }
+        if url.set_password(Some(password.expose())).is_err() {
+            return refuse(&field.span, "the URL of the store has no host", POSTGRES, report);
+        }
+    }
+    let shown = shown(&url);
+    Some(Place::Postgres { url: Secret::new(url.as_str()), shown })
+}
+
+fn check_address(url: &Url) -> Result<(), String> {
+    if url.host_str().is_none_or(str::is_empty) && !url.query_pairs().any(|(key, _)| key == "host")
+    {
+        return Err("the URL of the store has no host".into());
+    }
+    if url.username().is_empty() {
+        return Err("the URL of the store has no user".into());
+    }
+    let database = url.path().trim_start_matches('/');
+    if database.is_empty() || database.contains('/') || url.fragment().is_some() {
+        return Err("the URL of the store names no database".into());
+    }
+    for (key, value) in url.query_pairs() {
+        if !PARAMETERS.contains(&&*key) {
+            let known = PARAMETERS.join("`, `");
+            return Err(format!("`{}` is no parameter; there are `{known}`", key.escape_debug()));
+        }
+        let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+        if key == "sslmode" && !modes.contains(&&*value) {
+            return Err(format!("`sslmode` is one of `{}`", modes.join("`, `")));
+        }
+    }
+    Ok(())
+}
+
+/// The address without password and parameters.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Both are refused only by URLs without a host, and those hold no password.
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.into()
+}
+
+fn refuse(
+    span: &Span,
+    message: impl Into<String>,
+    help: &str,
+    report: &mut Report,
+) -> Option<Place> {
+    let _: &mut Diagnostic = report.error(span, message).advise(help);
+    None
 }

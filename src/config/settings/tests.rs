@@ -30,7 +30,11 @@ fn good(text: &str) -> Settings {
 
 /// What the mistakes point at, and their messages.
 fn mistakes(text: &str) -> Vec<(String, String)> {
-    let (_, diagnostics) = read_text(text);
+    let (_, mut diagnostics) = read_text(text);
+    let is_advice = |it: &Diagnostic| {
+        it.message.starts_with("links in messages") || it.message.starts_with("the built-in policy")
+    };
+    diagnostics.retain(|it| !is_advice(it));
     let told = |it: Diagnostic| {
         assert_eq!(it.severity, Severity::Error, "{it:?}");
         (text[it.span].to_owned(), it.message)
@@ -43,7 +47,7 @@ fn an_empty_file_is_a_project() {
     let settings = good("");
     assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
     assert_eq!(settings.hub.url, "http://127.0.0.1:7676");
-    assert_eq!(settings.store.path.to_str(), Some("/project/tripline.db"));
+    assert_eq!(settings.store.place, Place::File("/project/tripline.db".into()));
     assert_eq!(settings.store.retention, Duration::from_hours(24 * 30));
     assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
     assert_eq!(settings.agent.region.as_str(), "local");
@@ -124,7 +128,7 @@ url = "https://example.com/"
 fn all_that_can_be_written_is_read() {
     let settings = good(ALL);
     assert_eq!(settings.hub.url, "https://tripline.example.com/base");
-    assert_eq!(settings.store.path.to_str(), Some("/var/lib/tripline.db"));
+    assert_eq!(settings.store.place, Place::File("/var/lib/tripline.db".into()));
     let statsd = settings.statsd.expect("a section");
     assert_eq!((statsd.send_to.as_str(), statsd.prefix.as_str()), ("[::1]:8125", "shop"));
     assert_eq!(statsd.tags, StatsdTags::Dogstatsd);
@@ -191,7 +195,19 @@ fn mistakes_are_told_where_they_are() {
         ("[hub]\nlisten = 'localhost'", "'localhost'", "not an IP address with a port"),
         ("[hub]\nurl = 'https://x.org/?a'", "'https://x.org/?a'", "no query"),
         ("hub = 5", "5", "`hub` must be a section, written as `[hub]`, not the number 5"),
-        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "not supported by this"),
+        ("[store]\nurl = 'postgres://u:p@h/d'", "'postgres://u:p@h/d'", "secret in plain text"),
+        ("[store]\nurl = 'postgres://h/d'", "'postgres://h/d'", "has no user"),
+        ("[store]\nurl = 'postgres://u@/d'", "'postgres://u@/d'", "cannot be read"),
+        ("[store]\nurl = 'postgres://u@h'", "'postgres://u@h'", "names no database"),
+        ("[store]\nurl = 'postgres://u@h/d?a=b'", "'postgres://u@h/d?a=b'", "`a` is no parameter"),
+        (
+            "[store]\nurl = 'postgres://u@h/d?sslmode=on'",
+            "'postgres://u@h/d?sslmode=on'",
+            "`sslmode` is one of",
+        ),
+        ("[store]\nurl = 'mysql://u@h/d'", "'mysql://u@h/d'", "`mysql:` is not supported"),
+        ("[store]\npassword = { env = 'TOKEN' }", "password", "a file has none"),
+        ("[store]\nurl = 'sqlite:a'\npassword = { env = 'TOKEN' }", "password", "a file has none"),
         ("[store]\nurl = 'tripline.db'", "'tripline.db'", "no store that is supported"),
         ("[store]\nurl = 'sqlite::memory:'", "'sqlite::memory:'", "must be a file"),
         ("[store]\nurl = 'sqlite:a?mode=ro'", "'sqlite:a?mode=ro'", "no path of a file"),
@@ -303,6 +319,33 @@ fn where_only_webhooks_are_written_all_channels_need_one() {
 }
 
 #[test]
+fn links_that_lead_nowhere_are_warned_of() {
+    let warnings = |text: &str| {
+        let (_, diagnostics) = read_text(text);
+        diagnostics.into_iter().map(|it| it.message).collect::<Vec<_>>()
+    };
+    let slack = "[slack]\nbot_token = { env = 'TOKEN' }\n";
+    let told =
+        "links in messages will begin with http://127.0.0.1:80, which only this machine can open";
+    assert_eq!(warnings(&format!("{slack}[hub]\nlisten = '0.0.0.0:80'")), [told]);
+    assert_eq!(warnings(slack).len(), 1);
+    for hub in ["url = 'https://w.example'", "url = 'http://localhost'", "listen = '10.0.0.1:80'"] {
+        assert!(warnings(&format!("{slack}[hub]\n{hub}")).is_empty(), "{hub}");
+    }
+    assert!(warnings("[hub]\n").is_empty(), "nothing leaves this machine");
+}
+
+#[test]
+fn the_built_in_policy_says_whom_it_cannot_reach() {
+    let team = "[people.ana]\n[people.bo]\nphone = '+4930123456'\n[teams]\ndevops = ['ana', 'bo']";
+    let (_, diagnostics) = read_text(team);
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+    assert_eq!(diagnostics[0].severity, Severity::Warning);
+    let message = &diagnostics[0].message;
+    assert!(message.contains("tells `devops` by SMS, which does not reach `ana`"), "{message}");
+}
+
+#[test]
 fn a_mistake_in_a_policy_is_not_told_again_by_its_checks() {
     let text = "[[policy]]\nname = 'a'\n[[check]]\nname = 'x'\nurl = 'https://x.org'\npolicy = 'a'";
     assert_eq!(mistakes(text).len(), 1);
@@ -313,7 +356,7 @@ fn a_plain_secret_is_in_no_diagnostic() {
     let text = "[slack]\nbot_token = 'hunter2'\nbot_tokn = 1\n[store]\nurl = 'postgres://u:pass@h'\n\
                 [agent]\nproxy = 'http://u:hunter2@h'";
     let (_, diagnostics) = read_text(text);
-    assert_eq!(diagnostics.len(), 4);
+    assert_eq!(diagnostics.len(), 5);
     let shown = format!("{diagnostics:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("pass@"), "{shown}");
     for line in ["'hunter2'\na = ", "\"hunter2\na = 1", "hunter2", "'hunter2' x"] {
@@ -321,4 +364,34 @@ fn a_plain_secret_is_in_no_diagnostic() {
         assert_eq!(settings, None, "{line}");
         assert!(!format!("{diagnostics:?}").contains("hunter2"), "{line}: {diagnostics:?}");
     }
+}
+
+#[test]
+fn a_store_in_postgresql_keeps_its_password_to_itself() {
+    let read = |text: &str| {
+        let variables = [
+            ("PASSWORD", "hunter2:/@ü"),
+            ("DATABASE_URL", "postgres://ana:hunter2@db.example.com:5433/watch?sslmode=require"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let files = Files {
+            root: "/project".into(),
+            settings: Some(Document::new(FILE, text)),
+            modules: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        let (settings, told) = read(&files, &Environment::new(variables));
+        assert!(told.is_empty(), "{told:?}");
+        let store = settings.expect("settings").store;
+        assert!(!format!("{store:?} {}", store.place).contains("hunter2"));
+        let Place::Postgres { url, shown } = store.place else { panic!("a file") };
+        (url.expose().to_owned(), shown)
+    };
+    let (url, shown) =
+        read("[store]\nurl = 'postgres://ana@db/watch'\npassword = { env = 'PASSWORD' }");
+    assert_eq!(url, "postgres://ana:hunter2%3A%2F%40%C3%BC@db/watch");
+    assert_eq!(shown, "postgres://ana@db/watch");
+    let (url, shown) = read("[store]\nurl = { env = 'DATABASE_URL' }");
+    assert!(url.contains("hunter2") && url.ends_with("sslmode=require"));
+    assert_eq!(shown, "postgres://ana@db.example.com:5433/watch");
 }

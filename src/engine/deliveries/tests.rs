@@ -57,13 +57,15 @@ struct World {
     store: Arc<SqliteStore>,
     memory: Arc<Memory>,
     seen: Arc<Seen>,
+    clock: Arc<Manual>,
 }
 
 impl World {
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let store = Self::open(&folder).await;
-        Self { folder, store, memory: Arc::default(), seen: Arc::default() }
+        let clock = Arc::new(Manual::new(start()));
+        Self { folder, store, memory: Arc::default(), seen: Arc::default(), clock }
     }
 
     async fn open(folder: &TempDir) -> Arc<SqliteStore> {
@@ -104,6 +106,7 @@ impl World {
             transport,
             contacts: Arc::new(Contacts::new(roster(), link)),
             observer: self.seen.clone(),
+            clock: self.clock.clone(),
         };
         Lane::new(channel, parts)
     }
@@ -279,14 +282,14 @@ async fn a_clock_set_back_holds_no_message() {
     world.fail("login", 1).await;
     world.memory.answer([retry(None)]);
     let mut lane = world.lane(Channel::Slack);
+    pass(&mut lane, after(10_800)).await;
     pass(&mut lane, after(7200)).await;
-    pass(&mut lane, after(3600)).await;
     assert_eq!(world.states(1).await, [State::Sent]);
     // Owed, and being sent by someone who dies, before the clock is set back further.
     world.fail("search", 1).await;
-    world.lane(Channel::Slack).tick(after(3600)).await.expect("an answer");
-    pass(&mut lane, start() - Duration::from_hours(1)).await;
-    pass(&mut lane, start() - Duration::from_hours(1) + Duration::from_secs(20)).await;
+    world.lane(Channel::Slack).tick(after(7200)).await.expect("an answer");
+    pass(&mut lane, after(3600)).await;
+    pass(&mut lane, after(3620)).await;
     assert_eq!(world.states(2).await, [State::Sent]);
 }
 
@@ -308,6 +311,43 @@ async fn an_outcome_that_cannot_be_recorded_is_kept_and_not_sent_again() {
     let history = reopened.incident(IncidentId(1)).await.expect("read").expect("it exists");
     assert_eq!(history.notifications[0].state, State::Sent);
     assert!(lane.unsettled.is_empty());
+}
+
+#[tokio::test]
+async fn a_lane_that_was_frozen_does_not_send_and_loses_nothing() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let mut lane = world.lane(Channel::Slack);
+    // The process stands still for an hour after it asked for the time.
+    world.clock.advance(Duration::from_hours(1));
+    lane.tick(start()).await.expect("an answer");
+    assert!(lane.settle_next().await);
+    assert_eq!(world.sent(), [""; 0]);
+    assert_eq!(world.states(1).await, [State::Owed]);
+    // Longer than any message is tried, but this one was not tried.
+    pass(&mut lane, after(3600)).await;
+    let messages = world.memory.messages();
+    assert_eq!(messages.len(), 1);
+    assert!(!messages[0].notification.possible_repeat, "it is known that it did not go before");
+    assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn a_lane_that_was_frozen_leaves_what_another_has_claimed_to_it() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let (mut frozen, mut other) = (world.lane(Channel::Slack), world.lane(Channel::Slack));
+    world.clock.advance(Duration::from_mins(1));
+    frozen.tick(start()).await.expect("an answer");
+    other.tick(after(60)).await.expect("an answer");
+    assert!(frozen.settle_next().await);
+    assert_eq!(world.states(1).await, [State::Owed], "it is the other's");
+    while other.settle_next().await {}
+    assert_eq!(world.sent(), ["slack:#p2"]);
+    assert_eq!(world.states(1).await, [State::Sent]);
+    let history = world.store.incident(IncidentId(1)).await.expect("read").expect("it exists");
+    let outcomes = history.notifications[0].deliveries.iter().map(|it| it.outcome.as_str());
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["ambiguous", "accepted"]);
 }
 
 /// Holds messages to one recipient until it is let go.
@@ -390,8 +430,7 @@ async fn a_lane_wakes_sends_and_ends_what_it_began() {
     let gate = Gate::new("slack:#p2");
     let lane = world.lane_by(Channel::Slack, gate.clone());
     let (wake, halt) = (lane.wake(), Halt::new());
-    let clock = Arc::new(Manual::new(start()));
-    let running = tokio::spawn(lane.run(clock, halt.clone()));
+    let running = tokio::spawn(lane.run(halt.clone()));
     world.fail("login", 1).await;
     wake.notify_one();
     gate.arrived.acquire().await.expect("never closed").forget();

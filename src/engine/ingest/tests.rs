@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::clock::Manual;
 use crate::domain::check::Check;
-use crate::domain::id::{IncidentId, NotificationId, RunId};
-use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::id::{IncidentId, RunId};
+use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
 use crate::domain::slot::Slot;
@@ -83,7 +83,7 @@ impl Store for Ledger {
         _: Timestamp,
         _: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, store::Error> {
+    ) -> Result<Vec<store::Claim>, store::Error> {
         unreachable!("ingest only records")
     }
 
@@ -91,18 +91,28 @@ impl Store for Ledger {
         unreachable!("ingest only records")
     }
 
-    async fn note_departure(&self, _: NotificationId) -> Result<bool, store::Error> {
+    async fn note_departure(&self, _: &store::Claim) -> Result<store::Standing, store::Error> {
         unreachable!("ingest only records")
     }
 
     async fn settle(
         &self,
-        _: NotificationId,
+        _: &store::Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), store::Error> {
+    ) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<store::Epoch>, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{
     Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Time,
 };
-use crate::domain::id::{CheckId, IncidentId, Region};
+use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::{Timestamp, incident, notice, policy};
 use crate::store;
 
@@ -99,16 +99,42 @@ impl From<&policy::Recipient> for Recipient {
 pub struct IncidentDetail {
     /// The incident.
     pub incident: Incident,
+    /// The run that opened it.
+    pub opened_by: Option<RunLink>,
+    /// The latest run that failed while it was open.
+    pub latest_failed_run: Option<RunLink>,
     /// What was decided and why, oldest first.
     pub history: Vec<Decision>,
     /// Whom it told, in the order owed.
     pub notifications: Vec<Notification>,
 }
 
-impl From<&store::IncidentHistory> for IncidentDetail {
-    fn from(history: &store::IncidentHistory) -> Self {
+/// Where to read about a run.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RunLink {
+    /// Its id.
+    pub id: String,
+    /// Its path in this API.
+    pub path: String,
+}
+
+impl From<RunId> for RunLink {
+    fn from(id: RunId) -> Self {
+        Self { id: id.to_string(), path: format!("/api/v1/runs/{id}") }
+    }
+}
+
+impl IncidentDetail {
+    /// The twin of `history` with the runs that tell of it.
+    pub fn new(
+        history: &store::IncidentHistory,
+        opened_by: Option<RunId>,
+        latest_failed: Option<RunId>,
+    ) -> Self {
         Self {
             incident: Incident::from(&history.record),
+            opened_by: opened_by.map(RunLink::from),
+            latest_failed_run: latest_failed.map(RunLink::from),
             history: history.decisions.iter().map(Decision::from).collect(),
             notifications: history.notifications.iter().map(Notification::from).collect(),
         }

@@ -8,6 +8,7 @@
 mod check;
 mod health;
 mod incident;
+mod index;
 mod run;
 mod words;
 
@@ -22,8 +23,10 @@ pub use health::{
     Backlog, ChannelBacklog, Health, NotificationHealth, SchedulerHealth, StoreHealth,
 };
 pub use incident::{
-    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification, Recipient,
+    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
+    Recipient, RunLink,
 };
+pub use index::{Index, Link};
 pub use run::{
     Comparison, Failure, LogLine, Measurement, Position, Request, Run, RunSummary, Runs, Step, Tag,
     Timings,

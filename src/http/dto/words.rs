@@ -182,6 +182,8 @@ pub enum IncidentStatus {
 pub enum HealthStatus {
     /// It does.
     Healthy,
+    /// It watches, but somebody was to be told and was not; `reasons` says more.
+    Degraded,
     /// It does not; `reasons` says why.
     Unhealthy,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +38,8 @@ pub(super) struct Remembered {
     reports: Vec<Report>,
     history: IncidentHistory,
     mood: AtomicU8,
+    /// Whether messages were given up a moment ago, rather than hours ago.
+    given_up_lately: AtomicBool,
 }
 
 impl Remembered {
@@ -47,6 +49,10 @@ impl Remembered {
 
     pub(super) fn hang(&self) {
         self.mood.store(HANGS, Ordering::Relaxed);
+    }
+
+    pub(super) fn give_up(&self) {
+        self.given_up_lately.store(true, Ordering::Relaxed);
     }
 
     async fn mood(&self) -> Result<(), Error> {
@@ -83,7 +89,7 @@ impl Store for Remembered {
         _: Timestamp,
         _: Timestamp,
         _: u32,
-    ) -> Result<Vec<Notification>, Error> {
+    ) -> Result<Vec<crate::store::Claim>, Error> {
         Err(broken())
     }
 
@@ -91,18 +97,31 @@ impl Store for Remembered {
         Err(broken())
     }
 
-    async fn note_departure(&self, _: NotificationId) -> Result<bool, Error> {
+    async fn note_departure(
+        &self,
+        _: &crate::store::Claim,
+    ) -> Result<crate::store::Standing, Error> {
         Err(broken())
     }
 
     async fn settle(
         &self,
-        _: NotificationId,
+        _: &crate::store::Claim,
         _: Timestamp,
         _: Timestamp,
         _: &Attempt,
         _: &Settlement,
-    ) -> Result<(), Error> {
+    ) -> Result<crate::store::Standing, Error> {
+        Err(broken())
+    }
+
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<crate::store::Epoch>, Error> {
         Err(broken())
     }
 
@@ -148,15 +167,26 @@ impl Store for Remembered {
         Ok((self.history.record.id == id).then(|| self.history.clone()))
     }
 
-    async fn decisions(&self, _: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
-        Err(broken())
+    async fn decisions(&self, check: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
+        self.mood().await?;
+        let opening = self.history.decisions.iter().rev().map(|(at, decision)| DecisionRecord {
+            check: check.clone(),
+            incident: Some(self.history.record.id),
+            run: self.reports.first().map(|report| report.slot.run_id()),
+            at: *at,
+            decision: decision.clone(),
+        });
+        Ok(opening.collect())
     }
 
-    async fn backlog(&self, _: Timestamp) -> Result<Vec<Backlog>, Error> {
+    async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error> {
         self.mood().await?;
         let oldest = Some(super::now() - TimeDelta::seconds(30));
+        let lately = self.given_up_lately.load(Ordering::Relaxed);
+        let is_long = since < super::now() - TimeDelta::hours(2);
+        let given_up = if lately || is_long { 2 } else { 0 };
         Ok(vec![
-            Backlog { channel: Channel::Slack, owed: 1, oldest, given_up: 2 },
+            Backlog { channel: Channel::Slack, owed: 1, oldest, given_up },
             Backlog { channel: Channel::Sms, owed: 0, oldest: None, given_up: 0 },
         ])
     }
@@ -196,7 +226,16 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
     };
     let checks = vec![Arc::new(a_script(&login, vec![eu, us])), Arc::new(a_request())];
     let states = [(login, state)].into();
-    (checks, Remembered { states, reports, history, mood: AtomicU8::new(WORKS) })
+    (
+        checks,
+        Remembered {
+            states,
+            reports,
+            history,
+            mood: AtomicU8::new(WORKS),
+            given_up_lately: AtomicBool::new(false),
+        },
+    )
 }
 
 fn region(name: &str) -> Region {
@@ -261,7 +300,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
                 parent: None,
                 start: millis(10),
                 duration: None,
-                error: failure.as_ref().map(|failure| failure.headline().to_owned()),
+                error: failure.as_ref().map(Failure::headline),
             }],
             requests: vec![Request {
                 step: Some(0),

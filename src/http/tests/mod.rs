@@ -119,10 +119,37 @@ async fn a_run_shows_all_that_was_reported() {
 #[tokio::test]
 async fn an_incident_shows_reasons_and_deliveries() {
     let face = Face::new();
-    insta::assert_json_snapshot!(face.ok("/api/v1/incidents/7").await);
+    let incident = face.ok("/api/v1/incidents/7").await;
+    for link in ["opened_by", "latest_failed_run"] {
+        let run = face.ok(incident[link]["path"].as_str().expect("a path")).await;
+        assert_eq!((&run["id"], &run["outcome"]), (&incident[link]["id"], &json!("failed")));
+    }
+    insta::assert_json_snapshot!(incident);
     assert_eq!(face.ok("/api/v1/incidents?open_only=true").await["incidents"][0]["id"], 7);
     let none = face.ok("/api/v1/incidents?check=front").await;
     assert_eq!(none, json!({ "incidents": [] }));
+}
+
+#[tokio::test]
+async fn every_link_of_the_index_leads_somewhere() {
+    let face = Face::new();
+    let index = face.ok("/").await;
+    assert_eq!(index, face.ok("/api/v1").await);
+    let links = index["links"].as_array().expect("a list");
+    assert!(links.len() > 3, "{index}");
+    for link in links {
+        face.ok(link["path"].as_str().expect("a path")).await;
+    }
+}
+
+#[tokio::test]
+async fn answers_can_be_read_by_people() {
+    let face = Face::new();
+    let asked = request(Method::GET, "/api/v1/incidents/7", "localhost", Body::empty());
+    let response = face.router.clone().oneshot(asked).await.expect("never fails");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    assert!(body.starts_with(b"{\n  \"incident\": {\n    \"id\": 7,\n"));
 }
 
 #[tokio::test]
@@ -182,7 +209,7 @@ async fn what_is_not_there_is_said_in_words() {
             "there is nothing at /api/v1/checks/shop/login; a `/` in the id of a check is written \
              `%2F`",
         ),
-        ("/nowhere", "there is nothing at /nowhere; /api/v1/openapi.json lists what there is"),
+        ("/nowhere", "there is nothing at /nowhere; /api/v1 lists what there is"),
         ("/api/v1/incidents/8", "there is no incident 8"),
         (
             "/api/v1/runs/00000000-0000-8000-8000-000000000000",
@@ -229,6 +256,14 @@ async fn health_is_a_judgement_with_reasons() {
     assert_eq!(behind.body["reasons"], json!(["the scheduler is 90 s behind"]));
     assert_eq!(behind.body["scheduler"]["lag_ms"], 90_000.0);
     face.pulse.expect(None);
+
+    face.store.give_up();
+    let degraded = face.get("/healthz").await;
+    assert_eq!(degraded.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(degraded.body["status"], "degraded");
+    let reason = "2 messages by slack could not be delivered in the last hour and reached nobody; \
+                  /api/v1/incidents says which and why";
+    assert_eq!(degraded.body["reasons"], json!([reason]));
 
     face.store.fail();
     let broken = face.get("/healthz").await;
@@ -293,6 +328,13 @@ async fn the_description_is_true() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], "1.2.3");
 
+    let operations = document["paths"].as_object().expect("paths").values();
+    let mut ids: Vec<&str> =
+        operations.filter_map(|path| path["get"]["operationId"].as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), routes().len(), "an operation needs an id of its own: {ids:?}");
+
     let mut routed: Vec<&str> = routes().iter().map(|(path, _)| *path).collect();
     let described = document["paths"].as_object().expect("paths");
     routed.sort_unstable();
@@ -321,6 +363,8 @@ async fn the_description_is_true() {
         ("/api/v1/notifications/backlog", "/api/v1/notifications/backlog".to_owned()),
         ("/api/v1/openapi.json", "/api/v1/openapi.json".to_owned()),
         ("/healthz", "/healthz".to_owned()),
+        ("/", "/".to_owned()),
+        ("/api/v1", "/api/v1".to_owned()),
     ] {
         assert_described(&document, path, &face.get(&asked).await);
     }

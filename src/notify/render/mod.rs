@@ -8,6 +8,7 @@
 mod clean;
 mod gsm;
 mod plain;
+mod rehearsal;
 mod slack;
 mod sms;
 mod wording;
@@ -16,6 +17,7 @@ mod wording;
 mod tests;
 
 pub use plain::plain;
+pub use rehearsal::rehearsal;
 pub use slack::{SlackMessage, slack};
 pub use sms::{SMS_LIMIT, sms};
 

@@ -87,6 +87,15 @@ impl Slack {
         Self { deadline, ..self }
     }
 
+    /// Posts `text` once, to see whether messages arrive in `channel`.
+    pub async fn rehearse(&self, channel: &str, text: &str) -> Attempt {
+        let body = Body { text, blocks: None, unfurl_links: false, unfurl_media: false };
+        match self.post(Stopwatch::start(), channel, body).await {
+            Ok(receipt) => Attempt::Accepted { receipt },
+            Err(fate) => fate.into(),
+        }
+    }
+
     /// Posts once; `blocks` may be left out. Returns the receipt.
     async fn post(
         &self,
@@ -230,7 +239,9 @@ fn fate(error: &SlackClientError) -> Fate {
         }
         SlackClientError::HttpProtocolError(error) => {
             match error.cause.as_ref().and_then(|cause| cause.downcast_ref::<Lost>()) {
-                Some(Lost::Unsent(reason)) => Fate::Later(format!("not sent: {reason}"), None),
+                Some(Lost::Unsent(reason)) => {
+                    Fate::Later(format!("Slack cannot be reached: {reason}"), None)
+                }
                 Some(Lost::Unanswered(reason)) => Fate::Unanswered(reason.clone()),
                 None => Fate::Refused("the address of Slack's API is not one".into()),
             }

@@ -10,7 +10,7 @@ use boa_engine::{
 
 use super::events::shorten;
 use super::host::{Host, Position, Seen, Stop};
-use super::{expect, inspect, native, places, scan};
+use super::{expect, inspect, native, page, places, scan};
 use crate::sandbox::protocol::{ScriptError, ScriptErrorKind};
 
 /// The longest message of an error, in bytes.
@@ -41,8 +41,12 @@ impl Failure {
             let message = format!("the script was stopped by the engine: {limit}");
             return Self::Limit(message, places::of_engine_error(&error, host));
         }
+        let position = places::of_engine_error(&error, host);
         match error.into_opaque(context) {
-            Ok(value) => Self::Threw(value),
+            Ok(value) => {
+                host.note(&value, Seen { position, step: host.step.get(), ..Seen::default() });
+                Self::Threw(value)
+            }
             Err(error) => Self::Limit(shorten(&error.to_string(), MAX_MESSAGE), None),
         }
     }
@@ -65,7 +69,9 @@ pub(super) fn script_error(failure: &Failure, host: &Host, context: &mut Context
         }
     };
     let seen = host.sighting(value).unwrap_or_default();
+    let is_error = value.as_object().is_some_and(|object| object.is::<Error>());
     let position = places::of_error(value, host, context).or(seen.position);
+    let position = position.or_else(|| if is_error { None } else { places::of_thrown(host) });
     let message = with_culprit(message(value), position.as_ref(), host);
     ScriptError {
         kind: seen.kind.unwrap_or(kind),
@@ -95,21 +101,41 @@ fn plain(
 
 /// Names what is no function, null or undefined, which the engine's own message does not.
 fn with_culprit(message: String, position: Option<&Position>, host: &Host) -> String {
-    const NAMELESS: [&str; 3] = [
-        "TypeError: not a callable function",
-        "TypeError: not a constructor",
-        "TypeError: cannot convert 'null' or 'undefined' to object",
-    ];
+    const NOT_CALLABLE: &str = "TypeError: not a callable function";
+    const NO_OBJECT: &str = "TypeError: cannot convert 'null' or 'undefined' to object";
+    const NAMELESS: [&str; 3] = [NOT_CALLABLE, "TypeError: not a constructor", NO_OBJECT];
     let Some((file, line, column)) = position.filter(|_| NAMELESS.contains(&message.as_str()))
     else {
         return message;
     };
     let sources = host.sources.borrow();
     let text = sources.iter().find(|(name, _)| name == file).map(|(_, text)| text);
-    match text.and_then(|text| scan::chain_at(text, *line, *column)) {
-        Some(culprit) => format!("{message}: {culprit}"),
-        None => message,
+    let Some(culprit) = text.and_then(|text| scan::chain_at(text, *line, *column)) else {
+        return message;
+    };
+    match (message.as_str(), culprit.rsplit_once('.')) {
+        (NOT_CALLABLE, _) => format!("TypeError: {culprit} is not a function{}", hint(&culprit)),
+        (NO_OBJECT, Some((object, property))) => {
+            format!("TypeError: {object} is null or undefined, and has no {property}")
+        }
+        _ => format!("{message}: {culprit}"),
     }
+}
+
+/// What may have been meant by a name that is no function, as an addition to a message.
+fn hint(culprit: &str) -> String {
+    let name = culprit.rsplit('.').next().unwrap_or_default();
+    match name {
+        "querySelector" => {
+            return "; a page is read with page.text(css) or page.attr(css, name)".to_owned();
+        }
+        "querySelectorAll" => return "; a page is read with page.texts(css)".to_owned(),
+        _ => {}
+    }
+    let near = |known: &&str| strsim::damerau_levenshtein(known, name) <= 2;
+    let known = expect::names().chain(page::names());
+    let found = known.filter(|known| *known != name && name.len() > 3).find(near);
+    found.map(|known| format!("; did you mean {known}?")).unwrap_or_default()
 }
 
 /// `TypeError: x is not a function`, or the value itself when it is no error.
@@ -128,7 +154,12 @@ pub(super) fn message(value: &JsValue) -> String {
             }
             break;
         };
-        text = format!("{text} (caused by {})", headline(&next));
+        let said = headline(&next);
+        let (_, why) = said.split_once(": ").unwrap_or(("", &said));
+        // An error of the host has said already what its cause says.
+        if !text.ends_with(why) {
+            text = format!("{text} (caused by {said})");
+        }
         cause = next;
     }
     text
@@ -161,7 +192,11 @@ pub(super) fn headline(error: &JsObject) -> String {
 pub(super) fn first_line(value: &JsValue, host: &Host) -> String {
     let expectation = value.as_object().and_then(|error| expect::in_one_line(&error, host));
     let text = expectation.unwrap_or_else(|| message(value));
-    shorten(text.lines().next().unwrap_or_default(), 500)
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    // What is left out must be seen to be: a secret of several lines may have been cut here.
+    let more = if lines.next().is_some() { "…" } else { "" };
+    format!("{}{more}", shorten(first, 500))
 }
 
 /// A syntax error, with the file that the parser does not name.

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use boa_engine::builtins::error::Error;
 use boa_engine::builtins::promise::{OperationType, Promise, PromiseState};
 use boa_engine::context::HostHooks;
 use boa_engine::job::JobCallback;
@@ -12,6 +13,7 @@ use boa_engine::realm::Realm;
 use boa_engine::{Context, JsNativeError, JsObject, JsResult, JsString, JsValue};
 
 use super::host::{Host, Seen};
+use super::places;
 
 /// The largest `ArrayBuffer`, in bytes.
 const MAX_BUFFER: u64 = 64 << 20;
@@ -50,7 +52,7 @@ impl HostHooks for Hooks {
         &self,
         promise: &JsObject<Promise>,
         operation: OperationType,
-        _: &mut Context,
+        context: &mut Context,
     ) {
         let promise = promise.clone().upcast();
         let mut unhandled = self.0.unhandled.borrow_mut();
@@ -59,7 +61,11 @@ impl HostHooks for Hooks {
             OperationType::Reject => {
                 let state = JsPromise::from_object(promise.clone()).map(|promise| promise.state());
                 if let Ok(PromiseState::Rejected(reason)) = state {
-                    self.0.note(&reason, Seen { step: self.0.step.get(), ..Seen::default() });
+                    // An error knows its place; of anything else only this moment tells it.
+                    let is_error = reason.as_object().is_some_and(|it| it.is::<Error>());
+                    let position = if is_error { None } else { places::call_site(context) };
+                    let step = self.0.step.get();
+                    self.0.note(&reason, Seen { step, position, ..Seen::default() });
                     unhandled.push((promise, reason));
                 }
             }

@@ -121,6 +121,8 @@ pub(super) struct Host {
     pub(super) unhandled: RefCell<Vec<(JsObject, JsValue)>>,
     /// Promises of `expect(..).resolves` and `.rejects` that have not settled.
     pub(super) open_expectations: Cell<u32>,
+    /// Whether the default function is done.
+    pub(super) has_returned: Cell<bool>,
     pub(super) counts: super::events::Counts,
     pub(super) run_context: RefCell<Option<RunContext>>,
     /// The place of the last call of a host function, for errors that do not know theirs.

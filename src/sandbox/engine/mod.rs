@@ -19,6 +19,7 @@
 
 mod api;
 mod console;
+mod date;
 mod describe;
 mod errors;
 mod events;

@@ -35,9 +35,7 @@ impl Modules {
             api::module(context)
         } else if is_json(path) {
             let text = source(path, context).unwrap_or_default();
-            // A mark of the byte order is no part of the text.
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            let value = json::parse(text, context).map_err(|error| {
+            let value = json::parse(&text, context).map_err(|error| {
                 let position = (path.to_owned(), error.line, error.column);
                 let message = format!("{path} is {error}");
                 refusal(JsNativeError::syntax(), &message, Some(position), context)

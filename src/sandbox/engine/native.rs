@@ -15,7 +15,7 @@ use boa_engine::{
 };
 
 use super::host::{Host, Seen};
-use super::{console, places, sort, timers, web};
+use super::{console, date, places, sort, timers, web};
 
 /// A function of the host.
 pub(super) type Call = fn(&JsValue, &[JsValue], &mut Context) -> JsResult<JsValue>;
@@ -63,8 +63,12 @@ pub(super) type Lazy = (&'static str, fn(&mut Context) -> JsResult<JsValue>);
 pub(super) fn install(context: &mut Context) {
     let error = context.intrinsics().constructors().error().prototype();
     let stack = error.borrow().properties().get(&js_string!("stack").into());
-    let getter = stack.and_then(|stack| stack.get().and_then(JsValue::as_function));
+    let getter = stack.as_ref().and_then(|stack| stack.get().and_then(JsValue::as_function));
     *Host::of(context).realm.stack_getter.borrow_mut() = getter;
+    let setter = stack.and_then(|stack| stack.set().cloned());
+    let getter = make(&("get stack", 0, places::full_stack), context);
+    let whole = PropertyDescriptor::builder().get(getter).maybe_set(setter);
+    error.insert_property(js_string!("stack"), whole.enumerable(false).configurable(true).build());
 
     let global = context.global_object();
     for functions in [timers::GLOBALS, web::GLOBALS] {
@@ -77,6 +81,8 @@ pub(super) fn install(context: &mut Context) {
         install_lazy(&global, lazy, context);
     }
     sort::install(context);
+    web::json::install(context);
+    date::install(context);
 }
 
 /// The function that reads the stack of an error.

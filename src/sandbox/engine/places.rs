@@ -2,10 +2,10 @@
 //! does not know.
 
 use boa_engine::builtins::error::Error;
-use boa_engine::{Context, JsError, JsObject, JsValue, js_string};
+use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, js_string};
 
 use super::host::{Host, Position};
-use super::{native, scan};
+use super::{errors, native, scan};
 
 /// The lines `at f (file:1:2)` of an error.
 pub(super) fn stack(error: &JsObject, context: &mut Context) -> String {
@@ -14,11 +14,39 @@ pub(super) fn stack(error: &JsObject, context: &mut Context) -> String {
     stack.and_then(|stack| stack.as_string()).map_or_else(String::new, |s| s.to_std_string_lossy())
 }
 
+/// `error.stack`: as node has it, with name and message before the lines. The engine's has only those.
+pub(super) fn full_stack(
+    this: &JsValue,
+    _: &[JsValue],
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    let Some(error) = this.as_object().filter(|object| object.is::<Error>()) else {
+        return Ok(JsValue::undefined());
+    };
+    let mut whole = errors::headline(&error);
+    for line in stack(&error, context).lines() {
+        whole.push_str("\n    ");
+        whole.push_str(line.trim());
+    }
+    Ok(JsString::from(whole).into())
+}
+
 /// Where an error was made or thrown: the first frame in a file of the project.
 pub(super) fn of_error(value: &JsValue, host: &Host, context: &mut Context) -> Option<Position> {
     let error = value.as_object().filter(|object| object.is::<Error>())?;
     let stack = stack(&error, context);
     in_stack(&stack, missing_name(&error).as_deref(), host)
+}
+
+/// Where a value that is no error was thrown. The engine does not say; where the project has but
+/// one place that may, it is that.
+pub(super) fn of_thrown(host: &Host) -> Option<Position> {
+    let sources = host.sources.borrow();
+    let mut places = sources.iter().flat_map(|(file, text)| {
+        let places = scan::places_of_throw(text).into_iter();
+        places.map(move |(line, column)| (file.clone(), line, column))
+    });
+    places.next().filter(|_| places.next().is_none())
 }
 
 /// Where a limit of the engine was met.

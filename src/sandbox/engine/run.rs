@@ -21,11 +21,17 @@ impl Engine {
             Ok(()) => Ending::Finished,
             Err(Failure::Stopped(Stop::Gone(error))) => return Err(error),
             Err(Failure::Stopped(Stop::TimedOut)) => {
-                let (waiting_for, step) = self.host.waiting_for();
+                let (mut waiting_for, step) = self.host.waiting_for();
+                if self.host.has_returned.get() {
+                    waiting_for.push_str(", which the script did not await,");
+                }
                 Ending::TimedOut { waiting_for, step }
             }
             Err(failure) => {
-                let error = errors::script_error(&failure, &self.host, &mut self.context);
+                let mut error = errors::script_error(&failure, &self.host, &mut self.context);
+                if self.host.has_returned.get() && matches!(failure, Failure::Threw(_)) {
+                    error.message.push_str("\n(nothing awaited this; is an await missing?)");
+                }
                 Ending::Threw(error)
             }
         };
@@ -52,7 +58,33 @@ impl Engine {
         let result = result.and_then(|value| JsPromise::resolve(value, &mut self.context));
         let promise = result.map_err(|error| self.failure(error))?;
         self.settle(&promise)?;
-        self.check_nothing_is_open()
+        self.check_nothing_is_open()?;
+        self.outlast()
+    }
+
+    /// Lets what the script began and did not await come to its end: a request without an answer
+    /// may be refused yet, and what would follow upon it may fail, so to pass before that would be
+    /// to pass whatever happens.
+    ///
+    /// Nobody waits for the timers that are left, though: the guard of a `Promise.race` that was
+    /// won would make each run last as long as the guard. They come at once.
+    fn outlast(&mut self) -> Result<(), Failure> {
+        self.host.has_returned.set(true);
+        let mut are_hastened = false;
+        loop {
+            self.drain()?;
+            self.check_nothing_is_rejected()?;
+            self.check_nothing_is_open()?;
+            if !self.host.awaits_answers() && !are_hastened {
+                self.host.timers.hasten();
+                are_hastened = true;
+            }
+            if !self.host.awaits_answers() && !self.host.timers.are_awaited() {
+                return Ok(());
+            }
+            let turned = self.turn();
+            turned.map_err(|error| self.failure(error))??;
+        }
     }
 
     /// Loads, links and evaluates the entry module.
@@ -113,24 +145,30 @@ impl Engine {
     /// Runs jobs, timers and answers until the promise settles.
     pub(super) fn settle(&mut self, promise: &JsPromise) -> Result<(), Failure> {
         loop {
-            let drained = self.queue.drain(&self.host, &mut self.context);
-            drained.map_err(|error| self.failure(error))?;
-            if let Some(stop) = self.host.take_stop() {
-                return Err(Failure::Stopped(stop));
-            }
+            self.drain()?;
             match promise.state() {
                 PromiseState::Fulfilled(_) => return Ok(()),
                 PromiseState::Rejected(reason) => return Err(Failure::Threw(reason)),
                 PromiseState::Pending => {}
             }
-            // The first is the cause; those behind it follow from it.
-            let unhandled = self.host.unhandled.borrow().first().cloned();
-            if let Some((_, reason)) = unhandled {
-                return Err(Failure::Threw(reason));
-            }
+            self.check_nothing_is_rejected()?;
             let turned = self.turn();
             turned.map_err(|error| self.failure(error))??;
         }
+    }
+
+    /// Runs the jobs that are due.
+    fn drain(&mut self) -> Result<(), Failure> {
+        let drained = self.queue.drain(&self.host, &mut self.context);
+        drained.map_err(|error| self.failure(error))?;
+        self.host.take_stop().map_or(Ok(()), |stop| Err(Failure::Stopped(stop)))
+    }
+
+    /// A rejected promise that nobody handles is an error that nobody caught.
+    fn check_nothing_is_rejected(&self) -> Result<(), Failure> {
+        // The first is the cause; those behind it follow from it.
+        let unhandled = self.host.unhandled.borrow().first().cloned();
+        unhandled.map_or(Ok(()), |(_, reason)| Err(Failure::Threw(reason)))
     }
 
     /// One timer or one message, waiting for it if need be.

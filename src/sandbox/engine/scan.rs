@@ -250,6 +250,19 @@ pub(super) fn place_of_word(text: &str, wanted: &str, from_line: u32) -> Option<
     Some(places.find(|place| place.0 >= from_line).unwrap_or(first))
 }
 
+/// The places of the `throw`s whose value is not made by `new` there.
+pub(super) fn places_of_throw(text: &str) -> Vec<(u32, u32)> {
+    if !text.contains("throw") {
+        return Vec::new();
+    }
+    let tokens = tokens(text);
+    let word = |token: &Token| &text[token.range.clone()];
+    let throws = tokens.windows(2).filter(|pair| {
+        pair[0].kind == Kind::Word && word(&pair[0]) == "throw" && word(&pair[1]) != "new"
+    });
+    throws.map(|pair| line_and_column(text, pair[0].range.start)).collect()
+}
+
 /// The names and dots that end at a place, such as `page.form`; `None` when there are none.
 pub(super) fn chain_at(text: &str, line: u32, column: u32) -> Option<String> {
     let tokens = tokens(text);

@@ -165,16 +165,20 @@ impl Walk<'_> {
     }
 }
 
-/// The secrets that a module names as `secret("..")` or `totp("..")`.
+/// The secrets that a module names as `secret("..")` or `totp("..")`. A name that is only begun by
+/// a text is computed, and a method of that name is another function.
 pub(super) fn secrets(module: &str, text: &str) -> Vec<SecretMention> {
     let tokens = scan::tokens(text);
     let mut found = Vec::new();
-    for at in 0..tokens.len().saturating_sub(2) {
-        let [function, open, name] = [&tokens[at], &tokens[at + 1], &tokens[at + 2]];
+    for (at, call) in tokens.windows(4).enumerate() {
+        let [function, open, name, close] = call else { continue };
+        let is_method = at > 0 && tokens[at - 1].kind == Kind::Sign('.');
         let is_call = function.kind == Kind::Word
+            && !is_method
             && matches!(&text[function.range.clone()], "secret" | "totp")
             && open.kind == Kind::Sign('(')
-            && name.kind == Kind::Text;
+            && name.kind == Kind::Text
+            && matches!(close.kind, Kind::Sign(')' | ','));
         if !is_call {
             continue;
         }
@@ -265,6 +269,11 @@ mod tests {
         let found = secrets("m.js", text);
         let names: Vec<&str> = found.iter().map(|mention| mention.name.as_str()).collect();
         assert_eq!(names, ["C", "D"]);
+        let computed = "secret('A' + x); totp(`${a}` + 'B'); o.secret('C'); secret('D', 1);";
+        let found = secrets("m.js", computed);
+        let names: Vec<&str> = found.iter().map(|mention| mention.name.as_str()).collect();
+        assert_eq!(names, ["D"]);
+        let found = secrets("m.js", text);
         let (from, to) = found[0].span;
         assert_eq!(&text[from as usize..to as usize], "C");
     }

@@ -242,14 +242,26 @@ fn failure_of(body: &str) -> String {
 #[test]
 fn errors_tell_their_place_as_well_as_it_is_known() {
     let cases = [
-        (
-            "null.x;",
-            "TypeError: cannot convert 'null' or 'undefined' to object: null.x at checks/a.js:3:6",
-        ),
+        ("null.x;", "TypeError: null is null or undefined, and has no x at checks/a.js:3:6"),
         ("\n  undefinedFn();", "ReferenceError: undefinedFn is not defined at checks/a.js:4:3"),
-        ("const o = {};\no.f();", "TypeError: not a callable function: o.f at checks/a.js:4:4"),
-        ("await null; throw 'text';", "threw 'text' at ::"),
-        ("throw { a: 1, get b() { return 1; } };", "threw { a: 1, b: [Getter] } at ::"),
+        ("const o = {};\no.f();", "TypeError: o.f is not a function at checks/a.js:4:4"),
+        (
+            "const o = {};\nconst x = o.a.b;",
+            "TypeError: o.a is null or undefined, and has no b at checks/a.js:4:15",
+        ),
+        (
+            "expect(1).toEquals(1);",
+            "TypeError: toEquals is not a function; did you mean toEqual? at checks/a.js:3:19",
+        ),
+        ("expect(1).toBeEven();", "TypeError: toBeEven is not a function at checks/a.js:3:19"),
+        ("await fetch();", "TypeError: a URL is needed, and got undefined at checks/a.js:3:12"),
+        ("await null; throw 'text';", "threw 'text' at checks/a.js:3:13"),
+        (
+            "throw { a: 1, get b() { return 1; } };",
+            "threw { a: 1, b: [Getter] } at checks/a.js:3:1",
+        ),
+        ("Promise.reject(7); await t.sleep(1);", "threw 7 at checks/a.js:3:15"),
+        ("if (t.none) throw 1; throw 2;", "threw 2 at ::"),
         (
             "await step('s', () => { throw new Error('in'); });",
             "Error: in at checks/a.js:3:31 in step 0",
@@ -319,6 +331,64 @@ fn a_rejection_that_nobody_handles_fails_the_run() {
     );
     assert_eq!(failure, "Exception Error: lost at checks/a.js:3:29");
     run("const p = Promise.reject(1); p.catch(() => {}); await t.sleep(1);", nothing).passed();
+}
+
+#[test]
+fn what_nobody_awaits_can_still_fail() {
+    let error = |body: &str| {
+        let said = run(body, |question| match question {
+            Question::Fetch(request) if request.url.ends_with("/500") => {
+                Some(answer(500, "https://a.test/500", "text/html", "<p>sorry"))
+            }
+            other => nothing(other),
+        });
+        said.error().message.clone()
+    };
+    let missing = "\n(nothing awaited this; is an await missing?)";
+    let refused = format!(
+        "TypeError: no answer to GET https://a.test/: connection refused by 127.0.0.1:80{missing}"
+    );
+    assert_eq!(error("t.visit('https://a.test/');"), refused);
+    assert_eq!(error("Promise.reject(new Error('lost'));"), format!("Error: lost{missing}"));
+    let unmet = format!(
+        "ExpectationError: expect(received).toBe(expected)\nexpected: 200\nreceived: 500{missing}"
+    );
+    let login = "const login = async () => {
+        const page = await t.visit('https://a.test/500');
+        await t.sleep(3_600_000);
+        await new Promise((done) => setTimeout(done, 3_600_000));
+        await new Promise((done) => setInterval(done, 3_600_000));
+        expect(page.status).toBe(200);
+    };";
+    // What comes after the first wait is waited for in truth, so that nothing turns in circles.
+    let short = login.replace("3_600_000", "1");
+    assert_eq!(error(&format!("{short} login();")), unmet);
+    let asleep = "const late = async () => { await t.sleep(3_600_000); expect(500).toBe(200); };";
+    assert_eq!(error(&format!("{asleep} late();")), unmet);
+}
+
+#[test]
+fn what_nobody_awaits_may_end_well() {
+    let said = run(
+        "const slow = new Promise((_, reject) => setTimeout(reject, 3_600_000, new Error('slow')));
+        await Promise.race([t.sleep(1), slow]);
+        const late = t.sleep(3_600_000).then(() => { throw new Error('late'); });
+        await Promise.race([t.sleep(1), late]);
+        AbortSignal.timeout(3_600_000).addEventListener('abort', () => console.log('abort'));
+        setInterval(() => console.log('tick'), 3_600_000);
+        fetch('https://a.test/').catch((error) => console.log(error.name));",
+        nothing,
+    );
+    assert_eq!(said.passed(), ["TypeError", "tick"]);
+}
+
+#[test]
+fn what_nobody_awaits_ends_at_the_deadline() {
+    let script = "export default () => { fetch('https://a.test/slow'); };";
+    let message = job(&[("a.js", script)], Duration::from_millis(20));
+    let said = served(message, |_| None);
+    let waiting_for = "GET https://a.test/slow, which the script did not await,".to_owned();
+    assert_eq!(said.ending(), &Ending::TimedOut { waiting_for, step: None });
 }
 
 #[test]

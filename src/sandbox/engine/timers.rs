@@ -26,6 +26,16 @@ enum Action {
 struct Timer {
     action: Action,
     step: Option<u32>,
+    wait: Wait,
+}
+
+/// Whether a script that has returned is over before a timer has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Not before.
+    Awaited,
+    /// It is: the timer is the host's own.
+    Idle,
 }
 
 /// The timers of a run, by the time when they are due and the order in which they were set.
@@ -44,6 +54,24 @@ impl Timers {
     /// When the next is due.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.due.borrow().keys().next().map(|(at, _)| *at)
+    }
+
+    /// Whether there is one that a script which has returned is not over without.
+    pub(super) fn are_awaited(&self) -> bool {
+        self.due.borrow().values().any(|timer| timer.wait == Wait::Awaited)
+    }
+
+    /// Makes those set so far due at once, in their order and for the last time.
+    pub(super) fn hasten(&self) {
+        let mut due = self.due.borrow_mut();
+        let awaited = std::mem::take(&mut *due).into_iter();
+        let awaited = awaited.filter(|(_, timer)| timer.wait == Wait::Awaited);
+        for (nanos, ((_, number), mut timer)) in (0..).zip(awaited) {
+            if let Action::Call { every, .. } = &mut timer.action {
+                *every = None;
+            }
+            due.insert((Duration::from_nanos(nanos), number), timer);
+        }
     }
 
     fn number(&self) -> u32 {
@@ -99,7 +127,8 @@ fn run(
             if let Some(every) = every {
                 let (function, arguments) = (function.clone(), arguments.clone());
                 let action = Action::Call { function, arguments, every: Some(every) };
-                host.timers.set(now + every, number, Timer { action, step: timer.step })?;
+                let (step, wait) = (timer.step, timer.wait);
+                host.timers.set(now + every, number, Timer { action, step, wait })?;
             }
             function.call(&undefined, &arguments, context)?;
         }
@@ -113,7 +142,12 @@ fn duration(value: &JsValue, context: &mut Context) -> JsResult<Duration> {
     Ok(Duration::from_secs_f64(millis / 1000.0))
 }
 
-fn start(args: &[JsValue], repeats: bool, context: &mut Context) -> JsResult<JsValue> {
+fn start(
+    args: &[JsValue],
+    repeats: bool,
+    awaited: Wait,
+    context: &mut Context,
+) -> JsResult<JsValue> {
     let host = Host::of(context);
     let Some(function) = args.get_or_undefined(0).as_function() else {
         return Err(JsNativeError::typ().with_message("a timer needs a function").into());
@@ -123,16 +157,26 @@ fn start(args: &[JsValue], repeats: bool, context: &mut Context) -> JsResult<JsV
     let every = repeats.then(|| wait.max(Duration::from_millis(1)));
     let number = host.timers.number();
     let action = Action::Call { function, arguments, every };
-    host.timers.set(host.elapsed() + wait, number, Timer { action, step: host.step.get() })?;
+    let timer = Timer { action, step: host.step.get(), wait: awaited };
+    host.timers.set(host.elapsed() + wait, number, timer)?;
     Ok(number.into())
 }
 
 fn set_timeout(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    start(args, false, context)
+    start(args, false, Wait::Awaited, context)
+}
+
+/// `setTimeout` for the host's own JavaScript: no script is kept from its end by it.
+pub(super) fn set_idle_timeout(
+    _: &JsValue,
+    args: &[JsValue],
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    start(args, false, Wait::Idle, context)
 }
 
 fn set_interval(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    start(args, true, context)
+    start(args, true, Wait::Awaited, context)
 }
 
 fn clear(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
@@ -148,7 +192,8 @@ pub(super) fn sleep(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsR
     let host = Host::of(context);
     let wait = duration(args.get_or_undefined(0), context)?;
     let (promise, resolvers) = JsPromise::new_pending(context);
-    let timer = Timer { action: Action::Resolve(resolvers), step: host.step.get() };
+    let action = Action::Resolve(resolvers);
+    let timer = Timer { action, step: host.step.get(), wait: Wait::Awaited };
     host.timers.set(host.elapsed() + wait, host.timers.number(), timer)?;
     Ok(promise.into())
 }

@@ -3,7 +3,12 @@
 //! The domain is not serialisable; the twins here are. What is stored lives for years, so a field
 //! is added as optional, and none is renamed. Nothing here talks to a database.
 
+pub(super) mod accounts;
+pub(super) mod incident;
 pub(super) mod notice;
+pub(super) mod notification;
+pub(super) mod run;
+pub(super) mod streak;
 pub(super) mod trace;
 
 use std::collections::BTreeSet;
@@ -15,11 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::domain::Timestamp;
+use crate::domain::coverage::GapReason;
 use crate::domain::id::{CheckId, NameError, PersonId, Region};
 use crate::domain::incident::DecisionKind;
 use crate::domain::notification::NotificationState;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::run::Outcome;
+use crate::domain::schedule::{Cron, Interval, Schedule};
 
 /// What is stored keeps milliseconds; deciding with more would decide differently after a restart.
 pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
@@ -42,6 +49,10 @@ pub(super) fn micros(duration: Duration) -> i64 {
 pub(super) fn duration(micros: i64) -> Result<Duration, Error> {
     let micros = u64::try_from(micros);
     micros.map(Duration::from_micros).map_err(|error| unreadable("duration", error))
+}
+
+pub(super) fn count(number: i64) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|error| unreadable("count", error))
 }
 
 pub(super) fn outcome(word: &str) -> Result<Outcome, Error> {
@@ -74,6 +85,40 @@ pub(super) fn check_id(text: &str) -> Result<CheckId, Error> {
 
 pub(super) fn region(text: &str) -> Result<Region, Error> {
     name("region", Region::new, text)
+}
+
+pub(super) fn gap_reason(word: &str) -> Result<GapReason, Error> {
+    named("reason of a gap", &GapReason::ALL, GapReason::as_str, word)
+}
+
+pub(super) fn slots(what: &'static str, stored: i64) -> Result<u64, Error> {
+    u64::try_from(stored).map_err(|error| unreadable(what, error))
+}
+
+/// `every <milliseconds>` or `cron <zone> <line>`.
+pub(super) fn schedule_text(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Every(interval) => format!("every {}", interval.duration().as_millis()),
+        Schedule::Cron(cron) => format!("cron {} {}", cron.zone(), cron.text()),
+    }
+}
+
+pub(super) fn schedule(text: &str) -> Result<Schedule, Error> {
+    let wrong = |reason: String| unreadable("schedule", format!("`{text}`: {reason}"));
+    match text.split_once(' ') {
+        Some(("every", millis)) => {
+            let millis: u64 = millis.parse().map_err(|_| wrong("no number".to_owned()))?;
+            let interval = Interval::new(Duration::from_millis(millis));
+            interval.map(Schedule::Every).map_err(|error| wrong(error.to_string()))
+        }
+        Some(("cron", rest)) => {
+            let (zone, line) =
+                rest.split_once(' ').ok_or_else(|| wrong("no time zone".to_owned()))?;
+            let cron = Cron::parse(line, zone).map_err(|error| wrong(error.to_string()))?;
+            Ok(Schedule::Cron(Box::new(cron)))
+        }
+        _ => Err(wrong("neither `every` nor `cron`".to_owned())),
+    }
 }
 
 pub(super) fn tiers_text(tiers: &BTreeSet<u32>) -> String {

@@ -2,51 +2,17 @@
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
-use uuid::Uuid;
 
 use super::{failed, notifications};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
-use crate::domain::incident::{Cause, Decision, Incident};
+use crate::domain::incident::{Decision, Incident};
 use crate::store::rows;
+use crate::store::rows::incident::{DecisionRow, IncidentRow};
 use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
 
 const COLUMNS: &str = "SELECT id, check_id, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_error FROM incidents";
-
-#[derive(sqlx::FromRow)]
-struct IncidentRow {
-    id: i64,
-    check_id: String,
-    opened_at: i64,
-    since: i64,
-    resolved_at: Option<i64>,
-    tiers: String,
-    told: String,
-    cause_region: String,
-    cause_step: Option<String>,
-    cause_error: String,
-}
-
-impl IncidentRow {
-    fn read(self) -> Result<IncidentRecord, Error> {
-        let id = IncidentId(self.id);
-        let incident = Incident {
-            id: Some(id),
-            opened_at: rows::timestamp(self.opened_at)?,
-            since: rows::timestamp(self.since)?,
-            resolved_at: self.resolved_at.map(rows::timestamp).transpose()?,
-            tiers: rows::tiers(&self.tiers)?,
-            told: rows::told(&self.told)?,
-            cause: Cause {
-                region: rows::region(&self.cause_region)?,
-                step: self.cause_step,
-                error: self.cause_error,
-            },
-        };
-        Ok(IncidentRecord { id, check: rows::check_id(&self.check_id)?, incident })
-    }
-}
 
 /// All open incidents.
 pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<IncidentRecord>, Error> {
@@ -124,28 +90,6 @@ pub(super) async fn decisions(
     .await
     .map_err(failed("read the decisions about a check"))?;
     found.into_iter().map(DecisionRow::read).collect()
-}
-
-#[derive(sqlx::FromRow)]
-struct DecisionRow {
-    check_id: String,
-    incident_id: Option<i64>,
-    run_id: Option<Uuid>,
-    at: i64,
-    kind: String,
-    reason: String,
-}
-
-impl DecisionRow {
-    fn read(self) -> Result<DecisionRecord, Error> {
-        Ok(DecisionRecord {
-            check: rows::check_id(&self.check_id)?,
-            incident: self.incident_id.map(IncidentId),
-            run: self.run_id.map(RunId),
-            at: rows::timestamp(self.at)?,
-            decision: Decision { kind: rows::decision_kind(&self.kind)?, reason: self.reason },
-        })
-    }
 }
 
 /// Writes an incident that was opened or changed.

@@ -8,10 +8,11 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::rows_of::RowsOf;
 use super::{failed, incidents};
-use crate::domain::id::{CheckId, Region};
+use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
-use crate::domain::streak::Streak;
+use crate::store::plan::Written;
+use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, rows};
 
 /// The state of all checks, and the number of the next incident.
@@ -61,37 +62,6 @@ pub(super) async fn states(
     Ok(states)
 }
 
-#[derive(sqlx::FromRow)]
-struct StreakRow {
-    check_id: String,
-    region: String,
-    failures: u32,
-    passes: u32,
-    down: bool,
-    failing_since: Option<i64>,
-    last_success: Option<i64>,
-    last_slot: Option<i64>,
-    last_outcome: Option<String>,
-    last_counted: Option<i64>,
-}
-
-impl StreakRow {
-    fn read(self) -> Result<(CheckId, Region, Streak), Error> {
-        let time = |millis: Option<i64>| millis.map(rows::timestamp).transpose();
-        let streak = Streak {
-            failures: self.failures,
-            passes: self.passes,
-            down: self.down,
-            failing_since: time(self.failing_since)?,
-            last_success: time(self.last_success)?,
-            last_slot: time(self.last_slot)?,
-            last_outcome: self.last_outcome.as_deref().map(rows::outcome).transpose()?,
-            last_counted: time(self.last_counted)?,
-        };
-        Ok((rows::check_id(&self.check_id)?, rows::region(&self.region)?, streak))
-    }
-}
-
 /// The beginning of every statement that writes streaks.
 pub(super) const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
      failing_since, last_success, last_slot, last_outcome, last_counted) VALUES";
@@ -108,9 +78,6 @@ pub(super) const COLUMNS: usize = 10;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
-
-/// One streak to be written.
-pub(super) type Written<'a> = (&'a CheckId, &'a Region, &'a Streak);
 
 /// Binds the columns of one streak.
 pub(super) fn bind<'q>(

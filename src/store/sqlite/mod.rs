@@ -4,8 +4,10 @@
 //! commit survives depends on what was decided: see [`Store::record`]. Nothing here decides
 //! anything about checks, and no file is ever replaced because it cannot be read.
 
+mod accounts;
 mod hold;
 mod incidents;
+mod leases;
 mod memory;
 mod notifications;
 mod open;
@@ -14,7 +16,7 @@ mod rows_of;
 mod runs;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -28,14 +30,16 @@ pub use hold::Holder;
 
 use self::hold::Hold;
 use self::writer::Writer;
+use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::{
-    Backlog, DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
-    Recorded, RunFilter, RunSummary, Store,
+    Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
+    Judge, Recorded, RunFilter, RunSummary, Standing, Store,
 };
 use crate::domain::Timestamp;
-use crate::domain::id::{CheckId, IncidentId, NotificationId, RunId};
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::CheckState;
-use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
 
@@ -62,7 +66,7 @@ impl SqliteStore {
         open::prepare(path).await?;
         let mut writer = Writer::connect(path.to_owned()).await?;
         let checks = writer.memory().await?.states.len();
-        tracing::info!(path = %path.display(), checks, "the store is open");
+        tracing::info!(path = %path.display(), known_checks = checks, "the store is open");
         Ok(Self {
             readers: open::readers(path),
             writer: Some(Mutex::new(writer)),
@@ -132,7 +136,7 @@ impl Store for SqliteStore {
         now: Timestamp,
         lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Notification>, Error> {
+    ) -> Result<Vec<Claim>, Error> {
         let mut writer = self.writer().await?;
         let result = notifications::claim(&mut writer, channel, now, lease_until, limit).await;
         writer.finish(result).await
@@ -142,24 +146,35 @@ impl Store for SqliteStore {
         notifications::next_due(&mut *self.reader().await?, channel).await
     }
 
-    async fn note_departure(&self, notification: NotificationId) -> Result<bool, Error> {
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
-        let result = notifications::note_departure(&mut writer, notification).await;
+        let result = notifications::note_departure(&mut writer, claim).await;
         writer.finish(result).await
     }
 
     async fn settle(
         &self,
-        notification: NotificationId,
+        claim: &Claim,
         started_at: Timestamp,
         ended_at: Timestamp,
         attempt: &Attempt,
         settlement: &Settlement,
-    ) -> Result<(), Error> {
+    ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
         let times = (started_at, ended_at);
-        let result =
-            notifications::settle(&mut writer, notification, times, attempt, settlement).await;
+        let result = notifications::settle(&mut writer, claim, times, attempt, settlement).await;
+        writer.finish(result).await
+    }
+
+    async fn lease(
+        &self,
+        part: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Epoch>, Error> {
+        let mut writer = self.writer().await?;
+        let result = leases::take(&mut writer, part, holder, now, until).await;
         writer.finish(result).await
     }
 
@@ -204,6 +219,73 @@ impl Store for SqliteStore {
             writer.lock().await.close().await;
         }
         self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
+}
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let result = accounts::expect(&mut writer, expected, now).await;
+        writer.finish(result).await
+    }
+
+    async fn watches(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
+        accounts::watches(&mut *self.reader().await?, period).await
+    }
+
+    async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let result = accounts::seen(&mut writer, process, now).await;
+        writer.finish(result).await
+    }
+
+    async fn presence(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        accounts::presence(&mut *self.reader().await?, period).await
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
+        accounts::accounted_until(&mut *self.reader().await?).await
+    }
+
+    async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        accounts::ran(&mut *self.reader().await?, period).await
+    }
+
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+        accounts::latest_gaps(&mut *self.reader().await?).await
+    }
+
+    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let result = accounts::account(&mut writer, gaps, until).await;
+        writer.finish(result).await
+    }
+
+    async fn gaps(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        accounts::gaps(&mut *self.reader().await?, check, period, limit).await
+    }
+
+    async fn tallies(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        accounts::tallies(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let result = accounts::forget(&mut writer, before).await;
+        writer.finish(result).await
     }
 }
 

@@ -1,20 +1,21 @@
 //! The outbox: notifications owed, handed out, settled.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::failed;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
-use crate::domain::id::{IncidentId, NotificationId};
+use crate::domain::id::IncidentId;
 use crate::domain::incident::Owed;
 use crate::domain::notice::NoticeKind;
-use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Recipient};
+use crate::store::claims::{self, Effect};
+use crate::store::rows::notification::{DeliveryRow, NotificationRow, PresentRow};
 use crate::store::rows::{self, notice};
-use crate::store::{Backlog, Delivery, Error, NotificationRecord};
+use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord, Standing};
 
 /// Owes one message. A recovery takes the place of failures that nobody can have seen.
 pub(super) async fn owe(
@@ -94,7 +95,7 @@ pub(super) async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
-) -> Result<Vec<Notification>, Error> {
+) -> Result<Vec<Claim>, Error> {
     heed_clock(writer, channel, now, lease_until).await?;
     let due = sqlx::query_scalar(next_in_line!(
         "SELECT min(id)",
@@ -119,7 +120,8 @@ pub(super) async fn claim(
             continue;
         }
         let row: NotificationRow = sqlx::query_as(
-            "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, begun = 0, \
+            "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, epoch = epoch + 1, \
+             begun = 0, \
              first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
              WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
              AND earlier.address = mine.address AND earlier.id < mine.id \
@@ -131,7 +133,7 @@ pub(super) async fn claim(
         .fetch_one(&mut *connection)
         .await
         .map_err(failed("lease a notification"))?;
-        claimed.push(row.read()?.notification);
+        claimed.push(row.read_claim()?);
     }
     writer.commit().await?;
     Ok(claimed)
@@ -163,9 +165,9 @@ async fn note_lost_lease(
         return Ok(Lost::Owed);
     }
     let (outcome, detail) = if repeat && !begun {
-        ("retry", "whoever was to repeat it stopped before it left")
+        ("retry", claims::STOPPED_BEFORE)
     } else {
-        ("ambiguous", "whoever was sending it stopped before its outcome was known")
+        ("ambiguous", claims::STOPPED_MEANWHILE)
     };
     sqlx::query(
         "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
@@ -202,25 +204,20 @@ async fn note_lost_lease(
 }
 
 /// Notes that a repeat is about to leave.
-pub(super) async fn note_departure(
-    writer: &mut Writer,
-    notification: NotificationId,
-) -> Result<bool, Error> {
+pub(super) async fn note_departure(writer: &mut Writer, claim: &Claim) -> Result<Standing, Error> {
     let connection = writer.begin(Durability::Power).await?;
     let noted = sqlx::query(
         "UPDATE notifications SET begun = 1 \
-         WHERE id = ? AND state = 'owed' AND lease_until IS NOT NULL",
+         WHERE id = ? AND state = 'owed' AND lease_until IS NOT NULL AND epoch = ?",
     )
-    .bind(notification.0)
+    .bind(claim.notification.id.0)
+    .bind(claim.epoch.0)
     .execute(&mut *connection)
     .await
     .map_err(failed("note a departure"))?;
     writer.commit().await?;
-    Ok(noted.rows_affected() > 0)
+    Ok(if noted.rows_affected() > 0 { Standing::Held } else { Standing::Lost })
 }
-
-/// Up to this far ahead, a clock was only corrected.
-const CORRECTION: Duration = Duration::from_secs(30);
 
 /// What is due or leased by a clock that was set back since: `?2` is now, `?3` when a lease of now
 /// ends, `?4` the latest moment that can be the past.
@@ -243,7 +240,7 @@ async fn heed_clock(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<(), Error> {
-    let (past, failure) = (now + CORRECTION, "heed the clock");
+    let (past, failure) = (now + claims::CORRECTION, "heed the clock");
     let found: bool = sqlx::query_scalar(concat!(out_of_time!("SELECT EXISTS (SELECT 1"), ")"))
         .bind(channel.as_str())
         .bind(rows::millis(now))
@@ -294,42 +291,97 @@ pub(super) async fn next_due(
 /// Records an attempt and what follows.
 pub(super) async fn settle(
     writer: &mut Writer,
-    notification: NotificationId,
-    (started_at, ended_at): (Timestamp, Timestamp),
+    claim: &Claim,
+    times: (Timestamp, Timestamp),
     attempt: &Attempt,
     settlement: &Settlement,
-) -> Result<(), Error> {
+) -> Result<Standing, Error> {
     let connection = writer.begin(Durability::Power).await?;
-    sqlx::query(
-        "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
-         VALUES (?, ?, ?, ?, ?)",
+    let present: Option<PresentRow> = sqlx::query_as(
+        "SELECT state, epoch, lease_until IS NOT NULL AS leased, EXISTS (SELECT 1 FROM deliveries \
+         WHERE notification_id = ?1 AND deliveries.epoch = ?2 AND started_at = ?3 \
+         AND outcome = ?4) AS recorded FROM notifications WHERE id = ?1",
     )
-    .bind(notification.0)
+    .bind(claim.notification.id.0)
+    .bind(claim.epoch.0)
+    .bind(rows::millis(times.0))
+    .bind(attempt.as_str())
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(failed("look at a claim"))?;
+    let present = present.map(PresentRow::read).transpose()?;
+    let effect = present
+        .map_or(Effect::Nothing(Standing::Lost), |present| Effect::of(present, claim, attempt));
+    match effect {
+        Effect::Settle => {
+            write_delivery(&mut *connection, claim, times, attempt).await?;
+            write_settlement(&mut *connection, claim, times.1, settlement).await?;
+        }
+        Effect::Accept => {
+            write_delivery(&mut *connection, claim, times, attempt).await?;
+            write_acceptance(&mut *connection, claim, times.1, settlement).await?;
+        }
+        Effect::Nothing(_) => {}
+    }
+    writer.commit().await?;
+    Ok(effect.standing())
+}
+
+async fn write_delivery(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    (started_at, ended_at): (Timestamp, Timestamp),
+    attempt: &Attempt,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(claim.notification.id.0)
+    .bind(claim.epoch.0)
     .bind(rows::millis(started_at))
     .bind(rows::millis(ended_at))
     .bind(attempt.as_str())
-    .bind(attempt.detail())
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("record a delivery"))?;
-    let state = settlement.state;
-    sqlx::query(
+    .bind(attempt.detail());
+    query.execute(connection).await.map_err(failed("record a delivery")).map(|_| ())
+}
+
+async fn write_settlement(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    ended_at: Timestamp,
+    settlement: &Settlement,
+) -> Result<(), Error> {
+    let query = sqlx::query(
         "UPDATE notifications SET state = ?2, due_at = ?3, failures = ?4, possible_repeat = ?5, \
          reason = ?6, leased_at = NULL, lease_until = NULL, begun = 0, \
-         settled_at = CASE WHEN ?2 = 'owed' THEN NULL ELSE ?7 END \
-         WHERE id = ?1 AND (state = 'owed' OR (?2 = 'sent' AND state <> 'sent'))",
+         settled_at = CASE WHEN ?2 = 'owed' THEN NULL ELSE ?7 END WHERE id = ?1",
     )
-    .bind(notification.0)
-    .bind(state.as_str())
+    .bind(claim.notification.id.0)
+    .bind(settlement.state.as_str())
     .bind(rows::millis(settlement.due_at))
     .bind(settlement.failures)
     .bind(settlement.possible_repeat)
     .bind(settlement.reason.as_str())
-    .bind(rows::millis(ended_at))
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("settle a notification"))?;
-    writer.commit().await
+    .bind(rows::millis(ended_at));
+    query.execute(connection).await.map_err(failed("settle a notification")).map(|_| ())
+}
+
+/// The recipient has the message, by a claim that is no longer held.
+async fn write_acceptance(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    ended_at: Timestamp,
+    settlement: &Settlement,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "UPDATE notifications SET state = 'sent', reason = ?2, leased_at = NULL, \
+         lease_until = NULL, begun = 0, settled_at = ?3 WHERE id = ?1 AND state <> 'sent'",
+    )
+    .bind(claim.notification.id.0)
+    .bind(settlement.reason.as_str())
+    .bind(rows::millis(ended_at));
+    query.execute(connection).await.map_err(failed("settle a notification")).map(|_| ())
 }
 
 /// What is owed and what was given up.
@@ -352,20 +404,7 @@ pub(super) async fn backlog(
     .fetch_all(connection)
     .await
     .map_err(failed("count what was given up"))?;
-    Channel::ALL
-        .into_iter()
-        .map(|channel| {
-            let owed = owed.iter().find(|(word, ..)| word == channel.as_str());
-            let given_up = given_up.iter().find(|(word, _)| word == channel.as_str());
-            let oldest = owed.and_then(|(.., oldest)| *oldest);
-            Ok(Backlog {
-                channel,
-                owed: owed.map_or(0, |(_, count, _)| count.unsigned_abs()),
-                oldest: oldest.map(rows::timestamp).transpose()?,
-                given_up: given_up.map_or(0, |(_, count)| count.unsigned_abs()),
-            })
-        })
-        .collect()
+    rows::notification::backlog(&owed, &given_up)
 }
 
 /// The notifications of one incident with their deliveries. The caller brings a transaction.
@@ -396,63 +435,4 @@ pub(super) async fn of_incident(
         Ok(NotificationRecord { deliveries, ..row.read()? })
     };
     notifications.into_iter().map(whole).collect()
-}
-
-#[derive(sqlx::FromRow)]
-struct NotificationRow {
-    id: i64,
-    incident_id: i64,
-    channel: String,
-    address: String,
-    notice: String,
-    first_word: bool,
-    state: String,
-    owed_at: i64,
-    due_at: i64,
-    failures: u32,
-    possible_repeat: bool,
-    reason: Option<String>,
-}
-
-impl NotificationRow {
-    /// Reads all but the deliveries.
-    fn read(self) -> Result<NotificationRecord, Error> {
-        let state: NotificationState = rows::notification_state(&self.state)?;
-        Ok(NotificationRecord {
-            notification: Notification {
-                id: NotificationId(self.id),
-                incident: IncidentId(self.incident_id),
-                recipient: rows::recipient(&self.channel, self.address)?,
-                notice: notice::notice(&self.notice)?,
-                first_word: self.first_word,
-                owed_at: rows::timestamp(self.owed_at)?,
-                failures: self.failures,
-                possible_repeat: self.possible_repeat,
-            },
-            state,
-            due_at: rows::timestamp(self.due_at)?,
-            reason: self.reason,
-            deliveries: Vec::new(),
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct DeliveryRow {
-    notification_id: i64,
-    started_at: i64,
-    ended_at: i64,
-    outcome: String,
-    detail: String,
-}
-
-impl DeliveryRow {
-    fn read(self) -> Result<Delivery, Error> {
-        Ok(Delivery {
-            started_at: rows::timestamp(self.started_at)?,
-            ended_at: rows::timestamp(self.ended_at)?,
-            outcome: self.outcome,
-            detail: self.detail,
-        })
-    }
 }

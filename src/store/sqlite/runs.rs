@@ -14,7 +14,7 @@ use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::run::{Outcome, Report};
-use crate::domain::slot::Slot;
+use crate::store::rows::run::{RunRow, SummaryRow, first_id_at};
 use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
 
@@ -133,42 +133,6 @@ pub(super) async fn list(
     found.into_iter().map(SummaryRow::read).collect()
 }
 
-#[derive(sqlx::FromRow)]
-struct SummaryRow {
-    id: Uuid,
-    check_id: String,
-    region: String,
-    slot_at: i64,
-    started_at: i64,
-    duration: i64,
-    outcome: String,
-    failure: Option<String>,
-}
-
-impl SummaryRow {
-    fn read(self) -> Result<RunSummary, Error> {
-        Ok(RunSummary {
-            id: RunId(self.id),
-            slot: Slot {
-                check: rows::check_id(&self.check_id)?,
-                region: rows::region(&self.region)?,
-                at: rows::timestamp(self.slot_at)?,
-            },
-            started_at: rows::timestamp(self.started_at)?,
-            duration: rows::duration(self.duration)?,
-            outcome: rows::outcome(&self.outcome)?,
-            failure: self.failure.as_deref().map(trace::failure).transpose()?,
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct RunRow {
-    #[sqlx(flatten)]
-    summary: SummaryRow,
-    trace: Option<String>,
-}
-
 /// One run with its trace.
 pub(super) async fn one(
     connection: &mut SqliteConnection,
@@ -179,10 +143,7 @@ pub(super) async fn one(
         .fetch_optional(connection)
         .await
         .map_err(failed("read a run"))?;
-    let Some(row) = found else { return Ok(None) };
-    let trace = trace::trace(row.trace.as_deref())?;
-    let RunSummary { slot, started_at, duration, failure, .. } = row.summary.read()?;
-    Ok(Some(Report { slot, started_at, duration, failure, trace }))
+    found.map(RunRow::read).transpose()
 }
 
 /// Forgets old runs that no incident refers to, and old decisions about no incident.
@@ -213,10 +174,4 @@ pub(super) async fn forget(
     .map_err(failed("forget decisions"))?;
     writer.commit().await?;
     Ok(forgotten.rows_affected())
-}
-
-/// The id before which all slots before `at` lie: ids begin with the slot's milliseconds.
-fn first_id_at(at: Timestamp) -> Uuid {
-    let millis = u64::try_from(rows::millis(at)).unwrap_or(0);
-    Uuid::from_u128(u128::from(millis) << 80)
 }

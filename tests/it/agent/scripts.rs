@@ -62,6 +62,10 @@ async fn a_failure_shows_everything_but_the_secret() {
     assert_eq!(failure.step.as_deref(), Some("sign in"));
     let received = &failure.comparison.as_ref().expect("compared").received;
     assert!(received.contains("wrong password: ***"), "{received}");
+    let headline = failure.headline();
+    assert!(headline.starts_with("expected 'Welcome', received '"), "{headline}");
+    assert!(headline.contains("wrong password: ***"), "{headline}");
+    assert!(!failure.account().contains("wrong password"), "{}", failure.account());
     let frame = failure.frame.as_deref().expect("the place is known");
     assert!(frame.contains("> 10 |     expect(await response.text())"), "{frame}");
     let all = format!("{report:?}");

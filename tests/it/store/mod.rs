@@ -3,8 +3,11 @@
 //! To add a test: write `async fn name(store: &dyn Store)` in the file of its topic and name it in
 //! the list below; it then runs on every backend.
 
+mod accounts;
 mod crash;
+mod leases;
 mod outbox;
+mod postgres;
 mod reading;
 mod recording;
 mod scene;
@@ -13,11 +16,15 @@ mod sqlite;
 /// Runs each test of the contract on a fresh store of each backend.
 macro_rules! on_every_backend {
     ($($topic:ident { $($name:ident)* })*) => {
-        mod on_sqlite {
+        on_every_backend! { @ on_sqlite sqlite $($topic { $($name)* })* }
+        on_every_backend! { @ on_postgres postgres $($topic { $($name)* })* }
+    };
+    (@ $on:ident $backend:ident $($topic:ident { $($name:ident)* })*) => {
+        mod $on {
             $(mod $topic {
                 $(#[tokio::test]
                 async fn $name() {
-                    let fresh = crate::store::sqlite::Fresh::new().await;
+                    let fresh = crate::store::$backend::Fresh::new().await;
                     crate::store::$topic::$name(&fresh.store).await;
                     fresh.close().await;
                 })*
@@ -52,6 +59,9 @@ on_every_backend! {
         a_recipient_is_sent_one_at_a_time
         a_retry_is_due_when_it_says
         an_acceptance_always_counts
+        a_lost_claim_changes_nothing
+        an_acceptance_by_a_lost_claim_is_recorded_once
+        a_claim_that_ran_out_and_was_taken_by_nobody_is_held
         a_recovery_takes_the_place_of_what_was_not_sent
         a_recovery_waits_for_what_is_being_sent
         a_recovery_after_a_sent_failure_is_not_the_first_word
@@ -66,5 +76,18 @@ on_every_backend! {
         states_come_back_as_they_were_decided
         old_runs_are_forgotten_but_not_those_of_incidents
         what_is_not_there_is_none
+    }
+    accounts {
+        a_watch_goes_on_until_it_changes
+        every_slot_ends_as_a_run_or_in_a_gap
+        a_late_run_repairs_the_coverage
+        a_gap_grows_from_round_to_round
+        lateness_is_a_distribution
+        old_accounts_are_forgotten
+        a_slot_that_nobody_knows_of_is_found
+    }
+    leases {
+        one_holds_a_lease_at_a_time
+        a_lease_is_given_back
     }
 }

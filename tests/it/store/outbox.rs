@@ -1,9 +1,10 @@
 //! Messages out: handed out once, in order, and never lost.
 
-use tripline::domain::notification::{Attempt, Notification, NotificationState as State};
+use tripline::domain::Timestamp;
+use tripline::domain::notification::{Attempt, NotificationState as State, settle};
 use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
 use tripline::domain::run::Outcome::{Failed, Passed};
-use tripline::store::{Backlog, Store};
+use tripline::store::{Backlog, Claim, Standing, Store};
 
 use super::scene::{
     accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds, states,
@@ -18,8 +19,8 @@ pub(super) async fn what_is_claimed_is_leased(store: &dyn Store) {
     assert!(claim(store, Channel::Slack, at(1)).await.is_empty(), "it is not due yet");
     let claimed = claim(store, Channel::Slack, owed_at).await;
     assert_eq!(claimed.len(), 1);
-    assert_eq!(claimed[0].recipient, Recipient::Slack("#p2".into()));
-    assert!(claimed[0].first_word && !claimed[0].possible_repeat);
+    assert_eq!(claimed[0].notification.recipient, Recipient::Slack("#p2".into()));
+    assert!(claimed[0].notification.first_word && !claimed[0].notification.possible_repeat);
     let end = owed_at + seconds(15);
     assert_eq!(store.next_due(Channel::Slack).await.expect("read"), Some(end));
     assert!(claim(store, Channel::Slack, end - seconds(1)).await.is_empty());
@@ -38,9 +39,15 @@ pub(super) async fn a_lost_lease_is_a_possible_repeat(store: &dyn Store) {
     tell(store, 1, &[Failed]).await;
     let first = claim(store, Channel::Slack, at(2)).await;
     let again = claim(store, Channel::Slack, at(2) + seconds(15)).await;
-    assert_eq!(first[0].id, again[0].id);
-    assert_eq!((first[0].possible_repeat, again[0].possible_repeat), (false, true));
-    assert!(again[0].first_word, "that it may be a repeat says nothing of others before it");
+    assert_eq!(first[0].notification.id, again[0].notification.id);
+    assert_eq!(
+        (first[0].notification.possible_repeat, again[0].notification.possible_repeat),
+        (false, true)
+    );
+    assert!(
+        again[0].notification.first_word,
+        "that it may be a repeat says nothing of others before it"
+    );
     let record = &history(store, 1).await.notifications[0];
     let lost = &record.deliveries[0];
     assert_eq!((lost.outcome.as_str(), lost.started_at), ("ambiguous", at(2)));
@@ -49,7 +56,7 @@ pub(super) async fn a_lost_lease_is_a_possible_repeat(store: &dyn Store) {
 }
 
 /// Claims the one message to Slack that is owed, over and over, each time from one who died.
-async fn claim_after(store: &dyn Store, claims: u32) -> Vec<Notification> {
+async fn claim_after(store: &dyn Store, claims: u32) -> Vec<Claim> {
     let mut claimed = Vec::new();
     for number in 0..claims {
         claimed = claim(store, Channel::Slack, at(2 + number)).await;
@@ -57,11 +64,15 @@ async fn claim_after(store: &dyn Store, claims: u32) -> Vec<Notification> {
     claimed
 }
 
+async fn departure(store: &dyn Store, claim: &Claim) -> Standing {
+    store.note_departure(claim).await.expect("answered")
+}
+
 pub(super) async fn a_repeat_that_had_not_left_is_handed_out_again(store: &dyn Store) {
     tell(store, 1, &[Failed]).await;
     let fourth = claim_after(store, 4).await;
-    assert!(fourth[0].possible_repeat);
-    assert_eq!(fourth[0].failures, 1, "only the first may have arrived");
+    assert!(fourth[0].notification.possible_repeat);
+    assert_eq!(fourth[0].notification.failures, 1, "only the first may have arrived");
     let record = &history(store, 1).await.notifications[0];
     let outcomes: Vec<&str> = record.deliveries.iter().map(|it| it.outcome.as_str()).collect();
     assert_eq!(outcomes, ["ambiguous", "retry", "retry"]);
@@ -72,28 +83,30 @@ pub(super) async fn a_repeat_that_had_not_left_is_handed_out_again(store: &dyn S
 pub(super) async fn a_repeat_that_is_lost_after_it_left_is_given_up(store: &dyn Store) {
     tell(store, 1, &[Failed]).await;
     let second = claim_after(store, 2).await;
-    assert!(store.note_departure(second[0].id).await.expect("noted"));
+    assert_eq!(departure(store, &second[0]).await, Standing::Held);
     let end = at(3) + seconds(15);
     assert!(claim(store, Channel::Slack, end).await.is_empty());
     let record = &history(store, 1).await.notifications[0];
     assert_eq!(record.state, State::GivenUp);
     assert!(record.reason.as_ref().is_some_and(|it| it.contains("it may have arrived")));
     assert_eq!(store.backlog(at(3)).await.expect("read")[0].given_up, 1);
-    assert!(!store.note_departure(second[0].id).await.expect("asked"), "it is not owed");
+    assert_eq!(departure(store, &second[0]).await, Standing::Lost, "it is not owed");
     // A recovery goes to whoever may have heard of it, and is not their first word.
     tell(store, 5, &[Passed]).await;
     let recovery = claim(store, Channel::Slack, at(6)).await;
-    assert_eq!((recovery.len(), recovery[0].first_word), (1, false));
+    assert_eq!((recovery.len(), recovery[0].notification.first_word), (1, false));
 }
 
 pub(super) async fn a_repeat_that_was_refused_may_leave_again(store: &dyn Store) {
     tell(store, 1, &[Failed]).await;
     let second = claim_after(store, 2).await;
-    assert!(store.note_departure(second[0].id).await.expect("noted"));
+    assert_eq!(departure(store, &second[0]).await, Standing::Held);
     let retry = Attempt::Retry { reason: "429".into(), after: None };
     attempt(store, &second[0], at(3), &retry).await;
-    assert!(!store.note_departure(second[0].id).await.expect("asked"), "nobody is sending it");
+    assert_eq!(departure(store, &second[0]).await, Standing::Lost, "nobody is sending it");
     let third = claim(store, Channel::Slack, at(4)).await;
+    let late = departure(store, &second[0]).await;
+    assert_eq!(late, Standing::Lost, "by that claim, nothing leaves any more");
     let fourth = claim(store, Channel::Slack, at(5)).await;
     assert_eq!((third.len(), fourth.len()), (1, 1), "the third had not left");
 }
@@ -129,7 +142,7 @@ pub(super) async fn one_recipient_is_told_in_order(store: &dyn Store) {
     attempt(store, &first[0], at(6), &accepted()).await;
     let second = claim(store, Channel::Slack, at(7)).await;
     assert_eq!(second.len(), 1);
-    assert!(second[0].id > first[0].id);
+    assert!(second[0].notification.id > first[0].notification.id);
 }
 
 pub(super) async fn channels_have_lanes_of_their_own(store: &dyn Store) {
@@ -137,12 +150,12 @@ pub(super) async fn channels_have_lanes_of_their_own(store: &dyn Store) {
     tell_one(store, &report("search", "eu", 1, Failed)).await;
     let slack = claim(store, Channel::Slack, at(3)).await;
     assert_eq!(slack.len(), 2);
-    assert!(slack.is_sorted_by_key(|notification| notification.id));
+    assert!(slack.is_sorted_by_key(|claim| claim.notification.id));
     let one = store.claim_due(Channel::Sms, at(3), at(4), 1).await.expect("claimed");
     assert_eq!(one.len(), 1);
     let rest = claim(store, Channel::Sms, at(3)).await;
     assert_eq!(rest.len(), 1);
-    assert_ne!(one[0].recipient, rest[0].recipient);
+    assert_ne!(one[0].notification.recipient, rest[0].notification.recipient);
 }
 
 pub(super) async fn a_recipient_is_sent_one_at_a_time(store: &dyn Store) {
@@ -157,7 +170,7 @@ pub(super) async fn a_recipient_is_sent_one_at_a_time(store: &dyn Store) {
     attempt(store, &first[0], at(2), &retry).await;
     let second = claim(store, Channel::Slack, at(2) + seconds(1)).await;
     assert_eq!(second.len(), 1, "one incident does not wait for another's retry");
-    assert_ne!(second[0].incident, first[0].incident);
+    assert_ne!(second[0].notification.incident, first[0].notification.incident);
     attempt(store, &second[0], at(2) + seconds(1), &accepted()).await;
     assert_eq!(claim(store, Channel::Slack, at(3)).await.len(), 1);
 }
@@ -171,7 +184,7 @@ pub(super) async fn a_retry_is_due_when_it_says(store: &dyn Store) {
     assert_eq!(due, settlement.due_at);
     assert!(claim(store, Channel::Slack, due - seconds(1)).await.is_empty());
     let again = claim(store, Channel::Slack, due).await;
-    assert_eq!((again[0].failures, again[0].possible_repeat), (1, true));
+    assert_eq!((again[0].notification.failures, again[0].notification.possible_repeat), (1, true));
     let record = &history(store, 1).await.notifications[0];
     assert_eq!(record.reason.as_deref(), Some(settlement.reason.as_str()));
     assert_eq!(record.deliveries.len(), 1, "a settled attempt is no lost lease");
@@ -187,7 +200,72 @@ pub(super) async fn an_acceptance_always_counts(store: &dyn Store) {
     assert_eq!(states(store, 1).await, [State::Sent]);
     attempt(store, &other[0], at(4), &refused()).await;
     assert_eq!(states(store, 1).await, [State::Sent]);
-    assert_eq!(history(store, 1).await.notifications[0].deliveries.len(), 4);
+    assert_eq!(
+        outcomes(store, 1).await,
+        ["ambiguous", "given_up", "accepted"],
+        "the lost lease, the refusal and the late acceptance"
+    );
+}
+
+/// How each attempt at the first notification of an incident ended.
+async fn outcomes(store: &dyn Store, incident: i64) -> Vec<String> {
+    let record = history(store, incident).await.notifications.remove(0);
+    record.deliveries.into_iter().map(|delivery| delivery.outcome).collect()
+}
+
+/// Settles an attempt and says whether the claim was still held.
+async fn standing(store: &dyn Store, claim: &Claim, now: Timestamp, ended: &Attempt) -> Standing {
+    let settlement = settle(&claim.notification, ended, now, now, 0.0);
+    store.settle(claim, now, now, ended, &settlement).await.expect("answered")
+}
+
+pub(super) async fn a_lost_claim_changes_nothing(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let lost = claim(store, Channel::Slack, at(2)).await;
+    let held = claim(store, Channel::Slack, at(3)).await;
+    assert!(held[0].epoch > lost[0].epoch);
+    assert_eq!((lost[0].until, held[0].until), (at(2) + seconds(15), at(3) + seconds(15)));
+    let before = history(store, 1).await;
+    let retry = Attempt::Retry { reason: "500".into(), after: None };
+    for ended in [&retry, &refused(), &Attempt::Ambiguous { reason: "timed out".into() }] {
+        assert_eq!(standing(store, &lost[0], at(3), ended).await, Standing::Lost);
+        assert_eq!(history(store, 1).await, before);
+    }
+    assert!(claim(store, Channel::Slack, at(3)).await.is_empty(), "the lease holds");
+    assert_eq!(standing(store, &held[0], at(3), &accepted()).await, Standing::Held);
+    assert_eq!(states(store, 1).await, [State::Sent]);
+    assert_eq!(standing(store, &lost[0], at(4), &refused()).await, Standing::Lost);
+    assert_eq!(states(store, 1).await, [State::Sent]);
+}
+
+pub(super) async fn an_acceptance_by_a_lost_claim_is_recorded_once(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let lost = claim(store, Channel::Slack, at(2)).await;
+    let held = claim(store, Channel::Slack, at(3)).await;
+    for _ in 0..2 {
+        let standing = standing(store, &lost[0], at(3), &accepted()).await;
+        assert_eq!(states(store, 1).await, [State::Sent]);
+        assert_eq!(outcomes(store, 1).await, ["ambiguous", "accepted"], "{standing:?}");
+    }
+    // The repeat left as well, and that is known, too.
+    assert_eq!(standing(store, &held[0], at(3), &accepted()).await, Standing::Lost);
+    assert_eq!(outcomes(store, 1).await, ["ambiguous", "accepted", "accepted"]);
+    assert!(claim(store, Channel::Slack, at(9)).await.is_empty());
+    assert!(history(store, 1).await.notifications[0].notification.possible_repeat);
+}
+
+pub(super) async fn a_claim_that_ran_out_and_was_taken_by_nobody_is_held(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let claimed = claim(store, Channel::Slack, at(2)).await;
+    let retry = Attempt::Retry { reason: "500".into(), after: None };
+    assert_eq!(standing(store, &claimed[0], at(9), &retry).await, Standing::Held);
+    assert_eq!(outcomes(store, 1).await, ["retry"]);
+    // Asked again because the first answer was lost, it says the same and does nothing.
+    assert_eq!(standing(store, &claimed[0], at(9), &retry).await, Standing::Held);
+    assert_eq!(outcomes(store, 1).await, ["retry"]);
+    let again = claim(store, Channel::Slack, at(10)).await;
+    assert!(!again[0].notification.possible_repeat);
+    assert_eq!(again[0].notification.failures, 1);
 }
 
 pub(super) async fn a_recovery_takes_the_place_of_what_was_not_sent(store: &dyn Store) {
@@ -198,7 +276,7 @@ pub(super) async fn a_recovery_takes_the_place_of_what_was_not_sent(store: &dyn 
     );
     let claimed = claim(store, Channel::Slack, at(3)).await;
     assert_eq!(claimed.len(), 1);
-    assert!(claimed[0].first_word, "so that it says both");
+    assert!(claimed[0].notification.first_word, "so that it says both");
     let superseded = &history(store, 1).await.notifications[0];
     assert!(superseded.reason.as_ref().is_some_and(|reason| reason.contains("says both")));
 }
@@ -211,13 +289,13 @@ pub(super) async fn a_recovery_waits_for_what_is_being_sent(store: &dyn Store) {
     assert!(claim(store, Channel::Slack, at(2) + seconds(2)).await.is_empty());
     attempt(store, &sending[0], at(2), &accepted()).await;
     let recovery = claim(store, Channel::Slack, at(2) + seconds(2)).await;
-    assert_eq!((recovery.len(), recovery[0].first_word), (1, false));
+    assert_eq!((recovery.len(), recovery[0].notification.first_word), (1, false));
 }
 
 pub(super) async fn a_recovery_after_a_sent_failure_is_not_the_first_word(store: &dyn Store) {
     tell(store, 1, &[Failed, Failed]).await;
-    for notification in claim(store, Channel::Slack, at(3)).await {
-        attempt(store, &notification, at(3), &accepted()).await;
+    for claim in claim(store, Channel::Slack, at(3)).await {
+        attempt(store, &claim, at(3), &accepted()).await;
     }
     // One SMS may have arrived, the other was not tried.
     let sms = store.claim_due(Channel::Sms, at(3), at(4), 1).await.expect("claimed");
@@ -236,12 +314,13 @@ pub(super) async fn a_recovery_after_a_sent_failure_is_not_the_first_word(store:
             "sms:bo recovered owed",
         ]
     );
-    for notification in claim(store, Channel::Slack, at(6)).await {
-        assert!(!notification.first_word);
+    for claim in claim(store, Channel::Slack, at(6)).await {
+        assert!(!claim.notification.first_word);
     }
     let sms = claim(store, Channel::Sms, at(6)).await;
     let words: Vec<String> = sms
         .iter()
+        .map(|claim| &claim.notification)
         .map(|it| format!("{} {} {}", it.recipient, it.notice.kind.as_str(), it.first_word))
         .collect();
     assert_eq!(words, ["sms:ana failing true", "sms:bo recovered true"]);
@@ -255,7 +334,10 @@ pub(super) async fn a_recovery_after_a_failure_that_was_given_up_is_the_first_wo
     tell(store, 2, &[Passed]).await;
     attempt(store, &sending[0], at(2), &refused()).await;
     let recovery = claim(store, Channel::Slack, at(3)).await;
-    assert!(recovery[0].first_word, "nobody heard of it, and that was not known when it was owed");
+    assert!(
+        recovery[0].notification.first_word,
+        "nobody heard of it, and that was not known when it was owed"
+    );
 }
 
 pub(super) async fn a_further_tier_is_not_the_first_word(store: &dyn Store) {

@@ -1,10 +1,11 @@
 //! Looking back: lists, states, and what is forgotten.
 
+use tripline::domain::Timestamp;
 use tripline::domain::id::{IncidentId, RunId};
 use tripline::domain::incident::DecisionKind;
 use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::slot::Slot;
-use tripline::store::{IncidentFilter, RunFilter, Store};
+use tripline::store::{IncidentFilter, Novelty, RunFilter, Store};
 
 use super::scene::{at, check_id, history, region, report, rules, tell, tell_one};
 
@@ -90,24 +91,48 @@ pub(super) async fn states_come_back_as_they_were_decided(store: &dyn Store) {
     assert!(states[&check_id("search")].incident.is_none());
 }
 
+/// The slot with which the second day begins: 21 hours after slot 0, and slots are 30 s apart.
+const MIDNIGHT: u32 = 21 * 120;
+
 pub(super) async fn old_runs_are_forgotten_but_not_those_of_incidents(store: &dyn Store) {
     // The failure that opened the incident and the pass that resolved it stay.
     tell(store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
     tell_one(store, &report("login", "eu", 2, Failed)).await;
     tell_one(store, &report("login", "us", 0, Passed)).await;
-    tell_one(store, &report("login", "eu", 6, Failed)).await;
-    assert_eq!(store.forget_runs(at(6), 2).await.expect("forgotten"), 2);
-    assert_eq!(store.forget_runs(at(6), 100).await.expect("forgotten"), 2);
-    assert_eq!(store.forget_runs(at(6), 100).await.expect("forgotten"), 0);
+    tell_one(store, &report("login", "eu", MIDNIGHT, Passed)).await;
+    assert_eq!(forgotten(store, at(0)).await, 0, "all are of the same day or a later one");
+    assert_eq!(forgotten(store, at(MIDNIGHT)).await, 5);
+    assert_eq!(forgotten(store, at(MIDNIGHT)).await, 0);
     let all = RunFilter { limit: 10, ..RunFilter::default() };
-    assert_eq!(
-        found(store, all).await,
-        ["login eu 6 passed", "login eu 4 passed", "login eu 3 failed"]
-    );
+    let kept = ["login eu 2520 passed", "login eu 4 passed", "login eu 3 failed"];
+    assert_eq!(found(store, all.clone()).await, kept);
+    let failed = RunFilter { outcome: Some(Failed), check: Some(check_id("login")), ..all.clone() };
+    assert_eq!(found(store, failed).await, ["login eu 3 failed"]);
+    assert_eq!(found(store, RunFilter { limit: 2, ..all.clone() }).await, kept[..2]);
+    let earlier = RunFilter { before: Some(at(4)), ..all.clone() };
+    assert_eq!(found(store, earlier).await, ["login eu 3 failed"]);
+    let opened = report("login", "eu", 3, Failed);
+    assert_eq!(store.run(opened.slot.run_id()).await.expect("read"), Some(opened.clone()));
     assert_eq!(history(store, 1).await.decisions.len(), 2);
     // What was counted is still known, so nothing forgotten can be counted again.
-    let again = tell_one(store, &report("login", "eu", 5, Failed)).await;
+    let late = [report("login", "eu", 5, Failed)];
+    let again = store.record(&late, &rules(), at(MIDNIGHT)).await.expect("recorded");
     assert!(again[0].transition.owed.is_empty() && again[0].transition.streak.is_none());
+    // And what was kept is not stored again.
+    assert_eq!(tell_one(store, &opened).await[0].novelty, Novelty::Repeated);
+    assert_eq!(found(store, all).await.len(), 4);
+}
+
+/// Forgets the runs before `before` as the housekeeping does; says how many there were.
+async fn forgotten(store: &dyn Store, before: Timestamp) -> u64 {
+    let mut all = 0;
+    loop {
+        let some = store.forget_runs(before, 2).await.expect("forgotten");
+        all += some;
+        if some < 2 {
+            return all;
+        }
+    }
 }
 
 pub(super) async fn what_is_not_there_is_none(store: &dyn Store) {

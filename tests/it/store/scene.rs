@@ -6,15 +6,13 @@ use std::time::Duration;
 use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Work};
 use tripline::domain::id::{CheckId, IncidentId, PersonId, Region};
-use tripline::domain::notification::{
-    Attempt, Notification, NotificationState, Settlement, settle,
-};
+use tripline::domain::notification::{Attempt, NotificationState, Settlement, settle};
 use tripline::domain::policy::{Channel, Policy, Roster};
 use tripline::domain::run::{Failure, FailureKind, Outcome, Report, Trace};
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::domain::slot::Slot;
 use tripline::engine::judge::Rulebook;
-use tripline::store::{IncidentHistory, Recorded, Store};
+use tripline::store::{Claim, IncidentHistory, Recorded, Standing, Store};
 
 pub(super) fn check_id(name: &str) -> CheckId {
     CheckId::new(name).expect("a good name")
@@ -108,24 +106,20 @@ pub(super) async fn outbox(store: &dyn Store, incident: i64) -> Vec<String> {
 }
 
 /// Claims everything due on a channel at `now`, for 15 seconds.
-pub(super) async fn claim(
-    store: &dyn Store,
-    channel: Channel,
-    now: Timestamp,
-) -> Vec<Notification> {
+pub(super) async fn claim(store: &dyn Store, channel: Channel, now: Timestamp) -> Vec<Claim> {
     store.claim_due(channel, now, now + seconds(15), 100).await.expect("claimed")
 }
 
 /// Settles an attempt that took a second.
 pub(super) async fn attempt(
     store: &dyn Store,
-    notification: &Notification,
+    claim: &Claim,
     now: Timestamp,
     attempt: &Attempt,
 ) -> Settlement {
     let ended = now + seconds(1);
-    let settlement = settle(notification, attempt, ended, ended, 0.0);
-    store.settle(notification.id, now, ended, attempt, &settlement).await.expect("settled");
+    let settlement = settle(&claim.notification, attempt, ended, ended, 0.0);
+    let _: Standing = store.settle(claim, now, ended, attempt, &settlement).await.expect("settled");
     settlement
 }
 

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::store::accounts::Accounts as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{Error, RunFilter, Store};
 
@@ -42,6 +43,19 @@ pub(super) fn holder() -> Holder {
 async fn open(folder: &TempDir) -> Result<SqliteStore, Error> {
     SqliteStore::open(&path(folder), &holder()).await
 }
+
+/// What the third migration made is taken away, though a later one stays.
+pub(super) const A_HOLE: &str = "DROP TABLE watches; DROP TABLE gaps; DROP TABLE lives; \
+     DROP TABLE accounted; DELETE FROM _sqlx_migrations WHERE version = 3";
+
+/// An incident, and a message about it that somebody was sending, as the first version stored them.
+pub(super) const A_MESSAGE_ON_ITS_WAY: &str = "INSERT INTO incidents (id, check_id, opened_at, \
+     since, tiers, told, cause_region, cause_error) VALUES (1, 'login', 1, 1, '[1]', '[]', 'eu', \
+     'no'); INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
+     first_word, state, owed_at, due_at, leased_at, lease_until, failures, possible_repeat) \
+     VALUES (1, 'slack', '#p2', 'failing', 1, '{\"kind\":\"failing\",\"check\":\"login\",\
+     \"check_name\":\"LOGIN\",\"region\":\"eu\",\"down\":[],\"error\":\"no\",\"since\":1,\
+     \"failures_in_a_row\":1,\"at\":1}', true, 'owed', 1, 1, 1, 2, 0, false)";
 
 /// Runs a statement behind the store's back.
 async fn execute(folder: &TempDir, statement: &str) {
@@ -116,6 +130,20 @@ async fn a_reader_needs_no_holder() {
 }
 
 #[tokio::test]
+async fn runs_are_forgotten_to_the_moment_and_no_more_at_once_than_asked() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
+    for left in [2, 1, 0] {
+        assert_eq!(fresh.store.forget_runs(at(6), 2).await.expect("forgotten"), left);
+    }
+    let all = RunFilter { limit: 10, ..RunFilter::default() };
+    // The failure that opened an incident, the pass that resolved it, and what is not old enough.
+    let left = fresh.store.runs(&all).await.expect("listed");
+    assert_eq!(left.iter().map(|run| run.slot.at).collect::<Vec<_>>(), [at(6), at(4), at(3)]);
+    fresh.close().await;
+}
+
+#[tokio::test]
 async fn a_closed_store_says_so() {
     let fresh = Fresh::new().await;
     fresh.store.close().await;
@@ -135,6 +163,36 @@ async fn a_store_of_a_later_version_is_refused() {
     let reader = SqliteStore::open_read_only(&path(&folder)).await;
     assert!(matches!(reader, Err(Error::TooNew)));
     assert!(fs::read(path(&folder)).expect("the file") == before, "it was not touched");
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path(&folder));
+    let mut connection = options.create_if_missing(true).connect().await.expect("connected");
+    let mark = sqlx::raw_sql("PRAGMA application_id = 0x5452504c").execute(&mut connection);
+    mark.await.expect("marked");
+    sqlx::migrate!("migrations/sqlite").run_to(1, &mut connection).await.expect("made");
+    connection.close().await.expect("closed");
+    execute(&folder, A_MESSAGE_ON_ITS_WAY).await;
+    let store = open(&folder).await.expect("opened");
+    let claimed = claim(&store, Channel::Slack, at(3)).await;
+    assert_eq!((claimed[0].epoch.0, claimed[0].notification.possible_repeat), (1, true));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_migration_that_was_left_out_is_made_up_for() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Failed]).await;
+    let folder = fresh.close().await;
+    execute(&folder, A_HOLE).await;
+    let reader = SqliteStore::open_read_only(&path(&folder)).await;
+    assert!(matches!(reader, Err(Error::TooOld)));
+    let store = open(&folder).await.expect("opened");
+    assert_eq!(store.accounted_until().await.expect("read"), None);
+    assert_eq!(tell(&store, 2, &[Failed]).await[0].transition.owed.len(), 3);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 pub(crate) mod forward;
 mod http;
 pub(crate) mod port;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod providers;
 pub(crate) mod proxy;
+pub(crate) mod severed;
 pub(crate) mod site;
 pub(crate) mod slack;
 pub(crate) mod targets;

@@ -125,6 +125,17 @@ impl Project {
         (output.status.code(), said)
     }
 
+    /// Runs a command that ends by itself: its exit code, what it printed, and its words.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.command();
+        command.args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the task was not aborted")
+            .expect("the binary can be started");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
     /// Starts `tripline up` and waits until it answers.
     pub(crate) async fn up(&self) -> Daemon {
         let listen = format!("127.0.0.1:{}", port::free());
@@ -258,6 +269,16 @@ impl Daemon {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
         number.and_then(|number| number.parse().ok()).expect("a process has VmRSS")
+    }
+
+    /// Makes it stand still, as a machine that sleeps or swaps does.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Asks it to end, and waits for that.

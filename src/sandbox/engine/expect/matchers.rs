@@ -123,7 +123,12 @@ fn is_match(text: &JsString, pattern: &JsValue, context: &mut Context) -> JsResu
         return Ok(text.index_of(part.as_str(), 0).is_some());
     }
     match pattern.as_object().filter(|object| object.is::<RegExp>()) {
-        Some(regex) => JsRegExp::from_object(regex)?.test(text.clone(), context),
+        Some(regex) => {
+            // A fresh copy: with the flags g and y a test begins where the last one ended.
+            let source = regex.get(js_string!("source"), context)?;
+            let flags = regex.get(js_string!("flags"), context)?;
+            JsRegExp::new(source, flags, context)?.test(text.clone(), context)
+        }
         None => type_error(format!("{} is no pattern", inspect(pattern))),
     }
 }

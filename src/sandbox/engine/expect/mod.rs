@@ -90,6 +90,11 @@ const METHODS: &[Function] = matchers![
     ("toThrow", 1, matchers::to_throw),
 ];
 
+/// The names of the matchers.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    METHODS.iter().map(|method| method.0)
+}
+
 static EXPECTATION: Class = Class {
     name: "Expectation",
     construct: native::no_constructor,
@@ -247,12 +252,21 @@ fn check_later(
     args: &[JsValue],
     context: &mut Context,
 ) -> JsResult<JsValue> {
-    let promise = expectation.value.as_object().filter(|object| !object.is_callable());
-    let Some(promise) = promise else {
+    let Some(given) = expectation.value.as_object() else {
         let got = inspect(&expectation.value);
         return type_error(format!(".resolves and .rejects need a promise, and got {got}"));
     };
-    let promise = JsPromise::resolve(JsValue::from(promise), context)?;
+    let awaited = if given.is_callable() {
+        given.call(&JsValue::undefined(), &[], context)
+    } else {
+        Ok(given.into())
+    };
+    let promise = match awaited {
+        Ok(value) => JsPromise::resolve(value, context)?,
+        Err(error) if error.as_engine().is_some() => return Err(error),
+        // A function that throws before there is a promise rejects like one that throws later.
+        Err(error) => JsPromise::reject(error, context)?,
+    };
     let position = places::call_site(context);
     let later = Later { expectation, called, args: args.to_vec(), position };
     let host = Host::of(context);

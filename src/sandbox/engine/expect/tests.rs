@@ -23,6 +23,7 @@ const loop = { n: 1 }; loop.self = loop; const other = { n: 1 }; other.self = ot
 expect(loop).toEqual(other);
 expect('hello').toContain('ell'); expect([1, 2]).toContain(2); expect(new Set(['a'])).toContain('a');
 expect([{ a: 1 }]).not.toContain({ a: 1 }); expect([{ a: 1 }]).toContainEqual({ a: 1 });
+const g = /l/gy; expect('lo').toMatch(g); expect('lo').toMatch(g); expect(g.lastIndex).toBe(0);
 expect('hello').toMatch(/^h/); expect('hello').toMatch('lo'); expect('hello').not.toMatch(/x/);
 expect({ a: { b: 1, c: 2 }, d: 3 }).toMatchObject({ a: { b: 1 } });
 expect({ a: [1, 2] }).not.toMatchObject({ a: [1] });

@@ -6,13 +6,16 @@ use url::Url;
 
 use super::super::errors::type_error;
 use super::super::native;
-use super::form::{self, Button, Form};
+use super::form::{self, Button, Form, label};
 use super::{Page, dom, go, submit, with};
+
+/// What has a text to click on.
+const CLICKABLE: &str = "a[href], button, input[type=submit i], input[type=image i]";
 
 /// What a click leads to.
 enum Clicked {
     Link(Url),
-    Button(Form, Button),
+    Button(Box<(Form, Button)>),
 }
 
 /// `page.click(target)`
@@ -21,7 +24,7 @@ pub(super) fn click(this: &JsValue, args: &[JsValue], context: &mut Context) -> 
     let found = with(this, |page| Ok::<_, String>((page.url.clone(), clicked(page, &target)?)))?;
     match found {
         Ok((from, Clicked::Link(to))) => go(&from, &to, "GET", None, context),
-        Ok((_, Clicked::Button(form, button))) => submit::press(this, &form, &button, context),
+        Ok((_, Clicked::Button(pressed))) => submit::press(this, &pressed.0, &pressed.1, context),
         Err(why) => type_error(why),
     }
 }
@@ -45,25 +48,16 @@ fn clicked(page: &Page, target: &str) -> Result<Clicked, String> {
                 && button.value == element.attr("value").unwrap_or_default()
         };
         if let Some(button) = read.buttons.iter().find(is_it).cloned() {
-            return Ok(Clicked::Button(read, button));
+            return Ok(Clicked::Button(Box::new((read, button))));
         }
     }
     Err(format!("{target:?} is neither a link nor a button that submits {}", page.described()))
 }
 
-/// What stands on a link or button.
-fn label(element: ElementRef<'_>) -> String {
-    match element.value().name() {
-        "input" => element.attr("value").unwrap_or("Submit").to_owned(),
-        _ => dom::text(element),
-    }
-}
-
 /// A link or button by its text: the whole of it, or else a part that only one has.
 fn by_text<'a>(page: &'a Page, target: &str) -> Option<ElementRef<'a>> {
     let target = dom::collapsed(target);
-    let all = "a[href], button, input[type=submit]";
-    let all = dom::select(page.html(), all).unwrap_or_default();
+    let all = dom::select(page.html(), CLICKABLE).unwrap_or_default();
     let whole = all.iter().find(|element| label(**element) == target);
     if whole.is_some() || target.is_empty() {
         return whole.copied();
@@ -73,7 +67,7 @@ fn by_text<'a>(page: &'a Page, target: &str) -> Option<ElementRef<'a>> {
 }
 
 fn nothing_to_click(page: &Page, target: &str) -> String {
-    let links = dom::select(page.html(), "a[href], button, input[type=submit]");
+    let links = dom::select(page.html(), CLICKABLE);
     let mut labels: Vec<String> = Vec::new();
     for link in links.unwrap_or_default() {
         let label = format!("{:?}", label(link));

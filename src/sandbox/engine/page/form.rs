@@ -39,6 +39,10 @@ pub(super) struct Button {
     pub(super) name: String,
     /// What it sends.
     pub(super) value: String,
+    /// Whether it is an image, which sends where it was pressed.
+    pub(super) is_image: bool,
+    /// How many controls of the form stand before it.
+    pub(super) at: usize,
     /// What stands on it.
     pub(super) label: String,
     /// Where it sends the form, when not to the form's own address.
@@ -114,10 +118,11 @@ pub(super) fn read(html: &Html, form: ElementRef<'_>) -> Form {
     };
     let all = dom::select(html, "input, select, textarea, button").unwrap_or_default();
     for element in all {
-        if owner(html, element) != Some(form) || is_disabled(element) {
+        let is_suggestion = dom::closest(element, "datalist").is_some();
+        if owner(html, element) != Some(form) || is_disabled(element) || is_suggestion {
             continue;
         }
-        if let Some(button) = button(element) {
+        if let Some(button) = button(element, read.controls.len()) {
             read.buttons.push(button);
         } else if let Some(control) = control(element) {
             read.controls.push(control);
@@ -137,7 +142,9 @@ fn is_disabled(element: ElementRef<'_>) -> bool {
                 // What stands in its first legend is not disabled with it.
                 let mut children = fieldset.child_elements();
                 let legend = children.find(|child| child.value().name() == "legend");
-                return legend.is_none_or(|legend| *legend != inside);
+                if legend.is_none_or(|legend| *legend != inside) {
+                    return true;
+                }
             }
             inside = around;
         }
@@ -146,25 +153,57 @@ fn is_disabled(element: ElementRef<'_>) -> bool {
     element.attr("disabled").is_some() || in_disabled_fieldset()
 }
 
-fn button(element: ElementRef<'_>) -> Option<Button> {
+fn button(element: ElementRef<'_>, at: usize) -> Option<Button> {
     let kind = element.attr("type").map(str::to_ascii_lowercase);
     let attr = |name: &str| element.attr(name).map(str::to_owned);
-    let label = match (element.value().name(), kind.as_deref()) {
-        ("button", None | Some("submit")) => dom::text(element),
-        ("button", Some(kind)) if !matches!(kind, "button" | "reset") => dom::text(element),
-        ("input", Some("submit")) => attr("value").unwrap_or_else(|| "Submit".to_owned()),
-        ("input", Some("image")) => attr("alt").unwrap_or_default(),
-        _ => return None,
+    let submits = match (element.value().name(), kind.as_deref()) {
+        ("button", kind) => !matches!(kind, Some("button" | "reset")),
+        ("input", kind) => matches!(kind, Some("submit" | "image")),
+        _ => false,
     };
-    Some(Button {
+    submits.then(|| Button {
         id: attr("id").unwrap_or_default(),
         name: attr("name").unwrap_or_default(),
         value: attr("value").unwrap_or_default(),
-        label,
+        is_image: is_image(element),
+        at,
+        label: label(element),
         action: attr("formaction"),
         method: attr("formmethod").map(|text| text.to_ascii_lowercase()),
         encoding: attr("formenctype").map(|text| text.to_ascii_lowercase()),
     })
+}
+
+fn is_image(element: ElementRef<'_>) -> bool {
+    let kind = element.attr("type").unwrap_or_default();
+    element.value().name() == "input" && kind.eq_ignore_ascii_case("image")
+}
+
+/// What stands on a link or button.
+pub(super) fn label(element: ElementRef<'_>) -> String {
+    match element.value().name() {
+        "input" if is_image(element) => element.attr("alt").unwrap_or_default().to_owned(),
+        "input" => element.attr("value").unwrap_or("Submit").to_owned(),
+        _ => dom::text(element),
+    }
+}
+
+impl Button {
+    /// Names and values that it sends when it is pressed.
+    pub(super) fn pairs(&self) -> Vec<(String, String)> {
+        let name = &self.name;
+        match (self.is_image, name.is_empty()) {
+            // Pressed without a pointer, an image is pressed in its corner.
+            (true, true) => vec![pair("x", "0"), pair("y", "0")],
+            (true, false) => vec![pair(&format!("{name}.x"), "0"), pair(&format!("{name}.y"), "0")],
+            (false, true) => Vec::new(),
+            (false, false) => vec![pair(name, &self.value)],
+        }
+    }
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
 }
 
 fn control(element: ElementRef<'_>) -> Option<Control> {
@@ -199,10 +238,12 @@ fn control(element: ElementRef<'_>) -> Option<Control> {
     Some(Control { name, kind, values })
 }
 
+/// HTML, section 4.10.7: of a list that takes one, the option that was selected last counts, and
+/// without any the first that can be. One that is disabled may be selected, as the usual "please
+/// choose" is; then nothing is sent.
 fn select(name: String, element: ElementRef<'_>) -> Control {
     let mut options = Vec::new();
-    let mut chosen = Vec::new();
-    let mut first = None;
+    let mut selected = Vec::new();
     let all = element.descendent_elements().filter(|inner| inner.value().name() == "option");
     for option in all {
         let label = dom::text(option);
@@ -210,17 +251,19 @@ fn select(name: String, element: ElementRef<'_>) -> Control {
         let group = dom::closest(option, "optgroup");
         let is_disabled = option.attr("disabled").is_some()
             || group.is_some_and(|group| group.attr("disabled").is_some());
-        if is_disabled {
-            continue;
-        }
         if option.attr("selected").is_some() {
-            chosen.push(value.clone());
+            selected.push((!is_disabled).then(|| value.clone()));
         }
-        first.get_or_insert_with(|| value.clone());
-        options.push((value, label));
+        if !is_disabled {
+            options.push((value, label));
+        }
     }
     if element.attr("multiple").is_none() {
-        chosen = chosen.pop().or(first).into_iter().collect();
+        let size = element.attr("size").and_then(|size| size.trim().parse::<u32>().ok());
+        let first = options.first().map(|(value, _)| value.clone());
+        let first = first.filter(|_| size.is_none_or(|size| size <= 1));
+        selected = vec![selected.pop().unwrap_or(first)];
     }
-    Control { name, kind: Kind::Select(options), values: chosen }
+    let values = selected.into_iter().flatten().collect();
+    Control { name, kind: Kind::Select(options), values }
 }

@@ -67,6 +67,11 @@ pub(super) static PAGE: Class = Class {
     iteration: None,
 };
 
+/// The names of what a page does.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PAGE.methods.iter().map(|method| method.0).chain(["submit"])
+}
+
 fn js(text: &str) -> JsValue {
     web::body::js(text)
 }

@@ -1,10 +1,12 @@
 //! `page.form(css?)` and what it gives: fields to look at and to fill in, and `submit`.
 
+use boa_engine::builtins::promise::Promise;
 use boa_engine::{Context, JsArgs, JsData, JsObject, JsResult, JsString, JsValue};
 use boa_gc::{Finalize, Trace};
 use url::Url;
 
 use super::super::errors::type_error;
+use super::super::inspect;
 use super::super::native::{self, Class};
 use super::super::web::crypto;
 use super::encode::{self, Entry};
@@ -117,8 +119,8 @@ fn submit(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<J
         Ok(button) => button.cloned(),
         Err(why) => return type_error(why),
     };
-    match filled_in(&form, &given, context)? {
-        Ok(entries) => send(&page, &form, button.as_ref(), entries, context),
+    match filled_in(&form, button.as_ref(), &given, context)? {
+        Ok(entries) => send(&page, &form, button.as_ref(), &entries, context),
         Err(why) => type_error(why),
     }
 }
@@ -130,8 +132,8 @@ pub(super) fn press(
     button: &Button,
     context: &mut Context,
 ) -> JsResult<JsValue> {
-    match filled_in(form, &[], context)? {
-        Ok(entries) => send(page, form, Some(button), entries, context),
+    match filled_in(form, Some(button), &[], context)? {
+        Ok(entries) => send(page, form, Some(button), &entries, context),
         Err(why) => type_error(why),
     }
 }
@@ -160,9 +162,11 @@ fn chosen_button<'a>(
     }))
 }
 
-/// What is sent: the page's own values, and those given instead.
+/// What is sent: the page's own values, and those given instead, and where it stands among them
+/// what the button says.
 fn filled_in(
     form: &Form,
+    button: Option<&Button>,
     given: &[(String, JsValue)],
     context: &mut Context,
 ) -> JsResult<Result<Vec<Entry>, String>> {
@@ -179,8 +183,15 @@ fn filled_in(
         return Ok(Err(format!("the form has no field {name:?}; it has these: {names}")));
     }
     let mut entries = Vec::new();
+    let mut press = button.map(|button| {
+        let entry = |(name, value)| Entry { name, value, is_file: false };
+        (button.at, button.pairs().into_iter().map(entry))
+    });
     let mut taken: Vec<&str> = Vec::new();
-    for control in &form.controls {
+    for (at, control) in form.controls.iter().enumerate() {
+        if let Some((_, pairs)) = press.take_if(|(before, _)| *before == at) {
+            entries.extend(pairs);
+        }
         let is_file = control.kind == Kind::File;
         let value = given.iter().find(|(name, _)| *name == control.name).map(|(_, value)| value);
         let values = match value {
@@ -204,6 +215,7 @@ fn filled_in(
             entries.push(Entry { name: name.clone(), value: String::new(), is_file });
         }
     }
+    entries.extend(press.into_iter().flat_map(|(_, pairs)| pairs));
     Ok(Ok(entries))
 }
 
@@ -220,13 +232,19 @@ fn given_values(
     let mut texts = Vec::new();
     if value.as_object().is_some_and(|object| object.is_array()) {
         for item in native::items(value, context)? {
-            texts.push(native::text(&item, context)?);
+            match text_for(name, &item, context)? {
+                Ok(text) => texts.push(text),
+                Err(why) => return Ok(Err(why)),
+            }
         }
-    } else if !value.is_null_or_undefined() && value.as_boolean().is_none() {
-        texts.push(native::text(value, context)?);
+    } else if !value.is_null() && value.as_boolean().is_none() {
+        match text_for(name, value, context)? {
+            Ok(text) => texts.push(text),
+            Err(why) => return Ok(Err(why)),
+        }
     }
     Ok(match &control.kind {
-        Kind::File if value.is_null_or_undefined() => Ok(Vec::new()),
+        Kind::File if value.is_null() => Ok(Vec::new()),
         Kind::File => {
             Err(format!("the field {name:?} takes a file; send a FormData with fetch instead"))
         }
@@ -258,6 +276,23 @@ fn given_values(
     })
 }
 
+/// The text of one value for a field. What is no text, nor written like one, is a mistake: a name
+/// that is spelled wrongly gives undefined, and a promise that nobody awaited is an object.
+fn text_for(
+    name: &str,
+    value: &JsValue,
+    context: &mut Context,
+) -> JsResult<Result<String, String>> {
+    let hint = match value.as_object() {
+        Some(object) if object.is::<Promise>() => "is an await missing?",
+        Some(_) => "give it a text",
+        None if value.is_undefined() => "is a name misspelled? null leaves the field out",
+        None if value.is_null() || value.is_symbol() => "give it a text",
+        None => return native::text(value, context).map(Ok),
+    };
+    Ok(Err(format!("the field {name:?} was given {}: {hint}", inspect::inspect(value))))
+}
+
 /// The values of check boxes and radio buttons of a name.
 fn offered<'a>(form: &'a Form, name: &str) -> Vec<&'a str> {
     let of_name = form.controls.iter().filter(|control| control.name == name);
@@ -285,13 +320,9 @@ fn send(
     page: &JsValue,
     form: &Form,
     button: Option<&Button>,
-    mut entries: Vec<Entry>,
+    entries: &[Entry],
     context: &mut Context,
 ) -> JsResult<JsValue> {
-    if let Some(button) = button.filter(|button| !button.name.is_empty()) {
-        let (name, value) = (button.name.clone(), button.value.clone());
-        entries.push(Entry { name, value, is_file: false });
-    }
     let own_method = button.and_then(|button| button.method.as_ref()).unwrap_or(&form.method);
     let encoding = button.and_then(|button| button.encoding.as_ref()).unwrap_or(&form.encoding);
     let action = button.and_then(|button| button.action.as_deref()).or(form.action.as_deref());
@@ -301,12 +332,12 @@ fn send(
     };
     match own_method.as_str() {
         "post" => {
-            let body = encode::body(&entries, encoding, crypto::random()?);
+            let body = encode::body(entries, encoding, crypto::random()?);
             go(&from, &to, "POST", Some(body), context)
         }
         "dialog" => type_error("the form closes a dialog and is not sent anywhere"),
         _ => {
-            to.set_query(Some(&encode::query(&entries)));
+            to.set_query(Some(&encode::query(entries)));
             go(&from, &to, "GET", None, context)
         }
     }

@@ -32,6 +32,21 @@ lines</textarea>
   <script>document.write("<p>never seen</p>")</script>
 </body></html>"#;
 
+const ODD: &str = r#"<form id="f" action="/odd">
+    <template><input name="t" value="1"></template>
+    <datalist><input name="d" value="1"></datalist>
+    <input name="first" value="1"><button name="go" value="2">Go</button>
+    <select name="placeholder"><option disabled selected>Choose<option>a</select>
+    <select name="twice"><option selected>a<option selected>b<option>c</select>
+    <select name="list" size="3"><option>a</select>
+    <select name="grouped"><optgroup disabled><option>a</optgroup><option>b</select>
+    <fieldset disabled><legend><fieldset disabled><input name="inner" value="1"></fieldset>
+      <input name="legend" value="1"></legend><input name="off" value="1"></fieldset>
+    <input type="image" name="map" alt="Map" value="v"><input type="image" alt="Bare">
+    <input name="last" value="3">
+    </form><p hidden>secret words</p><p style="color: red; Display : none !important">unseen</p>
+    <p>shown <input type="hidden"></p><template><h1>In a template</h1></template>"#;
+
 fn world(question: &Question) -> Option<Answer> {
     let Question::Fetch(FetchRequest { url, .. }) = question else { return nothing(question) };
     let path = url.strip_prefix("https://app.test").unwrap_or_default();
@@ -44,6 +59,7 @@ fn world(question: &Question) -> Option<Answer> {
             "<title>Up</title><form method=post enctype=multipart/form-data action=''>\
              <input name=a value='1\n2'><input type=file name=f><input type=submit></form>",
         ),
+        "/odd" => answer(200, url, "text/html", ODD),
         "/empty" => answer(404, url, "text/html", "<title>Gone</title><p>Nothing here"),
         "/based" => answer(200, url, "text/html", "<base href=/sub/><a href=x>X</a>"),
         _ => answer(200, url, "text/html", "<title>Dashboard</title><h1>Welcome, Ann</h1>"),
@@ -109,7 +125,7 @@ fn a_form_is_sent_as_a_browser_sends_it() {
     assert_eq!(
         String::from_utf8_lossy(&request.body),
         "csrfmiddlewaretoken=tok%22en&email=a%40b.test&password=p%26w&remember=yes&plan=free&\
-         country=fr&langs=en&langs=de&note=two%0D%0Alines&avatar=&outside=yes&action=login"
+         country=fr&langs=en&langs=de&note=two%0D%0Alines&avatar=&action=login&outside=yes"
     );
 }
 
@@ -130,11 +146,41 @@ fn fields_and_buttons_can_be_chosen() {
         (
             "GET",
             "https://app.test/magic?csrfmiddlewaretoken=tok%22en&email=set&password=&news=on&\
-             plan=pro&country=de&langs=en&note=&avatar=&outside=yes&action=magic"
+             plan=pro&country=de&langs=en&note=&avatar=&action=magic&outside=yes"
         )
     );
     assert_eq!(requests[2].url, "https://app.test/search?q=a+b");
     assert_eq!(requests[3].url, "https://app.test/search?q=");
+}
+
+#[test]
+fn odd_controls_are_sent_as_a_browser_sends_them() {
+    let said = run(
+        "const page = await t.visit('https://app.test/odd');
+        const form = page.form();
+        await form.submit();
+        await form.submit({ placeholder: 'a' }, { button: 'Map' });
+        await page.click('Bare');
+        await page.click('[name=map]');
+        console.log(form.fields.placeholder, form.fields.list, page.has('h1'));
+        console.log(page.text(), '|', page.text('[hidden]'));",
+        world,
+    );
+    let seen = "Go Choose a a b c a a b shown | secret words";
+    assert_eq!(said.passed(), ["null null false", seen]);
+    let sent: Vec<&str> = said.requests()[1..]
+        .iter()
+        .map(|request| request.url.trim_start_matches("https://app.test/odd?"))
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            "first=1&go=2&twice=b&grouped=b&legend=1&last=3",
+            "first=1&placeholder=a&twice=b&grouped=b&legend=1&map.x=0&map.y=0&last=3",
+            "first=1&twice=b&grouped=b&legend=1&x=0&y=0&last=3",
+            "first=1&twice=b&grouped=b&legend=1&map.x=0&map.y=0&last=3",
+        ]
+    );
 }
 
 #[test]
@@ -186,7 +232,6 @@ fn what_is_not_there_is_named() {
     let cases = [
         ("page.text('.error')", format!("no element matches \".error\" {on}")),
         ("page.attr('img', 'src')", format!("no element matches \"img\" {on}")),
-        ("page.text('#a[')", "\"#a[\" is no valid CSS selector".to_owned()),
         ("page.form()", format!("there are {forms}; say which one {on}")),
         ("page.form('#signup')", format!("no form matches \"#signup\"; there are {forms} {on}")),
         (
@@ -200,6 +245,20 @@ fn what_is_not_there_is_named() {
         (
             "page.form('#login').submit({ plan: 'gold' })",
             "the field \"plan\" does not offer \"gold\"; it offers \"free\", \"pro\"".to_owned(),
+        ),
+        (
+            "page.form('#login').submit({ password: page.pasword })",
+            "the field \"password\" was given undefined: is a name misspelled? null leaves the \
+             field out"
+                .to_owned(),
+        ),
+        (
+            "page.form('#login').submit({ password: { a: 1 } })",
+            "the field \"password\" was given { a: 1 }: give it a text".to_owned(),
+        ),
+        (
+            "page.form('#login').submit({ langs: ['de', (async () => 'en')()] })",
+            "the field \"langs\" was given Promise { 'en' }: is an await missing?".to_owned(),
         ),
         (
             "page.form('#login').submit({}, { button: 'Delete' })",
@@ -225,6 +284,27 @@ fn what_is_not_there_is_named() {
     assert!(
         said.error().message.contains("there is no form at all on the page \"Gone\" (status 404")
     );
+}
+
+#[test]
+fn a_selector_that_is_not_valid_says_why() {
+    let cases = [
+        ("page.text('#a[')", "\"#a[\" is no valid CSS selector: it ends too early"),
+        ("page.has('h1[[')", "\"h1[[\" is no valid CSS selector: [ must be followed by a name"),
+        (
+            "page.has('a:contains(x)')",
+            "\"a:contains(x)\" is no valid CSS selector: it has a pseudo-class that is not known \
+             here, where no browser is",
+        ),
+        (
+            "page.has('a, ')",
+            "\"a, \" is no valid CSS selector: a part of it is empty, perhaps beside a comma",
+        ),
+    ];
+    for (code, expected) in cases {
+        let said = tried(&format!("{code};"));
+        assert_eq!(said.error().message, format!("TypeError: {expected}"), "{code}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-(({ onAbort }) => {
+(({ onAbort, setIdleTimeout }) => {
   class Event {
     constructor(type, init = {}) {
       this.type = String(type);
@@ -16,15 +16,27 @@
     }
   }
 
+  let handle;
   class EventTarget {
     #listeners = [];
+    static {
+      // An event handler such as `onabort` has the place in the order at which it was first set.
+      handle = (target, type, listener) => {
+        const entry = target.#listeners.find((l) => l.type === type && l.isHandler);
+        if (entry) entry.listener = listener;
+        else target.#listeners.push({ type, listener, isHandler: true });
+      };
+    }
     addEventListener(type, listener, options) {
       if (listener == null) return;
-      if (this.#listeners.some((l) => l.type === type && l.listener === listener)) return;
+      const isSame = (l) => l.type === type && l.listener === listener && !l.isHandler;
+      if (this.#listeners.some(isSame)) return;
       this.#listeners.push({ type, listener, once: Boolean(options?.once) });
     }
     removeEventListener(type, listener) {
-      this.#listeners = this.#listeners.filter((l) => l.type !== type || l.listener !== listener);
+      this.#listeners = this.#listeners.filter(
+        (l) => l.isHandler || l.type !== type || l.listener !== listener,
+      );
     }
     dispatchEvent(event) {
       event.target = this;
@@ -32,7 +44,7 @@
         if (entry.once) this.removeEventListener(entry.type, entry.listener);
         const { listener } = entry;
         if (typeof listener === "function") listener.call(this, event);
-        else listener.handleEvent(event);
+        else if (listener !== null) listener.handleEvent(event);
         if (event.stopped) break;
       }
       return !event.defaultPrevented;
@@ -45,7 +57,7 @@
     #aborted = false;
     #reason = undefined;
     #algorithms = [];
-    onabort = null;
+    #onabort = null;
     constructor(given) {
       if (given !== key) throw new TypeError("an AbortSignal comes from an AbortController");
       super();
@@ -58,11 +70,15 @@
         const algorithms = signal.#algorithms;
         signal.#algorithms = [];
         for (const algorithm of algorithms) algorithm();
-        const event = new Event("abort");
-        event.target = signal;
-        if (typeof signal.onabort === "function") signal.onabort(event);
-        signal.dispatchEvent(event);
+        signal.dispatchEvent(new Event("abort"));
       };
+    }
+    get onabort() {
+      return this.#onabort;
+    }
+    set onabort(listener) {
+      this.#onabort = typeof listener === "function" ? listener : null;
+      handle(this, "abort", this.#onabort);
     }
     get aborted() {
       return this.#aborted;
@@ -84,7 +100,7 @@
     }
     static timeout(millis) {
       const signal = new AbortSignal(key);
-      setTimeout(() => {
+      setIdleTimeout(() => {
         fire(signal, new DOMException(`nothing came within ${millis} ms`, "TimeoutError"));
       }, millis);
       return signal;

@@ -3,7 +3,7 @@
 
 use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue};
 
-use super::super::native;
+use super::super::{native, timers};
 
 /// What the segment with events and signals exports, by name.
 pub(super) fn export(name: &'static str, context: &mut Context) -> JsResult<JsValue> {
@@ -22,6 +22,8 @@ pub(super) fn dom_exception_class(context: &mut Context) -> JsResult<JsValue> {
 fn tools(context: &mut Context) -> JsResult<JsObject> {
     let tools = JsObject::with_object_proto(context.intrinsics());
     native::define(&tools, "onAbort", native::symbol("onAbort", context));
+    let timeout = native::make(&("setIdleTimeout", 2, timers::set_idle_timeout), context);
+    native::define(&tools, "setIdleTimeout", timeout);
     Ok(tools)
 }
 

@@ -1,8 +1,10 @@
 //! `crypto`: random values, digests and HMAC.
 
-use boa_engine::builtins::typed_array::TypedArray;
+use boa_engine::builtins::typed_array::{TypedArray, TypedArrayKind};
 use boa_engine::object::builtins::{JsArrayBuffer, JsTypedArray};
-use boa_engine::{Context, JsArgs, JsData, JsNativeError, JsObject, JsResult, JsString, JsValue};
+use boa_engine::{
+    Context, JsArgs, JsData, JsNativeError, JsObject, JsResult, JsString, JsValue, js_string,
+};
 use boa_gc::{Finalize, Trace};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
@@ -51,7 +53,8 @@ fn algorithm_of(this: &JsValue, _: &[JsValue], context: &mut Context) -> JsResul
 /// The `crypto` object.
 pub(super) fn object(context: &mut Context) -> JsResult<JsValue> {
     let subtle = JsObject::with_object_proto(context.intrinsics());
-    let functions: [native::Function; 4] = [
+    let functions: [native::Function; 5] = [
+        ("generateKey", 3, |_, args, context| promised(generate_key(args, context), context)),
         ("digest", 2, |_, args, context| promised(digest(args, context), context)),
         ("importKey", 5, |_, args, context| promised(import_key(args, context), context)),
         ("sign", 3, |_, args, context| promised(sign(args, context), context)),
@@ -98,6 +101,10 @@ fn random_values(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResu
         return type_error("getRandomValues fills a typed array of integers");
     };
     let array = JsTypedArray::from_object(object)?;
+    if let Some(TypedArrayKind::Float32 | TypedArrayKind::Float64) = array.kind() {
+        let message = "getRandomValues fills a typed array of integers";
+        return Err(abort::dom_exception("TypeMismatchError", message, context)?);
+    }
     let (from, length) = (array.byte_offset(context)?, array.byte_length(context)?);
     if length > MAX_RANDOM {
         let message = format!("getRandomValues fills at most {MAX_RANDOM} bytes");
@@ -150,11 +157,71 @@ fn digest(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
 fn import_key(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let format = native::text(args.get_or_undefined(0), context)?;
     let name = algorithm(args.get_or_undefined(2), context)?;
-    if format != "raw" || name != "HMAC" {
-        let what = format!("only raw HMAC keys can be imported, not {format} {name}");
-        return unsupported(&what, context);
+    if name != "HMAC" {
+        return unsupported(&format!("only HMAC keys can be imported, not {name}"), context);
     }
-    let hash = native::option(args.get_or_undefined(2), "hash", context)?;
+    let given = args.get_or_undefined(1);
+    let bytes = match format.as_str() {
+        "raw" => data(given, context)?,
+        "jwk" => octets(given, context)?,
+        _ => return unsupported(&format!("keys are raw or jwk, not {format}"), context),
+    };
+    key(args.get_or_undefined(2), &bytes, args.get_or_undefined(4), context)
+}
+
+/// The bytes of a JSON Web Key for HMAC (RFC 7518, section 6.4).
+fn octets(key: &JsValue, context: &mut Context) -> JsResult<Vec<u8>> {
+    let kind = native::option(key, "kty", context)?;
+    let text = native::option(key, "k", context)?;
+    let decoded = match (kind.as_string(), text.as_string()) {
+        (Some(kind), Some(text)) if kind == js_string!("oct") => {
+            let text = text.to_std_string_lossy();
+            data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()
+        }
+        _ => None,
+    };
+    if let Some(bytes) = decoded {
+        return Ok(bytes);
+    }
+    let message = "a jwk for HMAC has the kty \"oct\" and its bytes as base64url in k";
+    Err(abort::dom_exception("DataError", message, context)?)
+}
+
+/// `generateKey({ name: "HMAC", hash, length? }, extractable, usages)`
+fn generate_key(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let given = args.get_or_undefined(0);
+    let name = algorithm(given, context)?;
+    if name != "HMAC" {
+        return unsupported(&format!("only HMAC keys can be generated, not {name}"), context);
+    }
+    let hash = native::option(given, "hash", context)?;
+    let block = match algorithm(&hash, context)?.as_str() {
+        "SHA-384" | "SHA-512" => 128,
+        _ => 64,
+    };
+    // In bits; as long as a block of the digest unless it is said.
+    let length = native::option(given, "length", context)?;
+    let length = if length.is_undefined() {
+        block
+    } else {
+        native::to_u32(length.to_number(context)?).div_ceil(8) as usize
+    };
+    if length == 0 || length > MAX_RANDOM {
+        let message = "a key has at least one bit, and not very many";
+        return Err(abort::dom_exception("OperationError", message, context)?);
+    }
+    let mut bytes = vec![0; length];
+    fill(&mut bytes)?;
+    key(given, &bytes, args.get_or_undefined(2), context)
+}
+
+fn key(
+    given: &JsValue,
+    bytes: &[u8],
+    usages: &JsValue,
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    let hash = native::option(given, "hash", context)?;
     let hash = algorithm(&hash, context)?;
     let (hash, algorithm) = match hash.as_str() {
         "SHA-1" => ("SHA-1", hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
@@ -163,14 +230,13 @@ fn import_key(args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
         "SHA-512" => ("SHA-512", hmac::HMAC_SHA512),
         _ => return unsupported(&format!("there is no HMAC with {hash}"), context),
     };
-    let bytes = data(args.get_or_undefined(1), context)?;
-    let mut usages = Vec::new();
-    for usage in native::items(args.get_or_undefined(4), context)? {
-        usages.push(native::text(&usage, context)?);
+    let mut wanted = Vec::new();
+    for usage in native::items(usages, context)? {
+        wanted.push(native::text(&usage, context)?);
     }
-    let may = |what: &str| usages.iter().any(|usage| usage == what);
+    let may = |what: &str| wanted.iter().any(|usage| usage == what);
     let (may_sign, may_verify) = (may("sign"), may("verify"));
-    let key = Key { hmac: hmac::Key::new(algorithm, &bytes), hash, may_sign, may_verify };
+    let key = Key { hmac: hmac::Key::new(algorithm, bytes), hash, may_sign, may_verify };
     Ok(native::instance(&KEY, key, context).into())
 }
 

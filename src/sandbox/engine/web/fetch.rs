@@ -118,7 +118,9 @@ pub(in crate::sandbox::engine) fn answered(
         }
         Answer::Fetched(Err(error)) => {
             let message = format!("no answer to {}: {}", open.what, error.message);
+            let cause = JsNativeError::error().with_message(error.message).into_opaque(context);
             let error = JsNativeError::typ().with_message(message).into_opaque(context);
+            native::define(&error, "cause", cause);
             let error = JsValue::from(error);
             let (step, position) = (open.step, open.position.clone());
             let kind = Some(ScriptErrorKind::Network);

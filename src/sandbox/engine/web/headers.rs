@@ -4,6 +4,7 @@ use boa_engine::{Context, JsArgs, JsData, JsObject, JsResult, JsString, JsValue}
 use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
+use super::super::inspect;
 use super::super::native::{self, Class, Pairs};
 
 /// Names in lower case and values, in the order in which they were added.
@@ -100,11 +101,20 @@ fn checked_value(name: &str, value: &str) -> JsResult<String> {
     if value.contains(['\0', '\r', '\n']) {
         return type_error(format!("the value of the header {name} holds a line break"));
     }
+    if let Some(c) = value.chars().find(|c| *c > '\u{ff}') {
+        let message = format!("the value of the header {name} holds {c:?}, which cannot be sent");
+        return type_error(message);
+    }
     Ok(value.to_owned())
 }
 
 fn construct(new: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let headers = Headers::from_value(args.get_or_undefined(0), context)?;
+    let given = args.get_or_undefined(0);
+    if !given.is_undefined() && !given.is_object() {
+        let got = inspect::inspect(given);
+        return type_error(format!("Headers are made from an object or pairs, not from {got}"));
+    }
+    let headers = Headers::from_value(given, context)?;
     native::construct(new, &HEADERS, headers, context)
 }
 

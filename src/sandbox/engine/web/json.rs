@@ -1,36 +1,57 @@
-//! JSON as the standard has it.
+//! JSON as values of a script, and the `JSON.parse` of scripts.
 //!
 //! The engine's own `JSON.parse` refuses lone surrogates and numbers beyond the range, both of
 //! which are valid JSON, and would make a healthy target fail.
 
-use std::fmt;
+use boa_engine::object::builtins::{JsArray, JsFunction};
+use boa_engine::{
+    Context, JsArgs, JsNativeError, JsObject, JsResult, JsString, JsValue, js_string,
+};
 
-use boa_engine::object::builtins::JsArray;
-use boa_engine::{Context, JsObject, JsResult, JsString, JsValue};
+use super::super::native;
+use crate::sandbox::json::{self, Builder, Error, Text};
 
-/// How deep values may nest.
-const MAX_DEPTH: usize = 1000;
+struct Values<'c>(&'c mut Context);
 
-/// Why a text is no JSON, and where: line and column from 1.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::sandbox::engine) struct Error {
-    what: String,
-    /// The line, from 1.
-    pub(in crate::sandbox::engine) line: u32,
-    /// The column, from 1.
-    pub(in crate::sandbox::engine) column: u32,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not valid JSON: {} at line {}, column {}", self.what, self.line, self.column)
+fn string(text: Text<'_>) -> JsString {
+    match text {
+        Text::Plain(text) => JsString::from(text),
+        Text::Units(units) => JsString::from(&units[..]),
     }
 }
 
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-    depth: usize,
+impl Builder for Values<'_> {
+    type Value = JsValue;
+
+    fn null(&mut self) -> JsValue {
+        JsValue::null()
+    }
+
+    fn boolean(&mut self, value: bool) -> JsValue {
+        value.into()
+    }
+
+    fn number(&mut self, literal: &str) -> JsValue {
+        // Whatever JSON calls a number, this does; beyond the range it is infinite.
+        JsValue::new(literal.parse::<f64>().unwrap_or(f64::NAN))
+    }
+
+    fn text(&mut self, text: Text<'_>) -> JsValue {
+        string(text).into()
+    }
+
+    fn list(&mut self, items: Vec<JsValue>) -> JsValue {
+        JsArray::from_iter(items, self.0).into()
+    }
+
+    fn table(&mut self, entries: Vec<(Text<'_>, JsValue)>) -> JsValue {
+        let object = JsObject::with_object_proto(self.0.intrinsics());
+        for (name, value) in entries {
+            // The object is new and ordinary; a property can always be added.
+            let _ = object.create_data_property(string(name), value, self.0);
+        }
+        object.into()
+    }
 }
 
 /// The value of a JSON text.
@@ -38,205 +59,73 @@ pub(in crate::sandbox::engine) fn parse(
     text: &str,
     context: &mut Context,
 ) -> Result<JsValue, Error> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
-    let parsed = parser.value(context).and_then(|value| match parser.peek() {
-        None => Ok(value),
-        Some(_) => Err(parser.unexpected()),
-    });
-    parsed.map_err(|what| {
-        let (line, column) = super::super::scan::line_and_column(text, parser.at);
-        Error { what, line, column }
-    })
+    json::read(text, &mut Values(context))
 }
 
-impl Parser<'_> {
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+/// Puts this `JSON.parse` in place of the engine's.
+pub(in crate::sandbox::engine) fn install(context: &mut Context) {
+    let json = native::data_property(&context.global_object(), js_string!("JSON"));
+    if let Some(json) = json.and_then(|json| json.as_object()) {
+        native::define(&json, "parse", native::make(&("parse", 2, parse_text), context));
     }
+}
 
-    /// The next byte that is no white space.
-    fn peek(&mut self) -> Option<u8> {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
-            self.at += 1;
-        }
-        self.byte()
-    }
+/// `JSON.parse(text, reviver?)`
+fn parse_text(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let text = args.get_or_undefined(0).to_string(context)?;
+    let text = whole(&text);
+    // Unlike a file or an answer, a string of a script has no mark of the byte order.
+    let value = match text.strip_prefix('\u{feff}') {
+        Some(_) => Err("not valid JSON: unexpected '\\u{feff}' at line 1, column 1".to_owned()),
+        None => parse(&text, context).map_err(|error| error.to_string()),
+    };
+    let value = value.map_err(|why| JsNativeError::syntax().with_message(why))?;
+    let Some(reviver) = args.get_or_undefined(1).as_function() else { return Ok(value) };
+    let holder = JsObject::with_object_proto(context.intrinsics());
+    holder.create_data_property(js_string!(), value, context)?;
+    revived(&holder, js_string!(), &reviver, context)
+}
 
-    fn unexpected(&self) -> String {
-        match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
-            Some(c) => format!("unexpected {c:?}"),
-            None => "unexpected end".to_owned(),
-        }
-    }
+/// A script's string as Unicode. A lone surrogate, which is legal in a string of JSON, is written
+/// as the escape that means the same there.
+fn whole(text: &JsString) -> String {
+    let units: Vec<u16> = text.iter().collect();
+    char::decode_utf16(units)
+        .map(|c| match c {
+            Ok(c) => c.to_string(),
+            Err(lone) => format!("\\u{:04x}", lone.unpaired_surrogate()),
+        })
+        .collect()
+}
 
-    fn take(&mut self, wanted: u8) -> bool {
-        let is_next = self.peek() == Some(wanted);
-        self.at += usize::from(is_next);
-        is_next
-    }
-
-    fn value(&mut self, context: &mut Context) -> Result<JsValue, String> {
-        match self.peek() {
-            Some(b'{') => self.nested(context, Self::object),
-            Some(b'[') => self.nested(context, Self::array),
-            Some(b'"') => Ok(self.string()?.into()),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => {
-                for (word, value) in [
-                    ("true", JsValue::from(true)),
-                    ("false", JsValue::from(false)),
-                    ("null", JsValue::null()),
-                ] {
-                    if self.text[self.at..].starts_with(word) {
-                        self.at += word.len();
-                        return Ok(value);
-                    }
+/// ECMAScript, section 25.5.1.1: what the reviver makes of a value and all in it.
+fn revived(
+    holder: &JsObject,
+    name: JsString,
+    reviver: &JsFunction,
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    let value = holder.get(name.clone(), context)?;
+    if let Some(object) = value.as_object() {
+        let keys = object.own_property_keys(context)?;
+        for key in keys {
+            let text = match &key {
+                boa_engine::property::PropertyKey::String(text) => text.clone(),
+                boa_engine::property::PropertyKey::Index(index) => {
+                    JsString::from(index.get().to_string())
                 }
-                Err(self.unexpected())
-            }
-        }
-    }
-
-    fn nested(
-        &mut self,
-        context: &mut Context,
-        parse: fn(&mut Self, &mut Context) -> Result<JsValue, String>,
-    ) -> Result<JsValue, String> {
-        self.at += 1;
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(format!("nested deeper than {MAX_DEPTH} levels"));
-        }
-        let value = parse(self, context)?;
-        self.depth -= 1;
-        Ok(value)
-    }
-
-    fn array(&mut self, context: &mut Context) -> Result<JsValue, String> {
-        let mut items = Vec::new();
-        if !self.take(b']') {
-            loop {
-                items.push(self.value(context)?);
-                if self.take(b']') {
-                    break;
-                }
-                if !self.take(b',') {
-                    return Err(self.unexpected());
-                }
-            }
-        }
-        Ok(JsArray::from_iter(items, context).into())
-    }
-
-    fn object(&mut self, context: &mut Context) -> Result<JsValue, String> {
-        let object = JsObject::with_object_proto(context.intrinsics());
-        if !self.take(b'}') {
-            loop {
-                if self.peek() != Some(b'"') {
-                    return Err(self.unexpected());
-                }
-                let key = self.string()?;
-                if !self.take(b':') {
-                    return Err(self.unexpected());
-                }
-                let value = self.value(context)?;
-                let added: JsResult<bool> = object.create_data_property(key, value, context);
-                added.map_err(|error| error.to_string())?;
-                if self.take(b'}') {
-                    break;
-                }
-                if !self.take(b',') {
-                    return Err(self.unexpected());
-                }
-            }
-        }
-        Ok(object.into())
-    }
-
-    fn number(&mut self) -> Result<JsValue, String> {
-        let start = self.at;
-        self.at += usize::from(self.byte() == Some(b'-'));
-        match self.byte() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(self.unexpected()),
-        }
-        if self.byte() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.byte() {
-            self.at += 1;
-            self.at += usize::from(matches!(self.byte(), Some(b'+' | b'-')));
-            self.some_digits()?;
-        }
-        let number = self.text[start..self.at].parse::<f64>();
-        number.map(JsValue::new).map_err(|_| self.unexpected())
-    }
-
-    fn digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.byte() {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self) -> Result<(), String> {
-        let start = self.at;
-        self.digits();
-        if self.at == start { Err(self.unexpected()) } else { Ok(()) }
-    }
-
-    fn string(&mut self) -> Result<JsString, String> {
-        self.at += 1;
-        let start = self.at;
-        let rest = &self.text.as_bytes()[start..];
-        let plain = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
-        self.at += plain.unwrap_or(rest.len());
-        let head = &self.text[start..self.at];
-        if self.byte() == Some(b'"') {
-            self.at += 1;
-            return Ok(JsString::from(head));
-        }
-        let mut units: Vec<u16> = head.encode_utf16().collect();
-        loop {
-            let Some(c) = self.text[self.at..].chars().next() else {
-                return Err("the text ends inside a string".to_owned());
+                boa_engine::property::PropertyKey::Symbol(_) => continue,
             };
-            match c {
-                '"' => {
-                    self.at += 1;
-                    return Ok(JsString::from(&units[..]));
-                }
-                '\\' => units.push(self.escape()?),
-                c if u32::from(c) < 0x20 => return Err(self.unexpected()),
-                c => {
-                    self.at += c.len_utf8();
-                    units.extend(c.encode_utf16(&mut [0; 2]).iter());
-                }
+            if object.is_array() && text == js_string!("length") {
+                continue;
+            }
+            let inner = revived(&object, text, reviver, context)?;
+            if inner.is_undefined() {
+                object.delete_property_or_throw(key, context)?;
+            } else {
+                object.create_data_property(key, inner, context)?;
             }
         }
     }
-
-    fn escape(&mut self) -> Result<u16, String> {
-        self.at += 1;
-        let c = self.byte().ok_or_else(|| self.unexpected())?;
-        let unit = match c {
-            b'"' | b'\\' | b'/' => u16::from(c),
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => 10,
-            b'r' => 13,
-            b't' => 9,
-            b'u' => {
-                let digits = self.text.get(self.at + 1..self.at + 5);
-                let digits = digits.filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-                let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
-                self.at += 4;
-                unit.ok_or_else(|| "a wrong \\u escape".to_owned())?
-            }
-            _ => return Err(self.unexpected()),
-        };
-        self.at += 1;
-        Ok(unit)
-    }
+    reviver.call(&holder.clone().into(), &[name.into(), value], context)
 }

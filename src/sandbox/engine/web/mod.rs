@@ -18,7 +18,8 @@ mod tests;
 mod text;
 mod url;
 
-use boa_engine::{Context, JsArgs, JsObject, JsResult, JsValue};
+use boa_engine::builtins::error::Error;
+use boa_engine::{Context, JsArgs, JsNativeError, JsObject, JsResult, JsValue, js_string};
 
 use super::host::Host;
 use super::native::{self, Class, Function, Lazy};
@@ -73,7 +74,41 @@ fn performance(context: &mut Context) -> JsResult<JsValue> {
 
 fn structured_clone(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let value = args.get_or_undefined(0).clone();
-    boa_runtime::clone::js_module::structured_clone(value, None, context)
+    if let Some(error) = value.as_object().filter(|object| object.is::<Error>()) {
+        return cloned_error(&error, context);
+    }
+    match boa_runtime::clone::js_module::structured_clone(value, None, context) {
+        Err(error) if error.as_engine().is_none() => {
+            let why = error.into_opaque(context)?;
+            let message = format!("this cannot be cloned: {}", super::errors::message(&why));
+            Err(abort::dom_exception("DataCloneError", &message, context)?)
+        }
+        cloned => cloned,
+    }
+}
+
+/// HTML, section 2.7.3: an error keeps its message, and its name where it is one of the language's.
+fn cloned_error(error: &JsObject, context: &mut Context) -> JsResult<JsValue> {
+    let inherited = |key| native::inherited_data_property(error, key);
+    let name = inherited(js_string!("name")).and_then(|name| name.as_string());
+    let name = name.map(|name| name.to_std_string_lossy()).unwrap_or_default();
+    let made = match name.as_str() {
+        "EvalError" => JsNativeError::eval(),
+        "RangeError" => JsNativeError::range(),
+        "ReferenceError" => JsNativeError::reference(),
+        "SyntaxError" => JsNativeError::syntax(),
+        "TypeError" => JsNativeError::typ(),
+        "URIError" => JsNativeError::uri(),
+        _ => JsNativeError::error(),
+    };
+    let message = inherited(js_string!("message")).and_then(|message| message.as_string());
+    let message = message.map(|message| message.to_std_string_lossy()).unwrap_or_default();
+    let clone = made.with_message(message).into_opaque(context);
+    if let Some(cause) = native::data_property(error, js_string!("cause")) {
+        let cause = structured_clone(&JsValue::undefined(), &[cause], context)?;
+        native::define(&clone, "cause", cause);
+    }
+    Ok(clone.into())
 }
 
 /// What `inspect` shows of objects whose data is in Rust.

@@ -4,6 +4,7 @@ use boa_engine::{Context, JsArgs, JsData, JsNativeError, JsObject, JsResult, JsV
 use boa_gc::{Finalize, Trace};
 
 use super::super::errors::type_error;
+use super::super::inspect;
 use super::super::native::{self, Class};
 use super::body::{self, Content, given, js};
 use super::headers::Headers;
@@ -133,6 +134,9 @@ impl Request {
         let href = object.as_ref().and_then(|object| object.downcast_ref::<UrlObject>());
         let text = match href.map(|url| url.url.to_string()) {
             Some(href) => href,
+            None if input.is_null_or_undefined() => {
+                return type_error(format!("a URL is needed, and got {}", inspect::inspect(input)));
+            }
             None => native::text(input, context)?,
         };
         Ok(Self {

@@ -421,3 +421,85 @@ fn globals_made_at_their_first_use_stay_the_same_at_every_use() {
     let expected = ["true true", "true true", "true function true undefined"];
     assert_eq!(said.passed(), expected);
 }
+
+#[test]
+fn legal_json_is_parsed_by_scripts_too() {
+    let said = run(
+        "const odd = JSON.parse('{\"n\":[1e400,-1e400],\"s\":\"\\\\ud800\",\"__proto__\":1,\"a\":1,\"a\":2}');
+        console.log(odd.n, odd.s.charCodeAt(0).toString(16), Object.keys(odd), odd.a);
+        console.log(JSON.parse('\"' + String.fromCharCode(0xd801) + '\"').charCodeAt(0).toString(16));
+        const revive = (key, value) => key === 'b' ? undefined : typeof value === 'number' ? value + 1 : value;
+        console.log(JSON.parse('{\"a\":[1,{\"b\":2,\"c\":3}]}', revive), JSON.parse(' 7 '), JSON.parse(null));
+        for (const bad of ['', '{', '[1,]', '\\ufeff1', undefined]) {
+            try { JSON.parse(bad); console.log('no'); } catch (e) { console.log(e instanceof SyntaxError, e.message); }
+        }",
+        nothing,
+    );
+    assert_eq!(
+        said.passed(),
+        [
+            "[ Infinity, -Infinity ] d800 [ 'n', 's', '__proto__', 'a' ] 2",
+            "d801",
+            "{ a: [ 2, { c: 4 } ] } 7 null",
+            "true not valid JSON: unexpected end at line 1, column 1",
+            "true not valid JSON: unexpected end at line 1, column 2",
+            "true not valid JSON: unexpected ']' at line 1, column 4",
+            "true not valid JSON: unexpected '\\u{feff}' at line 1, column 1",
+            "true not valid JSON: unexpected 'u' at line 1, column 1",
+        ]
+    );
+}
+
+#[test]
+fn small_things_are_as_in_node() {
+    let said = run(
+        "function fail() { throw new RangeError('far'); }
+        try { fail(); } catch (e) { console.log(e.stack); }
+        try { null.x; } catch (e) { console.log(e.stack.split('\\n')[0]); }
+        try { await fetch('https://gone.test/'); } catch (e) { console.log(e.cause.message); }
+        console.log(new TextEncoder().encodeInto('aü€', new Uint8Array(5)));
+        const clone = structuredClone(new RangeError('x', { cause: { a: 1 } }));
+        console.log(clone instanceof RangeError, clone.message, clone.cause);
+        const thrown = async (f) => { try { await f(); return 'no'; } catch (e) { return e.name; } };
+        console.log(await thrown(() => structuredClone(() => 1)), await thrown(() => structuredClone(Symbol('x'))));
+        console.log(await thrown(() => new Headers({ x: '€' })), await thrown(() => new Headers(null)), new Headers({ x: 'é' }).get('x'));
+        console.log(await thrown(() => crypto.getRandomValues(new Float32Array(4))));
+        const hmac = { name: 'HMAC', hash: 'SHA-256' };
+        const made = await crypto.subtle.generateKey(hmac, true, ['sign', 'verify']);
+        const text = new TextEncoder().encode('text');
+        const tag = await crypto.subtle.sign('HMAC', made, text);
+        const jwk = await crypto.subtle.importKey('jwk', { kty: 'oct', k: 'a2V5' }, hmac, true, ['sign']);
+        const raw = await crypto.subtle.importKey('raw', new TextEncoder().encode('key'), hmac, true, ['verify']);
+        console.log(await crypto.subtle.verify('HMAC', made, tag, text),
+            await crypto.subtle.verify('HMAC', raw, await crypto.subtle.sign('HMAC', jwk, text), text));
+        console.log(await thrown(() => crypto.subtle.importKey('jwk', { kty: 'RSA' }, hmac, true, ['sign'])));
+        const control = new AbortController();
+        const seen = [];
+        control.signal.addEventListener('abort', () => seen.push('first'));
+        control.signal.onabort = () => seen.push('lost');
+        control.signal.addEventListener('abort', () => seen.push('last'));
+        control.signal.onabort = (event) => seen.push(event.type);
+        control.abort();
+        console.log(seen, typeof control.signal.onabort);
+        await expect(async () => { throw new Error('no'); }).rejects.toThrow('no');
+        await expect(() => { throw new Error('no'); }).rejects.toThrow('no');
+        await expect(async () => 4).resolves.toBe(4);",
+        nothing,
+    );
+    assert_eq!(
+        said.passed(),
+        [
+            "RangeError: far\n    at fail (checks/a.js:3:25)\n    at default (checks/a.js:4:19)",
+            "TypeError: cannot convert 'null' or 'undefined' to object",
+            "connection refused by 127.0.0.1:80",
+            "{ read: 2, written: 3 }",
+            "true x { a: 1 }",
+            "DataCloneError DataCloneError",
+            "TypeError TypeError é",
+            "TypeMismatchError",
+            "true true",
+            "DataError",
+            "[ 'first', 'abort', 'last' ] function",
+        ]
+    );
+}

@@ -1,9 +1,11 @@
 //! `TextEncoder`, `TextDecoder`, `atob` and `btoa`.
 
-use boa_engine::{Context, JsArgs, JsData, JsNativeError, JsResult, JsString, JsValue};
+use boa_engine::object::builtins::JsUint8Array;
+use boa_engine::{Context, JsArgs, JsData, JsNativeError, JsObject, JsResult, JsString, JsValue};
 use boa_gc::{Finalize, Trace};
 use encoding_rs::Encoding;
 
+use super::super::errors::type_error;
 use super::super::native::{self, Class};
 use super::abort;
 use super::body::{byte_array, bytes_of, js};
@@ -24,7 +26,7 @@ pub(super) static ENCODER: Class = Class {
     name: "TextEncoder",
     construct: |new, _, context| native::construct(new, &ENCODER, Encoder, context),
     length: 0,
-    methods: &[("encode", 0, encode)],
+    methods: &[("encode", 0, encode), ("encodeInto", 2, encode_into)],
     accessors: &[("encoding", |_, _, _| Ok(js("utf-8")), None)],
     statics: &[],
     iteration: None,
@@ -59,6 +61,24 @@ fn encode(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVa
         _ => String::new(),
     };
     byte_array(text.as_bytes(), context)
+}
+
+/// `encodeInto(text, array)`: as many whole characters as there is room for.
+fn encode_into(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let text = native::text(args.get_or_undefined(0), context)?;
+    let array = args.get_or_undefined(1).as_object().map(JsUint8Array::from_object);
+    let Some(Ok(array)) = array else { return type_error("encodeInto writes into a Uint8Array") };
+    let room = array.byte_length(context)?;
+    let kept = &text[..text.floor_char_boundary(room.min(text.len()))];
+    for (at, byte) in kept.bytes().enumerate() {
+        array.set(at, byte, true, context)?;
+    }
+    let result = JsObject::with_object_proto(context.intrinsics());
+    let counts = [("read", kept.encode_utf16().count()), ("written", kept.len())];
+    for (name, count) in counts {
+        result.create_data_property(JsString::from(name), JsValue::new(count), context)?;
+    }
+    Ok(result.into())
 }
 
 fn construct_decoder(new: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {

@@ -1,0 +1,347 @@
+//! Coverage: what became of every slot that was expected.
+//!
+//! A [`Watch`] says during which time the slots of a check in a region were expected. Each of them
+//! ends as a run, or inside a [`Gap`] that says why there is none. A run counts whenever it comes: a
+//! gap explains the slots in it that have no run, and takes nothing from those that have one. So a
+//! report that was spooled for a day repairs the coverage without a gap being rewritten.
+//!
+//! Must not: call a slot missed before it could have ended, or explain what the evidence does not.
+
+use std::time::Duration;
+
+use super::Timestamp;
+use super::id::{CheckId, Region};
+use super::schedule::Schedule;
+
+/// A check in a region, as long as its schedule was the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watch {
+    /// The check.
+    pub check: CheckId,
+    /// The region.
+    pub region: Region,
+    /// When its slots are.
+    pub schedule: Schedule,
+    /// Slots after this are expected.
+    pub from: Timestamp,
+    /// Slots after this are not; `None` while it goes on.
+    pub until: Option<Timestamp>,
+}
+
+/// Why slots have no run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapReason {
+    /// No hub was running.
+    HubDown,
+    /// No agent of the region was in touch.
+    AgentLost,
+    /// The check was changed or taken out as the slot came due.
+    ProjectChanged,
+    /// Hub and agent were there, and the slot was not run: the machine slept, its clock was set, or
+    /// it was too busy to keep the schedule.
+    Stalled,
+}
+
+impl GapReason {
+    /// All reasons.
+    pub const ALL: [Self; 4] =
+        [Self::HubDown, Self::AgentLost, Self::ProjectChanged, Self::Stalled];
+
+    /// The word for it: `hub_down`, `agent_lost`, `project_changed` or `stalled`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HubDown => "hub_down",
+            Self::AgentLost => "agent_lost",
+            Self::ProjectChanged => "project_changed",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+/// Slots in a row without a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The check.
+    pub check: CheckId,
+    /// The region.
+    pub region: Region,
+    /// The first slot in it.
+    pub first: Timestamp,
+    /// The last slot in it.
+    pub last: Timestamp,
+    /// How many slots had no run when it was recorded.
+    pub slots: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// A process that was running, as far as was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// When it started.
+    pub from: Timestamp,
+    /// When it was last seen.
+    pub until: Timestamp,
+}
+
+/// Who was there: the evidence for the reason of a gap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// The hub's processes.
+    pub hub: Vec<Life>,
+    /// The agents of the region.
+    pub agents: Vec<Life>,
+}
+
+/// A slot that came due this shortly before its watch ended may have been taken away with it.
+const CHANGING: Duration = Duration::from_secs(2);
+
+impl Watch {
+    /// The slots that were expected after `after` and up to `until`.
+    pub fn slots(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let end = self.until.map_or(until, |ended| ended.min(until));
+        let next = |at: Timestamp| self.schedule.next_after(at, &self.check, &self.region);
+        std::iter::successors(next(after.max(self.from)), move |at| next(*at))
+            .take_while(move |at| *at <= end)
+    }
+
+    /// The slots after `after` and up to `until` that `ran` denies, as gaps. A run may end
+    /// `patience` after its slot; a process that went away in that time is why it did not.
+    pub fn gaps(
+        &self,
+        (after, until): (Timestamp, Timestamp),
+        ran: impl Fn(Timestamp) -> bool,
+        presence: &Presence,
+        patience: Duration,
+    ) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = Vec::new();
+        let mut unbroken = false;
+        for at in self.slots(after, until) {
+            if ran(at) {
+                unbroken = false;
+                continue;
+            }
+            let reason = self.reason(at, presence, patience);
+            match gaps.last_mut() {
+                Some(gap) if unbroken && gap.reason == reason => {
+                    gap.last = at;
+                    gap.slots += 1;
+                }
+                _ => gaps.push(Gap {
+                    check: self.check.clone(),
+                    region: self.region.clone(),
+                    first: at,
+                    last: at,
+                    slots: 1,
+                    reason,
+                }),
+            }
+            unbroken = true;
+        }
+        gaps
+    }
+
+    fn reason(&self, at: Timestamp, presence: &Presence, patience: Duration) -> GapReason {
+        let there = |lives: &[Life]| {
+            lives.iter().any(|life| life.from <= at && at + patience <= life.until)
+        };
+        if self.until.is_some_and(|ended| ended <= at + CHANGING) {
+            GapReason::ProjectChanged
+        } else if !there(&presence.hub) {
+            GapReason::HubDown
+        } else if !there(&presence.agents) {
+            GapReason::AgentLost
+        } else {
+            GapReason::Stalled
+        }
+    }
+}
+
+/// How late runs started: how many by at most each of [`Lateness::BOUNDS`], and how many later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lateness(pub [u64; 10]);
+
+impl Lateness {
+    /// The upper ends of the classes, in milliseconds; the last class has none.
+    pub const BOUNDS: [u64; 9] = [1, 2, 5, 10, 50, 100, 500, 1_000, 10_000];
+
+    /// By how much at most `share` (0 to 1) of the runs were late: the upper end of the class in
+    /// which that run is. `None` without runs, or when it is in the class without an end.
+    pub fn at_most(&self, share: f64) -> Option<Duration> {
+        let all: u64 = self.0.iter().sum();
+        let mut seen = 0;
+        let reached = |seen: u64| self::share(seen, all).is_some_and(|part| part >= share);
+        let class = self.0.iter().position(|runs| {
+            seen += runs;
+            reached(seen)
+        })?;
+        Self::BOUNDS.get(class).copied().map(Duration::from_millis)
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        for (class, more) in self.0.iter_mut().zip(other.0) {
+            *class += more;
+        }
+        self
+    }
+}
+
+/// How the runs of a check in a region ended over some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Slots that were expected.
+    pub expected: u64,
+    /// Runs that passed.
+    pub passed: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Runs that ended unknown.
+    pub unknown: u64,
+    /// How late they started.
+    pub lateness: Lateness,
+}
+
+impl Tally {
+    /// Adds what `other` counted.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            expected: self.expected + other.expected,
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            unknown: self.unknown + other.unknown,
+            lateness: self.lateness.and(other.lateness),
+        }
+    }
+
+    /// Slots without a run.
+    pub fn missed(&self) -> u64 {
+        self.expected.saturating_sub(self.passed + self.failed + self.unknown)
+    }
+
+    /// The share of known results that passed, 0 to 1; `None` when nothing is known.
+    pub fn uptime(&self) -> Option<f64> {
+        share(self.passed, self.passed + self.failed)
+    }
+
+    /// The share of expected slots whose result is known, 0 to 1; `None` when none was expected.
+    pub fn coverage(&self) -> Option<f64> {
+        share((self.passed + self.failed).min(self.expected), self.expected)
+    }
+}
+
+/// A part of a whole.
+#[expect(clippy::cast_precision_loss, reason = "counts of slots are far below 2^53")]
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::schedule::Interval;
+
+    fn at(seconds: u32) -> Timestamp {
+        let start: Timestamp = "2026-11-21T00:00:00Z".parse().expect("a time");
+        start + Duration::from_secs(seconds.into())
+    }
+
+    fn life(from: u32, until: u32) -> Life {
+        Life { from: at(from), until: at(until) }
+    }
+
+    fn watch(until: Option<u32>) -> Watch {
+        let every = Interval::new(Duration::from_secs(10)).expect("in range");
+        Watch {
+            check: CheckId::new("login").expect("a good name"),
+            region: Region::new("eu").expect("a good name"),
+            schedule: Schedule::Every(every),
+            from: at(0),
+            until: until.map(at),
+        }
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn reasons(gaps: &[Gap]) -> Vec<(GapReason, u64)> {
+        gaps.iter().map(|gap| (gap.reason, gap.slots)).collect()
+    }
+
+    #[test]
+    fn the_reason_is_who_was_away() {
+        let presence = Presence {
+            hub: vec![life(0, 1000), life(2000, 5000)],
+            agents: vec![life(0, 1000), life(2000, 3000)],
+        };
+        let gaps = watch(None).gaps((at(1000), at(4000)), |_| false, &presence, PATIENCE);
+        let expected =
+            [(GapReason::HubDown, 100), (GapReason::Stalled, 97), (GapReason::AgentLost, 103)];
+        assert_eq!(reasons(&gaps), expected);
+    }
+
+    #[test]
+    fn a_slot_that_went_with_its_check_is_told_from_others() {
+        let presence = Presence { hub: vec![life(0, 1000)], agents: vec![life(0, 1000)] };
+        let whole = watch(None);
+        let last = whole.slots(at(0), at(100)).last().expect("a slot");
+        let ended = Watch { until: Some(last + Duration::from_millis(3)), ..whole };
+        let gaps = ended.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
+        assert_eq!(reasons(&gaps), [(GapReason::ProjectChanged, 1)]);
+    }
+
+    #[test]
+    fn shares_are_of_what_is_known_and_of_what_was_expected() {
+        let tally = Tally { expected: 10, passed: 6, failed: 2, unknown: 1, ..Tally::default() };
+        assert_eq!((tally.uptime(), tally.coverage()), (Some(0.75), Some(0.8)));
+        assert_eq!(tally.missed(), 1);
+        assert_eq!((Tally::default().uptime(), Tally::default().coverage()), (None, None));
+    }
+
+    #[test]
+    fn lateness_is_read_off_its_classes() {
+        let mut classes = [0; 10];
+        (classes[0], classes[2], classes[9]) = (50, 49, 1);
+        let lateness = Lateness(classes);
+        assert_eq!(lateness.at_most(0.5), Some(Duration::from_millis(1)));
+        assert_eq!(lateness.at_most(0.99), Some(Duration::from_millis(5)));
+        assert_eq!(lateness.at_most(1.0), None);
+        assert_eq!(Lateness::default().at_most(0.5), None);
+    }
+
+    proptest! {
+        /// Every expected slot has a run or is in exactly one gap, however the time is cut up.
+        #[test]
+        fn every_slot_is_accounted_for(
+            ran in prop::collection::btree_set(0_usize..60, 0..60),
+            cuts in prop::collection::btree_set(0_u32..600, 0..5),
+            hub in (0_u32..600, 0_u32..600),
+            ended in prop::option::of(1_u32..600),
+        ) {
+            let watch = watch(ended);
+            let slots: Vec<Timestamp> = watch.slots(at(0), at(600)).collect();
+            let ran: BTreeSet<Timestamp> =
+                ran.into_iter().filter_map(|index| slots.get(index).copied()).collect();
+            let presence = Presence { hub: vec![life(hub.0, hub.1)], agents: vec![] };
+            let mut edges: Vec<u32> = cuts.into_iter().collect();
+            edges.insert(0, 0);
+            edges.push(600);
+            let gaps: Vec<Gap> = edges
+                .windows(2)
+                .flat_map(|edge| {
+                    let window = (at(edge[0]), at(edge[1]));
+                    watch.gaps(window, |slot| ran.contains(&slot), &presence, PATIENCE)
+                })
+                .collect();
+            for slot in &slots {
+                let inside = gaps.iter().filter(|gap| gap.first <= *slot && *slot <= gap.last);
+                prop_assert_eq!(inside.count() + usize::from(ran.contains(slot)), 1);
+            }
+            let missed: u64 = gaps.iter().map(|gap| gap.slots).sum();
+            prop_assert_eq!(missed, (slots.len() - ran.len()) as u64);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The accountant: sees to it that every expected slot ends as a run or inside a gap.
+//!
+//! It comes round from time to time, looks at the slots that came due since it was last here, and
+//! records those without a run as gaps, with the reason that the evidence gives. After a time in
+//! which no hub ran it catches up, period by period.
+//!
+//! Must not: decide about incidents, or account for a slot whose run may still be going.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::domain::Timestamp;
+use crate::domain::coverage::{Gap, GapReason, Presence, Tally, Watch};
+use crate::domain::id::CheckId;
+use crate::domain::slot::Slot;
+use crate::store::Error;
+use crate::store::accounts::{Accounts, Place, Process};
+
+/// How much is accounted for at a time, so that a long absence is not read into memory at once.
+const PERIOD: Duration = Duration::from_mins(10);
+
+/// Notes that the processes `present` are alive: the hub that asks, and the agent in it.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn vouch(
+    accounts: &dyn Accounts,
+    present: &[Process],
+    now: Timestamp,
+) -> Result<(), Error> {
+    for process in present {
+        accounts.seen(process, now).await?;
+    }
+    Ok(())
+}
+
+/// Accounts for all slots that came due up to `patience` before `now`: by then the run of a slot has
+/// ended and its report is stored. Returns the gaps that were recorded, those that grew among them.
+///
+/// # Errors
+///
+/// The store's; what was accounted for before the error stays so.
+pub async fn round(
+    accounts: &dyn Accounts,
+    present: &[Process],
+    now: Timestamp,
+    patience: Duration,
+) -> Result<Vec<Gap>, Error> {
+    vouch(accounts, present, now).await?;
+    let Some(mut after) = begin(accounts, now).await? else { return Ok(Vec::new()) };
+    let (end, mut gaps) = (now - patience, BTreeMap::new());
+    while after < end {
+        let until = (after + PERIOD).min(end);
+        for gap in account(accounts, (after, until), now, patience).await? {
+            gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
+        }
+        after = until;
+    }
+    Ok(gaps.into_values().collect())
+}
+
+/// Up to where slots are accounted for: at first, where the first watch begins.
+async fn begin(accounts: &dyn Accounts, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    if let Some(until) = accounts.accounted_until().await? {
+        return Ok(Some(until));
+    }
+    let watches = accounts.watches((Timestamp::UNIX_EPOCH, now)).await?;
+    Ok(watches.iter().map(|watch| watch.from).min())
+}
+
+async fn account(
+    accounts: &dyn Accounts,
+    period: (Timestamp, Timestamp),
+    now: Timestamp,
+    patience: Duration,
+) -> Result<Vec<Gap>, Error> {
+    let watches = accounts.watches(period).await?;
+    let ran = accounts.ran(period).await?;
+    // Who was there when a run should have ended matters, too.
+    let presence = accounts.presence((period.0, now)).await?;
+    let nobody = Presence::default();
+    let mut found: Vec<(&Watch, Gap)> = Vec::new();
+    for watch in &watches {
+        let ran = ran.get(&(watch.check.clone(), watch.region.clone()));
+        let region = Some(watch.region.clone());
+        let there = presence.get(&region).or_else(|| presence.get(&None)).unwrap_or(&nobody);
+        let has_run = |slot: Timestamp| ran.is_some_and(|ran| ran.contains(&slot));
+        let gaps = watch.gaps(period, has_run, there, patience);
+        found.extend(gaps.into_iter().map(|gap| (watch, gap)));
+    }
+    let gaps = joined(accounts, found).await?;
+    accounts.account(&gaps, period.1).await?;
+    Ok(gaps)
+}
+
+/// Gaps that go on where the one before ended are one gap.
+async fn joined(accounts: &dyn Accounts, found: Vec<(&Watch, Gap)>) -> Result<Vec<Gap>, Error> {
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut latest: HashMap<Place, Gap> = accounts.latest_gaps().await?;
+    let mut gaps = Vec::with_capacity(found.len());
+    for (watch, mut gap) in found {
+        let place = (gap.check.clone(), gap.region.clone());
+        if let Some(before) = latest.get(&place)
+            && before.reason == gap.reason
+            && watch.slots(before.last, gap.first).next() == Some(gap.first)
+        {
+            (gap.first, gap.slots) = (before.first, before.slots + gap.slots);
+        }
+        latest.insert(place, gap.clone());
+        gaps.push(gap);
+    }
+    Ok(gaps)
+}
+
+/// How the slots of `period` came out, by check and region: what was expected, and what came of it.
+/// Slots after `until` are not due yet.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn tallies(
+    accounts: &dyn Accounts,
+    check: Option<&CheckId>,
+    (after, until): (Timestamp, Timestamp),
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let watches = accounts.watches((after, until)).await?;
+    let mut tallies = accounts.tallies(check, (after, until)).await?;
+    for watch in watches.iter().filter(|watch| check.is_none_or(|check| *check == watch.check)) {
+        let expected = u64::try_from(watch.slots(after, until).count()).unwrap_or(u64::MAX);
+        let place = (watch.check.clone(), watch.region.clone());
+        tallies.entry(place).or_default().expected += expected;
+    }
+    Ok(tallies)
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// Slots that were expected.
+    pub expected: u64,
+    /// Slots that were run.
+    pub ran: u64,
+    /// Slots without a run inside a gap, by its reason.
+    pub missed: BTreeMap<GapReason, u64>,
+    /// Slots of which nothing is known. There should be none.
+    pub unaccounted: Vec<Slot>,
+}
+
+/// Goes through every slot after `from` that is accounted for, and looks for its run or its gap.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn audit(accounts: &dyn Accounts, from: Timestamp) -> Result<Audit, Error> {
+    let mut audit = Audit::default();
+    let Some(end) = accounts.accounted_until().await? else { return Ok(audit) };
+    let first = accounts.watches((from, end)).await?.iter().map(|watch| watch.from).min();
+    let Some(mut after) = first.map(|first| first.max(from)) else { return Ok(audit) };
+    while after < end {
+        let period = (after, (after + PERIOD).min(end));
+        let ran = accounts.ran(period).await?;
+        let mut gaps: HashMap<Place, Vec<Gap>> = HashMap::new();
+        for gap in accounts.gaps(None, period, u32::MAX).await? {
+            gaps.entry((gap.check.clone(), gap.region.clone())).or_default().push(gap);
+        }
+        for watch in accounts.watches(period).await? {
+            let place = (watch.check.clone(), watch.region.clone());
+            for at in watch.slots(period.0, period.1) {
+                audit.expected += 1;
+                let gaps = gaps.get(&place).map_or(&[][..], Vec::as_slice);
+                let gap = gaps.iter().find(|gap| gap.first <= at && at <= gap.last);
+                if ran.get(&place).is_some_and(|ran| ran.contains(&at)) {
+                    audit.ran += 1;
+                } else if let Some(gap) = gap {
+                    *audit.missed.entry(gap.reason).or_default() += 1;
+                } else {
+                    let (check, region) = place.clone();
+                    audit.unaccounted.push(Slot { check, region, at });
+                }
+            }
+        }
+        after = period.1;
+    }
+    Ok(audit)
+}

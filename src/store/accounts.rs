@@ -1,0 +1,94 @@
+//! The part of the contract that accounts for slots: which were expected, who was there to run them,
+//! and why some were not.
+//!
+//! Runs are not told here: they are what [`super::Store::record`] stored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use async_trait::async_trait;
+
+use super::Error;
+use crate::domain::Timestamp;
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::id::{CheckId, Region};
+use crate::domain::schedule::Schedule;
+
+/// A check in a region whose slots are expected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// The check.
+    pub check: CheckId,
+    /// The region.
+    pub region: Region,
+    /// When its slots are.
+    pub schedule: Schedule,
+}
+
+/// A process that is alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Tells this process from all others, and from itself before a restart.
+    pub id: String,
+    /// The region that it serves as an agent; `None` for a hub.
+    pub region: Option<Region>,
+}
+
+/// The check and region that a result belongs to.
+pub type Place = (CheckId, Region);
+
+/// Slots that were run, by check and region.
+pub type Ran = HashMap<Place, BTreeSet<Timestamp>>;
+
+/// Accounts for slots. A period is after its first moment and up to its second.
+#[async_trait]
+pub trait Accounts: Send + Sync + std::fmt::Debug {
+    /// From `now` on the slots of `expected` are expected, and no others. A watch that stays as it
+    /// is goes on, also over a time in which nobody ran.
+    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error>;
+
+    /// The watches that were on during some of `period`.
+    async fn watches(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error>;
+
+    /// Notes that `process` is alive at `now`.
+    async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error>;
+
+    /// Who was there during some of `period`, by region. The hub's lives are in all of them; `None`
+    /// stands for regions that no agent was ever seen of.
+    async fn presence(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error>;
+
+    /// Up to when every slot is accounted for; `None` when none ever was.
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// The slots within `period` that have runs.
+    async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error>;
+
+    /// The latest gap of each check and region.
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error>;
+
+    /// Stores `gaps` and that all slots up to `until` are accounted for. A gap that begins like one
+    /// that is stored takes its place.
+    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error>;
+
+    /// The gaps that have slots within `period`, of one check or of all, the latest first, at most
+    /// `limit`.
+    async fn gaps(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<Gap>, Error>;
+
+    /// How the runs of slots within `period` ended, of one check or of all. What was expected is
+    /// not counted here.
+    async fn tallies(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error>;
+
+    /// Forgets gaps, watches and lives that ended before `before`.
+    async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error>;
+}

@@ -1,0 +1,65 @@
+//! Claims: what is noted when one was lost, and what settling one changes. Decided here for all
+//! backends, before anything is written.
+
+use std::time::Duration;
+
+use super::{Claim, Epoch, Standing};
+use crate::domain::notification::{Attempt, NotificationState};
+
+/// Up to this far ahead of the clock, it was only corrected; beyond it, it was set back.
+pub(super) const CORRECTION: Duration = Duration::from_secs(30);
+
+/// What is noted of a lost lease on a possible repeat that had not left.
+pub(super) const STOPPED_BEFORE: &str = "whoever was to repeat it stopped before it left";
+/// What is noted of any other lost lease.
+pub(super) const STOPPED_MEANWHILE: &str =
+    "whoever was sending it stopped before its outcome was known";
+
+/// What is stored of a notification when a claim on it is settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Present {
+    pub(super) state: NotificationState,
+    /// Its latest lease, running or not.
+    pub(super) epoch: Epoch,
+    /// Whether that lease was neither settled nor taken away.
+    pub(super) leased: bool,
+    /// Whether this very attempt is recorded.
+    pub(super) recorded: bool,
+}
+
+/// What settling changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// The attempt is recorded and the settlement comes true.
+    Settle,
+    /// The attempt is recorded and the notification was sent, whoever claims it now.
+    Accept,
+    /// Nothing.
+    Nothing(Standing),
+}
+
+impl Effect {
+    /// What settling `claim` after `attempt` changes.
+    pub(super) fn of(present: Present, claim: &Claim, attempt: &Attempt) -> Self {
+        let Present { state, epoch, leased, recorded } = present;
+        let owed = state == NotificationState::Owed;
+        if recorded {
+            Self::Nothing(Standing::Held)
+        } else if owed && leased && epoch == claim.epoch {
+            Self::Settle
+        } else if matches!(attempt, Attempt::Accepted { .. }) {
+            Self::Accept
+        } else {
+            Self::Nothing(Standing::Lost)
+        }
+    }
+
+    /// Whether the claim was held.
+    pub(super) fn standing(self) -> Standing {
+        match self {
+            Self::Settle => Standing::Held,
+            Self::Accept => Standing::Lost,
+            Self::Nothing(standing) => standing,
+        }
+    }
+}

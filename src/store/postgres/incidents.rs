@@ -1,0 +1,172 @@
+//! Incidents and the decisions about them.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres, QueryBuilder};
+
+use super::{failed, notifications, storable};
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, IncidentId, RunId};
+use crate::domain::incident::{Decision, Incident};
+use crate::store::rows;
+use crate::store::rows::incident::{DecisionRow, IncidentRow};
+use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
+
+const COLUMNS: &str = "SELECT id, check_id, opened_at, since, resolved_at, tiers, told, \
+     cause_region, cause_step, cause_error FROM incidents";
+
+/// All open incidents.
+pub(super) async fn open(connection: &mut PgConnection) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL");
+    fetch(connection, query).await
+}
+
+/// The open incidents of some checks.
+pub(super) async fn open_of(
+    connection: &mut PgConnection,
+    names: &[&str],
+) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND check_id = ANY(").push_bind(names).push(")");
+    fetch(connection, query).await
+}
+
+/// Lists incidents, the latest first.
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    filter: &IncidentFilter,
+) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE true");
+    if let Some(check) = &filter.check {
+        query.push(" AND check_id = ").push_bind(check.as_str());
+    }
+    if filter.open_only {
+        query.push(" AND resolved_at IS NULL");
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(filter.limit));
+    fetch(connection, query).await
+}
+
+async fn fetch(
+    connection: &mut PgConnection,
+    mut query: QueryBuilder<Postgres>,
+) -> Result<Vec<IncidentRecord>, Error> {
+    let found: Vec<IncidentRow> =
+        query.build_query_as().fetch_all(connection).await.map_err(failed("list incidents"))?;
+    found.into_iter().map(IncidentRow::read).collect()
+}
+
+/// Everything known of one incident. The caller brings a snapshot.
+pub(super) async fn history(
+    connection: &mut PgConnection,
+    id: IncidentId,
+) -> Result<Option<IncidentHistory>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE id = ").push_bind(id.0);
+    let Some(record) = fetch(&mut *connection, query).await?.pop() else {
+        return Ok(None);
+    };
+    let found: Vec<DecisionRow> = sqlx::query_as(
+        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE incident_id = $1 ORDER BY id",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the decisions about an incident"))?;
+    let decisions: Vec<DecisionRecord> =
+        found.into_iter().map(DecisionRow::read).collect::<Result<_, _>>()?;
+    Ok(Some(IncidentHistory {
+        record,
+        decisions: decisions.into_iter().map(|record| (record.at, record.decision)).collect(),
+        notifications: notifications::of_incident(connection, id).await?,
+    }))
+}
+
+/// What was last decided about a check.
+pub(super) async fn decisions(
+    connection: &mut PgConnection,
+    check: &CheckId,
+    limit: u32,
+) -> Result<Vec<DecisionRecord>, Error> {
+    let found: Vec<DecisionRow> = sqlx::query_as(
+        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE check_id = $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind(check.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the decisions about a check"))?;
+    found.into_iter().map(DecisionRow::read).collect()
+}
+
+/// Numbers for incidents that are about to be opened.
+pub(super) async fn numbers(
+    connection: &mut PgConnection,
+    count: usize,
+) -> Result<Vec<IncidentId>, Error> {
+    let numbers: Vec<i64> =
+        sqlx::query_scalar("SELECT nextval('incident_numbers') FROM generate_series(1, $1)")
+            .bind(i64::try_from(count).unwrap_or(i64::MAX))
+            .fetch_all(connection)
+            .await
+            .map_err(failed("number incidents"))?;
+    Ok(numbers.into_iter().map(IncidentId).collect())
+}
+
+/// Writes an incident that was opened or changed.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    id: IncidentId,
+    check: &CheckId,
+    incident: &Incident,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO incidents (id, check_id, opened_at, since, resolved_at, tiers, told, \
+         cause_region, cause_step, cause_error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, \
+         tiers = excluded.tiers, told = excluded.told, cause_region = excluded.cause_region, \
+         cause_step = excluded.cause_step, cause_error = excluded.cause_error",
+    )
+    .bind(id.0)
+    .bind(check.as_str())
+    .bind(rows::millis(incident.opened_at))
+    .bind(rows::millis(incident.since))
+    .bind(incident.resolved_at.map(rows::millis))
+    .bind(rows::tiers_text(&incident.tiers))
+    .bind(rows::told_text(&incident.told))
+    .bind(incident.cause.region.as_str())
+    .bind(incident.cause.step.as_deref().map(storable))
+    .bind(storable(&incident.cause.error));
+    query.execute(connection).await.map_err(failed("write an incident")).map(|_| ())
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) check: &'a CheckId,
+    pub(super) incident: Option<IncidentId>,
+    pub(super) run: Option<RunId>,
+}
+
+/// Writes down a decision.
+pub(super) async fn write_decision(
+    connection: &mut PgConnection,
+    subject: Subject<'_>,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO decisions (check_id, incident_id, run_id, at, kind, reason) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(subject.check.as_str())
+    .bind(subject.incident.map(|id| id.0))
+    .bind(subject.run.map(|id| id.0))
+    .bind(rows::millis(now))
+    .bind(decision.kind.as_str())
+    .bind(storable(&decision.reason));
+    query.execute(connection).await.map_err(failed("write a decision")).map(|_| ())
+}

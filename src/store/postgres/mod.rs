@@ -1,0 +1,366 @@
+//! The store in a PostgreSQL database, shared by any number of hubs.
+//!
+//! Nothing is remembered between calls but which partitions there are: every decision is made on
+//! what stands in the database, under the rows' locks. Whoever records results of a check holds its
+//! row in `checks`; whoever claims messages of a channel holds that channel's advisory lock for the
+//! moment. Locks are taken in one order (checks by name, then everything that belongs to them), and
+//! a deadlock or a lost connection is tried again, which is safe: what was done twice is recognised.
+//!
+//! Nothing here decides anything about checks. No message holds a password.
+
+mod accounts;
+mod attempts;
+mod days;
+mod forgetting;
+mod incidents;
+mod leases;
+mod notifications;
+mod open;
+mod record;
+mod runs;
+mod session;
+mod settlements;
+mod states;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use async_trait::async_trait;
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgPool;
+
+use self::attempts::Attempts;
+use self::days::Days;
+use super::accounts::{Accounts, Expected, Place, Process, Ran};
+use super::{
+    Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
+    Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
+};
+use crate::domain::Timestamp;
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::id::{CheckId, IncidentId, Region, RunId};
+use crate::domain::incident::CheckState;
+use crate::domain::notification::{Attempt, Settlement};
+use crate::domain::policy::Channel;
+use crate::domain::run::Report;
+
+/// A store in a PostgreSQL database.
+pub struct PostgresStore {
+    pool: PgPool,
+    /// Its address without the password.
+    address: String,
+    access: Access,
+    days: Days,
+}
+
+/// What may be done with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Full,
+    Reading,
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("address", &self.address)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// Opens the store in the database at `url` (`postgres://user:password@host:port/database`),
+    /// makes it if there is none, and brings it up to date; several may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreachable`] says why the server or the database cannot be used and what to do;
+    /// [`Error::TooNew`] and [`Error::Foreign`] refuse a database that this version cannot trust
+    /// itself with.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let place = open::Place::of(url)?;
+        place.prepare().await?;
+        let store = Self::at(&place, Access::Full);
+        let days = store.days.known(&store.pool).await?.len();
+        tracing::info!(address = store.address, days, "the store is open");
+        Ok(store)
+    }
+
+    /// Opens the store in the database at `url` for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where there is none; [`Error::TooOld`] where it would have to be brought
+    /// up to date first; otherwise as [`Self::open`].
+    pub async fn open_read_only(url: &str) -> Result<Self, Error> {
+        let place = open::Place::of(url)?;
+        place.prepare_reading().await?;
+        Ok(Self::at(&place, Access::Reading))
+    }
+
+    fn at(place: &open::Place, access: Access) -> Self {
+        let (pool, address) = (place.pool(access), place.shown().to_owned());
+        Self { pool, address, access, days: Days::default() }
+    }
+
+    /// The time that the server's clock shows, for comparing it with one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the server does not say.
+    pub async fn time(&self) -> Result<Timestamp, Error> {
+        let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let millis: i64 = sqlx::query_scalar(time)
+            .fetch_one(&mut *self.reader().await?)
+            .await
+            .map_err(failed("ask for the time"))?;
+        rows::timestamp(millis)
+    }
+
+    /// The connections, where something may be changed.
+    fn writers(&self) -> Result<&PgPool, Error> {
+        match self.access {
+            Access::Full => Ok(&self.pool),
+            Access::Reading => Err(Error::ReadOnly),
+        }
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.pool.acquire().await.map_err(failed("read the store"))
+    }
+
+    async fn snapshot(&self) -> Result<sqlx::Transaction<'static, Postgres>, Error> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.pool.begin_with(begin).await.map_err(failed("read the store"))
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn record(
+        &self,
+        reports: &[Report],
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, Error> {
+        record::record(self.writers()?, &self.days, reports, judge, now).await
+    }
+
+    async fn close_absent(
+        &self,
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Result<Vec<IncidentId>, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = record::close_absent(self.writers()?, judge, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn claim_due(
+        &self,
+        channel: Channel,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Claim>, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let pool = self.writers()?;
+            let result = notifications::claim(pool, channel, now, lease_until, limit).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
+        notifications::next_due(&mut *self.reader().await?, channel).await
+    }
+
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = settlements::note_departure(self.writers()?, claim).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        claim: &Claim,
+        started_at: Timestamp,
+        ended_at: Timestamp,
+        attempt: &Attempt,
+        settlement: &Settlement,
+    ) -> Result<Standing, Error> {
+        let (mut attempts, times) = (Attempts::default(), (started_at, ended_at));
+        loop {
+            let pool = self.writers()?;
+            let result = settlements::settle(pool, claim, times, attempt, settlement).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn lease(
+        &self,
+        part: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Epoch>, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = leases::take(self.writers()?, part, holder, now, until).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        let states = states::all(&mut *self.snapshot().await?).await?;
+        Ok(states.into_iter().collect())
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
+        runs::list(&mut *self.snapshot().await?, filter).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Report>, Error> {
+        runs::one(&mut *self.reader().await?, id).await
+    }
+
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRecord>, Error> {
+        incidents::list(&mut *self.reader().await?, filter).await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error> {
+        incidents::history(&mut *self.snapshot().await?, id).await
+    }
+
+    async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error> {
+        incidents::decisions(&mut *self.reader().await?, check, limit).await
+    }
+
+    async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error> {
+        notifications::backlog(&mut *self.snapshot().await?, since).await
+    }
+
+    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        forgetting::forget(self.writers()?, &self.days, before, limit).await
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Accounts for PostgresStore {
+    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = accounts::expect(self.writers()?, expected, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn watches(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
+        accounts::watches(&mut *self.reader().await?, period).await
+    }
+
+    async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = accounts::seen(self.writers()?, process, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn presence(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        accounts::presence(&mut *self.reader().await?, period).await
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
+        accounts::accounted_until(&mut *self.reader().await?).await
+    }
+
+    async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        accounts::ran(&mut *self.reader().await?, period).await
+    }
+
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+        accounts::latest_gaps(&mut *self.reader().await?).await
+    }
+
+    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = accounts::account(self.writers()?, gaps, until).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn gaps(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        accounts::gaps(&mut *self.reader().await?, check, period, limit).await
+    }
+
+    async fn tallies(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        accounts::tallies(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = accounts::forget(self.writers()?, before).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |source| match source {
+        sqlx::Error::PoolClosed => Error::Closed,
+        source => Error::Database { what, source },
+    }
+}
+
+/// PostgreSQL's text holds every character but one, which is shown as the replacement character.
+fn storable(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+/// The number of an advisory lock ("TRPL" and which).
+const fn lock_number(which: u32) -> i64 {
+    0x5452_504c << 32 | which as i64
+}

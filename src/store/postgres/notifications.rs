@@ -1,0 +1,362 @@
+//! The outbox: notifications owed, handed out, counted.
+//!
+//! Handing out is done by one hub at a time for each channel, because whether a recipient is being
+//! sent something is a question about many rows. It takes a few milliseconds and waits for nobody:
+//! a row that is being settled or superseded at that moment is passed over.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::{PgConnection, PgPool};
+
+use super::failed;
+use super::lock_number;
+use super::session::{begin, commit};
+use crate::domain::Timestamp;
+use crate::domain::id::{IncidentId, stable_hash};
+use crate::domain::incident::Owed;
+use crate::domain::notice::NoticeKind;
+use crate::domain::policy::{Channel, Recipient};
+use crate::store::claims;
+use crate::store::rows::notification::{DeliveryRow, NotificationRow};
+use crate::store::rows::{self, notice};
+use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord};
+
+/// Owes one message. A recovery takes the place of failures that nobody can have seen.
+pub(super) async fn owe(
+    connection: &mut PgConnection,
+    incident: IncidentId,
+    owed: &Owed,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Owed { recipient, notice: said } = owed;
+    if matches!(said.kind, NoticeKind::Recovered | NoticeKind::Withdrawn) {
+        supersede(&mut *connection, incident, recipient, now).await?;
+    }
+    // The recipient has heard of the incident if an earlier notice was sent, may have been, or
+    // still will be.
+    let query = sqlx::query(
+        "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
+         first_word, state, owed_at, due_at, failures, possible_repeat) \
+         SELECT $1, $2, $3, $4, $5, $6, NOT EXISTS (SELECT 1 FROM notifications \
+         WHERE incident_id = $1 AND channel = $2 AND address = $3 \
+         AND (state IN ('sent', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(incident.0)
+    .bind(recipient.channel().as_str())
+    .bind(recipient.address())
+    .bind(said.kind.as_str())
+    .bind(i64::from(notice::tier(said.kind)))
+    .bind(notice::notice_text(said))
+    .bind(rows::millis(now));
+    let inserted = query.execute(connection).await.map_err(failed("owe a notification"))?;
+    if inserted.rows_affected() == 0 {
+        let kind = said.kind.as_str();
+        tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
+    }
+    Ok(())
+}
+
+async fn supersede(
+    connection: &mut PgConnection,
+    incident: IncidentId,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "UPDATE notifications SET state = 'superseded', settled_at = $4, \
+         reason = 'it was over before this could be sent; the recovery says both' \
+         WHERE incident_id = $1 AND channel = $2 AND address = $3 AND kind = 'failing' \
+         AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
+    )
+    .bind(incident.0)
+    .bind(recipient.channel().as_str())
+    .bind(recipient.address())
+    .bind(rows::millis(now));
+    query.execute(connection).await.map_err(failed("supersede a notification")).map(|_| ())
+}
+
+/// A notification that is owed while no earlier one of its incident to its recipient is.
+macro_rules! next_in_line {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " FROM notifications AS mine WHERE state = 'owed' AND channel = $1 AND NOT EXISTS \
+             (SELECT 1 FROM notifications AS earlier \
+             WHERE earlier.incident_id = mine.incident_id \
+             AND earlier.channel = mine.channel AND earlier.address = mine.address \
+             AND earlier.state = 'owed' AND earlier.id < mine.id) ",
+            $rest
+        )
+    };
+}
+
+/// The numbers of what may be handed out, at most one per recipient.
+async fn due(
+    connection: &mut PgConnection,
+    channel: Channel,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<i64>, Error> {
+    sqlx::query_scalar(next_in_line!(
+        "SELECT min(id)",
+        "AND greatest(due_at, lease_until) <= $2 AND NOT EXISTS \
+         (SELECT 1 FROM notifications AS busy WHERE busy.channel = mine.channel \
+         AND busy.address = mine.address AND busy.state = 'owed' AND busy.lease_until > $2) \
+         GROUP BY address ORDER BY min(id) LIMIT $3"
+    ))
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("look for what is due"))
+}
+
+/// Hands out what is due.
+pub(super) async fn claim(
+    pool: &PgPool,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Claim>, Error> {
+    let mut connection = pool.acquire().await.map_err(failed("look for what is due"))?;
+    // Most of the time nothing is, and then nobody is kept waiting.
+    if !is_out_of_time(&mut connection, channel, now, lease_until).await?
+        && due(&mut connection, channel, now, limit).await?.is_empty()
+    {
+        return Ok(Vec::new());
+    }
+    drop(connection);
+    let mut transaction = begin(pool).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(lane_lock(channel))
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("hold a channel"))?;
+    heed_clock(&mut transaction, channel, now, lease_until).await?;
+    let due = due(&mut transaction, channel, now, limit).await?;
+    let held: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM notifications WHERE id = ANY($1) AND state = 'owed' \
+         AND greatest(due_at, lease_until) <= $2 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+    )
+    .bind(due)
+    .bind(rows::millis(now))
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed("hold notifications"))?;
+    note_lost_leases(&mut transaction, &held, now).await?;
+    let ended = end_repeats(&mut transaction, &held, now).await?;
+    let leased = lease(&mut transaction, &held, now, lease_until).await?;
+    commit(pool, transaction).await?;
+    for id in ended {
+        tracing::error!(notification = id, "no answer a second time; given up");
+    }
+    leased.into_iter().map(NotificationRow::read_claim).collect()
+}
+
+/// Leases those of `ids` that are still owed. What was leased before becomes a possible repeat.
+async fn lease(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Vec<NotificationRow>, Error> {
+    let mut leased: Vec<NotificationRow> = sqlx::query_as(
+        "UPDATE notifications AS mine SET leased_at = $2, lease_until = $3, epoch = epoch + 1, \
+         begun = false, possible_repeat = possible_repeat OR lease_until IS NOT NULL, \
+         failures = failures + \
+         CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END, \
+         first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
+         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
+         AND earlier.address = mine.address AND earlier.id < mine.id \
+         AND (earlier.state = 'sent' OR earlier.possible_repeat)) \
+         WHERE id = ANY($1) AND state = 'owed' RETURNING id, incident_id, channel, address, \
+         notice, first_word, state, owed_at, due_at, failures, possible_repeat, reason, epoch, \
+         lease_until",
+    )
+    .bind(ids)
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("lease notifications"))?;
+    leased.sort_by_key(|row| row.id);
+    Ok(leased)
+}
+
+/// The advisory lock of a channel: the same in all versions, whatever channels they know.
+fn lane_lock(channel: Channel) -> i64 {
+    let hash = stable_hash(&["lane", channel.as_str()]);
+    lock_number(u32::try_from(hash >> 32).unwrap_or(0) | 0x8000_0000)
+}
+
+/// Whoever held a lease that ran out may have sent the message; a repeat only if it had left.
+async fn note_lost_leases(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
+         SELECT id, leased_at, $2, \
+         CASE WHEN possible_repeat AND NOT begun THEN 'retry' ELSE 'ambiguous' END, \
+         CASE WHEN possible_repeat AND NOT begun THEN $3 ELSE $4 END \
+         FROM notifications WHERE id = ANY($1) AND lease_until IS NOT NULL ORDER BY id",
+    )
+    .bind(ids)
+    .bind(rows::millis(now))
+    .bind(claims::STOPPED_BEFORE)
+    .bind(claims::STOPPED_MEANWHILE);
+    query.execute(connection).await.map_err(failed("note a lost lease")).map(|_| ())
+}
+
+/// Gives up those of `ids` that left a second time by a lease that ran out, and names them.
+async fn end_repeats(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<Vec<i64>, Error> {
+    sqlx::query_scalar(
+        "UPDATE notifications SET state = 'given_up', settled_at = $2, begun = false, \
+         failures = failures + 1, leased_at = NULL, lease_until = NULL, \
+         reason = 'no answer a second time (' || $3 || '); it may have arrived' \
+         WHERE id = ANY($1) AND lease_until IS NOT NULL AND possible_repeat AND begun \
+         RETURNING id",
+    )
+    .bind(ids)
+    .bind(rows::millis(now))
+    .bind(claims::STOPPED_MEANWHILE)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("note a lost lease"))
+}
+
+/// What is due or leased by a clock that was set back since: `$2` is now, `$3` when a lease of now
+/// ends, `$4` the latest moment that can be the past.
+macro_rules! out_of_time {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            " FROM notifications AS mine WHERE mine.state = 'owed' AND mine.channel = $1 \
+             AND (mine.lease_until > $3 OR mine.due_at > $2 AND coalesce((SELECT ended_at \
+             FROM deliveries WHERE notification_id = mine.id ORDER BY id DESC LIMIT 1), \
+             mine.owed_at) > $4)",
+            $tail
+        )
+    };
+}
+
+async fn is_out_of_time(
+    connection: &mut PgConnection,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<bool, Error> {
+    sqlx::query_scalar(out_of_time!("SELECT EXISTS (SELECT 1", ")"))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(rows::millis(lease_until))
+        .bind(rows::millis(now + claims::CORRECTION))
+        .fetch_one(connection)
+        .await
+        .map_err(failed("heed the clock"))
+}
+
+/// Brings back what lies so far in the future only because the clock was set back.
+async fn heed_clock(
+    connection: &mut PgConnection,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<(), Error> {
+    // LEAST passes over NULL, so it would lease what is not.
+    let query = sqlx::query(out_of_time!(
+        "UPDATE notifications SET due_at = least(due_at, $2), \
+         lease_until = CASE WHEN lease_until > $3 THEN $3 ELSE lease_until END \
+         WHERE id IN (SELECT mine.id",
+        " FOR NO KEY UPDATE OF mine SKIP LOCKED)"
+    ))
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(now + claims::CORRECTION));
+    query.execute(connection).await.map_err(failed("heed the clock")).map(|_| ())
+}
+
+/// When something becomes due.
+pub(super) async fn next_due(
+    connection: &mut PgConnection,
+    channel: Channel,
+) -> Result<Option<Timestamp>, Error> {
+    let due: Option<i64> = sqlx::query_scalar(next_in_line!(
+        "SELECT min(greatest(due_at, (SELECT max(busy.lease_until) \
+         FROM notifications AS busy WHERE busy.channel = mine.channel \
+         AND busy.address = mine.address AND busy.state = 'owed' \
+         AND busy.lease_until IS NOT NULL)))",
+        ""
+    ))
+    .bind(channel.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(failed("look for what becomes due"))?;
+    due.map(rows::timestamp).transpose()
+}
+
+/// What is owed and what was given up.
+pub(super) async fn backlog(
+    connection: &mut PgConnection,
+    since: Timestamp,
+) -> Result<Vec<Backlog>, Error> {
+    let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT channel, count(*), min(owed_at) FROM notifications WHERE state = 'owed' \
+         GROUP BY channel",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("count what is owed"))?;
+    let given_up: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT channel, count(*) FROM notifications WHERE state = 'given_up' \
+         AND settled_at > $1 GROUP BY channel",
+    )
+    .bind(rows::millis(since))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("count what was given up"))?;
+    rows::notification::backlog(&owed, &given_up)
+}
+
+/// The notifications of one incident with their deliveries. The caller brings a snapshot.
+pub(super) async fn of_incident(
+    connection: &mut PgConnection,
+    incident: IncidentId,
+) -> Result<Vec<NotificationRecord>, Error> {
+    let notifications: Vec<NotificationRow> = sqlx::query_as(
+        "SELECT id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, \
+         failures, possible_repeat, reason, epoch, lease_until FROM notifications \
+         WHERE incident_id = $1 ORDER BY id",
+    )
+    .bind(incident.0)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read notifications"))?;
+    let attempts: Vec<DeliveryRow> = sqlx::query_as(
+        "SELECT notification_id, started_at, ended_at, outcome, detail FROM deliveries \
+         JOIN notifications ON notifications.id = notification_id \
+         WHERE incident_id = $1 ORDER BY deliveries.id",
+    )
+    .bind(incident.0)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read deliveries"))?;
+    let mut deliveries: HashMap<i64, Vec<Delivery>> = HashMap::new();
+    for row in attempts {
+        deliveries.entry(row.notification_id).or_default().push(row.read()?);
+    }
+    let whole = |row: NotificationRow| {
+        let deliveries = deliveries.remove(&row.id).unwrap_or_default();
+        Ok(NotificationRecord { deliveries, ..row.read()? })
+    };
+    notifications.into_iter().map(whole).collect()
+}

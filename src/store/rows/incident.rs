@@ -1,0 +1,68 @@
+//! Incidents and the decisions about them, as rows.
+
+use uuid::Uuid;
+
+use super::{check_id, decision_kind, region, tiers, timestamp, told};
+use crate::domain::id::{IncidentId, RunId};
+use crate::domain::incident::{Cause, Decision, Incident};
+use crate::store::{DecisionRecord, Error, IncidentRecord};
+
+/// The columns of `incidents`.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct IncidentRow {
+    id: i64,
+    check_id: String,
+    opened_at: i64,
+    since: i64,
+    resolved_at: Option<i64>,
+    tiers: String,
+    told: String,
+    cause_region: String,
+    cause_step: Option<String>,
+    cause_error: String,
+}
+
+impl IncidentRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<IncidentRecord, Error> {
+        let id = IncidentId(self.id);
+        let incident = Incident {
+            id: Some(id),
+            opened_at: timestamp(self.opened_at)?,
+            since: timestamp(self.since)?,
+            resolved_at: self.resolved_at.map(timestamp).transpose()?,
+            tiers: tiers(&self.tiers)?,
+            told: told(&self.told)?,
+            cause: Cause {
+                region: region(&self.cause_region)?,
+                step: self.cause_step,
+                error: self.cause_error,
+            },
+        };
+        Ok(IncidentRecord { id, check: check_id(&self.check_id)?, incident })
+    }
+}
+
+/// The columns of `decisions` but its number.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct DecisionRow {
+    check_id: String,
+    incident_id: Option<i64>,
+    run_id: Option<Uuid>,
+    at: i64,
+    kind: String,
+    reason: String,
+}
+
+impl DecisionRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<DecisionRecord, Error> {
+        Ok(DecisionRecord {
+            check: check_id(&self.check_id)?,
+            incident: self.incident_id.map(IncidentId),
+            run: self.run_id.map(RunId),
+            at: timestamp(self.at)?,
+            decision: Decision { kind: decision_kind(&self.kind)?, reason: self.reason },
+        })
+    }
+}

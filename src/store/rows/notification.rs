@@ -1,0 +1,124 @@
+//! Notifications and their deliveries, as rows.
+
+use super::notice::notice;
+use super::{count, notification_state, recipient, timestamp};
+use crate::domain::id::{IncidentId, NotificationId};
+use crate::domain::notification::{Notification, NotificationState};
+use crate::domain::policy::Channel;
+use crate::store::claims::Present;
+use crate::store::{Backlog, Claim, Delivery, Epoch, Error, NotificationRecord};
+
+/// The columns of `notifications` that are shown.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct NotificationRow {
+    /// Its number.
+    pub(in crate::store) id: i64,
+    incident_id: i64,
+    channel: String,
+    address: String,
+    notice: String,
+    first_word: bool,
+    state: String,
+    owed_at: i64,
+    due_at: i64,
+    failures: i64,
+    possible_repeat: bool,
+    reason: Option<String>,
+    epoch: i64,
+    lease_until: Option<i64>,
+}
+
+impl NotificationRow {
+    /// Reads it as what was just leased.
+    pub(in crate::store) fn read_claim(self) -> Result<Claim, Error> {
+        let epoch = Epoch(self.epoch);
+        let until = timestamp(self.lease_until.unwrap_or(self.due_at))?;
+        Ok(Claim { notification: self.read()?.notification, epoch, until })
+    }
+
+    /// Reads all but the deliveries.
+    pub(in crate::store) fn read(self) -> Result<NotificationRecord, Error> {
+        let state: NotificationState = notification_state(&self.state)?;
+        Ok(NotificationRecord {
+            notification: Notification {
+                id: NotificationId(self.id),
+                incident: IncidentId(self.incident_id),
+                recipient: recipient(&self.channel, self.address)?,
+                notice: notice(&self.notice)?,
+                first_word: self.first_word,
+                owed_at: timestamp(self.owed_at)?,
+                failures: count(self.failures)?,
+                possible_repeat: self.possible_repeat,
+            },
+            state,
+            due_at: timestamp(self.due_at)?,
+            reason: self.reason,
+            deliveries: Vec::new(),
+        })
+    }
+}
+
+/// The columns of `deliveries` that are shown.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct DeliveryRow {
+    /// Which notification it was of.
+    pub(in crate::store) notification_id: i64,
+    started_at: i64,
+    ended_at: i64,
+    outcome: String,
+    detail: String,
+}
+
+impl DeliveryRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<Delivery, Error> {
+        Ok(Delivery {
+            started_at: timestamp(self.started_at)?,
+            ended_at: timestamp(self.ended_at)?,
+            outcome: self.outcome,
+            detail: self.detail,
+        })
+    }
+}
+
+/// What decides over a settlement.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct PresentRow {
+    state: String,
+    epoch: i64,
+    leased: bool,
+    recorded: bool,
+}
+
+impl PresentRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<Present, Error> {
+        Ok(Present {
+            state: notification_state(&self.state)?,
+            epoch: Epoch(self.epoch),
+            leased: self.leased,
+            recorded: self.recorded,
+        })
+    }
+}
+
+/// What is owed (how much, since when) and what was given up, for every channel.
+pub(in crate::store) fn backlog(
+    owed: &[(String, i64, Option<i64>)],
+    given_up: &[(String, i64)],
+) -> Result<Vec<Backlog>, Error> {
+    Channel::ALL
+        .into_iter()
+        .map(|channel| {
+            let owed = owed.iter().find(|(word, ..)| word == channel.as_str());
+            let given_up = given_up.iter().find(|(word, _)| word == channel.as_str());
+            let oldest = owed.and_then(|(.., oldest)| *oldest);
+            Ok(Backlog {
+                channel,
+                owed: owed.map_or(0, |(_, count, _)| count.unsigned_abs()),
+                oldest: oldest.map(timestamp).transpose()?,
+                given_up: given_up.map_or(0, |(_, count)| count.unsigned_abs()),
+            })
+        })
+        .collect()
+}

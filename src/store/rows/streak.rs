@@ -1,0 +1,39 @@
+//! What the runs of a check in a region amount to, as a row.
+
+use super::{check_id, count, outcome, region, timestamp};
+use crate::domain::id::{CheckId, Region};
+use crate::domain::streak::Streak;
+use crate::store::Error;
+
+/// The columns of `streaks`.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct StreakRow {
+    check_id: String,
+    region: String,
+    failures: i64,
+    passes: i64,
+    down: bool,
+    failing_since: Option<i64>,
+    last_success: Option<i64>,
+    last_slot: Option<i64>,
+    last_outcome: Option<String>,
+    last_counted: Option<i64>,
+}
+
+impl StreakRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<(CheckId, Region, Streak), Error> {
+        let time = |millis: Option<i64>| millis.map(timestamp).transpose();
+        let streak = Streak {
+            failures: count(self.failures)?,
+            passes: count(self.passes)?,
+            down: self.down,
+            failing_since: time(self.failing_since)?,
+            last_success: time(self.last_success)?,
+            last_slot: time(self.last_slot)?,
+            last_outcome: self.last_outcome.as_deref().map(outcome).transpose()?,
+            last_counted: time(self.last_counted)?,
+        };
+        Ok((check_id(&self.check_id)?, region(&self.region)?, streak))
+    }
+}

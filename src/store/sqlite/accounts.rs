@@ -1,0 +1,258 @@
+//! Watches, lives and gaps.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::failed;
+use super::writer::{Durability, Writer};
+use crate::domain::Timestamp;
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::id::{CheckId, Region};
+use crate::store::accounts::{Expected, Place, Process, Ran};
+use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
+use crate::store::rows::run::first_id_at;
+use crate::store::{Error, rows};
+
+type Period = (Timestamp, Timestamp);
+
+pub(super) async fn expect(
+    writer: &mut Writer,
+    expected: &[Expected],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let now = rows::millis(now);
+    let mut wanted: HashMap<(&str, &str), String> = expected
+        .iter()
+        .map(|it| ((it.check.as_str(), it.region.as_str()), rows::schedule_text(&it.schedule)))
+        .collect();
+    let connection = writer.begin(Durability::Process).await?;
+    let open: Vec<(i64, String, String, String)> =
+        sqlx::query_as("SELECT id, check_id, region, schedule FROM watches WHERE until_at IS NULL")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed("read the watches"))?;
+    for (id, check, region, schedule) in &open {
+        let place = (check.as_str(), region.as_str());
+        if wanted.get(&place) == Some(schedule) {
+            wanted.remove(&place);
+            continue;
+        }
+        sqlx::query("UPDATE watches SET until_at = max(from_at, ?1) WHERE id = ?2")
+            .bind(now)
+            .bind(id)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("end a watch"))?;
+    }
+    for ((check, region), schedule) in wanted {
+        sqlx::query(
+            "INSERT INTO watches (check_id, region, schedule, from_at) VALUES (?1, ?2, ?3, ?4)",
+        )
+        .bind(check)
+        .bind(region)
+        .bind(schedule)
+        .bind(now)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("begin a watch"))?;
+    }
+    writer.commit().await
+}
+
+pub(super) async fn watches(
+    connection: &mut SqliteConnection,
+    (after, until): Period,
+) -> Result<Vec<Watch>, Error> {
+    let found: Vec<WatchRow> = sqlx::query_as(
+        "SELECT check_id, region, schedule, from_at, until_at FROM watches \
+         WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
+         ORDER BY check_id, region, from_at",
+    )
+    .bind(rows::millis(after))
+    .bind(rows::millis(until))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the watches"))?;
+    found.into_iter().map(WatchRow::read).collect()
+}
+
+pub(super) async fn seen(
+    writer: &mut Writer,
+    process: &Process,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let connection = writer.begin(Durability::Process).await?;
+    sqlx::query(
+        "INSERT INTO lives VALUES (?1, ?2, ?3, ?3) ON CONFLICT (process, region) \
+         DO UPDATE SET until_at = max(until_at, excluded.until_at)",
+    )
+    .bind(&process.id)
+    .bind(process.region.as_ref().map_or("", Region::as_str))
+    .bind(rows::millis(now))
+    .execute(connection)
+    .await
+    .map_err(failed("note who is alive"))?;
+    writer.commit().await
+}
+
+pub(super) async fn presence(
+    connection: &mut SqliteConnection,
+    (after, until): Period,
+) -> Result<HashMap<Option<Region>, Presence>, Error> {
+    let found: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT region, from_at, until_at FROM lives WHERE until_at > ?1 AND from_at < ?2 \
+         ORDER BY from_at",
+    )
+    .bind(rows::millis(after))
+    .bind(rows::millis(until))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read who was there"))?;
+    stored::presence(found)
+}
+
+pub(super) async fn accounted_until(
+    connection: &mut SqliteConnection,
+) -> Result<Option<Timestamp>, Error> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT until_at FROM accounted")
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read what is accounted for"))?;
+    found.map(rows::timestamp).transpose()
+}
+
+pub(super) async fn ran(
+    connection: &mut SqliteConnection,
+    (after, until): Period,
+) -> Result<Ran, Error> {
+    let found: Vec<(String, String, i64)> =
+        sqlx::query_as("SELECT check_id, region, slot_at FROM runs WHERE id >= ?1 AND id < ?2")
+            .bind(first_id_at(after))
+            .bind(first_id_at(until + chrono::TimeDelta::milliseconds(1)))
+            .fetch_all(connection)
+            .await
+            .map_err(failed("read which slots were run"))?;
+    stored::ran(found)
+}
+
+pub(super) async fn latest_gaps(
+    connection: &mut SqliteConnection,
+) -> Result<HashMap<Place, Gap>, Error> {
+    // SQLite takes the other columns from the row that has the maximum.
+    let found: Vec<GapRow> = sqlx::query_as(
+        "SELECT check_id, region, first_at, max(last_at) AS last_at, slots, reason FROM gaps \
+         GROUP BY check_id, region",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the latest gaps"))?;
+    let read = |row: GapRow| row.read().map(|gap| ((gap.check.clone(), gap.region.clone()), gap));
+    found.into_iter().map(read).collect()
+}
+
+pub(super) async fn account(
+    writer: &mut Writer,
+    gaps: &[Gap],
+    until: Timestamp,
+) -> Result<(), Error> {
+    let connection = writer.begin(Durability::Process).await?;
+    for gap in gaps {
+        sqlx::query("DELETE FROM gaps WHERE check_id = ?1 AND region = ?2 AND first_at = ?3")
+            .bind(gap.check.as_str())
+            .bind(gap.region.as_str())
+            .bind(rows::millis(gap.first))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("replace a gap"))?;
+        sqlx::query(
+            "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .bind(gap.check.as_str())
+        .bind(gap.region.as_str())
+        .bind(rows::millis(gap.first))
+        .bind(rows::millis(gap.last))
+        .bind(i64::try_from(gap.slots).unwrap_or(i64::MAX))
+        .bind(gap.reason.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("write a gap"))?;
+    }
+    sqlx::query(
+        "INSERT INTO accounted VALUES (1, ?1) ON CONFLICT (one) \
+         DO UPDATE SET until_at = max(until_at, excluded.until_at)",
+    )
+    .bind(rows::millis(until))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("note what is accounted for"))?;
+    writer.commit().await
+}
+
+pub(super) async fn gaps(
+    connection: &mut SqliteConnection,
+    check: Option<&CheckId>,
+    (after, until): Period,
+    limit: u32,
+) -> Result<Vec<Gap>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT check_id, region, first_at, last_at, slots, reason FROM gaps WHERE last_at > ",
+    );
+    query.push_bind(rows::millis(after));
+    query.push(" AND first_at <= ").push_bind(rows::millis(until));
+    if let Some(check) = check {
+        query.push(" AND check_id = ").push_bind(check.as_str());
+    }
+    query.push(" ORDER BY last_at DESC, check_id, region LIMIT ").push_bind(limit);
+    let found: Vec<GapRow> =
+        query.build_query_as().fetch_all(connection).await.map_err(failed("list gaps"))?;
+    found.into_iter().map(GapRow::read).collect()
+}
+
+pub(super) async fn tallies(
+    connection: &mut SqliteConnection,
+    check: Option<&CheckId>,
+    (after, until): Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT check_id, region, outcome");
+    for class in stored::classes() {
+        query.push(", sum(").push(class).push(")");
+    }
+    query.push(" FROM runs WHERE slot_at > ");
+    query.push_bind(rows::millis(after));
+    query.push(" AND slot_at <= ").push_bind(rows::millis(until));
+    if let Some(check) = check {
+        query.push(" AND check_id = ").push_bind(check.as_str());
+    } else {
+        // The same again in the words of the primary order.
+        query.push(" AND id >= ").push_bind(first_id_at(after));
+    }
+    query.push(" GROUP BY check_id, region, outcome");
+    let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;
+    let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
+    for row in found {
+        let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
+        let mut classes = [0; 10];
+        for (column, class) in classes.iter_mut().enumerate() {
+            *class = row.try_get(column + 3).map_err(failed("count runs"))?;
+        }
+        stored::add(&mut tallies, (&text(0)?, &text(1)?, &text(2)?), classes)?;
+    }
+    Ok(tallies)
+}
+
+/// Forgets what was accounted for before `before`.
+pub(super) async fn forget(writer: &mut Writer, before: Timestamp) -> Result<(), Error> {
+    let connection = writer.begin(Durability::Process).await?;
+    for text in [
+        "DELETE FROM gaps WHERE last_at < ?1",
+        "DELETE FROM watches WHERE until_at < ?1",
+        "DELETE FROM lives WHERE until_at < ?1",
+    ] {
+        let query = sqlx::query(text).bind(rows::millis(before));
+        query.execute(&mut *connection).await.map_err(failed("forget old accounts"))?;
+    }
+    writer.commit().await
+}

@@ -1,0 +1,142 @@
+//! Accounting for slots: every expected one ends as a run or inside a gap with its reason.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tripline::domain::Timestamp;
+use tripline::domain::coverage::{GapReason, Tally};
+use tripline::domain::run::Outcome;
+use tripline::domain::schedule::{Cron, Interval, Schedule};
+use tripline::engine::accountant::{audit, round, tallies, vouch};
+use tripline::store::Store;
+use tripline::store::accounts::{Accounts, Expected, Process};
+
+use super::scene::{at, check_id, region, report, rules, seconds};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn every(name: &str, interval: u64) -> Expected {
+    let interval = Interval::new(seconds(interval)).expect("in range");
+    let (check, region) = (check_id(name), region("eu"));
+    Expected { check, region, schedule: Schedule::Every(interval) }
+}
+
+fn hub(id: &str) -> Vec<Process> {
+    [None, Some(region("eu"))].map(|region| Process { id: id.to_owned(), region }).into()
+}
+
+/// The slots of `login` in `eu` within a period.
+async fn slots(store: &impl Accounts, after: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+    let watches = store.watches((after, until)).await.expect("read");
+    let of_login = watches.iter().filter(|watch| watch.check == check_id("login"));
+    of_login.flat_map(|watch| watch.slots(after, until)).collect()
+}
+
+/// Stores a result of `login` for each of `slots`, a second after it.
+async fn run(store: &dyn Store, slots: &[Timestamp], outcome: Outcome) {
+    for slot in slots {
+        let mut report = report("login", "eu", 0, outcome);
+        report.slot.at = *slot;
+        report.started_at = *slot + Duration::from_millis(3);
+        let now = *slot + seconds(1);
+        store.record(&[report], &rules(), now).await.expect("recorded");
+    }
+}
+
+pub(super) async fn a_watch_goes_on_until_it_changes(store: &(impl Store + Accounts)) {
+    let cron = Cron::parse("*/5 * * * *", "Europe/Berlin").expect("a schedule");
+    let by_cron = Expected { schedule: Schedule::Cron(Box::new(cron)), ..every("search", 30) };
+    let (first, changed) = ([every("login", 30), by_cron.clone()], [every("login", 60), by_cron]);
+    store.expect(&first, at(0)).await.expect("stored");
+    store.expect(&first, at(10)).await.expect("stored");
+    store.expect(&changed, at(20)).await.expect("stored");
+    let watches = store.watches((at(0), at(100))).await.expect("read");
+    let told: Vec<_> = watches
+        .iter()
+        .map(|watch| (watch.check.as_str(), watch.schedule.clone(), watch.from, watch.until))
+        .collect();
+    let [login, later, search] = told.as_slice() else { panic!("{told:#?}") };
+    assert_eq!(*login, ("login", first[0].schedule.clone(), at(0), Some(at(20))));
+    assert_eq!(*later, ("login", changed[0].schedule.clone(), at(20), None));
+    assert_eq!(*search, ("search", first[1].schedule.clone(), at(0), None));
+    assert_eq!(store.watches((at(20), at(30))).await.expect("read").len(), 2);
+}
+
+pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    let first = hub("first");
+    vouch(store, &first, at(0)).await.expect("stored");
+    run(store, &slots(store, at(0), at(10)).await, Outcome::Passed).await;
+    assert_eq!(round(store, &first, at(12), PATIENCE).await.expect("accounted"), []);
+    // Nobody is there until slot 40; then another process, which misses what comes after 50.
+    let second = hub("second");
+    vouch(store, &second, at(40)).await.expect("stored");
+    run(store, &slots(store, at(40), at(50)).await, Outcome::Failed).await;
+    let gaps = round(store, &second, at(62), PATIENCE).await.expect("accounted");
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
+    assert_eq!(told, [(GapReason::HubDown, 30), (GapReason::Stalled, 10)]);
+    let found = audit(store, at(0)).await.expect("read");
+    assert_eq!((found.expected, found.ran, found.unaccounted.len()), (60, 20, 0));
+    let missed = BTreeMap::from([(GapReason::HubDown, 30), (GapReason::Stalled, 10)]);
+    assert_eq!(found.missed, missed);
+    let tallies = tallies(store, None, (at(0), at(60))).await.expect("read");
+    let tally = tallies[&(check_id("login"), region("eu"))];
+    assert_eq!((tally.expected, tally.passed, tally.failed, tally.missed()), (60, 10, 10, 40));
+    assert_eq!(tally.uptime(), Some(0.5));
+}
+
+pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    let process = hub("one");
+    vouch(store, &process, at(0)).await.expect("stored");
+    round(store, &process, at(22), PATIENCE).await.expect("accounted");
+    run(store, &slots(store, at(0), at(20)).await, Outcome::Passed).await;
+    let tallies = tallies(store, Some(&check_id("login")), (at(0), at(20))).await.expect("read");
+    let tally = tallies[&(check_id("login"), region("eu"))];
+    assert_eq!((tally.coverage(), tally.uptime()), (Some(1.0), Some(1.0)));
+    let found = audit(store, at(0)).await.expect("read");
+    assert_eq!((found.ran, found.missed), (20, BTreeMap::new()));
+}
+
+pub(super) async fn a_gap_grows_from_round_to_round(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    let process = hub("one");
+    vouch(store, &process, at(0)).await.expect("stored");
+    for number in 1..=5 {
+        round(store, &process, at(10 * number), PATIENCE).await.expect("accounted");
+    }
+    let gaps = store.gaps(Some(&check_id("login")), (at(0), at(100)), 10).await.expect("read");
+    let [gap] = gaps.as_slice() else { panic!("one gap, not {gaps:#?}") };
+    assert_eq!((gap.slots, gap.reason), (48, GapReason::Stalled));
+    let all = slots(store, at(0), at(48)).await;
+    assert_eq!((Some(&gap.first), Some(&gap.last)), (all.first(), all.last()));
+}
+
+pub(super) async fn lateness_is_a_distribution(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    run(store, &slots(store, at(0), at(4)).await, Outcome::Passed).await;
+    let tallies = store.tallies(None, (at(0), at(4))).await.expect("read");
+    let Tally { lateness, .. } = tallies[&(check_id("login"), region("eu"))];
+    assert_eq!(lateness.at_most(0.99), Some(Duration::from_millis(5)));
+    assert_eq!(lateness.0.iter().sum::<u64>(), 4);
+}
+
+pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30), every("search", 30)], at(0)).await.expect("stored");
+    let process = hub("one");
+    round(store, &process, at(20), PATIENCE).await.expect("accounted");
+    store.expect(&[every("login", 30)], at(20)).await.expect("stored");
+    store.forget_accounts(at(30)).await.expect("forgotten");
+    assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), []);
+    let watches = store.watches((at(0), at(100))).await.expect("read");
+    assert_eq!(watches.len(), 1, "the one that goes on stays: {watches:#?}");
+}
+
+pub(super) async fn a_slot_that_nobody_knows_of_is_found(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    store.account(&[], at(10)).await.expect("stored");
+    let found = audit(store, at(0)).await.expect("read");
+    assert_eq!((found.expected, found.unaccounted.len()), (10, 10));
+    let from = audit(store, at(4)).await.expect("read");
+    assert_eq!(from.unaccounted.len(), 6, "what is older is not asked for");
+}
