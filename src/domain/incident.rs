@@ -14,7 +14,7 @@
 //! | open | passed, late or not | fewer regions down than the quorum | resolve, tell all who were told |
 //! | open | passed, late or not | still as many down | stay open |
 //! | any | unknown | | neutral; noted while an incident is open |
-//! | any | older than what was counted | | noted, not counted |
+//! | any | older than what was counted | the clock was not set back | noted, not counted |
 //! | any | from a region where the check no longer runs | | noted, not counted |
 //! | open | check removed | | resolve, tell all who were told |
 //!
@@ -203,7 +203,8 @@ pub struct Rules<'a> {
 /// Decides what one result means.
 pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timestamp) -> Transition {
     let before = state.streaks.get(&verdict.region).cloned().unwrap_or_default();
-    if !before.is_news(verdict.slot) {
+    let before = before.going_on(verdict.slot, now);
+    if !before.is_news(verdict.outcome, verdict.slot) {
         let reason = format!(
             "the result of {} from {} came after a later one and is not counted",
             verdict.slot.format("%H:%M:%S"),

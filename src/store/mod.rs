@@ -5,7 +5,8 @@
 //! stores it, so that a result, what it changed and the messages it owes are one commit.
 //!
 //! Invariants:
-//! - a run is stored once per slot, however often it is reported;
+//! - a run is stored once per slot, however often it is reported; where a slot was run again because
+//!   the clock was set back, the later run takes the place of the earlier one;
 //! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
 //! - whoever lost a claim or a lease can change nothing by it any more;
 //! - per incident and recipient, notifications are handed out in the order in which they were owed;
@@ -22,6 +23,7 @@ mod plan;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+mod version;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -175,7 +177,7 @@ pub struct Claim {
     pub until: Timestamp,
 }
 
-/// Whether a claim was still held when it was to be settled.
+/// Whether a claim was still held when something was to be changed by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Standing {
@@ -317,6 +319,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
     /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
     /// or owed, from a power cut. Times are kept to the millisecond; slots are whole ones.
+    ///
+    /// A report of a stored slot that started when the stored run did is the same one, and changes
+    /// nothing. One that started at another time is of another run: if `judge` counts it (there is
+    /// a new streak), it takes the place of the stored run and is as new; else it changes nothing.
     async fn record(
         &self,
         reports: &[Report],
@@ -342,7 +348,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// while an earlier one of the same incident to the same recipient is still owed, nor while
     /// any other one to that recipient is leased. One whose lease ran out may have been
     /// sent by whoever held it: that is recorded as an ambiguous delivery, and it is handed out as
-    /// a possible repeat. So claim only what can be sent at once.
+    /// a possible repeat. So claim only what can be sent at once. A possible repeat whose lease ran
+    /// out is handed out again if it had not left ([`Self::note_departure`]), and else given up.
+    ///
+    /// All leases on a channel are of one length. Where one is longer than this one would be, or
+    /// something was last tried in the future, the clock was set back: such a lease ends with this
+    /// one, and such a notification is due at once.
     async fn claim_due(
         &self,
         channel: Channel,
@@ -353,6 +364,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;
+
+    /// Notes that a possible repeat that was handed out is about to leave, safe from a power cut, and
+    /// says whether `claim` is still held; by one that is not, nothing changes, and nothing must be
+    /// sent.
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error>;
 
     /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows;
     /// says whether `claim` was still held. By a claim that is not, nothing changes, except that an

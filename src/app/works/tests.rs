@@ -90,6 +90,11 @@ impl Store for Shelf {
         Ok(None)
     }
 
+    async fn note_departure(&self, _: &Claim) -> Result<Standing, store::Error> {
+        self.answer().await;
+        Ok(Standing::Held)
+    }
+
     async fn settle(
         &self,
         claim: &Claim,

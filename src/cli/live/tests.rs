@@ -83,7 +83,8 @@ fn notification(kind: NoticeKind, recipient: &str) -> Notification {
 fn a_morning(look: Look) -> String {
     let mut live = Live::new(look, &[check("login", &["eu-west-1", "us-east-1"])]);
     let settled = |second, notification: &Notification, attempt: Attempt| {
-        (at(second), notification.clone(), settle(notification, &attempt, at(second), 0.0), attempt)
+        let settlement = settle(notification, &attempt, at(second), at(second), 0.0);
+        (at(second), notification.clone(), settlement, attempt)
     };
     let mut lines = vec![
         live.run(&report("login", "eu-west-1", 0, None)).expect("a line"),

@@ -96,6 +96,10 @@ impl Store for Ledger {
         unreachable!("ingest only records")
     }
 
+    async fn note_departure(&self, _: &store::Claim) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+
     async fn settle(
         &self,
         _: &store::Claim,

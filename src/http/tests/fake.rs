@@ -104,6 +104,13 @@ impl Store for Remembered {
         Err(broken())
     }
 
+    async fn note_departure(
+        &self,
+        _: &crate::store::Claim,
+    ) -> Result<crate::store::Standing, Error> {
+        Err(broken())
+    }
+
     async fn settle(
         &self,
         _: &crate::store::Claim,

@@ -194,6 +194,16 @@ impl Store for PostgresStore {
         notifications::next_due(&mut *self.reader().await?, channel).await
     }
 
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = settlements::note_departure(self.writers()?, claim).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
     async fn settle(
         &self,
         claim: &Claim,

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{Access, failed, lock_number};
 use crate::store::Error;
+use crate::store::version::Version;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -86,7 +87,7 @@ impl Place {
             .await
             .map_err(unclear)?;
         let version = self.version(&mut probe).await?;
-        if version.is_none_or(|version| version < newest()) {
+        if version != Some(Version::Same) {
             self.migrate(&mut probe).await?;
         }
         probe.close().await.map_err(failed("open the store"))
@@ -99,8 +100,8 @@ impl Place {
         probe.close().await.map_err(failed("open the store"))?;
         match version {
             None => Err(Error::Missing { path: self.shown.clone() }),
-            Some(version) if version < newest() => Err(Error::TooOld),
-            Some(_) => Ok(()),
+            Some(Version::Earlier) => Err(Error::TooOld),
+            Some(Version::Same) => Ok(()),
         }
     }
 
@@ -159,9 +160,9 @@ impl Place {
         Err(self.refused(format!("the database holds text as {encoding}, not UTF8"), remedy))
     }
 
-    /// The number of the last migration that was applied, none in an empty database; refuses what
-    /// is not ours or is newer.
-    async fn version(&self, probe: &mut PgConnection) -> Result<Option<i64>, Error> {
+    /// How the store compares with this version, none in an empty database; refuses what is not
+    /// ours or is newer.
+    async fn version(&self, probe: &mut PgConnection) -> Result<Option<Version>, Error> {
         let (migrated, ours, tables): (bool, bool, i64) = sqlx::query_as(
             "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, \
              to_regclass('kept_runs') IS NOT NULL AND to_regclass('streaks') IS NOT NULL, \
@@ -177,11 +178,14 @@ impl Place {
         if !migrated {
             return Ok(None);
         }
-        let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
-            .fetch_one(probe)
+        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+            .fetch_all(probe)
             .await
             .map_err(failed("recognise the store"))?;
-        if version > Some(newest()) { Err(Error::TooNew) } else { Ok(version) }
+        if applied.is_empty() {
+            return Ok(None);
+        }
+        Version::of(&MIGRATIONS, &applied).map(Some)
     }
 
     async fn migrate(&self, probe: &mut PgConnection) -> Result<(), Error> {
@@ -201,10 +205,6 @@ impl Place {
             other => failed("bring the store up to date")(other.into()),
         })
     }
-}
-
-fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -150,6 +150,7 @@ async fn write(
     reports: &[Report],
     now: Timestamp,
 ) -> Result<(), Error> {
+    runs::remove(&mut *connection, &plan.replaced).await?;
     runs::write(&mut *connection, &plan.runs, now).await?;
     states::write(&mut *connection, &plan.streaks()).await?;
     for (index, incident) in &plan.decided {

@@ -18,8 +18,8 @@ macro_rules! streaks {
     ($rest:literal) => {
         concat!(
             "SELECT check_id, region, failures, passes, down, failing_since, last_success, \
-             last_slot, last_outcome, answering_since, unknowns, unknown_since, unknown_reason \
-             FROM streaks",
+             last_slot, last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
+             last_counted FROM streaks",
             $rest
         )
     };
@@ -101,14 +101,14 @@ pub(super) async fn write(
     let query = sqlx::query(
         "INSERT INTO streaks (check_id, region, failures, passes, down, failing_since, \
          last_success, last_slot, last_outcome, answering_since, unknowns, unknown_since, \
-         unknown_reason) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], \
+         unknown_reason, last_counted) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], \
          $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], \
-         $10::bigint[], $11::bigint[], $12::bigint[], $13::text[]) ON CONFLICT (check_id, region) DO UPDATE SET failures = excluded.failures, \
+         $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[]) ON CONFLICT (check_id, region) DO UPDATE SET failures = excluded.failures, \
          passes = excluded.passes, down = excluded.down, failing_since = excluded.failing_since, \
          last_success = excluded.last_success, last_slot = excluded.last_slot, \
          last_outcome = excluded.last_outcome, answering_since = excluded.answering_since, \
          unknowns = excluded.unknowns, unknown_since = excluded.unknown_since, \
-         unknown_reason = excluded.unknown_reason",
+         unknown_reason = excluded.unknown_reason, last_counted = excluded.last_counted",
     )
     .bind(streaks.iter().map(|(check, ..)| check.as_str()).collect::<Vec<_>>())
     .bind(streaks.iter().map(|(_, region, _)| region.as_str()).collect::<Vec<_>>())
@@ -122,7 +122,8 @@ pub(super) async fn write(
     .bind(times(|(.., streak)| streak.answering_since.map(rows::millis)))
     .bind(column(|(.., it)| it.unknowns.as_ref().map_or(0, |unknowns| unknowns.count.into())))
     .bind(times(|(.., it)| it.unknowns.as_ref().map(|unknowns| rows::millis(unknowns.since))))
-    .bind(reasons.collect::<Vec<_>>());
+    .bind(reasons.collect::<Vec<_>>())
+    .bind(times(|(.., streak)| streak.last_counted.map(rows::millis)));
     query.execute(connection).await.map_err(failed("write the streaks")).map(|_| ())
 }
 

@@ -21,6 +21,7 @@ pub(in crate::store) struct StreakRow {
     unknowns: i64,
     unknown_since: Option<i64>,
     unknown_reason: Option<String>,
+    last_counted: Option<i64>,
 }
 
 impl StreakRow {
@@ -43,6 +44,7 @@ impl StreakRow {
             last_outcome: self.last_outcome.as_deref().map(outcome).transpose()?,
             answering_since: time(self.answering_since)?,
             unknowns,
+            last_counted: time(self.last_counted)?,
         };
         Ok((check_id(&self.check_id)?, region(&self.region)?, streak))
     }

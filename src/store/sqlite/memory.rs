@@ -48,7 +48,8 @@ pub(super) async fn states(
     let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
     let streaks: Vec<StreakRow> = sqlx::query_as(
         "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
-         last_outcome, answering_since, unknowns, unknown_since, unknown_reason FROM streaks",
+         last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
+         last_counted FROM streaks",
     )
     .fetch_all(&mut *connection)
     .await
@@ -66,7 +67,9 @@ pub(super) async fn states(
 }
 
 /// The beginning of every statement that writes streaks.
-pub(super) const INSERT: &str = "INSERT INTO streaks VALUES";
+pub(super) const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
+     failing_since, last_success, last_slot, last_outcome, answering_since, unknowns, \
+     unknown_since, unknown_reason, last_counted) VALUES";
 
 /// The end of every statement that writes streaks.
 pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
@@ -74,10 +77,11 @@ pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET 
      failing_since = excluded.failing_since, last_success = excluded.last_success, \
      last_slot = excluded.last_slot, last_outcome = excluded.last_outcome, \
      answering_since = excluded.answering_since, unknowns = excluded.unknowns, \
-     unknown_since = excluded.unknown_since, unknown_reason = excluded.unknown_reason";
+     unknown_since = excluded.unknown_since, unknown_reason = excluded.unknown_reason, \
+     last_counted = excluded.last_counted";
 
 /// The columns of a streak, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 13;
+pub(super) const COLUMNS: usize = 14;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
@@ -102,6 +106,7 @@ pub(super) fn bind<'q>(
         .bind(unknowns.map_or(0, |unknowns| unknowns.count))
         .bind(unknowns.map(|unknowns| rows::millis(unknowns.since)))
         .bind(unknowns.map(|unknowns| unknowns.reason.clone()))
+        .bind(streak.last_counted.map(rows::millis))
 }
 
 /// Writes streaks.

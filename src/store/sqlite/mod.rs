@@ -153,6 +153,12 @@ impl Store for SqliteStore {
         notifications::next_due(&mut *self.reader().await?, channel).await
     }
 
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
+        let mut writer = self.writer().await?;
+        let result = notifications::note_departure(&mut writer, claim).await;
+        writer.finish(result).await
+    }
+
     async fn settle(
         &self,
         claim: &Claim,

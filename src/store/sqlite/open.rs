@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::{beside, failed, primary_code};
 use crate::store::Error;
+use crate::store::version::Version;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -61,7 +62,7 @@ pub(super) async fn prepare(path: &Path) -> Result<(), Error> {
     let mut probe = connect(path, &options(path)).await?;
     let version = version(&mut probe, path).await?;
     check(&mut probe, path).await?;
-    if version < newest() {
+    if version == Version::Earlier {
         migrate(&mut probe, path).await?;
     }
     probe.close().await.map_err(failed("open the store"))
@@ -128,7 +129,7 @@ pub(super) async fn prepare_reading(path: &Path) -> Result<(), Error> {
     let mut probe = connect(path, &options(path).read_only(true)).await?;
     let version = version(&mut probe, path).await?;
     probe.close().await.map_err(failed("open the store"))?;
-    if version < newest() { Err(Error::TooOld) } else { Ok(()) }
+    if version == Version::Earlier { Err(Error::TooOld) } else { Ok(()) }
 }
 
 async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
@@ -136,8 +137,8 @@ async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteCo
     connected.map_err(|error| classify(error, path, "open the store"))
 }
 
-/// The number of the last migration that was applied; refuses what is not ours or is newer.
-async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, Error> {
+/// How the store compares with this version; refuses what is not ours or is newer.
+async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<Version, Error> {
     let unclear = |error| classify(error, path, "recognise the store");
     let application: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *connection)
@@ -146,15 +147,11 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
     if application != APPLICATION {
         return Err(damaged(path, "it is the database of another program"));
     }
-    let version: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-        .fetch_one(&mut *connection)
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+        .fetch_all(&mut *connection)
         .await
         .map_err(unclear)?;
-    if version > newest() { Err(Error::TooNew) } else { Ok(version) }
-}
-
-fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+    Version::of(&MIGRATIONS, &applied)
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {

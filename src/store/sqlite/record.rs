@@ -88,11 +88,14 @@ async fn write(
     let streaks = plan.streaks();
     match (&plan.runs[..], &streaks[..], &plan.decided[..]) {
         ([], ..) => return Ok(()),
-        ([run], [streak], []) => return write_calm(writer, *run, *streak, now).await,
+        ([run], [streak], []) if plan.replaced.is_empty() => {
+            return write_calm(writer, *run, *streak, now).await;
+        }
         _ => {}
     }
     let durability = if plan.decided.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
+    runs::remove(&mut *connection, &plan.replaced).await?;
     runs::write(&mut *connection, &plan.runs, now).await?;
     memory::write(&mut *connection, &streaks).await?;
     for (index, incident) in &plan.decided {

@@ -37,6 +37,8 @@ macro_rules! on_every_backend {
 on_every_backend! {
     recording {
         a_run_is_stored_once
+        an_unknown_result_does_not_hide_the_run_before_it
+        slots_that_come_again_after_the_clock_was_set_back_count
         a_run_of_a_forgotten_streak_is_still_stored_once
         a_run_that_was_counted_out_of_order_is_still_stored_once
         a_run_comes_back_whole
@@ -56,6 +58,10 @@ on_every_backend! {
     outbox {
         what_is_claimed_is_leased
         a_lost_lease_is_a_possible_repeat
+        a_repeat_that_had_not_left_is_handed_out_again
+        a_repeat_that_is_lost_after_it_left_is_given_up
+        a_repeat_that_was_refused_may_leave_again
+        a_clock_set_back_keeps_nobody_waiting
         one_recipient_is_told_in_order
         channels_have_lanes_of_their_own
         a_recipient_is_sent_one_at_a_time

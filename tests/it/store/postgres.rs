@@ -10,6 +10,7 @@ use tripline::domain::id::IncidentId;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::run::Report;
+use tripline::store::accounts::Accounts as _;
 use tripline::store::postgres::PostgresStore;
 use tripline::store::{Claim, Error, IncidentFilter, Novelty, RunFilter, Store};
 
@@ -17,7 +18,7 @@ use super::scene::{
     accepted, at, attempt, claim, history, outbox, report, rules, rules_with, seconds, tell,
     tell_one,
 };
-use super::sqlite::A_MESSAGE_ON_ITS_WAY;
+use super::sqlite::{A_HOLE, A_MESSAGE_ON_ITS_WAY};
 use crate::support::port;
 use crate::support::postgres::Database;
 use crate::support::severed::Severed;
@@ -112,6 +113,18 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(escalated[1].incident, Some(IncidentId(1)));
     store.close().await;
     database.discard().await;
+}
+
+#[tokio::test]
+async fn a_migration_that_was_left_out_is_made_up_for() {
+    let fresh = Fresh::new().await;
+    fresh.database.execute(A_HOLE).await;
+    let reader = PostgresStore::open_read_only(fresh.database.url()).await;
+    assert!(matches!(reader, Err(Error::TooOld)));
+    let store = open(fresh.database.url()).await.expect("opened");
+    assert_eq!(store.accounted_until().await.expect("read"), None);
+    store.close().await;
+    fresh.close().await;
 }
 
 #[tokio::test]

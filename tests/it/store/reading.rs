@@ -121,7 +121,8 @@ pub(super) async fn old_runs_are_forgotten_but_not_those_of_incidents(store: &dy
     assert_eq!(store.run(opened.slot.run_id()).await.expect("read"), Some(opened.clone()));
     assert_eq!(history(store, 1).await.decisions.len(), 2);
     // What was counted is still known, so nothing forgotten can be counted again.
-    let again = tell_one(store, &report("login", "eu", 5, Failed)).await;
+    let late = [report("login", "eu", 5, Failed)];
+    let again = store.record(&late, &rules(), at(MIDNIGHT)).await.expect("recorded");
     assert!(again[0].transition.owed.is_empty() && again[0].transition.streak.is_none());
     // And what was kept is not stored again.
     assert_eq!(tell_one(store, &opened).await[0].novelty, Novelty::Repeated);

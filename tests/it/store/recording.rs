@@ -37,6 +37,39 @@ pub(super) async fn a_run_is_stored_once(store: &dyn Store) {
     assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed"]);
 }
 
+pub(super) async fn an_unknown_result_does_not_hide_the_run_before_it(store: &dyn Store) {
+    // The second slot was refused while the first was still going, which then failed.
+    let order = [(2, Unknown), (1, Failed), (4, Unknown), (3, Failed)];
+    for (slot, outcome) in order {
+        tell_one(store, &report("login", "eu", slot, outcome)).await;
+    }
+    assert_eq!(outbox(store, 1).await.len(), 4, "the second failure in a row");
+    assert_eq!(store.runs(&everything()).await.expect("listed").len(), 4);
+}
+
+pub(super) async fn slots_that_come_again_after_the_clock_was_set_back_count(store: &dyn Store) {
+    tell(store, 1, &[Passed, Passed, Passed, Passed, Passed]).await;
+    // The clock is set back by two minutes; slots 2 and 3 come again.
+    let again = |slot| {
+        let first = report("login", "eu", slot, Failed);
+        Report { started_at: first.started_at + Duration::from_millis(7), ..first }
+    };
+    for slot in [2, 3] {
+        let recorded = tell_one(store, &again(slot)).await;
+        assert_eq!(recorded[0].novelty, Novelty::New);
+        let twice = tell_one(store, &again(slot)).await;
+        assert_eq!(twice[0].novelty, Novelty::Repeated, "this one is the same run");
+    }
+    assert_eq!(outbox(store, 1).await.len(), 4, "two failures in a row");
+    let runs = store.runs(&everything()).await.expect("listed");
+    let outcomes: Vec<Outcome> = runs.iter().map(|run| run.outcome).collect();
+    assert_eq!(outcomes, [Passed, Passed, Failed, Failed, Passed], "the later run is kept");
+    // One that is not counted takes nobody's place.
+    let late = Report { failure: None, ..again(1) };
+    let recorded = store.record(&[late], &rules(), at(4)).await.expect("recorded");
+    assert_eq!(recorded[0].novelty, Novelty::Repeated);
+}
+
 pub(super) async fn a_run_of_a_forgotten_streak_is_still_stored_once(store: &dyn Store) {
     tell(store, 1, &[Failed]).await;
     let nothing = rules_with(Policy::built_in(None), &[]);

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::store::accounts::Accounts as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{Error, RunFilter, Store};
 
@@ -42,6 +43,10 @@ pub(super) fn holder() -> Holder {
 async fn open(folder: &TempDir) -> Result<SqliteStore, Error> {
     SqliteStore::open(&path(folder), &holder()).await
 }
+
+/// What the third migration made is taken away, though a later one stays.
+pub(super) const A_HOLE: &str = "DROP TABLE watches; DROP TABLE gaps; DROP TABLE lives; \
+     DROP TABLE accounted; DELETE FROM _sqlx_migrations WHERE version = 3";
 
 /// An incident, and a message about it that somebody was sending, as the first version stored them.
 pub(super) const A_MESSAGE_ON_ITS_WAY: &str = "INSERT INTO incidents (id, check_id, opened_at, \
@@ -216,6 +221,20 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
     let store = open(&folder).await.expect("opened");
     let claimed = claim(&store, Channel::Slack, at(3)).await;
     assert_eq!((claimed[0].epoch.0, claimed[0].notification.possible_repeat), (1, true));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_migration_that_was_left_out_is_made_up_for() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Failed]).await;
+    let folder = fresh.close().await;
+    execute(&folder, A_HOLE).await;
+    let reader = SqliteStore::open_read_only(&path(&folder)).await;
+    assert!(matches!(reader, Err(Error::TooOld)));
+    let store = open(&folder).await.expect("opened");
+    assert_eq!(store.accounted_until().await.expect("read"), None);
+    assert_eq!(tell(&store, 2, &[Failed]).await[0].transition.owed.len(), 3);
     store.close().await;
 }
 
