@@ -142,9 +142,9 @@ impl Streak {
         self
     }
 
-    /// Until when its answers came: its latest slot, or the first of those that are unknown.
+    /// Until when its answers came: its latest answer, or the first of those that are unknown.
     pub fn heard_until(&self) -> Option<Timestamp> {
-        self.unknowns.as_ref().map(|unknowns| unknowns.since).or(self.last_slot)
+        self.unknowns.as_ref().map(|unknowns| unknowns.since).or(self.last_counted)
     }
 
     /// Whether so many runs in a row were unknown that its last answer says nothing any more.

@@ -22,6 +22,7 @@ struct Place {
     passes: u32,
     down: bool,
     last: Option<i64>,
+    counted: Option<i64>,
     heard: i64,
     unknowns: u32,
     steady: Option<i64>,
@@ -39,7 +40,9 @@ impl Model {
     /// Whom the result tells.
     fn tell(&mut self, policy: &Policy, told: Told, now: i64) -> BTreeSet<String> {
         let (at, slot) = (told.place, now - told.age);
-        if self.places[at].last.is_some_and(|last| slot <= last) {
+        let place = &self.places[at];
+        let mark = if told.outcome == Outcome::Unknown { place.last } else { place.counted };
+        if mark.is_some_and(|last| slot <= last) {
             return BTreeSet::new();
         }
         self.count(policy, told, slot);
@@ -54,7 +57,7 @@ impl Model {
     fn count(&mut self, policy: &Policy, told: Told, slot: i64) {
         let place = &mut self.places[told.place];
         let broke = place.last.is_some() && slot - place.heard > 60;
-        place.last = Some(slot);
+        place.last = place.last.max(Some(slot));
         if told.outcome == Outcome::Unknown {
             if place.unknowns == 0 {
                 place.heard = slot;
@@ -62,7 +65,7 @@ impl Model {
             place.unknowns += 1;
             return;
         }
-        (place.heard, place.unknowns) = (slot, 0);
+        (place.heard, place.unknowns, place.counted) = (slot, 0, Some(slot));
         place.steady = place.steady.filter(|_| !broke).or(Some(slot));
         if told.outcome == Outcome::Failed {
             (place.failures, place.passes, place.down) = (place.failures + 1, 0, true);
