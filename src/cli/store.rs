@@ -2,6 +2,7 @@
 //!
 //! Reads the store beside the daemon and changes nothing.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ fn told(audit: &Audit, look: &Look) -> String {
     let count = |slots: u64| counted(usize::try_from(slots).unwrap_or(usize::MAX), "slot");
     let mut text = format!("{} expected, {} run", count(audit.expected), audit.ran);
     for (reason, slots) in &audit.missed {
-        text += &format!(", {slots} missed ({})", reason.as_str());
+        let _ = write!(text, ", {slots} missed ({})", reason.as_str());
     }
     text += "\n";
     if audit.unaccounted.is_empty() {
@@ -70,10 +71,10 @@ fn told(audit: &Audit, look: &Look) -> String {
     text += &(look.paint(Paint::Bad, &line) + "\n");
     for slot in audit.unaccounted.iter().take(NAMED) {
         let (check, region) = (clean(slot.check.as_str()), clean(slot.region.as_str()));
-        text += &format!("  {check} in {region} at {}\n", slot.at.to_rfc3339());
+        let _ = writeln!(text, "  {check} in {region} at {}", slot.at.to_rfc3339());
     }
     if slots > NAMED {
-        text += &format!("  and {} more\n", slots - NAMED);
+        let _ = writeln!(text, "  and {} more", slots - NAMED);
     }
     text
 }

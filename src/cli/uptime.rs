@@ -4,6 +4,7 @@
 //! coverage: a hundred percent of nothing is no uptime.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ fn table(tallies: &BTreeMap<Place, Tally>, since: Duration, look: &Look) -> Stri
                 None => text += &cell,
             }
         }
-        text += &format!("{} in {}\n", clean(check.as_str()), clean(region.as_str()));
+        let _ = writeln!(text, "{} in {}", clean(check.as_str()), clean(region.as_str()));
     }
     text += &look.paint(Paint::Faint, "late: 99 of 100 runs started no later than this\n");
     text

@@ -10,7 +10,7 @@ use crate::support::tripline::Project;
 use crate::support::wait::{until, until_true};
 
 /// Slots are accounted for when their runs must have ended, and somebody comes round for it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_slots_of_a_time_without_a_daemon_are_missed_for_that_reason() {
