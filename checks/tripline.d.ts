@@ -38,7 +38,8 @@ declare module "tripline" {
     regions?: string[];
     /**
      * How long a run may take: `"20s"`; `"100ms"` to `"15m"`, and not longer than the time between
-     * two runs. That of `[defaults]` when left out, which is 30 seconds if nobody changed it.
+     * two runs. That of `[defaults]` when left out, which is 30 seconds if nobody changed it, and
+     * always a tenth of the time between two runs, or a second, shorter than that time.
      */
     timeout?: string;
     /** Who is told, and at which stage: the name of a policy in `tripline.toml`. */

@@ -75,8 +75,8 @@ impl Scheduler {
 
     /// Hands out what is due at `now`.
     ///
-    /// When the clock was set back, slots are handed out from the new time on; their runs have the
-    /// ids of the first time, so nothing is stored twice.
+    /// When the clock was set back, slots are handed out from the new time on. Those that come again
+    /// have the ids of the first time: the store keeps the later run of each.
     pub fn tick(&mut self, now: Timestamp) -> Tick {
         if now < self.done - CORRECTION {
             self.restart(now);

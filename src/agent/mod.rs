@@ -11,6 +11,7 @@
 //! - no value of a secret is in a report;
 //! - nothing is stored, decided or announced here: that is the hub's.
 
+mod admission;
 mod assignments;
 mod broker;
 mod cookies;
@@ -149,9 +150,9 @@ impl Agent {
     pub fn start(&self, slot: Slot) {
         let (runner, hub) = (Arc::clone(&self.runner), Arc::clone(&self.hub));
         // Decided here, so that slots are let in in the order of the calls.
-        let admitted = runner.admit(&slot);
+        let entrance = runner.admit(&slot);
         self.tasks.spawn(async move {
-            let report = match admitted {
+            let report = match runner.enter(entrance).await {
                 // Dropped with the run, before the hub takes its time.
                 Ok(_admission) => runner.attend(slot, None).await,
                 Err(refused) => runner.refuse(slot, refused),
@@ -165,7 +166,7 @@ impl Agent {
     pub async fn run_now(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
         // Stopping waits for it as for any other.
         let _token = self.tasks.token();
-        match self.runner.admit(&slot) {
+        match self.runner.enter(self.runner.admit(&slot)).await {
             Ok(_admission) => self.runner.attend(slot, observer).await,
             Err(refused) => self.runner.refuse(slot, refused),
         }

@@ -4,8 +4,6 @@
 //! off or never finds room is reported as such, never passed over.
 
 use std::any::Any;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::admission::{Admission, Admissions, Entrance, Occupied};
 use super::assignments::{Assignment, Assignments, Prepared};
 use super::broker::Broker;
 use super::recorder::Recorder;
@@ -24,7 +23,6 @@ use super::visitor::Visitor;
 use super::{Limits, Observer, frame};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::Timestamp;
-use crate::domain::id::CheckId;
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
 use crate::net::{Budget, Dialer};
@@ -41,7 +39,7 @@ pub(super) struct Runner {
     pub(super) interruption: CancellationToken,
     /// Memory for the bodies of answers.
     budget: Arc<Budget>,
-    going: Mutex<HashMap<CheckId, Timestamp>>,
+    admissions: Admissions,
     script_room: Room,
     request_room: Room,
 }
@@ -58,18 +56,6 @@ struct Room {
     most: usize,
 }
 
-/// A slot that was let in; its check is free for the next slot when this is dropped.
-pub(super) struct Admission {
-    runner: Arc<Runner>,
-    check: CheckId,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.runner.going().remove(&self.check);
-    }
-}
-
 /// Why there is no end that the run came to by itself.
 pub(super) struct Refused {
     kind: FailureKind,
@@ -79,6 +65,14 @@ pub(super) struct Refused {
 impl Refused {
     fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+}
+
+impl From<Occupied> for Refused {
+    fn from(Occupied(before): Occupied) -> Self {
+        let at = before.format("%H:%M:%S");
+        let message = format!("the previous run, of {at} UTC, is still going");
+        Self::new(FailureKind::Overlap, message)
     }
 }
 
@@ -103,7 +97,7 @@ impl Runner {
             closing: CancellationToken::new(),
             interruption: CancellationToken::new(),
             budget: Arc::default(),
-            going: Mutex::default(),
+            admissions: Admissions::default(),
             script_room: room(limits.scripts.max(1)),
             request_room: room(limits.requests.max(1)),
         }
@@ -111,21 +105,24 @@ impl Runner {
 
     /// How many slots are being attended to.
     pub(super) fn running(&self) -> usize {
-        self.going().len()
+        self.admissions.running()
     }
 
-    /// Lets a slot in unless the previous run of its check is still going.
-    pub(super) fn admit(self: &Arc<Self>, slot: &Slot) -> Result<Admission, Refused> {
-        match self.going().entry(slot.check.clone()) {
-            Entry::Occupied(previous) => {
-                let at = previous.get().format("%H:%M:%S");
-                let message = format!("the previous run, of {at} UTC, is still going");
-                Err(Refused::new(FailureKind::Overlap, message))
-            }
-            Entry::Vacant(place) => {
-                place.insert(slot.at);
-                Ok(Admission { runner: Arc::clone(self), check: slot.check.clone() })
-            }
+    /// Decides whether a slot is let in.
+    pub(super) fn admit(&self, slot: &Slot) -> Entrance {
+        self.admissions.admit(slot)
+    }
+
+    /// Waits, where there is something to wait for, until a slot is in.
+    pub(super) async fn enter(&self, entrance: Entrance) -> Result<Admission, Refused> {
+        match entrance {
+            Entrance::Open(admission) => Ok(admission),
+            Entrance::Closed(occupied) => Err(occupied.into()),
+            Entrance::Soon(waiting) => tokio::select! {
+                biased;
+                () = self.closing.cancelled() => Err(interrupted()),
+                admission = waiting.admission() => admission.map_err(Refused::from),
+            },
         }
     }
 
@@ -189,6 +186,7 @@ impl Runner {
                     &began.recorder,
                     secrets,
                 );
+                self.admissions.began(&slot.check, timeout);
                 let failure = plan.carry_out(&visitor, secrets, timeout).await;
                 Ok(Ended { failure, duration: None })
             }
@@ -203,6 +201,7 @@ impl Runner {
                 let (dialer, clock) = (Arc::clone(&duty.dialer), &*self.clock);
                 let share = self.budget.share();
                 let broker = Broker::new(dialer, share, &began.recorder, secrets, clock, timeout);
+                self.admissions.began(&slot.check, timeout);
                 let ran = stage.run(job, &broker).await;
                 let failure = ran.failure().map(|failure| Failure {
                     step: ran.step.and_then(|step| began.recorder.step_name(step)),
@@ -249,10 +248,6 @@ impl Runner {
                 Err(_) => Err(overloaded(at_most, "no sandbox process was ready")),
             },
         }
-    }
-
-    fn going(&self) -> std::sync::MutexGuard<'_, HashMap<CheckId, Timestamp>> {
-        self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::accounting::Accounting;
 use super::assignments::{assignments, checks, dialer, rulebook};
@@ -21,6 +22,7 @@ use super::channels::{Transports, transports};
 use super::descriptors;
 use super::faces::{self, Listeners};
 use super::housekeeping::Housekeeping;
+use super::hub::Aftermath;
 use super::lanes::contacts;
 use super::membership::{self, Membership};
 use super::project::Reading;
@@ -37,6 +39,7 @@ use crate::config::settings::{
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
+use crate::engine::review::{self, Reviews};
 use crate::http::{self, CheckSnapshot, Hosts, Pulse, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
@@ -201,6 +204,7 @@ impl Daemon {
         };
         daemon.close_absent().await?;
         daemon.tell_of_other_regions().await;
+        daemon.review();
         Ok(daemon)
     }
 
@@ -354,6 +358,19 @@ impl Daemon {
         if let (Some(tls), Some(certificate)) = (&self.tls, fresh.certificate) {
             tls.replace(certificate);
         }
+    }
+
+    /// Looks from time to time whether anybody knows how the checks are doing.
+    fn review(&self) {
+        let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
+        let reviews = Reviews {
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            judge: Arc::clone(&self.judge),
+            clock: Arc::clone(&self.clock),
+            observer: Arc::new(Aftermath { witness, wake }),
+            holder: Uuid::new_v4().to_string(),
+        };
+        self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }
 }
 

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use super::witness::Witness;
 use crate::agent;
 use crate::clock::Clock;
+use crate::domain::incident::Change;
 use crate::domain::run::Report;
 use crate::engine::holding::Holding;
-use crate::engine::ingest::{Ingest, Observer};
+use crate::engine::ingest::{self, Ingest};
+use crate::engine::review;
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
 use crate::store::{Novelty, Recorded};
@@ -91,13 +93,24 @@ pub(super) struct Aftermath {
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Observer for Aftermath {
+impl ingest::Observer for Aftermath {
     fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
         if recorded.iter().any(|recorded| !recorded.transition.owed.is_empty()) {
             (self.wake)();
         }
         for (recorded, report) in recorded.iter().zip(reports) {
             self.witness.recorded(recorded, report);
+        }
+    }
+}
+
+impl review::Observer for Aftermath {
+    fn on_reviewed(&self, changes: &[Change]) {
+        if changes.iter().any(|change| !change.transition.owed.is_empty()) {
+            (self.wake)();
+        }
+        for change in changes {
+            self.witness.reviewed(change);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who sees what the daemon does, while it does it: the terminal, the log, a test.
 
 use crate::config::{Diagnostic, Project};
+use crate::domain::incident::Change;
 use crate::domain::notification::{Attempt, Notification, Settlement};
 use crate::domain::run::Report;
 use crate::notify::printed::PrintedMessage;
@@ -10,6 +11,9 @@ use crate::store::Recorded;
 pub trait Witness: Send + Sync {
     /// A run was stored, with what it led to.
     fn recorded(&self, recorded: &Recorded, report: &Report);
+
+    /// Something was decided that follows from no single run.
+    fn reviewed(&self, change: &Change);
 
     /// A message was tried.
     fn attempted(&self, notification: &Notification, attempt: &Attempt, settlement: &Settlement);

@@ -9,6 +9,7 @@ use crate::app::witness::Witness;
 use crate::clock::Clock;
 use crate::config::{Diagnostic, Project};
 use crate::domain::check::Check;
+use crate::domain::incident::Change;
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::run::{Outcome, Report};
 use crate::notify::printed::{self, PrintedMessage};
@@ -49,10 +50,17 @@ impl Witness for Onlooker {
         self.write(|live| {
             let decisions = recorded.transition.decisions.iter();
             let decided = decisions
-                .map(|it| live.decision(now, &report.slot.check, recorded.incident, it))
+                .map(|it| live.decision(now, report.slot.check.as_str(), recorded.incident, it))
                 .collect::<Vec<_>>();
             live.run(report).into_iter().chain(decided).collect()
         });
+    }
+
+    fn reviewed(&self, change: &Change) {
+        let (now, name) = (self.clock.now(), change.subject.name());
+        let incident = change.transition.incident.as_ref().and_then(|incident| incident.id);
+        let decisions = change.transition.decisions.iter();
+        self.write(|live| decisions.map(|it| live.decision(now, name, incident, it)).collect());
     }
 
     fn attempted(&self, notification: &Notification, attempt: &Attempt, settlement: &Settlement) {
@@ -134,11 +142,29 @@ impl Witness for Recorder {
         }
     }
 
+    fn reviewed(&self, change: &Change) {
+        let incident = change.transition.incident.as_ref().and_then(|incident| incident.id);
+        let incident = incident.map(|id| id.0);
+        let subject = change.subject.to_string();
+        for decision in &change.transition.decisions {
+            let (kind, reason) = (decision.kind.as_str(), &decision.reason);
+            tracing::info!(
+                event.action = "decision",
+                subject,
+                incident,
+                decision = kind,
+                reason,
+                "a decision was made"
+            );
+        }
+    }
+
     fn attempted(&self, notification: &Notification, attempt: &Attempt, settlement: &Settlement) {
         let recipient = notification.recipient.to_string();
         let incident = notification.incident.0;
         let (outcome, reason) = (attempt.as_str(), &settlement.reason);
-        let (check, kind) = (notification.notice.check.as_str(), notification.notice.kind.as_str());
+        let notice = &notification.notice;
+        let (check, kind) = (notice.subject.name(), notice.kind.as_str());
         // The level is part of what the macro writes down at compile time.
         macro_rules! tell {
             ($level:ident, $message:literal) => {

@@ -222,11 +222,11 @@ async fn say_open(daemon: &Daemon) {
             return tracing::error!(error, "it is not known which incidents are open");
         }
     };
-    for IncidentRecord { id, check, incident } in open {
+    for IncidentRecord { id, subject, incident } in open {
         let since = incident.since.format("%Y-%m-%d %H:%M:%S UTC");
         let told: Vec<String> = incident.told.iter().map(ToString::to_string).collect();
         let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
-        tracing::warn!(%check, told, incident = id.0, "incident {id} is open since {since}");
+        tracing::warn!(%subject, told, incident = id.0, "incident {id} is open since {since}");
     }
 }
 

@@ -13,6 +13,7 @@ use super::settings::{self, Settings};
 use super::value::Value;
 use crate::domain::check::{Check, Work};
 use crate::domain::id::CheckId;
+use crate::domain::policy::Quorum;
 
 /// A project without mistakes.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,7 @@ impl Project {
         drafts.extend(read_scripts(&files, scripts, &surroundings, &mut found));
         check_mentions(&files, scripts, &surroundings, &mut found);
         check_duplicates(&drafts, &mut found);
+        check_quorums(&drafts, settings.as_ref(), &mut found);
         let place = |it: &Diagnostic| (it.file != settings::FILE, it.file.clone(), it.span.start);
         found.sort_by_cached_key(place);
         let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
@@ -193,11 +195,8 @@ fn check_duplicates(drafts: &[Draft], found: &mut Vec<Diagnostic>) {
             continue;
         };
         let message = format!("there is another check with the id `{}`", draft.id);
-        let mut diagnostic = Diagnostic::error(&draft.document, draft.span.clone(), message);
-        // Where something in the file is confidential, there is a diagnostic that conceals it.
-        if let Some(shown) = found.iter().find(|it| it.file == diagnostic.file) {
-            diagnostic.source = shown.source.clone();
-        }
+        let diagnostic = Diagnostic::error(&draft.document, draft.span.clone(), message);
+        let mut diagnostic = concealed_as(found, diagnostic);
         if other.document.path == draft.document.path {
             diagnostic.relate(other.span.clone(), "the other one");
             diagnostic.advise("give one of them an `id` of its own");
@@ -209,6 +208,42 @@ fn check_duplicates(drafts: &[Draft], found: &mut Vec<Diagnostic>) {
                 "the other one is at {path}:{line}:{column}; give it another `id`, or rename this file"
             ));
         }
+        found.push(diagnostic);
+    }
+}
+
+/// Where something in the file is confidential, there is a diagnostic that conceals it.
+fn concealed_as(found: &[Diagnostic], mut diagnostic: Diagnostic) -> Diagnostic {
+    if let Some(shown) = found.iter().find(|it| it.file == diagnostic.file) {
+        diagnostic.source = shown.source.clone();
+    }
+    diagnostic
+}
+
+/// Warns where a policy wants more regions to agree than its check has.
+fn check_quorums(drafts: &[Draft], settings: Option<&Settings>, found: &mut Vec<Diagnostic>) {
+    let Some(settings) = settings else { return };
+    for draft in drafts.iter().filter(|draft| draft.enabled) {
+        let Some(check) = &draft.check else { continue };
+        let Some(policy) = settings.policies.get(&check.policy) else { continue };
+        let regions = check.regions.len();
+        let Quorum::Count(wanted) = policy.quorum else { continue };
+        if !policy.quorum.exceeds(regions) {
+            continue;
+        }
+        let plural = if regions == 1 { "" } else { "s" };
+        let message = format!(
+            "the policy `{}` wants {wanted} regions to agree, but this check runs in {regions} \
+             region{plural}",
+            policy.name,
+        );
+        let diagnostic = Diagnostic::warning(&draft.document, draft.span.clone(), message);
+        let mut diagnostic = concealed_as(found, diagnostic);
+        diagnostic.advise(if regions == 1 {
+            "this one alone decides; let it run in more `regions`, or give it another `policy`"
+        } else {
+            "all of them count as enough; let it run in more `regions`, or give it another `policy`"
+        });
         found.push(diagnostic);
     }
 }

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::id::{CheckId, Region};
 use super::schedule::Schedule;
+use super::streak::Streak;
+use super::{Timestamp, after};
 
 /// One thing to watch.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +31,45 @@ pub struct Check {
     pub labels: BTreeMap<String, String>,
     /// What a run does.
     pub work: Work,
+}
+
+/// After so many intervals, a result does not speak of the present any more; but not before it is
+/// this old: where runs are seconds apart, a busy machine is no reason to tell nobody.
+const FRESH: (u32, TimeDelta) = (2, TimeDelta::seconds(10));
+
+/// A region that has not answered for so many intervals, while others did, is not waited for; but
+/// it has at least this time.
+const PATIENCE: (u32, TimeDelta) = (10, TimeDelta::seconds(60));
+
+impl Check {
+    /// Whether what was seen at `seen` says nothing of `now` any more: two intervals have passed,
+    /// and ten seconds.
+    pub fn is_old(&self, seen: Timestamp, now: Timestamp) -> bool {
+        self.are_gone(FRESH, seen, now)
+    }
+
+    fn are_gone(
+        &self,
+        (intervals, least): (u32, TimeDelta),
+        since: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        now - since > least && self.schedule.later_by(since, intervals) < now
+    }
+
+    /// Whether what is known of a region speaks of `now`.
+    pub fn is_current(&self, streak: &Streak, now: Timestamp) -> bool {
+        let seen = |slot| !self.is_old(after(slot, self.timeout), now);
+        streak.last_slot.is_some_and(seen) && !streak.is_blind()
+    }
+
+    /// Whether a region with `streak` has been silent for long at `now`, while another one answers
+    /// since `others_since` without a break. A silence in which nobody answered is not the
+    /// region's own, and does not count.
+    pub fn is_silent(&self, streak: &Streak, others_since: Timestamp, now: Timestamp) -> bool {
+        let since = streak.heard_until().map_or(others_since, |heard| heard.max(others_since));
+        self.are_gone(PATIENCE, since, now)
+    }
 }
 
 /// What a run does.

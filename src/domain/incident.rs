@@ -1,20 +1,37 @@
-//! An incident: a check being down, from opening to resolution.
+//! An incident: a check being down, from opening to resolution. What else an incident can be about
+//! says [`Subject`].
 //!
 //! [`step`] decides what one result means. It is a function of the state, the event and the policy
 //! alone; whoever calls it stores the [`Transition`] as one unit or not at all.
 //!
 //! | incident | event | condition | then |
 //! |---|---|---|---|
-//! | none | failed | a tier is reached | open, tell the tier |
-//! | none | failed | no tier is reached | note why nobody is told |
-//! | open | failed | a further tier is reached | escalate, tell that tier |
+//! | none | failed | a tier is reached in as many regions as the quorum | open, tell the tier |
+//! | none | failed | no tier is reached in so many | note why nobody is told |
+//! | open | failed | a further tier is reached in so many | escalate, tell that tier |
 //! | open | failed | no further tier | nothing: those who need to know were told |
-//! | open | passed | fewer regions down than the quorum | resolve, tell all who were told |
-//! | open | passed | still as many down | stay open |
+//! | any | failed, late | | counted; nobody is told before a fresh result fails, too |
+//! | open | passed, late or not | fewer regions down than the quorum | resolve, tell all who were told |
+//! | open | passed, late or not | still as many down | stay open |
 //! | any | unknown | | neutral; noted while an incident is open |
-//! | any | older than what was counted | | noted, not counted |
+//! | any | older than what was counted | the clock was not set back | noted, not counted |
 //! | any | from a region where the check no longer runs | | noted, not counted |
 //! | open | check removed | | resolve, tell all who were told |
+//!
+//! Which regions count:
+//!
+//! | region | towards a tier | as down, while an incident is open |
+//! |---|---|---|
+//! | the one whose result it is, not late | yes | yes |
+//! | another with a result of the last two intervals | yes, also when that is unknown | yes |
+//! | older than that | no | yes |
+//! | [`BLIND_AFTER`](super::streak::BLIND_AFTER) unknown in a row | no | yes |
+//! | no answer for ten intervals, in which the region whose result it is answered | no | no |
+//! | one in which the check no longer runs | no | no |
+//!
+//! A region is down from its first failure until it has passed often enough, so it is down wherever
+//! it has reached a tier: when fewer regions are down than the quorum, no tier holds any more. While
+//! as many still fail as the quorum wants, the incident stays open, be it below the first tier.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +42,10 @@ use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
 use super::run::{Failure, Outcome, Report};
 use super::streak::Streak;
+use super::subject::Subject;
+use world::World;
+
+mod world;
 
 /// What is known of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +56,7 @@ pub struct CheckState {
     pub incident: Option<Incident>,
 }
 
-/// One incident.
+/// One incident, whatever it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     /// Its number; `None` until the store has given it one.
@@ -72,6 +93,8 @@ pub struct Verdict {
     pub region: Region,
     /// The slot that was run.
     pub slot: Timestamp,
+    /// When the run ended.
+    pub ended: Timestamp,
     /// How it ended.
     pub outcome: Outcome,
     /// The first failing step.
@@ -86,6 +109,7 @@ impl From<&Report> for Verdict {
         Self {
             region: report.slot.region.clone(),
             slot: report.slot.at,
+            ended: report.finished_at(),
             outcome: report.outcome(),
             step: failure.and_then(|failure| failure.step.clone()),
             error: failure.map(Failure::headline).unwrap_or_default(),
@@ -156,6 +180,15 @@ pub struct Transition {
     pub owed: Vec<Owed>,
 }
 
+/// What is decided about one subject, where that does not follow from one result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it is about.
+    pub subject: Subject,
+    /// The incident with what was decided and is owed; it has no streak.
+    pub transition: Transition,
+}
+
 /// What [`step`] needs to know besides the state and the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
@@ -170,7 +203,8 @@ pub struct Rules<'a> {
 /// Decides what one result means.
 pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timestamp) -> Transition {
     let before = state.streaks.get(&verdict.region).cloned().unwrap_or_default();
-    if !before.is_news(verdict.slot) {
+    let before = before.going_on(verdict.slot, now);
+    if !before.is_news(verdict.outcome, verdict.slot) {
         let reason = format!(
             "the result of {} from {} came after a later one and is not counted",
             verdict.slot.format("%H:%M:%S"),
@@ -183,7 +217,8 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
             format!("the check no longer runs in {}; its result is not counted", verdict.region);
         return noted(None, DecisionKind::Ignored, reason);
     }
-    let streak = before.counting(verdict.outcome, verdict.slot, rules.policy.recover_after);
+    let streak = counted(&before, verdict, rules);
+    let world = || World { streaks: known(state, verdict, &streak, rules), verdict, rules, now };
     match (verdict.outcome, &state.incident) {
         // Nearly every result; nothing else needs to be looked at.
         (Outcome::Passed | Outcome::Unknown, None) => only(streak),
@@ -197,19 +232,23 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
             );
             noted(Some(streak), DecisionKind::Ignored, reason)
         }
-        (Outcome::Failed, open) => {
-            let streaks = counted(state, verdict, &streak, rules);
-            World { streaks: &streaks, streak: &streak, verdict, rules, now }.failed(open.as_ref())
-        }
-        (Outcome::Passed, Some(open)) => {
-            let streaks = counted(state, verdict, &streak, rules);
-            World { streaks: &streaks, streak: &streak, verdict, rules, now }.passed(open, &before)
-        }
+        (Outcome::Failed, open) => world().failed(&streak, open.as_ref()),
+        (Outcome::Passed, Some(open)) => world().passed(&streak, open, &before),
     }
 }
 
+/// The streak of the result's region with the result counted.
+fn counted(before: &Streak, verdict: &Verdict, rules: Rules<'_>) -> Streak {
+    let streak = before.counting(verdict.outcome, verdict.slot, rules.policy.recover_after);
+    let broke = before.heard_until().is_some_and(|heard| rules.check.is_old(heard, verdict.slot));
+    if broke && verdict.outcome != Outcome::Unknown {
+        return streak.after_a_break(verdict.slot);
+    }
+    streak.explained(&verdict.error)
+}
+
 /// The streaks of the regions in which the check runs, with the present result counted.
-fn counted(
+fn known(
     state: &CheckState,
     verdict: &Verdict,
     streak: &Streak,
@@ -230,10 +269,11 @@ pub fn withdraw(
 ) -> Transition {
     let notice = Notice {
         kind: NoticeKind::Withdrawn,
-        check: check.clone(),
+        subject: Subject::Check(check.clone()),
         check_name: check_name.to_owned(),
         region: open.cause.region.clone(),
         down: Vec::new(),
+        regions: Vec::new(),
         step: open.cause.step.clone(),
         error: open.cause.error.clone(),
         since: open.since,
@@ -253,7 +293,12 @@ fn noted(streak: Option<Streak>, kind: DecisionKind, reason: String) -> Transiti
     Transition { streak, decisions: vec![Decision { kind, reason }], ..Transition::default() }
 }
 
-fn resolved(open: &Incident, notice: &Notice, reason: String, now: Timestamp) -> Transition {
+pub(super) fn resolved(
+    open: &Incident,
+    notice: &Notice,
+    reason: String,
+    now: Timestamp,
+) -> Transition {
     let tell =
         |recipient: &Recipient| Owed { recipient: recipient.clone(), notice: notice.clone() };
     Transition {
@@ -262,214 +307,6 @@ fn resolved(open: &Incident, notice: &Notice, reason: String, now: Timestamp) ->
         decisions: vec![Decision { kind: DecisionKind::Resolved, reason }],
         incident: Some(Incident { resolved_at: Some(now), ..open.clone() }),
     }
-}
-
-/// The state after counting a verdict, and what is needed to judge it.
-struct World<'a> {
-    streaks: &'a BTreeMap<Region, Streak>,
-    streak: &'a Streak,
-    verdict: &'a Verdict,
-    rules: Rules<'a>,
-    now: Timestamp,
-}
-
-impl World<'_> {
-    fn failed(&self, open: Option<&Incident>) -> Transition {
-        let known = open.map(|incident| incident.tiers.clone()).unwrap_or_default();
-        let reached: BTreeSet<u32> = self.tiers_reached().difference(&known).copied().collect();
-        if reached.is_empty() {
-            return self.not_told(open);
-        }
-        let cause = Cause {
-            region: self.verdict.region.clone(),
-            step: self.verdict.step.clone(),
-            error: self.verdict.error.clone(),
-        };
-        let mut incident = open.cloned().unwrap_or_else(|| Incident {
-            id: None,
-            opened_at: self.now,
-            since: self.since(),
-            resolved_at: None,
-            tiers: BTreeSet::new(),
-            told: BTreeSet::new(),
-            cause: cause.clone(),
-        });
-        incident.cause = cause;
-        let owed = self.owed_for(&reached, incident.since);
-        incident.told.extend(owed.iter().map(|owed| owed.recipient.clone()));
-        let decision = Decision {
-            kind: if open.is_some() { DecisionKind::Escalated } else { DecisionKind::Opened },
-            reason: self.failing_reason(&reached, &owed),
-        };
-        incident.tiers.extend(reached);
-        Transition {
-            streak: Some(self.streak.clone()),
-            incident: Some(incident),
-            decisions: vec![decision],
-            owed,
-        }
-    }
-
-    fn passed(&self, open: &Incident, before: &Streak) -> Transition {
-        let (down, quorum) = (self.down(), self.quorum());
-        if down.len() >= quorum {
-            // Said once; while another region is down for long, this would fill the record.
-            if !self.streak.down && before.last_outcome == Some(Outcome::Passed) {
-                return only(self.streak.clone());
-            }
-            let reason = if self.streak.down {
-                let wanted = self.rules.policy.recover_after;
-                format!(
-                    "passed in {}; {} of {wanted} passes in a row needed to recover",
-                    self.verdict.region, self.streak.passes
-                )
-            } else {
-                format!("passed in {}, still down in {}", self.verdict.region, list(&down))
-            };
-            return noted(Some(self.streak.clone()), DecisionKind::Ignored, reason);
-        }
-        let reason = if down.is_empty() {
-            format!("passed in {}; no region is down any more", self.verdict.region)
-        } else {
-            format!(
-                "passed in {}; {} of {} regions down, quorum {quorum}",
-                self.verdict.region,
-                down.len(),
-                self.rules.check.regions.len()
-            )
-        };
-        let notice = Notice {
-            step: open.cause.step.clone(),
-            error: open.cause.error.clone(),
-            ..self.notice(NoticeKind::Recovered, open.since)
-        };
-        let transition = resolved(open, &notice, reason, self.now);
-        Transition { streak: Some(self.streak.clone()), ..transition }
-    }
-
-    /// The tiers whose condition enough regions meet, counted from 1.
-    fn tiers_reached(&self) -> BTreeSet<u32> {
-        let met = |failures: u32| {
-            let regions = self.streaks.values().filter(|streak| streak.failures >= failures);
-            regions.count() >= self.quorum()
-        };
-        (1u32..)
-            .zip(&self.rules.policy.tiers)
-            .filter(|(_, tier)| met(tier.failures_in_a_row))
-            .map(|(number, _)| number)
-            .collect()
-    }
-
-    fn owed_for(&self, reached: &BTreeSet<u32>, since: Timestamp) -> Vec<Owed> {
-        let mut seen = BTreeSet::new();
-        let mut owed = Vec::new();
-        for (number, tier) in (1u32..).zip(&self.rules.policy.tiers) {
-            if !reached.contains(&number) {
-                continue;
-            }
-            let notice = self.notice(NoticeKind::Failing { tier: number }, since);
-            let recipients =
-                tier.notify.iter().flat_map(|target| self.rules.roster.recipients(target));
-            for recipient in recipients {
-                if seen.insert(recipient.clone()) {
-                    owed.push(Owed { recipient, notice: notice.clone() });
-                }
-            }
-        }
-        owed
-    }
-
-    fn notice(&self, kind: NoticeKind, since: Timestamp) -> Notice {
-        Notice {
-            kind,
-            check: self.rules.check.id.clone(),
-            check_name: self.rules.check.name.clone(),
-            region: self.verdict.region.clone(),
-            down: self.down(),
-            step: self.verdict.step.clone(),
-            error: self.verdict.error.clone(),
-            since,
-            failures_in_a_row: self.streak.failures,
-            at: self.now,
-            runbook: self.rules.check.runbook.clone(),
-        }
-    }
-
-    fn not_told(&self, open: Option<&Incident>) -> Transition {
-        let streak = Some(self.streak.clone());
-        let failures = self.streak.failures;
-        let region = &self.verdict.region;
-        let reason = match open {
-            // Said once; a long outage would fill the record with it.
-            Some(incident) if self.is_past(incident) => {
-                return only(self.streak.clone());
-            }
-            Some(_) => {
-                format!("failed {failures} in a row in {region}; no further tier is reached")
-            }
-            None => {
-                let (down, regions) = (self.down().len(), self.rules.check.regions.len());
-                let first = self.rules.policy.tiers.first();
-                let wanted = first.map_or(0, |tier| tier.failures_in_a_row);
-                format!(
-                    "failed {failures} in a row in {region}, down in {down} of {regions} regions; \
-                     policy {} tells after {wanted} in a row in {}: nobody is told",
-                    self.rules.policy.name,
-                    plural(self.quorum(), "region"),
-                )
-            }
-        };
-        noted(streak, DecisionKind::NotTold, reason)
-    }
-
-    /// Whether the region has failed so often that an earlier failure already had nothing to add.
-    fn is_past(&self, open: &Incident) -> bool {
-        let tiers = (1u32..).zip(&self.rules.policy.tiers);
-        let known = tiers.filter(|(number, _)| open.tiers.contains(number));
-        let last = known.map(|(_, tier)| tier.failures_in_a_row).max().unwrap_or(0);
-        self.streak.failures > last + 1
-    }
-
-    fn failing_reason(&self, reached: &BTreeSet<u32>, owed: &[Owed]) -> String {
-        let tiers = reached.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
-        let recipients: Vec<String> = owed.iter().map(|owed| owed.recipient.to_string()).collect();
-        let told = if recipients.is_empty() { "nobody".into() } else { recipients.join(", ") };
-        format!(
-            "{} in {}: tier {tiers} of policy {} tells {told}",
-            self.failures_in_words(),
-            self.verdict.region,
-            self.rules.policy.name,
-        )
-    }
-
-    fn failures_in_words(&self) -> String {
-        match self.streak.failures {
-            1 => "first failure".to_owned(),
-            failures => format!("{failures} failures in a row"),
-        }
-    }
-
-    fn down(&self) -> Vec<Region> {
-        let down = self.streaks.iter().filter(|(_, streak)| streak.down);
-        down.map(|(region, _)| region.clone()).collect()
-    }
-
-    fn quorum(&self) -> usize {
-        self.rules.policy.quorum.of(self.rules.check.regions.len())
-    }
-
-    fn since(&self) -> Timestamp {
-        let earliest = self.streaks.values().filter_map(|streak| streak.failing_since).min();
-        earliest.unwrap_or(self.verdict.slot)
-    }
-}
-
-fn list(regions: &[Region]) -> String {
-    regions.iter().map(Region::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]

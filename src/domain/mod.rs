@@ -6,6 +6,7 @@
 //! types that cross a wire have twins at the edge that converts them.
 
 pub mod backoff;
+pub mod blindness;
 pub mod check;
 pub mod coverage;
 pub mod id;
@@ -18,6 +19,13 @@ pub mod run;
 pub mod schedule;
 pub mod slot;
 pub mod streak;
+pub mod subject;
 
 /// A moment in time, in UTC.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// `moment` and `span`, or the end of time: what a peer says of its clock must not overflow.
+pub fn after(moment: Timestamp, span: std::time::Duration) -> Timestamp {
+    let span = chrono::TimeDelta::from_std(span).ok();
+    span.and_then(|span| moment.checked_add_signed(span)).unwrap_or(Timestamp::MAX_UTC)
+}

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Timestamp;
-use super::id::{CheckId, Region};
+use super::id::Region;
+use super::run::Outcome;
+use super::subject::Subject;
 
 /// The facts of one message. It is stored with the notification when that is owed, so that what is
 /// sent later speaks of the moment it was decided, not of the moment it leaves.
@@ -11,19 +13,22 @@ use super::id::{CheckId, Region};
 pub struct Notice {
     /// What there is to say.
     pub kind: NoticeKind,
-    /// The check.
-    pub check: CheckId,
-    /// What people call it.
+    /// What it is about.
+    pub subject: Subject,
+    /// What people call that.
     pub check_name: String,
     /// The region whose result led to this.
     pub region: Region,
     /// All regions that are down, in order.
     pub down: Vec<Region>,
+    /// How the check is doing in each of its regions, failing ones first, `region` before the
+    /// others; empty in notices that were stored before this was known.
+    pub regions: Vec<RegionState>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
     /// The latest failure in one line.
     pub error: String,
-    /// The first failed slot.
+    /// The first failed slot, or the first unknown one.
     pub since: Timestamp,
     /// Failures in a row in `region`.
     pub failures_in_a_row: u32,
@@ -31,6 +36,17 @@ pub struct Notice {
     pub at: Timestamp,
     /// Where the recipient finds what to do.
     pub runbook: Option<String>,
+}
+
+/// How a check is doing in one region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionState {
+    /// The region.
+    pub region: Region,
+    /// How its last runs ended: unknown as well when there were none lately.
+    pub outcome: Outcome,
+    /// Failures in a row, when it failed; otherwise 0.
+    pub failures_in_a_row: u32,
 }
 
 /// What there is to say.
@@ -41,9 +57,11 @@ pub enum NoticeKind {
         /// Which tier.
         tier: u32,
     },
-    /// The check works again.
+    /// Nobody knows how the check is doing, or any check of the region.
+    Blind,
+    /// What was wrong is over.
     Recovered,
-    /// The check was taken out of the project while it was failing.
+    /// The check was taken out of the project while that was so.
     Withdrawn,
 }
 
@@ -52,6 +70,7 @@ impl NoticeKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failing { .. } => "failing",
+            Self::Blind => "blind",
             Self::Recovered => "recovered",
             Self::Withdrawn => "withdrawn",
         }
@@ -59,7 +78,7 @@ impl NoticeKind {
 }
 
 impl Notice {
-    /// How long the check had been failing when this was decided.
+    /// How long it had lasted when this was decided.
     pub fn lasted(&self) -> Duration {
         (self.at - self.since).to_std().unwrap_or_default()
     }

@@ -3,8 +3,10 @@
 //! | state | attempt | next |
 //! |---|---|---|
 //! | owed | accepted | sent |
-//! | owed | failed, may work later | owed, due after a wait; given up when the time is over |
+//! | owed | failed, may work later | owed, due after a wait; given up after [`PATIENCE`] |
 //! | owed | no answer after the message left | owed once more, marked as a possible repeat |
+//! | owed, possible repeat | its sender was killed before it left | owed, as before |
+//! | owed, possible repeat | its sender was killed after it left | given up, as without an answer |
 //! | owed, possible repeat | no answer again | given up: two may have arrived, more would not help |
 //! | owed | refused for good | given up |
 //! | owed | not made, because its claim was about to end | owed, due at once; no failure |
@@ -138,13 +140,42 @@ pub struct Settlement {
 pub const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(30) };
 
-/// How long a notification is tried before it is given up.
+/// How long a notification is tried before it is given up, counted from the first attempt that
+/// failed; what was owed while nobody tried takes nothing from it.
 pub const PATIENCE: Duration = Duration::from_mins(15);
 
-/// Decides what follows from an attempt that ended at `now`. `jitter` is in `0.0..=1.0`.
+/// An attempt that starts so much later than it was due comes after a pause of ours: we were down,
+/// the machine slept, or its clock was set forward.
+pub const PAUSE: Duration = Duration::from_mins(1);
+
+/// Attempts that failed one after the other, with no pause of ours between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trials {
+    /// When the first of them ended.
+    pub since: Timestamp,
+    /// When the next one is due.
+    pub due_at: Timestamp,
+}
+
+impl Trials {
+    /// Since when attempts are failing if one from `started_at` to `ended_at` failed after those
+    /// `before`: since its own end where it is the first, or the first after a pause.
+    pub fn since(before: Option<Self>, started_at: Timestamp, ended_at: Timestamp) -> Timestamp {
+        match before {
+            Some(Self { since, due_at }) if since <= started_at && started_at <= due_at + PAUSE => {
+                since
+            }
+            _ => ended_at,
+        }
+    }
+}
+
+/// Decides what follows from an attempt that ended at `now`, where attempts have been failing since
+/// `since` (see [`Trials::since`]). `jitter` is in `0.0..=1.0`.
 pub fn settle(
     notification: &Notification,
     attempt: &Attempt,
+    since: Timestamp,
     now: Timestamp,
     jitter: f64,
 ) -> Settlement {
@@ -178,11 +209,11 @@ pub fn settle(
             )
         },
         Attempt::Retry { reason, after } => {
-            let wait = after.unwrap_or_default().max(BACKOFF.after(failures, jitter));
+            // Not so long that there would be only one attempt.
+            let wished = after.unwrap_or_default().min(PATIENCE);
+            let wait = wished.max(BACKOFF.after(failures, jitter));
             let due_at = now + wait;
-            if due_at - notification.owed_at
-                > chrono::TimeDelta::from_std(PATIENCE).unwrap_or_default()
-            {
+            if due_at > since + PATIENCE {
                 let tried = format!("not delivered within {} minutes", PATIENCE.as_secs() / 60);
                 return ended(NotificationState::GivenUp, failures, format!("{tried}: {reason}"));
             }
@@ -211,6 +242,7 @@ mod tests {
     use super::*;
     use crate::domain::id::{CheckId, Region};
     use crate::domain::notice::NoticeKind;
+    use crate::domain::subject::Subject;
 
     fn owed(failures: u32, possible_repeat: bool) -> Notification {
         let at: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
@@ -220,10 +252,11 @@ mod tests {
             recipient: Recipient::Slack("#p2".into()),
             notice: Notice {
                 kind: NoticeKind::Failing { tier: 1 },
-                check: CheckId::new("login").expect("good"),
+                subject: Subject::Check(CheckId::new("login").expect("good")),
                 check_name: "Login".into(),
                 region: Region::new("eu").expect("good"),
                 down: vec![],
+                regions: Vec::new(),
                 step: None,
                 error: "no".into(),
                 since: at,
@@ -245,31 +278,54 @@ mod tests {
     #[test]
     fn waits_grow_and_honour_the_provider() {
         let (n, now) = (owed(0, false), owed(0, false).owed_at);
-        assert_eq!(settle(&n, &retry(None), now, 0.0).due_at, now + TimeDelta::seconds(1));
-        assert_eq!(settle(&n, &retry(Some(30)), now, 0.0).due_at, now + TimeDelta::seconds(30));
-        let third = settle(&owed(2, false), &retry(Some(1)), now, 0.0);
+        assert_eq!(settle(&n, &retry(None), now, now, 0.0).due_at, now + TimeDelta::seconds(1));
+        assert_eq!(
+            settle(&n, &retry(Some(30)), now, now, 0.0).due_at,
+            now + TimeDelta::seconds(30)
+        );
+        let third = settle(&owed(2, false), &retry(Some(1)), now, now, 0.0);
         assert_eq!((third.due_at, third.failures), (now + TimeDelta::seconds(4), 3));
     }
 
     #[test]
     fn patience_ends() {
         let n = owed(40, false);
-        let late = n.owed_at + TimeDelta::minutes(15);
-        let end = settle(&n, &retry(None), late, 0.0);
+        let since = n.owed_at + TimeDelta::hours(1);
+        let late = since + TimeDelta::minutes(15);
+        assert_eq!(settle(&n, &retry(None), late, late, 0.0).state, NotificationState::Owed);
+        let asked = settle(&n, &retry(Some(7200)), since, since, 0.0);
+        assert_eq!((asked.state, asked.due_at), (NotificationState::Owed, late));
+        let end = settle(&n, &retry(None), since, late, 0.0);
         assert_eq!(end.state, NotificationState::GivenUp);
         assert!(end.reason.contains("not delivered within 15 minutes: 429"));
+    }
+
+    #[test]
+    fn a_pause_of_ours_starts_the_patience_afresh() {
+        let at = |second| owed(0, false).owed_at + TimeDelta::seconds(second);
+        let before = Some(Trials { since: at(100), due_at: at(130) });
+        for (before, started, since) in [
+            (None, 5000, 5001),
+            (before, 131, 100),
+            (before, 190, 100),
+            (before, 191, 192),
+            // The clock was set back.
+            (before, 99, 100),
+        ] {
+            assert_eq!(Trials::since(before, at(started), at(started + 1)), at(since), "{started}");
+        }
     }
 
     #[test]
     fn an_ambiguous_attempt_is_repeated_once_and_says_so() {
         let now = owed(0, false).owed_at;
         let lost = Attempt::Ambiguous { reason: "timed out".into() };
-        let first = settle(&owed(0, false), &lost, now, 0.0);
+        let first = settle(&owed(0, false), &lost, now, now, 0.0);
         assert_eq!((first.state, first.possible_repeat), (NotificationState::Owed, true));
-        let second = settle(&owed(1, true), &lost, now, 0.0);
+        let second = settle(&owed(1, true), &lost, now, now, 0.0);
         assert_eq!(second.state, NotificationState::GivenUp);
         // A refusal after an ambiguous attempt is still retried: the repeat never left.
-        let refused = settle(&owed(1, true), &retry(None), now, 0.0);
+        let refused = settle(&owed(1, true), &retry(None), now, now, 0.0);
         assert_eq!((refused.state, refused.possible_repeat), (NotificationState::Owed, true));
     }
 
@@ -277,8 +333,10 @@ mod tests {
     fn final_is_final() {
         let now = owed(0, false).owed_at;
         let accepted = Attempt::Accepted { receipt: "C1/17".into() };
-        assert_eq!(settle(&owed(0, false), &accepted, now, 0.0).state, NotificationState::Sent);
+        let sent = settle(&owed(0, false), &accepted, now, now, 0.0);
+        assert_eq!(sent.state, NotificationState::Sent);
         let refused = Attempt::GiveUp { reason: "channel_not_found".into() };
-        assert_eq!(settle(&owed(0, false), &refused, now, 0.0).state, NotificationState::GivenUp);
+        let ended = settle(&owed(0, false), &refused, now, now, 0.0);
+        assert_eq!(ended.state, NotificationState::GivenUp);
     }
 }

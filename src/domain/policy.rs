@@ -60,6 +60,11 @@ pub enum Quorum {
 }
 
 impl Quorum {
+    /// Whether it wants more regions than there are, so that all of them count as enough.
+    pub fn exceeds(self, regions: usize) -> bool {
+        matches!(self, Self::Count(count) if usize::try_from(count).is_ok_and(|it| it > regions))
+    }
+
     /// How many of `regions` regions must agree; at least 1.
     pub fn of(self, regions: usize) -> usize {
         let wanted = match self {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Timestamp;
 use super::slot::Slot;
+use super::{Timestamp, after};
 
 /// How a run ended.
 ///
@@ -353,7 +353,7 @@ impl Report {
 
     /// When the run ended.
     pub fn finished_at(&self) -> Timestamp {
-        self.started_at + self.duration
+        after(self.started_at, self.duration)
     }
 }
 

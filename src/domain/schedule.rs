@@ -134,6 +134,19 @@ impl Schedule {
         }
     }
 
+    /// `moment` and `count` intervals; for cron, the `count`th slot after it. The end of time where
+    /// there is none.
+    pub fn later_by(&self, moment: Timestamp, count: u32) -> Timestamp {
+        let later = match self {
+            Self::Every(interval) => {
+                let millis = interval.millis().saturating_mul(i64::from(count));
+                moment.checked_add_signed(chrono::TimeDelta::milliseconds(millis))
+            }
+            Self::Cron(cron) => (0..count).try_fold(moment, |slot, _| cron.next_after(slot)),
+        };
+        later.unwrap_or(Timestamp::MAX_UTC)
+    }
+
     /// How long a run may take at most without meeting the next slot; for cron, measured between
     /// the two slots that follow `now`.
     pub fn interval(&self, now: Timestamp) -> Duration {
@@ -324,6 +337,21 @@ mod tests {
             schedule.next_after(first - TimeDelta::nanoseconds(1), &check, &region),
             Some(first)
         );
+    }
+
+    #[test]
+    fn later_is_counted_in_intervals() {
+        let (interval, moment) = (
+            Interval::new(Duration::from_secs(30)).expect("in range"),
+            utc("2026-11-21T00:00:01Z"),
+        );
+        let every = Schedule::Every(interval);
+        assert_eq!(every.later_by(moment, 2), utc("2026-11-21T00:01:01Z"));
+        let workdays = Cron::parse("0 9 * * 1-5", "UTC").expect("a good line");
+        let cron = Schedule::Cron(Box::new(workdays));
+        // A Saturday: the two slots after it are those of Monday and Tuesday.
+        assert_eq!(cron.later_by(moment, 2), utc("2026-11-24T09:00:00Z"));
+        assert_eq!(every.later_by(Timestamp::MAX_UTC, 1), Timestamp::MAX_UTC);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A streak: failures in a row of a check in a region.
 
+use chrono::TimeDelta;
+
 use super::Timestamp;
 use super::run::Outcome;
 
@@ -16,26 +18,93 @@ pub struct Streak {
     pub failing_since: Option<Timestamp>,
     /// The slot of the last passed run.
     pub last_success: Option<Timestamp>,
-    /// The latest slot that was counted; older results arriving later are not.
+    /// The latest slot of which there is a result.
     pub last_slot: Option<Timestamp>,
     /// The outcome of the latest slot.
     pub last_outcome: Option<Outcome>,
+    /// The slot since which it has answered (passed or failed) without a longer break.
+    pub answering_since: Option<Timestamp>,
+    /// The unknown runs since its last answer; `None` when there are none.
+    pub unknowns: Option<Unknowns>,
+    /// The latest slot that passed or failed; what passed or failed before it is not counted any
+    /// more. An unknown run does not move it: the run before may still be going, and count.
+    pub last_counted: Option<Timestamp>,
 }
 
+/// Unknown runs in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknowns {
+    /// How many.
+    pub count: u32,
+    /// The slot of the first.
+    pub since: Timestamp,
+    /// Why the last one is unknown, in one line.
+    pub reason: String,
+}
+
+/// After so many unknown runs in a row, it is not known any more how a check is doing in a region.
+pub const BLIND_AFTER: u32 = 5;
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 300;
+
+/// Up to this far ahead of the clock, a slot is that of an agent whose clock is not quite ours, or
+/// our clock was only corrected; beyond it, the clock was set back.
+const CORRECTION: TimeDelta = TimeDelta::seconds(30);
+
 impl Streak {
-    /// Whether a result for `slot` comes after what was already counted.
-    pub fn is_news(&self, slot: Timestamp) -> bool {
+    /// Whether `slot` comes after all of which there is a result.
+    pub fn is_latest(&self, slot: Timestamp) -> bool {
         self.last_slot.is_none_or(|last| slot > last)
+    }
+
+    /// Whether a result for `slot` is not made obsolete by one that came before it.
+    pub fn is_news(&self, outcome: Outcome, slot: Timestamp) -> bool {
+        match outcome {
+            Outcome::Unknown => self.is_latest(slot),
+            Outcome::Passed | Outcome::Failed => self.last_counted.is_none_or(|last| slot > last),
+        }
+    }
+
+    /// The streak as it goes on with `slot` at `now`. Where its latest slot is still to come, the
+    /// clock was set back, and slots come again: then their results count once more, and failures
+    /// in a row stay so, because they did follow each other.
+    #[must_use]
+    pub fn going_on(mut self, slot: Timestamp, now: Timestamp) -> Self {
+        let is_ahead = |last: Timestamp| slot <= last && last > now + CORRECTION;
+        if self.last_slot.is_some_and(is_ahead) {
+            self.last_slot = None;
+            self.last_counted = None;
+            self.failing_since = self.failing_since.map(|since| since.min(slot));
+            self.answering_since = None;
+            if let Some(unknowns) = &mut self.unknowns {
+                unknowns.since = unknowns.since.min(slot);
+            }
+        }
+        self
     }
 
     /// Counts one result. `recover_after` passed runs in a row end being down.
     #[must_use]
     pub fn counting(&self, outcome: Outcome, slot: Timestamp, recover_after: u32) -> Self {
         let mut next = self.clone();
-        next.last_slot = Some(slot);
-        next.last_outcome = Some(outcome);
+        if self.is_latest(slot) {
+            next.last_slot = Some(slot);
+            next.last_outcome = Some(outcome);
+        }
+        if outcome != Outcome::Unknown {
+            next.last_counted = Some(slot);
+        }
         match outcome {
-            Outcome::Unknown => {}
+            Outcome::Unknown => {
+                let unknowns = next.unknowns.get_or_insert_with(|| Unknowns {
+                    count: 0,
+                    since: slot,
+                    reason: String::new(),
+                });
+                unknowns.count = unknowns.count.saturating_add(1);
+                return next;
+            }
             Outcome::Failed => {
                 next.failures = self.failures.saturating_add(1);
                 next.passes = 0;
@@ -52,6 +121,69 @@ impl Streak {
                 }
             }
         }
+        next.unknowns = None;
+        next.answering_since = self.answering_since.or(Some(slot));
         next
+    }
+
+    /// Says why the last run is unknown, if it is.
+    #[must_use]
+    pub fn explained(mut self, reason: &str) -> Self {
+        if let Some(unknowns) = &mut self.unknowns {
+            unknowns.reason = reason.chars().take(LONGEST_REASON).collect();
+        }
+        self
+    }
+
+    /// Says that there was a break before the answer in `slot`.
+    #[must_use]
+    pub fn after_a_break(mut self, slot: Timestamp) -> Self {
+        self.answering_since = Some(slot);
+        self
+    }
+
+    /// Until when its answers came: its latest answer, or the first of those that are unknown.
+    pub fn heard_until(&self) -> Option<Timestamp> {
+        self.unknowns.as_ref().map(|unknowns| unknowns.since).or(self.last_counted)
+    }
+
+    /// Whether so many runs in a row were unknown that its last answer says nothing any more.
+    pub fn is_blind(&self) -> bool {
+        self.unknowns.as_ref().is_some_and(|unknowns| unknowns.count >= BLIND_AFTER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome::{Failed, Passed, Unknown};
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        start + TimeDelta::seconds(second)
+    }
+
+    #[test]
+    fn a_run_that_ends_after_the_next_slot_was_refused_still_counts() {
+        let streak = Streak::default().counting(Failed, at(0), 1).counting(Unknown, at(20), 1);
+        assert!(streak.is_news(Failed, at(10)) && !streak.is_news(Unknown, at(10)));
+        let streak = streak.counting(Failed, at(10), 1);
+        assert_eq!(streak.failures, 2);
+        assert_eq!((streak.last_slot, streak.last_outcome), (Some(at(20)), Some(Unknown)));
+        assert!(!streak.is_news(Passed, at(10)) && streak.is_news(Passed, at(20)));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_blind() {
+        let before = Streak::default().counting(Failed, at(3600), 1);
+        let back = before.clone().going_on(at(10), at(11));
+        assert!(back.is_news(Failed, at(10)) && back.is_news(Unknown, at(10)));
+        let next = back.counting(Failed, at(10), 1);
+        assert_eq!((next.failures, next.last_slot), (2, Some(at(10))));
+        assert_eq!(next.failing_since, Some(at(10)));
+        // A correction, a slot to come, and a late result are no such thing.
+        for (slot, now) in [(3590, 3580), (3610, 3500), (3590, 3601)] {
+            assert_eq!(before.clone().going_on(at(slot), at(now)), before);
+        }
     }
 }

@@ -19,13 +19,14 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::Notify;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 pub use self::contacts::Contacts;
@@ -35,8 +36,11 @@ pub use self::pace::Rate;
 use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
-use crate::domain::id::stable_hash;
-use crate::domain::notification::{Attempt, Notification, PATIENCE, put_off, settle};
+use crate::domain::id::{NotificationId, stable_hash};
+use crate::domain::notification::{
+    Attempt, BACKOFF, Notification, NotificationState, PATIENCE, Settlement, Trials, put_off,
+    settle,
+};
 use crate::domain::policy::{Channel, Recipient};
 use crate::notify::{Outbound, Transport};
 use crate::store::{self, Claim, Standing, Store};
@@ -92,6 +96,10 @@ impl Limits {
     }
 }
 
+/// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
+/// for its turn, less than a lease.
+const NOTED_WITHIN: Duration = Duration::from_secs(3);
+
 /// The messages of one channel on their way.
 #[derive(Debug)]
 pub struct Lane {
@@ -100,24 +108,39 @@ pub struct Lane {
     limits: Limits,
     wake: Arc<Notify>,
     sends: JoinSet<Finished>,
+    /// By which claims something is on its way, by the task that sends it.
+    under_way: HashMap<task::Id, Claim>,
     /// Outcomes that could not be recorded yet.
     unsettled: Vec<Finished>,
+    /// What has been failing, as far as this lane tried it.
+    trials: HashMap<NotificationId, Trials>,
     paces: Paces,
     pause: Option<Pause>,
 }
 
 /// Why something was not sent after all.
 const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
+const NOT_OURS: &str = "not sent: the claim on it was lost";
+
+/// It was not sent after all.
+#[derive(Debug)]
+struct Stayed {
+    reason: String,
+    /// How long to wait before it is tried.
+    wait: Duration,
+}
 
 /// An attempt that ended.
 #[derive(Debug)]
 struct Finished {
     claim: Claim,
     attempt: Attempt,
-    /// Whether there was one.
-    made: bool,
+    /// How long it is put off, where there was no attempt after all.
+    put_off: Option<Duration>,
     started_at: Timestamp,
     ended_at: Timestamp,
+    /// Since when attempts to send it have been failing, if this one failed.
+    since: Timestamp,
 }
 
 /// The provider asked for quiet.
@@ -141,7 +164,9 @@ impl Lane {
             limits,
             wake: Arc::default(),
             sends: JoinSet::new(),
+            under_way: HashMap::new(),
             unsettled: Vec::new(),
+            trials: HashMap::new(),
             paces: Paces::new(limits.rate),
             pause: None,
         }
@@ -159,6 +184,8 @@ impl Lane {
     ///
     /// [`store::Error`] when the store cannot be asked; nothing is lost, call again.
     pub async fn tick(&mut self, now: Timestamp) -> Result<Option<Timestamp>, store::Error> {
+        // The store takes its time, too; what a provider asks for counts from its answer.
+        let told = Stopwatch::start();
         let unrecorded = self.settle_again().await;
         if let Some(until) = self.paused(now) {
             return unrecorded.map(|()| Some(until));
@@ -169,11 +196,10 @@ impl Lane {
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let lease_until = now + self.limits.lease;
-        let claimed_since = Stopwatch::start();
         let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
         let full = claimed.len() >= room;
         for claim in claimed {
-            self.start(claim, now, claimed_since);
+            self.start(claim, now, told);
         }
         unrecorded?;
         if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
@@ -182,7 +208,7 @@ impl Lane {
     /// Waits for the next attempt to end and records it; `false` when none is on its way. Must be
     /// awaited to its end, or an outcome may go unrecorded.
     pub async fn settle_next(&mut self) -> bool {
-        let Some(joined) = self.sends.join_next().await else {
+        let Some(joined) = self.sends.join_next_with_id().await else {
             return false;
         };
         self.joined(joined).await;
@@ -211,7 +237,7 @@ impl Lane {
             let wake = Arc::clone(&self.wake);
             // Only waiting can be abandoned; recording an outcome cannot.
             let joined = tokio::select! {
-                Some(joined) = self.sends.join_next() => Some(joined),
+                Some(joined) = self.sends.join_next_with_id() => Some(joined),
                 () = halt.asked() => None,
                 () = wake.notified() => None,
                 () = sleep(wait) => None,
@@ -259,12 +285,17 @@ impl Lane {
         self.pause.map(|pause| pause.until)
     }
 
-    fn start(&mut self, claim: Claim, now: Timestamp, claimed_since: Stopwatch) {
+    /// Starts to send; `told` has been running since it was `now`.
+    fn start(&mut self, claim: Claim, now: Timestamp, told: Stopwatch) {
         let id = claim.notification.id;
-        if let Some(ended) = self.unsettled.iter_mut().find(|it| it.claim.notification.id == id) {
-            // The store does not know yet what we know: it went, and its outcome is kept. It is
-            // recorded by the claim that is held now.
-            ended.claim = claim;
+        let unsettled = self.unsettled.iter_mut().map(|ended| &mut ended.claim);
+        if let Some(held) =
+            unsettled.chain(self.under_way.values_mut()).find(|held| held.notification.id == id)
+        {
+            // The store does not know yet what we know: it went, and its outcome is kept, or is
+            // still to come after the clock was set forward over the end of its lease. It is
+            // recorded by the claim that is held now, and means what it means for what was sent.
+            (held.epoch, held.until) = (claim.epoch, claim.until);
             return;
         }
         let recipient = &claim.notification.recipient;
@@ -274,38 +305,61 @@ impl Lane {
             Recipient::Slack(_) => None,
         };
         let link = self.parts.contacts.link(claim.notification.incident);
-        let (transport, clock) = (Arc::clone(&self.parts.transport), Arc::clone(&self.parts.clock));
-        let Limits { attempt: limit, lease, .. } = self.limits;
-        self.sends.spawn(async move {
+        let (parts, limits, claimed) = (self.parts.clone(), self.limits, claim.clone());
+        let task = self.sends.spawn(async move {
             if !hold.is_zero() {
                 sleep(hold).await;
             }
-            // By both clocks: one may have been set back, the other stops while a machine sleeps.
-            let in_time =
-                claimed_since.elapsed() + limit <= lease && clock.now() + limit <= claim.until;
-            let stopwatch = Stopwatch::start();
-            let attempt = if in_time {
-                let message = Outbound {
-                    notification: &claim.notification,
-                    phone: phone.as_deref(),
-                    link: link.as_deref(),
-                };
-                attempt(transport.as_ref(), message, limit).await
-            } else {
-                Attempt::Retry { reason: TOO_LATE.into(), after: None }
+            let started_at = now + told.elapsed();
+            let message = Outbound {
+                notification: &claim.notification,
+                phone: phone.as_deref(),
+                link: link.as_deref(),
             };
-            let started_at = now + hold;
-            let ended_at = started_at + stopwatch.elapsed();
-            Finished { attempt, made: in_time, started_at, ended_at, claim }
+            let (attempt, put_off) = match may_leave(&parts, limits, &claim, told).await {
+                Ok(()) => (attempt(parts.transport.as_ref(), message, limits.attempt).await, None),
+                Err(Stayed { reason, wait }) => {
+                    (Attempt::Retry { reason, after: None }, Some(wait))
+                }
+            };
+            let ended_at = now + told.elapsed();
+            Finished { attempt, put_off, started_at, ended_at, since: ended_at, claim }
         });
+        self.under_way.insert(task.id(), claimed);
     }
 
-    async fn joined(&mut self, joined: Result<Finished, JoinError>) {
+    async fn joined(&mut self, joined: Result<(task::Id, Finished), JoinError>) {
         match joined {
-            Ok(finished) => self.ended(finished).await,
+            Ok((task, finished)) => {
+                let claim = self.under_way.remove(&task).unwrap_or_else(|| finished.claim.clone());
+                let finished = self.tried(Finished { claim, ..finished });
+                self.ended(finished).await;
+            }
             // Its lease runs out, and it is repeated with a mark.
-            Err(error) => tracing::error!(%error, "an attempt ended without an outcome"),
+            Err(error) => {
+                self.under_way.remove(&error.id());
+                tracing::error!(%error, "an attempt ended without an outcome");
+            }
         }
+    }
+
+    /// Counts an attempt among those before it.
+    fn tried(&mut self, ended: Finished) -> Finished {
+        if ended.put_off.is_some() {
+            return ended;
+        }
+        let id = ended.claim.notification.id;
+        let before = self.trials.remove(&id);
+        let ended =
+            Finished { since: Trials::since(before, ended.started_at, ended.ended_at), ..ended };
+        // Others may have been settled without us, such as by a recovery.
+        self.trials.retain(|_, trials| trials.due_at + PATIENCE > ended.ended_at);
+        let settlement = ended.settlement();
+        if settlement.state == NotificationState::Owed {
+            let trials = Trials { since: ended.since, due_at: settlement.due_at };
+            self.trials.insert(id, trials);
+        }
+        ended
     }
 
     /// Tells of an attempt, then records it; keeps it if that fails.
@@ -346,13 +400,13 @@ impl Lane {
 }
 
 impl Finished {
-    fn settlement(&self) -> crate::domain::notification::Settlement {
+    fn settlement(&self) -> Settlement {
         let notification = &self.claim.notification;
-        if self.made {
-            settle(notification, &self.attempt, self.ended_at, jitter(notification))
-        } else {
-            put_off(notification, self.ended_at, TOO_LATE)
+        if let Some(wait) = self.put_off {
+            return put_off(notification, self.ended_at + wait, self.attempt.detail());
         }
+        let jitter = jitter(notification);
+        settle(notification, &self.attempt, self.since, self.ended_at, jitter)
     }
 
     async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
@@ -367,6 +421,37 @@ impl Finished {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a message may leave now: `claim`, made when `told` was started, outlives the attempt, and
+/// if it is a repeat, it is noted that it is about to leave. A first attempt needs no note, because
+/// one that is lost may be repeated anyway.
+async fn may_leave(
+    parts: &Parts,
+    limits: Limits,
+    claim: &Claim,
+    told: Stopwatch,
+) -> Result<(), Stayed> {
+    // By both clocks: one may have been set back, the other stops while a machine sleeps.
+    let in_time = || {
+        let limit = limits.attempt;
+        if told.elapsed() + limit <= limits.lease && parts.clock.now() + limit <= claim.until {
+            return Ok(());
+        }
+        Err(Stayed { reason: TOO_LATE.to_owned(), wait: Duration::ZERO })
+    };
+    in_time()?;
+    if !claim.notification.possible_repeat {
+        return Ok(());
+    }
+    let stayed = |reason: String| Err(Stayed { reason, wait: BACKOFF.first });
+    match timeout(NOTED_WITHIN, parts.store.note_departure(claim)).await {
+        // It took its time, too.
+        Ok(Ok(Standing::Held)) => in_time(),
+        Ok(Ok(Standing::Lost)) => stayed(NOT_OURS.to_owned()),
+        Ok(Err(error)) => stayed(format!("not sent: {error}")),
+        Err(_) => stayed("not sent: the store did not note the repeat in time".to_owned()),
     }
 }
 

@@ -3,17 +3,19 @@
 //! The rules are one immutable [`Rulebook`]; a reload replaces it whole, so a decision is made by
 //! the old rules or the new ones and never by half of each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use crate::domain::Timestamp;
+use crate::domain::blindness::{self, Watched};
 use crate::domain::check::Check;
 use crate::domain::id::CheckId;
-use crate::domain::incident::{self, CheckState, Incident, Rules, Transition, Verdict};
+use crate::domain::incident::{self, Change, CheckState, Incident, Rules, Transition, Verdict};
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::Report;
+use crate::domain::subject::Subject;
 use crate::store::Judge;
 
 /// A check names a policy that does not exist.
@@ -71,6 +73,20 @@ impl Judge for Rulebook {
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition> {
         let gone = !self.checks.contains_key(check);
         gone.then(|| incident::withdraw(open, check, check.as_str(), now))
+    }
+
+    fn review(
+        &self,
+        states: &HashMap<CheckId, CheckState>,
+        open: &BTreeMap<Subject, Incident>,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let nothing = CheckState::default();
+        let watched = self.checks.values().map(|(check, policy)| Watched {
+            rules: Rules { check, policy, roster: &self.roster },
+            state: states.get(&check.id).unwrap_or(&nothing),
+        });
+        blindness::review(&watched.collect::<Vec<_>>(), open, now)
     }
 }
 

@@ -5,3 +5,4 @@ pub mod deliveries;
 pub mod holding;
 pub mod ingest;
 pub mod judge;
+pub mod review;

@@ -10,13 +10,15 @@ use super::{Api, dto};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::DecisionKind;
 use crate::domain::run::Outcome;
-use crate::store::{self, DecisionRecord, IncidentFilter, IncidentRecord, RunFilter, Store};
+use crate::store::{
+    self, DecisionRecord, IncidentFilter, IncidentHistory, IncidentRecord, RunFilter, Store,
+};
 
 /// Incidents
 ///
 /// Incidents, the latest first.
 #[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(
-    ("check" = Option<String>, Query, description = "Only of this check."),
+    ("check" = Option<String>, Query, description = "Only of this check: its failures and its coverage."),
     ("open_only" = Option<bool>, Query, description = "Only those that are not over."),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
         description = "At most this many; 100 if not given."),
@@ -41,8 +43,8 @@ pub(super) async fn list(
 
 /// One incident
 ///
-/// The incident with the runs that tell of it, every decision and its reason, and every notification
-/// with its deliveries.
+/// The incident with the state of its regions, the runs that tell of it, every decision and its
+/// reason, and every notification with its deliveries.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", operation_id = "show_incident", tag = "incidents", params(
     ("id" = i64, Path, description = "The number of the incident."),
 ), responses(
@@ -67,7 +69,9 @@ pub(super) async fn one(
     let missing = || Problem::missing(format!("there is no incident {id}"));
     let history = history.ok_or_else(missing)?;
     let runs = Runs::of(api.store.as_ref(), &history.record).await?;
-    Ok(Pretty(dto::IncidentDetail::new(&history, runs.opened_by, runs.latest_failed)))
+    let regions = regions_now(&api, &history).await?;
+    let (opened_by, latest) = (runs.opened_by, runs.latest_failed);
+    Ok(Pretty(dto::IncidentDetail::new(&history, regions, opened_by, latest)))
 }
 
 /// How far back the decision that opened an incident is looked for, in decisions about its check.
@@ -81,12 +85,15 @@ struct Runs {
 
 impl Runs {
     async fn of(store: &dyn Store, record: &IncidentRecord) -> Result<Self, store::Error> {
-        let decisions = store.decisions(&record.check, DECISIONS).await?;
+        let Some(check) = record.subject.check() else {
+            return Ok(Self { opened_by: None, latest_failed: None });
+        };
+        let decisions = store.decisions(check, DECISIONS).await?;
         let opened = |it: &&DecisionRecord| {
             it.incident == Some(record.id) && it.decision.kind == DecisionKind::Opened
         };
         let filter = RunFilter {
-            check: Some(record.check.clone()),
+            check: Some(check.clone()),
             region: None,
             outcome: Some(Outcome::Failed),
             before: record.incident.resolved_at,
@@ -100,4 +107,18 @@ impl Runs {
                 .map(|run| run.id),
         })
     }
+}
+
+/// How the check is doing in each of its regions, while it is in the project.
+async fn regions_now(
+    api: &Api,
+    history: &IncidentHistory,
+) -> Result<Vec<dto::RegionState>, Problem> {
+    let checks = api.checks.load_full();
+    let Some(check) = checks.iter().find(|check| Some(&check.id) == history.record.subject.check())
+    else {
+        return Ok(Vec::new());
+    };
+    let states = api.store.check_states().await?;
+    Ok(dto::RegionState::all(check, states.get(&check.id), api.clock.now()))
 }

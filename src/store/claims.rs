@@ -1,7 +1,19 @@
-//! What settling a claim changes: decided here for all backends, before anything is written.
+//! Claims: what is noted when one was lost, and what settling one changes. Decided here for all
+//! backends, before anything is written.
+
+use std::time::Duration;
 
 use super::{Claim, Epoch, Standing};
 use crate::domain::notification::{Attempt, NotificationState};
+
+/// Up to this far ahead of the clock, it was only corrected; beyond it, it was set back.
+pub(super) const CORRECTION: Duration = Duration::from_secs(30);
+
+/// What is noted of a lost lease on a possible repeat that had not left.
+pub(super) const STOPPED_BEFORE: &str = "whoever was to repeat it stopped before it left";
+/// What is noted of any other lost lease.
+pub(super) const STOPPED_MEANWHILE: &str =
+    "whoever was sending it stopped before its outcome was known";
 
 /// What is stored of a notification when a claim on it is settled.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,8 @@
 //! stores it, so that a result, what it changed and the messages it owes are one commit.
 //!
 //! Invariants:
-//! - a run is stored once per slot, however often it is reported;
+//! - a run is stored once per slot, however often it is reported; where a slot was run again because
+//!   the clock was set back, the later run takes the place of the earlier one;
 //! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
 //! - whoever lost a claim or a lease can change nothing by it any more;
 //! - per incident and recipient, notifications are handed out in the order in which they were owed;
@@ -23,19 +24,21 @@ mod plan;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::{CheckState, Decision, Incident, Transition};
+use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::{Failure, Outcome, Report};
 use crate::domain::slot::Slot;
+use crate::domain::subject::Subject;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +126,18 @@ pub trait Judge: Send + Sync {
     /// What it means at `now` that `check`, which has an open incident, is no longer watched;
     /// `None` while it still is.
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition>;
+
+    /// What the `states` of all checks mean together at `now`; `open` are the open incidents that
+    /// are not about a check's failures. Each subject is named once at most, and an incident that
+    /// is open keeps its number.
+    fn review(
+        &self,
+        _states: &HashMap<CheckId, CheckState>,
+        _open: &BTreeMap<Subject, Incident>,
+        _now: Timestamp,
+    ) -> Vec<Change> {
+        Vec::new()
+    }
 }
 
 /// What became of one report.
@@ -163,7 +178,7 @@ pub struct Claim {
     pub until: Timestamp,
 }
 
-/// Whether a claim was still held when it was to be settled.
+/// Whether a claim was still held when something was to be changed by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Standing {
@@ -208,7 +223,7 @@ pub struct RunFilter {
 /// Which incidents to list; the latest first.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {
-    /// Only of this check.
+    /// Only of this check: its failures and its coverage.
     pub check: Option<CheckId>,
     /// Only open ones.
     pub open_only: bool,
@@ -216,22 +231,22 @@ pub struct IncidentFilter {
     pub limit: u32,
 }
 
-/// An incident with the check it is about.
+/// An incident with what it is about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentRecord {
     /// Its number.
     pub id: IncidentId,
-    /// The check.
-    pub check: CheckId,
+    /// What it is about.
+    pub subject: Subject,
     /// The incident.
     pub incident: Incident,
 }
 
-/// What was decided about a check, and why.
+/// What was decided, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionRecord {
-    /// The check.
-    pub check: CheckId,
+    /// What it is about.
+    pub subject: Subject,
     /// The incident, where there is one.
     pub incident: Option<IncidentId>,
     /// The run that led to it; none when something else did.
@@ -305,6 +320,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
     /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
     /// or owed, from a power cut. Times are kept to the millisecond; slots are whole ones.
+    ///
+    /// A report of a stored slot that started when the stored run did is the same one, and changes
+    /// nothing. One that started at another time is of another run: if `judge` counts it (there is
+    /// a new streak), it takes the place of the stored run and is as new; else it changes nothing.
     async fn record(
         &self,
         reports: &[Report],
@@ -320,12 +339,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error>;
 
+    /// Asks `judge` what the states of all checks mean together, and stores what it decides, in one
+    /// transaction that survives a power cut; says what was decided, with the numbers of the
+    /// incidents.
+    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error>;
+
     /// Hands out notifications of `channel` that are due at `now`, at most `limit`, each leased
     /// until `lease_until`, oldest first and at most one per recipient. A notification is not due
     /// while an earlier one of the same incident to the same recipient is still owed, nor while
     /// any other one to that recipient is leased. One whose lease ran out may have been
     /// sent by whoever held it: that is recorded as an ambiguous delivery, and it is handed out as
-    /// a possible repeat. So claim only what can be sent at once.
+    /// a possible repeat. So claim only what can be sent at once. A possible repeat whose lease ran
+    /// out is handed out again if it had not left ([`Self::note_departure`]), and else given up.
+    ///
+    /// All leases on a channel are of one length. Where one is longer than this one would be, or
+    /// something was last tried in the future, the clock was set back: such a lease ends with this
+    /// one, and such a notification is due at once.
     async fn claim_due(
         &self,
         channel: Channel,
@@ -336,6 +365,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;
+
+    /// Notes that a possible repeat that was handed out is about to leave, safe from a power cut, and
+    /// says whether `claim` is still held; by one that is not, nothing changes, and nothing must be
+    /// sent.
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error>;
 
     /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows;
     /// says whether `claim` was still held. By a claim that is not, nothing changes, except that an
@@ -376,7 +410,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Everything known of one incident.
     async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error>;
 
-    /// What was last decided about `check`, the latest first, at most `limit`.
+    /// What was last decided about `check` and its coverage, the latest first, at most `limit`.
     async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error>;
 
     /// What is still owed on each channel, and how much was given up after `since`.

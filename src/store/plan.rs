@@ -3,9 +3,9 @@
 //! The same for all backends: each brings what it remembers and knows to be stored, and writes the
 //! plan in its own words. Nothing here talks to a database.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use super::{Judge, Novelty, Recorded};
+use super::{Judge, Novelty, Recorded, rows};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{CheckState, Transition};
@@ -21,8 +21,20 @@ pub(super) type Written<'a> = (&'a CheckId, &'a Region, &'a Streak);
 pub(super) struct Known<'a> {
     /// The state of the checks; one that is missing has none.
     pub(super) states: &'a HashMap<CheckId, CheckState>,
-    /// Which of the runs are stored already.
-    pub(super) stored: &'a HashSet<RunId>,
+    /// Which of the runs are stored already, and when those started.
+    pub(super) stored: &'a HashMap<RunId, Timestamp>,
+}
+
+/// Whether a run is to be stored and counted.
+#[derive(Clone, Copy)]
+enum Counts {
+    Yes,
+    No,
+}
+
+fn repeated(run: RunId) -> Recorded {
+    let novelty = Novelty::Repeated;
+    Recorded { run, novelty, incident: None, transition: Transition::default() }
 }
 
 /// What is to be written.
@@ -30,6 +42,8 @@ pub(super) struct Known<'a> {
 pub(super) struct Plan<'a> {
     /// The new runs.
     pub(super) runs: Vec<(RunId, &'a Report)>,
+    /// Stored runs whose slots were run again; some of `runs` take their place.
+    pub(super) replaced: Vec<RunId>,
     /// The new states of the checks concerned.
     pub(super) states: HashMap<CheckId, CheckState>,
     streaks: BTreeSet<(&'a CheckId, &'a Region)>,
@@ -52,15 +66,42 @@ impl<'a> Plan<'a> {
         let mut stored = known.stored.clone();
         for report in reports {
             let run = report.slot.run_id();
-            let recorded = if stored.insert(run) {
-                plan.add(known.states, (run, report), judge, now, &mut number)
-            } else {
-                let novelty = Novelty::Repeated;
-                Recorded { run, novelty, incident: None, transition: Transition::default() }
+            let started_at = rows::whole_millis(report.started_at);
+            let counts = match stored.get(&run) {
+                None => Counts::Yes,
+                Some(before) if *before == started_at => Counts::No,
+                Some(_) => plan.make_way(known.states, (run, report), judge, now),
             };
+            let recorded = match counts {
+                Counts::Yes => plan.add(known.states, (run, report), judge, now, &mut number),
+                Counts::No => repeated(run),
+            };
+            if recorded.novelty == Novelty::New {
+                stored.insert(run, started_at);
+            }
             plan.recorded.push(recorded);
         }
         plan
+    }
+
+    /// Takes out the run that is there for a slot that was run again, because the clock was set
+    /// back, if the judge counts the new one.
+    fn make_way(
+        &mut self,
+        states: &HashMap<CheckId, CheckState>,
+        (run, report): (RunId, &Report),
+        judge: &dyn Judge,
+        now: Timestamp,
+    ) -> Counts {
+        let check = &report.slot.check;
+        let unknown = CheckState::default();
+        let state = self.states.get(check).or_else(|| states.get(check));
+        if judge.judge(state.unwrap_or(&unknown), report, now).streak.is_none() {
+            return Counts::No;
+        }
+        self.runs.retain(|(planned, _)| *planned != run);
+        self.replaced.push(run);
+        Counts::Yes
     }
 
     fn add(
@@ -108,5 +149,5 @@ impl<'a> Plan<'a> {
 pub(super) fn may_be_stored(states: &HashMap<CheckId, CheckState>, slot: &Slot) -> bool {
     let state = states.get(&slot.check);
     let streak = state.and_then(|state| state.streaks.get(&slot.region));
-    streak.is_none_or(|streak| !streak.is_news(slot.at))
+    streak.is_none_or(|streak| !streak.is_latest(slot.at))
 }

@@ -112,7 +112,7 @@ async fn an_edit_is_taken_up_and_the_incident_of_a_removed_check_is_closed() {
     daemon.run("new", "passed", |run| run.outcome == "passed").await;
     until_true("the incident is closed", PATIENCE, async || {
         let incidents = daemon.incidents().await;
-        incidents.iter().all(|it| it.check == "old" && it.status == "resolved")
+        incidents.iter().all(|it| it.check.as_deref() == Some("old") && it.status == "resolved")
     })
     .await;
     let seen = daemon.runs("old").await.len();

@@ -4,6 +4,7 @@ mod accounting;
 mod agent;
 mod agents;
 mod architecture;
+mod blindness;
 mod commands;
 mod configuration;
 mod daemon;

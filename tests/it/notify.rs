@@ -8,6 +8,7 @@ use tripline::domain::id::{CheckId, IncidentId, NotificationId, PersonId, Region
 use tripline::domain::notice::{Notice, NoticeKind};
 use tripline::domain::notification::{Attempt, Notification};
 use tripline::domain::policy::Recipient;
+use tripline::domain::subject::Subject;
 use tripline::notify::printed::Printed;
 use tripline::notify::slack::{self, Slack};
 use tripline::notify::twilio::{self, Twilio};
@@ -34,10 +35,11 @@ fn notification(recipient: Recipient) -> Notification {
         recipient,
         notice: Notice {
             kind: NoticeKind::Failing { tier: 1 },
-            check: CheckId::new("login").expect("a good name"),
+            subject: Subject::Check(CheckId::new("login").expect("a good name")),
             check_name: "Sign in".into(),
             region: Region::new("eu").expect("a good name"),
             down: Vec::new(),
+            regions: Vec::new(),
             step: Some("sign in".into()),
             error: "expected 200, received <!channel> 503".into(),
             since: at,

@@ -16,12 +16,13 @@ use crate::config::{Diagnostic, Project};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
-use crate::domain::incident::{CheckState, Transition};
+use crate::domain::incident::{Change, CheckState, Transition};
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, Settlement};
 use crate::domain::policy::{Channel, Policy, Recipient, Roster};
 use crate::domain::run::Report;
 use crate::domain::slot::Slot;
+use crate::domain::subject::Subject;
 use crate::engine::judge::Rulebook;
 use crate::notify::printed::PrintedMessage;
 use crate::notify::{Outbound, Transport};
@@ -89,6 +90,11 @@ impl Store for Shelf {
         Ok(None)
     }
 
+    async fn note_departure(&self, _: &Claim) -> Result<Standing, store::Error> {
+        self.answer().await;
+        Ok(Standing::Held)
+    }
+
     async fn settle(
         &self,
         claim: &Claim,
@@ -133,6 +139,10 @@ impl Store for Shelf {
         _: &dyn Judge,
         _: Timestamp,
     ) -> Result<Vec<IncidentId>, store::Error> {
+        unreachable!("the works do not ask for it")
+    }
+
+    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, store::Error> {
         unreachable!("the works do not ask for it")
     }
 
@@ -205,6 +215,7 @@ struct Nobody;
 
 impl Witness for Nobody {
     fn recorded(&self, _: &Recorded, _: &Report) {}
+    fn reviewed(&self, _: &Change) {}
     fn attempted(&self, _: &Notification, _: &Attempt, _: &Settlement) {}
     fn printed(&self, _: &PrintedMessage) {}
     fn reloaded(&self, _: &Project) {}
@@ -230,10 +241,11 @@ fn owed() -> Notification {
         recipient: Recipient::Slack("#p2".into()),
         notice: Notice {
             kind: NoticeKind::Failing { tier: 1 },
-            check: login(),
+            subject: Subject::Check(login()),
             check_name: "Sign in".into(),
             region: region(),
             down: Vec::new(),
+            regions: Vec::new(),
             step: None,
             error: "expected 200".into(),
             since: now(),

@@ -105,11 +105,12 @@ impl Live {
         Some(format!("{}  {mark} {passed} passed  {rest}", self.time(now)))
     }
 
-    /// The line of a decision about `check`. `incident` is the one it opened or changed.
+    /// The line of a decision about the check or region `name`. `incident` is the one it opened or
+    /// changed.
     pub fn decision(
         &self,
         at: Timestamp,
-        check: &CheckId,
+        name: &str,
         incident: Option<IncidentId>,
         decision: &Decision,
     ) -> String {
@@ -124,7 +125,8 @@ impl Live {
         let what = self.look.paint(paint, &format!("{incident}{verb}"));
         let reason = clean(&decision.reason);
         let sign = self.look.paint(paint, sign);
-        format!("{}  {sign} {}  {what}: {reason}", self.time(at), self.check(check))
+        let name = padded(name, self.check_width);
+        format!("{}  {sign} {name}  {what}: {reason}", self.time(at))
     }
 
     fn run_line(&self, report: &Report) -> String {

@@ -6,6 +6,7 @@ use crate::domain::Timestamp;
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Recipient;
+use crate::domain::subject::Subject;
 
 /// The widest frame around a message, in columns.
 const WIDEST_FRAME: usize = 76;
@@ -81,10 +82,14 @@ impl Live {
 
 /// What a message is about: "login is failing (tier 2)".
 fn subject(notice: &Notice) -> String {
-    let check = &notice.check;
-    match notice.kind {
-        NoticeKind::Failing { tier } => format!("{check} is failing (tier {tier})"),
-        NoticeKind::Recovered => format!("{check} works again"),
-        NoticeKind::Withdrawn => format!("{check} is no longer watched"),
+    let name = notice.subject.name();
+    match (notice.kind, &notice.subject) {
+        (NoticeKind::Failing { tier }, _) => format!("{name} is failing (tier {tier})"),
+        (NoticeKind::Blind, Subject::Region(_)) => format!("no check answers in {name}"),
+        (NoticeKind::Blind, _) => format!("nobody knows how {name} is doing"),
+        (NoticeKind::Recovered, Subject::Check(_)) => format!("{name} works again"),
+        (NoticeKind::Recovered, Subject::Coverage(_)) => format!("{name} is seen again"),
+        (NoticeKind::Recovered, Subject::Region(_)) => format!("checks answer again in {name}"),
+        (NoticeKind::Withdrawn, _) => format!("{name} is no longer watched"),
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::notification::{Attempt, Notification, settle};
 use crate::domain::policy::Recipient;
 use crate::domain::run::{FailureKind, Trace};
 use crate::domain::slot::Slot;
+use crate::domain::subject::Subject;
 
 fn id(name: &str) -> CheckId {
     CheckId::new(name).expect("a good name")
@@ -59,10 +60,11 @@ fn notification(kind: NoticeKind, recipient: &str) -> Notification {
         recipient: Recipient::Slack(recipient.into()),
         notice: Notice {
             kind,
-            check: id("login"),
+            subject: Subject::Check(id("login")),
             check_name: "Login".into(),
             region: region("eu-west-1"),
             down: vec![],
+            regions: Vec::new(),
             step: None,
             error: "no".into(),
             since: at(0),
@@ -81,7 +83,8 @@ fn notification(kind: NoticeKind, recipient: &str) -> Notification {
 fn a_morning(look: Look) -> String {
     let mut live = Live::new(look, &[check("login", &["eu-west-1", "us-east-1"])]);
     let settled = |second, notification: &Notification, attempt: Attempt| {
-        (at(second), notification.clone(), settle(notification, &attempt, at(second), 0.0), attempt)
+        let settlement = settle(notification, &attempt, at(second), at(second), 0.0);
+        (at(second), notification.clone(), settlement, attempt)
     };
     let mut lines = vec![
         live.run(&report("login", "eu-west-1", 0, None)).expect("a line"),
@@ -89,7 +92,7 @@ fn a_morning(look: Look) -> String {
         live.run(&report("login", "eu-west-1", 2, Some(failed()))).expect("a line"),
         live.decision(
             at(3),
-            &id("login"),
+            "login",
             Some(IncidentId(7)),
             &decision(DecisionKind::Opened, "first failure in eu-west-1: tier 1 tells slack:#p2"),
         ),
@@ -116,7 +119,7 @@ fn a_morning(look: Look) -> String {
         (13, DecisionKind::Resolved, "passed in eu-west-1; no region is down any more"),
     ] {
         let incident = (kind != DecisionKind::Ignored).then_some(IncidentId(7));
-        lines.push(live.decision(at(second), &id("login"), incident, &decision(kind, reason)));
+        lines.push(live.decision(at(second), "login", incident, &decision(kind, reason)));
     }
     lines.join("\n")
 }

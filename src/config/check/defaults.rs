@@ -16,7 +16,8 @@ use crate::domain::schedule::Interval;
 pub struct Defaults {
     /// The interval.
     pub every: Interval,
-    /// How long a run may take; where the interval is shorter, that is the limit.
+    /// How long a run may take; where runs follow each other faster, a little less than the time
+    /// between two of them.
     pub timeout: Duration,
     /// Where checks run; never empty.
     pub regions: Vec<Region>,

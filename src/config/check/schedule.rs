@@ -62,11 +62,17 @@ fn read_timeout(
 ) -> Option<Duration> {
     let shortest = schedule.map(shortest_gap);
     let Some(field) = table.optional("timeout") else {
-        return Some(shortest.map_or(defaults.timeout, |gap| gap.min(defaults.timeout)));
+        return Some(shortest.map_or(defaults.timeout, |gap| room(gap).min(defaults.timeout)));
     };
     let timeout = timeout(&field, report)?;
     check_timeout(timeout, &field.span, shortest.map(|gap| (gap, place)), report)?;
     Some(timeout)
+}
+
+/// How long a run may take that nobody set a limit for, so that it has ended and been stored when
+/// the next one, `gap` later, begins: a tenth of the time is left, a second at most.
+fn room(gap: Duration) -> Duration {
+    (gap * 9 / 10).max(gap.saturating_sub(Duration::from_secs(1)))
 }
 
 /// An interval between runs.

@@ -71,11 +71,19 @@ fn what_is_not_written_has_a_default() {
 }
 
 #[test]
-fn a_default_timeout_gives_way_to_a_shorter_interval() {
-    assert_eq!(
-        good("name = 'x'\nurl = 'https://x.org'\nevery = '5s'").timeout,
-        Duration::from_secs(5)
-    );
+fn a_default_timeout_leaves_room_before_the_next_run() {
+    let timeout =
+        |options: &str| good(&format!("name = 'x'\nurl = 'https://x.org'\n{options}")).timeout;
+    for (options, millis) in [
+        ("every = '1s'", 900),
+        ("every = '5s'", 4_500),
+        ("every = '30s'", 29_000),
+        ("every = '31s'", 30_000),
+        ("cron = '* * * * *'", 30_000),
+        ("every = '5s'\ntimeout = '5s'", 5_000),
+    ] {
+        assert_eq!(timeout(options), Duration::from_millis(millis), "{options}");
+    }
     let (at, message) = mistake("every = '5s'\ntimeout = '6s'");
     assert_eq!(
         (at.as_str(), message.as_str()),

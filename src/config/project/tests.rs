@@ -60,6 +60,23 @@ fn scripts_and_plain_checks_are_one_project() {
 }
 
 #[test]
+fn a_quorum_that_is_out_of_reach_is_told() {
+    const POLICY: &str = "[[policy]]\nname = 'two'\nquorum = 2\n\
+        [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = ['slack:#p2']\n";
+    let regions = "regions = ['eu', 'us']\n[agent]\nregion = 'eu'\n";
+    let settings = format!("{regions}{POLICY}{HOME}");
+    let both = Value::new(Kind::List(vec![text("eu"), text("us")]), None);
+    let project = assemble(files(&settings, &[LOGIN]), &[described(LOGIN.0, &[("regions", both)])]);
+    let warnings = project.expect("a project").warnings;
+    let words: Vec<&str> = warnings.iter().map(|it| it.message.as_str()).collect();
+    // Not of the script, which runs in both.
+    let expected = "the policy `two` wants 2 regions to agree, but this check runs in 1 region";
+    assert_eq!(words, [expected]);
+    let never = assemble(files(&format!("{POLICY}{HOME}"), &[]), &[]);
+    assert_eq!(told(never)[0], "tripline.toml: so many regions can never agree: there is 1 region");
+}
+
+#[test]
 fn mistakes_of_all_files_are_told_at_once() {
     let mut library = described("checks/b.js", &[("evry", text("1m")), ("policy", text("x"))]);
     if let Ok(description) = &mut library.description {

@@ -127,10 +127,10 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
     let secrets = section(root, "secrets", report);
     let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));
-    let written = root.optional("policy");
-    let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let written = root.optional("regions");
     let regions = read_regions(written.as_ref(), &agent.region, &mut known, report);
+    let written = root.optional("policy");
+    let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
     let defaults = Defaults::read(defaults, &agent.region, &known, report);
     let drafts = root.optional("check").map(|checks| {

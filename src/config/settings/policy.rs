@@ -33,7 +33,7 @@ pub(super) fn read(
     for mut table in written.map(|it| tables("policy", it, report)).unwrap_or_default() {
         let name = table.required("name", "checks refer to it by its name", report);
         let name = name.and_then(|it| Some((it.text(report)?, it)));
-        let policy = read_policy(table, addresses, report);
+        let policy = read_policy(table, addresses, known, report);
         let Some((name, field)) = name else { continue };
         if let Err(error) = validate_name(name) {
             report.error(&field.span, format!("`{name}` is no name: {error}"));
@@ -84,9 +84,14 @@ fn team_on_call(people: &People) -> Option<&str> {
 }
 
 /// All but the name.
-fn read_policy(mut table: Table<'_>, addresses: &Addresses, report: &mut Report) -> Option<Policy> {
+fn read_policy(
+    mut table: Table<'_>,
+    addresses: &Addresses,
+    known: &Known,
+    report: &mut Report,
+) -> Option<Policy> {
     let quorum = match table.optional("quorum") {
-        Some(field) => read_quorum(&field, report),
+        Some(field) => read_quorum(&field, known, report),
         None => Some(Quorum::Count(1)),
     };
     let recover_after = match table.optional("recover_after") {
@@ -114,9 +119,18 @@ fn read_policy(mut table: Table<'_>, addresses: &Addresses, report: &mut Report)
     Some(Policy { name: String::new(), quorum: quorum?, recover_after: recover_after?, tiers })
 }
 
-fn read_quorum(field: &Field<'_>, report: &mut Report) -> Option<Quorum> {
+fn read_quorum(field: &Field<'_>, known: &Known, report: &mut Report) -> Option<Quorum> {
     if let Kind::Integer(_) = field.kind() {
-        return field.integer(1..=1000, report).map(Quorum::Count);
+        let wanted = field.integer(1..=1000, report).map(Quorum::Count)?;
+        let regions = known.regions.len();
+        if wanted.exceeds(regions) {
+            let are = if regions == 1 { "is 1 region" } else { &format!("are {regions} regions") };
+            let message = format!("so many regions can never agree: there {are}");
+            report
+                .error(&field.span, message)
+                .advise("name all in `regions = [...]` at the top, or write `quorum = \"all\"`");
+        }
+        return Some(wanted);
     }
     if let Kind::Text(_) = field.kind() {
         return field.word(&[("majority", Quorum::Majority), ("all", Quorum::All)], report);

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -206,6 +207,90 @@ async fn a_lane_that_died_leaves_a_possible_repeat() {
     let messages = world.memory.messages();
     assert!(messages.last().expect("sent again").notification.possible_repeat);
     assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn however_often_a_lane_dies_a_message_leaves_twice_at_most() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let gate = Gate::new("slack:#p2");
+    for life in 1..=4 {
+        let mut lane = world.lane_by(Channel::Slack, gate.clone());
+        lane.tick(after(60 * life)).await.expect("an answer");
+        // What it has begun gets as far as the provider, and no further.
+        while lane.sends.len() > gate.arrived.available_permits() {
+            tokio::task::yield_now().await;
+        }
+        if life < 3 {
+            gate.arrived.acquire().await.expect("never closed").forget();
+        }
+        assert_eq!(lane.sends.len(), usize::from(life < 3), "life {life}");
+    }
+    assert_eq!(world.states(1).await, [State::GivenUp]);
+    let history = world.store.incident(IncidentId(1)).await.expect("read").expect("it exists");
+    let reason = history.notifications[0].reason.as_deref().expect("it says why");
+    assert!(reason.contains("no answer a second time"), "{reason}");
+    assert!(gate.order().is_empty());
+}
+
+#[tokio::test]
+async fn a_clock_set_forward_sends_nothing_twice() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    let gate = Gate::new("slack:#p2");
+    let mut lane = world.lane_by(Channel::Slack, gate.clone());
+    lane.tick(start()).await.expect("an answer");
+    gate.arrived.acquire().await.expect("never closed").forget();
+    lane.tick(after(3600)).await.expect("an answer");
+    assert_eq!(lane.sends.len(), 1);
+    gate.open.add_permits(1);
+    assert!(lane.settle_next().await && lane.under_way.is_empty());
+    assert_eq!(world.states(1).await, [State::Sent]);
+    assert_eq!(gate.order(), ["slack:#p2"]);
+}
+
+#[tokio::test]
+async fn patience_counts_from_the_first_attempt_and_anew_after_a_pause() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    world.memory.answer((0..100).map(|_| retry(None)));
+    // It was owed twenty minutes ago, and we were down since.
+    let mut now = after(1200);
+    pass(&mut world.lane(Channel::Slack), now).await;
+    assert_eq!(world.states(1).await, [State::Owed]);
+    let mut lane = world.lane(Channel::Slack);
+    for _ in 0..2 {
+        // The clock is set forward.
+        now += Duration::from_hours(1);
+        pass(&mut lane, now).await;
+        assert_eq!(world.states(1).await, [State::Owed]);
+    }
+    let first = now;
+    while let Some(due) = world.store.next_due(Channel::Slack).await.expect("an answer") {
+        now = due;
+        pass(&mut lane, now).await;
+    }
+    assert_eq!(world.states(1).await, [State::GivenUp]);
+    let tried = now - first;
+    assert!(tried > TimeDelta::minutes(13) && tried <= TimeDelta::minutes(15), "{tried}");
+    assert!(lane.trials.is_empty());
+}
+
+#[tokio::test]
+async fn a_clock_set_back_holds_no_message() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    world.memory.answer([retry(None)]);
+    let mut lane = world.lane(Channel::Slack);
+    pass(&mut lane, after(10_800)).await;
+    pass(&mut lane, after(7200)).await;
+    assert_eq!(world.states(1).await, [State::Sent]);
+    // Owed, and being sent by someone who dies, before the clock is set back further.
+    world.fail("search", 1).await;
+    world.lane(Channel::Slack).tick(after(7200)).await.expect("an answer");
+    pass(&mut lane, after(3600)).await;
+    pass(&mut lane, after(3620)).await;
+    assert_eq!(world.states(2).await, [State::Sent]);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::check::Check;
 use crate::domain::id::{IncidentId, RunId};
+use crate::domain::incident::Change;
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
@@ -69,6 +70,10 @@ impl Store for Ledger {
         Ok(self.states.lock().expect("not poisoned").clone())
     }
 
+    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, store::Error> {
+        unreachable!("ingest only records")
+    }
+
     async fn close_absent(
         &self,
         _: &dyn Judge,
@@ -88,6 +93,10 @@ impl Store for Ledger {
     }
 
     async fn next_due(&self, _: Channel) -> Result<Option<Timestamp>, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn note_departure(&self, _: &store::Claim) -> Result<store::Standing, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -14,6 +14,7 @@ use crate::domain::run;
 use crate::domain::schedule;
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
+use crate::domain::subject::Subject;
 
 /// All checks of the project, in the order of their ids.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -96,12 +97,16 @@ impl From<&schedule::Schedule> for Schedule {
 pub struct RegionState {
     /// The region.
     pub region: String,
-    /// Whether it works there.
+    /// Whether it works there; unknown when there was no result lately, or none but unknown ones.
     pub status: CheckStatus,
     /// Failures in a row; unknown runs neither add to it nor end it.
     pub failures_in_a_row: u32,
     /// Passed runs in a row since the last failure.
     pub passes_in_a_row: u32,
+    /// Unknown runs in a row since the last one that passed or failed.
+    pub unknowns_in_a_row: u32,
+    /// Why the last of them is unknown.
+    pub unknown_reason: Option<String>,
     /// The first failed slot of the present stretch of being down.
     pub failing_since: Option<Time>,
     /// The slot of the last passed run.
@@ -126,8 +131,7 @@ pub struct LastRun {
 impl Check {
     /// The twin of `check`, of which `state` is known, at `now`.
     pub fn new(check: &check::Check, state: Option<&CheckState>, now: Timestamp) -> Self {
-        let regions: Vec<RegionState> =
-            check.regions.iter().map(|region| region_state(check, region, state, now)).collect();
+        let regions = RegionState::all(check, state, now);
         let (kind, script, request) = match &check.work {
             Work::Script { entry } => (WorkKind::Script, Some(entry.clone()), None),
             Work::Request(spec) => {
@@ -145,7 +149,9 @@ impl Check {
                 .map(|region| region.status)
                 .max()
                 .unwrap_or(CheckStatus::NeverRun),
-            incident: incident.map(|incident| Incident::new(incident.id, &check.id, incident)),
+            incident: incident.map(|incident| {
+                Incident::new(incident.id, &Subject::Check(check.id.clone()), incident)
+            }),
             regions,
             kind,
             script,
@@ -156,6 +162,13 @@ impl Check {
             runbook: check.runbook.clone(),
             labels: check.labels.clone(),
         }
+    }
+}
+
+impl RegionState {
+    /// How `check`, of which `state` is known, is doing at `now` in each of its regions.
+    pub fn all(check: &check::Check, state: Option<&CheckState>, now: Timestamp) -> Vec<Self> {
+        check.regions.iter().map(|region| region_state(check, region, state, now)).collect()
     }
 }
 
@@ -172,9 +185,15 @@ fn region_state(
     });
     RegionState {
         region: region.to_string(),
-        status: status(&streak),
+        status: if streak.last_outcome.is_none() || check.is_current(&streak, now) {
+            status(&streak)
+        } else {
+            CheckStatus::Unknown
+        },
         failures_in_a_row: streak.failures,
         passes_in_a_row: streak.passes,
+        unknowns_in_a_row: streak.unknowns.as_ref().map_or(0, |unknowns| unknowns.count),
+        unknown_reason: streak.unknowns.map(|unknowns| unknowns.reason),
         failing_since: streak.failing_since.map(Time),
         last_success_at: streak.last_success.map(Time),
         last_run,
@@ -182,6 +201,7 @@ fn region_state(
     }
 }
 
+/// Whether it works by its last results.
 fn status(streak: &Streak) -> CheckStatus {
     match streak.last_outcome {
         _ if streak.down => CheckStatus::Down,

@@ -4,9 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Time,
+    Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Outcome,
+    RegionState, Time,
 };
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
+use crate::domain::subject::Subject;
 use crate::domain::{Timestamp, incident, notice, policy};
 use crate::store;
 
@@ -17,16 +19,19 @@ pub struct Incidents {
     pub incidents: Vec<Incident>,
 }
 
-/// A check being down, from opening to resolution.
+/// A check being down, or something else being wrong, from opening to resolution.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Incident {
     /// Its number.
     pub id: Option<i64>,
-    /// The id of the check.
-    pub check: String,
+    /// What it is about: `check:ID` of a check that fails, `coverage:ID` of one of which nobody
+    /// knows how it is doing, `region:NAME` of a region from which no check gives an answer.
+    pub subject: String,
+    /// The id of the check; `null` where it is about a region.
+    pub check: Option<String>,
     /// Whether it is over.
     pub status: IncidentStatus,
-    /// The first failed slot.
+    /// The first failed slot, or the first unknown one.
     pub since: Time,
     /// When it was opened.
     pub opened_at: Time,
@@ -41,12 +46,13 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// The twin of an incident of `check`.
-    pub fn new(id: Option<IncidentId>, check: &CheckId, incident: &incident::Incident) -> Self {
+    /// The twin of an incident about `subject`.
+    pub fn new(id: Option<IncidentId>, subject: &Subject, incident: &incident::Incident) -> Self {
         let over = incident.resolved_at.is_some();
         Self {
             id: id.map(|id| id.0),
-            check: check.to_string(),
+            subject: subject.to_string(),
+            check: subject.check().map(CheckId::to_string),
             status: if over { IncidentStatus::Resolved } else { IncidentStatus::Open },
             since: Time(incident.since),
             opened_at: Time(incident.opened_at),
@@ -64,7 +70,7 @@ impl Incident {
 
 impl From<&store::IncidentRecord> for Incident {
     fn from(record: &store::IncidentRecord) -> Self {
-        Self::new(Some(record.id), &record.check, &record.incident)
+        Self::new(Some(record.id), &record.subject, &record.incident)
     }
 }
 
@@ -103,6 +109,9 @@ pub struct IncidentDetail {
     pub opened_by: Option<RunLink>,
     /// The latest run that failed while it was open.
     pub latest_failed_run: Option<RunLink>,
+    /// How the check is doing now in each of its regions; empty when it is not in the project any
+    /// more. How it was doing when somebody was told stands in the notices.
+    pub regions: Vec<RegionState>,
     /// What was decided and why, oldest first.
     pub history: Vec<Decision>,
     /// Whom it told, in the order owed.
@@ -125,9 +134,10 @@ impl From<RunId> for RunLink {
 }
 
 impl IncidentDetail {
-    /// The twin of `history` with the runs that tell of it.
+    /// The twin of `history`, with the `regions` as they are now and the runs that tell of it.
     pub fn new(
         history: &store::IncidentHistory,
+        regions: Vec<RegionState>,
         opened_by: Option<RunId>,
         latest_failed: Option<RunId>,
     ) -> Self {
@@ -135,6 +145,7 @@ impl IncidentDetail {
             incident: Incident::from(&history.record),
             opened_by: opened_by.map(RunLink::from),
             latest_failed_run: latest_failed.map(RunLink::from),
+            regions,
             history: history.decisions.iter().map(Decision::from).collect(),
             notifications: history.notifications.iter().map(Notification::from).collect(),
         }
@@ -212,14 +223,19 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// The tier that was reached, for `failing`.
     pub tier: Option<u32>,
-    /// The id of the check.
-    pub check: String,
-    /// What people call it.
+    /// What it is about, as in the incident.
+    pub subject: String,
+    /// The id of the check; `null` where it is about a region.
+    pub check: Option<String>,
+    /// What people call the check or the region.
     pub check_name: String,
     /// The region whose result led to this.
     pub region: String,
     /// All regions that were down, in order.
     pub down: Vec<String>,
+    /// How the check was doing in each of its regions, failing ones first; empty in notices of
+    /// versions that did not know.
+    pub regions: Vec<SeenRegion>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
     /// The latest failure in one line.
@@ -238,21 +254,46 @@ impl From<&notice::Notice> for Notice {
     fn from(notice: &notice::Notice) -> Self {
         let tier = match notice.kind {
             notice::NoticeKind::Failing { tier } => Some(tier),
-            notice::NoticeKind::Recovered | notice::NoticeKind::Withdrawn => None,
+            notice::NoticeKind::Blind
+            | notice::NoticeKind::Recovered
+            | notice::NoticeKind::Withdrawn => None,
         };
         Self {
             kind: notice.kind.into(),
             tier,
-            check: notice.check.to_string(),
+            subject: notice.subject.to_string(),
+            check: notice.subject.check().map(CheckId::to_string),
             check_name: notice.check_name.clone(),
             region: notice.region.to_string(),
             down: notice.down.iter().map(Region::to_string).collect(),
+            regions: notice.regions.iter().map(SeenRegion::from).collect(),
             step: notice.step.clone(),
             error: notice.error.clone(),
             since: Time(notice.since),
             failures_in_a_row: notice.failures_in_a_row,
             at: Time(notice.at),
             runbook: notice.runbook.clone(),
+        }
+    }
+}
+
+/// How a check was doing in one region when a notification was decided.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SeenRegion {
+    /// The region.
+    pub region: String,
+    /// How its last runs had ended; `unknown` as well when there had been none lately.
+    pub outcome: Outcome,
+    /// Failures in a row.
+    pub failures_in_a_row: u32,
+}
+
+impl From<&notice::RegionState> for SeenRegion {
+    fn from(state: &notice::RegionState) -> Self {
+        Self {
+            region: state.region.to_string(),
+            outcome: state.outcome.into(),
+            failures_in_a_row: state.failures_in_a_row,
         }
     }
 }

@@ -29,7 +29,7 @@ pub use health::{
 };
 pub use incident::{
     Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
-    Recipient, RunLink,
+    Recipient, RunLink, SeenRegion,
 };
 pub use index::{Index, Link};
 pub use run::{

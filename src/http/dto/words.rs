@@ -111,9 +111,11 @@ twin! {
     NoticeKind of notice::NoticeKind {
         /// The check is failing.
         Failing,
-        /// The check works again.
+        /// Nobody knows how the check is doing, or any check of the region.
+        Blind,
+        /// What was wrong is over.
         Recovered,
-        /// The check was taken out of the project while it was failing.
+        /// The check was taken out of the project while that was so.
         Withdrawn,
     }
 }

@@ -12,17 +12,18 @@ use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
 use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
-use crate::domain::incident::{Cause, CheckState, Decision, DecisionKind, Incident};
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind, Incident};
+use crate::domain::notice::{self, Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::run::{
-    Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Position, Report, Request,
-    Step, Timings, Trace,
+    Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Outcome, Position, Report,
+    Request, Step, Timings, Trace,
 };
 use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
+use crate::domain::subject::Subject;
 use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
 use crate::store::{
     Backlog, DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, IncidentRecord,
@@ -81,6 +82,10 @@ impl Store for Remembered {
         Err(broken())
     }
 
+    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, Error> {
+        Ok(Vec::new())
+    }
+
     async fn close_absent(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<IncidentId>, Error> {
         Err(broken())
     }
@@ -96,6 +101,13 @@ impl Store for Remembered {
     }
 
     async fn next_due(&self, _: Channel) -> Result<Option<Timestamp>, Error> {
+        Err(broken())
+    }
+
+    async fn note_departure(
+        &self,
+        _: &crate::store::Claim,
+    ) -> Result<crate::store::Standing, Error> {
         Err(broken())
     }
 
@@ -153,7 +165,8 @@ impl Store for Remembered {
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRecord>, Error> {
         self.mood().await?;
         let record = &self.history.record;
-        let wanted = filter.check.as_ref().is_none_or(|check| record.check == *check);
+        let wanted =
+            filter.check.as_ref().is_none_or(|check| record.subject.check() == Some(check));
         Ok(wanted.then(|| record.clone()).into_iter().collect())
     }
 
@@ -165,7 +178,7 @@ impl Store for Remembered {
     async fn decisions(&self, check: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
         self.mood().await?;
         let opening = self.history.decisions.iter().rev().map(|(at, decision)| DecisionRecord {
-            check: check.clone(),
+            subject: Subject::Check(check.clone()),
             incident: Some(self.history.record.id),
             run: self.reports.first().map(|report| report.slot.run_id()),
             at: *at,
@@ -339,10 +352,15 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
     };
     let notice = Notice {
         kind: NoticeKind::Failing { tier: 1 },
-        check: check.clone(),
+        subject: Subject::Check(check.clone()),
         check_name: "Sign in to the shop".into(),
         region: eu.clone(),
         down: vec![eu.clone()],
+        regions: vec![notice::RegionState {
+            region: eu.clone(),
+            outcome: Outcome::Failed,
+            failures_in_a_row: 1,
+        }],
         step: Some("sign in".into()),
         error,
         since: at,
@@ -362,7 +380,11 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
     };
     let reason = "first failure in eu-west-1: tier 1 of policy p2-then-p1 tells slack:#p2";
     IncidentHistory {
-        record: IncidentRecord { id: IncidentId(7), check: check.clone(), incident },
+        record: IncidentRecord {
+            id: IncidentId(7),
+            subject: Subject::Check(check.clone()),
+            incident,
+        },
         decisions: vec![(at, Decision { kind: DecisionKind::Opened, reason: reason.into() })],
         notifications: vec![NotificationRecord {
             notification,

@@ -7,9 +7,10 @@ use crate::notify::Outbound;
 const NAME_LIMIT: usize = 200;
 const ERROR_LIMIT: usize = 800;
 const STEP_LIMIT: usize = 300;
+const MATRIX_LIMIT: usize = 500;
 
-/// Writes a notification as lines of text: the headline, where and since when, the error, where to
-/// look.
+/// Writes a notification as lines of text: the headline, where and since when, how the other
+/// regions are doing, the error, where to look.
 pub fn plain(message: &Outbound<'_>) -> String {
     let notification = message.notification;
     let notice = &notification.notice;
@@ -20,14 +21,21 @@ pub fn plain(message: &Outbound<'_>) -> String {
     };
     let name = cut(&wording::name(notice), NAME_LIMIT);
     let mut lines = vec![format!("{}: {name}{repeat}", wording::title(notification))];
-    let mut facts = vec![format!("in {}", wording::regions(notice))];
-    let last = if wording::is_failing(notice) { "" } else { "last failing " };
+    let matrix = wording::matrix(notice).map(|matrix| cut(&matrix, MATRIX_LIMIT));
+    let place = match matrix {
+        Some(_) => notice.region.to_string(),
+        None => wording::regions(notice),
+    };
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend(wording::has_place(notice).then(|| format!("in {place}")));
+    let last = if wording::is_wrong(notice) { "" } else { "last failing " };
     let step = wording::step(notice).map(|step| cut(&step, STEP_LIMIT));
     facts.extend(step.map(|step| format!("{last}step \"{step}\"")));
     facts.extend(wording::in_a_row(notice));
-    lines.push(facts.join(", "));
+    lines.extend(Some(facts.join(", ")).filter(|facts| !facts.is_empty()));
+    lines.extend(matrix.map(|matrix| format!("Regions: {matrix}")));
     lines.push(wording::when(notification));
-    let label = if wording::is_failing(notice) { "" } else { "Last error: " };
+    let label = if wording::is_wrong(notice) { "" } else { "Last error: " };
     let error = wording::error(notice).map(|error| cut(&error, ERROR_LIMIT));
     lines.extend(error.map(|error| format!("{label}{error}")));
     let incident = format!("Incident {}", notification.incident);

@@ -20,6 +20,7 @@ const HEADLINE_WORDS: usize = 9;
 const HEADER_LIMIT: usize = 140;
 const NAME_LIMIT: usize = 200;
 const FIELD_LIMIT: usize = 300;
+const MATRIX_LIMIT: usize = 500;
 const ERROR_LIMIT: usize = 800;
 
 /// A message, ready to be posted.
@@ -44,6 +45,7 @@ fn header(message: &Outbound<'_>) -> SlackBlock {
     let notification = message.notification;
     let sign = match notification.notice.kind {
         NoticeKind::Failing { .. } => "🔴",
+        NoticeKind::Blind => "🟠",
         NoticeKind::Recovered => "✅",
         NoticeKind::Withdrawn => "⚪",
     };
@@ -59,21 +61,27 @@ fn header(message: &Outbound<'_>) -> SlackBlock {
 fn facts(message: &Outbound<'_>) -> SlackBlock {
     let notification = message.notification;
     let notice = &notification.notice;
-    let failing = wording::is_failing(notice);
-    let mut fields = vec![field("Region", &code(&wording::regions(notice), FIELD_LIMIT))];
+    let failing = wording::is_wrong(notice);
+    let matrix = wording::matrix(notice);
+    let mut fields = vec![match &matrix {
+        Some(matrix) => field("Regions", &code(matrix, MATRIX_LIMIT)),
+        None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
+    }];
     if let Some(step) = wording::step(notice) {
         let label = if failing { "Step" } else { "Last failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
     }
     fields.push(match notice.kind {
-        NoticeKind::Failing { .. } => field("Since", &wording::since(notice)),
+        NoticeKind::Failing { .. } | NoticeKind::Blind => field("Since", &wording::since(notice)),
         NoticeKind::Recovered if notification.first_word => {
-            field("Was down", &format!("{}, has recovered", wording::span(notice)))
+            let span = format!("{}, has recovered", wording::span(notice));
+            field(wording::was(notice), &span)
         }
-        NoticeKind::Recovered => field("Was down", &wording::span(notice)),
-        NoticeKind::Withdrawn => field("Removed while failing since", &wording::since(notice)),
+        NoticeKind::Recovered => field(wording::was(notice), &wording::span(notice)),
+        NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
-    if failing {
+    // The matrix says it, too.
+    if let (NoticeKind::Failing { .. }, None) = (notice.kind, &matrix) {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
     SlackSectionBlock::new().with_fields(fields).into()
@@ -82,7 +90,7 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
 fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
     let notice = &message.notification.notice;
     let error = wording::error(notice)?;
-    let label = if wording::is_failing(notice) { "" } else { "Last error\n" };
+    let label = if wording::is_wrong(notice) { "" } else { "Last error\n" };
     let text = format!("{label}```\n{}\n```", data(&error, ERROR_LIMIT));
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
 }
@@ -100,7 +108,9 @@ fn footer(message: &Outbound<'_>) -> SlackBlock {
             None => format!("Runbook {}", code(&line(runbook), FIELD_LIMIT)),
         });
     }
-    parts.push(format!("Check {}", code(notice.check.as_str(), FIELD_LIMIT)));
+    parts.extend(
+        notice.subject.check().map(|it| format!("Check {}", code(it.as_str(), FIELD_LIMIT))),
+    );
     if let NoticeKind::Failing { tier } = notice.kind {
         parts.push(format!("Tier {tier}"));
     }
@@ -111,17 +121,21 @@ fn footer(message: &Outbound<'_>) -> SlackBlock {
 fn fallback(message: &Outbound<'_>) -> String {
     let notification = message.notification;
     let notice = &notification.notice;
+    let place = match wording::matrix(notice) {
+        Some(matrix) => format!(" ({})", code(&matrix, MATRIX_LIMIT)),
+        None if !wording::has_place(notice) => String::new(),
+        None => format!(" in {}", code(&wording::regions(notice), FIELD_LIMIT)),
+    };
     let mut text = format!(
-        "{}{}: {} in {}",
+        "{}{}: {}{place}",
         wording::title(notification),
         repeat_mark(message),
         code(&wording::name(notice), NAME_LIMIT),
-        code(&wording::regions(notice), FIELD_LIMIT)
     );
     let step = wording::step(notice).map(|step| code(&step, FIELD_LIMIT));
     let error = wording::error(notice).map(|error| code(&error, ERROR_LIMIT));
     let when = wording::when(notification);
-    if wording::is_failing(notice) {
+    if wording::is_wrong(notice) {
         text.extend(step.map(|step| format!(", step {step}")));
         text.extend(error.map(|error| format!(": {error}")));
         text.extend([". ", &when]);

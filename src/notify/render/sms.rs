@@ -19,6 +19,7 @@ const UCS2_ROOM: usize = 2 * 67;
 const NAME_LIMIT: usize = 60;
 const STEP_LIMIT: usize = 40;
 const REGION_LIMIT: usize = 32;
+const ELSEWHERE_LIMIT: usize = 120;
 /// Less of an error than this says nothing.
 const LEAST_ERROR: usize = 12;
 /// This much of an error matters more than the link.
@@ -32,7 +33,7 @@ pub fn sms(message: &Outbound<'_>) -> String {
     let notice = &message.notification.notice;
     let name = cut_by(&without_links(&wording::name(notice)), NAME_LIMIT, |_| 1);
     let step = wording::step(notice);
-    let step = step.filter(|_| wording::is_failing(notice));
+    let step = step.filter(|_| wording::is_wrong(notice));
     let step = step.map(|step| cut_by(&without_links(&step), STEP_LIMIT, |_| 1));
     let error = wording::error(notice).map(|error| without_links(&error));
     let link = message.link.map(line);
@@ -41,8 +42,11 @@ pub fn sms(message: &Outbound<'_>) -> String {
         step: step.as_deref().map(|step| alphabet.write(&format!(", step {step}"))),
         error: error.as_deref().map(|error| alphabet.write(&error_piece(notice, error))),
         tail: alphabet.write(&tail(message)),
+        elsewhere: wording::elsewhere(notice)
+            .map(|states| cut_by(&states, ELSEWHERE_LIMIT, |_| 1))
+            .map(|states| alphabet.write(&format!(" Elsewhere: {states}."))),
         link: link.as_deref().map(|link| alphabet.write(&format!(" {link}"))),
-        error_comes: if wording::is_failing(notice) { Place::First } else { Place::Last },
+        error_comes: if wording::is_wrong(notice) { Place::First } else { Place::Last },
         alphabet,
     };
     let written = gsm::exact(&name).is_some() && step.as_deref().is_none_or(is_gsm);
@@ -57,8 +61,13 @@ fn head(message: &Outbound<'_>, name: &str) -> String {
     let notification = message.notification;
     let repeat = if notification.possible_repeat { " (possible repeat)" } else { "" };
     let region = cut_by(notification.notice.region.as_str(), REGION_LIMIT, |_| 1);
+    let place = if wording::has_place(&notification.notice) {
+        format!(" in {region}")
+    } else {
+        String::new()
+    };
     format!(
-        "#{} {}{repeat}: {name} in {region}",
+        "#{} {}{repeat}: {name}{place}",
         notification.incident,
         wording::title(notification).to_uppercase(),
     )
@@ -72,7 +81,7 @@ fn tail(message: &Outbound<'_>) -> String {
 
 /// What is failing comes before since when; what failed comes after until when.
 fn error_piece(notice: &Notice, error: &str) -> String {
-    if wording::is_failing(notice) { format!(": {error}") } else { format!(" Last error: {error}") }
+    if wording::is_wrong(notice) { format!(": {error}") } else { format!(" Last error: {error}") }
 }
 
 #[derive(Clone, Copy)]
@@ -119,6 +128,8 @@ struct Pieces {
     step: Option<String>,
     error: Option<String>,
     tail: String,
+    /// How the other regions are doing.
+    elsewhere: Option<String>,
     link: Option<String>,
     error_comes: Place,
     alphabet: Alphabet,
@@ -148,11 +159,12 @@ impl Pieces {
         let tail = granted(Some(self.tail), 0);
         let step = granted(self.step, 0);
         let link = granted(self.link, enough);
+        let elsewhere = granted(self.elsewhere, enough);
         let error = self.error.filter(|_| room >= LEAST_ERROR);
         let error = error.map(|error| alphabet.cut(&error, room));
         let rest = match self.error_comes {
-            Place::First => [step, error, tail, link],
-            Place::Last => [step, tail, error, link],
+            Place::First => [step, error, tail, elsewhere, link],
+            Place::Last => [step, tail, error, elsewhere, link],
         };
         let rest: String = rest.into_iter().flatten().collect();
         alphabet.cut(&(self.head + &rest), alphabet.room())

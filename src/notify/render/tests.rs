@@ -5,9 +5,11 @@ use proptest::prelude::*;
 use super::{SMS_LIMIT, plain, slack, sms};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region};
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::notification::Notification;
 use crate::domain::policy::Recipient;
+use crate::domain::run::Outcome;
+use crate::domain::subject::Subject;
 use crate::notify::Outbound;
 
 const LINK: &str = "https://tripline.example.com/incidents/42";
@@ -24,10 +26,11 @@ fn owed(kind: NoticeKind) -> Notification {
         recipient: Recipient::Slack("#p1".into()),
         notice: Notice {
             kind,
-            check: CheckId::new("shop/login").expect("a good name"),
+            subject: Subject::Check(CheckId::new("shop/login").expect("a good name")),
             check_name: "Sign in to the dashboard".into(),
             region: region("eu-west-1"),
             down: vec![region("eu-west-1"), region("us-east-1")],
+            regions: Vec::new(),
             step: Some("sign in".into()),
             error: "expected 200, received 503 from https://app.example.com/login".into(),
             since: at("2026-11-21T02:10:05Z"),
@@ -84,9 +87,88 @@ fn recovered_before_anybody_heard_of_it() {
     insta::assert_snapshot!(everywhere(&notification));
 }
 
+fn state(name: &str, outcome: Outcome, failures_in_a_row: u32) -> RegionState {
+    RegionState { region: Region::new(name).expect("a good name"), outcome, failures_in_a_row }
+}
+
+/// What [`owed`] says of a check in three regions.
+fn in_three_regions(kind: NoticeKind) -> Notification {
+    let mut notification = owed(kind);
+    notification.notice.down.pop();
+    notification.notice.regions = vec![
+        state("eu-west-1", Outcome::Failed, 2),
+        state("us-east-1", Outcome::Passed, 0),
+        state("ap-south-1", Outcome::Unknown, 0),
+    ];
+    notification
+}
+
+#[test]
+fn failing_in_one_of_three_regions() {
+    insta::assert_snapshot!(everywhere(&in_three_regions(NoticeKind::Failing { tier: 1 })));
+}
+
+#[test]
+fn one_region_of_one_looks_like_a_check_without_regions() {
+    let plain = owed(NoticeKind::Failing { tier: 1 });
+    let mut single = plain.clone();
+    single.notice.regions = vec![state("eu-west-1", Outcome::Failed, 2)];
+    assert_eq!(everywhere(&single), everywhere(&plain));
+}
+
+#[test]
+fn many_regions_are_counted() {
+    let mut notification = owed(NoticeKind::Failing { tier: 1 });
+    let region = |number: usize| match number {
+        0..3 => state(&format!("r{number}"), Outcome::Failed, 4),
+        3..11 => state(&format!("r{number}"), Outcome::Passed, 0),
+        _ => state(&format!("r{number}"), Outcome::Unknown, 0),
+    };
+    notification.notice.regions = (0..14).map(region).collect();
+    let text = plain(&Outbound { notification: &notification, phone: None, link: None });
+    let line = text.lines().find(|line| line.starts_with("Regions")).expect("a line");
+    assert_eq!(
+        line,
+        "Regions: r0 failed 4×, r1 failed 4×, r2 failed 4×, r3 passed, r4 passed, r5 passed, \
+         r6 passed, r7 passed, 3 more passed, 3 more unknown"
+    );
+}
+
 #[test]
 fn withdrawn() {
     insta::assert_snapshot!(everywhere(&owed(NoticeKind::Withdrawn)));
+}
+
+/// What [`owed`] says of a subject that is no failing check.
+fn blind(kind: NoticeKind, subject: Subject, name: &str) -> Notification {
+    let mut notification = owed(kind);
+    notification.notice = Notice {
+        subject,
+        check_name: name.into(),
+        down: Vec::new(),
+        step: None,
+        error: "5 runs in a row ended unknown; the last: no capacity in time".into(),
+        failures_in_a_row: 0,
+        ..notification.notice
+    };
+    notification
+}
+
+#[test]
+fn blind_for_a_check() {
+    let login = CheckId::new("shop/login").expect("a good name");
+    let subject = Subject::Coverage(login);
+    insta::assert_snapshot!(everywhere(&blind(NoticeKind::Blind, subject, "Sign in")));
+}
+
+#[test]
+fn a_region_sees_again() {
+    let subject = Subject::Region(Region::new("eu-west-1").expect("a good name"));
+    let mut notification = blind(NoticeKind::Recovered, subject, "eu-west-1");
+    notification.first_word = false;
+    notification.notice.error.clear();
+    notification.notice.runbook = None;
+    insta::assert_snapshot!(everywhere(&notification));
 }
 
 #[test]
@@ -149,14 +231,21 @@ fn hostile() -> impl Strategy<Value = String> {
 fn any_notification() -> impl Strategy<Value = Notification> {
     let kind = prop_oneof![
         (1u32..).prop_map(|tier| NoticeKind::Failing { tier }),
+        Just(NoticeKind::Blind),
         Just(NoticeKind::Recovered),
         Just(NoticeKind::Withdrawn),
     ];
     let texts = (hostile(), prop::option::of(hostile()), hostile(), prop::option::of(hostile()));
     let regions = prop::collection::vec("[a-z0-9-]{1,128}", 0..20);
-    (kind, texts, regions, any::<(bool, bool, i64, u32)>()).prop_map(
-        |(kind, (check_name, step, error, runbook), regions, (first, repeat, incident, count))| {
+    let flags = any::<(bool, bool, bool, i64, u32)>();
+    (kind, texts, regions, flags).prop_map(
+        |(kind, (check_name, step, error, runbook), regions, flags)| {
+            let (first, repeat, matrix, incident, count) = flags;
             let mut notification = owed(kind);
+            let outcomes = [Outcome::Failed, Outcome::Passed, Outcome::Unknown].iter().cycle();
+            let states = regions.iter().zip(outcomes).filter(|_| matrix);
+            notification.notice.regions =
+                states.map(|(name, outcome)| state(name, *outcome, count)).collect();
             let regions = regions.iter().map(|name| Region::new(name).expect("a good name"));
             notification.notice.down = regions.collect();
             notification.notice.region =

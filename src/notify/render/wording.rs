@@ -5,8 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::clean::line;
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::notification::Notification;
+use crate::domain::run::Outcome;
+use crate::domain::subject::Subject;
 
 /// What every repeated message says.
 pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
@@ -16,7 +18,9 @@ pub(super) fn title(notification: &Notification) -> &'static str {
     match notification.notice.kind {
         NoticeKind::Failing { .. } if notification.first_word => "Failing",
         NoticeKind::Failing { .. } => "Still failing",
-        NoticeKind::Recovered => "Recovered",
+        NoticeKind::Blind => "Blind",
+        NoticeKind::Recovered if is_of_check(&notification.notice) => "Recovered",
+        NoticeKind::Recovered => "Seen again",
         NoticeKind::Withdrawn => "No longer watched",
     }
 }
@@ -25,25 +29,42 @@ pub(super) fn title(notification: &Notification) -> &'static str {
 pub(super) fn when(notification: &Notification) -> String {
     let notice = &notification.notice;
     match notice.kind {
-        NoticeKind::Failing { .. } => format!("Since {}", since(notice)),
+        NoticeKind::Failing { .. } | NoticeKind::Blind => format!("Since {}", since(notice)),
         NoticeKind::Recovered if notification.first_word => {
-            format!("Was down {}, has recovered", span(notice))
+            format!("{} {}, has recovered", was(notice), span(notice))
         }
-        NoticeKind::Recovered => format!("Was down {}", span(notice)),
+        NoticeKind::Recovered => format!("{} {}", was(notice), span(notice)),
         NoticeKind::Withdrawn => {
-            format!("Removed from the project while failing since {}", since(notice))
+            let while_so = if is_of_check(notice) { "failing" } else { "unknown" };
+            format!("Removed from the project while {while_so} since {}", since(notice))
         }
     }
 }
 
-/// "2 in a row", where it says something.
-pub(super) fn in_a_row(notice: &Notice) -> Option<String> {
-    is_failing(notice).then(|| format!("{} in a row", notice.failures_in_a_row))
+/// What is over.
+pub(super) fn was(notice: &Notice) -> &'static str {
+    if is_of_check(notice) { "Was down" } else { "Was blind" }
 }
 
-/// Whether the check is failing now, so that step and error speak of the present.
-pub(super) fn is_failing(notice: &Notice) -> bool {
+/// What happened to a check that was taken out.
+pub(super) fn removed(notice: &Notice) -> &'static str {
+    if is_of_check(notice) { "Removed while failing since" } else { "Removed while unknown since" }
+}
+
+/// Whether it is about how a check is doing, and not about whether that is known.
+fn is_of_check(notice: &Notice) -> bool {
+    matches!(notice.subject, Subject::Check(_))
+}
+
+/// "2 in a row", where it says something.
+pub(super) fn in_a_row(notice: &Notice) -> Option<String> {
     matches!(notice.kind, NoticeKind::Failing { .. })
+        .then(|| format!("{} in a row", notice.failures_in_a_row))
+}
+
+/// Whether something is wrong now, so that step and error speak of the present.
+pub(super) fn is_wrong(notice: &Notice) -> bool {
+    matches!(notice.kind, NoticeKind::Failing { .. } | NoticeKind::Blind)
 }
 
 /// "02:10:05 UTC (4 min)"
@@ -62,6 +83,11 @@ pub(super) fn span(notice: &Notice) -> String {
     } else {
         format!("{from} to {} UTC ({lasted})", moment(notice.at, notice.since))
     }
+}
+
+/// Whether the region needs to be said: where it is not the subject itself.
+pub(super) fn has_place(notice: &Notice) -> bool {
+    !matches!(notice.subject, Subject::Region(_))
 }
 
 /// Where, with the other regions that are down.
@@ -85,6 +111,36 @@ pub(super) fn regions(notice: &Notice) -> String {
     }
 }
 
+/// "eu-west-1 failed 2×, us-east-1 passed, ap-south-1 unknown", for a check with several regions.
+pub(super) fn matrix(notice: &Notice) -> Option<String> {
+    (notice.regions.len() > 1).then(|| states(&notice.regions.iter().collect::<Vec<_>>()))
+}
+
+/// The same without the region that the message is about.
+pub(super) fn elsewhere(notice: &Notice) -> Option<String> {
+    let others = notice.regions.iter().filter(|state| state.region != notice.region);
+    let others: Vec<&RegionState> = others.collect();
+    (!others.is_empty()).then(|| states(&others))
+}
+
+/// The first states by name, the rest by number.
+fn states(states: &[&RegionState]) -> String {
+    const NAMED: usize = 8;
+    let word = |state: &&RegionState| match state.outcome {
+        Outcome::Failed => format!("{} failed {}×", state.region, state.failures_in_a_row),
+        other => format!("{} {}", state.region, other.as_str()),
+    };
+    let named = if states.len() > NAMED + 1 { NAMED } else { states.len() };
+    let (named, rest) = states.split_at(named);
+    let mut words: Vec<String> = named.iter().map(word).collect();
+    let counts = [Outcome::Failed, Outcome::Passed, Outcome::Unknown].map(|outcome| {
+        (rest.iter().filter(|state| state.outcome == outcome).count(), outcome.as_str())
+    });
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    words.extend(counts.map(|(count, word)| format!("{count} more {word}")));
+    words.join(", ")
+}
+
 /// The first failing step, cleaned.
 pub(super) fn step(notice: &Notice) -> Option<String> {
     notice.step.as_deref().map(line).filter(|step| !step.is_empty())
@@ -95,10 +151,13 @@ pub(super) fn error(notice: &Notice) -> Option<String> {
     Some(line(&notice.error)).filter(|error| !error.is_empty())
 }
 
-/// What people call the check, cleaned.
+/// What people call the check or the region, cleaned.
 pub(super) fn name(notice: &Notice) -> String {
+    if let Subject::Region(region) = &notice.subject {
+        return format!("region {region}");
+    }
     let name = line(&notice.check_name);
-    if name.is_empty() { notice.check.to_string() } else { name }
+    if name.is_empty() { notice.subject.name().to_owned() } else { name }
 }
 
 /// A time of day, with its date when that is not the date of `at`.

@@ -1,5 +1,7 @@
 //! Incidents and the decisions about them.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder};
 
@@ -7,11 +9,12 @@ use super::{failed, notifications, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Decision, Incident};
+use crate::domain::subject::Subject;
 use crate::store::rows;
 use crate::store::rows::incident::{DecisionRow, IncidentRow};
 use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
 
-const COLUMNS: &str = "SELECT id, check_id, opened_at, since, resolved_at, tiers, told, \
+const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_error FROM incidents";
 
 /// All open incidents.
@@ -21,13 +24,24 @@ pub(super) async fn open(connection: &mut PgConnection) -> Result<Vec<IncidentRe
     fetch(connection, query).await
 }
 
-/// The open incidents of some checks.
+/// The open incidents that are not about a check's failures, of which there are few.
+pub(super) async fn open_otherwise(
+    connection: &mut PgConnection,
+) -> Result<BTreeMap<Subject, Incident>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND subject NOT LIKE 'check:%'");
+    let records = fetch(connection, query).await?.into_iter();
+    Ok(records.map(|record| (record.subject, record.incident)).collect())
+}
+
+/// The open incidents about the failures of some checks.
 pub(super) async fn open_of(
     connection: &mut PgConnection,
     names: &[&str],
 ) -> Result<Vec<IncidentRecord>, Error> {
+    let subjects: Vec<String> = names.iter().map(|name| format!("check:{name}")).collect();
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-    query.push(" WHERE resolved_at IS NULL AND check_id = ANY(").push_bind(names).push(")");
+    query.push(" WHERE resolved_at IS NULL AND subject = ANY(").push_bind(subjects).push(")");
     fetch(connection, query).await
 }
 
@@ -39,7 +53,8 @@ pub(super) async fn list(
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
     query.push(" WHERE true");
     if let Some(check) = &filter.check {
-        query.push(" AND check_id = ").push_bind(check.as_str());
+        let subjects = Subject::of_check(check).map(|it| it.to_string());
+        query.push(" AND subject = ANY(").push_bind(subjects).push(")");
     }
     if filter.open_only {
         query.push(" AND resolved_at IS NULL");
@@ -68,7 +83,7 @@ pub(super) async fn history(
         return Ok(None);
     };
     let found: Vec<DecisionRow> = sqlx::query_as(
-        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
          WHERE incident_id = $1 ORDER BY id",
     )
     .bind(id.0)
@@ -91,10 +106,10 @@ pub(super) async fn decisions(
     limit: u32,
 ) -> Result<Vec<DecisionRecord>, Error> {
     let found: Vec<DecisionRow> = sqlx::query_as(
-        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
-         WHERE check_id = $1 ORDER BY id DESC LIMIT $2",
+        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE subject = ANY($1) ORDER BY id DESC LIMIT $2",
     )
-    .bind(check.as_str())
+    .bind(Subject::of_check(check).map(|it| it.to_string()))
     .bind(i64::from(limit))
     .fetch_all(connection)
     .await
@@ -120,18 +135,18 @@ pub(super) async fn numbers(
 pub(super) async fn write(
     connection: &mut PgConnection,
     id: IncidentId,
-    check: &CheckId,
+    subject: &Subject,
     incident: &Incident,
 ) -> Result<(), Error> {
     let query = sqlx::query(
-        "INSERT INTO incidents (id, check_id, opened_at, since, resolved_at, tiers, told, \
+        "INSERT INTO incidents (id, subject, opened_at, since, resolved_at, tiers, told, \
          cause_region, cause_step, cause_error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, \
          tiers = excluded.tiers, told = excluded.told, cause_region = excluded.cause_region, \
          cause_step = excluded.cause_step, cause_error = excluded.cause_error",
     )
     .bind(id.0)
-    .bind(check.as_str())
+    .bind(subject.to_string())
     .bind(rows::millis(incident.opened_at))
     .bind(rows::millis(incident.since))
     .bind(incident.resolved_at.map(rows::millis))
@@ -145,8 +160,8 @@ pub(super) async fn write(
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) check: &'a CheckId,
+pub(super) struct About<'a> {
+    pub(super) subject: &'a Subject,
     pub(super) incident: Option<IncidentId>,
     pub(super) run: Option<RunId>,
 }
@@ -154,17 +169,17 @@ pub(super) struct Subject<'a> {
 /// Writes down a decision.
 pub(super) async fn write_decision(
     connection: &mut PgConnection,
-    subject: Subject<'_>,
+    about: About<'_>,
     decision: &Decision,
     now: Timestamp,
 ) -> Result<(), Error> {
     let query = sqlx::query(
-        "INSERT INTO decisions (check_id, incident_id, run_id, at, kind, reason) \
+        "INSERT INTO decisions (subject, incident_id, run_id, at, kind, reason) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(subject.check.as_str())
-    .bind(subject.incident.map(|id| id.0))
-    .bind(subject.run.map(|id| id.0))
+    .bind(about.subject.to_string())
+    .bind(about.incident.map(|id| id.0))
+    .bind(about.run.map(|id| id.0))
     .bind(rows::millis(now))
     .bind(decision.kind.as_str())
     .bind(storable(&decision.reason));

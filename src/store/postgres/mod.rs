@@ -18,6 +18,7 @@ mod leases;
 mod notifications;
 mod open;
 mod record;
+mod review;
 mod runs;
 mod session;
 mod settlements;
@@ -46,7 +47,7 @@ use super::{
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::CheckState;
+use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
@@ -168,6 +169,16 @@ impl Store for PostgresStore {
         }
     }
 
+    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = review::review(self.writers()?, judge, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
     async fn claim_due(
         &self,
         channel: Channel,
@@ -187,6 +198,16 @@ impl Store for PostgresStore {
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
         notifications::next_due(&mut *self.reader().await?, channel).await
+    }
+
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = settlements::note_departure(self.writers()?, claim).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
     }
 
     async fn settle(

@@ -16,6 +16,7 @@ use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
 use crate::domain::notice::NoticeKind;
 use crate::domain::policy::{Channel, Recipient};
+use crate::store::claims;
 use crate::store::rows::notification::{DeliveryRow, NotificationRow};
 use crate::store::rows::{self, notice};
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord};
@@ -65,7 +66,7 @@ async fn supersede(
     let query = sqlx::query(
         "UPDATE notifications SET state = 'superseded', settled_at = $4, \
          reason = 'it was over before this could be sent; the recovery says both' \
-         WHERE incident_id = $1 AND channel = $2 AND address = $3 AND kind = 'failing' \
+         WHERE incident_id = $1 AND channel = $2 AND address = $3 AND kind IN ('failing', 'blind') \
          AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
     )
     .bind(incident.0)
@@ -122,7 +123,9 @@ pub(super) async fn claim(
 ) -> Result<Vec<Claim>, Error> {
     let mut connection = pool.acquire().await.map_err(failed("look for what is due"))?;
     // Most of the time nothing is, and then nobody is kept waiting.
-    if due(&mut connection, channel, now, limit).await?.is_empty() {
+    if !is_out_of_time(&mut connection, channel, now, lease_until).await?
+        && due(&mut connection, channel, now, limit).await?.is_empty()
+    {
         return Ok(Vec::new());
     }
     drop(connection);
@@ -132,6 +135,7 @@ pub(super) async fn claim(
         .execute(&mut *transaction)
         .await
         .map_err(failed("hold a channel"))?;
+    heed_clock(&mut transaction, channel, now, lease_until).await?;
     let due = due(&mut transaction, channel, now, limit).await?;
     let held: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM notifications WHERE id = ANY($1) AND state = 'owed' \
@@ -143,26 +147,43 @@ pub(super) async fn claim(
     .await
     .map_err(failed("hold notifications"))?;
     note_lost_leases(&mut transaction, &held, now).await?;
+    let ended = end_repeats(&mut transaction, &held, now).await?;
+    let leased = lease(&mut transaction, &held, now, lease_until).await?;
+    commit(pool, transaction).await?;
+    for id in ended {
+        tracing::error!(notification = id, "no answer a second time; given up");
+    }
+    leased.into_iter().map(NotificationRow::read_claim).collect()
+}
+
+/// Leases those of `ids` that are still owed. What was leased before becomes a possible repeat.
+async fn lease(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Vec<NotificationRow>, Error> {
     let mut leased: Vec<NotificationRow> = sqlx::query_as(
         "UPDATE notifications AS mine SET leased_at = $2, lease_until = $3, epoch = epoch + 1, \
-         possible_repeat = possible_repeat OR lease_until IS NOT NULL, \
-         failures = failures + CASE WHEN lease_until IS NULL THEN 0 ELSE 1 END, \
+         begun = false, possible_repeat = possible_repeat OR lease_until IS NOT NULL, \
+         failures = failures + \
+         CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END, \
          first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
          WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
          AND earlier.address = mine.address AND earlier.id < mine.id \
          AND (earlier.state = 'sent' OR earlier.possible_repeat)) \
-         WHERE id = ANY($1) RETURNING id, incident_id, channel, address, notice, first_word, \
-         state, owed_at, due_at, failures, possible_repeat, reason, epoch, lease_until",
+         WHERE id = ANY($1) AND state = 'owed' RETURNING id, incident_id, channel, address, \
+         notice, first_word, state, owed_at, due_at, failures, possible_repeat, reason, epoch, \
+         lease_until",
     )
-    .bind(&held)
+    .bind(ids)
     .bind(rows::millis(now))
     .bind(rows::millis(lease_until))
-    .fetch_all(&mut *transaction)
+    .fetch_all(connection)
     .await
     .map_err(failed("lease notifications"))?;
-    commit(pool, transaction).await?;
     leased.sort_by_key(|row| row.id);
-    leased.into_iter().map(NotificationRow::read_claim).collect()
+    Ok(leased)
 }
 
 /// The advisory lock of a channel: the same in all versions, whatever channels they know.
@@ -171,7 +192,7 @@ fn lane_lock(channel: Channel) -> i64 {
     lock_number(u32::try_from(hash >> 32).unwrap_or(0) | 0x8000_0000)
 }
 
-/// Whoever held a lease that ran out may have sent the message.
+/// Whoever held a lease that ran out may have sent the message; a repeat only if it had left.
 async fn note_lost_leases(
     connection: &mut PgConnection,
     ids: &[i64],
@@ -179,13 +200,89 @@ async fn note_lost_leases(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
-         SELECT id, leased_at, $2, 'ambiguous', \
-         'whoever was sending it stopped before its outcome was known' \
+         SELECT id, leased_at, $2, \
+         CASE WHEN possible_repeat AND NOT begun THEN 'retry' ELSE 'ambiguous' END, \
+         CASE WHEN possible_repeat AND NOT begun THEN $3 ELSE $4 END \
          FROM notifications WHERE id = ANY($1) AND lease_until IS NOT NULL ORDER BY id",
     )
     .bind(ids)
-    .bind(rows::millis(now));
+    .bind(rows::millis(now))
+    .bind(claims::STOPPED_BEFORE)
+    .bind(claims::STOPPED_MEANWHILE);
     query.execute(connection).await.map_err(failed("note a lost lease")).map(|_| ())
+}
+
+/// Gives up those of `ids` that left a second time by a lease that ran out, and names them.
+async fn end_repeats(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<Vec<i64>, Error> {
+    sqlx::query_scalar(
+        "UPDATE notifications SET state = 'given_up', settled_at = $2, begun = false, \
+         failures = failures + 1, leased_at = NULL, lease_until = NULL, \
+         reason = 'no answer a second time (' || $3 || '); it may have arrived' \
+         WHERE id = ANY($1) AND lease_until IS NOT NULL AND possible_repeat AND begun \
+         RETURNING id",
+    )
+    .bind(ids)
+    .bind(rows::millis(now))
+    .bind(claims::STOPPED_MEANWHILE)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("note a lost lease"))
+}
+
+/// What is due or leased by a clock that was set back since: `$2` is now, `$3` when a lease of now
+/// ends, `$4` the latest moment that can be the past.
+macro_rules! out_of_time {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            " FROM notifications AS mine WHERE mine.state = 'owed' AND mine.channel = $1 \
+             AND (mine.lease_until > $3 OR mine.due_at > $2 AND coalesce((SELECT ended_at \
+             FROM deliveries WHERE notification_id = mine.id ORDER BY id DESC LIMIT 1), \
+             mine.owed_at) > $4)",
+            $tail
+        )
+    };
+}
+
+async fn is_out_of_time(
+    connection: &mut PgConnection,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<bool, Error> {
+    sqlx::query_scalar(out_of_time!("SELECT EXISTS (SELECT 1", ")"))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(rows::millis(lease_until))
+        .bind(rows::millis(now + claims::CORRECTION))
+        .fetch_one(connection)
+        .await
+        .map_err(failed("heed the clock"))
+}
+
+/// Brings back what lies so far in the future only because the clock was set back.
+async fn heed_clock(
+    connection: &mut PgConnection,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<(), Error> {
+    // LEAST passes over NULL, so it would lease what is not.
+    let query = sqlx::query(out_of_time!(
+        "UPDATE notifications SET due_at = least(due_at, $2), \
+         lease_until = CASE WHEN lease_until > $3 THEN $3 ELSE lease_until END \
+         WHERE id IN (SELECT mine.id",
+        " FOR NO KEY UPDATE OF mine SKIP LOCKED)"
+    ))
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(now + claims::CORRECTION));
+    query.execute(connection).await.map_err(failed("heed the clock")).map(|_| ())
 }
 
 /// When something becomes due.

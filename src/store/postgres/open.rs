@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{Access, failed, lock_number};
 use crate::store::Error;
+use crate::store::version::Version;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -29,17 +30,6 @@ const LIMITS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "15s"),
     ("client_min_messages", "warning"),
 ];
-
-/// What a database holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
-    /// No store.
-    Nothing,
-    /// A store to which a migration was not applied yet, be it an earlier one than others that were.
-    Old,
-    /// A store of this version.
-    Current,
-}
 
 /// A database and how it is reached.
 pub(super) struct Place {
@@ -96,7 +86,8 @@ impl Place {
             .execute(&mut probe)
             .await
             .map_err(unclear)?;
-        if self.found(&mut probe).await? != Found::Current {
+        let version = self.version(&mut probe).await?;
+        if version != Some(Version::Same) {
             self.migrate(&mut probe).await?;
         }
         probe.close().await.map_err(failed("open the store"))
@@ -105,12 +96,12 @@ impl Place {
     /// Makes sure that the store can be read by this version as it is.
     pub(super) async fn prepare_reading(&self) -> Result<(), Error> {
         let mut probe = self.connect().await?;
-        let found = self.found(&mut probe).await?;
+        let version = self.version(&mut probe).await?;
         probe.close().await.map_err(failed("open the store"))?;
-        match found {
-            Found::Nothing => Err(Error::Missing { path: self.shown.clone() }),
-            Found::Old => Err(Error::TooOld),
-            Found::Current => Ok(()),
+        match version {
+            None => Err(Error::Missing { path: self.shown.clone() }),
+            Some(Version::Earlier) => Err(Error::TooOld),
+            Some(Version::Same) => Ok(()),
         }
     }
 
@@ -169,8 +160,9 @@ impl Place {
         Err(self.refused(format!("the database holds text as {encoding}, not UTF8"), remedy))
     }
 
-    /// What there is; refuses what is not ours or is newer.
-    async fn found(&self, probe: &mut PgConnection) -> Result<Found, Error> {
+    /// How the store compares with this version, none in an empty database; refuses what is not
+    /// ours or is newer.
+    async fn version(&self, probe: &mut PgConnection) -> Result<Option<Version>, Error> {
         let (migrated, ours, tables): (bool, bool, i64) = sqlx::query_as(
             "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, \
              to_regclass('kept_runs') IS NOT NULL AND to_regclass('streaks') IS NOT NULL, \
@@ -184,21 +176,16 @@ impl Place {
             return Err(Error::Foreign { address: self.shown.clone() });
         }
         if !migrated {
-            return Ok(Found::Nothing);
+            return Ok(None);
         }
         let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
             .fetch_all(probe)
             .await
             .map_err(failed("recognise the store"))?;
-        if applied.iter().any(|version| !MIGRATIONS.version_exists(*version)) {
-            return Err(Error::TooNew);
+        if applied.is_empty() {
+            return Ok(None);
         }
-        let is_old = MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version));
-        Ok(match (applied.is_empty(), is_old) {
-            (true, _) => Found::Nothing,
-            (false, true) => Found::Old,
-            (false, false) => Found::Current,
-        })
+        Version::of(&MIGRATIONS, &applied).map(Some)
     }
 
     async fn migrate(&self, probe: &mut PgConnection) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::attempts::{Attempts, Cause, cause};
 use super::days::{Day, Days};
-use super::incidents::{self, Subject};
+use super::incidents::{self, About};
 use super::session::{Transaction, begin, commit};
 use super::states::{self, States};
 use super::{failed, notifications, runs};
@@ -20,6 +20,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
+use crate::domain::subject::Subject;
 use crate::store::plan::{Known, Plan, may_be_stored};
 use crate::store::{Error, Judge, Recorded, rows};
 
@@ -149,34 +150,35 @@ async fn write(
     reports: &[Report],
     now: Timestamp,
 ) -> Result<(), Error> {
+    runs::remove(&mut *connection, &plan.replaced).await?;
     runs::write(&mut *connection, &plan.runs, now).await?;
     states::write(&mut *connection, &plan.streaks()).await?;
     for (index, incident) in &plan.decided {
         let recorded = &plan.recorded[*index];
-        let check = &reports[*index].slot.check;
-        let subject = Subject { check, incident: *incident, run: Some(recorded.run) };
-        write_decided(&mut *connection, subject, &recorded.transition, now).await?;
+        let subject = Subject::Check(reports[*index].slot.check.clone());
+        let about = About { subject: &subject, incident: *incident, run: Some(recorded.run) };
+        write_decided(&mut *connection, about, &recorded.transition, now).await?;
     }
     Ok(())
 }
 
-async fn write_decided(
+pub(super) async fn write_decided(
     connection: &mut PgConnection,
-    subject: Subject<'_>,
+    about: About<'_>,
     transition: &Transition,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if let (Some(id), Some(incident)) = (subject.incident, &transition.incident) {
-        incidents::write(&mut *connection, id, subject.check, incident).await?;
+    if let (Some(id), Some(incident)) = (about.incident, &transition.incident) {
+        incidents::write(&mut *connection, id, about.subject, incident).await?;
     }
     for decision in &transition.decisions {
-        incidents::write_decision(&mut *connection, subject, decision, now).await?;
+        incidents::write_decision(&mut *connection, about, decision, now).await?;
     }
     for owed in &transition.owed {
-        if let Some(incident) = subject.incident {
+        if let Some(incident) = about.incident {
             notifications::owe(&mut *connection, incident, owed, now).await?;
         } else {
-            tracing::error!(check = %subject.check, "owed about no incident; not stored");
+            tracing::error!(subject = %about.subject, "owed about no incident; not stored");
         }
     }
     Ok(())
@@ -192,12 +194,14 @@ pub(super) async fn close_absent(
     let mut connection = pool.acquire().await.map_err(failed("look for open incidents"))?;
     let open = incidents::open(&mut connection).await?;
     drop(connection);
-    let is_gone = |record: &&_| {
-        let crate::store::IncidentRecord { check, incident, .. } = record;
-        judge.judge_absent(check, incident, now).is_some()
-    };
-    let gone: BTreeSet<&str> =
-        open.iter().filter(is_gone).map(|record| record.check.as_str()).collect();
+    // What else an incident may be about is reviewed.
+    let gone = open.iter().filter_map(|record| match &record.subject {
+        Subject::Check(check) => {
+            judge.judge_absent(check, &record.incident, now).map(|_| check.as_str())
+        }
+        Subject::Coverage(_) | Subject::Region(_) => None,
+    });
+    let gone: BTreeSet<&str> = gone.collect();
     if gone.is_empty() {
         return Ok(Vec::new());
     }
@@ -207,8 +211,9 @@ pub(super) async fn close_absent(
     let states = states::of(&mut transaction, &gone).await?;
     let closed = absent(&states, judge, now);
     for (id, (check, transition)) in &closed {
-        let subject = Subject { check, incident: Some(*id), run: None };
-        write_decided(&mut transaction, subject, transition, now).await?;
+        let subject = Subject::Check((*check).clone());
+        let about = About { subject: &subject, incident: Some(*id), run: None };
+        write_decided(&mut transaction, about, transition, now).await?;
         states::forget(&mut transaction, check).await?;
     }
     commit(pool, transaction).await?;

@@ -1,6 +1,6 @@
 //! Runs: written in bulk, listed without their traces.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder};
@@ -46,24 +46,39 @@ pub(super) async fn write(
     query.execute(connection).await.map_err(failed("write the runs")).map(|_| ())
 }
 
-/// Which of `ids` are stored.
+/// Removes runs in whose place others are written.
+pub(super) async fn remove(connection: &mut PgConnection, ids: &[RunId]) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    for text in ["DELETE FROM runs WHERE id = ANY($1)", "DELETE FROM kept_runs WHERE id = ANY($1)"]
+    {
+        let query = sqlx::query(text).bind(&ids);
+        query.execute(&mut *connection).await.map_err(failed("replace a run"))?;
+    }
+    Ok(())
+}
+
+/// Which of `ids` are stored, and when those runs started.
 pub(super) async fn known(
     connection: &mut PgConnection,
     ids: &[RunId],
-) -> Result<HashSet<RunId>, Error> {
+) -> Result<HashMap<RunId, Timestamp>, Error> {
     if ids.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let found: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT id FROM runs WHERE id = ANY($1) UNION ALL \
-         SELECT id FROM kept_runs WHERE id = ANY($1)",
+    let found: Vec<(Uuid, i64)> = sqlx::query_as(
+        "SELECT id, started_at FROM runs WHERE id = ANY($1) UNION ALL \
+         SELECT id, started_at FROM kept_runs WHERE id = ANY($1)",
     )
     .bind(ids)
     .fetch_all(connection)
     .await
     .map_err(failed("look for runs"))?;
-    Ok(found.into_iter().map(RunId).collect())
+    let known = found.into_iter();
+    known.map(|(id, started_at)| Ok((RunId(id), rows::timestamp(started_at)?))).collect()
 }
 
 /// How many days are looked at in one statement: all that a store with the usual retention has.

@@ -55,6 +55,22 @@ pub(super) async fn settle(
     Ok(effect.standing())
 }
 
+/// Notes that a repeat is about to leave.
+pub(super) async fn note_departure(pool: &PgPool, claim: &Claim) -> Result<Standing, Error> {
+    let mut transaction = begin(pool).await?;
+    let noted = sqlx::query(
+        "UPDATE notifications SET begun = true \
+         WHERE id = $1 AND state = 'owed' AND lease_until IS NOT NULL AND epoch = $2",
+    )
+    .bind(claim.notification.id.0)
+    .bind(claim.epoch.0)
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed("note a departure"))?;
+    commit(pool, transaction).await?;
+    Ok(if noted.rows_affected() > 0 { Standing::Held } else { Standing::Lost })
+}
+
 async fn write_delivery(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -82,7 +98,7 @@ async fn write_settlement(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "UPDATE notifications SET state = $2, due_at = $3, failures = $4, possible_repeat = $5, \
-         reason = $6, leased_at = NULL, lease_until = NULL, \
+         reason = $6, leased_at = NULL, lease_until = NULL, begun = false, \
          settled_at = CASE WHEN $2 = 'owed' THEN NULL ELSE $7 END WHERE id = $1",
     )
     .bind(claim.notification.id.0)
@@ -104,7 +120,7 @@ async fn write_acceptance(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "UPDATE notifications SET state = 'sent', reason = $2, leased_at = NULL, \
-         lease_until = NULL, settled_at = $3 WHERE id = $1 AND state <> 'sent'",
+         lease_until = NULL, begun = false, settled_at = $3 WHERE id = $1 AND state <> 'sent'",
     )
     .bind(claim.notification.id.0)
     .bind(storable(&settlement.reason))

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgPool};
 
-use super::{failed, incidents};
+use super::{failed, incidents, storable};
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
+use crate::domain::subject::Subject;
 use crate::store::plan::Written;
 use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, IncidentRecord, rows};
@@ -17,7 +18,8 @@ macro_rules! streaks {
     ($rest:literal) => {
         concat!(
             "SELECT check_id, region, failures, passes, down, failing_since, last_success, \
-             last_slot, last_outcome FROM streaks",
+             last_slot, last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
+             last_counted FROM streaks",
             $rest
         )
     };
@@ -76,7 +78,9 @@ fn gather(streaks: Vec<StreakRow>, open: Vec<IncidentRecord>) -> Result<States, 
         states.entry(check).or_default().streaks.insert(region, streak);
     }
     for record in open {
-        states.entry(record.check).or_default().incident = Some(record.incident);
+        if let Subject::Check(check) = record.subject {
+            states.entry(check).or_default().incident = Some(record.incident);
+        }
     }
     Ok(states)
 }
@@ -91,14 +95,20 @@ pub(super) async fn write(
     }
     let column = |of: fn(&Written<'_>) -> i64| streaks.iter().map(of).collect::<Vec<i64>>();
     let times = |of: fn(&Written<'_>) -> Option<i64>| streaks.iter().map(of).collect::<Vec<_>>();
+    let reasons = streaks
+        .iter()
+        .map(|(.., it)| it.unknowns.as_ref().map(|unknowns| storable(&unknowns.reason)));
     let query = sqlx::query(
         "INSERT INTO streaks (check_id, region, failures, passes, down, failing_since, \
-         last_success, last_slot, last_outcome) SELECT * FROM unnest($1::text[], $2::text[], \
-         $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[], \
-         $9::text[]) ON CONFLICT (check_id, region) DO UPDATE SET failures = excluded.failures, \
+         last_success, last_slot, last_outcome, answering_since, unknowns, unknown_since, \
+         unknown_reason, last_counted) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], \
+         $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], \
+         $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[]) ON CONFLICT (check_id, region) DO UPDATE SET failures = excluded.failures, \
          passes = excluded.passes, down = excluded.down, failing_since = excluded.failing_since, \
          last_success = excluded.last_success, last_slot = excluded.last_slot, \
-         last_outcome = excluded.last_outcome",
+         last_outcome = excluded.last_outcome, answering_since = excluded.answering_since, \
+         unknowns = excluded.unknowns, unknown_since = excluded.unknown_since, \
+         unknown_reason = excluded.unknown_reason, last_counted = excluded.last_counted",
     )
     .bind(streaks.iter().map(|(check, ..)| check.as_str()).collect::<Vec<_>>())
     .bind(streaks.iter().map(|(_, region, _)| region.as_str()).collect::<Vec<_>>())
@@ -108,7 +118,12 @@ pub(super) async fn write(
     .bind(times(|(.., streak)| streak.failing_since.map(rows::millis)))
     .bind(times(|(.., streak)| streak.last_success.map(rows::millis)))
     .bind(times(|(.., streak)| streak.last_slot.map(rows::millis)))
-    .bind(streaks.iter().map(|(.., it)| it.last_outcome.map(Outcome::as_str)).collect::<Vec<_>>());
+    .bind(streaks.iter().map(|(.., it)| it.last_outcome.map(Outcome::as_str)).collect::<Vec<_>>())
+    .bind(times(|(.., streak)| streak.answering_since.map(rows::millis)))
+    .bind(column(|(.., it)| it.unknowns.as_ref().map_or(0, |unknowns| unknowns.count.into())))
+    .bind(times(|(.., it)| it.unknowns.as_ref().map(|unknowns| rows::millis(unknowns.since))))
+    .bind(reasons.collect::<Vec<_>>())
+    .bind(times(|(.., streak)| streak.last_counted.map(rows::millis)));
     query.execute(connection).await.map_err(failed("write the streaks")).map(|_| ())
 }
 

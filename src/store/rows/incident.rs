@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{check_id, decision_kind, region, tiers, timestamp, told};
+use super::{decision_kind, region, subject, tiers, timestamp, told};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::{Cause, Decision, Incident};
 use crate::store::{DecisionRecord, Error, IncidentRecord};
@@ -11,7 +11,7 @@ use crate::store::{DecisionRecord, Error, IncidentRecord};
 #[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct IncidentRow {
     id: i64,
-    check_id: String,
+    subject: String,
     opened_at: i64,
     since: i64,
     resolved_at: Option<i64>,
@@ -39,14 +39,14 @@ impl IncidentRow {
                 error: self.cause_error,
             },
         };
-        Ok(IncidentRecord { id, check: check_id(&self.check_id)?, incident })
+        Ok(IncidentRecord { id, subject: subject(&self.subject)?, incident })
     }
 }
 
 /// The columns of `decisions` but its number.
 #[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct DecisionRow {
-    check_id: String,
+    subject: String,
     incident_id: Option<i64>,
     run_id: Option<Uuid>,
     at: i64,
@@ -58,7 +58,7 @@ impl DecisionRow {
     /// Reads it.
     pub(in crate::store) fn read(self) -> Result<DecisionRecord, Error> {
         Ok(DecisionRecord {
-            check: check_id(&self.check_id)?,
+            subject: subject(&self.subject)?,
             incident: self.incident_id.map(IncidentId),
             run: self.run_id.map(RunId),
             at: timestamp(self.at)?,

@@ -28,6 +28,7 @@ use crate::domain::notification::NotificationState;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::run::Outcome;
 use crate::domain::schedule::{Cron, Interval, Schedule};
+use crate::domain::subject::{Subject, SubjectError};
 
 /// What is stored keeps milliseconds; deciding with more would decide differently after a restart.
 pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
@@ -82,6 +83,10 @@ pub(super) fn recipient(channel_word: &str, address: String) -> Result<Recipient
 
 pub(super) fn check_id(text: &str) -> Result<CheckId, Error> {
     name("check", CheckId::new, text)
+}
+
+pub(super) fn subject(text: &str) -> Result<Subject, Error> {
+    text.parse().map_err(|error: SubjectError| unreadable("subject", error.to_string()))
 }
 
 pub(super) fn region(text: &str) -> Result<Region, Error> {

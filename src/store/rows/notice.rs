@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_id, from_json, millis, region, timestamp, to_json, unreadable};
+use super::{
+    check_id, from_json, millis, outcome, region, subject, timestamp, to_json, unreadable,
+};
 use crate::domain::id::Region;
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, RegionState};
+use crate::domain::subject::Subject;
 use crate::store::Error;
 
 #[derive(Serialize, Deserialize)]
@@ -12,10 +15,17 @@ struct NoticeRow {
     kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<u32>,
-    check: String,
+    /// Where the subject is a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<String>,
+    /// Where it is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     check_name: String,
     region: String,
     down: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<RegionStateRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<String>,
     error: String,
@@ -26,23 +36,51 @@ struct NoticeRow {
     runbook: Option<String>,
 }
 
+/// Region, outcome, failures in a row.
+#[derive(Serialize, Deserialize)]
+struct RegionStateRow(String, String, u32);
+
+impl From<&RegionState> for RegionStateRow {
+    fn from(state: &RegionState) -> Self {
+        let outcome = state.outcome.as_str().to_owned();
+        Self(state.region.to_string(), outcome, state.failures_in_a_row)
+    }
+}
+
+impl RegionStateRow {
+    fn read(&self) -> Result<RegionState, Error> {
+        let Self(name, word, failures_in_a_row) = self;
+        Ok(RegionState {
+            region: region(name)?,
+            outcome: outcome(word)?,
+            failures_in_a_row: *failures_in_a_row,
+        })
+    }
+}
+
 /// The tier of a notice as a number: 0 where its kind has none.
 pub(in crate::store) fn tier(kind: NoticeKind) -> u32 {
     match kind {
         NoticeKind::Failing { tier } => tier,
-        NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
+        NoticeKind::Blind | NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
     }
 }
 
 /// The JSON of a notice.
 pub(in crate::store) fn notice_text(notice: &Notice) -> String {
+    let (check, subject) = match &notice.subject {
+        Subject::Check(check) => (Some(check.to_string()), None),
+        other => (None, Some(other.to_string())),
+    };
     to_json(&NoticeRow {
         kind: notice.kind.as_str().to_owned(),
         tier: Some(tier(notice.kind)).filter(|tier| *tier > 0),
-        check: notice.check.as_str().to_owned(),
+        check,
+        subject,
         check_name: notice.check_name.clone(),
         region: notice.region.as_str().to_owned(),
         down: notice.down.iter().map(Region::to_string).collect(),
+        regions: notice.regions.iter().map(RegionStateRow::from).collect(),
         step: notice.step.clone(),
         error: notice.error.clone(),
         since: millis(notice.since),
@@ -57,16 +95,23 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
     let row: NoticeRow = from_json("notice", json)?;
     let kind = match row.kind.as_str() {
         "failing" => NoticeKind::Failing { tier: row.tier.unwrap_or(1) },
+        "blind" => NoticeKind::Blind,
         "recovered" => NoticeKind::Recovered,
         "withdrawn" => NoticeKind::Withdrawn,
         other => return Err(unreadable("notice", format!("`{other}` is not known"))),
     };
+    let subject = match (row.subject, row.check) {
+        (Some(text), _) => subject(&text)?,
+        (None, Some(check)) => Subject::Check(check_id(&check)?),
+        (None, None) => return Err(unreadable("notice", "it is about nothing")),
+    };
     Ok(Notice {
         kind,
-        check: check_id(&row.check)?,
+        subject,
         check_name: row.check_name,
         region: region(&row.region)?,
         down: row.down.iter().map(|name| region(name)).collect::<Result<_, _>>()?,
+        regions: row.regions.iter().map(RegionStateRow::read).collect::<Result<_, _>>()?,
         step: row.step,
         error: row.error,
         since: timestamp(row.since)?,
@@ -80,19 +125,36 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
 mod tests {
     use super::*;
     use crate::domain::id::CheckId;
+    use crate::domain::run::Outcome;
 
     #[test]
     fn a_notice_comes_back_as_it_went() {
-        let eu = Region::new("eu").expect("a good name");
+        let [eu, us, ap] = ["eu", "us", "ap"].map(|name| Region::new(name).expect("a good name"));
+        let state = |region: &Region, outcome, failures_in_a_row| RegionState {
+            region: region.clone(),
+            outcome,
+            failures_in_a_row,
+        };
         let at = timestamp(1_790_000_000_123).expect("in range");
-        let kinds = [NoticeKind::Failing { tier: 2 }, NoticeKind::Recovered, NoticeKind::Withdrawn];
-        for kind in kinds {
+        let check = CheckId::new("shop/login").expect("a good name");
+        let kinds = [
+            (NoticeKind::Failing { tier: 2 }, Subject::Check(check.clone())),
+            (NoticeKind::Recovered, Subject::Check(check.clone())),
+            (NoticeKind::Withdrawn, Subject::Coverage(check)),
+            (NoticeKind::Blind, Subject::Region(eu.clone())),
+        ];
+        for (kind, subject) in kinds {
             let whole = Notice {
                 kind,
-                check: CheckId::new("shop/login").expect("a good name"),
+                subject,
                 check_name: "Sign in".into(),
                 region: eu.clone(),
                 down: vec![eu.clone()],
+                regions: vec![
+                    state(&eu, Outcome::Failed, 2),
+                    state(&us, Outcome::Passed, 0),
+                    state(&ap, Outcome::Unknown, 0),
+                ],
                 step: None,
                 error: "expected 200".into(),
                 since: at,

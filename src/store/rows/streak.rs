@@ -2,7 +2,7 @@
 
 use super::{check_id, count, outcome, region, timestamp};
 use crate::domain::id::{CheckId, Region};
-use crate::domain::streak::Streak;
+use crate::domain::streak::{Streak, Unknowns};
 use crate::store::Error;
 
 /// The columns of `streaks`.
@@ -17,12 +17,23 @@ pub(in crate::store) struct StreakRow {
     last_success: Option<i64>,
     last_slot: Option<i64>,
     last_outcome: Option<String>,
+    answering_since: Option<i64>,
+    unknowns: i64,
+    unknown_since: Option<i64>,
+    unknown_reason: Option<String>,
+    last_counted: Option<i64>,
 }
 
 impl StreakRow {
     /// Reads it.
     pub(in crate::store) fn read(self) -> Result<(CheckId, Region, Streak), Error> {
         let time = |millis: Option<i64>| millis.map(timestamp).transpose();
+        let count_of_unknowns = count(self.unknowns)?;
+        let unknowns = time(self.unknown_since)?.map(|since| Unknowns {
+            count: count_of_unknowns,
+            since,
+            reason: self.unknown_reason.unwrap_or_default(),
+        });
         let streak = Streak {
             failures: count(self.failures)?,
             passes: count(self.passes)?,
@@ -31,6 +42,9 @@ impl StreakRow {
             last_success: time(self.last_success)?,
             last_slot: time(self.last_slot)?,
             last_outcome: self.last_outcome.as_deref().map(outcome).transpose()?,
+            answering_since: time(self.answering_since)?,
+            unknowns,
+            last_counted: time(self.last_counted)?,
         };
         Ok((check_id(&self.check_id)?, region(&self.region)?, streak))
     }

@@ -1,5 +1,7 @@
 //! Incidents and the decisions about them.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -7,11 +9,12 @@ use super::{failed, notifications};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Decision, Incident};
+use crate::domain::subject::Subject;
 use crate::store::rows;
 use crate::store::rows::incident::{DecisionRow, IncidentRow};
 use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
 
-const COLUMNS: &str = "SELECT id, check_id, opened_at, since, resolved_at, tiers, told, \
+const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_error FROM incidents";
 
 /// All open incidents.
@@ -19,6 +22,16 @@ pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<Incide
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE resolved_at IS NULL");
     fetch(connection, query).await
+}
+
+/// The open incidents that are not about a check's failures, of which there are few.
+pub(super) async fn open_otherwise(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<Subject, Incident>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND subject NOT GLOB 'check:*'");
+    let records = fetch(connection, query).await?.into_iter();
+    Ok(records.map(|record| (record.subject, record.incident)).collect())
 }
 
 /// Lists incidents, the latest first.
@@ -29,7 +42,9 @@ pub(super) async fn list(
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE true");
     if let Some(check) = &filter.check {
-        query.push(" AND check_id = ").push_bind(check.as_str());
+        let [failing, coverage] = Subject::of_check(check).map(|it| it.to_string());
+        query.push(" AND subject IN (").push_bind(failing);
+        query.push(", ").push_bind(coverage).push(")");
     }
     if filter.open_only {
         query.push(" AND resolved_at IS NULL");
@@ -58,7 +73,7 @@ pub(super) async fn history(
         return Ok(None);
     };
     let found: Vec<DecisionRow> = sqlx::query_as(
-        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
+        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
          WHERE incident_id = ? ORDER BY id",
     )
     .bind(id.0)
@@ -80,11 +95,13 @@ pub(super) async fn decisions(
     check: &CheckId,
     limit: u32,
 ) -> Result<Vec<DecisionRecord>, Error> {
+    let [failing, coverage] = Subject::of_check(check).map(|it| it.to_string());
     let found: Vec<DecisionRow> = sqlx::query_as(
-        "SELECT check_id, incident_id, run_id, at, kind, reason FROM decisions \
-         WHERE check_id = ? ORDER BY id DESC LIMIT ?",
+        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
+         WHERE subject IN (?, ?) ORDER BY id DESC LIMIT ?",
     )
-    .bind(check.as_str())
+    .bind(failing)
+    .bind(coverage)
     .bind(limit)
     .fetch_all(connection)
     .await
@@ -96,7 +113,7 @@ pub(super) async fn decisions(
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     id: IncidentId,
-    check: &CheckId,
+    subject: &Subject,
     incident: &Incident,
 ) -> Result<(), Error> {
     let query = sqlx::query(
@@ -106,7 +123,7 @@ pub(super) async fn write(
          cause_step = excluded.cause_step, cause_error = excluded.cause_error",
     )
     .bind(id.0)
-    .bind(check.as_str())
+    .bind(subject.to_string())
     .bind(rows::millis(incident.opened_at))
     .bind(rows::millis(incident.since))
     .bind(incident.resolved_at.map(rows::millis))
@@ -120,8 +137,8 @@ pub(super) async fn write(
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) check: &'a CheckId,
+pub(super) struct About<'a> {
+    pub(super) subject: &'a Subject,
     pub(super) incident: Option<IncidentId>,
     pub(super) run: Option<RunId>,
 }
@@ -129,17 +146,17 @@ pub(super) struct Subject<'a> {
 /// Writes down a decision.
 pub(super) async fn write_decision(
     connection: &mut SqliteConnection,
-    subject: Subject<'_>,
+    about: About<'_>,
     decision: &Decision,
     now: Timestamp,
 ) -> Result<(), Error> {
     let query = sqlx::query(
-        "INSERT INTO decisions (check_id, incident_id, run_id, at, kind, reason) \
+        "INSERT INTO decisions (subject, incident_id, run_id, at, kind, reason) \
          VALUES (?, ?, ?, ?, ?, ?)",
     )
-    .bind(subject.check.as_str())
-    .bind(subject.incident.map(|id| id.0))
-    .bind(subject.run.map(|id| id.0))
+    .bind(about.subject.to_string())
+    .bind(about.incident.map(|id| id.0))
+    .bind(about.run.map(|id| id.0))
     .bind(rows::millis(now))
     .bind(decision.kind.as_str())
     .bind(decision.reason.as_str());

@@ -11,6 +11,7 @@ use super::{failed, incidents};
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
+use crate::domain::subject::Subject;
 use crate::store::plan::Written;
 use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, rows};
@@ -47,7 +48,8 @@ pub(super) async fn states(
     let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
     let streaks: Vec<StreakRow> = sqlx::query_as(
         "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
-         last_outcome FROM streaks",
+         last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
+         last_counted FROM streaks",
     )
     .fetch_all(&mut *connection)
     .await
@@ -57,22 +59,29 @@ pub(super) async fn states(
         states.entry(check).or_default().streaks.insert(region, streak);
     }
     for record in incidents::open(connection).await? {
-        states.entry(record.check).or_default().incident = Some(record.incident);
+        if let Subject::Check(check) = record.subject {
+            states.entry(check).or_default().incident = Some(record.incident);
+        }
     }
     Ok(states)
 }
 
 /// The beginning of every statement that writes streaks.
-pub(super) const INSERT: &str = "INSERT INTO streaks VALUES";
+pub(super) const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
+     failing_since, last_success, last_slot, last_outcome, answering_since, unknowns, \
+     unknown_since, unknown_reason, last_counted) VALUES";
 
 /// The end of every statement that writes streaks.
 pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
      failures = excluded.failures, passes = excluded.passes, down = excluded.down, \
      failing_since = excluded.failing_since, last_success = excluded.last_success, \
-     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome";
+     last_slot = excluded.last_slot, last_outcome = excluded.last_outcome, \
+     answering_since = excluded.answering_since, unknowns = excluded.unknowns, \
+     unknown_since = excluded.unknown_since, unknown_reason = excluded.unknown_reason, \
+     last_counted = excluded.last_counted";
 
 /// The columns of a streak, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 9;
+pub(super) const COLUMNS: usize = 14;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
@@ -82,6 +91,7 @@ pub(super) fn bind<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     (check, region, streak): Written<'_>,
 ) -> Query<'q, Sqlite, SqliteArguments> {
+    let unknowns = streak.unknowns.as_ref();
     query
         .bind(check.as_str())
         .bind(region.as_str())
@@ -92,6 +102,11 @@ pub(super) fn bind<'q>(
         .bind(streak.last_success.map(rows::millis))
         .bind(streak.last_slot.map(rows::millis))
         .bind(streak.last_outcome.map(Outcome::as_str))
+        .bind(streak.answering_since.map(rows::millis))
+        .bind(unknowns.map_or(0, |unknowns| unknowns.count))
+        .bind(unknowns.map(|unknowns| rows::millis(unknowns.since)))
+        .bind(unknowns.map(|unknowns| unknowns.reason.clone()))
+        .bind(streak.last_counted.map(rows::millis))
 }
 
 /// Writes streaks.

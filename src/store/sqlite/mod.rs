@@ -13,6 +13,7 @@ mod memory;
 mod notifications;
 mod open;
 mod record;
+mod review;
 mod rows_of;
 mod runs;
 mod tokens;
@@ -41,7 +42,7 @@ use super::{
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::CheckState;
+use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
@@ -133,6 +134,12 @@ impl Store for SqliteStore {
         writer.finish(result).await
     }
 
+    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+        let mut writer = self.writer().await?;
+        let result = review::review(&mut writer, judge, now).await;
+        writer.finish(result).await
+    }
+
     async fn claim_due(
         &self,
         channel: Channel,
@@ -147,6 +154,12 @@ impl Store for SqliteStore {
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
         notifications::next_due(&mut *self.reader().await?, channel).await
+    }
+
+    async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
+        let mut writer = self.writer().await?;
+        let result = notifications::note_departure(&mut writer, claim).await;
+        writer.finish(result).await
     }
 
     async fn settle(

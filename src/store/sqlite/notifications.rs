@@ -12,7 +12,7 @@ use crate::domain::incident::Owed;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Recipient};
-use crate::store::claims::Effect;
+use crate::store::claims::{self, Effect};
 use crate::store::rows::notification::{DeliveryRow, NotificationRow, PresentRow};
 use crate::store::rows::{self, notice};
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord, Standing};
@@ -62,7 +62,7 @@ async fn supersede(
     let query = sqlx::query(
         "UPDATE notifications SET state = 'superseded', settled_at = ?4, \
          reason = 'it was over before this could be sent; the recovery says both' \
-         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND kind = 'failing' \
+         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND kind IN ('failing', 'blind') \
          AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
     )
     .bind(incident.0)
@@ -96,6 +96,7 @@ pub(super) async fn claim(
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<Claim>, Error> {
+    heed_clock(writer, channel, now, lease_until).await?;
     let due = sqlx::query_scalar(next_in_line!(
         "SELECT min(id)",
         "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
@@ -115,9 +116,12 @@ pub(super) async fn claim(
     let connection = writer.begin(Durability::Power).await?;
     let mut claimed = Vec::with_capacity(due.len());
     for id in due {
-        note_lost_lease(&mut *connection, id, now).await?;
+        if note_lost_lease(&mut *connection, id, now).await? == Lost::Ended {
+            continue;
+        }
         let row: NotificationRow = sqlx::query_as(
             "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, epoch = epoch + 1, \
+             begun = 0, \
              first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
              WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
              AND earlier.address = mine.address AND earlier.id < mine.id \
@@ -135,33 +139,134 @@ pub(super) async fn claim(
     Ok(claimed)
 }
 
-/// Whoever held a lease that ran out may have sent the message.
+/// What becomes of a notification that is to be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// It is sent.
+    Owed,
+    /// It may have arrived twice already, and is given up.
+    Ended,
+}
+
+/// Whoever held a lease that ran out may have sent the message; a repeat only if it had left.
 async fn note_lost_lease(
     connection: &mut SqliteConnection,
     id: i64,
     now: Timestamp,
-) -> Result<(), Error> {
-    let lost = sqlx::query(
+) -> Result<Lost, Error> {
+    let (lost, repeat, begun): (bool, bool, bool) = sqlx::query_as(
+        "SELECT lease_until IS NOT NULL, possible_repeat, begun FROM notifications WHERE id = ?",
+    )
+    .bind(id)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(failed("look for a lost lease"))?;
+    if !lost {
+        return Ok(Lost::Owed);
+    }
+    let (outcome, detail) = if repeat && !begun {
+        ("retry", claims::STOPPED_BEFORE)
+    } else {
+        ("ambiguous", claims::STOPPED_MEANWHILE)
+    };
+    sqlx::query(
         "INSERT INTO deliveries (notification_id, started_at, ended_at, outcome, detail) \
-         SELECT id, leased_at, ?2, 'ambiguous', \
-         'whoever was sending it stopped before its outcome was known' \
-         FROM notifications WHERE id = ?1 AND lease_until IS NOT NULL",
+         SELECT id, leased_at, ?2, ?3, ?4 FROM notifications WHERE id = ?1",
     )
     .bind(id)
     .bind(rows::millis(now))
+    .bind(outcome)
+    .bind(detail)
     .execute(&mut *connection)
     .await
     .map_err(failed("note a lost lease"))?;
-    if lost.rows_affected() > 0 {
-        sqlx::query(
-            "UPDATE notifications SET possible_repeat = 1, failures = failures + 1 WHERE id = ?",
+    let changed = match (repeat, begun) {
+        (true, false) => return Ok(Lost::Owed),
+        (false, _) => sqlx::query(
+            "UPDATE notifications SET possible_repeat = 1, failures = failures + 1 WHERE id = ?1",
         )
-        .bind(id)
-        .execute(connection)
+        .bind(id),
+        (true, true) => {
+            tracing::error!(notification = id, "no answer a second time; given up");
+            sqlx::query(
+                "UPDATE notifications SET state = 'given_up', settled_at = ?2, begun = 0, \
+                 failures = failures + 1, leased_at = NULL, lease_until = NULL, \
+                 reason = 'no answer a second time (' || ?3 || '); it may have arrived' \
+                 WHERE id = ?1",
+            )
+            .bind(id)
+            .bind(rows::millis(now))
+            .bind(detail)
+        }
+    };
+    changed.execute(connection).await.map_err(failed("note a lost lease"))?;
+    Ok(if repeat { Lost::Ended } else { Lost::Owed })
+}
+
+/// Notes that a repeat is about to leave.
+pub(super) async fn note_departure(writer: &mut Writer, claim: &Claim) -> Result<Standing, Error> {
+    let connection = writer.begin(Durability::Power).await?;
+    let noted = sqlx::query(
+        "UPDATE notifications SET begun = 1 \
+         WHERE id = ? AND state = 'owed' AND lease_until IS NOT NULL AND epoch = ?",
+    )
+    .bind(claim.notification.id.0)
+    .bind(claim.epoch.0)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("note a departure"))?;
+    writer.commit().await?;
+    Ok(if noted.rows_affected() > 0 { Standing::Held } else { Standing::Lost })
+}
+
+/// What is due or leased by a clock that was set back since: `?2` is now, `?3` when a lease of now
+/// ends, `?4` the latest moment that can be the past.
+macro_rules! out_of_time {
+    ($head:literal) => {
+        concat!(
+            $head,
+            " FROM notifications AS mine WHERE mine.state = 'owed' AND mine.channel = ?1 \
+             AND (mine.lease_until > ?3 OR mine.due_at > ?2 AND coalesce((SELECT ended_at \
+             FROM deliveries WHERE notification_id = mine.id ORDER BY id DESC LIMIT 1), \
+             mine.owed_at) > ?4)"
+        )
+    };
+}
+
+/// Brings back what lies so far in the future only because the clock was set back.
+async fn heed_clock(
+    writer: &mut Writer,
+    channel: Channel,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<(), Error> {
+    let (past, failure) = (now + claims::CORRECTION, "heed the clock");
+    let found: bool = sqlx::query_scalar(concat!(out_of_time!("SELECT EXISTS (SELECT 1"), ")"))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(rows::millis(lease_until))
+        .bind(rows::millis(past))
+        .fetch_one(writer.connection().await?)
         .await
-        .map_err(failed("note a lost lease"))?;
+        .map_err(failed(failure))?;
+    if !found {
+        return Ok(());
     }
-    Ok(())
+    let connection = writer.begin(Durability::Power).await?;
+    sqlx::query(concat!(
+        "UPDATE notifications SET due_at = min(due_at, ?2), \
+         lease_until = CASE WHEN lease_until > ?3 THEN ?3 ELSE lease_until END WHERE id IN (",
+        out_of_time!("SELECT mine.id"),
+        ")"
+    ))
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(past))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed(failure))?;
+    writer.commit().await
 }
 
 /// When something becomes due.
@@ -249,7 +354,7 @@ async fn write_settlement(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "UPDATE notifications SET state = ?2, due_at = ?3, failures = ?4, possible_repeat = ?5, \
-         reason = ?6, leased_at = NULL, lease_until = NULL, \
+         reason = ?6, leased_at = NULL, lease_until = NULL, begun = 0, \
          settled_at = CASE WHEN ?2 = 'owed' THEN NULL ELSE ?7 END WHERE id = ?1",
     )
     .bind(claim.notification.id.0)
@@ -271,7 +376,7 @@ async fn write_acceptance(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "UPDATE notifications SET state = 'sent', reason = ?2, leased_at = NULL, \
-         lease_until = NULL, settled_at = ?3 WHERE id = ?1 AND state <> 'sent'",
+         lease_until = NULL, begun = 0, settled_at = ?3 WHERE id = ?1 AND state <> 'sent'",
     )
     .bind(claim.notification.id.0)
     .bind(settlement.reason.as_str())

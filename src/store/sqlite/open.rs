@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::{beside, failed, primary_code};
 use crate::store::Error;
+use crate::store::version::Version;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -67,9 +68,9 @@ pub(super) async fn prepare(path: &Path) -> Result<(), Error> {
         Ok(_) => {}
     }
     let mut probe = connect(path, &options(path)).await?;
-    let is_old = is_old(&mut probe, path).await?;
+    let version = version(&mut probe, path).await?;
     check(&mut probe, path).await?;
-    if is_old {
+    if version == Version::Earlier {
         migrate(&mut probe, path).await?;
     }
     probe.close().await.map_err(failed("open the store"))
@@ -134,9 +135,9 @@ pub(super) async fn prepare_reading(path: &Path) -> Result<(), Error> {
         return Err(Error::Missing { path: path.display().to_string() });
     }
     let mut probe = connect(path, &options(path).read_only(true)).await?;
-    let is_old = is_old(&mut probe, path).await?;
+    let version = version(&mut probe, path).await?;
     probe.close().await.map_err(failed("open the store"))?;
-    if is_old { Err(Error::TooOld) } else { Ok(()) }
+    if version == Version::Earlier { Err(Error::TooOld) } else { Ok(()) }
 }
 
 async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
@@ -144,9 +145,8 @@ async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteCo
     connected.map_err(|error| classify(error, path, "open the store"))
 }
 
-/// Whether a migration was not applied yet, be it an earlier one than others that were; refuses what is
-/// not ours or is newer.
-async fn is_old(connection: &mut SqliteConnection, path: &Path) -> Result<bool, Error> {
+/// How the store compares with this version; refuses what is not ours or is newer.
+async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<Version, Error> {
     let unclear = |error| classify(error, path, "recognise the store");
     let application: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *connection)
@@ -159,10 +159,7 @@ async fn is_old(connection: &mut SqliteConnection, path: &Path) -> Result<bool, 
         .fetch_all(&mut *connection)
         .await
         .map_err(unclear)?;
-    if applied.iter().any(|version| !MIGRATIONS.version_exists(*version)) {
-        return Err(Error::TooNew);
-    }
-    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
+    Version::of(&MIGRATIONS, &applied)
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {

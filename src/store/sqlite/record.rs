@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::incidents::{self, Subject};
+use super::incidents::{self, About};
 use super::memory;
 use super::writer::{Durability, Writer};
 use super::{failed, notifications, runs};
@@ -15,6 +15,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
+use crate::domain::subject::Subject;
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
 use crate::store::{Error, Judge, Recorded, rows};
 
@@ -87,18 +88,21 @@ async fn write(
     let streaks = plan.streaks();
     match (&plan.runs[..], &streaks[..], &plan.decided[..]) {
         ([], ..) => return Ok(()),
-        ([run], [streak], []) => return write_calm(writer, *run, *streak, now).await,
+        ([run], [streak], []) if plan.replaced.is_empty() => {
+            return write_calm(writer, *run, *streak, now).await;
+        }
         _ => {}
     }
     let durability = if plan.decided.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
+    runs::remove(&mut *connection, &plan.replaced).await?;
     runs::write(&mut *connection, &plan.runs, now).await?;
     memory::write(&mut *connection, &streaks).await?;
     for (index, incident) in &plan.decided {
         let recorded = &plan.recorded[*index];
-        let check = &reports[*index].slot.check;
-        let subject = Subject { check, incident: *incident, run: Some(recorded.run) };
-        write_decided(&mut *connection, subject, &recorded.transition, now).await?;
+        let subject = Subject::Check(reports[*index].slot.check.clone());
+        let about = About { subject: &subject, incident: *incident, run: Some(recorded.run) };
+        write_decided(&mut *connection, about, &recorded.transition, now).await?;
     }
     writer.commit().await
 }
@@ -130,23 +134,23 @@ async fn write_calm(
     Ok(())
 }
 
-async fn write_decided(
+pub(super) async fn write_decided(
     connection: &mut SqliteConnection,
-    subject: Subject<'_>,
+    about: About<'_>,
     transition: &Transition,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if let (Some(id), Some(incident)) = (subject.incident, &transition.incident) {
-        incidents::write(&mut *connection, id, subject.check, incident).await?;
+    if let (Some(id), Some(incident)) = (about.incident, &transition.incident) {
+        incidents::write(&mut *connection, id, about.subject, incident).await?;
     }
     for decision in &transition.decisions {
-        incidents::write_decision(&mut *connection, subject, decision, now).await?;
+        incidents::write_decision(&mut *connection, about, decision, now).await?;
     }
     for owed in &transition.owed {
-        if let Some(incident) = subject.incident {
+        if let Some(incident) = about.incident {
             notifications::owe(&mut *connection, incident, owed, now).await?;
         } else {
-            tracing::error!(check = %subject.check, "owed about no incident; not stored");
+            tracing::error!(subject = %about.subject, "owed about no incident; not stored");
         }
     }
     Ok(())
@@ -175,8 +179,9 @@ pub(super) async fn close_absent(
     closed.sort_by_key(|(id, ..)| *id);
     let connection = writer.begin(Durability::Power).await?;
     for (id, check, transition) in &closed {
-        let subject = Subject { check, incident: Some(*id), run: None };
-        write_decided(&mut *connection, subject, transition, now).await?;
+        let subject = Subject::Check(check.clone());
+        let about = About { subject: &subject, incident: Some(*id), run: None };
+        write_decided(&mut *connection, about, transition, now).await?;
         memory::forget(&mut *connection, check).await?;
     }
     writer.commit().await?;

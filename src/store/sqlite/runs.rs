@@ -1,6 +1,6 @@
 //! Runs: written in bulk, listed without their traces, forgotten by age.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sqlx::query::Query;
@@ -61,26 +61,38 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Which of `ids` are stored.
+/// Removes runs in whose place others are written.
+pub(super) async fn remove(connection: &mut SqliteConnection, ids: &[RunId]) -> Result<(), Error> {
+    for id in ids {
+        let query = sqlx::query("DELETE FROM runs WHERE id = ?").bind(id.0);
+        query.execute(&mut *connection).await.map_err(failed("replace a run"))?;
+    }
+    Ok(())
+}
+
+/// Which of `ids` are stored, and when those runs started.
 pub(super) async fn known(
     connection: &mut SqliteConnection,
     ids: &[RunId],
-) -> Result<HashSet<RunId>, Error> {
-    let mut known = HashSet::new();
+) -> Result<HashMap<RunId, Timestamp>, Error> {
+    let mut known = HashMap::new();
     for some in ids.chunks(500) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM runs WHERE id IN (");
+        let mut query =
+            QueryBuilder::<Sqlite>::new("SELECT id, started_at FROM runs WHERE id IN (");
         let mut list = query.separated(", ");
         for id in some {
             list.push_bind(id.0);
         }
         query.push(")");
-        let found: Vec<Uuid> = query
-            .build_query_scalar()
+        let found: Vec<(Uuid, i64)> = query
+            .build_query_as()
             .persistent(false)
             .fetch_all(&mut *connection)
             .await
             .map_err(failed("look for runs"))?;
-        known.extend(found.into_iter().map(RunId));
+        for (id, started_at) in found {
+            known.insert(RunId(id), rows::timestamp(started_at)?);
+        }
     }
     Ok(known)
 }

@@ -11,6 +11,7 @@ mod outbox;
 mod postgres;
 mod reading;
 mod recording;
+mod review;
 mod scene;
 mod sqlite;
 
@@ -37,18 +38,31 @@ macro_rules! on_every_backend {
 on_every_backend! {
     recording {
         a_run_is_stored_once
+        an_unknown_result_does_not_hide_the_run_before_it
+        slots_that_come_again_after_the_clock_was_set_back_count
         a_run_of_a_forgotten_streak_is_still_stored_once
         a_run_that_was_counted_out_of_order_is_still_stored_once
         a_run_comes_back_whole
         a_result_its_decision_and_its_messages_are_one
         nothing_is_recorded_of_nothing
         batches_decide_as_single_results_do
+        a_failure_below_the_quorum_says_why_nobody_is_told
+        late_failures_count_and_tell_nobody
         a_check_that_is_gone_has_its_incident_closed
         results_of_a_check_that_is_gone_decide_nothing
+    }
+    review {
+        a_check_of_which_nothing_is_known_is_told_of_once
+        an_answer_ends_it_and_tells_those_who_were_told
+        a_region_of_which_nothing_is_known_is_one_incident
     }
     outbox {
         what_is_claimed_is_leased
         a_lost_lease_is_a_possible_repeat
+        a_repeat_that_had_not_left_is_handed_out_again
+        a_repeat_that_is_lost_after_it_left_is_given_up
+        a_repeat_that_was_refused_may_leave_again
+        a_clock_set_back_keeps_nobody_waiting
         one_recipient_is_told_in_order
         channels_have_lanes_of_their_own
         a_recipient_is_sent_one_at_a_time

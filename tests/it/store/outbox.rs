@@ -55,6 +55,76 @@ pub(super) async fn a_lost_lease_is_a_possible_repeat(store: &dyn Store) {
     assert_eq!(states(store, 1).await, [State::Sent]);
 }
 
+/// Claims the one message to Slack that is owed, over and over, each time from one who died.
+async fn claim_after(store: &dyn Store, claims: u32) -> Vec<Claim> {
+    let mut claimed = Vec::new();
+    for number in 0..claims {
+        claimed = claim(store, Channel::Slack, at(2 + number)).await;
+    }
+    claimed
+}
+
+async fn departure(store: &dyn Store, claim: &Claim) -> Standing {
+    store.note_departure(claim).await.expect("answered")
+}
+
+pub(super) async fn a_repeat_that_had_not_left_is_handed_out_again(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let fourth = claim_after(store, 4).await;
+    assert!(fourth[0].notification.possible_repeat);
+    assert_eq!(fourth[0].notification.failures, 1, "only the first may have arrived");
+    let record = &history(store, 1).await.notifications[0];
+    let outcomes: Vec<&str> = record.deliveries.iter().map(|it| it.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["ambiguous", "retry", "retry"]);
+    attempt(store, &fourth[0], at(5), &accepted()).await;
+    assert_eq!(states(store, 1).await, [State::Sent]);
+}
+
+pub(super) async fn a_repeat_that_is_lost_after_it_left_is_given_up(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let second = claim_after(store, 2).await;
+    assert_eq!(departure(store, &second[0]).await, Standing::Held);
+    let end = at(3) + seconds(15);
+    assert!(claim(store, Channel::Slack, end).await.is_empty());
+    let record = &history(store, 1).await.notifications[0];
+    assert_eq!(record.state, State::GivenUp);
+    assert!(record.reason.as_ref().is_some_and(|it| it.contains("it may have arrived")));
+    assert_eq!(store.backlog(at(3)).await.expect("read")[0].given_up, 1);
+    assert_eq!(departure(store, &second[0]).await, Standing::Lost, "it is not owed");
+    // A recovery goes to whoever may have heard of it, and is not their first word.
+    tell(store, 5, &[Passed]).await;
+    let recovery = claim(store, Channel::Slack, at(6)).await;
+    assert_eq!((recovery.len(), recovery[0].notification.first_word), (1, false));
+}
+
+pub(super) async fn a_repeat_that_was_refused_may_leave_again(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let second = claim_after(store, 2).await;
+    assert_eq!(departure(store, &second[0]).await, Standing::Held);
+    let retry = Attempt::Retry { reason: "429".into(), after: None };
+    attempt(store, &second[0], at(3), &retry).await;
+    assert_eq!(departure(store, &second[0]).await, Standing::Lost, "nobody is sending it");
+    let third = claim(store, Channel::Slack, at(4)).await;
+    let late = departure(store, &second[0]).await;
+    assert_eq!(late, Standing::Lost, "by that claim, nothing leaves any more");
+    let fourth = claim(store, Channel::Slack, at(5)).await;
+    assert_eq!((third.len(), fourth.len()), (1, 1), "the third had not left");
+}
+
+pub(super) async fn a_clock_set_back_keeps_nobody_waiting(store: &dyn Store) {
+    tell(store, 100, &[Failed]).await;
+    let claimed = claim(store, Channel::Slack, at(101)).await;
+    let retry = Attempt::Retry { reason: "500".into(), after: Some(seconds(60)) };
+    attempt(store, &claimed[0], at(101), &retry).await;
+    // Due at once: how long it has waited cannot be known.
+    assert_eq!(claim(store, Channel::Slack, at(2)).await.len(), 1);
+    let end = at(2) + seconds(15);
+    assert!(claim(store, Channel::Slack, end - seconds(1)).await.is_empty());
+    // The clock is set back again, while someone has it.
+    assert!(claim(store, Channel::Slack, at(1)).await.is_empty());
+    assert_eq!(claim(store, Channel::Slack, at(1) + seconds(15)).await.len(), 1);
+}
+
 pub(super) async fn one_recipient_is_told_in_order(store: &dyn Store) {
     let tier =
         |failures_in_a_row| Tier { failures_in_a_row, notify: vec![Target::Slack("#p2".into())] };
@@ -145,7 +215,7 @@ async fn outcomes(store: &dyn Store, incident: i64) -> Vec<String> {
 
 /// Settles an attempt and says whether the claim was still held.
 async fn standing(store: &dyn Store, claim: &Claim, now: Timestamp, ended: &Attempt) -> Standing {
-    let settlement = settle(&claim.notification, ended, now, 0.0);
+    let settlement = settle(&claim.notification, ended, now, now, 0.0);
     store.settle(claim, now, now, ended, &settlement).await.expect("answered")
 }
 

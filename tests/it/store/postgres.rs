@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tripline::domain::id::IncidentId;
 use tripline::domain::policy::Channel;
-use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::run::Report;
-use tripline::store::accounts::Accounts;
+use tripline::store::accounts::Accounts as _;
 use tripline::store::agents::{Agents, Claimed};
 use tripline::store::postgres::{PostgresStore, PostgresTokens};
 use tripline::store::{Claim, Error, IncidentFilter, Novelty, RunFilter, Store};
@@ -19,7 +19,7 @@ use super::scene::{
     accepted, at, attempt, claim, history, outbox, report, rules, rules_with, seconds, tell,
     tell_one,
 };
-use super::sqlite::A_MESSAGE_ON_ITS_WAY;
+use super::sqlite::{A_HOLE, A_MESSAGE_ON_ITS_WAY};
 use crate::support::port;
 use crate::support::postgres::Database;
 use crate::support::severed::Severed;
@@ -99,21 +99,6 @@ async fn a_store_of_a_later_version_is_refused() {
 }
 
 #[tokio::test]
-async fn a_migration_may_come_before_some_that_were_applied() {
-    let database = Database::empty().await;
-    let mut connection = database.connect().await;
-    let mut without = sqlx::migrate!("migrations/postgres");
-    without.migrations.to_mut().retain(|migration| migration.version != 3);
-    without.run(&mut connection).await.expect("made");
-    let reader = PostgresStore::open_read_only(database.url()).await;
-    assert!(matches!(reader, Err(Error::TooOld)));
-    let store = open(database.url()).await.expect("opened");
-    assert_eq!(store.accounted_until().await.expect("it has the table"), None);
-    store.close().await;
-    database.discard().await;
-}
-
-#[tokio::test]
 async fn tokens_are_seen_at_once() {
     let fresh = Fresh::new().await;
     let tokens = PostgresTokens::open(fresh.database.url()).await.expect("opened");
@@ -160,6 +145,18 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(escalated[1].incident, Some(IncidentId(1)));
     store.close().await;
     database.discard().await;
+}
+
+#[tokio::test]
+async fn a_migration_that_was_left_out_is_made_up_for() {
+    let fresh = Fresh::new().await;
+    fresh.database.execute(A_HOLE).await;
+    let reader = PostgresStore::open_read_only(fresh.database.url()).await;
+    assert!(matches!(reader, Err(Error::TooOld)));
+    let store = open(fresh.database.url()).await.expect("opened");
+    assert_eq!(store.accounted_until().await.expect("read"), None);
+    store.close().await;
+    fresh.close().await;
 }
 
 #[tokio::test]
@@ -233,6 +230,31 @@ async fn a_server_that_cannot_be_used_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hubs_that_review_at_once_decide_once() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Unknown; 5]).await;
+    for (outcome, slot) in [(Unknown, 5), (Passed, 6)] {
+        if outcome == Passed {
+            tell(&fresh.store, slot, &[Passed]).await;
+        }
+        let mut hubs = JoinSet::new();
+        for _ in 0..4 {
+            let store = fresh.another().await;
+            hubs.spawn(async move {
+                let changes = store.review(&rules(), at(slot)).await.expect("reviewed");
+                store.close().await;
+                changes.len()
+            });
+        }
+        let decided: usize = hubs.join_all().await.into_iter().sum();
+        assert_eq!(decided, 1, "slot {slot}");
+    }
+    let incidents = IncidentFilter { limit: 10, ..IncidentFilter::default() };
+    assert_eq!(fresh.store.incidents(&incidents).await.expect("listed").len(), 1);
+    fresh.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hubs_that_record_the_same_results_at_once_store_and_decide_them_once() {
     const HUBS: usize = 3;
     const SLOTS: u32 = 40;
@@ -274,7 +296,7 @@ async fn hubs_that_record_the_same_results_at_once_store_and_decide_them_once() 
         assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), told.len(), "{told:?}");
         assert!(!history.decisions.is_empty());
         let is_new =
-            opened.entry(record.check.to_string()).or_default().insert(record.incident.opened_at);
+            opened.entry(record.subject.to_string()).or_default().insert(record.incident.opened_at);
         assert!(is_new, "one incident at a time");
     }
     assert!(incidents.len() >= 10, "{}", incidents.len());
@@ -469,5 +491,11 @@ async fn what_text_in_a_database_cannot_hold_is_replaced() {
         (Some("st\u{fffd}ep"), "nul \u{fffd} here")
     );
     assert_eq!(fresh.store.run(odd.slot.run_id()).await.expect("read"), Some(odd));
+    let mut lost = report("search", "eu", 1, Unknown);
+    lost.failure.as_mut().expect("it says why").message = "nul \0 there".into();
+    tell_one(&fresh.store, &lost).await;
+    let states = fresh.store.check_states().await.expect("read");
+    let unknowns = states[&lost.slot.check].streaks[&lost.slot.region].unknowns.as_ref();
+    assert_eq!(unknowns.map(|it| it.reason.as_str()), Some("nul \u{fffd} there"));
     fresh.close().await;
 }

@@ -82,9 +82,15 @@ pub(super) async fn decisions_say_why_nobody_was_told(store: &dyn Store) {
 
 pub(super) async fn states_come_back_as_they_were_decided(store: &dyn Store) {
     let recorded = tell(store, 1, &[Passed, Failed, Unknown, Failed]).await;
-    tell_one(store, &report("search", "us", 1, Passed)).await;
+    tell_one(store, &report("search", "us", 1, Unknown)).await;
+    let lost = tell_one(store, &report("search", "us", 2, Unknown)).await;
     let states = store.check_states().await.expect("read");
     assert_eq!(states.len(), 2);
+    let search = states[&check_id("search")].streaks.get(&region("us"));
+    assert_eq!(search, lost[0].transition.streak.as_ref());
+    let unknowns = search.and_then(|streak| streak.unknowns.clone()).expect("it is unknown");
+    assert_eq!((unknowns.count, unknowns.since), (2, at(1)));
+    assert_eq!(unknowns.reason, "no capacity");
     let login = &states[&check_id("login")];
     assert_eq!(login.streaks.get(&region("eu")), recorded[3].transition.streak.as_ref());
     assert_eq!(login.incident, recorded[3].transition.incident);
@@ -115,7 +121,8 @@ pub(super) async fn old_runs_are_forgotten_but_not_those_of_incidents(store: &dy
     assert_eq!(store.run(opened.slot.run_id()).await.expect("read"), Some(opened.clone()));
     assert_eq!(history(store, 1).await.decisions.len(), 2);
     // What was counted is still known, so nothing forgotten can be counted again.
-    let again = tell_one(store, &report("login", "eu", 5, Failed)).await;
+    let late = [report("login", "eu", 5, Failed)];
+    let again = store.record(&late, &rules(), at(MIDNIGHT)).await.expect("recorded");
     assert!(again[0].transition.owed.is_empty() && again[0].transition.streak.is_none());
     // And what was kept is not stored again.
     assert_eq!(tell_one(store, &opened).await[0].novelty, Novelty::Repeated);

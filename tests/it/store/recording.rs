@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tripline::domain::incident::DecisionKind;
-use tripline::domain::policy::Policy;
+use tripline::domain::policy::{Channel, Policy, Quorum};
 use tripline::domain::run::Outcome::{self, Failed, Passed, Unknown};
 use tripline::domain::run::{
     Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Position, Report, Request,
@@ -12,7 +12,7 @@ use tripline::domain::run::{
 use tripline::store::{IncidentFilter, Novelty, RunFilter, Store};
 
 use super::scene::{
-    at, check_id, history, outbox, report, rules, rules_with, seconds, tell, tell_one,
+    at, check_id, claim, history, outbox, report, rules, rules_with, seconds, tell, tell_one,
 };
 use super::sqlite::Fresh;
 
@@ -35,6 +35,39 @@ pub(super) async fn a_run_is_stored_once(store: &dyn Store) {
     let runs = store.runs(&everything()).await.expect("listed");
     assert_eq!(runs.iter().map(|run| run.outcome).collect::<Vec<_>>(), [Failed]);
     assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed"]);
+}
+
+pub(super) async fn an_unknown_result_does_not_hide_the_run_before_it(store: &dyn Store) {
+    // The second slot was refused while the first was still going, which then failed.
+    let order = [(2, Unknown), (1, Failed), (4, Unknown), (3, Failed)];
+    for (slot, outcome) in order {
+        tell_one(store, &report("login", "eu", slot, outcome)).await;
+    }
+    assert_eq!(outbox(store, 1).await.len(), 4, "the second failure in a row");
+    assert_eq!(store.runs(&everything()).await.expect("listed").len(), 4);
+}
+
+pub(super) async fn slots_that_come_again_after_the_clock_was_set_back_count(store: &dyn Store) {
+    tell(store, 1, &[Passed, Passed, Passed, Passed, Passed]).await;
+    // The clock is set back by two minutes; slots 2 and 3 come again.
+    let again = |slot| {
+        let first = report("login", "eu", slot, Failed);
+        Report { started_at: first.started_at + Duration::from_millis(7), ..first }
+    };
+    for slot in [2, 3] {
+        let recorded = tell_one(store, &again(slot)).await;
+        assert_eq!(recorded[0].novelty, Novelty::New);
+        let twice = tell_one(store, &again(slot)).await;
+        assert_eq!(twice[0].novelty, Novelty::Repeated, "this one is the same run");
+    }
+    assert_eq!(outbox(store, 1).await.len(), 4, "two failures in a row");
+    let runs = store.runs(&everything()).await.expect("listed");
+    let outcomes: Vec<Outcome> = runs.iter().map(|run| run.outcome).collect();
+    assert_eq!(outcomes, [Passed, Passed, Failed, Failed, Passed], "the later run is kept");
+    // One that is not counted takes nobody's place.
+    let late = Report { failure: None, ..again(1) };
+    let recorded = store.record(&[late], &rules(), at(4)).await.expect("recorded");
+    assert_eq!(recorded[0].novelty, Novelty::Repeated);
 }
 
 pub(super) async fn a_run_of_a_forgotten_streak_is_still_stored_once(store: &dyn Store) {
@@ -186,6 +219,36 @@ async fn everything_of(store: &dyn Store) -> String {
     }
     known.push(format!("{:#?}", store.runs(&everything()).await.expect("listed")));
     known.join("\n")
+}
+
+pub(super) async fn a_failure_below_the_quorum_says_why_nobody_is_told(store: &dyn Store) {
+    let policy = Policy { quorum: Quorum::All, ..Policy::built_in(None) };
+    let both = rules_with(policy, &["login"]);
+    let record = async |place: &str, slot: u32| {
+        let one = [report("login", place, slot, Failed)];
+        store.record(&one, &both, at(slot) + seconds(1)).await.expect("recorded")
+    };
+    assert!(record("eu", 1).await[0].transition.owed.is_empty());
+    let decided = store.decisions(&check_id("login"), 1).await.expect("read");
+    assert_eq!(decided[0].decision.kind, DecisionKind::NotTold);
+    assert_eq!(decided[0].decision.reason, "failed in 1 of 2 regions, quorum 2: nobody is told");
+    record("us", 1).await;
+    let told = claim(store, Channel::Slack, at(2)).await;
+    let states = told[0].notification.notice.regions.iter();
+    let states: Vec<_> =
+        states.map(|it| (it.region.as_str(), it.outcome, it.failures_in_a_row)).collect();
+    assert_eq!(states, [("us", Failed, 1), ("eu", Failed, 1)]);
+}
+
+pub(super) async fn late_failures_count_and_tell_nobody(store: &dyn Store) {
+    let kept = [1, 2, 3].map(|slot| report("login", "eu", slot, Failed));
+    let recorded = store.record(&kept, &rules(), at(20)).await.expect("recorded");
+    assert!(recorded.iter().all(|it| it.novelty == Novelty::New && it.incident.is_none()));
+    let decided = store.decisions(&check_id("login"), 3).await.expect("read");
+    assert!(decided.iter().all(|it| it.decision.reason.contains("late by")), "{decided:#?}");
+    let fresh = tell(store, 20, &[Failed]).await;
+    assert_eq!(fresh[0].transition.owed.len(), 4, "both tiers at once");
+    assert_eq!(fresh[0].transition.owed[0].notice.failures_in_a_row, 4);
 }
 
 pub(super) async fn a_check_that_is_gone_has_its_incident_closed(store: &dyn Store) {

@@ -118,7 +118,7 @@ pub(super) async fn attempt(
     attempt: &Attempt,
 ) -> Settlement {
     let ended = now + seconds(1);
-    let settlement = settle(&claim.notification, attempt, ended, 0.0);
+    let settlement = settle(&claim.notification, attempt, ended, ended, 0.0);
     let _: Standing = store.settle(claim, now, ended, attempt, &settlement).await.expect("settled");
     settlement
 }

@@ -7,11 +7,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
-use tripline::store::accounts::Accounts;
+use tripline::store::accounts::Accounts as _;
 use tripline::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use tripline::store::{Error, RunFilter, Store};
 
-use super::scene::{at, claim, history, report, rules, tell, tell_one};
+use super::scene::{at, check_id, claim, history, report, rules, tell, tell_one};
 
 /// A new store in a folder of its own.
 pub(super) struct Fresh {
@@ -43,6 +43,10 @@ pub(super) fn holder() -> Holder {
 async fn open(folder: &TempDir) -> Result<SqliteStore, Error> {
     SqliteStore::open(&path(folder), &holder()).await
 }
+
+/// What the third migration made is taken away, though a later one stays.
+pub(super) const A_HOLE: &str = "DROP TABLE watches; DROP TABLE gaps; DROP TABLE lives; \
+     DROP TABLE accounted; DELETE FROM _sqlx_migrations WHERE version = 3";
 
 /// An incident, and a message about it that somebody was sending, as the first version stored them.
 pub(super) const A_MESSAGE_ON_ITS_WAY: &str = "INSERT INTO incidents (id, check_id, opened_at, \
@@ -126,6 +130,49 @@ async fn a_reader_needs_no_holder() {
 }
 
 #[tokio::test]
+async fn what_the_first_version_decided_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let all = sqlx::migrate!("migrations/sqlite");
+    let first = vec![all.iter().next().expect("there is one").clone()];
+    let first = sqlx::migrate::Migrator { migrations: first.into(), ..all };
+    execute(&folder, "PRAGMA application_id = 1414680652").await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path(&folder));
+    let mut connection = options.connect().await.expect("connected");
+    first.run(&mut connection).await.expect("migrated");
+    connection.close().await.expect("closed");
+    let (opened, notice) = (
+        at(1).timestamp_millis(),
+        r#"{"kind":"failing","tier":1,"check":"login","check_name":"Login","region":"eu",
+            "down":["eu"],"error":"no","since":0,"failures_in_a_row":1,"at":0}"#,
+    );
+    execute(
+        &folder,
+        &format!(
+            "INSERT INTO streaks VALUES \
+             ('login', 'eu', 1, 0, 1, {opened}, NULL, {opened}, 'failed'); \
+             INSERT INTO incidents VALUES \
+             (1, 'login', {opened}, {opened}, NULL, '[1]', '[[\"slack\",\"#p2\"]]', 'eu', NULL, 'no'); \
+             INSERT INTO decisions VALUES (1, 'login', 1, NULL, {opened}, 'opened', 'why'); \
+             INSERT INTO notifications VALUES (1, 1, 'slack', '#p2', 'failing', 1, '{notice}', 1, \
+             'sent', {opened}, {opened}, NULL, NULL, 0, 0, {opened}, 'accepted')"
+        ),
+    )
+    .await;
+    let store = open(&folder).await.expect("it is brought up to date");
+    let before = history(&store, 1).await;
+    assert_eq!(before.record.subject.to_string(), "check:login");
+    let notice = &before.notifications[0].notification.notice;
+    assert_eq!(notice.subject, before.record.subject);
+    assert!(notice.regions.is_empty());
+    assert_eq!(store.decisions(&check_id("login"), 5).await.expect("read").len(), 1);
+    // The incident goes on, and nobody is told again.
+    let next = tell(&store, 2, &[Failed, Passed]).await;
+    assert_eq!(next[0].transition.owed.len(), 3);
+    assert_eq!((next[1].incident, next[1].transition.owed.len()), (next[0].incident, 4));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn runs_are_forgotten_to_the_moment_and_no_more_at_once_than_asked() {
     let fresh = Fresh::new().await;
     tell(&fresh.store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
@@ -178,20 +225,16 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_migration_may_come_before_some_that_were_applied() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path(&folder));
-    let mut connection = options.create_if_missing(true).connect().await.expect("connected");
-    let mark = sqlx::raw_sql("PRAGMA application_id = 0x5452504c").execute(&mut connection);
-    mark.await.expect("marked");
-    let mut without = sqlx::migrate!("migrations/sqlite");
-    without.migrations.to_mut().retain(|migration| migration.version != 3);
-    without.run(&mut connection).await.expect("made");
-    connection.close().await.expect("closed");
+async fn a_migration_that_was_left_out_is_made_up_for() {
+    let fresh = Fresh::new().await;
+    tell(&fresh.store, 1, &[Failed]).await;
+    let folder = fresh.close().await;
+    execute(&folder, A_HOLE).await;
     let reader = SqliteStore::open_read_only(&path(&folder)).await;
     assert!(matches!(reader, Err(Error::TooOld)));
     let store = open(&folder).await.expect("opened");
-    assert_eq!(store.accounted_until().await.expect("it has the table"), None);
+    assert_eq!(store.accounted_until().await.expect("read"), None);
+    assert_eq!(tell(&store, 2, &[Failed]).await[0].transition.owed.len(), 3);
     store.close().await;
 }
 

@@ -45,6 +45,15 @@ impl Message {
         self.accepted
     }
 
+    /// What it is about: the number of the incident, and whether it says that this is over.
+    pub(crate) fn about(&self) -> (String, bool) {
+        let number = self.text.split_once("incidents/").map(|(_, rest)| rest);
+        let number = number.or_else(|| self.text.strip_prefix('#'));
+        let number = number.unwrap_or_else(|| panic!("no incident is named: {self:#?}"));
+        let number = number.chars().take_while(char::is_ascii_digit).collect();
+        (number, self.text.to_lowercase().contains("recovered"))
+    }
+
     /// Whether it says that it may be a repeat.
     pub(crate) fn is_marked(&self) -> bool {
         self.text.contains("(possible repeat)")

@@ -408,11 +408,12 @@ pub(crate) struct LogLine {
     pub(crate) text: String,
 }
 
-/// A check being down.
+/// Something being wrong.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Incident {
     pub(crate) id: i64,
-    pub(crate) check: String,
+    pub(crate) subject: String,
+    pub(crate) check: Option<String>,
     pub(crate) status: String,
 }
 

@@ -1,0 +1,243 @@
+//! Coverage as stories: checks that end unknown, and what is said of it.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::check::Work;
+use crate::domain::id::IncidentId;
+use crate::domain::policy::{Policy, Roster, Target, Tier};
+use crate::domain::schedule::{Interval, Schedule};
+
+fn region(name: &str) -> Region {
+    Region::new(name).expect("a good name")
+}
+
+fn start() -> Timestamp {
+    "2026-11-21T03:00:00Z".parse().expect("a time")
+}
+
+fn check(name: &str, regions: &[&str]) -> Check {
+    Check {
+        id: CheckId::new(name).expect("a good name"),
+        name: name.to_uppercase(),
+        schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
+        regions: regions.iter().map(|name| region(name)).collect(),
+        timeout: Duration::from_secs(20),
+        policy: name.into(),
+        runbook: None,
+        labels: BTreeMap::new(),
+        work: Work::Script { entry: "checks/a.js".into() },
+    }
+}
+
+/// Tells `#p2` first, then `#p1`.
+fn policy(name: &str) -> Policy {
+    let tier = |failures_in_a_row, channel: &str| Tier {
+        failures_in_a_row,
+        notify: vec![Target::Slack(channel.into())],
+    };
+    let tiers = vec![tier(1, "#p2"), tier(2, "#p1")];
+    Policy { name: name.into(), tiers, ..Policy::built_in(None) }
+}
+
+/// Checks, what is known of them, and the incidents that are open.
+struct Story {
+    checks: Vec<(Check, Policy, CheckState)>,
+    open: BTreeMap<Subject, Incident>,
+    now: Timestamp,
+    opened: i64,
+}
+
+impl Story {
+    fn new(checks: &[(&str, &[&str])]) -> Self {
+        let checks = checks
+            .iter()
+            .map(|(name, regions)| (check(name, regions), policy(name), CheckState::default()))
+            .collect();
+        Self { checks, open: BTreeMap::new(), now: start(), opened: 0 }
+    }
+
+    /// A result of `name` in `place`, a second after the last.
+    fn tell(&mut self, name: &str, place: &str, outcome: Outcome) {
+        self.now += TimeDelta::seconds(1);
+        let known = self.checks.iter_mut().find(|(check, ..)| check.id.as_str() == name);
+        let (_, policy, state) = known.expect("a known check");
+        let streak = state.streaks.entry(region(place)).or_default();
+        let next = streak.counting(outcome, self.now, policy.recover_after);
+        *streak = next.explained("no capacity in time");
+    }
+
+    /// What a review says: `opened coverage:a: slack:#p2`.
+    fn review(&mut self) -> Vec<String> {
+        let roster = Roster::default();
+        let watched: Vec<Watched<'_>> = self
+            .checks
+            .iter()
+            .map(|(check, policy, state)| Watched {
+                rules: Rules { check, policy, roster: &roster },
+                state,
+            })
+            .collect();
+        let changes = review(&watched, &self.open, self.now);
+        let mut said = Vec::new();
+        for Change { subject, transition } in changes {
+            let mut incident = transition.incident.expect("each changes one");
+            let known = incident.id;
+            if incident.resolved_at.is_some() {
+                assert!(self.open.remove(&subject).is_some(), "it was open");
+            } else {
+                self.opened += 1;
+                incident.id = known.or(Some(IncidentId(self.opened)));
+                assert!(self.open.insert(subject.clone(), incident).is_none(), "it was not open");
+            }
+            let words = transition.decisions.iter().map(|it| it.kind.as_str());
+            let told: Vec<String> =
+                transition.owed.iter().map(|it| it.recipient.to_string()).collect();
+            let words = words.collect::<Vec<_>>().join(" ");
+            said.push(format!("{words} {subject}: {}", told.join(" ")));
+        }
+        said
+    }
+
+    fn unknown(&mut self, name: &str, place: &str, times: u32) {
+        for _ in 0..times {
+            self.tell(name, place, Outcome::Unknown);
+        }
+    }
+}
+
+#[test]
+fn a_check_that_ends_unknown_five_times_is_told_of_once() {
+    let mut story = Story::new(&[("a", &["eu", "us"]), ("b", &["us"])]);
+    story.tell("b", "us", Outcome::Passed);
+    story.unknown("a", "eu", 4);
+    assert!(story.review().is_empty());
+    story.unknown("a", "eu", 1);
+    assert_eq!(story.review(), ["opened coverage:a: slack:#p2"]);
+    let cause = &story.open.values().next().expect("it is open").cause;
+    assert_eq!(cause.error, "5 runs in a row ended unknown; the last: no capacity in time");
+    // Another region of the same check, and the answers of a third, say nothing new.
+    story.unknown("a", "us", 6);
+    assert!(story.review().is_empty());
+    story.tell("a", "eu", Outcome::Failed);
+    assert!(story.review().is_empty());
+    story.tell("a", "us", Outcome::Passed);
+    assert_eq!(story.review(), ["resolved coverage:a: slack:#p2"]);
+    assert!(story.review().is_empty());
+}
+
+#[test]
+fn a_region_without_any_answer_is_one_incident() {
+    let mut story = Story::new(&[("a", &["eu"]), ("b", &["eu"]), ("c", &["eu", "us"])]);
+    for (check, place) in [("a", "eu"), ("b", "eu"), ("c", "eu"), ("c", "us")] {
+        story.tell(check, place, Outcome::Passed);
+    }
+    // Their slots are spread over the interval, so the first is there before the others.
+    for check in ["a", "b", "c"] {
+        story.unknown(check, "eu", 4);
+    }
+    story.unknown("a", "eu", 1);
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
+    story.unknown("b", "eu", 1);
+    story.unknown("c", "eu", 3);
+    assert!(story.review().is_empty());
+    // One answers: the region is seen again, what is still blind has a name of its own.
+    story.tell("a", "eu", Outcome::Passed);
+    assert_eq!(
+        story.review(),
+        [
+            "resolved region:eu: slack:#p2",
+            "opened coverage:b: slack:#p2",
+            "opened coverage:c: slack:#p2"
+        ]
+    );
+}
+
+#[test]
+fn one_check_alone_is_no_region() {
+    let mut story = Story::new(&[("a", &["eu"]), ("slow", &["eu"])]);
+    story.tell("slow", "eu", Outcome::Passed);
+    story.unknown("a", "eu", 5);
+    assert_eq!(story.review(), ["opened coverage:a: slack:#p2"]);
+    // When the other has run as well, it is the region; who heard of the check hears its end.
+    story.unknown("slow", "eu", 5);
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
+    story.tell("a", "eu", Outcome::Passed);
+    assert_eq!(
+        story.review(),
+        [
+            "resolved coverage:a: slack:#p2",
+            "resolved region:eu: slack:#p2",
+            "opened coverage:slow: slack:#p2"
+        ]
+    );
+}
+
+#[test]
+fn what_was_unknown_long_ago_opens_nothing() {
+    let mut story = Story::new(&[("a", &["eu"])]);
+    story.unknown("a", "eu", 7);
+    story.now += TimeDelta::seconds(81);
+    assert!(story.review().is_empty());
+    story.unknown("a", "eu", 1);
+    assert_eq!(story.review(), ["opened coverage:a: slack:#p2"]);
+    // What is open stays open without news.
+    story.now += TimeDelta::hours(5);
+    assert!(story.review().is_empty());
+}
+
+#[test]
+fn a_check_or_region_that_was_taken_out_closes_its_incident() {
+    let mut story = Story::new(&[("a", &["eu", "us"]), ("b", &["us"])]);
+    story.unknown("a", "eu", 5);
+    story.unknown("b", "us", 5);
+    assert_eq!(story.review(), ["opened coverage:a: slack:#p2", "opened coverage:b: slack:#p2"]);
+    story.checks[0].0.regions = vec![region("us")];
+    story.checks.pop();
+    assert_eq!(
+        story.review(),
+        ["resolved coverage:a: slack:#p2", "resolved coverage:b: slack:#p2"]
+    );
+}
+
+proptest! {
+    /// Whatever the results: a review repeats nothing, each place that is blind is covered by an
+    /// open incident, and nothing is open when all answer.
+    #[test]
+    fn blindness_is_told_once_and_ends(
+        results in proptest::collection::vec((0usize..3, 0usize..2, 0u32..10, 1u32..7), 0..60),
+    ) {
+        let (names, places) = (["a", "b", "c"], ["eu", "us"]);
+        let mut story = Story::new(&[("a", &places), ("b", &places), ("c", &places)]);
+        for (name, place, kind, times) in results {
+            match kind {
+                0 => story.tell(names[name], places[place], Outcome::Passed),
+                1 => story.tell(names[name], places[place], Outcome::Failed),
+                _ => story.unknown(names[name], places[place], times),
+            }
+            story.review();
+            prop_assert!(story.review().is_empty(), "said twice");
+            for (check, _, state) in &story.checks {
+                for (region, streak) in &state.streaks {
+                    let own = Subject::Coverage(check.id.clone());
+                    let covered = story.open.contains_key(&own)
+                        || story.open.contains_key(&Subject::Region(region.clone()));
+                    let current = streak.last_slot.is_some_and(|it| {
+                        !check.is_old(it + check.timeout, story.now)
+                    });
+                    prop_assert!(covered || !current || !streak.is_blind(), "not told");
+                }
+            }
+        }
+        for name in names {
+            for place in places {
+                story.tell(name, place, Outcome::Passed);
+            }
+        }
+        story.review();
+        prop_assert!(story.open.is_empty());
+    }
+}

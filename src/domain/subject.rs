@@ -1,0 +1,104 @@
+//! What an incident is about.
+//!
+//! | subject | text | the incident is |
+//! |---|---|---|
+//! | check | `check:shop/login` | the check fails |
+//! | coverage | `coverage:shop/login` | nobody knows how the check is doing: its runs end unknown |
+//! | region | `region:eu-west-1` | no check of the region gives an answer |
+//!
+//! The text is stored and shown; it never changes its meaning. A name has no colon, so it is read
+//! back without doubt.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::id::{CheckId, NameError, Region};
+
+/// What an incident is about. There is at most one open incident about each.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A check that fails.
+    Check(CheckId),
+    /// A check of which nobody knows how it is doing.
+    Coverage(CheckId),
+    /// A region from which no check gives an answer.
+    Region(Region),
+}
+
+/// Why a text names no subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectError {
+    /// There is no known word before a colon.
+    #[error("`{0}` is not known as the subject of an incident")]
+    Kind(String),
+    /// What follows is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl Subject {
+    /// All subjects that have to do with a check alone.
+    pub fn of_check(check: &CheckId) -> [Self; 2] {
+        [Self::Check(check.clone()), Self::Coverage(check.clone())]
+    }
+
+    /// The check, where it is about one.
+    pub fn check(&self) -> Option<&CheckId> {
+        match self {
+            Self::Check(check) | Self::Coverage(check) => Some(check),
+            Self::Region(_) => None,
+        }
+    }
+
+    /// The name without what it names.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Check(check) | Self::Coverage(check) => check.as_str(),
+            Self::Region(region) => region.as_str(),
+        }
+    }
+
+    /// The word before the name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Coverage(_) => "coverage",
+            Self::Region(_) => "region",
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind(), self.name())
+    }
+}
+
+impl FromStr for Subject {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("check", name)) => Ok(Self::Check(CheckId::new(name)?)),
+            Some(("coverage", name)) => Ok(Self::Coverage(CheckId::new(name)?)),
+            Some(("region", name)) => Ok(Self::Region(Region::new(name)?)),
+            _ => Err(SubjectError::Kind(text.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_comes_back_from_its_text() {
+        for text in ["check:shop/login", "coverage:shop/login", "region:eu-west-1"] {
+            let subject: Subject = text.parse().expect("a subject");
+            assert_eq!(subject.to_string(), text);
+        }
+        for text in ["", "login", "check:", "check:a:b", "Check:a", "rule:a"] {
+            assert!(text.parse::<Subject>().is_err(), "{text}");
+        }
+    }
+}

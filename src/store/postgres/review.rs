@@ -1,0 +1,58 @@
+//! Reviewing: what the states of all checks mean together.
+//!
+//! Hubs review one after the other, and each sees what the one before decided. The states are read
+//! without the locks of their checks: a result that is recorded meanwhile is seen the next time.
+
+use sqlx::postgres::PgPool;
+
+use super::incidents::{self, About};
+use super::record::write_decided;
+use super::session::{begin, commit};
+use super::{failed, lock_number, states};
+use crate::domain::Timestamp;
+use crate::domain::incident::Change;
+use crate::store::{Error, Judge, rows};
+
+/// Held while what a review is about is read, decided and written.
+const REVIEWING: i64 = lock_number(3);
+
+/// Stores what `judge` makes of all checks together.
+pub(super) async fn review(
+    pool: &PgPool,
+    judge: &dyn Judge,
+    now: Timestamp,
+) -> Result<Vec<Change>, Error> {
+    let now = rows::whole_millis(now);
+    let mut transaction = begin(pool).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(REVIEWING)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("lock the review"))?;
+    let states = states::all(&mut transaction).await?;
+    let open = incidents::open_otherwise(&mut transaction).await?;
+    let mut changes = judge.review(&states, &open, now);
+    if changes.is_empty() {
+        transaction.rollback().await.map_err(failed("end a review"))?;
+        return Ok(changes);
+    }
+    let known = |change: &Change| open.get(&change.subject).and_then(|incident| incident.id);
+    let opened = changes
+        .iter()
+        .filter(|change| change.transition.incident.is_some() && known(change).is_none())
+        .count();
+    let mut numbers = incidents::numbers(&mut transaction, opened).await?.into_iter();
+    for change in &mut changes {
+        let known = known(change);
+        if let Some(incident) = &mut change.transition.incident {
+            incident.id = known.or_else(|| numbers.next());
+        }
+    }
+    for Change { subject, transition } in &changes {
+        let incident = transition.incident.as_ref().and_then(|incident| incident.id);
+        let about = About { subject, incident, run: None };
+        write_decided(&mut transaction, about, transition, now).await?;
+    }
+    commit(pool, transaction).await?;
+    Ok(changes)
+}
