@@ -37,6 +37,7 @@ use crate::config::settings::{
     self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
 };
 use crate::config::{Diagnostic, Environment, Project, Settings};
+use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
@@ -360,15 +361,17 @@ impl Daemon {
         }
     }
 
-    /// Looks from time to time whether anybody knows how the checks are doing.
+    /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
+    /// of all regions are there.
     fn review(&self) {
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
-            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            store: Arc::clone(&self.store),
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
             observer: Arc::new(Aftermath { witness, wake }),
             holder: Uuid::new_v4().to_string(),
+            listening: Listening::begun(self.clock.now()),
         };
         self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }

@@ -7,29 +7,30 @@
 //! | incident | condition | then |
 //! |---|---|---|
 //! | none about the region | several checks of it end unknown, one of them for long, and no check has answered since | open one about the region |
+//! | none about the region | it has checks, and has lost its agents ([`attendance`](super::attendance)) | open one about the region |
 //! | none about the check | it has ended unknown for long in a region, and the region is not blind as a whole | open one about the check's coverage |
-//! | about a region | a check of it has answered, or none is left | resolve |
+//! | about a region | it has agents, and a check of it has answered, or none is left | resolve |
 //! | about a check's coverage | it has answered wherever it had ended unknown for long | resolve |
 //! | about a check's coverage | the check was removed | resolve as no longer watched |
 //!
 //! For long is [`BLIND_AFTER`](super::streak::BLIND_AFTER) runs in a row. Told are those whom the
-//! first tier of the check's policy tells; of a region, those of all its blind checks. Each is told
-//! once. Incidents about coverage and regions are decided about here alone: one whose condition is
-//! not found is ended. A check that fell silent altogether opens nothing here: nothing was reported of it.
+//! first tier of the check's policy tells; of a region, those of all its blind checks, and without
+//! agents those of all its checks. Each is told once. Incidents about coverage and regions are decided
+//! about here alone: one whose condition is not found is ended, about a region not before an answer
+//! from there. A check that fell silent alone opens nothing here: nothing was reported of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::Check;
-use super::id::{CheckId, Region};
-use super::incident::{
-    Cause, Change, CheckState, Decision, DecisionKind, Incident, Owed, Rules, Transition, resolved,
-};
-use super::notice::{Notice, NoticeKind, RegionState};
+use self::changes::{Opening, end, opened};
+use super::attendance::{Farewell, Lost};
+use super::id::Region;
+use super::incident::{Change, CheckState, Incident, Rules};
 use super::policy::Recipient;
-use super::run::Outcome;
 use super::streak::{Streak, Unknowns};
 use super::subject::Subject;
 use super::{Timestamp, after};
+
+mod changes;
 
 /// A check with its rules and what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -51,22 +52,25 @@ struct Blind<'a> {
     current: bool,
 }
 
-/// Decides about coverage at `now`: `checks` are all of the project, `open` the open
-/// incidents that are not about a failing check.
+/// Decides about coverage at `now`: `checks` are all of the project, `lost` the regions that no agent
+/// serves, `open` the open incidents that are not about a failing check.
 pub fn review(
     checks: &[Watched<'_>],
+    lost: &BTreeMap<Region, Lost>,
     open: &BTreeMap<Subject, Incident>,
     now: Timestamp,
 ) -> Vec<Change> {
     let blind: Vec<Blind<'_>> = checks.iter().flat_map(|watched| blind_in(watched, now)).collect();
-    if blind.is_empty() && open.is_empty() {
+    if blind.is_empty() && open.is_empty() && lost.is_empty() {
         return Vec::new();
     }
     let regions: BTreeSet<&Region> = blind.iter().map(|it| it.region).collect();
     let is_open = |region: &Region| open.contains_key(&Subject::Region(region.clone()));
+    let missed = lost.keys().filter(|region| in_region(checks, region).next().is_some());
     let whole: BTreeSet<&Region> = regions
         .into_iter()
         .filter(|region| is_blind_as_a_whole(region, checks, &blind, is_open(region)))
+        .chain(missed)
         .collect();
     let mut wanted: BTreeMap<Subject, Vec<Blind<'_>>> = BTreeMap::new();
     for place in &blind {
@@ -83,11 +87,42 @@ pub fn review(
         // An incident about it goes on, though each of its checks may have one of its own.
         wanted.entry(Subject::Region(region.clone())).or_default();
     }
-    let over = open.iter().filter(|(subject, _)| !wanted.contains_key(subject));
+    let over = open.iter().filter(|(subject, incident)| {
+        !wanted.contains_key(subject) && is_over(subject, incident, checks, now)
+    });
     let ended = over.map(|(subject, incident)| end(subject, incident, checks, now));
     let new = wanted.iter().filter(|(subject, _)| !open.contains_key(subject));
-    let begun = new.filter_map(|(subject, places)| begin(subject, places, now));
+    let begun = new.filter_map(|(subject, places)| match subject {
+        Subject::Region(region) if lost.contains_key(region) => {
+            Some(begin_lost(region, &lost[region], checks, now))
+        }
+        _ => begin(subject, places, now),
+    });
     ended.chain(begun).collect()
+}
+
+/// The checks that run in `region`.
+fn in_region<'a>(
+    checks: &'a [Watched<'a>],
+    region: &Region,
+) -> impl Iterator<Item = &'a Watched<'a>> {
+    checks.iter().filter(move |watched| watched.rules.check.regions.contains(region))
+}
+
+/// Whether an incident whose condition is not found any more has ended. Of a region, silence says
+/// nothing: it takes an answer to a slot that came after it began.
+fn is_over(subject: &Subject, incident: &Incident, checks: &[Watched<'_>], now: Timestamp) -> bool {
+    let Subject::Region(region) = subject else { return true };
+    let is_later = |slot: Timestamp| {
+        // The clock was set back; by it, there are no slots after that yet.
+        slot > incident.since || (incident.since > now && slot <= now)
+    };
+    let mut here = in_region(checks, region).peekable();
+    let answered = |watched: &Watched<'_>| {
+        let streak = watched.state.streaks.get(region);
+        streak.and_then(|streak| streak.last_counted).is_some_and(is_later)
+    };
+    here.peek().is_none() || here.any(answered)
 }
 
 fn blind_in<'a>(
@@ -113,11 +148,8 @@ fn is_blind_as_a_whole(
 ) -> bool {
     let here = blind.iter().filter(|it| it.region == region);
     let Some(since) = here.map(|it| it.unknowns.since).min() else { return false };
-    let here: Vec<&Streak> = checks
-        .iter()
-        .filter(|watched| watched.rules.check.regions.contains(region))
-        .filter_map(|watched| watched.state.streaks.get(region))
-        .collect();
+    let here: Vec<&Streak> =
+        in_region(checks, region).filter_map(|watched| watched.state.streaks.get(region)).collect();
     let unknown = here.iter().filter(|streak| streak.unknowns.is_some()).count();
     let says_nothing = |streak: &&Streak| {
         streak.unknowns.is_some() || streak.last_slot.is_none_or(|it| it < since)
@@ -141,106 +173,39 @@ fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Chan
             first.unknowns.count, first.unknowns.reason
         ),
     };
-    let recipients: BTreeSet<Recipient> = places.iter().flat_map(first_tier).collect();
-    let name = match subject {
-        Subject::Region(region) => region.as_str(),
-        Subject::Check(_) | Subject::Coverage(_) => &first.rules.check.name,
-    };
-    let about_check = subject.check().is_some();
-    let notice = Notice {
-        kind: NoticeKind::Blind,
-        subject: subject.clone(),
-        check_name: name.to_owned(),
-        region: first.region.clone(),
-        down: Vec::new(),
-        regions: if about_check { states(first.rules.check, first.state) } else { Vec::new() },
-        step: None,
-        error: error.clone(),
-        since,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: first.rules.check.runbook.clone().filter(|_| about_check),
-    };
-    let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
-    let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
-    let cause = Cause { region: first.region.clone(), step: None, error: error.clone() };
-    let reason = format!("{error}: the first tier tells {told}");
-    let owed =
-        |recipient: &Recipient| Owed { recipient: recipient.clone(), notice: notice.clone() };
-    let transition = Transition {
-        streak: None,
-        owed: recipients.iter().map(owed).collect(),
-        decisions: vec![Decision { kind: DecisionKind::Opened, reason }],
-        incident: Some(Incident {
-            id: None,
-            opened_at: now,
-            since,
-            resolved_at: None,
-            tiers: [1].into(),
-            told: recipients,
-            cause,
-        }),
-    };
-    Some(Change { subject: subject.clone(), transition })
+    let recipients = places.iter().flat_map(|it| first_tier(it.rules)).collect();
+    let check = first.rules.check;
+    let about = |region| Opening { region, since, error, recipients, now };
+    Some(match subject {
+        Subject::Region(region) => opened(subject, about(region), region.as_str(), None),
+        Subject::Check(_) | Subject::Coverage(_) => {
+            opened(subject, about(first.region), &check.name, Some((check, first.state)))
+        }
+    })
 }
 
-fn first_tier(place: &Blind<'_>) -> Vec<Recipient> {
-    let targets = place.rules.policy.tiers.first().map(|tier| tier.notify.as_slice());
-    let targets = targets.unwrap_or_default().iter();
-    targets.flat_map(|target| place.rules.roster.recipients(target)).collect()
+/// Opens an incident about a region that no agent serves.
+fn begin_lost(region: &Region, lost: &Lost, checks: &[Watched<'_>], now: Timestamp) -> Change {
+    let streaks = in_region(checks, region).filter_map(|it| it.state.streaks.get(region));
+    // What came after the last word of the agent was heard of it as well.
+    let slots = streaks.filter_map(|streak| streak.last_slot).filter(|slot| *slot <= now);
+    let how = match lost.farewell {
+        Farewell::Stopped => "was stopped",
+        Farewell::None => "is not heard of any more",
+    };
+    let opening = Opening {
+        region,
+        since: slots.fold(lost.since, Timestamp::max),
+        error: format!("no agent runs its checks; the last, {}, {how}", lost.agent),
+        recipients: in_region(checks, region).flat_map(|it| first_tier(it.rules)).collect(),
+        now,
+    };
+    opened(&Subject::Region(region.clone()), opening, region.as_str(), None)
 }
 
-/// How the check is doing in each of its regions, as far as that is known.
-fn states(check: &Check, state: &CheckState) -> Vec<RegionState> {
-    let state = |region: &Region| {
-        let streak = state.streaks.get(region).filter(|streak| !streak.is_blind());
-        let outcome = streak.and_then(|streak| streak.last_outcome).unwrap_or(Outcome::Unknown);
-        let failed = streak.filter(|streak| streak.failures > 0);
-        RegionState {
-            region: region.clone(),
-            outcome: if failed.is_some() { Outcome::Failed } else { outcome },
-            failures_in_a_row: failed.map_or(0, |streak| streak.failures),
-        }
-    };
-    let mut states: Vec<RegionState> = check.regions.iter().map(state).collect();
-    states.sort_by_key(|state| state.outcome != Outcome::Unknown);
-    states
-}
-
-/// Closes an incident whose condition holds no more.
-fn end(subject: &Subject, open: &Incident, checks: &[Watched<'_>], now: Timestamp) -> Change {
-    let watched = |id: &CheckId| checks.iter().find(|it| it.rules.check.id == *id);
-    let (kind, name, reason) = match subject {
-        Subject::Region(region) => {
-            let reason = format!("a check gives an answer in {region} again, or none is left");
-            (NoticeKind::Recovered, region.as_str(), reason)
-        }
-        Subject::Check(id) | Subject::Coverage(id) => {
-            if let Some(watched) = watched(id) {
-                let reason = "there is no region left in which it gives no answer";
-                (NoticeKind::Recovered, watched.rules.check.name.as_str(), reason.to_owned())
-            } else {
-                let reason = "the check is no longer in the project".to_owned();
-                (NoticeKind::Withdrawn, id.as_str(), reason)
-            }
-        }
-    };
-    let notice = Notice {
-        kind,
-        subject: subject.clone(),
-        check_name: name.to_owned(),
-        region: open.cause.region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
-        // What there was to say was not about the target, and is over.
-        error: String::new(),
-        since: open.since,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-    };
-    Change { subject: subject.clone(), transition: resolved(open, &notice, reason, now) }
+fn first_tier(rules: Rules<'_>) -> Vec<Recipient> {
+    let targets = rules.policy.tiers.first().map(|tier| tier.notify.as_slice());
+    targets.unwrap_or_default().iter().flat_map(|it| rules.roster.recipients(it)).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! socket, the environment or a random number, nothing is `async`, and nothing is serialisable:
 //! types that cross a wire have twins at the edge that converts them.
 
+pub mod attendance;
 pub mod backoff;
 pub mod blindness;
 pub mod check;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::domain::Timestamp;
+use crate::domain::attendance::Lost;
 use crate::domain::blindness::{self, Watched};
 use crate::domain::check::Check;
-use crate::domain::id::CheckId;
+use crate::domain::id::{CheckId, Region};
 use crate::domain::incident::{self, Change, CheckState, Incident, Rules, Transition, Verdict};
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::Report;
@@ -58,6 +59,22 @@ impl Rulebook {
         let checks = checks.into_iter().map(Into::into).map(ruled).collect::<Result<_, _>>()?;
         Ok(Self { checks, roster })
     }
+
+    /// What the states of all checks mean while no agent serves the regions `lost`.
+    fn review_without(
+        &self,
+        lost: &BTreeMap<Region, Lost>,
+        states: &HashMap<CheckId, CheckState>,
+        open: &BTreeMap<Subject, Incident>,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let nothing = CheckState::default();
+        let watched = self.checks.values().map(|(check, policy)| Watched {
+            rules: Rules { check, policy, roster: &self.roster },
+            state: states.get(&check.id).unwrap_or(&nothing),
+        });
+        blindness::review(&watched.collect::<Vec<_>>(), lost, open, now)
+    }
 }
 
 impl Judge for Rulebook {
@@ -81,12 +98,35 @@ impl Judge for Rulebook {
         open: &BTreeMap<Subject, Incident>,
         now: Timestamp,
     ) -> Vec<Change> {
-        let nothing = CheckState::default();
-        let watched = self.checks.values().map(|(check, policy)| Watched {
-            rules: Rules { check, policy, roster: &self.roster },
-            state: states.get(&check.id).unwrap_or(&nothing),
-        });
-        blindness::review(&watched.collect::<Vec<_>>(), open, now)
+        self.review_without(&BTreeMap::new(), states, open, now)
+    }
+}
+
+/// A rulebook, and the regions that no agent serves.
+#[derive(Debug)]
+pub struct Overview<'a> {
+    /// The rules.
+    pub rulebook: &'a Rulebook,
+    /// The regions.
+    pub lost: &'a BTreeMap<Region, Lost>,
+}
+
+impl Judge for Overview<'_> {
+    fn judge(&self, state: &CheckState, report: &Report, now: Timestamp) -> Transition {
+        self.rulebook.judge(state, report, now)
+    }
+
+    fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition> {
+        self.rulebook.judge_absent(check, open, now)
+    }
+
+    fn review(
+        &self,
+        states: &HashMap<CheckId, CheckState>,
+        open: &BTreeMap<Subject, Incident>,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        self.rulebook.review_without(self.lost, states, open, now)
     }
 }
 

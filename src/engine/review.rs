@@ -1,7 +1,7 @@
-//! Reviews: from time to time, what the states of all checks mean together.
+//! Reviews: from time to time, what the states of all checks and agents mean together.
 //!
 //! What one result means is decided when it comes; that nobody knows how a check or a region is
-//! doing shows only when one looks. This decides nothing itself: the judge does, in the store's
+//! doing, or that a region's agents are gone, shows only when one looks. This decides nothing itself: the judge does, in the store's
 //! transaction. Of hubs that share a store, the one that holds the lease on it looks.
 
 use std::sync::Arc;
@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::judge::ProjectJudge;
+use super::judge::{Overview, ProjectJudge};
 use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
+use crate::domain::attendance::{self, Farewell, Heard, Listening};
 use crate::domain::incident::Change;
-use crate::store::{Error, Store};
+use crate::store::agents::AgentRecord;
+use crate::store::{Error, Ledger};
 
 /// How often one looks.
 pub const PAUSE: Duration = Duration::from_secs(5);
@@ -30,8 +32,8 @@ pub trait Observer: Send + Sync {
 
 /// What reviews work with.
 pub struct Reviews {
-    /// Where the states are and the decisions go.
-    pub store: Arc<dyn Store>,
+    /// Where the states and the agents are and the decisions go.
+    pub store: Arc<dyn Ledger>,
     /// What they mean.
     pub judge: Arc<ProjectJudge>,
     /// When it is decided.
@@ -40,6 +42,8 @@ pub struct Reviews {
     pub observer: Arc<dyn Observer>,
     /// Tells this hub from others, and from itself before a restart.
     pub holder: String,
+    /// In which time this hub heard what agents said.
+    pub listening: Listening,
 }
 
 impl std::fmt::Debug for Reviews {
@@ -54,12 +58,18 @@ impl Reviews {
     /// # Errors
     ///
     /// [`Error`] when the store failed; nothing was decided then.
-    pub async fn tick(&self, now: Timestamp) -> Result<(), Error> {
-        if self.store.lease(PART, &self.holder, now, now + LEASE).await?.is_none() {
+    pub async fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
+        let turn = self.store.lease(PART, &self.holder, now, now + LEASE).await?;
+        let agents = self.store.agents().await?;
+        // While the store fails, agents are not heard.
+        self.listening = self.listening.going_on(now);
+        if turn.is_none() {
             return Ok(());
         }
+        let lost = attendance::lost(agents.iter().map(heard), self.listening, now);
         let rulebook = self.judge.current();
-        let changes = self.store.review(&*rulebook, now).await?;
+        let overview = Overview { rulebook: &rulebook, lost: &lost };
+        let changes = self.store.review(&overview, now).await?;
         if !changes.is_empty() {
             self.observer.on_reviewed(&changes);
         }
@@ -67,7 +77,7 @@ impl Reviews {
     }
 
     /// Looks again and again until `halt` is asked for, then leaves it to others.
-    pub async fn run(self, pause: Duration, halt: Halt) {
+    pub async fn run(mut self, pause: Duration, halt: Halt) {
         let mut failing = false;
         loop {
             if timeout(pause, halt.asked()).await.is_ok() {
@@ -91,52 +101,200 @@ impl Reviews {
     }
 }
 
+fn heard(agent: &AgentRecord) -> Heard<'_> {
+    let farewell = if agent.left_at.is_some() { Farewell::Stopped } else { Farewell::None };
+    Heard {
+        region: &agent.presence.region,
+        agent: &agent.presence.name,
+        at: agent.left_at.unwrap_or(agent.last_seen),
+        farewell,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use chrono::TimeDelta;
+    use uuid::Uuid;
+
     use super::*;
     use crate::clock::Manual;
-    use crate::domain::check::Check;
-    use crate::domain::policy::Roster;
+    use crate::domain::check::{Check, Work};
+    use crate::domain::id::{CheckId, Region};
+    use crate::domain::policy::{Policy, Roster};
+    use crate::domain::schedule::{Interval, Schedule};
     use crate::engine::judge::Rulebook;
+    use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
     use crate::store::sqlite::{Holder, SqliteStore};
 
-    struct Nobody;
+    /// What was decided: `opened region:eu`.
+    #[derive(Default)]
+    struct Decided(Mutex<Vec<String>>);
 
-    impl Observer for Nobody {
-        fn on_reviewed(&self, _: &[Change]) {}
+    impl Decided {
+        fn taken(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().expect("nobody panics with it"))
+        }
+    }
+
+    impl Observer for Decided {
+        fn on_reviewed(&self, changes: &[Change]) {
+            let words = changes.iter().flat_map(|Change { subject, transition }| {
+                let decisions = transition.decisions.iter();
+                decisions.map(move |it| format!("{} {subject}", it.kind.as_str()))
+            });
+            self.0.lock().expect("nobody panics with it").extend(words);
+        }
+    }
+
+    /// A store, and hubs that share it.
+    struct World {
+        _folder: tempfile::TempDir,
+        store: Arc<dyn Ledger>,
+        time: Arc<Manual>,
+        judge: Arc<ProjectJudge>,
+        decided: Arc<Decided>,
+    }
+
+    impl World {
+        async fn new(rules: Rulebook) -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+            let opened = Holder { command: "a test".into(), since: start };
+            let store = SqliteStore::open(&folder.path().join("t.db"), &opened).await;
+            Self {
+                _folder: folder,
+                store: Arc::new(store.expect("opened")),
+                time: Arc::new(Manual::new(start)),
+                judge: Arc::new(ProjectJudge::new(rules)),
+                decided: Arc::default(),
+            }
+        }
+
+        /// A hub that is started now.
+        fn hub(&self, holder: &str) -> Reviews {
+            Reviews {
+                store: Arc::clone(&self.store),
+                judge: Arc::clone(&self.judge),
+                clock: self.time.clone(),
+                observer: self.decided.clone(),
+                holder: holder.into(),
+                listening: Listening::begun(self.time.now()),
+            }
+        }
+
+        async fn holds(&self, holder: &str) -> bool {
+            let now = self.time.now();
+            self.store.lease(PART, holder, now, now + LEASE).await.expect("answered").is_some()
+        }
+
+        /// Lets time pass with `hub` looking, up to when something is decided or `most` is over;
+        /// how long that took.
+        async fn look(&self, hub: &mut Reviews, most: TimeDelta) -> (TimeDelta, Vec<String>) {
+            let start = self.time.now();
+            loop {
+                self.time.advance(PAUSE);
+                hub.tick(self.time.now()).await.expect("reviewed");
+                let (took, decided) = (self.time.now() - start, self.decided.taken());
+                if !decided.is_empty() || took >= most {
+                    return (took, decided);
+                }
+            }
+        }
+
+        /// An agent of `eu` says that it lives.
+        async fn beat(&self, instance: Uuid) {
+            let presence = Presence {
+                region: eu(),
+                name: "one".into(),
+                instance,
+                version: "1.2.3".into(),
+                skew_us: 0,
+                lag_ms: 0,
+                spool_reports: 0,
+                spool_bytes: 0,
+                thinned: 0,
+                lost: 0,
+                revision: None,
+            };
+            let now = self.time.now();
+            let supersedes = Supersedes::Nobody;
+            let claim = Claim { presence, supersedes, now, lease_until: now + LEASE };
+            let claimed = self.store.claim_name(&claim).await.expect("answered");
+            assert!(matches!(claimed, Claimed::Granted(_)), "{claimed:?}");
+        }
+    }
+
+    fn eu() -> Region {
+        Region::new("eu").expect("a good name")
+    }
+
+    fn check(name: &str) -> Check {
+        Check {
+            id: CheckId::new(name).expect("a good name"),
+            name: name.into(),
+            schedule: Schedule::Every(Interval::new(Duration::from_secs(30)).expect("in range")),
+            regions: vec![eu()],
+            timeout: Duration::from_secs(20),
+            policy: "default".into(),
+            runbook: None,
+            labels: std::collections::BTreeMap::new(),
+            work: Work::Script { entry: "checks/a.js".into() },
+        }
     }
 
     #[tokio::test]
     async fn hubs_take_turns() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
-        let opened = Holder { command: "a test".into(), since: start };
-        let store = SqliteStore::open(&folder.path().join("t.db"), &opened).await.expect("opened");
-        let store: Arc<dyn Store> = Arc::new(store);
-        let time = Arc::new(Manual::new(start));
-        let rules = Rulebook::new(Vec::<Check>::new(), [], Roster::default())
-            .expect("no check, no mistake");
-        let judge = Arc::new(ProjectJudge::new(rules));
-        let hub = |holder: &str| Reviews {
-            store: Arc::clone(&store),
-            judge: Arc::clone(&judge),
-            clock: time.clone(),
-            observer: Arc::new(Nobody),
-            holder: holder.into(),
-        };
-        let holds = async |holder: &str| {
-            let now = time.now();
-            store.lease(PART, holder, now, now + LEASE).await.expect("answered").is_some()
-        };
-        hub("one").tick(start).await.expect("reviewed");
-        hub("other").tick(start).await.expect("answered");
-        assert!(holds("one").await && !holds("other").await);
+        let nothing = Rulebook::new(Vec::<Check>::new(), [], Roster::default());
+        let world = World::new(nothing.expect("no check, no mistake")).await;
+        let start = world.time.now();
+        world.hub("one").tick(start).await.expect("reviewed");
+        world.hub("other").tick(start).await.expect("answered");
+        assert!(world.holds("one").await && !world.holds("other").await);
         // One that stops leaves it to the other at once, one that is killed after its lease.
         let halt = Halt::new();
         halt.ask();
-        hub("one").run(PAUSE, halt).await;
-        assert!(holds("other").await);
-        time.advance(LEASE);
-        assert!(holds("one").await);
+        world.hub("one").run(PAUSE, halt).await;
+        assert!(world.holds("other").await);
+        world.time.advance(LEASE);
+        assert!(world.holds("one").await);
+    }
+
+    #[tokio::test]
+    async fn a_region_whose_agent_falls_silent_is_told_of_once() {
+        let policy = Policy { name: "default".into(), ..Policy::built_in(None) };
+        let rules = Rulebook::new([check("a"), check("b")], [policy], Roster::default());
+        let world = World::new(rules.expect("its policy is there")).await;
+        let (mut hub, agent) = (world.hub("one"), Uuid::new_v4());
+        // Of an agent that never came nobody is told.
+        let long = TimeDelta::minutes(10);
+        assert_eq!(world.look(&mut hub, long).await, (long, Vec::new()));
+        world.beat(agent).await;
+        world.look(&mut hub, TimeDelta::seconds(25)).await;
+        world.beat(agent).await;
+        let lost = (attendance::LOST_AFTER, vec!["opened region:eu".to_owned()]);
+        assert_eq!(world.look(&mut hub, long).await, lost);
+        assert_eq!(world.look(&mut hub, long).await, (long, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_was_away_waits_for_agents_to_come_back() {
+        let policy = Policy { name: "default".into(), ..Policy::built_in(None) };
+        let rules = Rulebook::new([check("a")], [policy], Roster::default());
+        let world = World::new(rules.expect("its policy is there")).await;
+        let agent = Uuid::new_v4();
+        world.beat(agent).await;
+        world.time.advance(Duration::from_hours(9));
+        let mut hub = world.hub("one");
+        let nothing = (TimeDelta::seconds(25), Vec::new());
+        assert_eq!(world.look(&mut hub, TimeDelta::seconds(25)).await, nothing);
+        // So does one that stood still.
+        world.time.advance(Duration::from_hours(1));
+        assert_eq!(world.look(&mut hub, TimeDelta::seconds(25)).await, nothing);
+        world.beat(agent).await;
+        assert_eq!(world.look(&mut hub, TimeDelta::seconds(25)).await, nothing);
+        let (_, decided) = world.look(&mut hub, TimeDelta::seconds(5)).await;
+        assert_eq!(decided, ["opened region:eu"]);
     }
 }

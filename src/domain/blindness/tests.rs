@@ -6,9 +6,10 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::check::Work;
-use crate::domain::id::IncidentId;
+use crate::domain::check::{Check, Work};
+use crate::domain::id::{CheckId, IncidentId};
 use crate::domain::policy::{Policy, Roster, Target, Tier};
+use crate::domain::run::Outcome;
 use crate::domain::schedule::{Interval, Schedule};
 
 fn region(name: &str) -> Region {
@@ -46,6 +47,7 @@ fn policy(name: &str) -> Policy {
 /// Checks, what is known of them, and the incidents that are open.
 struct Story {
     checks: Vec<(Check, Policy, CheckState)>,
+    lost: BTreeMap<Region, Lost>,
     open: BTreeMap<Subject, Incident>,
     now: Timestamp,
     opened: i64,
@@ -57,7 +59,8 @@ impl Story {
             .iter()
             .map(|(name, regions)| (check(name, regions), policy(name), CheckState::default()))
             .collect();
-        Self { checks, open: BTreeMap::new(), now: start(), opened: 0 }
+        let (lost, open) = (BTreeMap::new(), BTreeMap::new());
+        Self { checks, lost, open, now: start(), opened: 0 }
     }
 
     /// A result of `name` in `place`, a second after the last.
@@ -81,7 +84,7 @@ impl Story {
                 state,
             })
             .collect();
-        let changes = review(&watched, &self.open, self.now);
+        let changes = review(&watched, &self.lost, &self.open, self.now);
         let mut said = Vec::new();
         for Change { subject, transition } in changes {
             let mut incident = transition.incident.expect("each changes one");
@@ -100,6 +103,12 @@ impl Story {
             said.push(format!("{words} {subject}: {}", told.join(" ")));
         }
         said
+    }
+
+    /// No agent is heard of in `place` any more.
+    fn lose(&mut self, place: &str) {
+        let lost = Lost { since: self.now, agent: "one".into(), farewell: Farewell::None };
+        self.lost.insert(region(place), lost);
     }
 
     fn unknown(&mut self, name: &str, place: &str, times: u32) {
@@ -157,6 +166,58 @@ fn a_region_without_any_answer_is_one_incident() {
 }
 
 #[test]
+fn a_region_that_lost_its_agents_is_one_incident_until_it_answers() {
+    let mut story = Story::new(&[("a", &["eu", "us"]), ("b", &["eu"]), ("c", &["eu"])]);
+    for (check, place) in [("a", "eu"), ("b", "eu"), ("a", "us")] {
+        story.tell(check, place, Outcome::Passed);
+    }
+    story.lose("eu");
+    story.lose("nowhere");
+    story.tell("b", "eu", Outcome::Passed);
+    story.now += TimeDelta::seconds(30);
+    // Also one of which nothing was ever reported has someone who is to know.
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
+    let incident = story.open.values().next().expect("it is open").clone();
+    assert_eq!(incident.cause.error, {
+        "no agent runs its checks; the last, one, is not heard of any more"
+    });
+    assert_eq!(incident.since, story.now - TimeDelta::seconds(30), "the last result");
+    // However long it lasts, and whatever is known of its checks.
+    story.unknown("b", "eu", 5);
+    story.now += TimeDelta::days(40);
+    assert!(story.review().is_empty());
+    // That an agent says that it lives is no answer yet, and neither is one from elsewhere.
+    story.lost.clear();
+    story.tell("a", "us", Outcome::Passed);
+    assert!(story.review().is_empty());
+    story.tell("c", "eu", Outcome::Failed);
+    assert_eq!(story.review(), ["resolved region:eu: slack:#p2"]);
+    assert!(story.review().is_empty());
+}
+
+#[test]
+fn a_lost_region_without_checks_is_nobodys_concern() {
+    let mut story = Story::new(&[("a", &["eu", "us"])]);
+    story.lose("eu");
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
+    story.checks[0].0.regions = vec![region("us")];
+    assert_eq!(story.review(), ["resolved region:eu: slack:#p2"]);
+    assert!(story.review().is_empty());
+}
+
+#[test]
+fn an_answer_ends_it_though_the_clock_was_set_back() {
+    let mut story = Story::new(&[("a", &["eu"])]);
+    story.lose("eu");
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
+    story.lost.clear();
+    story.now -= TimeDelta::hours(1);
+    assert!(story.review().is_empty());
+    story.tell("a", "eu", Outcome::Passed);
+    assert_eq!(story.review(), ["resolved region:eu: slack:#p2"]);
+}
+
+#[test]
 fn one_check_alone_is_no_region() {
     let mut story = Story::new(&[("a", &["eu"]), ("slow", &["eu"])]);
     story.tell("slow", "eu", Outcome::Passed);
@@ -205,10 +266,10 @@ fn a_check_or_region_that_was_taken_out_closes_its_incident() {
 
 proptest! {
     /// Whatever the results: a review repeats nothing, each place that is blind is covered by an
-    /// open incident, and nothing is open when all answer.
+    /// open incident, each region without agents has one, and nothing is open when all answer.
     #[test]
     fn blindness_is_told_once_and_ends(
-        results in proptest::collection::vec((0usize..3, 0usize..2, 0u32..10, 1u32..7), 0..60),
+        results in proptest::collection::vec((0usize..3, 0usize..2, 0u32..12, 1u32..7), 0..60),
     ) {
         let (names, places) = (["a", "b", "c"], ["eu", "us"]);
         let mut story = Story::new(&[("a", &places), ("b", &places), ("c", &places)]);
@@ -216,10 +277,15 @@ proptest! {
             match kind {
                 0 => story.tell(names[name], places[place], Outcome::Passed),
                 1 => story.tell(names[name], places[place], Outcome::Failed),
+                10 => story.lose(places[place]),
+                11 => story.lost = BTreeMap::new(),
                 _ => story.unknown(names[name], places[place], times),
             }
             story.review();
             prop_assert!(story.review().is_empty(), "said twice");
+            for region in story.lost.keys() {
+                prop_assert!(story.open.contains_key(&Subject::Region(region.clone())), "not told");
+            }
             for (check, _, state) in &story.checks {
                 for (region, streak) in &state.streaks {
                     let own = Subject::Coverage(check.id.clone());
@@ -232,6 +298,7 @@ proptest! {
                 }
             }
         }
+        story.lost = BTreeMap::new();
         for name in names {
             for place in places {
                 story.tell(name, place, Outcome::Passed);

@@ -90,6 +90,48 @@ async fn two_agents_share_a_region_and_one_takes_over_when_the_other_is_killed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_loses_its_agent_is_one_incident_until_it_answers_again() {
+    let site = Site::start().await;
+    let ids: Vec<String> = (0..3).map(|number| format!("shop-{number}")).collect();
+    let world = World::new(&ids.iter().map(|id| check(id, &site)).collect::<String>());
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut agent = world.agent("one", &token);
+    for id in &ids {
+        let what = format!("a run of {id}");
+        until_true(&what, PATIENCE, async || !world.runs(id).await.is_empty()).await;
+    }
+    assert_eq!(world.incidents().await, Vec::<Value>::new());
+
+    agent.kill();
+    let told = until("somebody is told", PATIENCE, async || {
+        let incidents = world.incidents().await;
+        (!incidents.is_empty()).then_some(incidents)
+    })
+    .await;
+    let subjects: Vec<&Value> = told.iter().map(|it| &it["subject"]).collect();
+    assert_eq!(subjects, [&json!("region:eu")]);
+    assert_eq!(world.owed(&told[0]).await, ["slack:#p2 blind"]);
+    // Its slots are accounted for, and what that finds opens nothing further.
+    for id in &ids {
+        until_true(&format!("the gap of {id}"), PATIENCE, async || {
+            world.gap_reasons(id).await.iter().any(|reason| reason == "agent_lost")
+        })
+        .await;
+    }
+    assert_eq!(world.incidents().await.len(), 1);
+
+    let mut agent = world.agent_in("one", "agent-one", &agent.token_file.clone());
+    until_true("it is seen again", PATIENCE, async || {
+        world.incidents().await.iter().all(|it| it["status"] == "resolved")
+    })
+    .await;
+    assert_eq!(world.incidents().await.len(), 1);
+    assert_eq!(world.owed(&told[0]).await, ["slack:#p2 blind", "slack:#p2 recovered"]);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_hubs_own_agent_shares_with_others_and_takes_over_from_them() {
     let site = Site::start().await;
     let ids: Vec<String> = (0..8).map(|number| format!("shop-{number}")).collect();

@@ -186,6 +186,30 @@ impl World {
         all.find(|agent| agent["region"] == REGION && agent["name"] == name)
     }
 
+    /// All incidents, the latest first.
+    pub(super) async fn incidents(&self) -> Vec<Value> {
+        let all: Value = self.ask("/api/v1/incidents").await;
+        all["incidents"].as_array().cloned().expect("a list")
+    }
+
+    /// What was owed to people about an incident: `slack:#p2 blind`.
+    pub(super) async fn owed(&self, incident: &Value) -> Vec<String> {
+        let all: Value = self.ask(&format!("/api/v1/incidents/{}", incident["id"])).await;
+        let words = |it: &Value| {
+            let (to, kind) = (&it["recipient"], &it["notice"]["kind"]);
+            let words = [&to["channel"], &to["address"], kind].map(|it| it.as_str().unwrap_or("?"));
+            format!("{}:{} {}", words[0], words[1], words[2])
+        };
+        all["notifications"].as_array().expect("a list").iter().map(words).collect()
+    }
+
+    /// Why slots of a check have no run.
+    pub(super) async fn gap_reasons(&self, check: &str) -> Vec<String> {
+        let all: Value = self.ask(&format!("/api/v1/gaps?check={check}")).await;
+        let gaps = all["gaps"].as_array().expect("a list").iter();
+        gaps.filter_map(|gap| Some(gap["reason"].as_str()?.to_owned())).collect()
+    }
+
     /// The status of an answer where there is the link alone.
     pub(super) async fn asked_at_link(&self, path: &str) -> u16 {
         let url = format!("https://localhost:{}{path}", self.link);
