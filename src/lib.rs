@@ -11,6 +11,7 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod http;
+pub mod link;
 pub mod net;
 pub mod notify;
 pub mod sandbox;

@@ -1,26 +1,33 @@
-//! The daemon: hub, one agent and the JSON API in one process over one store.
+//! The daemon: hub, one agent, the JSON API and the link to other regions in one process over one
+//! store.
 //!
 //! Parts are started from the store upwards and stopped from the schedule downwards: first no slot
 //! is taken any more, then the works end, and the store is closed last.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::accounting::Accounting;
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::descriptors;
+use super::faces::{self, Listeners};
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::lanes::contacts;
-use super::metronome::Metronome;
+use super::membership::{self, Membership};
 use super::project::Reading;
+use super::publication::{other_regions, publication};
+use super::share::Share;
 use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
@@ -30,14 +37,15 @@ use crate::config::settings::{
     self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
 };
 use crate::config::{Diagnostic, Environment, Project, Settings};
+use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
-use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse};
+use crate::http::{self, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::link::publication::Publication;
 use crate::sandbox::Pool;
-use crate::scheduler::{Scheduler, Tick};
 use crate::statsd::{self, Sink};
-use crate::store::accounts::Accounts;
-use crate::store::{self, IncidentFilter, IncidentRecord, Store};
+use crate::store::agents::Agents;
+use crate::store::{self, IncidentFilter, IncidentRecord, Ledger, Store};
 
 /// Plain requests under way at once.
 const MOST_REQUESTS: usize = 512;
@@ -93,6 +101,9 @@ pub enum StartError {
     /// A check names a policy that is not there.
     #[error(transparent)]
     Policy(#[from] crate::engine::judge::UnknownPolicy),
+    /// The API's certificate cannot be used.
+    #[error("failed to set up TLS: {0}")]
+    Tls(#[from] http::tls::Error),
     /// The system refused a thread.
     #[error("failed to start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -108,11 +119,15 @@ pub struct Daemon {
     project: ArcSwap<Project>,
     snapshot: CheckSnapshot,
     address: SocketAddr,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
     judge: Arc<ProjectJudge>,
     works: Works,
-    metronome: std::sync::Mutex<Metronome>,
+    share: Arc<Share>,
+    membership: CancellationToken,
+    publication: watch::Sender<Arc<Publication>>,
+    tls: Option<Arc<Tls>>,
+    told_regions: std::sync::Mutex<BTreeSet<Region>>,
 }
 
 impl Daemon {
@@ -127,7 +142,8 @@ impl Daemon {
         let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let store = storage::open(&settings.store.place, command, &*clock).await?;
-        let (listener, address) = listen_on(listen).await?;
+        let (listeners, address) = bind(listen, &settings.hub).await?;
+        let tls = listeners.tls.clone();
         let works = Works::start(works::Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             judge: Arc::clone(&judge),
@@ -145,33 +161,27 @@ impl Daemon {
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
         let region = settings.agent.region.clone();
-        let accounting = Accounting::new(&store, &clock, &snapshot, region.clone());
-        let accounting = Arc::new(accounting);
+        let accounting = Arc::new(Accounting::new(&store, &clock, &snapshot, region));
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect().await?;
-        let scheduler = Scheduler::new(region, &snapshot.load(), clock.now());
-        let metronome = Metronome::start(
-            scheduler,
-            Arc::clone(&clock),
-            dispatch(works.agent.clone(), Arc::clone(&pulse)),
-        )
-        .map_err(StartError::Thread)?;
+        let to = (works.agent.clone(), Arc::clone(&pulse));
+        let member = member_of(&project, address, &store, &clock, to)?;
+        let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
+        works.spawn(|_| member.run(membership.clone()));
+        let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let public = url::Url::parse(&settings.hub.url).ok();
-        let hosts = Hosts::new(address, public.as_ref());
-        let api = Api {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            accounts: Arc::clone(&store) as Arc<dyn Accounts>,
+        let parts = faces::Parts {
+            store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
-            version: env!("CARGO_PKG_VERSION"),
             pulse,
-            intake: works.intake(),
-            hosts,
+            hosts: Hosts::new(address, public.as_ref()),
+            publication: published,
         };
-        works.spawn(|halt| http::serve(listener, http::router(api), halt));
+        faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        let store: Arc<dyn Store> = store;
-        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
+        let runs = Arc::clone(&store) as Arc<dyn Store>;
+        let housekeeping = Housekeeping::new(&runs, &clock, settings.store.retention);
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
@@ -186,11 +196,22 @@ impl Daemon {
             accounting,
             judge,
             works,
-            metronome: std::sync::Mutex::new(metronome),
+            share,
+            membership,
+            publication,
+            tls,
+            told_regions: std::sync::Mutex::default(),
         };
         daemon.close_absent().await?;
+        daemon.tell_of_other_regions().await;
         daemon.review();
         Ok(daemon)
+    }
+
+    /// Where the API can be asked on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Where the API listens.
@@ -231,14 +252,15 @@ impl Daemon {
         }
         self.witness.reloaded(&project);
         self.project.store(Arc::new(project));
+        self.tell_of_other_regions().await;
     }
 
     /// Stops everything in order, within `budget`. What that is too short for goes on at the next
     /// start.
     pub async fn stop(&self, budget: Duration) {
-        if let Ok(mut metronome) = self.metronome.lock() {
-            metronome.stop();
-        }
+        self.share.stop();
+        // The other agents of the region take over while the last runs end.
+        self.membership.cancel();
         self.works.stop(budget).await;
     }
 
@@ -265,6 +287,23 @@ impl Daemon {
             self.works.lanes.wake();
         }
         Ok(())
+    }
+
+    /// Says once of each region that checks name and no token is for that nobody runs them there.
+    async fn tell_of_other_regions(&self) {
+        let Ok(tokens) = self.store.tokens().await else { return };
+        let project = self.project.load();
+        for region in other_regions(&project, &project.settings.agent.region) {
+            let may_come = tokens.iter().any(|it| it.region == region && it.revoked_at.is_none());
+            let is_news = |mut told: MutexGuard<'_, BTreeSet<Region>>| told.insert(region.clone());
+            if !may_come && self.told_regions.lock().is_ok_and(is_news) {
+                tracing::warn!(
+                    region = region.as_str(),
+                    "checks name a region that no agent can serve yet; `tripline token create \
+                     --region {region}` makes a token for one"
+                );
+            }
+        }
     }
 
     /// The project with what cannot change while the daemon runs as it was, so that no part of it
@@ -296,6 +335,7 @@ impl Daemon {
         Ok(Fresh {
             rulebook,
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
+            certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
         })
     }
 
@@ -313,8 +353,10 @@ impl Daemon {
         let now_checked = checks(project);
         self.snapshot.store(Arc::new(now_checked.clone()));
         self.accounting.serve(settings.agent.region.clone());
-        if let Ok(metronome) = self.metronome.lock() {
-            metronome.replace(settings.agent.region.clone(), now_checked);
+        self.share.replace_in(settings.agent.region.clone(), now_checked);
+        self.publication.send_replace(Arc::new(publication(project)));
+        if let (Some(tls), Some(certificate)) = (&self.tls, fresh.certificate) {
+            tls.replace(certificate);
         }
     }
 
@@ -322,7 +364,7 @@ impl Daemon {
     fn review(&self) {
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
-            store: Arc::clone(&self.store),
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
             observer: Arc::new(Aftermath { witness, wake }),
@@ -337,6 +379,8 @@ struct Fresh {
     rulebook: Rulebook,
     /// Empty where the channels stay as they are.
     transports: Transports,
+    /// None where the hub speaks no TLS.
+    certificate: Option<http::tls::Certificate>,
 }
 
 /// Gives `new` the value of `old`; whether it had another.
@@ -346,6 +390,21 @@ fn keep<T: Clone + PartialEq>(old: &T, new: &mut T) -> bool {
         *new = old.clone();
     }
     changed
+}
+
+/// The agent of this process among those of its region; the schedule begins.
+fn member_of(
+    project: &Project,
+    api: SocketAddr,
+    store: &Arc<dyn Ledger>,
+    clock: &Arc<dyn Clock>,
+    to: (Agent, Arc<Pulse>),
+) -> Result<Membership, StartError> {
+    let settings = &project.settings;
+    let name = membership::own_name(&settings.store.place, api);
+    let who = (settings.agent.region.clone(), name);
+    let agents = Arc::clone(store) as Arc<dyn Agents>;
+    Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
 }
 
 /// Where measurements go, if anywhere.
@@ -369,11 +428,39 @@ fn place_to_listen(told: Option<SocketAddr>, hub: &Hub) -> Result<SocketAddr, St
     Ok(place)
 }
 
+/// Where all that is answered listens; and the address of the API.
+async fn bind(listen: SocketAddr, hub: &Hub) -> Result<(Listeners, SocketAddr), StartError> {
+    let tls = tls_of(hub)?;
+    let (all, address) = listen_on(listen).await?;
+    let agents = listen_for_agents(hub).await?;
+    Ok((Listeners { all, agents, tls }, address))
+}
+
+/// Agents are asked for their tokens, so this listener may be open to other machines.
+async fn listen_for_agents(hub: &Hub) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = hub.agents_listen else { return Ok(None) };
+    let (listener, address) = listen_on(address).await?;
+    tracing::info!(%address, "agents of other regions can dial in");
+    if hub.tls.is_none() && settings::is_open(address) {
+        tracing::warn!(
+            %address,
+            "AGENTS DIAL IN WITHOUT TLS: whoever listens on the way reads tokens and secrets; give \
+             the hub a certificate with `tls` in [hub], or let a proxy that has one stand before it"
+        );
+    }
+    Ok(Some(listener))
+}
+
 async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let refused = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
+}
+
+fn tls_of(hub: &Hub) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(tls) = &hub.tls else { return Ok(None) };
+    Ok(Some(Arc::new(Tls::load(tls.certificate.clone(), tls.key.clone())?)))
 }
 
 /// How many runs there may be at a time.
@@ -390,24 +477,5 @@ fn statsd_options(settings: &StatsdSettings) -> statsd::Options {
             StatsdTags::None => statsd::Style::Plain,
             StatsdTags::Dogstatsd => statsd::Style::Dogstatsd,
         },
-    }
-}
-
-/// Hands slots to the agent, from the metronome's thread.
-fn dispatch(agent: Agent, pulse: Arc<Pulse>) -> impl Fn(Tick) + Send + 'static {
-    let runtime = tokio::runtime::Handle::current();
-    move |tick| {
-        let _guard = runtime.enter();
-        for due in tick.due {
-            if due.missed > 0 {
-                tracing::warn!(
-                    check = %due.check.id,
-                    slots = due.missed,
-                    "slots went by unasked: this machine slept or its clock jumped"
-                );
-            }
-            agent.start(due.slot);
-        }
-        pulse.expect(tick.wake_at);
     }
 }

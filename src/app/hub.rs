@@ -1,23 +1,28 @@
 //! The hub in this process: takes reports, makes them safe, and lets everyone know who should.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
 use super::witness::Witness;
 use crate::agent;
+use crate::clock::Clock;
 use crate::domain::incident::Change;
 use crate::domain::run::Report;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
 use crate::engine::review;
+use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
-use crate::store::Recorded;
+use crate::store::{Novelty, Recorded};
 
 /// The way from the agent into the hub.
 #[derive(Debug)]
 pub(super) struct LocalHub {
+    /// Tells which results are late.
+    pub(super) clock: Arc<dyn Clock>,
     /// The way into the store.
     pub(super) ingest: Ingest,
     /// The results that are not in the store yet.
@@ -52,6 +57,31 @@ impl agent::Hub for LocalHub {
                 "a result was not stored: the store did not answer before the stop"
             );
         }
+    }
+}
+
+/// Results that are older are not measured: statsd takes every value for one of the moment.
+const LATE: Duration = Duration::from_mins(1);
+
+#[async_trait]
+impl Inlet for LocalHub {
+    async fn take(&self, reports: Vec<Report>) -> Result<(), Unavailable> {
+        let trouble = self.ingest.trouble().borrow().clone();
+        if trouble.is_some() {
+            let detail = "the store does not take results now; keep them and try again";
+            return Err(Unavailable(detail.to_owned()));
+        }
+        let measured = self.statsd.load_full().map(|statsd| (statsd, reports.clone()));
+        let recorded = self.ingest.submit_all(reports).await;
+        let recorded = recorded.map_err(|error| Unavailable(error.to_string()))?;
+        let Some((statsd, reports)) = measured else { return Ok(()) };
+        let since = self.clock.now() - LATE;
+        for (report, recorded) in reports.iter().zip(recorded) {
+            if recorded.novelty == Novelty::New && report.finished_at() >= since {
+                statsd.record(report);
+            }
+        }
+        Ok(())
     }
 }
 

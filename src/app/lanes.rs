@@ -109,7 +109,8 @@ pub(super) fn contacts(hub: &Hub, api: SocketAddr, roster: Roster) -> Arc<Contac
 
 /// The URL under which people reach the API: as configured, or where it really listens.
 fn public_url(hub: &Hub, api: SocketAddr) -> String {
-    if hub.listen == api { hub.url.clone() } else { format!("http://{api}") }
+    let scheme = if hub.tls.is_some() { "https" } else { "http" };
+    if hub.listen == api { hub.url.clone() } else { format!("{scheme}://{api}") }
 }
 
 /// Where an incident is shown under the hub's public URL.

@@ -2,17 +2,23 @@
 //! them in order.
 
 mod accounting;
+pub mod agent;
 mod assignments;
 pub mod channels;
 pub mod daemon;
 pub mod demo_site;
 pub mod descriptors;
+mod faces;
 mod housekeeping;
 mod hub;
 mod lanes;
+mod membership;
 mod metronome;
 pub mod project;
+mod publication;
+mod share;
 pub mod storage;
+pub mod tokens;
 pub mod trial;
 pub mod watch;
 pub mod witness;

@@ -73,6 +73,19 @@ impl Reading {
         self.settings.0.as_ref().map_or(Duration::ZERO, |settings| settings.store.retention)
     }
 
+    /// The settings alone; no script is looked at.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in `tripline.toml` at once.
+    pub fn settings(self) -> Result<Settings, Vec<Diagnostic>> {
+        let (settings, diagnostics) = self.settings;
+        match settings {
+            Some(settings) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(settings),
+            _ => Err([self.files.diagnostics, diagnostics].concat()),
+        }
+    }
+
     /// How the pool should be in which the scripts are evaluated, and later run.
     pub fn pool_options(&self) -> Options {
         match &self.settings.0 {

@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 
 use crate::clock::Clock;
 use crate::config::settings::Place;
-use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::{Holder, SqliteStore};
+use crate::store::agents::Tokens;
+use crate::store::postgres::{PostgresStore, PostgresTokens};
+use crate::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use crate::store::{Error, Ledger};
 
 /// How far clocks may differ. Claims on messages hold for 20 seconds by the clock of whoever asks,
@@ -24,6 +25,18 @@ pub async fn open_read_only(place: &Place) -> Result<Arc<dyn Ledger>, Error> {
     Ok(match place {
         Place::File(path) => Arc::new(SqliteStore::open_read_only(path).await?),
         Place::Postgres { url, .. } => Arc::new(PostgresStore::open_read_only(url.expose()).await?),
+    })
+}
+
+/// Opens the tokens of agents in the store at `place`, beside the hubs that use it.
+///
+/// # Errors
+///
+/// As the backends say.
+pub(super) async fn open_tokens(place: &Place) -> Result<Arc<dyn Tokens>, Error> {
+    Ok(match place {
+        Place::File(path) => Arc::new(SqliteTokens::open(path).await?),
+        Place::Postgres { url, .. } => Arc::new(PostgresTokens::open(url.expose()).await?),
     })
 }
 

@@ -22,6 +22,7 @@ use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest, Pace, Trouble};
 use crate::engine::judge::ProjectJudge;
 use crate::http::Intake;
+use crate::http::agents::Inlet;
 use crate::net::Dialer;
 use crate::statsd::Sink;
 use crate::store::Store;
@@ -50,6 +51,7 @@ pub(super) struct Works {
     store: Arc<dyn Store>,
     statsd: Arc<ArcSwapOption<Sink>>,
     holding: Arc<Holding>,
+    hub: Arc<LocalHub>,
     trouble: watch::Receiver<Option<Trouble>>,
     tasks: TaskTracker,
     halt: Halt,
@@ -71,19 +73,21 @@ impl Works {
         let (ingest, committer) = Ingest::new(results, Pace::default());
         tasks.spawn(committer.run(halt.clone()));
         let holding = Arc::new(Holding::default());
-        let agent = agent::Parts {
+        let trouble = ingest.trouble();
+        let hub = Arc::new(LocalHub {
             clock: Arc::clone(&clock),
+            ingest,
+            holding: Arc::clone(&holding),
+            statsd: Arc::clone(&statsd),
+        });
+        let agent = agent::Parts {
+            clock,
             dialer: parts.dialer,
             scripts: parts.scripts,
-            hub: Arc::new(LocalHub {
-                ingest: ingest.clone(),
-                holding: Arc::clone(&holding),
-                statsd: Arc::clone(&statsd),
-            }),
+            hub: Arc::clone(&hub) as Arc<dyn agent::Hub>,
         };
         let agent = Agent::new(agent, parts.limits);
-        let trouble = ingest.trouble();
-        Self { agent, lanes, store, statsd, holding, trouble, tasks, halt }
+        Self { agent, lanes, store, statsd, holding, hub, trouble, tasks, halt }
     }
 
     /// What the health page asks.
@@ -93,6 +97,16 @@ impl Works {
             holding: Arc::clone(&self.holding),
             statsd: Arc::clone(&self.statsd),
         }
+    }
+
+    /// Where the reports of agents elsewhere go.
+    pub(super) fn inlet(&self) -> Arc<dyn Inlet> {
+        Arc::clone(&self.hub) as Arc<dyn Inlet>
+    }
+
+    /// What tells everything to end.
+    pub(super) fn halt(&self) -> Halt {
+        self.halt.clone()
     }
 
     /// Lets `work` run until it is told to end by the halt that it is handed.

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::log::Format;
 use crate::app::demo_site::Fault;
 use crate::config::duration;
+use crate::domain::id::{NameError, Region, validate_name};
 
 /// The exit codes as the help shows them; a test holds that they are those of [`super::exit::Exit`].
 const EXIT_CODES: &str = "\
@@ -80,6 +81,15 @@ pub enum Command {
     ///
     /// Runs until it is interrupted. What is remembered, and whom to tell, stands in `tripline.toml`.
     Up(Up),
+    /// Run the checks of another region, for a hub elsewhere
+    ///
+    /// It dials the hub and needs no project and no open port. While the hub is gone it goes on with
+    /// what it knows, keeps its reports on disk, and sends them later.
+    Agent(Agent),
+    /// Make, list and revoke the tokens that agents of other regions show to the hub
+    ///
+    /// It works on the store of the project, whether or not `tripline up` runs.
+    Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
     /// Look after what is remembered
@@ -152,6 +162,122 @@ pub struct Up {
     /// Where the API listens, instead of the address in `tripline.toml`
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
+}
+
+/// Arguments of `tripline agent`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Agent {
+    /// The hub's address, such as `https://hub.example`; `http` for this machine's loopback only
+    #[arg(long, value_name = "URL")]
+    pub hub: String,
+
+    /// The region to serve
+    #[arg(long, value_name = "REGION", value_parser = Region::new)]
+    pub region: Region,
+
+    /// The file that holds the token; it is read again when it is replaced
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+
+    /// The agent's name, one in its region; the name of this machine if not given
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Where it keeps what it must not forget
+    #[arg(long, value_name = "DIR", default_value = "tripline-agent")]
+    pub data_dir: PathBuf,
+
+    /// Trust this certificate authority too, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// Reach the hub by this proxy, instead of the one in the environment
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// Where it tells how it is doing (`GET /healthz`)
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7677")]
+    pub status: SocketAddr,
+
+    /// How many reports it keeps while the hub is gone, in MiB
+    #[arg(long, value_name = "MIB", default_value = "256",
+        value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub spool: u64,
+
+    /// How many runs it makes at the same time
+    #[arg(long, value_name = "NUMBER", default_value = "64",
+        value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub max_runs: u32,
+
+    /// What to do when this system lacks a layer of the sandbox
+    #[arg(long, value_name = "MODE", value_enum, default_value = "require")]
+    pub sandbox: AgentSandbox,
+
+    /// Whether checks may reach addresses that are not public
+    #[arg(long, value_name = "MODE", value_enum, default_value = "allow")]
+    pub private_addresses: AgentPrivateAddresses,
+}
+
+/// What an agent does when its system lacks a layer of the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentSandbox {
+    /// Run no script
+    Require,
+    /// Run scripts with the layers there are, and say so
+    Degrade,
+}
+
+/// Whether an agent's checks may reach addresses that are not public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentPrivateAddresses {
+    /// They may
+    Allow,
+    /// They may not
+    Refuse,
+}
+
+/// Arguments of `tripline token`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Token {
+    /// What to do with tokens.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token for the agents of a region; it is shown once
+    Create {
+        /// The region
+        #[arg(long, value_name = "REGION", value_parser = Region::new)]
+        region: Region,
+        /// What to call it; the region's name if not given
+        #[arg(long, value_name = "NAME", value_parser = token_name)]
+        name: Option<String>,
+    },
+    /// List the tokens, without what is secret of them
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a token; from the next request on, nobody gets in with it
+    Revoke {
+        /// Its number
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Replace a token by a new one; the old one is good until the new one is first used
+    Rotate {
+        /// Its number
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+}
+
+fn token_name(text: &str) -> Result<String, NameError> {
+    validate_name(text).map(|()| text.to_owned())
 }
 
 /// Arguments of `tripline uptime`.
@@ -271,6 +397,8 @@ mod tests {
         insta::assert_snapshot!(help(&["validate"]));
         insta::assert_snapshot!(help(&["demo"]));
         insta::assert_snapshot!(help(&["tell"]));
+        insta::assert_snapshot!(help(&["agent"]));
+        insta::assert_snapshot!(help(&["token"]));
     }
 
     #[test]

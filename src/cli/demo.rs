@@ -63,7 +63,7 @@ pub(super) async fn run(wanted: &Demo, global: &Global, terminal: &Terminal) -> 
     let mut signals = Signals::listen()?;
     let daemon =
         Daemon::start(plan).await.map_err(|error| Stop::Broken(up::with_causes(&error)))?;
-    tracing::info!(api = format!("http://{}", daemon.address()), "watching");
+    tracing::info!(api = daemon.url(), "watching");
     tokio::select! {
         told = story(&shop, wanted) => told.map_err(|error| failed("break the shop", &error))?,
         () = interrupted(&mut signals) => {}

@@ -1,5 +1,6 @@
 //! One file a command; prints; no logic.
 
+mod agent;
 pub mod args;
 mod demo;
 pub mod diagnostics;
@@ -16,6 +17,7 @@ mod store;
 mod tell;
 mod terminal;
 mod test;
+mod token;
 mod up;
 mod uptime;
 pub mod validate;

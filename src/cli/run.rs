@@ -12,7 +12,9 @@ use super::args::{self, Arguments, Command, Global};
 use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
-use super::{demo, diagnostics, env_file, init, log, store, tell, test, up, uptime, validate};
+use super::{
+    agent, demo, diagnostics, env_file, init, log, store, tell, test, token, up, uptime, validate,
+};
 use crate::app::descriptors;
 use crate::app::project::Reading;
 use crate::clock;
@@ -75,7 +77,7 @@ const STACK: usize = 1 << 20;
 
 async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop> {
     let Arguments { global, command } = arguments;
-    if !matches!(command, Command::Up(_) | Command::Demo(_)) {
+    if !matches!(command, Command::Up(_) | Command::Agent(_) | Command::Demo(_)) {
         start_log(&global, log::Stream::Stderr, Stream::Err, terminal)?;
     }
     match command {
@@ -84,6 +86,8 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Test(wanted) => test::run(&wanted, &global, terminal).await,
         Command::Tell(wanted) => tell::run(&wanted, &global, terminal).await,
         Command::Up(wanted) => up::run(&wanted, &global, terminal).await,
+        Command::Agent(wanted) => agent::run(wanted, &global, terminal).await,
+        Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
         Command::Store(wanted) => store::run(&wanted, &global, terminal).await,

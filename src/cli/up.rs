@@ -267,7 +267,7 @@ impl Welcome {
             disabled = self.disabled,
             region = self.region,
             store = self.store,
-            api = format!("http://{}", daemon.address()),
+            api = daemon.url(),
             "watching"
         );
         if self.checks == 0 {

@@ -8,9 +8,10 @@ use super::check::{self, Defaults, Draft, Surroundings};
 use super::diagnostic::{Diagnostic, Document, Span};
 use super::files::Files;
 use super::reader::Report;
+use super::secret::{self, Part};
 use super::settings::{self, Settings};
 use super::value::Value;
-use crate::domain::check::Check;
+use crate::domain::check::{Check, Work};
 use crate::domain::id::CheckId;
 use crate::domain::policy::Quorum;
 
@@ -29,6 +30,8 @@ pub struct Project {
     pub modules: Vec<(String, String)>,
     /// What looks like a mistake.
     pub warnings: Vec<Diagnostic>,
+    /// The secrets that each script and the modules that it imports name, by the script's path.
+    pub(super) named: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What the evaluation of a script's module brought to light.
@@ -96,8 +99,32 @@ impl Project {
             place.extend(draft.check.map(|check| (draft.id, Arc::new(check))));
         }
         let Files { root, modules, .. } = files;
-        Ok(Self { root, settings, checks, disabled, modules, warnings: found })
+        let named = scripts.iter().map(|it| (it.entry.clone(), names(it))).collect();
+        Ok(Self { root, settings, checks, disabled, modules, warnings: found, named })
     }
+
+    /// The names of the secrets that `check` names, and no others. A script that computes the name
+    /// of a secret names none by it.
+    pub fn secrets_named_by(&self, check: &Check) -> BTreeSet<String> {
+        match &check.work {
+            Work::Script { entry } => self.named.get(entry).cloned().unwrap_or_default(),
+            Work::Request(spec) => {
+                let headers = spec.headers.iter().map(|(_, value)| value);
+                let texts = headers.chain([&spec.url]).chain(&spec.body);
+                let parts = texts.flat_map(|text| secret::parts(text));
+                let name = |part| match part {
+                    Part::Mention(name) => Some(name.to_owned()),
+                    Part::Plain(_) | Part::Broken(_) => None,
+                };
+                parts.filter_map(name).collect()
+            }
+        }
+    }
+}
+
+fn names(script: &Script) -> BTreeSet<String> {
+    let described = script.description.iter();
+    described.flat_map(|it| &it.mentions).map(|mention| mention.name.clone()).collect()
 }
 
 fn read_scripts(

@@ -14,6 +14,7 @@ pub mod incident;
 pub mod notice;
 pub mod notification;
 pub mod policy;
+pub mod rendezvous;
 pub mod run;
 pub mod schedule;
 pub mod slot;

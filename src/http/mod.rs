@@ -1,7 +1,8 @@
 //! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
 //!
-//! Everything here reads: what the store remembers and which checks there are. Nothing here decides,
-//! writes, or keeps state of its own. No request, however wrong, ends in a panic or in an answer
+//! The JSON API reads: what the store remembers and which checks there are. Nothing here decides,
+//! or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
+//! is given to those who do. No request, however wrong, ends in a panic or in an answer
 //! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
 //! belongs on loopback or behind a proxy that knows who is asking; [`guard::Hosts`] keeps web pages
 //! from reaching it through a browser.
@@ -9,13 +10,16 @@
 //! To add a route: a function with `#[utoipa::path]` in the file of its subject, a line in
 //! [`openapi::Document`], a line in [`router`]; a test fails while these differ.
 
+pub mod agents;
 pub mod dto;
 pub mod guard;
 pub mod health;
 pub mod openapi;
 pub mod problem;
 pub mod serve;
+pub mod tls;
 
+mod agent_list;
 mod answer;
 mod checks;
 mod coverage;
@@ -37,10 +41,12 @@ use axum::routing::{MethodRouter, get};
 pub use self::guard::Hosts;
 pub use self::health::{Intake, Pulse};
 pub use self::serve::serve;
+pub use self::tls::Tls;
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
+use crate::store::agents::Agents;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
 pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
@@ -52,6 +58,8 @@ pub struct Api {
     pub store: Arc<dyn Store>,
     /// What was expected, and why some of it was not done.
     pub accounts: Arc<dyn Accounts>,
+    /// Who runs checks.
+    pub agents: Arc<dyn Agents>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -67,7 +75,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 13] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 14] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -79,6 +87,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 13] {
         ("/api/v1/incidents/{id}", get(incidents::one)),
         ("/api/v1/uptime", get(coverage::uptime)),
         ("/api/v1/gaps", get(coverage::gaps)),
+        ("/api/v1/agents", get(agent_list::list)),
         ("/api/v1/notifications/backlog", get(health::backlog)),
         ("/api/v1/openapi.json", get(openapi::document)),
         ("/healthz", get(health::health)),

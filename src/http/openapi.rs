@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, checks, coverage, dto, health, incidents, index, runs};
+use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, runs};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -31,6 +31,7 @@ use super::{Api, checks, coverage, dto, health, incidents, index, runs};
         incidents::one,
         coverage::uptime,
         coverage::gaps,
+        agent_list::list,
         health::backlog,
         health::health,
         document,
@@ -42,6 +43,7 @@ use super::{Api, checks, coverage, dto, health, incidents, index, runs};
         (name = "incidents", description = "What was wrong and who was told"),
         (name = "coverage", description = "Uptime, and whether anybody was watching"),
         (name = "notifications", description = "What is still owed"),
+        (name = "agents", description = "Who runs checks, and from where"),
         (name = "health", description = "Whether Tripline itself works"),
         (name = "meta", description = "Where to begin, and this description"),
     ),

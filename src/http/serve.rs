@@ -1,7 +1,7 @@
 //! Answers on a listener until told to stop.
 //!
 //! A caller that is slow, silent or greedy costs one connection of a bounded number, for a bounded
-//! time. HTTP/1.1 only: who wants more puts a proxy in front.
+//! time. HTTP/1.1 only, over TLS where there is a certificate: who wants more puts a proxy in front.
 
 use std::io;
 use std::sync::Arc;
@@ -10,14 +10,16 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::tls::Tls;
 use crate::clock::Halt;
 
 /// How many connections are open at once; more wait.
-const MOST_CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS: usize = 512;
 
 /// How long the head of a request may take to arrive; also how long an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
@@ -26,8 +28,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(15);
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Answers on `listener` until `halt` is asked for; then takes no more, finishes what is under way
-/// while there is time, and returns.
-pub async fn serve(listener: TcpListener, router: Router, halt: Halt) {
+/// while there is time, and returns. With `tls`, it answers over TLS alone.
+pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router, halt: Halt) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
@@ -41,9 +43,12 @@ pub async fn serve(listener: TcpListener, router: Router, halt: Halt) {
         };
         match stream {
             Ok((stream, _)) => {
-                let (router, halt) = (router.clone(), halt.clone());
+                let (router, tls, halt) = (router.clone(), tls.clone(), halt.clone());
                 connections.spawn(async move {
-                    answer(stream, router, halt).await;
+                    match tls {
+                        None => answer(stream, router, halt).await,
+                        Some(tls) => answer_secured(stream, &tls, router, halt).await,
+                    }
                     drop(place);
                 });
             }
@@ -61,7 +66,24 @@ pub async fn serve(listener: TcpListener, router: Router, halt: Halt) {
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, halt: Halt) {
+async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, halt: Halt) {
+    let agreed = tokio::select! {
+        agreed = tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)) => agreed,
+        () = halt.asked() => return,
+    };
+    match agreed {
+        Ok(Ok(stream)) => answer(stream, router, halt).await,
+        Ok(Err(error)) => {
+            tracing::debug!(event.action = "api-handshake-failed", %error, "a caller was not agreed with");
+        }
+        Err(_) => tracing::debug!(event.action = "api-handshake-failed", "a caller was too slow"),
+    }
+}
+
+async fn answer<S>(stream: S, router: Router, halt: Halt)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

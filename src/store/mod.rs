@@ -18,6 +18,7 @@
 //! test to the contract suite, which runs on every backend.
 
 pub mod accounts;
+pub mod agents;
 mod claims;
 mod plan;
 pub mod postgres;
@@ -309,9 +310,9 @@ pub struct Backlog {
 }
 
 /// Everything that a backend keeps: results and what follows from them, and the accounts of slots.
-pub trait Ledger: Store + accounts::Accounts {}
+pub trait Ledger: Store + accounts::Accounts + agents::Agents {}
 
-impl<T: Store + accounts::Accounts> Ledger for T {}
+impl<T: Store + accounts::Accounts + agents::Agents> Ledger for T {}
 
 /// The contract. All times are brought by the caller; a store reads no clock.
 #[async_trait]

@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 9] = [
     &["clock"],
     &["net", "query"],
     &["config", "store", "sandbox", "statsd", "notify"],
-    &["scheduler", "engine", "agent"],
+    &["scheduler", "engine", "agent", "link"],
     &["http"],
     &["app"],
     &["cli"],

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod agent;
+mod agents;
 mod architecture;
 mod blindness;
 mod commands;

@@ -1,8 +1,9 @@
 //! `[hub]`: the process that stores, decides and notifies.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use crate::config::reader::{Report, Table, no_hint};
+use crate::config::reader::{Field, Report, Table, no_hint};
 
 /// The process that stores, decides and notifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,20 @@ pub struct Hub {
     pub open_to_network: bool,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
+    /// Where agents of other regions, and nobody else, can reach it besides; for a network that
+    /// must not see the API.
+    pub agents_listen: Option<SocketAddr>,
+    /// What it proves itself with, where it speaks TLS itself.
+    pub tls: Option<HubTls>,
+}
+
+/// The files of a certificate and its key, in PEM; absolute when the project folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubTls {
+    /// The chain of certificates, the hub's own first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 impl Hub {
@@ -31,8 +46,9 @@ impl Hub {
         })
     }
 
-    pub(super) fn read(section: Option<Table<'_>>, report: &mut Report) -> Self {
-        let (mut listen, mut url, mut open) = (None, None, false);
+    pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
+        let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
+        let mut open = false;
         if let Some(mut table) = section {
             let field = table.optional("listen");
             open =
@@ -49,6 +65,8 @@ impl Hub {
                      `open_to_network = true`",
                 );
             }
+            let field = table.optional("agents_listen");
+            agents_listen = field.and_then(|it| it.parsed(address, report));
             let field = table.optional("url");
             url = field.and_then(|field| {
                 let url = field.web_url(report)?;
@@ -59,15 +77,26 @@ impl Hub {
                 }
                 Some(url.as_str().trim_end_matches('/').to_owned())
             });
+            tls = table.optional("tls").and_then(|it| read_tls(&it, root, report));
             table.finish(report, no_hint);
         }
         let listen = listen.unwrap_or(Self::LISTEN);
-        Self {
-            listen,
-            open_to_network: open,
-            url: url.unwrap_or_else(|| format!("http://{}", reachable(listen))),
-        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = url.unwrap_or_else(|| format!("{scheme}://{}", reachable(listen)));
+        Self { listen, open_to_network: open, url, agents_listen, tls }
     }
+}
+
+fn read_tls(field: &Field<'_>, root: &Path, report: &mut Report) -> Option<HubTls> {
+    const FORM: &str = "`{ certificate = \"cert.pem\", key = \"key.pem\" }`";
+    let mut table = field.table(FORM, report)?;
+    let mut file = |key: &'static str, report: &mut Report| {
+        let field = table.required(key, &format!("write {FORM}"), report)?;
+        Some(root.join(field.filled_text(report)?))
+    };
+    let (certificate, key) = (file("certificate", report), file("key", report));
+    table.finish(report, no_hint);
+    Some(HubTls { certificate: certificate?, key: key? })
 }
 
 /// Whether other machines may reach what listens at `listen`.

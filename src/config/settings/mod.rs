@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 pub use agent::{Agent, PrivateAddresses, SandboxMode};
 pub use channels::{Slack, Twilio};
-pub use hub::{Hub, is_open};
+pub use hub::{Hub, HubTls, is_open};
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
 pub use store::{Place, Store};
@@ -115,7 +115,7 @@ fn section_hint(key: &str) -> Option<String> {
 
 fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
     let mut known = Known::default();
-    let hub = Hub::read(section(root, "hub", report), report);
+    let hub = Hub::read(section(root, "hub", report), sources.root, report);
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
     let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));

@@ -46,7 +46,7 @@ fn mistakes(text: &str) -> Vec<(String, String)> {
 fn an_empty_file_is_a_project() {
     let settings = good("");
     assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
-    assert_eq!(settings.hub.url, "http://127.0.0.1:7676");
+    assert_eq!((settings.hub.url.as_str(), settings.hub.tls), ("http://127.0.0.1:7676", None));
     assert_eq!(settings.store.place, Place::File("/project/tripline.db".into()));
     assert_eq!(settings.store.retention, Duration::from_hours(24 * 30));
     assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
@@ -124,6 +124,18 @@ notify = ["sms:ana", "slack:C024BE91L"]
 name = "Home"
 url = "https://example.com/"
 "##;
+
+#[test]
+fn a_hub_that_speaks_tls_says_so_in_its_url() {
+    let hub = good("[hub]\nagents_listen = '0.0.0.0:7678'\ntls = { certificate = 'cert.pem', key = '/etc/key.pem' }").hub;
+    assert_eq!(hub.agents_listen.map(|it| it.port()), Some(7678));
+    assert_eq!(hub.url, "https://127.0.0.1:7676");
+    let tls = hub.tls.expect("written");
+    assert_eq!(tls.certificate.to_str(), Some("/project/cert.pem"));
+    assert_eq!(tls.key.to_str(), Some("/etc/key.pem"));
+    let missing = mistakes("[hub]\ntls = { certificate = 'cert.pem' }");
+    assert_eq!(missing[0].1, "`key` is missing");
+}
 
 #[test]
 fn all_that_can_be_written_is_read() {

@@ -5,6 +5,7 @@
 //! promise to whoever reads them: fields are added, not renamed. They decide nothing and read
 //! nothing; each is made from domain values alone.
 
+mod agent;
 mod check;
 mod coverage;
 mod health;
@@ -19,6 +20,7 @@ use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 
+pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{

@@ -58,7 +58,7 @@ impl Remembered {
         self.given_up_lately.store(true, Ordering::Relaxed);
     }
 
-    async fn mood(&self) -> Result<(), Error> {
+    pub(super) async fn mood(&self) -> Result<(), Error> {
         match self.mood.load(Ordering::Relaxed) {
             FAILS => Err(broken()),
             HANGS => std::future::pending().await,

@@ -1,5 +1,6 @@
 //! The router in process, over a store that remembers what a test gave it.
 
+mod agents;
 mod fake;
 
 use std::net::SocketAddr;
@@ -50,6 +51,7 @@ impl Face {
         let router = router(Api {
             store: store.clone(),
             accounts: store.clone(),
+            agents: store.clone(),
             clock: clock.clone(),
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
@@ -134,6 +136,11 @@ async fn an_incident_shows_reasons_and_deliveries() {
     assert_eq!(face.ok("/api/v1/incidents?open_only=true").await["incidents"][0]["id"], 7);
     let none = face.ok("/api/v1/incidents?check=front").await;
     assert_eq!(none, json!({ "incidents": [] }));
+}
+
+#[tokio::test]
+async fn agents_say_whether_they_live() {
+    insta::assert_json_snapshot!(Face::new().ok("/api/v1/agents").await);
 }
 
 #[tokio::test]
@@ -375,6 +382,7 @@ async fn the_description_is_true() {
         ("/api/v1/incidents", "/api/v1/incidents".to_owned()),
         ("/api/v1/incidents/{id}", "/api/v1/incidents/7".to_owned()),
         ("/api/v1/incidents/{id}", "/api/v1/incidents/8".to_owned()),
+        ("/api/v1/agents", "/api/v1/agents".to_owned()),
         ("/api/v1/notifications/backlog", "/api/v1/notifications/backlog".to_owned()),
         ("/api/v1/uptime", "/api/v1/uptime?since=2h".to_owned()),
         ("/api/v1/uptime", "/api/v1/uptime?since=2".to_owned()),
@@ -430,7 +438,7 @@ async fn the_server_answers_until_it_is_told_to_stop() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let halt = crate::clock::Halt::new();
-    let serving = tokio::spawn(serve(listener, Face::new().router, halt.clone()));
+    let serving = tokio::spawn(serve(listener, None, Face::new().router, halt.clone()));
     let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let mut head = [0; 15];

@@ -9,6 +9,7 @@
 //! Nothing here decides anything about checks. No message holds a password.
 
 mod accounts;
+mod agents;
 mod attempts;
 mod days;
 mod forgetting;
@@ -22,6 +23,7 @@ mod runs;
 mod session;
 mod settlements;
 mod states;
+mod tokens;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -30,10 +32,14 @@ use async_trait::async_trait;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
+use uuid::Uuid;
+
+pub use tokens::PostgresTokens;
 
 use self::attempts::Attempts;
 use self::days::Days;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
+use super::agents::{AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
     Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
@@ -352,6 +358,63 @@ impl Accounts for PostgresStore {
         let mut attempts = Attempts::default();
         loop {
             let result = accounts::forget(self.writers()?, before).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Agents for PostgresStore {
+    async fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
+        agents::tokens(&mut *self.reader().await?).await
+    }
+
+    async fn finish_rotation(&self, token: TokenId) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = agents::finish_rotation(self.writers()?, token).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn claim_name(&self, claim: &super::agents::Claim) -> Result<Claimed, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = agents::claim(self.writers()?, claim).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn release_name(
+        &self,
+        region: &Region,
+        name: &str,
+        instance: Uuid,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = agents::release(self.writers()?, (region, name), instance, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {
+        agents::list(&mut *self.reader().await?).await
+    }
+
+    async fn forget_agents(&self, before: Timestamp) -> Result<u64, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = agents::forget(self.writers()?, before).await;
             if attempts.are_over(&result) {
                 return result;
             }

@@ -4,6 +4,7 @@
 //! is added as optional, and none is renamed. Nothing here talks to a database.
 
 pub(super) mod accounts;
+pub(super) mod agents;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;

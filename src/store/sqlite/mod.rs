@@ -5,6 +5,7 @@
 //! anything about checks, and no file is ever replaced because it cannot be read.
 
 mod accounts;
+mod agents;
 mod hold;
 mod incidents;
 mod leases;
@@ -15,6 +16,7 @@ mod record;
 mod review;
 mod rows_of;
 mod runs;
+mod tokens;
 mod writer;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +30,7 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use hold::Holder;
+pub use tokens::SqliteTokens;
 
 use self::hold::Hold;
 use self::writer::Writer;

@@ -26,8 +26,16 @@ const APPLICATION: i64 = 0x5452_504c;
 /// Up to this size the whole file is checked at opening; of a larger one, all but the runs.
 const CHECKED_WHOLE: u64 = 256 << 20;
 
-const SMALL_TABLES: [&str; 6] =
-    ["streaks", "incidents", "decisions", "notifications", "deliveries", "leases"];
+const SMALL_TABLES: [&str; 8] = [
+    "streaks",
+    "incidents",
+    "decisions",
+    "notifications",
+    "deliveries",
+    "leases",
+    "agent_tokens",
+    "agents",
+];
 
 /// How long a statement waits for a lock that another program holds.
 const BUSY: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! the list below; it then runs on every backend.
 
 mod accounts;
+mod agents;
 mod crash;
 mod leases;
 mod outbox;
@@ -93,6 +94,10 @@ on_every_backend! {
         lateness_is_a_distribution
         old_accounts_are_forgotten
         a_slot_that_nobody_knows_of_is_found
+    }
+    agents {
+        a_name_is_one_instances_until_its_lease_ends
+        what_an_agent_says_is_remembered_until_it_is_forgotten
     }
     leases {
         one_holds_a_lease_at_a_time

@@ -11,7 +11,8 @@ use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::run::Report;
 use tripline::store::accounts::Accounts as _;
-use tripline::store::postgres::PostgresStore;
+use tripline::store::agents::{Agents, Claimed};
+use tripline::store::postgres::{PostgresStore, PostgresTokens};
 use tripline::store::{Claim, Error, IncidentFilter, Novelty, RunFilter, Store};
 
 use super::scene::{
@@ -94,6 +95,37 @@ async fn a_store_of_a_later_version_is_refused() {
     assert!(matches!(open(url).await, Err(Error::TooNew)));
     let reader = PostgresStore::open_read_only(url).await;
     assert!(matches!(reader, Err(Error::TooNew)));
+    fresh.close().await;
+}
+
+#[tokio::test]
+async fn tokens_are_seen_at_once() {
+    let fresh = Fresh::new().await;
+    let tokens = PostgresTokens::open(fresh.database.url()).await.expect("opened");
+    super::agents::tokens_are_seen_at_once(&fresh.store, &tokens).await;
+    drop(tokens);
+    fresh.close().await;
+    let empty = Database::empty().await;
+    let refused = PostgresTokens::open(empty.url()).await;
+    assert!(matches!(refused, Err(Error::Missing { .. })));
+    empty.discard().await;
+}
+
+#[tokio::test]
+async fn of_many_who_claim_a_name_at_once_one_gets_it() {
+    let fresh = Fresh::new().await;
+    let mut claims = JoinSet::new();
+    for instance in 1..=8 {
+        let hub = fresh.another().await;
+        claims.spawn(async move {
+            let claimed = hub.claim_name(&super::agents::claim("a", instance, 0)).await;
+            hub.close().await;
+            claimed.expect("answered")
+        });
+    }
+    let claimed = claims.join_all().await;
+    let granted = claimed.iter().filter(|it| matches!(it, Claimed::Granted(_))).count();
+    assert_eq!(granted, 1, "{claimed:?}");
     fresh.close().await;
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::store::accounts::Accounts as _;
-use tripline::store::sqlite::{Holder, SqliteStore};
+use tripline::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use tripline::store::{Error, RunFilter, Store};
 
 use super::scene::{at, check_id, claim, history, report, rules, tell, tell_one};
@@ -309,4 +309,17 @@ async fn a_log_without_its_file_is_not_a_new_store() {
     fs::remove_file(path(&folder)).expect("removed");
     fs::write(folder.path().join("tripline.db-wal"), [1; 64]).expect("written");
     refused_as_damaged(&folder, "its log is still there").await;
+}
+
+#[tokio::test]
+async fn tokens_are_written_beside_the_process_that_holds_the_store() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let missing = SqliteTokens::open(&path(&folder)).await.map(|_| ());
+    assert!(matches!(missing, Err(Error::Missing { .. })), "{missing:?}");
+    let store = open(&folder).await.expect("a new store");
+    let tokens = SqliteTokens::open(&path(&folder)).await.expect("beside it");
+    super::agents::tokens_are_seen_at_once(&store, &tokens).await;
+    tell(&store, 1, &[Passed, Failed]).await;
+    drop(tokens);
+    store.close().await;
 }

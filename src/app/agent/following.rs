@@ -1,0 +1,153 @@
+//! Learns what to run: asks and waits, fetches the modules that are new, puts it in force, and
+//! remembers it for a start without the hub.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::{RETRY, Shared, jitter};
+use crate::agent::{Assignments as Work, Secrets};
+use crate::domain::check::Check;
+use crate::link::cache::Cached;
+use crate::link::client::Error;
+use crate::link::protocol::{Assignments, CheckMessage};
+
+/// How many modules are fetched at the same time.
+const AT_ONCE: usize = 8;
+
+/// Follows for as long as it is polled.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut failures = 0;
+    loop {
+        let mut registered = shared.registered.subscribe();
+        if registered.wait_for(|known| *known).await.is_err() {
+            return;
+        }
+        match follow(&shared).await {
+            Ok(()) => {
+                failures = 0;
+                shared.contact().succeeded(shared.clock.now());
+            }
+            Err(error) => {
+                failures += 1;
+                shared.contact().failed(&error.to_string());
+                tokio::time::sleep(RETRY.after(failures, jitter())).await;
+            }
+        }
+    }
+}
+
+async fn follow(shared: &Arc<Shared>) -> Result<(), Error> {
+    let work = shared.work.load_full();
+    let revision = work.as_ref().map(|work| work.assignments.revision.as_str());
+    let Some(assignments) = shared.client.assignments(revision).await? else {
+        return Ok(());
+    };
+    let known = work.as_ref().map(|work| &work.modules);
+    let modules = modules(shared, &assignments, known).await?;
+    let cached = Arc::new(Cached { assignments, modules });
+    put_in_force(shared, &cached);
+    remember(shared, cached).await;
+    Ok(())
+}
+
+/// The texts of all modules by hash; those that are not known are fetched.
+async fn modules(
+    shared: &Shared,
+    assignments: &Assignments,
+    known: Option<&BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let wanted: BTreeSet<&str> =
+        assignments.modules.iter().map(|module| module.sha256.as_str()).collect();
+    let text = async |sha256: &str| {
+        let text = match known.and_then(|known| known.get(sha256)) {
+            Some(text) => text.clone(),
+            None => shared.client.module(sha256).await?,
+        };
+        Ok((sha256.to_owned(), text))
+    };
+    stream::iter(wanted).map(text).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Runs this from now on.
+fn put_in_force(shared: &Shared, cached: &Arc<Cached>) {
+    let Cached { assignments, modules } = cached.as_ref();
+    let checks = understood(assignments);
+    let texts = assignments
+        .modules
+        .iter()
+        .filter_map(|module| Some((module.path.clone(), modules.get(&module.sha256)?.clone())));
+    let secrets = assignments.secrets.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let work = Work::with_modules(checks.clone(), &texts.collect(), Secrets::new(secrets));
+    shared.agent.assign(Arc::new(work));
+    let count = checks.len();
+    shared
+        .share
+        .replace_in(shared.settings.region.clone(), checks.into_iter().map(Arc::new).collect());
+    let revision = Assignments::shown_revision(&assignments.revision);
+    tracing::info!(checks = count, revision, "what to run is known");
+    shared.work.store(Some(Arc::clone(cached)));
+}
+
+/// The checks that this version understands; the others are told.
+fn understood(assignments: &Assignments) -> Vec<Check> {
+    let read = |value: &serde_json::Value| {
+        let message: CheckMessage =
+            serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+        Check::try_from(message).map_err(|error| error.to_string())
+    };
+    let mut checks = Vec::with_capacity(assignments.checks.len());
+    for value in &assignments.checks {
+        match read(value) {
+            Ok(check) => checks.push(check),
+            Err(reason) => {
+                let check = value["id"].as_str().unwrap_or("?");
+                tracing::error!(
+                    check,
+                    reason,
+                    "a check is not run here: this version does not understand it"
+                );
+            }
+        }
+    }
+    checks
+}
+
+async fn remember(shared: &Arc<Shared>, cached: Arc<Cached>) {
+    let shared = Arc::clone(shared);
+    let token = shared.client.token();
+    let written = tokio::task::spawn_blocking(move || shared.cache.write(&cached, &token)).await;
+    if let Ok(Err(error)) = written {
+        tracing::warn!(%error, "what to run is not remembered for a start without the hub");
+    }
+}
+
+/// Writes what is remembered anew, for the token as it is now.
+pub(super) async fn remember_again(shared: &Arc<Shared>) {
+    if let Some(work) = shared.work.load_full() {
+        remember(shared, work).await;
+    }
+}
+
+/// Runs what is remembered, if anything is.
+pub(super) fn run_remembered(shared: &Shared) {
+    match shared.cache.read(&shared.client.token()) {
+        Ok(Some(cached)) if cached.assignments.region == shared.settings.region.as_str() => {
+            tracing::info!("running what was known before the start");
+            put_in_force(shared, &Arc::new(cached));
+        }
+        Ok(_) => {}
+        Err(error) => tracing::info!(%error, "what was known before the start is not used"),
+    }
+}
+
+/// Runs nothing any more and forgets the secrets.
+pub(super) fn run_nothing(shared: &Shared) {
+    shared.share.replace_in(shared.settings.region.clone(), Vec::new());
+    shared.agent.assign(Arc::default());
+    shared.work.store(None);
+    if let Err(error) = shared.cache.remove() {
+        tracing::error!(%error, "what is remembered could not be removed");
+    }
+}

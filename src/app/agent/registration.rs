@@ -1,0 +1,104 @@
+//! Says hello, and then regularly that the agent lives; learns who else does.
+//!
+//! The others keep this agent's share until a heartbeat says that it knows what to run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{RETRY, Shared, following, jitter};
+use crate::clock::Stopwatch;
+use crate::link::client::Error;
+use crate::link::protocol::{Beat, HEARTBEAT, Pulse, SKEW_WARNING};
+
+/// Says it for as long as it is polled.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut failures = 0;
+    loop {
+        if shared.refresh_token() {
+            following::remember_again(&shared).await;
+        }
+        let is_known = *shared.registered.borrow();
+        let beat = beat(&shared, is_known).await;
+        let since = Stopwatch::start();
+        let answer = if is_known {
+            shared.client.heartbeat(&beat).await
+        } else {
+            shared.client.hello(&beat).await
+        };
+        let wait = match answer {
+            Ok(pulse) => {
+                failures = 0;
+                // The first also paid for the handshake, so it says nothing about clocks.
+                let round_trip = if is_known { since.elapsed() } else { Duration::ZERO };
+                welcome(&shared, pulse, round_trip);
+                HEARTBEAT
+            }
+            Err(error) => {
+                failures += 1;
+                refused(&shared, &error);
+                RETRY.after(failures, jitter())
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn beat(shared: &Shared, is_known: bool) -> Beat {
+    let now = shared.clock.now();
+    let lag = shared.pulse.lag(now).as_millis();
+    let round_trip = shared.contact().round_trip.as_micros();
+    let replaces = if is_known { None } else { shared.folder.before() };
+    let spool = shared.spool.state().await.unwrap_or_default();
+    Beat {
+        region: shared.settings.region.to_string(),
+        name: shared.name.clone(),
+        instance: shared.instance,
+        replaces,
+        sent_at: shared.clock.now(),
+        round_trip_us: u64::try_from(round_trip).unwrap_or(u64::MAX),
+        spool,
+        lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
+        revision: shared.work.load().as_ref().map(|work| work.assignments.revision.clone()),
+    }
+}
+
+fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
+    let is_wrong = |skew: i64| Duration::from_micros(skew.unsigned_abs()) > SKEW_WARNING;
+    {
+        let mut contact = shared.contact();
+        contact.succeeded(shared.clock.now());
+        contact.round_trip = round_trip;
+        let was_wrong = contact.skew_us.replace(pulse.skew_us).is_some_and(is_wrong);
+        if is_wrong(pulse.skew_us) && !was_wrong {
+            let skew_ms = pulse.skew_us / 1000;
+            tracing::warn!(skew_ms, "this clock differs from the hub's; set it by NTP");
+        }
+    }
+    if !shared.registered.send_replace(true) {
+        shared.folder.note_instance(shared.instance);
+        tracing::info!(hub = shared.hub, version = pulse.version, "the hub knows this agent");
+    }
+    shared.share.replace_live(&shared.settings.region, pulse.live);
+}
+
+fn refused(shared: &Shared, error: &Error) {
+    let was_known = *shared.registered.borrow();
+    let has_work = shared.work.load().is_some();
+    match error.status() {
+        Some(401) if was_known => {
+            if has_work {
+                tracing::error!("the token was revoked: no check is run any more");
+            }
+            following::run_nothing(shared);
+        }
+        Some(401) => {
+            following::run_nothing(shared);
+            shared.give_up(error.to_string());
+        }
+        Some(400 | 403 | 409) => shared.give_up(error.to_string()),
+        // With something to do, watching goes on until somebody installs the other version.
+        Some(426) if !has_work => shared.give_up(error.to_string()),
+        _ => {}
+    }
+    shared.contact().failed(&error.to_string());
+}

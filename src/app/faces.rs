@@ -1,0 +1,73 @@
+//! All that the daemon answers over HTTP: the JSON API, and the link to the agents of other regions.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::works::Works;
+use crate::clock::Clock;
+use crate::http::agents::{self, Link};
+use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::link::publication::Publication;
+use crate::store::accounts::Accounts;
+use crate::store::agents::Agents;
+use crate::store::{Ledger, Store};
+
+/// What the faces need.
+pub(super) struct Parts {
+    /// What is remembered.
+    pub(super) store: Arc<dyn Ledger>,
+    /// Tells the time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Which checks there are.
+    pub(super) checks: CheckSnapshot,
+    /// Whether the scheduler keeps up.
+    pub(super) pulse: Arc<Pulse>,
+    /// By which names the API may be addressed.
+    pub(super) hosts: Hosts,
+    /// What the agents are to run.
+    pub(super) publication: watch::Receiver<Arc<Publication>>,
+}
+
+/// Where the faces listen.
+pub(super) struct Listeners {
+    /// For everybody who may reach it.
+    pub(super) all: TcpListener,
+    /// For agents of other regions, and nobody else.
+    pub(super) agents: Option<TcpListener>,
+    /// What they prove themselves with.
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+/// Answers from now on, until the works end.
+pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
+    let Parts { store, clock, checks, pulse, hosts, publication } = parts;
+    let version = env!("CARGO_PKG_VERSION");
+    let link = Link::new(agents::Parts {
+        agents: Arc::clone(&store) as Arc<dyn Agents>,
+        accounts: Arc::clone(&store) as Arc<dyn Accounts>,
+        inlet: works.inlet(),
+        publication,
+        clock: Arc::clone(&clock),
+        version,
+        closing: works.halt(),
+    });
+    let api = Api {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        accounts: Arc::clone(&store) as Arc<dyn Accounts>,
+        agents: Arc::clone(&store) as Arc<dyn Agents>,
+        clock: Arc::clone(&clock),
+        checks,
+        version,
+        pulse,
+        intake: works.intake(),
+        hosts,
+    };
+    let Listeners { all: listener, agents: for_agents, tls } = listeners;
+    let all = http::router(api).merge(agents::router(link.clone()));
+    works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
+    if let Some(listener) = for_agents {
+        works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));
+    }
+}

@@ -1,0 +1,185 @@
+//! The daemon's own agent among the agents of its region, and the daemon's eye on all agents.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::share::Share;
+use crate::agent::Agent;
+use crate::clock::{Clock, Stopwatch};
+use crate::config::settings::Place;
+use crate::domain::check::Check;
+use crate::domain::id::Region;
+use crate::http::Pulse;
+use crate::link::protocol::{HEARTBEAT, LEASE};
+use crate::store::agents::{Agents, Claim, Claimed, Presence, Supersedes};
+use crate::store::{self};
+
+/// What keeps the daemon's agent a member.
+pub(super) struct Membership {
+    /// Who is an agent.
+    agents: Arc<dyn Agents>,
+    /// Tells the time.
+    clock: Arc<dyn Clock>,
+    /// How far the schedule is behind.
+    pulse: Arc<Pulse>,
+    /// What is shared with the others.
+    pub(super) share: Arc<Share>,
+    region: Region,
+    name: String,
+    instance: Uuid,
+}
+
+/// How long an agent that is gone is remembered, and how often those before are forgotten.
+const AGENTS_KEPT: TimeDelta = TimeDelta::days(30);
+const FORGETTING: Duration = Duration::from_mins(10);
+
+/// What it runs is what the project says, always.
+const REVISION: &str = "own";
+
+/// Whether each agent was lost, by region and name.
+type Seen = BTreeMap<(Region, String), bool>;
+
+impl Membership {
+    /// Joins the agents of a region by a name, and begins to run `checks` with its agent.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread.
+    pub(super) fn join(
+        (region, name): (Region, String),
+        checks: Vec<Arc<Check>>,
+        clock: &Arc<dyn Clock>,
+        agents: Arc<dyn Agents>,
+        to: (Agent, Arc<Pulse>),
+    ) -> std::io::Result<Self> {
+        let pulse = Arc::clone(&to.1);
+        let share = Share::start(name.clone(), region.clone(), checks, clock, to)?;
+        let (share, clock) = (Arc::new(share), Arc::clone(clock));
+        Ok(Self { agents, clock, pulse, share, region, name, instance: Uuid::new_v4() })
+    }
+
+    /// Says regularly that the agent lives, until `stop`, and then that it does not.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let (mut seen, since) = (None, Stopwatch::start());
+        let mut forgotten = None;
+        loop {
+            if forgotten.is_none_or(|it: Stopwatch| it.elapsed() > FORGETTING) {
+                self.forget().await;
+                forgotten = Some(Stopwatch::start());
+            }
+            // After an absence of the hub, agents need a moment to come back.
+            let is_settled = since.elapsed() > 2 * LEASE;
+            if let Err(error) = self.beat(&mut seen, is_settled).await {
+                // The store's trouble is told where results are stored.
+                tracing::debug!(%error, "the agents were not looked at");
+            }
+            if tokio::time::timeout(HEARTBEAT, stop.cancelled()).await.is_ok() {
+                break;
+            }
+        }
+        if let Err(error) = self.leave().await {
+            tracing::debug!(%error, "the agent of this process was not signed off");
+        }
+    }
+
+    /// Several hubs may do so at once.
+    async fn forget(&self) {
+        if let Err(error) = self.agents.forget_agents(self.clock.now() - AGENTS_KEPT).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "agents that are gone were not forgotten");
+        }
+    }
+
+    async fn leave(&self) -> Result<(), store::Error> {
+        self.agents.release_name(&self.region, &self.name, self.instance, self.clock.now()).await
+    }
+
+    async fn beat(&mut self, seen: &mut Option<Seen>, settled: bool) -> Result<(), store::Error> {
+        let region = self.share.region();
+        if region != self.region {
+            self.leave().await?;
+            self.region = region;
+        }
+        let now = self.clock.now();
+        let lag = self.pulse.lag(now).as_millis();
+        let claim = Claim {
+            presence: Presence {
+                region: self.region.clone(),
+                name: self.name.clone(),
+                instance: self.instance,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                skew_us: 0,
+                lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
+                spool_reports: 0,
+                spool_bytes: 0,
+                thinned: 0,
+                lost: 0,
+                revision: Some(REVISION.to_owned()),
+            },
+            // Whoever had the name was this daemon before its restart.
+            supersedes: Supersedes::Anybody,
+            now,
+            lease_until: now + LEASE,
+        };
+        if let Claimed::Granted(live) = self.agents.claim_name(&claim).await? {
+            self.share.replace_live(&self.region, live);
+        }
+        if !settled {
+            return Ok(());
+        }
+        let records = self.agents.agents().await?;
+        let states = records.into_iter().map(|record| {
+            let lost = record.is_lost(now);
+            ((record.presence.region, record.presence.name), lost)
+        });
+        let states: Seen = states.collect();
+        tell_changes(seen.as_ref(), &states);
+        *seen = Some(states);
+        Ok(())
+    }
+}
+
+fn tell_changes(before: Option<&Seen>, now: &Seen) {
+    for ((region, agent), lost) in now {
+        let was_lost = before.and_then(|seen| seen.get(&(region.clone(), agent.clone())));
+        let (region, agent) = (region.as_str(), agent.as_str());
+        match (was_lost, lost) {
+            (None | Some(false), true) => tracing::warn!(
+                event.action = "agent-lost",
+                region,
+                agent,
+                "an agent is lost: nothing was heard of it for {} s",
+                LEASE.as_secs()
+            ),
+            (Some(true), false) => {
+                tracing::info!(event.action = "agent-back", region, agent, "an agent is back");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name of the agent in the process of a daemon whose API listens at `api`. It is the same after a
+/// restart, and no other agent's: neither that of an agent on this machine, nor that of another hub on
+/// this machine where hubs can share a store.
+pub(super) fn own_name(store: &Place, api: SocketAddr) -> String {
+    match store {
+        Place::File(_) => format!("{}-hub", host_name()),
+        Place::Postgres { .. } => format!("{}-hub-{}", host_name(), api.port()),
+    }
+}
+
+/// The name of this machine, as far as it can stand in a name.
+pub(super) fn host_name() -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = host.chars().filter(fits).take(100).collect();
+    if name.is_empty() { "agent".to_owned() } else { name }
+}

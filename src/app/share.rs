@@ -1,0 +1,149 @@
+//! This agent's share of its region's checks, and the metronome that runs it.
+//!
+//! The region's live agents divide its checks by rendezvous hashing; each knows the names of all and
+//! so which checks are its own. A slot that two run while the names change is stored once.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::metronome::Metronome;
+use crate::agent::Agent;
+use crate::clock::Clock;
+use crate::domain::check::Check;
+use crate::domain::id::Region;
+use crate::domain::rendezvous::owner;
+use crate::http::Pulse;
+use crate::scheduler::{Scheduler, Tick};
+
+/// The checks of a region, and which of them are this agent's.
+pub(super) struct Share {
+    name: String,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    metronome: Metronome,
+    region: Region,
+    checks: Vec<Arc<Check>>,
+    live: Vec<String>,
+}
+
+/// How large a share is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Size {
+    /// The region's checks.
+    pub(super) all: usize,
+    /// This agent's.
+    pub(super) own: usize,
+    /// The names of the live agents.
+    pub(super) live: Vec<String>,
+}
+
+impl Share {
+    /// Starts to hand slots of `checks` in `region` to `agent`; all of them, until it is known who
+    /// else is there.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread.
+    pub(super) fn start(
+        name: String,
+        region: Region,
+        checks: Vec<Arc<Check>>,
+        clock: &Arc<dyn Clock>,
+        to: (Agent, Arc<Pulse>),
+    ) -> std::io::Result<Self> {
+        let scheduler = Scheduler::new(region.clone(), &checks, clock.now());
+        let metronome = Metronome::start(scheduler, Arc::clone(clock), dispatch(to.0, to.1))?;
+        let live = vec![name.clone()];
+        let checks = here(checks, &region);
+        let inner = Inner { metronome, region, checks, live };
+        Ok(Self { name, inner: Mutex::new(inner) })
+    }
+
+    /// Runs its share of those of these checks that run in `region` from now on; in another region
+    /// than before all of them, until it is known who else is there.
+    pub(super) fn replace_in(&self, region: Region, checks: Vec<Arc<Check>>) {
+        let mut inner = self.inner();
+        if inner.region != region {
+            inner.live = vec![self.name.clone()];
+        }
+        inner.checks = here(checks, &region);
+        inner.region = region;
+        self.apply(&inner);
+    }
+
+    /// Shares the checks with these agents of `region`, and itself, from now on.
+    pub(super) fn replace_live(&self, region: &Region, live: Vec<String>) {
+        let mut inner = self.inner();
+        // Who else was in the region that is not served any more is of no interest.
+        if inner.region == *region && inner.live != live {
+            tracing::info!(agents = live.join(", "), "the checks are shared by these agents");
+            inner.live = live;
+            self.apply(&inner);
+        }
+    }
+
+    /// The region that is served.
+    pub(super) fn region(&self) -> Region {
+        self.inner().region.clone()
+    }
+
+    /// How large it is.
+    pub(super) fn size(&self) -> Size {
+        let inner = self.inner();
+        let (all, own) = (inner.checks.len(), self.own(&inner).len());
+        Size { all, own, live: inner.live.clone() }
+    }
+
+    /// Hands no slot over any more.
+    pub(super) fn stop(&self) {
+        self.inner().metronome.stop();
+    }
+
+    fn apply(&self, inner: &Inner) {
+        inner.metronome.replace(inner.region.clone(), self.own(inner));
+    }
+
+    fn own(&self, inner: &Inner) -> Vec<Arc<Check>> {
+        let live = inner.live.iter().map(String::as_str);
+        let everybody = live.filter(|name| *name != self.name).chain([self.name.as_str()]);
+        let is_own =
+            |check: &&Arc<Check>| owner(&check.id, everybody.clone()) == Some(self.name.as_str());
+        inner.checks.iter().filter(is_own).cloned().collect()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Share").field("region", &self.region()).finish_non_exhaustive()
+    }
+}
+
+fn here(mut checks: Vec<Arc<Check>>, region: &Region) -> Vec<Arc<Check>> {
+    checks.retain(|check| check.regions.contains(region));
+    checks
+}
+
+/// Hands slots to the agent, from the metronome's thread.
+fn dispatch(agent: Agent, pulse: Arc<Pulse>) -> impl Fn(Tick) + Send + 'static {
+    let runtime = tokio::runtime::Handle::current();
+    move |tick| {
+        let _guard = runtime.enter();
+        for due in tick.due {
+            if due.missed > 0 {
+                tracing::warn!(
+                    check = %due.check.id,
+                    slots = due.missed,
+                    "slots went by unasked: this machine slept or its clock jumped"
+                );
+            }
+            agent.start(due.slot);
+        }
+        pulse.expect(tick.wake_at);
+    }
+}

@@ -1,0 +1,217 @@
+//! What hub and agents say to each other: JSON over HTTP, under `/agent/v1/`.
+//!
+//! The types here are the serialisable twins of domain values. They are a promise to programs of
+//! other versions: a field is added with a default and never renamed, unknown fields are ignored,
+//! and a list whose items may be of a later version is decoded item by item, so that one item that
+//! is not understood costs that item. Versions whose protocol numbers are one apart work together.
+//!
+//! | route | asks | answers |
+//! |---|---|---|
+//! | `POST /agent/v1/hello` | [`Beat`] | [`Pulse`]; the name is the agent's until its lease ends |
+//! | `POST /agent/v1/heartbeat` | [`Beat`], every [`HEARTBEAT`] | [`Pulse`] |
+//! | `GET /agent/v1/assignments?revision=&wait_ms=` | | [`Assignments`], or 204 when `wait_ms` went by and nothing had changed |
+//! | `GET /agent/v1/modules/{sha256}` | | the module's text |
+//! | `POST /agent/v1/reports` | [`Batch`] | [`Verdict`], when all that is not refused is committed |
+//! | `POST /agent/v1/goodbye` | [`Goodbye`] | 204 |
+//!
+//! Every request carries a bearer token, [`PROTOCOL_HEADER`] and [`VERSION_HEADER`]. Errors are
+//! problem details (RFC 9457): 401 a token that is none or was revoked, 403 a token of another
+//! region, 409 a name that a live agent has, 426 a protocol more than one apart.
+
+mod check;
+mod report;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use check::CheckMessage;
+pub use report::ReportMessage;
+
+use crate::domain::Timestamp;
+
+/// The number of this protocol.
+pub const PROTOCOL: u32 = 1;
+/// The header that carries the protocol's number.
+pub const PROTOCOL_HEADER: &str = "tripline-protocol";
+/// The header that carries the version of the program.
+pub const VERSION_HEADER: &str = "tripline-version";
+
+/// How often an agent says that it lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long after the last heartbeat an agent counts as live.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// The longest that a question for assignments is left open.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
+/// The longest body with reports, in bytes.
+pub const LONGEST_BATCH: usize = 8 << 20;
+/// The most reports in a body.
+pub const MOST_REPORTS: usize = 500;
+/// The longest body without reports, in bytes.
+pub const LONGEST_BEAT: usize = 16 << 10;
+/// Clocks that differ by more than this are worth a warning.
+pub const SKEW_WARNING: Duration = Duration::from_secs(2);
+
+/// Whether this program understands one that speaks protocol `other`.
+pub fn understands(other: u32) -> bool {
+    PROTOCOL.abs_diff(other) <= 1
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Its region; the token's, or it is refused.
+    pub region: String,
+    /// Its name, one in its region.
+    pub name: String,
+    /// Made anew at each start.
+    pub instance: Uuid,
+    /// The instance that used the same data folder before, which therefore does not live.
+    #[serde(default)]
+    pub replaces: Option<Uuid>,
+    /// When this was sent, by the agent's clock.
+    pub sent_at: Timestamp,
+    /// How long the last heartbeat took, there and back, in microseconds.
+    #[serde(default)]
+    pub round_trip_us: u64,
+    /// What is waiting to be reported.
+    #[serde(default)]
+    pub spool: SpoolState,
+    /// How far its schedule is behind, in milliseconds.
+    #[serde(default)]
+    pub lag_ms: u64,
+    /// The revision of the assignments that it runs.
+    #[serde(default)]
+    pub revision: Option<String>,
+}
+
+/// What is waiting to be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SpoolState {
+    /// How many reports wait.
+    #[serde(default)]
+    pub reports: u64,
+    /// How large they are, in bytes.
+    #[serde(default)]
+    pub bytes: u64,
+    /// How many reports of passed runs were thinned out for want of room, ever.
+    #[serde(default)]
+    pub thinned: u64,
+    /// How many others were lost for want of room, ever.
+    #[serde(default)]
+    pub lost: u64,
+}
+
+/// What the hub answers to a beat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// The version of the hub.
+    pub version: String,
+    /// By how much the agent's clock is ahead of the hub's, in microseconds.
+    #[serde(default)]
+    pub skew_us: i64,
+    /// The names of the region's live agents that know what to run, which share its checks.
+    #[serde(default)]
+    pub live: Vec<String>,
+}
+
+/// What the agents of a region are to run.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignments {
+    /// Changes whenever anything here does.
+    pub revision: String,
+    /// The region.
+    pub region: String,
+    /// The checks, each a [`CheckMessage`].
+    #[serde(default)]
+    pub checks: Vec<serde_json::Value>,
+    /// The modules of their scripts.
+    #[serde(default)]
+    pub modules: Vec<Module>,
+    /// The secrets that they name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Assignments {
+    /// The part of the revision that does not depend on secrets, and may be shown.
+    pub fn shown_revision(revision: &str) -> &str {
+        revision.split_once('-').map_or(revision, |(shown, _)| shown)
+    }
+}
+
+impl fmt::Debug for Assignments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assignments")
+            .field("region", &self.region)
+            .field("checks", &self.checks.len())
+            .field("modules", &self.modules.len())
+            .field("secrets", &self.secrets.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A module by what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Module {
+    /// The path, relative to the project folder.
+    pub path: String,
+    /// The SHA-256 of its text, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Reports, in the order in which their runs ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The name of the agent.
+    pub name: String,
+    /// The reports, each a [`ReportMessage`].
+    pub reports: Vec<serde_json::Value>,
+}
+
+/// What became of a batch: what is not named is safe.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What will never be taken.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
+}
+
+/// A report that will never be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Which, counted from 0 in the batch.
+    pub index: usize,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// An agent stops in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goodbye {
+    /// Its name.
+    pub name: String,
+    /// Its instance.
+    pub instance: Uuid,
+}
+
+/// Why a message was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+impl Malformed {
+    fn new(what: &str, reason: impl fmt::Display) -> Self {
+        Self(format!("{what}: {reason}"))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Agents in other regions: they share checks, take over, outlive the hub, and see no more than
+//! they must.
+
+mod world;
+
+use std::fs;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use tripline::domain::id::CheckId;
+use tripline::domain::rendezvous::owner;
+
+use self::world::{HOME, PATIENCE, REGION, Ran, World};
+use crate::support::site::Site;
+use crate::support::wait::{until, until_true};
+
+/// A plain check of the agents' region, each second.
+fn check(id: &str, site: &Site) -> String {
+    format!(
+        "[[check]]\nid = \"{id}\"\nurl = \"{}/{id}\"\nevery = \"1s\"\nregions = [\"{REGION}\"]\n",
+        site.url()
+    )
+}
+
+fn is_at_work(status: &Value, own: usize) -> bool {
+    status["hub_reachable"] == true && status["own_checks"] == own
+}
+
+/// The slots of `runs`, oldest first.
+fn slots(runs: &[Ran]) -> Vec<tripline::domain::Timestamp> {
+    let mut slots: Vec<_> = runs.iter().map(|run| run.slot_at).collect();
+    slots.sort();
+    slots
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_share_a_region_and_one_takes_over_when_the_other_is_killed() {
+    let site = Site::start().await;
+    let ids: Vec<String> = (0..6).map(|number| format!("shop-{number}")).collect();
+    let world = World::new(&ids.iter().map(|id| check(id, &site)).collect::<String>());
+    world.script(
+        "login.js",
+        "import { greeting } from './lib/words.js';\n\
+         export const options = { every: '1s', regions: ['eu'] };\n\
+         export default async function () { console.log(greeting); }\n",
+    );
+    fs::create_dir(world.path().join("checks/lib")).expect("a folder");
+    world.script("lib/words.js", "export const greeting = 'hello from afar';\n");
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let (mut one, mut two) = (world.agent("one", &token), world.agent("two", &token));
+
+    let owner_of = |id: &str| owner(&CheckId::new(id).expect("a name"), ["one", "two"]);
+    let all = ids.iter().map(String::as_str).chain(["login"]);
+    let of_two: Vec<&str> = all.clone().filter(|id| owner_of(id) == Some("two")).collect();
+    assert!(!of_two.is_empty() && of_two.len() < 7, "the names do not share: {of_two:?}");
+    one.says("it runs its share", |it| is_at_work(it, 7 - of_two.len())).await;
+    two.says("it runs its share", |it| is_at_work(it, of_two.len())).await;
+    for id in all.clone() {
+        until_true(&format!("runs of {id}"), PATIENCE, async || {
+            world.runs(id).await.iter().filter(|run| run.region == REGION).count() >= 2
+        })
+        .await;
+    }
+    let listed = world.listed("one").await.expect("it is listed");
+    assert_eq!((&listed["state"], &listed["lost"]), (&json!("live"), &json!(false)));
+    assert!(listed["skew_ms"].as_f64().is_some_and(|skew| skew.abs() < 2000.0), "{listed}");
+
+    two.kill();
+    one.says("it runs everything", |it| is_at_work(it, 7)).await;
+    for id in of_two {
+        let before = world.runs(id).await.first().map(|run| run.slot_at);
+        until_true(&format!("further runs of {id}"), PATIENCE, async || {
+            world.runs(id).await.first().map(|run| run.slot_at) > before
+        })
+        .await;
+    }
+    let lost = world.listed("two").await.expect("it is remembered");
+    assert_eq!(lost["state"], "lost");
+    // However many ran a slot while the share changed, it is stored once.
+    for id in all {
+        let mut slots = slots(&world.runs(id).await);
+        let count = slots.len();
+        slots.dedup();
+        assert_eq!(slots.len(), count, "{id}");
+    }
+    one.stop().await;
+    let left = world.listed("one").await.expect("it is remembered");
+    assert_eq!(left["state"], "left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hubs_own_agent_shares_with_others_and_takes_over_from_them() {
+    let site = Site::start().await;
+    let ids: Vec<String> = (0..8).map(|number| format!("shop-{number}")).collect();
+    let checks = ids.iter().map(|id| check(id, &site)).collect::<String>();
+    let world = World::new(&checks.replace(&format!("[\"{REGION}\"]"), &format!("[\"{HOME}\"]")));
+    let hub = world.hub().await;
+    let token = world.create_token(HOME).await;
+    let mut helper = world.agent_at_home("helper", &token);
+    let shared = |it: &Value| it["live"].as_array().is_some_and(|live| live.len() == 2);
+    let status = helper.says("it is one of two", |it| shared(it) && it["checks"] == 8).await;
+    let live: Vec<&str> =
+        status["live"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let of_helper: Vec<&String> = ids
+        .iter()
+        .filter(|id| {
+            let id = CheckId::new(id).expect("a name");
+            owner(&id, live.iter().copied()) == Some("helper")
+        })
+        .collect();
+    assert!(!of_helper.is_empty() && of_helper.len() < 8, "{live:?} do not share");
+    assert_eq!(status["own_checks"], of_helper.len());
+
+    until_true("the hub's own agent leaves them to it", PATIENCE, async || {
+        hub.log().contains("the checks are shared by these agents")
+    })
+    .await;
+    helper.kill();
+    let known = site.visits().len();
+    until_true("runs of all checks by the hub's own agent", PATIENCE, async || {
+        let since = site.visits().split_off(known);
+        of_helper.iter().all(|id| since.iter().any(|path| path == &format!("/{id}")))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_hub_an_agent_goes_on_survives_a_crash_and_reports_later() {
+    let site = Site::start().await;
+    let world = World::new(&check("shop", &site));
+    let mut hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut agent = world.agent("one", &token);
+    until_true("a run", PATIENCE, async || !world.runs("shop").await.is_empty()).await;
+
+    world::kill(&mut hub);
+    agent
+        .says("it keeps what it cannot report", |it| {
+            it["hub_reachable"] == false && it["spool"]["reports"].as_u64() >= Some(3)
+        })
+        .await;
+    agent.kill();
+    let (crashed, folder) = (site.visits().len(), agent.folder.clone());
+    assert!(folder.join("assignments").exists());
+    let kept = agent.token_file.clone();
+    let mut agent = world.agent_in("one", "agent-one", &kept);
+    agent.says("it runs what it knew", |it| it["own_checks"] == 1).await;
+    until_true("further visits", PATIENCE, async || site.visits().len() >= crashed + 3).await;
+    agent
+        .says("what it kept before is kept", |it| it["spool"]["reports"].as_u64() >= Some(6))
+        .await;
+
+    let returned = tripline::clock::Clock::now(&tripline::clock::System);
+    let _hub = world.hub().await;
+    agent
+        .says("all is reported", |it| {
+            it["hub_reachable"] == true && it["spool"]["reports"].as_u64() <= Some(1)
+        })
+        .await;
+    let runs = until("runs from before and after", PATIENCE, async || {
+        let runs = world.runs("shop").await;
+        let later = runs.iter().filter(|run| run.slot_at > returned).count();
+        (later >= 2).then_some(runs)
+    })
+    .await;
+    // With their own times, and none is missing but those while the agent itself was down.
+    for run in &runs {
+        assert!(run.started_at - run.slot_at < TimeDelta::seconds(5), "{run:?}");
+    }
+    let slots = slots(&runs);
+    let holes = slots.windows(2).filter(|pair| pair[1] - pair[0] > TimeDelta::milliseconds(1001));
+    assert!(holes.clone().count() <= 1, "{:?}", holes.collect::<Vec<_>>());
+    assert!(runs.len() + 2 >= site.visits().len(), "{} of {}", runs.len(), site.visits().len());
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_lets_in_until_it_is_revoked_and_can_be_replaced_without_a_gap() {
+    let site = Site::start().await;
+    let world = World::new(&check("shop", &site));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+
+    // A wrong one, and one of another region.
+    let mut wrong = world.agent("wrong", "tripline_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    assert!(wrong.gives_up().await.contains("the token is not known here"));
+    let elsewhere = world.create_token("us").await;
+    let mut astray = world.agent("astray", &elsewhere);
+    assert!(astray.gives_up().await.contains("for agents of `us`"));
+    let (status, _) = world.as_agent("", "assignments", "1", None).await;
+    assert_eq!(status, 401);
+
+    let mut agent = world.agent("one", &token);
+    agent.says("it works", |it| is_at_work(it, 1)).await;
+    let rotated = world.token("rotate 1").await;
+    assert!(rotated.status.success(), "{rotated:?}");
+    let fresh = String::from_utf8(rotated.stdout).expect("text").trim().to_owned();
+    assert_ne!(fresh, token);
+    assert_eq!(world.as_agent(&token, "assignments", "1", None).await.0, 200);
+    fs::write(&agent.token_file, &fresh).expect("written");
+    until_true("the old token is good no longer", PATIENCE, async || {
+        world.as_agent(&token, "assignments", "1", None).await.0 == 401
+    })
+    .await;
+    agent.says("it works", |it| is_at_work(it, 1)).await;
+
+    // A question that is left open ends with the token, too.
+    let (_, body) = world.as_agent(&fresh, "assignments", "1", None).await;
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let revision = body["revision"].as_str().expect("a revision");
+    let path = format!("assignments?revision={revision}&wait_ms=25000");
+    let open = world.as_agent(&fresh, &path, "1", None);
+    let revoke = async {
+        let output = world.token("revoke 1").await;
+        assert!(output.status.success(), "{output:?}");
+    };
+    let ((status, _), ()) = tokio::join!(open, revoke);
+    assert_eq!(status, 401);
+    agent.says("it runs nothing any more", |it| it["checks"] == 0).await;
+    assert!(!agent.folder.join("assignments").exists());
+    assert!(agent.log().contains("the token was revoked"));
+    let listed = world.token("list --json").await;
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["tokens"][0]["state"], "revoked");
+    assert_eq!(listed["tokens"][1]["region"], "us");
+    assert!(!world.token("revoke 1").await.status.success());
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_that_of_one_live_agent() {
+    let site = Site::start().await;
+    let world = World::new(&check("shop", &site));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut first = world.agent("one", &token);
+    first.says("it works", |it| is_at_work(it, 1)).await;
+    let mut second = world.agent_in("one", "agent-second", &first.token_file);
+    assert!(second.gives_up().await.contains("there is a live agent called `one` in eu"));
+
+    // The same agent after a crash is let in at once: its folder says that it is the same.
+    first.kill();
+    let mut again = world.agent_in("one", "agent-one", &first.token_file);
+    again.says("it works", |it| is_at_work(it, 1)).await;
+    let mut third = world.agent_in("one", "agent-one", &first.token_file);
+    assert!(third.gives_up().await.contains("is in use by another agent"));
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_is_told_the_secrets_its_checks_name_and_no_others() {
+    let world = World::new(
+        "[secrets]\nPASSWORD = { env = \"SHOP_PASSWORD\" }\nOTHER = { env = \"OTHER\" }\n",
+    );
+    let script = |region: &str, secret: &str| {
+        format!(
+            "export const options = {{ every: '1s', regions: ['{region}'] }};\n\
+             export default async function () {{ console.log('it is ' + secret('{secret}')); }}\n"
+        )
+    };
+    world.script("shop.js", &script(REGION, "PASSWORD"));
+    world.script("office.js", &script("us", "OTHER"));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let (status, body) = world.as_agent(&token, "assignments", "1", None).await;
+    assert_eq!(status, 200);
+    assert!(!body.contains("another-secret-value"), "{body}");
+    let told: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(told["secrets"], json!({ "PASSWORD": "correct-horse-battery" }));
+    let paths: Vec<&Value> =
+        told["modules"].as_array().expect("a list").iter().map(|it| &it["path"]).collect();
+    assert_eq!(paths, ["checks/shop.js"]);
+
+    let mut agent = world.agent("one", &token);
+    until_true("a run", PATIENCE, async || !world.runs("shop").await.is_empty()).await;
+    for entry in fs::read_dir(&agent.folder).expect("a folder") {
+        let bytes = fs::read(entry.expect("an entry").path()).expect("readable");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("correct-horse-battery"), "a secret is on the disk in the clear");
+    }
+    assert!(!agent.log().contains("correct-horse-battery"));
+
+    // What changes in the project reaches the agent.
+    world.script("more.js", &script(REGION, "PASSWORD"));
+    agent.says("it runs the new check too", |it| is_at_work(it, 2)).await;
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
+    let site = Site::start().await;
+    let elsewhere = check("office", &site).replace(REGION, "us");
+    let world = World::new(&format!("{}{elsewhere}", check("shop", &site)));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let now = tripline::clock::Clock::now(&tripline::clock::System);
+    let report = |check: &str, region: &str| {
+        json!({
+            "check": check, "region": region, "slot_at": now, "started_at": now,
+            "duration_us": 1, "outcome": "passed",
+        })
+    };
+    let batch = json!({ "name": "one", "reports": [
+        report("office", "us"), report("shop", "us"), report("office", REGION),
+        report("none", REGION), { "check": 5 }, report("shop", REGION),
+    ]});
+    let (status, body) = world.as_agent(&token, "reports", "1", Some(batch.to_string())).await;
+    assert_eq!(status, 200, "{body}");
+    let verdict: Value = serde_json::from_str(&body).expect("JSON");
+    let refused: Vec<&Value> =
+        verdict["refused"].as_array().expect("a list").iter().map(|it| &it["index"]).collect();
+    assert_eq!(refused, [0, 1, 2, 3, 4]);
+    // Handed over again, because the answer was lost: acknowledged again, stored once.
+    let again = json!({ "name": "one", "reports": [report("shop", REGION)] });
+    let (status, body) = world.as_agent(&token, "reports", "1", Some(again.to_string())).await;
+    assert_eq!((status, body.as_str()), (200, "{\"refused\":[]}"));
+    assert_eq!(world.runs("shop").await.len(), 1);
+    assert!(world.runs("office").await.is_empty());
+
+    let (status, body) = world.as_agent(&token, "reports", "1", Some("{".into())).await;
+    assert_eq!((status, body.contains("not understood")), (400, true), "{body}");
+    let (status, body) = world.as_agent(&token, "hello", "3", Some("{}".into())).await;
+    let wanted = format!("install Tripline {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!((status, body.contains(&wanted)), (426, true), "{body}");
+    assert_eq!(world.asked_at_link("/api/v1/checks").await, 404);
+    assert_eq!(world.asked_at_link("/healthz").await, 404);
+    assert_eq!(world.asked_at_link("/agent/v1/assignments").await, 401);
+    let large = " ".repeat(20_000);
+    let (status, body) = world.as_agent(&token, "hello", "1", Some(large)).await;
+    assert_eq!((status, body.contains("too long")), (413, true), "{body}");
+}

@@ -1,0 +1,292 @@
+//! A hub and agents of other regions: the real binary, over TLS with an authority of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustix::process::Signal;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tempfile::TempDir;
+use tripline::domain::Timestamp;
+
+use crate::support::port;
+use crate::support::process::Process;
+use crate::support::wait::{until, until_true};
+
+/// How long anything may take on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+/// The region of the agents.
+pub(super) const REGION: &str = "eu";
+/// The region of the hub's own agent.
+pub(super) const HOME: &str = "home";
+
+/// A project, the files of its hub's certificate, and a place for agents.
+#[derive(Debug)]
+pub(super) struct World {
+    folder: TempDir,
+    port: u16,
+    /// Where there is the link alone.
+    link: u16,
+    client: reqwest::Client,
+}
+
+/// A run as the API lists it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Ran {
+    pub(super) region: String,
+    pub(super) slot_at: Timestamp,
+    pub(super) started_at: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct Runs {
+    runs: Vec<Ran>,
+}
+
+impl World {
+    /// A world whose project consists of `toml` besides `[hub]`, `[agent]` and `regions`.
+    pub(super) fn new(toml: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::create_dir(folder.path().join("checks")).expect("a folder");
+        let authority = certify(folder.path());
+        let (port, link) = (port::free(), port::free());
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([reqwest::Certificate::from_pem(authority.as_bytes()).expect("PEM")])
+            .timeout(Duration::from_secs(40))
+            .build()
+            .expect("a client");
+        let world = Self { folder, port, link, client };
+        world.write(toml);
+        world
+    }
+
+    /// Writes the project anew.
+    pub(super) fn write(&self, toml: &str) {
+        let (port, link) = (self.port, self.link);
+        let text = format!(
+            "regions = [\"{REGION}\", \"us\"]\n[hub]\nlisten = \"127.0.0.1:{port}\"\n\
+             agents_listen = \"127.0.0.1:{link}\"\n\
+             tls = {{ certificate = \"cert.pem\", key = \"key.pem\" }}\n\
+             [agent]\nregion = \"{HOME}\"\n{toml}"
+        );
+        fs::write(self.path().join("tripline.toml"), text).expect("written");
+    }
+
+    /// Adds `checks/NAME`.
+    pub(super) fn script(&self, name: &str, text: &str) {
+        fs::write(self.path().join("checks").join(name), text).expect("written");
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+        command.current_dir(self.path()).env("NO_COLOR", "1").env("NO_PROXY", "localhost");
+        command
+            .envs([("SHOP_PASSWORD", "correct-horse-battery"), ("OTHER", "another-secret-value")]);
+        command
+    }
+
+    /// Starts the hub and waits until it answers.
+    pub(super) async fn hub(&self) -> Process {
+        let mut command = self.command();
+        command.arg("up");
+        let log = self.path().join("hub.log");
+        let mut hub = Process::start("the hub", &mut command, log);
+        let url = format!("{}/healthz", self.url());
+        until_true("the hub answers", PATIENCE, async || {
+            assert!(hub.ended().is_none(), "the hub ended at its start\n{}", hub.log());
+            self.client.get(&url).send().await.is_ok()
+        })
+        .await;
+        hub
+    }
+
+    /// Runs `tripline token` with these words.
+    pub(super) async fn token(&self, words: &str) -> Output {
+        let mut command = self.command();
+        command.arg("token").args(words.split_whitespace());
+        tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the task was not aborted")
+            .expect("the binary can be started")
+    }
+
+    /// Makes a token for `region`; its text.
+    pub(super) async fn create_token(&self, region: &str) -> String {
+        let output = self.token(&format!("create --region {region}")).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+
+    /// Starts an agent with a token in a file of its own.
+    pub(super) fn agent(&self, name: &str, token: &str) -> Agent {
+        let file = self.path().join(format!("{name}.token"));
+        fs::write(&file, token).expect("written");
+        self.agent_in(name, &format!("agent-{name}"), &file)
+    }
+
+    /// Starts an agent of the hub's own region.
+    pub(super) fn agent_at_home(&self, name: &str, token: &str) -> Agent {
+        let file = self.path().join(format!("{name}.token"));
+        fs::write(&file, token).expect("written");
+        self.start(HOME, name, &format!("agent-{name}"), &file)
+    }
+
+    /// Starts an agent with its data in `folder`.
+    pub(super) fn agent_in(&self, name: &str, folder: &str, token_file: &Path) -> Agent {
+        self.start(REGION, name, folder, token_file)
+    }
+
+    fn start(&self, region: &str, name: &str, folder: &str, token_file: &Path) -> Agent {
+        let status = port::free();
+        let mut command = self.command();
+        command
+            .args(["agent", "--region", region, "--ca-file", "ca.pem", "--name", name])
+            .args([
+                "--hub",
+                &format!("https://localhost:{}", self.link),
+                "--status",
+                &format!("127.0.0.1:{status}"),
+            ])
+            .args(["--data-dir", folder, "--token-file"])
+            .arg(token_file);
+        let log = self.path().join(format!("{folder}.log"));
+        let process = Process::start(&format!("agent {name}"), &mut command, log);
+        Agent {
+            process,
+            folder: self.path().join(folder),
+            token_file: token_file.to_owned(),
+            status: format!("http://127.0.0.1:{status}/healthz"),
+            client: self.client.clone(),
+        }
+    }
+
+    /// The runs of a check, the latest first.
+    pub(super) async fn runs(&self, check: &str) -> Vec<Ran> {
+        self.ask::<Runs>(&format!("/api/v1/runs?check={check}&limit=500")).await.runs
+    }
+
+    /// What the API says of the agents of the region, by name.
+    pub(super) async fn listed(&self, name: &str) -> Option<Value> {
+        let all: Value = self.ask("/api/v1/agents").await;
+        let mut all = all["agents"].as_array().cloned().unwrap_or_default().into_iter();
+        all.find(|agent| agent["region"] == REGION && agent["name"] == name)
+    }
+
+    /// The status of an answer where there is the link alone.
+    pub(super) async fn asked_at_link(&self, path: &str) -> u16 {
+        let url = format!("https://localhost:{}{path}", self.link);
+        self.client.get(url).send().await.expect("the hub answers").status().as_u16()
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
+        let url = format!("{}{path}", self.url());
+        let answer = self.client.get(&url).send().await.expect("the hub answers");
+        let body = answer.text().await.expect("a body");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{url}: {error}\n{body}"))
+    }
+
+    /// Asks as an agent would; the status and the body.
+    pub(super) async fn as_agent(
+        &self,
+        token: &str,
+        path: &str,
+        protocol: &str,
+        body: Option<String>,
+    ) -> (u16, String) {
+        let url = format!("{}/agent/v1/{path}", self.url());
+        let request = match body {
+            Some(body) => self.client.post(url).body(body),
+            None => self.client.get(url),
+        };
+        let request = request.bearer_auth(token).header("tripline-protocol", protocol);
+        let answer = request.send().await.expect("the hub answers");
+        (answer.status().as_u16(), answer.text().await.expect("a body"))
+    }
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub(super) struct Agent {
+    process: Process,
+    pub(super) folder: PathBuf,
+    pub(super) token_file: PathBuf,
+    status: String,
+    client: reqwest::Client,
+}
+
+impl Agent {
+    /// What it says of itself, if it answers.
+    pub(super) async fn status(&self) -> Option<Value> {
+        self.client.get(&self.status).send().await.ok()?.json().await.ok()
+    }
+
+    /// Waits until what it says of itself `fits`.
+    pub(super) async fn says(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let what = format!("the agent says that {what}");
+        until(&what, PATIENCE, async || {
+            assert!(self.process.ended().is_none(), "the agent ended\n{}", self.process.log());
+            self.status().await.filter(|status| fits(status))
+        })
+        .await
+    }
+
+    /// Kills it without warning.
+    pub(super) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(super) async fn stop(&mut self) {
+        let ended = self.process.stop(Duration::from_secs(20)).await;
+        assert!(ended.success(), "{ended}\n{}", self.process.log());
+    }
+
+    /// Waits until it ends by itself; what it said.
+    pub(super) async fn gives_up(&mut self) -> String {
+        let ended = until("the agent gives up", PATIENCE, async || self.process.ended()).await;
+        assert!(!ended.success());
+        self.process.log()
+    }
+
+    /// What it has said.
+    pub(super) fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// Ends a hub without warning.
+pub(super) fn kill(hub: &mut Process) {
+    hub.signal(Signal::KILL);
+    hub.kill();
+}
+
+/// Writes an authority's certificate, and a certificate for `localhost` by it with its key.
+fn certify(folder: &Path) -> String {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "the tests' own authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).expect("it can be signed").pem();
+    let issuer = Issuer::new(params, key);
+    let own = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let certificate = params.signed_by(&own, &issuer).expect("it can be signed").pem();
+    fs::write(folder.join("ca.pem"), &authority).expect("written");
+    fs::write(folder.join("cert.pem"), certificate).expect("written");
+    fs::write(folder.join("key.pem"), own.serialize_pem()).expect("written");
+    authority
+}
