@@ -302,7 +302,11 @@ pub enum StoreCommand {
     /// Find out whether every slot that was due was run, or why not
     ///
     /// Ends with 1 if there are slots of which nothing is known. Can be used while `tripline up` runs.
-    Check,
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Arguments of `tripline demo`.

@@ -2,9 +2,12 @@
 //!
 //! Reads the store beside the daemon and changes nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
+
+use serde_json::json;
 
 use super::args::{Global, StoreCommand};
 use super::exit::Exit;
@@ -16,6 +19,7 @@ use crate::app::storage;
 use crate::clock::{Clock as _, System};
 use crate::config::MissingSecrets;
 use crate::domain::Timestamp;
+use crate::domain::slot::Slot;
 use crate::engine::accountant::{self, Audit};
 use crate::store::Ledger;
 
@@ -28,7 +32,7 @@ pub(super) async fn run(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let StoreCommand::Check = wanted;
+    let StoreCommand::Check { json } = wanted;
     let store = open(global, terminal).await?;
     let broken = |error: crate::store::Error| Stop::Broken(error.to_string());
     // Runs that were forgotten cannot be asked for.
@@ -38,7 +42,7 @@ pub(super) async fn run(
         .and_then(|retention| System.now().checked_sub_signed(retention))
         .unwrap_or(Timestamp::UNIX_EPOCH);
     let audit = accountant::audit(&*store, from).await.map_err(broken)?;
-    let text = told(&audit, &terminal.look(Stream::Out));
+    let text = if *json { printed(&audit) } else { told(&audit, &terminal.look(Stream::Out)) };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(if audit.unaccounted.is_empty() { Exit::Good } else { Exit::Broken })
 }
@@ -54,6 +58,20 @@ fn reading(global: &Global, terminal: &Terminal) -> Result<Reading, Stop> {
     let mut environment = run::environment(global, terminal)?;
     environment.missing_secrets = MissingSecrets::Warn;
     Ok(Reading::begin(&run::root(global, terminal)?, &environment))
+}
+
+fn printed(audit: &Audit) -> String {
+    let missed: BTreeMap<&str, u64> =
+        audit.missed.iter().map(|(reason, slots)| (reason.as_str(), *slots)).collect();
+    let slot = |slot: &Slot| json!({ "check": slot.check.as_str(), "region": slot.region.as_str(), "at": slot.at });
+    let answer = json!({
+        "until": audit.until,
+        "expected": audit.expected,
+        "ran": audit.ran,
+        "missed": missed,
+        "unaccounted": audit.unaccounted.iter().map(slot).collect::<Vec<_>>(),
+    });
+    format!("{answer:#}\n")
 }
 
 fn told(audit: &Audit, look: &Look) -> String {

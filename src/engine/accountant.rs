@@ -137,6 +137,8 @@ pub async fn tallies(
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Audit {
+    /// Up to when slots are accounted for; `None` where none was ever.
+    pub until: Option<Timestamp>,
     /// Slots that were expected.
     pub expected: u64,
     /// Slots that were run.
@@ -154,7 +156,8 @@ pub struct Audit {
 /// The store's.
 pub async fn audit(accounts: &dyn Accounts, from: Timestamp) -> Result<Audit, Error> {
     let mut audit = Audit::default();
-    let Some(end) = accounts.accounted_until().await? else { return Ok(audit) };
+    audit.until = accounts.accounted_until().await?;
+    let Some(end) = audit.until else { return Ok(audit) };
     let first = accounts.watches((from, end)).await?.iter().map(|watch| watch.from).min();
     let Some(mut after) = first.map(|first| first.max(from)) else { return Ok(audit) };
     while after < end {

@@ -1,22 +1,19 @@
 //! Who is told of what, by the real binary, while providers fail and the daemon is killed.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::postgres::Database;
 use crate::support::provider::Answer;
 use crate::support::providers::{ANA, BO, Message, Providers};
 use crate::support::site::Site;
-use crate::support::tripline::{Daemon, Notification, Project};
+use crate::support::told::{EVERYBODY, assert_told, counts, notifications, quiet};
+use crate::support::tripline::{Notification, Project};
 use crate::support::wait::{throughout, until, until_true};
 
 /// How long something may take that takes a second or two on a machine with nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same where a lease of a killed daemon has to run out first.
 const AFTER_A_CRASH: Duration = Duration::from_secs(90);
-
-/// The four places of the built-in policy.
-const EVERYBODY: [&str; 4] = ["#p2", "#p1", ANA, BO];
 
 /// A project that watches `site` every second and tells `providers`.
 fn project(site: &Site, providers: &Providers) -> Project {
@@ -28,34 +25,6 @@ fn project(site: &Site, providers: &Providers) -> Project {
 fn in_postgresql(project: Project, database: &Database) -> Project {
     let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
     project.toml(store).env("DATABASE_URL", database.url())
-}
-
-/// How many messages arrived at each of [`EVERYBODY`].
-fn counts(providers: &Providers) -> [usize; 4] {
-    EVERYBODY.map(|to| providers.arrived(to).len())
-}
-
-/// All notifications of all incidents.
-async fn notifications(daemon: &Daemon) -> Vec<Notification> {
-    let mut all = Vec::new();
-    for incident in daemon.incidents().await {
-        all.extend(daemon.notifications(incident.id).await);
-    }
-    all
-}
-
-/// Waits until there is an incident, all are resolved, and nothing is owed any more.
-async fn quiet(daemon: &Daemon, deadline: Duration) -> Vec<Notification> {
-    until("all incidents are over and nothing is owed", deadline, async || {
-        let incidents = daemon.incidents().await;
-        let over = incidents.iter().all(|incident| incident.status == "resolved");
-        if incidents.is_empty() || !over {
-            return None;
-        }
-        let all = notifications(daemon).await;
-        all.iter().all(|it| it.state != "owed").then_some(all)
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -319,24 +288,4 @@ async fn kills_at_random_times_lose_nothing_and_repeat_nothing_unmarked() {
     assert!(owed.iter().all(settled), "seed {SEED:#x}: {owed:#?}");
     assert_told(&providers, &owed, &format!("seed {SEED:#x}"));
     assert!(daemon.stop().await.success());
-}
-
-/// Nothing that was owed is lost, and nothing came twice without saying so, at any place.
-fn assert_told(providers: &Providers, owed: &[Notification], when: &str) {
-    for (to, address) in EVERYBODY.into_iter().zip(["#p2", "#p1", "ana", "bo"]) {
-        let mine: Vec<_> = owed.iter().filter(|it| it.recipient.address == address).collect();
-        let sent = mine.iter().filter(|it| it.state != "superseded").count();
-        let messages = providers.arrived(to);
-        let marked = messages.iter().filter(|message| message.is_marked()).count();
-        let unmarked = messages.len() - marked;
-        assert!(messages.len() >= sent, "{when}: lost at {to}: {mine:#?}\n{messages:#?}");
-        assert!(unmarked <= mine.len(), "{when}: repeated at {to}: {mine:#?}\n{messages:#?}");
-        // A place is told once that an incident began and once that it ended.
-        let mut same: BTreeMap<(String, bool), usize> = BTreeMap::new();
-        for message in &messages {
-            *same.entry(message.about()).or_default() += 1;
-        }
-        let most = same.values().max().copied().unwrap_or(0);
-        assert!(most <= 2, "{when}: more than one repeat at {to}: {same:#?}\n{messages:#?}");
-    }
 }

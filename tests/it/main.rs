@@ -13,6 +13,7 @@ mod deliveries;
 mod django;
 mod editor;
 mod escalation;
+mod faults;
 mod hostile;
 mod junit;
 mod net;

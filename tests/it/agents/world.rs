@@ -1,11 +1,10 @@
 //! A hub and agents of other regions: the real binary, over TLS with an authority of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,9 +12,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tripline::domain::Timestamp;
 
+use crate::support::agent::Agent;
+use crate::support::certify::certify;
+use crate::support::http;
 use crate::support::port;
 use crate::support::process::Process;
-use crate::support::wait::{until, until_true};
+use crate::support::wait::until_true;
 
 /// How long anything may take on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -52,15 +54,9 @@ impl World {
     pub(super) fn new(toml: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::create_dir(folder.path().join("checks")).expect("a folder");
-        let authority = certify(folder.path());
+        let authority = certify(folder.path(), &["localhost"]);
         let (port, link) = (port::free(), port::free());
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([reqwest::Certificate::from_pem(authority.as_bytes()).expect("PEM")])
-            .timeout(Duration::from_secs(40))
-            .build()
-            .expect("a client");
+        let client = http::client_of(&authority);
         let world = Self { folder, port, link, client };
         world.write(toml);
         world
@@ -171,6 +167,7 @@ impl World {
             token_file: token_file.to_owned(),
             status: format!("http://127.0.0.1:{status}/healthz"),
             client: self.client.clone(),
+            host: None,
         }
     }
 
@@ -242,75 +239,8 @@ impl World {
     }
 }
 
-/// A running agent.
-#[derive(Debug)]
-pub(super) struct Agent {
-    process: Process,
-    pub(super) folder: PathBuf,
-    pub(super) token_file: PathBuf,
-    status: String,
-    client: reqwest::Client,
-}
-
-impl Agent {
-    /// What it says of itself, if it answers.
-    pub(super) async fn status(&self) -> Option<Value> {
-        self.client.get(&self.status).send().await.ok()?.json().await.ok()
-    }
-
-    /// Waits until what it says of itself `fits`.
-    pub(super) async fn says(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let what = format!("the agent says that {what}");
-        until(&what, PATIENCE, async || {
-            assert!(self.process.ended().is_none(), "the agent ended\n{}", self.process.log());
-            self.status().await.filter(|status| fits(status))
-        })
-        .await
-    }
-
-    /// Kills it without warning.
-    pub(super) fn kill(&mut self) {
-        self.process.kill();
-    }
-
-    /// Asks it to end, and waits for that.
-    pub(super) async fn stop(&mut self) {
-        let ended = self.process.stop(Duration::from_secs(20)).await;
-        assert!(ended.success(), "{ended}\n{}", self.process.log());
-    }
-
-    /// Waits until it ends by itself; what it said.
-    pub(super) async fn gives_up(&mut self) -> String {
-        let ended = until("the agent gives up", PATIENCE, async || self.process.ended()).await;
-        assert!(!ended.success());
-        self.process.log()
-    }
-
-    /// What it has said.
-    pub(super) fn log(&self) -> String {
-        self.process.log()
-    }
-}
-
 /// Ends a hub without warning.
 pub(super) fn kill(hub: &mut Process) {
     hub.signal(Signal::KILL);
     hub.kill();
-}
-
-/// Writes an authority's certificate, and a certificate for `localhost` by it with its key.
-fn certify(folder: &Path) -> String {
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.distinguished_name.push(rcgen::DnType::CommonName, "the tests' own authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&key).expect("it can be signed").pem();
-    let issuer = Issuer::new(params, key);
-    let own = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let certificate = params.signed_by(&own, &issuer).expect("it can be signed").pem();
-    fs::write(folder.join("ca.pem"), &authority).expect("written");
-    fs::write(folder.join("cert.pem"), certificate).expect("written");
-    fs::write(folder.join("key.pem"), own.serialize_pem()).expect("written");
-    authority
 }

@@ -12,3 +12,15 @@ pub(crate) fn client() -> reqwest::Client {
         .build()
         .expect("a client without special settings can be built")
 }
+
+/// A client that knows this certificate authority and no other.
+pub(crate) fn client_of(authority: &str) -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = reqwest::Certificate::from_pem(authority.as_bytes()).expect("PEM");
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([authority])
+        .timeout(Duration::from_secs(40))
+        .build()
+        .expect("a client that knows one authority can be built")
+}

@@ -1,18 +1,23 @@
 //! What the tests share: real applications to watch, fakes of Slack and Twilio that speak their
 //! HTTP, the real binary, and ways to wait without sleeping.
 
+pub(crate) mod agent;
+pub(crate) mod certify;
 pub(crate) mod forward;
-mod http;
+pub(crate) mod hosts;
+pub(crate) mod http;
 pub(crate) mod port;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod providers;
 pub(crate) mod proxy;
+pub(crate) mod relay;
 pub(crate) mod severed;
 pub(crate) mod site;
 pub(crate) mod slack;
 pub(crate) mod targets;
+pub(crate) mod told;
 pub(crate) mod tripline;
 pub(crate) mod twilio;
 pub(crate) mod wait;

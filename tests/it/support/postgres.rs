@@ -4,7 +4,8 @@
 //! `TRIPLINE_TEST_POSTGRES` names a server to use instead, as a URL whose user may make databases.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{Read, Write as _};
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use tripline::store::Store;
 use tripline::store::postgres::PostgresStore;
 use url::Url;
 
+use super::hosts::Hosts;
 use super::port;
 
 const GIVEN: &str = "TRIPLINE_TEST_POSTGRES";
@@ -56,7 +58,7 @@ fn server() -> &'static Server {
             let url = Url::parse(&given).expect("TRIPLINE_TEST_POSTGRES is a URL");
             Server { url, keeper: None }
         }
-        None => start(),
+        None => start(&Place::here()),
     })
 }
 
@@ -112,10 +114,40 @@ impl Database {
         if is_given() {
             return Self::empty().await;
         }
-        let started = tokio::task::spawn_blocking(start).await;
+        Self::on(Place::here()).await
+    }
+
+    /// An empty one on a server of its own, which runs on a host.
+    pub(crate) async fn at_host(hosts: &Hosts, name: &str) -> Self {
+        Self::on(Place { words: hosts.words(name), address: hosts.address(name) }).await
+    }
+
+    async fn on(place: Place) -> Self {
+        let started = tokio::task::spawn_blocking(move || start(&place)).await;
         let own = started.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
         let database = Self::of(&own, "").await;
         Self { own: Some(own), ..database }
+    }
+
+    /// Stops the server, which must be its own, and with it all sessions.
+    pub(crate) fn stop_server(&mut self) {
+        self.tell_keeper("stop");
+    }
+
+    /// Starts it again.
+    pub(crate) fn start_server(&mut self) {
+        self.tell_keeper("start");
+    }
+
+    fn tell_keeper(&mut self, word: &str) {
+        let keeper = self.own.as_mut().and_then(|server| server.keeper.as_mut());
+        let keeper = keeper.expect("the server is its own");
+        let mut ear = keeper.stdin.as_ref().expect("it is piped");
+        writeln!(ear, "{word}").expect("the keeper listens");
+        let mouth = keeper.stdout.as_mut().expect("it is piped");
+        let mut done = [0; 6];
+        mouth.read_exact(&mut done).expect("the keeper answers");
+        assert_eq!(&done, b"ready\n");
     }
 
     async fn of(server: &Server, how: &str) -> Self {
@@ -199,8 +231,23 @@ async fn execute(url: &Url, statements: &str) {
     connection.close().await.expect("closed");
 }
 
+/// Where a server runs.
+#[derive(Debug)]
+struct Place {
+    /// What goes before a command so that it runs there.
+    words: Vec<String>,
+    /// Where it listens.
+    address: Ipv4Addr,
+}
+
+impl Place {
+    fn here() -> Self {
+        Self { words: Vec::new(), address: Ipv4Addr::LOCALHOST }
+    }
+}
+
 /// Starts a server under a keeper.
-fn start() -> Server {
+fn start(place: &Place) -> Server {
     let programs = programs();
     let folder = tempfile::Builder::new().prefix("tripline-postgres-").tempdir();
     // The keeper removes it.
@@ -218,42 +265,54 @@ fn start() -> Server {
         .expect("initdb can be started");
     assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
     // Passwords are asked of one user, so that tests can have one refused.
-    let access = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+    let network = format!("{}/24", place.address);
+    let access =
+        format!("host all guarded {network} scram-sha-256\nhost all all {network} trust\n");
     fs::write(data.join("pg_hba.conf"), access).expect("the folder can be written");
     // Nothing here has to survive a power cut. In a file, so that a measurement can set it back.
     let hasty = "fsync = off\nfull_page_writes = off\n";
     fs::write(data.join("postgresql.auto.conf"), hasty).expect("the folder can be written");
-    let keeper = keep(&owner, &programs, &folder, port);
-    let url = format!("postgres://{USER}@127.0.0.1:{port}/postgres");
+    let keeper = keep(place, &owner, &programs, &folder, port);
+    let url = format!("postgres://{USER}@{}:{port}/postgres", place.address);
     Server { url: Url::parse(&url).expect("a good URL"), keeper: Some(keeper) }
 }
 
-/// Starts the server, waits until it answers, and ends it when the input ends, which happens when
-/// this process does, even if it is killed.
+/// Starts the server and waits until it answers; stops and starts it when told so; and ends it when
+/// the input ends, which happens when this process does, even if it is killed. Says `ready` each time.
 const KEEPER: &str = r#"
 folder=$1; shift
-"$@" >"$folder/log" 2>&1 &
-server=$!
 trap '' INT TERM HUP
-until "$READY" -q -h 127.0.0.1 -p "$PORT"; do
-  kill -0 $server 2>/dev/null || { cat "$folder/log"; exit 1; }
-  sleep 0.05
-done
+start() {
+  "$@" >>"$folder/log" 2>&1 &
+  server=$!
+  until "$READY" -q -h "$HOST" -p "$PORT"; do
+    kill -0 $server 2>/dev/null || { cat "$folder/log"; exit 1; }
+    sleep 0.05
+  done
+}
+start "$@"
 echo ready
-read -r _
-kill -QUIT $server
+while read -r word; do
+  case $word in
+    stop) kill -INT $server; wait $server ;;
+    start) start "$@" ;;
+  esac
+  echo ready
+done
+kill -QUIT $server 2>/dev/null
 wait $server
 rm -rf "$folder"
 "#;
 
-fn keep(owner: &Owner, programs: &Path, folder: &Path, port: u16) -> Child {
-    let mut server = owner.words();
+fn keep(place: &Place, owner: &Owner, programs: &Path, folder: &Path, port: u16) -> Child {
+    let mut server = place.words.clone();
+    server.extend(owner.words());
     server.push(programs.join("postgres").display().to_string());
     server.push("-D".into());
     server.push(folder.join("data").display().to_string());
     let settings = [
         format!("port={port}"),
-        "listen_addresses=127.0.0.1".into(),
+        format!("listen_addresses={}", place.address),
         "unix_socket_directories=".into(),
         "max_connections=200".into(),
     ];
@@ -261,16 +320,18 @@ fn keep(owner: &Owner, programs: &Path, folder: &Path, port: u16) -> Child {
     let mut command = Command::new("sh");
     command.args(["-c", KEEPER, "sh"]).arg(folder).args(server);
     command.env("READY", programs.join("pg_isready")).env("PORT", port.to_string());
+    command.env("HOST", place.address.to_string());
     // In a group of its own, so that Ctrl-C reaches the tests and not the server before them.
     command.current_dir(folder).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut keeper = command.spawn().expect("sh can be started");
-    let mut said = BufReader::new(keeper.stdout.take().expect("it is piped"));
-    let mut first = String::new();
-    said.read_line(&mut first).expect("text");
-    if first != "ready\n" {
-        let _ = said.read_to_string(&mut first);
-        panic!("PostgreSQL did not start: {first}");
+    let said = keeper.stdout.as_mut().expect("it is piped");
+    let mut first = [0; 6];
+    let heard = said.read_exact(&mut first);
+    if heard.is_err() || &first != b"ready\n" {
+        let mut rest = String::from_utf8_lossy(&first).into_owned();
+        let _ = said.read_to_string(&mut rest);
+        panic!("PostgreSQL did not start: {rest}");
     }
     keeper
 }

@@ -33,6 +33,8 @@ pub(crate) struct Project {
     environment: Vec<(String, String)>,
     /// Options of every command.
     options: Vec<String>,
+    /// What goes before every command, such as what makes it run on another host.
+    before: Vec<String>,
 }
 
 impl Project {
@@ -40,8 +42,13 @@ impl Project {
     pub(crate) fn new() -> Self {
         let folder = Arc::new(TempDir::new().expect("a temporary folder"));
         fs::create_dir(folder.path().join("checks")).expect("a temporary folder can be written");
-        let project =
-            Self { folder, settings: String::new(), environment: Vec::new(), options: Vec::new() };
+        let project = Self {
+            folder,
+            settings: String::new(),
+            environment: Vec::new(),
+            options: Vec::new(),
+            before: Vec::new(),
+        };
         project.write_settings("");
         project
     }
@@ -80,6 +87,18 @@ impl Project {
     /// Adds an option that stands before every command.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Puts `words` before every command.
+    pub(crate) fn behind(mut self, words: Vec<String>) -> Self {
+        self.before = words;
+        self
+    }
+
+    /// Replaces a text wherever it stands in the settings.
+    pub(crate) fn with(mut self, old: &str, new: &str) -> Self {
+        self.settings = self.settings.replace(old, new);
         self
     }
 
@@ -162,12 +181,17 @@ impl Project {
     /// Starts `tripline up` and waits until it answers.
     pub(crate) async fn up(&self) -> Daemon {
         let listen = format!("127.0.0.1:{}", port::free());
-        self.write_settings(&format!("[hub]\nlisten = \"{listen}\"\n"));
+        let hub = format!("[hub]\nlisten = \"{listen}\"\n");
+        self.up_as(&hub, format!("http://{listen}"), http::client()).await
+    }
+
+    /// Starts `tripline up` with its `[hub]` written so, and waits until it answers `client` at
+    /// `api`.
+    pub(crate) async fn up_as(&self, hub: &str, api: String, client: reqwest::Client) -> Daemon {
+        self.write_settings(hub);
         let process = self.start(&["up"], "daemon.log");
         let folder = Arc::clone(&self.folder);
-        let daemon =
-            Daemon { process, api: format!("http://{listen}"), client: http::client(), folder };
-        daemon.answers().await
+        Daemon { process, api, client, folder }.answers().await
     }
 
     /// Starts `tripline up` beside a daemon that runs already, and waits for its end: how it ended,
@@ -190,7 +214,10 @@ impl Project {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+        const PROGRAM: &str = env!("CARGO_BIN_EXE_tripline");
+        let mut words = self.before.iter().map(String::as_str).chain([PROGRAM]);
+        let mut command = Command::new(words.next().unwrap_or(PROGRAM));
+        command.args(words);
         command.current_dir(self.path()).env("NO_COLOR", "1").env("NO_PROXY", "127.0.0.1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(&self.options);
@@ -252,9 +279,9 @@ impl Daemon {
         (status, body["reasons"].to_string())
     }
 
-    /// The runs of `check`, the latest first.
+    /// The last 500 runs of `check`, the latest first.
     pub(crate) async fn runs(&self, check: &str) -> Vec<Run> {
-        self.ask::<Runs>(&format!("/api/v1/runs?check={check}")).await.runs
+        self.ask::<Runs>(&format!("/api/v1/runs?check={check}&limit=500")).await.runs
     }
 
     /// All incidents, the latest first.

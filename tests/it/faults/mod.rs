@@ -1,0 +1,151 @@
+//! What is promised of regions, hubs and stores, while networks part, machines stop and disks are
+//! full: nothing is lost, nobody is told twice, and every slot is accounted for.
+//!
+//! Each test is a network of hosts on this machine. Where there can be none, it says so loudly and
+//! holds nothing.
+
+mod world;
+
+use std::time::Duration;
+
+use tripline::clock::Stopwatch;
+
+use self::world::{Kept, PATIENCE, World, now};
+use crate::support::told::counts;
+use crate::support::wait::{throughout, until_true};
+
+/// Longer than every lease.
+const FREEZE: Duration = Duration::from_mins(1);
+
+const EVERY_REGION: [&str; 3] = ["eu", "us", "ap"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_cut_off_goes_on_and_hands_over_what_it_saw() {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+
+    let parted = now();
+    world.hosts.part("one", "hub");
+    agents[0].says("the hub is out of reach", |it| it["hub_reachable"] == false).await;
+    agents[0]
+        .says("it keeps what it cannot report", |it| it["spool"]["reports"].as_u64() >= Some(20))
+        .await;
+    until_true("the region is missed", PATIENCE, async || world.blind(&hub).await == ["region:eu"])
+        .await;
+    world.hosts.join("one", "hub");
+    world.watched(&hub, &["eu"]).await;
+    world.whole(&hub, "eu", parted).await;
+    until_true("the region is back", PATIENCE, async || world.blind(&hub).await.is_empty()).await;
+    world.verdict(&hub, "after a partition").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_hub_is_replaced_and_sends_nothing_when_it_thaws() {
+    let Some(world) = World::raise(Kept::InPostgres).await else { return };
+    let first = world.start_hub().await;
+    let second = world.start_other().await;
+    let _agents = world.start_agents().await;
+    world.watched(&second, &EVERY_REGION).await;
+    first.freeze();
+    let frozen = Stopwatch::start();
+    world.site.answer(500);
+    until_true("the other tells everybody", PATIENCE, async || counts(&world.providers) == [1; 4])
+        .await;
+    world.site.answer(200);
+    world.watched(&second, &EVERY_REGION).await;
+    until_true("the other tells of the recovery", PATIENCE, async || {
+        counts(&world.providers) == [2; 4]
+    })
+    .await;
+    let calm = async || counts(&world.providers) == [2; 4];
+    let rest = FREEZE.saturating_sub(frozen.elapsed());
+    throughout("nobody is told again", rest, calm).await;
+    first.thaw();
+    throughout("the thawed hub sends nothing", Duration::from_secs(10), calm).await;
+    world.watched(&first, &EVERY_REGION).await;
+    world.verdict(&first, "after a freeze").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_in_one_direction_only_is_a_partition_too() {
+    for hears in [true, false] {
+        let Some(world) = World::raise(Kept::InFile).await else { return };
+        let hub = world.start_hub().await;
+        let mut agents = world.start_agents().await;
+        world.watched(&hub, &EVERY_REGION).await;
+        let parted = now();
+        let (from, to) = if hears { ("one", "hub") } else { ("hub", "one") };
+        world.hosts.cut(from, world.hosts.address(to));
+        agents[0].says("the hub is out of reach", |it| it["hub_reachable"] == false).await;
+        until_true("the region is missed", PATIENCE, async || {
+            world.blind(&hub).await == ["region:eu"]
+        })
+        .await;
+        world.hosts.mend(from, world.hosts.address(to));
+        world.watched(&hub, &["eu"]).await;
+        world.whole(&hub, "eu", parted).await;
+        world.verdict(&hub, &format!("after losing what {from} sends")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_hub_is_waited_for() {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let killed = now();
+    hub.kill().await;
+    for agent in &mut agents {
+        agent
+            .says("it keeps what it cannot report", |it| {
+                it["spool"]["reports"].as_u64() >= Some(10)
+            })
+            .await;
+    }
+    let hub = world.start_hub().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    for region in EVERY_REGION {
+        world.whole(&hub, region, killed).await;
+    }
+    world.verdict(&hub, "after a hub was killed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_database_is_waited_for() {
+    let Some(mut world) = World::raise(Kept::InPostgres).await else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let stopped = now();
+    let database = world.database.as_mut().expect("it is in PostgreSQL");
+    database.stop_server();
+    agents[0]
+        .says("it keeps what it cannot report", |it| it["spool"]["reports"].as_u64() >= Some(10))
+        .await;
+    world.database.as_mut().expect("it is in PostgreSQL").start_server();
+    world.watched(&hub, &EVERY_REGION).await;
+    for region in EVERY_REGION {
+        world.whole(&hub, region, stopped).await;
+    }
+    world.verdict(&hub, "after the database was stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agent_is_missed_and_what_nobody_ran_is_told() {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    agents[0].kill();
+    until_true("the region is missed", PATIENCE, async || world.blind(&hub).await == ["region:eu"])
+        .await;
+    agents[0] = world.start_agent("eu", "one", Vec::new());
+    world.watched(&hub, &["eu"]).await;
+    until_true("the region is back", PATIENCE, async || world.blind(&hub).await.is_empty()).await;
+    let audit = world.verdict(&hub, "after an agent was killed").await;
+    assert!(audit.missed.get("agent_lost") >= Some(&20), "{audit:?}");
+    assert_eq!(audit.missed.len(), 1, "{audit:?}");
+}

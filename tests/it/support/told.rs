@@ -1,0 +1,59 @@
+//! Whether everybody was told all that they were owed, and nothing twice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::providers::{ANA, BO, Providers};
+use super::tripline::{Daemon, Notification};
+use super::wait::until;
+
+/// The four places of the built-in policy.
+pub(crate) const EVERYBODY: [&str; 4] = ["#p2", "#p1", ANA, BO];
+
+/// How many messages arrived at each of [`EVERYBODY`].
+pub(crate) fn counts(providers: &Providers) -> [usize; 4] {
+    EVERYBODY.map(|to| providers.arrived(to).len())
+}
+
+/// All notifications of all incidents.
+pub(crate) async fn notifications(daemon: &Daemon) -> Vec<Notification> {
+    let mut all = Vec::new();
+    for incident in daemon.incidents().await {
+        all.extend(daemon.notifications(incident.id).await);
+    }
+    all
+}
+
+/// Waits until there is an incident, all are resolved, and nothing is owed any more.
+pub(crate) async fn quiet(daemon: &Daemon, deadline: Duration) -> Vec<Notification> {
+    until("all incidents are over and nothing is owed", deadline, async || {
+        let incidents = daemon.incidents().await;
+        let over = incidents.iter().all(|incident| incident.status == "resolved");
+        if incidents.is_empty() || !over {
+            return None;
+        }
+        let all = notifications(daemon).await;
+        all.iter().all(|it| it.state != "owed").then_some(all)
+    })
+    .await
+}
+
+/// Nothing that was owed is lost, and nothing came twice without saying so, at any place.
+pub(crate) fn assert_told(providers: &Providers, owed: &[Notification], when: &str) {
+    for (to, address) in EVERYBODY.into_iter().zip(["#p2", "#p1", "ana", "bo"]) {
+        let mine: Vec<_> = owed.iter().filter(|it| it.recipient.address == address).collect();
+        let sent = mine.iter().filter(|it| it.state != "superseded").count();
+        let messages = providers.arrived(to);
+        let marked = messages.iter().filter(|message| message.is_marked()).count();
+        let unmarked = messages.len() - marked;
+        assert!(messages.len() >= sent, "{when}: lost at {to}: {mine:#?}\n{messages:#?}");
+        assert!(unmarked <= mine.len(), "{when}: repeated at {to}: {mine:#?}\n{messages:#?}");
+        // A place is told once that an incident began and once that it ended.
+        let mut same: BTreeMap<(String, bool), usize> = BTreeMap::new();
+        for message in &messages {
+            *same.entry(message.about()).or_default() += 1;
+        }
+        let most = same.values().max().copied().unwrap_or(0);
+        assert!(most <= 2, "{when}: more than one repeat at {to}: {same:#?}\n{messages:#?}");
+    }
+}
