@@ -19,6 +19,7 @@
 
 pub mod accounts;
 mod claims;
+pub mod copying;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -95,6 +96,47 @@ pub enum Error {
         /// The store's file.
         path: String,
         /// What the database says.
+        reason: String,
+    },
+    /// A store that is to be filled holds something already.
+    #[error(
+        "the store {place} is not empty: there are {rows} rows in `{table}`; name a new file or an \
+         empty database"
+    )]
+    NotEmpty {
+        /// The store, without a password.
+        place: String,
+        /// A table in which there is something.
+        table: String,
+        /// How many rows it has.
+        rows: u64,
+    },
+    /// A store that is to be filled is used by others.
+    #[error("the store {address} is in use by {connections} connections; stop `tripline up` first")]
+    InUse {
+        /// The store's address without its password.
+        address: String,
+        /// How many of ours there are.
+        connections: i64,
+    },
+    /// Nothing is written over a file that is there.
+    #[error("{path} is there already, and nothing is ever overwritten; name another file")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// A file cannot be made.
+    #[error("{path} cannot be made: {reason}; see whether its folder is there and can be written")]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// A copy is not what it should be.
+    #[error("the stores differ: {reason}; nothing was kept of the copy")]
+    Differ {
+        /// In what.
         reason: String,
     },
     /// The database refused or failed.

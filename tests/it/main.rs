@@ -14,6 +14,7 @@ mod editor;
 mod escalation;
 mod hostile;
 mod junit;
+mod moving;
 mod net;
 mod notify;
 mod oidc;

@@ -43,6 +43,53 @@ impl fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// Reads where a store is from a command line: `sqlite:` and a path in `folder`, or a URL of
+    /// PostgreSQL without its password. That is `password`, or else the one of `own`, the store of
+    /// the project, where that is meant.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and how to write it; no message repeats a password.
+    pub fn named(
+        text: &str,
+        folder: &Path,
+        password: Option<&Secret>,
+        own: Option<&Self>,
+    ) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = file_path(path).map_err(|wrong| format!("{wrong}; {FORMS}"))?;
+            return Ok(Self::File(folder.join(path)));
+        }
+        if !text.starts_with("postgres:") && !text.starts_with("postgresql:") {
+            return Err(FORMS.to_owned());
+        }
+        let mut url =
+            Url::parse(text).map_err(|_| format!("the URL cannot be read; {POSTGRES}"))?;
+        if url.password().is_some() {
+            return Err(
+                "everybody on this machine can read a password in a command line; leave it \
+                        out and set PGPASSWORD, or write it to ~/.pgpass"
+                    .to_owned(),
+            );
+        }
+        check_address(&url).map_err(|wrong| format!("{wrong}; {POSTGRES}"))?;
+        let shown = shown(&url);
+        let given = password.map(|it| escaped(it.expose()));
+        let password = given.or_else(|| match own {
+            Some(Self::Postgres { url: own, shown: there }) if *there == shown => {
+                Url::parse(own.expose()).ok()?.password().map(str::to_owned)
+            }
+            _ => None,
+        });
+        if let Some(password) = password {
+            url.set_password(Some(&password))
+                .map_err(|()| format!("the URL of the store has no host; {POSTGRES}"))?;
+        }
+        Ok(Self::Postgres { url: Secret::new(url.as_str()), shown })
+    }
+}
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// What may be written behind the `?` of a PostgreSQL URL.
@@ -111,16 +158,22 @@ fn read_place(
 }
 
 fn sqlite_file(field: &Field<'_>, path: &str, root: &Path, report: &mut Report) -> Option<Place> {
+    match file_path(path) {
+        Ok(path) => Some(Place::File(root.join(path))),
+        Err(wrong) => refuse(&field.span, wrong, FORMS, report),
+    }
+}
+
+/// What stands behind `sqlite:`.
+fn file_path(path: &str) -> Result<&str, String> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains(":memory:") {
-        let message = "the store must be a file, since it has to survive a restart";
-        return refuse(&field.span, message, FORMS, report);
+        return Err("the store must be a file, since it has to survive a restart".into());
     }
     if path.contains(['?', '#', '\0']) || path.ends_with('/') {
-        let message = format!("`{}` is no path of a file", path.escape_debug());
-        return refuse(&field.span, message, FORMS, report);
+        return Err(format!("`{}` is no path of a file", path.escape_debug()));
     }
-    Some(Place::File(root.join(path)))
+    Ok(path)
 }
 
 /// Where the text of a URL stands.
@@ -170,7 +223,7 @@ fn postgres(
             let remedy = "leave it out in one of them";
             return refuse(&field.span, "the store has two passwords", remedy, report);
         }
-        if url.set_password(Some(password.expose())).is_err() {
+        if url.set_password(Some(&escaped(password.expose()))).is_err() {
             return refuse(&field.span, "the URL of the store has no host", POSTGRES, report);
         }
     }
@@ -201,6 +254,11 @@ fn check_address(url: &Url) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A password for a URL, which escapes all but the sign of escaping itself.
+fn escaped(password: &str) -> String {
+    password.replace('%', "%25")
 }
 
 /// The address without password and parameters.

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
@@ -371,6 +372,35 @@ fn a_plain_secret_is_in_no_diagnostic() {
         assert_eq!(settings, None, "{line}");
         assert!(!format!("{diagnostics:?}").contains("hunter2"), "{line}: {diagnostics:?}");
     }
+}
+
+#[test]
+fn a_store_named_in_a_command_line_takes_its_password_from_elsewhere() {
+    let folder = Path::new("/work");
+    let named = |text: &str, password: Option<&str>, own: Option<&Place>| {
+        let place = Place::named(text, folder, password.map(Secret::new).as_ref(), own);
+        place.map(|place| match place {
+            Place::File(path) => path.display().to_string(),
+            Place::Postgres { url, .. } => url.expose().to_owned(),
+        })
+    };
+    let good = |text: &str, password| named(text, password, None).expect("a good name");
+    assert_eq!(good("sqlite:a.db", None), "/work/a.db");
+    assert_eq!(good("sqlite:/b/a.db", Some("x")), "/b/a.db");
+    let url = "postgres://ana@db/watch?sslmode=require";
+    assert_eq!(good(url, None), url);
+    let with = good(url, Some("a@%41"));
+    assert_eq!(with, "postgres://ana:a%40%2541@db/watch?sslmode=require");
+    let own = Place::named("postgres://ana@db/watch", folder, Some(&Secret::new("own")), None);
+    let own = own.expect("a good name");
+    let found = named(url, None, Some(&own)).expect("a good name");
+    assert_eq!(found, "postgres://ana:own@db/watch?sslmode=require");
+    assert_eq!(
+        named("postgres://bo@db/watch", None, Some(&own)).as_deref(),
+        Ok("postgres://bo@db/watch")
+    );
+    let refused = named("postgres://ana:hunter2@db/watch", None, None).expect_err("a password");
+    assert!(refused.contains("PGPASSWORD") && !refused.contains("hunter2"), "{refused}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod attempts;
+pub(super) mod copying;
 mod days;
 mod forgetting;
 mod incidents;

@@ -5,6 +5,7 @@
 //! anything about checks, and no file is ever replaced because it cannot be read.
 
 mod accounts;
+pub(super) mod copying;
 mod hold;
 mod incidents;
 mod leases;

@@ -15,13 +15,13 @@ use super::scene::{at, check_id, region, report, rules, seconds};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn every(name: &str, interval: u64) -> Expected {
+pub(super) fn every(name: &str, interval: u64) -> Expected {
     let interval = Interval::new(seconds(interval)).expect("in range");
     let (check, region) = (check_id(name), region("eu"));
     Expected { check, region, schedule: Schedule::Every(interval) }
 }
 
-fn hub(id: &str) -> Vec<Process> {
+pub(super) fn hub(id: &str) -> Vec<Process> {
     [None, Some(region("eu"))].map(|region| Process { id: id.to_owned(), region }).into()
 }
 

@@ -4,6 +4,7 @@
 //! the list below; it then runs on every backend.
 
 mod accounts;
+mod copying;
 mod crash;
 mod leases;
 mod outbox;

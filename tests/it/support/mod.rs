@@ -1,6 +1,7 @@
 //! What the tests share: real applications to watch, fakes of Slack and Twilio that speak their
 //! HTTP, the real binary, and ways to wait without sleeping.
 
+pub(crate) mod dump;
 pub(crate) mod forward;
 mod http;
 pub(crate) mod port;
