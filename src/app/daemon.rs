@@ -170,8 +170,8 @@ impl Daemon {
         };
         works.spawn(|halt| http::serve(listener, http::router(api), halt));
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        let store: Arc<dyn Store> = store;
         let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
+        let store: Arc<dyn Store> = store;
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),

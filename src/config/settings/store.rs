@@ -16,8 +16,62 @@ use crate::config::value::Kind;
 pub struct Store {
     /// Where.
     pub place: Place,
-    /// Runs older than this are deleted.
-    pub retention: Duration,
+    /// For how long.
+    pub retention: Retention,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// What runs that passed said: steps, requests, logs.
+    pub details: Duration,
+    /// Runs that passed.
+    pub passed: Duration,
+    /// Runs that failed or ended unknown.
+    pub failed: Duration,
+    /// Incidents that ended, and the runs that they refer to; `None` for ever.
+    pub incidents: Option<Duration>,
+    /// Uptime by the hour, and gaps.
+    pub uptime: Duration,
+}
+
+impl Retention {
+    /// The same for all runs.
+    pub fn of_runs(kept: Duration) -> Self {
+        Self { details: kept, passed: kept, failed: kept, incidents: None, uptime: LONGEST }
+    }
+
+    /// How long every run is kept.
+    pub fn of_every_run(&self) -> Duration {
+        self.passed.min(self.failed)
+    }
+
+    fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
+        let mut field = |name| {
+            let field = table.optional(name);
+            let kept = field.as_ref().and_then(|it| it.duration(DAY..=LONGEST, report));
+            (field, kept)
+        };
+        let (_, all) = field("retention");
+        let all = all.unwrap_or(Store::RETENTION);
+        let ((_, passed), (_, failed)) = (field("keep_passed"), field("keep_failed"));
+        let ((details, kept), (_, incidents)) = (field("keep_details"), field("keep_incidents"));
+        let (_, uptime) = field("keep_uptime");
+        let passed = passed.unwrap_or(all);
+        if let (Some(details), Some(kept)) = (details, kept)
+            && kept > passed
+        {
+            let message = "details of runs that passed cannot be kept longer than the runs";
+            report.error(&details.span, message).advise("lower it, or raise `keep_passed`");
+        }
+        Self {
+            details: kept.unwrap_or(passed).min(passed),
+            passed,
+            failed: failed.unwrap_or(all),
+            incidents,
+            uptime: uptime.unwrap_or(LONGEST),
+        }
+    }
 }
 
 /// Where everything is kept.
@@ -91,6 +145,8 @@ impl Place {
 }
 
 const DAY: Duration = Duration::from_hours(24);
+/// The longest time that anything but incidents is kept.
+const LONGEST: Duration = Duration::from_hours(24 * 3650);
 
 /// What may be written behind the `?` of a PostgreSQL URL.
 const PARAMETERS: [&str; 5] = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
@@ -115,13 +171,12 @@ impl Store {
             let url = table.optional("url");
             let password = table.optional("password");
             place = read_place(url.as_ref(), password.as_ref(), sources, report);
-            let field = table.optional("retention");
-            retention = field.and_then(|it| it.duration(DAY..=3650 * DAY, report));
+            retention = Some(Retention::read(&mut table, report));
             table.finish(report, no_hint);
         }
         Self {
             place: place.unwrap_or_else(|| Place::File(sources.root.join(Self::FILE))),
-            retention: retention.unwrap_or(Self::RETENTION),
+            retention: retention.unwrap_or(Retention::of_runs(Self::RETENTION)),
         }
     }
 }

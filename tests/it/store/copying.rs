@@ -17,7 +17,7 @@ use tripline::engine::accountant;
 use tripline::store::copying::Copied;
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::SqliteStore;
-use tripline::store::{Error, Ledger, RunFilter, Store as _};
+use tripline::store::{Error, Horizons, Ledger, RunFilter, Store as _};
 
 use super::scene::{
     accepted, at, attempt, check_id, claim, history, outbox, region, report, seconds, tell,
@@ -132,7 +132,7 @@ async fn runs_whose_day_was_forgotten_are_copied_and_stay_forgotten() {
     let (one, other) = (Database::empty().await, Database::empty().await);
     let store = PostgresStore::open(one.url()).await.expect("opened");
     live(&store).await;
-    store.forget_runs(at(NEXT_DAY), 10_000).await.expect("forgotten");
+    store.forget(&Horizons::of_runs(at(NEXT_DAY)), 10_000).await.expect("forgotten");
     let (runs, told) = (store.runs(&everything()).await.expect("read"), outbox(&store, 1).await);
     // Beside a hub that goes on.
     copied(&database(&one), &database(&other)).await.expect("copied");

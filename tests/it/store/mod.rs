@@ -11,6 +11,7 @@ mod outbox;
 mod postgres;
 mod reading;
 mod recording;
+mod retention;
 mod review;
 mod scene;
 mod sqlite;
@@ -94,6 +95,13 @@ on_every_backend! {
         lateness_is_a_distribution
         old_accounts_are_forgotten
         a_slot_that_nobody_knows_of_is_found
+    }
+    retention {
+        each_kind_of_run_is_forgotten_in_its_time
+        incidents_are_forgotten_with_all_that_is_theirs
+        what_must_be_kept_is_kept
+        uptime_outlives_the_runs
+        an_hour_is_counted_once
     }
     leases {
         one_holds_a_lease_at_a_time

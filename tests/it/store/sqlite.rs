@@ -9,7 +9,7 @@ use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::store::accounts::Accounts as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
-use tripline::store::{Error, RunFilter, Store};
+use tripline::store::{Error, Horizons, RunFilter, Store};
 
 use super::scene::{at, check_id, claim, history, report, rules, tell, tell_one};
 
@@ -177,7 +177,10 @@ async fn runs_are_forgotten_to_the_moment_and_no_more_at_once_than_asked() {
     let fresh = Fresh::new().await;
     tell(&fresh.store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
     for left in [2, 1, 0] {
-        assert_eq!(fresh.store.forget_runs(at(6), 2).await.expect("forgotten"), left);
+        assert_eq!(
+            fresh.store.forget(&Horizons::of_runs(at(6)), 2).await.expect("forgotten"),
+            left
+        );
     }
     let all = RunFilter { limit: 10, ..RunFilter::default() };
     // The failure that opened an incident, the pass that resolved it, and what is not old enough.
