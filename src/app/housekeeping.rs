@@ -108,6 +108,12 @@ impl Housekeeping {
 mod tests {
     use super::*;
     use crate::clock::Manual;
+    use crate::domain::check::Check;
+    use crate::domain::policy::{Policy, Roster};
+    use crate::domain::run::{Report, Trace};
+    use crate::domain::slot::Slot;
+    use crate::engine::judge::Rulebook;
+    use crate::store::RunFilter;
     use crate::store::sqlite::{Holder, SqliteStore};
 
     #[tokio::test]
@@ -135,5 +141,50 @@ mod tests {
         assert!(holds(&other).await);
         time.advance(LEASE);
         assert!(holds(&hub()).await);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_forgotten_that_is_not_counted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let holder = Holder { command: "a test".into(), since: start };
+        let store = SqliteStore::open(&folder.path().join("t.db"), &holder).await.expect("opened");
+        let store: Arc<dyn Ledger> = Arc::new(store);
+        let check = Check::example("login");
+        let rules = Rulebook::new([check.clone()], [Policy::built_in(None)], Roster::default());
+        let judge = rules.expect("it has its policy");
+        let region = check.regions[0].clone();
+        for minute in 1..=120 {
+            let at = start + Duration::from_mins(minute);
+            let slot = Slot { check: check.id.clone(), region: region.clone(), at };
+            let report = Report {
+                slot,
+                started_at: at,
+                duration: Duration::from_secs(1),
+                failure: None,
+                trace: Trace::default(),
+            };
+            store.record(&[report], &judge, at).await.expect("recorded");
+        }
+        let clock: Arc<dyn Clock> =
+            Arc::new(Manual::new(start + Duration::from_hours(25) + Duration::from_mins(30)));
+        let retention = Retention::of_runs(Duration::from_hours(24));
+        let house = Housekeeping::new(&store, &clock, retention);
+        let runs = async || {
+            let all = RunFilter { limit: 500, ..RunFilter::default() };
+            store.runs(&all).await.expect("listed").len()
+        };
+        // The slots are not accounted for: nobody knows yet what was missed.
+        assert!(!house.turn().await.expect("done"));
+        assert_eq!(runs().await, 120);
+        store.account(&[], start + Duration::from_hours(1)).await.expect("accounted");
+        house.turn().await.expect("done");
+        assert_eq!(runs().await, 61, "up to the hour that is counted");
+        store.account(&[], start + Duration::from_hours(24)).await.expect("accounted");
+        house.turn().await.expect("done");
+        assert_eq!(runs().await, 31);
+        let period = (start, start + Duration::from_hours(2));
+        let tallies = accountant::tallies(&*store, None, period).await.expect("read");
+        assert_eq!(tallies[&(check.id, region)].passed, 120);
     }
 }

@@ -227,7 +227,9 @@ pub(super) async fn tallies(
         query.push(" AND check_id = ").push_bind(check.as_str());
     } else {
         // The same again in the words of the primary order.
+        let end = until + chrono::TimeDelta::milliseconds(1);
         query.push(" AND id >= ").push_bind(first_id_at(after));
+        query.push(" AND id < ").push_bind(first_id_at(end));
     }
     query.push(" GROUP BY check_id, region, outcome");
     let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;

@@ -158,6 +158,29 @@ async fn referred(store: &dyn Store) -> BTreeSet<RunId> {
 pub(super) async fn what_must_be_kept_is_kept(store: &dyn Ledger) {
     let mut runner = TestRunner::deterministic();
     let results = results().new_tree(&mut runner).expect("results").current();
+    let horizons = prop::collection::vec(horizons(), 4).new_tree(&mut runner);
+    let horizons = horizons.expect("horizons").current().concat();
+    keeps(store, results, &horizons).await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happened_what_must_be_kept_is_kept(
+        results in results(),
+        horizons in horizons(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let fresh = super::sqlite::Fresh::new().await;
+            keeps(&fresh.store, results, &horizons).await;
+            fresh.close().await;
+        });
+    }
+}
+
+async fn keeps(store: &dyn Ledger, results: Vec<(u32, bool, Outcome)>, horizons: &[Horizons]) {
     let mut told: BTreeMap<RunId, Report> = BTreeMap::new();
     for (slot, is_login, outcome) in results {
         let report = talkative(if is_login { "login" } else { "search" }, slot, outcome);
@@ -166,33 +189,40 @@ pub(super) async fn what_must_be_kept_is_kept(store: &dyn Ledger) {
     }
     let open = IncidentFilter { open_only: true, limit: 100, ..IncidentFilter::default() };
     let before = store.incidents(&open).await.expect("read");
-    assert!(!before.is_empty(), "the results leave an incident open");
     let mut past = Horizons { incidents: None, ..Horizons::of_runs(at(0)) };
-    for _ in 0..4 {
-        for next in horizons().new_tree(&mut runner).expect("horizons").current() {
-            forget(store, next).await;
-            past.details = past.details.max(next.details);
-            past.passed = past.passed.max(next.passed);
-            past.failed = past.failed.max(next.failed);
-            let kept = referred(store).await;
-            for (id, report) in &told {
-                let (found, slot) = (store.run(*id).await.expect("read"), report.slot.at);
-                let passed = report.outcome() == Passed;
-                let horizon = if passed { past.passed } else { past.failed };
-                let is_referred = kept.contains(id);
-                if is_referred || (slot >= horizon && !(passed && slot < past.details)) {
-                    assert_eq!(found.as_ref(), Some(report), "{next:?}");
-                } else if slot >= horizon {
-                    assert!(found.is_some(), "only what it said may be gone: {next:?}");
-                }
-                let own = if passed { next.passed } else { next.failed };
-                let day = Duration::from_hours(24);
-                if !is_referred && slot + day < own {
-                    assert!(found.is_none(), "{slot} was to be forgotten: {next:?}");
-                }
-            }
-            assert_eq!(store.incidents(&open).await.expect("read"), before);
+    for next in horizons {
+        forget(store, *next).await;
+        past.details = past.details.max(next.details);
+        past.passed = past.passed.max(next.passed);
+        past.failed = past.failed.max(next.failed);
+        let kept = referred(store).await;
+        for (id, report) in &told {
+            let found = store.run(*id).await.expect("read");
+            check(report, found.as_ref(), kept.contains(id), &past, next);
         }
+        assert_eq!(store.incidents(&open).await.expect("read"), before);
+    }
+}
+
+/// A run as it was told and as it is found, when all up to `past` was forgotten, `next` last.
+fn check(
+    told: &Report,
+    found: Option<&Report>,
+    is_referred: bool,
+    past: &Horizons,
+    next: &Horizons,
+) {
+    let (slot, passed) = (told.slot.at, told.outcome() == Passed);
+    let own = |horizons: &Horizons| if passed { horizons.passed } else { horizons.failed };
+    if is_referred || (slot >= own(past) && !(passed && slot < past.details)) {
+        assert_eq!(found, Some(told), "{next:?}");
+    } else if slot >= own(past) {
+        assert!(found.is_some(), "only what it said may be gone: {next:?}");
+    }
+    // What is older than all horizons may wait until its day is.
+    let (day, oldest) = (Duration::from_hours(24), next.oldest());
+    if !is_referred && slot + day < own(next) && !(slot < oldest && oldest <= slot + day) {
+        assert!(found.is_none(), "{slot} was to be forgotten: {next:?}");
     }
 }
 
