@@ -93,9 +93,13 @@ pub(super) struct Span {
 
 impl Span {
     /// What is to be looked through of a part that was forgotten up to `mark`; none when there is
-    /// nothing. What is older than all horizons is forgotten whole and not looked through.
+    /// nothing. What is older than all horizons is forgotten whole and not looked through, nor is
+    /// what runs said that are forgotten themselves.
     pub(super) fn of(part: Part, horizons: &Horizons, mark: Option<Timestamp>) -> Option<Self> {
-        let whole = horizons.oldest();
+        let whole = match part {
+            Part::Details => horizons.passed,
+            Part::Passed | Part::Failed => horizons.oldest(),
+        };
         let start = mark.map_or(whole, |mark| mark.max(whole));
         let end = part.before(horizons);
         (start < end).then(|| Self { start: first_id_at(start), end: first_id_at(end) })
@@ -130,7 +134,8 @@ mod tests {
         assert_eq!(span(Part::Passed, Some(at(1))), between(at(5), at(15)));
         assert_eq!(span(Part::Passed, Some(at(12))), between(at(12), at(15)));
         assert_eq!(span(Part::Passed, Some(at(15))), None);
-        assert_eq!(span(Part::Details, Some(at(15))), between(at(15), at(20)));
+        assert_eq!(span(Part::Details, None), between(at(15), at(20)));
+        assert_eq!(span(Part::Details, Some(at(17))), between(at(17), at(20)));
         assert_eq!(span(Part::Failed, None), None, "all of that is forgotten whole");
     }
 
