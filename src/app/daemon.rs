@@ -181,8 +181,7 @@ impl Daemon {
         };
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        let runs = Arc::clone(&store) as Arc<dyn Store>;
-        let housekeeping = Housekeeping::new(&runs, &clock, settings.store.retention);
+        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),

@@ -68,9 +68,10 @@ impl Reading {
         }
     }
 
-    /// How long runs are kept; the default where the settings cannot be read.
+    /// How long every run is kept; no time where the settings cannot be read.
     pub fn retention(&self) -> Duration {
-        self.settings.0.as_ref().map_or(Duration::ZERO, |settings| settings.store.retention)
+        let settings = self.settings.0.as_ref();
+        settings.map_or(Duration::ZERO, |settings| settings.store.retention.of_every_run())
     }
 
     /// The settings alone; no script is looked at.

@@ -1,5 +1,6 @@
-//! Which backend keeps what the settings say.
+//! Which backend keeps what the settings say, and copying from one to another.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -7,6 +8,7 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::config::settings::Place;
 use crate::store::agents::Tokens;
+use crate::store::copying::{self, Copied, Source, Target};
 use crate::store::postgres::{PostgresStore, PostgresTokens};
 use crate::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use crate::store::{Error, Ledger};
@@ -38,6 +40,60 @@ pub(super) async fn open_tokens(place: &Place) -> Result<Arc<dyn Tokens>, Error>
         Place::File(path) => Arc::new(SqliteTokens::open(path).await?),
         Place::Postgres { url, .. } => Arc::new(PostgresTokens::open(url.expose()).await?),
     })
+}
+
+/// Writes all that the store at `place` holds to the new file `file`, beside the hubs that use it.
+/// The file is a store of SQLite.
+///
+/// # Errors
+///
+/// As [`Source`], [`Target::new_file`] and [`copying::copy`] say; there is no file then.
+pub async fn back_up(place: &Place, file: &Path) -> Result<Copied, Error> {
+    let from = source(place).await?;
+    copying::copy(from, Target::new_file(file).await?).await
+}
+
+/// Fills the store at `place`, which must hold nothing, from a backup, which may be one of an earlier
+/// version. `scratch` is a folder for what is needed meanwhile.
+///
+/// # Errors
+///
+/// As [`Source::backup`], [`Target`] and [`copying::copy`] say; the store is as it was then.
+pub async fn restore(
+    file: &Path,
+    place: &Place,
+    scratch: &Path,
+    clock: &dyn Clock,
+) -> Result<Copied, Error> {
+    let from = Source::backup(file, scratch).await?;
+    copying::copy(from, target(place, "tripline store restore", clock).await?).await
+}
+
+/// Copies all that the store at `from` holds to the one at `to`, which must hold nothing.
+///
+/// # Errors
+///
+/// As [`Source`], [`Target`] and [`copying::copy`] say; the store at `to` is as it was then.
+pub async fn copy(from: &Place, to: &Place, clock: &dyn Clock) -> Result<Copied, Error> {
+    let from = source(from).await?;
+    copying::copy(from, target(to, "tripline store copy", clock).await?).await
+}
+
+async fn source(place: &Place) -> Result<Source, Error> {
+    match place {
+        Place::File(path) => Source::file(path).await,
+        Place::Postgres { url, .. } => Source::database(url.expose()).await,
+    }
+}
+
+async fn target(place: &Place, command: &str, clock: &dyn Clock) -> Result<Target, Error> {
+    match place {
+        Place::File(path) => {
+            let holder = Holder { command: command.to_owned(), since: clock.now() };
+            Target::file(path, &holder).await
+        }
+        Place::Postgres { url, .. } => Target::database(url.expose()).await,
+    }
 }
 
 /// Opens the store at `place`. `command` tells others who holds a file.

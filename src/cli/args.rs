@@ -307,6 +307,35 @@ pub enum StoreCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Write all of it to a new file
+    ///
+    /// Can be used while `tripline up` runs. Whichever database the store is in, the file is a store
+    /// in SQLite.
+    Backup {
+        /// The file to make; nothing is overwritten
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Fill the store of the project, which must be empty, from a backup
+    Restore {
+        /// What `tripline store backup` wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Copy all of a store into another one, which must be empty
+    ///
+    /// Stop `tripline up` before: what it records later is not copied. Stores are named as in
+    /// `tripline.toml`: `sqlite:PATH`, with a path from the present folder, or
+    /// `postgres://user@host/database`. A password is taken from PGPASSWORD or ~/.pgpass, or from
+    /// `tripline.toml` if it is the project's store.
+    Copy {
+        /// The store to read
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// The store to fill
+        #[arg(value_name = "TO")]
+        to: String,
+    },
 }
 
 /// Arguments of `tripline demo`.

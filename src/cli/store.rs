@@ -1,13 +1,16 @@
-//! `tripline store check`: whether every expected slot is accounted for.
+//! `tripline store`: whether every expected slot is accounted for; backups, and moving to another
+//! database.
 //!
-//! Reads the store beside the daemon and changes nothing.
+//! What reads does so beside the daemon and changes nothing; what writes only fills what is empty.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Global, StoreCommand};
 use super::exit::Exit;
@@ -17,11 +20,13 @@ use super::terminal::{Stream, Terminal};
 use crate::app::project::Reading;
 use crate::app::storage;
 use crate::clock::{Clock as _, System};
-use crate::config::MissingSecrets;
+use crate::config::settings::Place;
+use crate::config::{MissingSecrets, Secret};
 use crate::domain::Timestamp;
 use crate::domain::slot::Slot;
 use crate::engine::accountant::{self, Audit};
-use crate::store::Ledger;
+use crate::store::copying::Copied;
+use crate::store::{Error, Ledger};
 
 /// The most slots that are named.
 const NAMED: usize = 20;
@@ -32,9 +37,44 @@ pub(super) async fn run(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let StoreCommand::Check { json } = wanted;
+    match wanted {
+        StoreCommand::Check { json } => check(*json, global, terminal).await,
+        StoreCommand::Backup { file } => {
+            let reading = reading(global, terminal)?;
+            let (place, path) = (place(&reading)?, terminal.folder.join(file));
+            let copied = unless_stopped(storage::back_up(place, &path)).await?;
+            said(&copied, &place.to_string(), &path.display().to_string(), terminal)
+        }
+        StoreCommand::Restore { file } => {
+            let reading = reading(global, terminal)?;
+            let (place, path) = (place(&reading)?, terminal.folder.join(file));
+            let scratch = match place {
+                Place::File(store) => store.parent().unwrap_or(Path::new(".")).to_owned(),
+                Place::Postgres { .. } => std::env::temp_dir(),
+            };
+            if !path.exists() {
+                let text = format!("there is no backup at {}; name one", path.display());
+                return Err(Stop::Usage(text));
+            }
+            let restored = storage::restore(&path, place, &scratch, &System);
+            let copied = unless_stopped(restored).await?;
+            said(&copied, &path.display().to_string(), &place.to_string(), terminal)
+        }
+        StoreCommand::Copy { from, to } => {
+            let (from, to) =
+                (named("FROM", from, global, terminal)?, named("TO", to, global, terminal)?);
+            if from.to_string() == to.to_string() {
+                return Err(Stop::Usage("FROM and TO are one store; name two".into()));
+            }
+            let copied = unless_stopped(storage::copy(&from, &to, &System)).await?;
+            said(&copied, &from.to_string(), &to.to_string(), terminal)
+        }
+    }
+}
+
+async fn check(json: bool, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
     let store = open(global, terminal).await?;
-    let broken = |error: crate::store::Error| Stop::Broken(error.to_string());
+    let broken = |error: Error| Stop::Broken(error.to_string());
     // Runs that were forgotten cannot be asked for.
     let retention = reading(global, terminal)?.retention();
     let from = chrono::TimeDelta::from_std(retention)
@@ -42,16 +82,78 @@ pub(super) async fn run(
         .and_then(|retention| System.now().checked_sub_signed(retention))
         .unwrap_or(Timestamp::UNIX_EPOCH);
     let audit = accountant::audit(&*store, from).await.map_err(broken)?;
-    let text = if *json { printed(&audit) } else { told(&audit, &terminal.look(Stream::Out)) };
+    let text = if json { printed(&audit) } else { told(&audit, &terminal.look(Stream::Out)) };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(if audit.unaccounted.is_empty() { Exit::Good } else { Exit::Broken })
+}
+
+/// Waits for a copy. A signal ends it in between, so that nothing is left of it.
+async fn unless_stopped(
+    copying: impl Future<Output = Result<Copied, Error>>,
+) -> Result<Copied, Stop> {
+    let broken = |error: std::io::Error| Stop::Broken(format!("failed to watch signals: {error}"));
+    let mut ended = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(broken)?;
+    tokio::select! {
+        copied = copying => copied.map_err(|error| refused(&error)),
+        _ = ended.recv() => Err(Stop::Broken("stopped; nothing was kept of the copy".into())),
+        _ = interrupted.recv() => Err(Stop::Broken("stopped; nothing was kept of the copy".into())),
+    }
+}
+
+fn refused(error: &Error) -> Stop {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(reason) = cause {
+        let _ = write!(text, ": {reason}");
+        cause = reason.source();
+    }
+    match error {
+        Error::Exists { .. } => Stop::Usage(text),
+        _ => Stop::Broken(text),
+    }
+}
+
+/// Says what was copied.
+fn said(copied: &Copied, from: &str, to: &str, terminal: &Terminal) -> Result<Exit, Stop> {
+    let text = listed(copied, from, to, &terminal.look(Stream::Out));
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(Exit::Good)
+}
+
+fn listed(copied: &Copied, from: &str, to: &str, look: &Look) -> String {
+    let mut text = format!("From {} to {}:\n", clean(from), clean(to));
+    for (table, rows) in &copied.0 {
+        let _ = writeln!(text, "{rows:>12}  {}", clean(table));
+    }
+    let rows = copied.0.values().sum::<u64>();
+    let line = format!(
+        "{} were copied, and counted again on the other side.",
+        counted(usize::try_from(rows).unwrap_or(usize::MAX), "row")
+    );
+    text + &look.paint(Paint::Good, &line) + "\n"
+}
+
+/// The store that a word of the command line means.
+fn named(word: &str, text: &str, global: &Global, terminal: &Terminal) -> Result<Place, Stop> {
+    let environment = run::environment(global, terminal)?;
+    let password = environment.variables.get("PGPASSWORD").map(|it| Secret::new(it.as_str()));
+    // The project knows the password of its own store; elsewhere there need not be a project.
+    let own = run::root(global, terminal).ok().and_then(|_| reading(global, terminal).ok());
+    let own = own.as_ref().and_then(|reading| reading.place().ok());
+    Place::named(text, &terminal.folder, password.as_ref(), own)
+        .map_err(|wrong| Stop::Usage(format!("{word}: {wrong}")))
 }
 
 /// The store of the project, for reading.
 pub(super) async fn open(global: &Global, terminal: &Terminal) -> Result<Arc<dyn Ledger>, Stop> {
     let reading = reading(global, terminal)?;
-    let place = reading.place().map_err(Stop::Invalid)?;
+    let place = place(&reading)?;
     storage::open_read_only(place).await.map_err(|error| Stop::Broken(error.to_string()))
+}
+
+fn place(reading: &Reading) -> Result<&Place, Stop> {
+    reading.place().map_err(Stop::Invalid)
 }
 
 fn reading(global: &Global, terminal: &Terminal) -> Result<Reading, Stop> {

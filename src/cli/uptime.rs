@@ -37,6 +37,7 @@ pub(super) async fn run(
         .and_then(|since| now.checked_sub_signed(since))
         .unwrap_or(Timestamp::UNIX_EPOCH)
         .min(until);
+    let (after, until) = accountant::by_the_hour(&*store, (after, until)).await.map_err(broken)?;
     let mut tallies = accountant::tallies(&*store, None, (after, until)).await.map_err(broken)?;
     if let Some(unknown) = wanted.checks.iter().find(|name| !is_there(&tallies, name)) {
         let since = duration::format(wanted.since);
@@ -143,6 +144,7 @@ mod tests {
             failed: 10,
             unknown: 4,
             lateness: Lateness(classes),
+            ..Tally::default()
         };
         let lost = Tally { expected: 2_880, ..Tally::default() };
         let tallies = BTreeMap::from([(place("login", "eu"), busy), (place("login", "us"), lost)]);

@@ -168,22 +168,40 @@ impl Lateness {
     /// By how much at most `share` (0 to 1) of the runs were late: the upper end of the class in
     /// which that run is. `None` without runs, or when it is in the class without an end.
     pub fn at_most(&self, share: f64) -> Option<Duration> {
-        let all: u64 = self.0.iter().sum();
-        let mut seen = 0;
-        let reached = |seen: u64| self::share(seen, all).is_some_and(|part| part >= share);
-        let class = self.0.iter().position(|runs| {
-            seen += runs;
-            reached(seen)
-        })?;
-        Self::BOUNDS.get(class).copied().map(Duration::from_millis)
+        at_most(&self.0, &Self::BOUNDS, share)
     }
+}
 
-    fn and(mut self, other: Self) -> Self {
-        for (class, more) in self.0.iter_mut().zip(other.0) {
-            *class += more;
-        }
-        self
+/// How long runs took: how many at most each of [`Durations::BOUNDS`], and how many longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Durations(pub [u64; 12]);
+
+impl Durations {
+    /// The upper ends of the classes, in milliseconds; the last class has none.
+    pub const BOUNDS: [u64; 11] = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+
+    /// How long at most `share` (0 to 1) of the runs took: the upper end of the class in which that
+    /// run is. `None` without runs, or when it is in the class without an end.
+    pub fn at_most(&self, share: f64) -> Option<Duration> {
+        at_most(&self.0, &Self::BOUNDS, share)
     }
+}
+
+fn at_most(classes: &[u64], bounds: &[u64], wanted: f64) -> Option<Duration> {
+    let all: u64 = classes.iter().sum();
+    let mut seen = 0;
+    let class = classes.iter().position(|runs| {
+        seen += runs;
+        share(seen, all).is_some_and(|part| part >= wanted)
+    })?;
+    bounds.get(class).copied().map(Duration::from_millis)
+}
+
+fn sum<const N: usize>(mut classes: [u64; N], others: [u64; N]) -> [u64; N] {
+    for (class, more) in classes.iter_mut().zip(others) {
+        *class += more;
+    }
+    classes
 }
 
 /// How the runs of a check in a region ended over some time.
@@ -199,6 +217,19 @@ pub struct Tally {
     pub unknown: u64,
     /// How late they started.
     pub lateness: Lateness,
+    /// How long they took.
+    pub durations: Durations,
+}
+
+/// Slots are counted by the hour before their runs are forgotten; those of an hour are after its
+/// beginning and up to its end.
+pub const HOUR: Duration = Duration::from_hours(1);
+
+/// The beginning of the hour in which the slot `at` is counted.
+pub fn hour_of(at: Timestamp) -> Timestamp {
+    let hour = i64::try_from(HOUR.as_millis()).unwrap_or(i64::MAX);
+    let start = (at.timestamp_millis() - 1).div_euclid(hour) * hour;
+    Timestamp::from_timestamp_millis(start).unwrap_or(at)
 }
 
 impl Tally {
@@ -210,7 +241,8 @@ impl Tally {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             unknown: self.unknown + other.unknown,
-            lateness: self.lateness.and(other.lateness),
+            lateness: Lateness(sum(self.lateness.0, other.lateness.0)),
+            durations: Durations(sum(self.durations.0, other.durations.0)),
         }
     }
 
@@ -310,6 +342,15 @@ mod tests {
         assert_eq!(lateness.at_most(0.99), Some(Duration::from_millis(5)));
         assert_eq!(lateness.at_most(1.0), None);
         assert_eq!(Lateness::default().at_most(0.5), None);
+    }
+
+    #[test]
+    fn a_slot_belongs_to_the_hour_that_it_ends() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let hour = |text| hour_of(time(text));
+        assert_eq!(hour("2026-11-21T03:00:00.001Z"), time("2026-11-21T03:00:00Z"));
+        assert_eq!(hour("2026-11-21T04:00:00.000Z"), time("2026-11-21T03:00:00Z"));
+        assert_eq!(hour("1970-01-01T00:00:00Z"), time("1969-12-31T23:00:00Z"));
     }
 
     proptest! {

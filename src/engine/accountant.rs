@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, GapReason, Presence, Tally, Watch};
+use crate::domain::coverage::{Gap, GapReason, HOUR, Presence, Tally, Watch, hour_of};
 use crate::domain::id::CheckId;
 use crate::domain::slot::Slot;
 use crate::store::Error;
@@ -113,13 +113,55 @@ async fn joined(accounts: &dyn Accounts, found: Vec<(&Watch, Gap)>) -> Result<Ve
     Ok(gaps)
 }
 
-/// How the slots of `period` came out, by check and region: what was expected, and what came of it.
-/// Slots after `until` are not due yet.
+/// How the slots of a period came out, by check and region: what was expected, and what came of it.
+/// Slots after its end are not due yet. Hours whose runs may be forgotten are told as they were
+/// counted before, so [`by_the_hour`] should have been asked about the period.
 ///
 /// # Errors
 ///
 /// The store's.
 pub async fn tallies(
+    accounts: &dyn Accounts,
+    check: Option<&CheckId>,
+    (after, until): (Timestamp, Timestamp),
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let Some((from, to)) = accounts.tallied().await? else {
+        return count(accounts, check, (after, until)).await;
+    };
+    let (start, end) = (after.max(from), until.min(to));
+    if start >= end {
+        return count(accounts, check, (after, until)).await;
+    }
+    let mut tallies = accounts.tallied_hours(check, (start, end)).await?;
+    for edge in [(after, start), (end, until)] {
+        if edge.0 < edge.1 {
+            for (place, tally) in count(accounts, check, edge).await? {
+                let sum = tallies.entry(place).or_default();
+                *sum = sum.and(tally);
+            }
+        }
+    }
+    Ok(tallies)
+}
+
+/// The period that can be told: one that begins inside an hour whose runs may be forgotten begins
+/// with that hour.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn by_the_hour(
+    accounts: &dyn Accounts,
+    (after, until): (Timestamp, Timestamp),
+) -> Result<(Timestamp, Timestamp), Error> {
+    let counted = accounts.tallied().await?;
+    let is_counted = counted.is_some_and(|(from, to)| from <= after && after < to);
+    let moment = Duration::from_millis(1);
+    Ok((if is_counted { hour_of(after + moment) } else { after }, until))
+}
+
+/// How the slots of a period came out, by the runs that are there.
+async fn count(
     accounts: &dyn Accounts,
     check: Option<&CheckId>,
     (after, until): (Timestamp, Timestamp),
@@ -132,6 +174,38 @@ pub async fn tallies(
         tallies.entry(place).or_default().expected += expected;
     }
     Ok(tallies)
+}
+
+/// Counts the hours that have slots before `before`, as far as every slot of them is accounted for,
+/// the next ones first and at most `limit`. Runs after what it says, up to which all are counted,
+/// must not be forgotten; `None` when there is nothing to count.
+///
+/// # Errors
+///
+/// The store's; what was counted before the error stays so.
+pub async fn count_hours(
+    accounts: &dyn Accounts,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Option<Timestamp>, Error> {
+    let mut hour = match accounts.tallied().await? {
+        Some((_, until)) => until,
+        None => match accounts.first_ran().await? {
+            Some(first) => hour_of(first),
+            None => return Ok(None),
+        },
+    };
+    let accounted = accounts.accounted_until().await?.unwrap_or(Timestamp::UNIX_EPOCH);
+    for _ in 0..limit {
+        let end = hour + HOUR;
+        if hour >= before || end > accounted {
+            break;
+        }
+        let tallies = count(accounts, None, (hour, end)).await?;
+        accounts.tally((hour, end), &tallies).await?;
+        hour = end;
+    }
+    Ok(Some(hour))
 }
 
 /// What an audit found.
@@ -155,8 +229,8 @@ pub struct Audit {
 ///
 /// The store's.
 pub async fn audit(accounts: &dyn Accounts, from: Timestamp) -> Result<Audit, Error> {
-    let mut audit = Audit::default();
-    audit.until = accounts.accounted_until().await?;
+    let until = accounts.accounted_until().await?;
+    let mut audit = Audit { until, ..Audit::default() };
     let Some(end) = audit.until else { return Ok(audit) };
     let first = accounts.watches((from, end)).await?.iter().map(|watch| watch.from).min();
     let Some(mut after) = first.map(|first| first.max(from)) else { return Ok(audit) };

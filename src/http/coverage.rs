@@ -35,6 +35,7 @@ pub(super) async fn uptime(
     let parameters = Parameters::parse(query.as_deref(), &["check", "since"])?;
     let check = parameters.check()?;
     let period = period(&api, &parameters).await?;
+    let period = accountant::by_the_hour(&*api.accounts, period).await?;
     let tallies = accountant::tallies(&*api.accounts, check.as_ref(), period).await?;
     Ok(Pretty(dto::Uptime::new(period, &tallies)))
 }

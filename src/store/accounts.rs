@@ -89,6 +89,28 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error>;
 
-    /// Forgets gaps, watches and lives that ended before `before`.
+    /// The slot of the earliest run that no incident refers to.
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Between which times every hour is counted, if any is.
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error>;
+
+    /// Stores how the slots of `hour` came out, and that all up to its end are counted. An hour that
+    /// was counted before stays as it was then: some of its runs may be forgotten by now.
+    async fn tally(
+        &self,
+        hour: (Timestamp, Timestamp),
+        tallies: &BTreeMap<Place, Tally>,
+    ) -> Result<(), Error>;
+
+    /// The sum of what was stored for the hours that begin within `period`, from its first moment on
+    /// and before its second, of one check or of all.
+    async fn tallied_hours(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error>;
+
+    /// Forgets counted hours, gaps, watches and lives that ended before `before`.
     async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error>;
 }

@@ -20,6 +20,9 @@
 pub mod accounts;
 pub mod agents;
 mod claims;
+pub mod copying;
+mod error;
+mod forgetting;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -31,6 +34,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use error::Error;
+
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
@@ -39,83 +44,6 @@ use crate::domain::policy::Channel;
 use crate::domain::run::{Failure, Outcome, Report};
 use crate::domain::slot::Slot;
 use crate::domain::subject::Subject;
-
-/// Why the store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Another process holds the store.
-    #[error("the store {path} is in use by process {holder}; stop that one first")]
-    Locked {
-        /// The store's file.
-        path: String,
-        /// The process that holds it, as far as it can be told.
-        holder: String,
-    },
-    /// The file was written by a later version.
-    #[error(
-        "the store was written by a later version of Tripline; use that version or a later one"
-    )]
-    TooNew,
-    /// The file was written by an earlier version and may not be changed by a reader.
-    #[error(
-        "the store was written by an earlier version of Tripline; start `tripline up` once to \
-         bring it up to date"
-    )]
-    TooOld,
-    /// There is no store to read.
-    #[error("there is no store at {path}; start `tripline up` first")]
-    Missing {
-        /// Where it was looked for.
-        path: String,
-    },
-    /// Something was to be changed in a store that was opened for reading.
-    #[error("the store is open for reading only")]
-    ReadOnly,
-    /// The store was closed.
-    #[error("the store is closed")]
-    Closed,
-    /// The database server cannot be used as it was asked for.
-    #[error("the store {address} cannot be used: {reason}; {remedy}")]
-    Unreachable {
-        /// The store's address without its password.
-        address: String,
-        /// What the network or the server says.
-        reason: String,
-        /// What to do about it.
-        remedy: String,
-    },
-    /// The database belongs to another program.
-    #[error("the database {address} holds the tables of another program; give Tripline its own")]
-    Foreign {
-        /// The store's address without its password.
-        address: String,
-    },
-    /// The file is not a store, or is damaged.
-    #[error("the store {path} is damaged: {reason}; restore the last backup")]
-    Damaged {
-        /// The store's file.
-        path: String,
-        /// What the database says.
-        reason: String,
-    },
-    /// The database refused or failed.
-    #[error("the store failed to {what}")]
-    Database {
-        /// What was to be done.
-        what: &'static str,
-        /// What the database says.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// A stored value cannot be read.
-    #[error("the store holds a {what} that cannot be read: {reason}")]
-    Unreadable {
-        /// What it is.
-        what: &'static str,
-        /// Why.
-        reason: String,
-    },
-}
 
 /// Decides what a result means. Called inside a transaction, perhaps again if that is retried, so
 /// it must be a pure function.
@@ -309,6 +237,43 @@ pub struct Backlog {
     pub given_up: u64,
 }
 
+/// Before which times what is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizons {
+    /// What runs that passed said; those runs are listed and counted as before.
+    pub details: Timestamp,
+    /// Runs that passed.
+    pub passed: Timestamp,
+    /// Runs that failed or ended unknown.
+    pub failed: Timestamp,
+    /// Incidents that ended, with whom they told; `None` keeps them for ever.
+    pub incidents: Option<Timestamp>,
+}
+
+impl Horizons {
+    /// The same for all runs, and no incidents.
+    pub fn of_runs(before: Timestamp) -> Self {
+        Self { details: before, passed: before, failed: before, incidents: None }
+    }
+
+    /// Before which all runs are forgotten.
+    pub fn oldest(&self) -> Timestamp {
+        self.passed.min(self.failed)
+    }
+
+    /// Before which some runs are forgotten.
+    pub fn latest(&self) -> Timestamp {
+        self.passed.max(self.failed)
+    }
+
+    /// The same, but for runs from `bound` on, which are left alone.
+    #[must_use]
+    pub fn up_to(self, bound: Timestamp) -> Self {
+        let Self { details, passed, failed, incidents } = self;
+        Self { details, passed: passed.min(bound), failed: failed.min(bound), incidents }
+    }
+}
+
 /// Everything that a backend keeps: results and what follows from them, and the accounts of slots.
 pub trait Ledger: Store + accounts::Accounts + agents::Agents {}
 
@@ -416,11 +381,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What is still owed on each channel, and how much was given up after `since`.
     async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error>;
 
-    /// Forgets runs of slots before `before`, some at a time so that nobody waits long for it; says
-    /// how many, and there may be more while that is `limit` or more. Runs that led to a decision
-    /// about an incident stay. Decisions about no incident are forgotten with them. A store that
-    /// keeps runs by the day (UTC) forgets whole days, so a run may stay until its day is over.
-    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
+    /// Forgets what lies before `before`, some at a time so that nobody waits long for it; says how
+    /// much, and there may be more while that is `limit` or more. Runs that led to a decision about
+    /// an incident stay, with all they said, as long as it does. Decisions about no incident are
+    /// forgotten with the last runs of their time. An incident that is open, or of which a message
+    /// is owed, stays, and so does the latest one.
+    ///
+    /// A store that keeps runs by the day (UTC) forgets whole days where nothing else is left of
+    /// them, so a run may stay until its day is over. A run that is reported when runs of its kind
+    /// and time are forgotten already stays until all of its time are.
+    async fn forget(&self, before: &Horizons, limit: u32) -> Result<u64, Error>;
 
     /// Waits for what is under way, writes everything to the main file and lets the store go.
     async fn close(&self);

@@ -1,6 +1,6 @@
 //! The stop, with a store and a channel that can be told to hang, in a time that jumps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,9 +12,11 @@ use super::*;
 use crate::agent::{Assignments, Secrets, Stage};
 use crate::app::housekeeping::Housekeeping;
 use crate::clock::Manual;
+use crate::config::settings::Retention;
 use crate::config::{Diagnostic, Project};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
+use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Transition};
 use crate::domain::notice::{Notice, NoticeKind};
@@ -28,9 +30,11 @@ use crate::notify::printed::PrintedMessage;
 use crate::notify::{Outbound, Transport};
 use crate::sandbox::protocol::Job;
 use crate::sandbox::{Host, Ran};
+use crate::store::accounts::{self, Accounts, Expected, Place, Process};
+use crate::store::agents::{self, AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use crate::store::{
-    self, Backlog, Claim, DecisionRecord, Epoch, IncidentFilter, IncidentHistory, IncidentRecord,
-    Judge, Novelty, Recorded, RunFilter, RunSummary, Standing,
+    self, Backlog, Claim, DecisionRecord, Epoch, Horizons, IncidentFilter, IncidentHistory,
+    IncidentRecord, Judge, Ledger, Novelty, Recorded, RunFilter, RunSummary, Standing,
 };
 
 const BUDGET: Duration = Duration::from_secs(10);
@@ -124,7 +128,7 @@ impl Store for Shelf {
         Ok(BTreeMap::new())
     }
 
-    async fn forget_runs(&self, _: Timestamp, _: u32) -> Result<u64, store::Error> {
+    async fn forget(&self, _: &Horizons, _: u32) -> Result<u64, store::Error> {
         self.answer().await;
         Ok(0)
     }
@@ -260,6 +264,124 @@ fn owed() -> Notification {
     }
 }
 
+/// It keeps no accounts.
+#[async_trait]
+impl Accounts for Shelf {
+    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn watches(&self, _: (Timestamp, Timestamp)) -> Result<Vec<Watch>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn seen(&self, _: &Process, _: Timestamp) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn presence(
+        &self,
+        _: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn ran(&self, _: (Timestamp, Timestamp)) -> Result<accounts::Ran, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn gaps(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+        _: u32,
+    ) -> Result<Vec<Gap>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn tallies(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn first_ran(&self) -> Result<Option<Timestamp>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn tally(
+        &self,
+        _: (Timestamp, Timestamp),
+        _: &BTreeMap<Place, Tally>,
+    ) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn tallied_hours(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn forget_accounts(&self, _: Timestamp) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+}
+
+/// It knows no agents.
+#[async_trait]
+impl Agents for Shelf {
+    async fn tokens(&self) -> Result<Vec<TokenRecord>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn finish_rotation(&self, _: TokenId) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn claim_name(&self, _: &agents::Claim) -> Result<Claimed, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn release_name(
+        &self,
+        _: &Region,
+        _: &str,
+        _: uuid::Uuid,
+        _: Timestamp,
+    ) -> Result<(), store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn agents(&self) -> Result<Vec<AgentRecord>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn forget_agents(&self, _: Timestamp) -> Result<u64, store::Error> {
+        Err(store::Error::Closed)
+    }
+}
+
 struct World {
     works: Works,
     shelf: Arc<Shelf>,
@@ -288,9 +410,9 @@ impl World {
             dialer: Arc::new(Dialer::default()),
             limits: Limits::default(),
         });
-        let store = Arc::clone(&shelf) as Arc<dyn Store>;
+        let store = Arc::clone(&shelf) as Arc<dyn Ledger>;
         let clock: Arc<dyn Clock> = Arc::new(Manual::new(now()));
-        let housekeeping = Housekeeping::new(&store, &clock, Duration::from_hours(24));
+        let housekeeping = Housekeeping::new(&store, &clock, Retention::of_runs(BUDGET));
         works.spawn(|halt| housekeeping.run(halt));
         let module = ("checks/login.js".to_owned(), String::new());
         let assigned = Assignments::with_modules(vec![check], &vec![module], Secrets::default());

@@ -18,7 +18,7 @@ pub use channels::{Slack, Twilio};
 pub use hub::{Hub, HubTls, is_open};
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
-pub use store::{Place, Store};
+pub use store::{Place, Retention, Store};
 
 use super::check::{self, Defaults, Draft, Known, Surroundings};
 use super::diagnostic::Diagnostic;

@@ -16,8 +16,62 @@ use crate::config::value::Kind;
 pub struct Store {
     /// Where.
     pub place: Place,
-    /// Runs older than this are deleted.
-    pub retention: Duration,
+    /// For how long.
+    pub retention: Retention,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// What runs that passed said: steps, requests, logs.
+    pub details: Duration,
+    /// Runs that passed.
+    pub passed: Duration,
+    /// Runs that failed or ended unknown.
+    pub failed: Duration,
+    /// Incidents that ended, and the runs that they refer to; `None` for ever.
+    pub incidents: Option<Duration>,
+    /// Uptime by the hour, and gaps.
+    pub uptime: Duration,
+}
+
+impl Retention {
+    /// The same for all runs.
+    pub fn of_runs(kept: Duration) -> Self {
+        Self { details: kept, passed: kept, failed: kept, incidents: None, uptime: LONGEST }
+    }
+
+    /// How long every run is kept.
+    pub fn of_every_run(&self) -> Duration {
+        self.passed.min(self.failed)
+    }
+
+    fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
+        let mut field = |name| {
+            let field = table.optional(name);
+            let kept = field.as_ref().and_then(|it| it.duration(DAY..=LONGEST, report));
+            (field, kept)
+        };
+        let (_, all) = field("retention");
+        let all = all.unwrap_or(Store::RETENTION);
+        let ((_, passed), (_, failed)) = (field("keep_passed"), field("keep_failed"));
+        let ((details, kept), (_, incidents)) = (field("keep_details"), field("keep_incidents"));
+        let (_, uptime) = field("keep_uptime");
+        let passed = passed.unwrap_or(all);
+        if let (Some(details), Some(kept)) = (details, kept)
+            && kept > passed
+        {
+            let message = "details of runs that passed cannot be kept longer than the runs";
+            report.error(&details.span, message).advise("lower it, or raise `keep_passed`");
+        }
+        Self {
+            details: kept.unwrap_or(passed).min(passed),
+            passed,
+            failed: failed.unwrap_or(all),
+            incidents,
+            uptime: uptime.unwrap_or(LONGEST),
+        }
+    }
 }
 
 /// Where everything is kept.
@@ -43,7 +97,56 @@ impl fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// Reads where a store is from a command line: `sqlite:` and a path in `folder`, or a URL of
+    /// PostgreSQL without its password. That is `password`, or else the one of `own`, the store of
+    /// the project, where that is meant.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and how to write it; no message repeats a password.
+    pub fn named(
+        text: &str,
+        folder: &Path,
+        password: Option<&Secret>,
+        own: Option<&Self>,
+    ) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = file_path(path).map_err(|wrong| format!("{wrong}; {FORMS}"))?;
+            return Ok(Self::File(folder.join(path)));
+        }
+        if !text.starts_with("postgres:") && !text.starts_with("postgresql:") {
+            return Err(FORMS.to_owned());
+        }
+        let mut url =
+            Url::parse(text).map_err(|_| format!("the URL cannot be read; {POSTGRES}"))?;
+        if url.password().is_some() {
+            return Err(
+                "everybody on this machine can read a password in a command line; leave it \
+                        out and set PGPASSWORD, or write it to ~/.pgpass"
+                    .to_owned(),
+            );
+        }
+        check_address(&url).map_err(|wrong| format!("{wrong}; {POSTGRES}"))?;
+        let shown = shown(&url);
+        let given = password.map(|it| escaped(it.expose()));
+        let password = given.or_else(|| match own {
+            Some(Self::Postgres { url: own, shown: there }) if *there == shown => {
+                Url::parse(own.expose()).ok()?.password().map(str::to_owned)
+            }
+            _ => None,
+        });
+        if let Some(password) = password {
+            url.set_password(Some(&password))
+                .map_err(|()| format!("the URL of the store has no host; {POSTGRES}"))?;
+        }
+        Ok(Self::Postgres { url: Secret::new(url.as_str()), shown })
+    }
+}
+
 const DAY: Duration = Duration::from_hours(24);
+/// The longest time that anything but incidents is kept.
+const LONGEST: Duration = Duration::from_hours(24 * 3650);
 
 /// What may be written behind the `?` of a PostgreSQL URL.
 const PARAMETERS: [&str; 5] = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
@@ -68,13 +171,12 @@ impl Store {
             let url = table.optional("url");
             let password = table.optional("password");
             place = read_place(url.as_ref(), password.as_ref(), sources, report);
-            let field = table.optional("retention");
-            retention = field.and_then(|it| it.duration(DAY..=3650 * DAY, report));
+            retention = Some(Retention::read(&mut table, report));
             table.finish(report, no_hint);
         }
         Self {
             place: place.unwrap_or_else(|| Place::File(sources.root.join(Self::FILE))),
-            retention: retention.unwrap_or(Self::RETENTION),
+            retention: retention.unwrap_or(Retention::of_runs(Self::RETENTION)),
         }
     }
 }
@@ -111,16 +213,22 @@ fn read_place(
 }
 
 fn sqlite_file(field: &Field<'_>, path: &str, root: &Path, report: &mut Report) -> Option<Place> {
+    match file_path(path) {
+        Ok(path) => Some(Place::File(root.join(path))),
+        Err(wrong) => refuse(&field.span, wrong, FORMS, report),
+    }
+}
+
+/// What stands behind `sqlite:`.
+fn file_path(path: &str) -> Result<&str, String> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains(":memory:") {
-        let message = "the store must be a file, since it has to survive a restart";
-        return refuse(&field.span, message, FORMS, report);
+        return Err("the store must be a file, since it has to survive a restart".into());
     }
     if path.contains(['?', '#', '\0']) || path.ends_with('/') {
-        let message = format!("`{}` is no path of a file", path.escape_debug());
-        return refuse(&field.span, message, FORMS, report);
+        return Err(format!("`{}` is no path of a file", path.escape_debug()));
     }
-    Some(Place::File(root.join(path)))
+    Ok(path)
 }
 
 /// Where the text of a URL stands.
@@ -170,7 +278,7 @@ fn postgres(
             let remedy = "leave it out in one of them";
             return refuse(&field.span, "the store has two passwords", remedy, report);
         }
-        if url.set_password(Some(password.expose())).is_err() {
+        if url.set_password(Some(&escaped(password.expose()))).is_err() {
             return refuse(&field.span, "the URL of the store has no host", POSTGRES, report);
         }
     }
@@ -201,6 +309,11 @@ fn check_address(url: &Url) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A password for a URL, which escapes all but the sign of escaping itself.
+fn escaped(password: &str) -> String {
+    password.replace('%', "%25")
 }
 
 /// The address without password and parameters.

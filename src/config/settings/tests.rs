@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
@@ -48,7 +49,7 @@ fn an_empty_file_is_a_project() {
     assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
     assert_eq!((settings.hub.url.as_str(), settings.hub.tls), ("http://127.0.0.1:7676", None));
     assert_eq!(settings.store.place, Place::File("/project/tripline.db".into()));
-    assert_eq!(settings.store.retention, Duration::from_hours(24 * 30));
+    assert_eq!(settings.store.retention, Retention::of_runs(Duration::from_hours(24 * 30)));
     assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
     assert_eq!(settings.agent.region.as_str(), "local");
     assert_eq!(settings.agent.sandbox, SandboxMode::Require);
@@ -228,6 +229,7 @@ fn mistakes_are_told_where_they_are() {
         ("[store]\nurl = 'sqlite::memory:'", "'sqlite::memory:'", "must be a file"),
         ("[store]\nurl = 'sqlite:a?mode=ro'", "'sqlite:a?mode=ro'", "no path of a file"),
         ("[store]\nretention = '1h'", "'1h'", "out of range"),
+        ("[store]\nkeep_passed = '2d'\nkeep_details = '3d'", "'3d'", "longer than the runs"),
         ("[statsd]\nprefix = 'a'", "[statsd]", "`send_to` is missing"),
         ("[statsd]\nsend_to = 'h'", "'h'", "has no port"),
         ("[statsd]\nsend_to = 'h:0'", "'h:0'", "is no port"),
@@ -383,6 +385,57 @@ fn a_plain_secret_is_in_no_diagnostic() {
         assert_eq!(settings, None, "{line}");
         assert!(!format!("{diagnostics:?}").contains("hunter2"), "{line}: {diagnostics:?}");
     }
+}
+
+#[test]
+fn each_kind_of_data_is_kept_as_long_as_it_says() {
+    let kept = |text: &str| good(&format!("[store]\n{text}")).store.retention;
+    let days = |days: u64| Duration::from_hours(24 * days);
+    assert_eq!(kept("retention = '90d'"), Retention::of_runs(days(90)));
+    let some = kept("keep_passed = '7d'\nkeep_failed = '400d'");
+    let wanted = Retention { passed: days(7), details: days(7), failed: days(400), ..some };
+    assert_eq!(some, wanted);
+    assert_eq!(some.of_every_run(), days(7));
+    let all = kept(
+        "retention = '20d'\nkeep_details = '2d'\nkeep_incidents = '700d'\nkeep_uptime = '800d'",
+    );
+    let wanted = Retention {
+        details: days(2),
+        passed: days(20),
+        failed: days(20),
+        incidents: Some(days(700)),
+        uptime: days(800),
+    };
+    assert_eq!(all, wanted);
+}
+
+#[test]
+fn a_store_named_in_a_command_line_takes_its_password_from_elsewhere() {
+    let folder = Path::new("/work");
+    let named = |text: &str, password: Option<&str>, own: Option<&Place>| {
+        let place = Place::named(text, folder, password.map(Secret::new).as_ref(), own);
+        place.map(|place| match place {
+            Place::File(path) => path.display().to_string(),
+            Place::Postgres { url, .. } => url.expose().to_owned(),
+        })
+    };
+    let good = |text: &str, password| named(text, password, None).expect("a good name");
+    assert_eq!(good("sqlite:a.db", None), "/work/a.db");
+    assert_eq!(good("sqlite:/b/a.db", Some("x")), "/b/a.db");
+    let url = "postgres://ana@db/watch?sslmode=require";
+    assert_eq!(good(url, None), url);
+    let with = good(url, Some("a@%41"));
+    assert_eq!(with, "postgres://ana:a%40%2541@db/watch?sslmode=require");
+    let own = Place::named("postgres://ana@db/watch", folder, Some(&Secret::new("own")), None);
+    let own = own.expect("a good name");
+    let found = named(url, None, Some(&own)).expect("a good name");
+    assert_eq!(found, "postgres://ana:own@db/watch?sslmode=require");
+    assert_eq!(
+        named("postgres://bo@db/watch", None, Some(&own)).as_deref(),
+        Ok("postgres://bo@db/watch")
+    );
+    let refused = named("postgres://ana:hunter2@db/watch", None, None).expect_err("a password");
+    assert!(refused.contains("PGPASSWORD") && !refused.contains("hunter2"), "{refused}");
 }
 
 #[test]

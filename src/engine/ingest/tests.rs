@@ -19,8 +19,8 @@ use crate::domain::run::{Failure, FailureKind, Trace};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::store::{
-    Backlog, DecisionRecord, IncidentFilter, IncidentHistory, IncidentRecord, Judge, Novelty,
-    RunFilter, RunSummary,
+    Backlog, DecisionRecord, Horizons, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
+    Novelty, RunFilter, RunSummary,
 };
 
 /// A store that keeps states in memory and remembers each batch; it fails while told to.
@@ -145,7 +145,7 @@ impl Store for Ledger {
         unreachable!("ingest only records")
     }
 
-    async fn forget_runs(&self, _: Timestamp, _: u32) -> Result<u64, store::Error> {
+    async fn forget(&self, _: &Horizons, _: u32) -> Result<u64, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -121,6 +121,30 @@ impl Accounts for Lives {
         unreachable!("the link does not ask for it")
     }
 
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn tally(
+        &self,
+        _: (Timestamp, Timestamp),
+        _: &BTreeMap<Place, Tally>,
+    ) -> Result<(), Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn tallied_hours(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
     async fn forget_accounts(&self, _: Timestamp) -> Result<(), Error> {
         unreachable!("the link does not ask for it")
     }

@@ -46,6 +46,8 @@ pub struct CheckUptime {
     pub missed: u64,
     /// How late runs started.
     pub lateness: Lateness,
+    /// How long they took.
+    pub durations: Durations,
 }
 
 /// How late runs started: the upper end of the class in which the run at that share is; null without
@@ -65,6 +67,29 @@ pub struct Lateness {
 /// Runs that were about as late as each other.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LatenessClass {
+    /// The upper end; null for the last class, which has none.
+    pub at_most_ms: Option<u64>,
+    /// How many runs.
+    pub runs: u64,
+}
+
+/// How long runs took: the upper end of the class in which the run at that share is; null without
+/// runs, or when it took more than thirty seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Durations {
+    /// Of half of the runs.
+    pub p50_ms: Option<u64>,
+    /// Of 95 of 100 runs.
+    pub p95_ms: Option<u64>,
+    /// Of 99 of 100 runs.
+    pub p99_ms: Option<u64>,
+    /// How many runs took at most each time.
+    pub classes: Vec<DurationClass>,
+}
+
+/// Runs that took about as long as each other.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DurationClass {
     /// The upper end; null for the last class, which has none.
     pub at_most_ms: Option<u64>,
     /// How many runs.
@@ -109,6 +134,7 @@ impl Uptime {
             unknown: tally.unknown,
             missed: tally.missed(),
             lateness: Lateness::from(&tally.lateness),
+            durations: Durations::from(&tally.durations),
         });
         Self { after: Time(period.0), until: Time(period.1), checks: checks.collect() }
     }
@@ -125,6 +151,21 @@ impl From<&Distribution> for Lateness {
             p95_ms: at(0.95),
             p99_ms: at(0.99),
             classes: bounds.zip(lateness.0).map(class).collect(),
+        }
+    }
+}
+
+impl From<&coverage::Durations> for Durations {
+    fn from(durations: &coverage::Durations) -> Self {
+        let millis = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let at = |share: f64| durations.at_most(share).map(millis);
+        let bounds = coverage::Durations::BOUNDS.map(Some).into_iter().chain([None]);
+        let class = |(at_most_ms, runs): (Option<u64>, u64)| DurationClass { at_most_ms, runs };
+        Self {
+            p50_ms: at(0.5),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            classes: bounds.zip(durations.0).map(class).collect(),
         }
     }
 }

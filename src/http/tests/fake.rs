@@ -1,6 +1,8 @@
 //! A store that remembers what a test gave it, fails and hangs when told, and writes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+mod accounts;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
@@ -10,7 +12,6 @@ use chrono::TimeDelta;
 
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
-use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind, Incident};
 use crate::domain::notice::{self, Notice, NoticeKind};
@@ -24,10 +25,10 @@ use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
-use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
+use crate::store::accounts::Place;
 use crate::store::{
-    Backlog, DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, IncidentRecord,
-    Judge, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
+    Backlog, DecisionRecord, Delivery, Error, Horizons, IncidentFilter, IncidentHistory,
+    IncidentRecord, Judge, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
 };
 
 const WORKS: u8 = 0;
@@ -199,7 +200,7 @@ impl Store for Remembered {
         ])
     }
 
-    async fn forget_runs(&self, _: Timestamp, _: u32) -> Result<u64, Error> {
+    async fn forget(&self, _: &Horizons, _: u32) -> Result<u64, Error> {
         Err(broken())
     }
 
@@ -402,83 +403,6 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
 }
 
 /// The slots of `login`: half of those in a day were run, and a quarter is explained.
-#[async_trait]
-impl Accounts for Remembered {
-    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
-        Err(broken())
-    }
-
-    async fn watches(&self, (after, _): (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
-        self.mood().await?;
-        let minute = Interval::new(Duration::from_mins(1)).expect("in range");
-        let (check, region) = place();
-        Ok(vec![Watch {
-            check,
-            region,
-            schedule: Schedule::Every(minute),
-            from: after,
-            until: None,
-        }])
-    }
-
-    async fn seen(&self, _: &Process, _: Timestamp) -> Result<(), Error> {
-        Err(broken())
-    }
-
-    async fn presence(
-        &self,
-        _: (Timestamp, Timestamp),
-    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
-        Err(broken())
-    }
-
-    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
-        self.mood().await?;
-        Ok(Some(super::now() - TimeDelta::minutes(1)))
-    }
-
-    async fn ran(&self, _: (Timestamp, Timestamp)) -> Result<Ran, Error> {
-        Err(broken())
-    }
-
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
-        Err(broken())
-    }
-
-    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
-        Err(broken())
-    }
-
-    async fn gaps(
-        &self,
-        _: Option<&CheckId>,
-        (after, _): (Timestamp, Timestamp),
-        _: u32,
-    ) -> Result<Vec<Gap>, Error> {
-        self.mood().await?;
-        let (check, region) = place();
-        let last = after + TimeDelta::minutes(10);
-        let reason = GapReason::HubDown;
-        Ok(vec![Gap { check, region, first: after, last, slots: 10, reason }])
-    }
-
-    async fn tallies(
-        &self,
-        _: Option<&CheckId>,
-        _: (Timestamp, Timestamp),
-    ) -> Result<BTreeMap<Place, Tally>, Error> {
-        self.mood().await?;
-        let mut lateness = Lateness::default();
-        lateness.0[1] = 30;
-        let tally = Tally { passed: 24, failed: 6, lateness, ..Tally::default() };
-        Ok(BTreeMap::from([(place(), tally)]))
-    }
-
-    async fn forget_accounts(&self, _: Timestamp) -> Result<(), Error> {
-        Err(broken())
-    }
-}
-
 fn place() -> Place {
     (CheckId::new("login").expect("a good name"), Region::new("eu").expect("a good name"))
 }

@@ -230,7 +230,7 @@ pub(super) async fn tallies(
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
     for row in found {
         let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
-        let mut classes = [0; 10];
+        let mut classes = [0; stored::CLASSES];
         for (column, class) in classes.iter_mut().enumerate() {
             *class = row.try_get(column + 3).map_err(failed("count runs"))?;
         }
@@ -246,6 +246,7 @@ pub(super) async fn forget(pool: &PgPool, before: Timestamp) -> Result<(), Error
         "DELETE FROM gaps WHERE last_at < $1",
         "DELETE FROM watches WHERE until_at < $1",
         "DELETE FROM lives WHERE until_at < $1",
+        "DELETE FROM tallies WHERE hour_at < $1",
     ] {
         let query = sqlx::query(text).bind(rows::millis(before));
         query.execute(&mut *transaction).await.map_err(failed("forget old accounts"))?;

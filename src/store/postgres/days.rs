@@ -97,13 +97,7 @@ impl Days {
         hold(&mut transaction).await?;
         let mut there = list(&mut transaction).await?;
         for day in wanted.iter().filter(|day| !there.contains(*day)) {
-            let (first, end) = (day.first_id(), day.next().first_id());
-            let statements = format!(
-                "CREATE TABLE {day} (LIKE runs INCLUDING ALL); \
-                 ALTER TABLE runs ATTACH PARTITION {day} FOR VALUES FROM ('{first}') TO ('{end}')"
-            );
-            let made = sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *transaction).await;
-            made.map_err(failed("make room for the runs of a day"))?;
+            make(&mut transaction, *day).await?;
         }
         commit(pool, transaction).await?;
         there.extend(wanted);
@@ -119,6 +113,17 @@ impl Days {
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Day>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes a day that is not there.
+pub(super) async fn make(connection: &mut PgConnection, day: Day) -> Result<(), Error> {
+    let (first, end) = (day.first_id(), day.next().first_id());
+    let statements = format!(
+        "CREATE TABLE {day} (LIKE runs INCLUDING ALL); \
+         ALTER TABLE runs ATTACH PARTITION {day} FOR VALUES FROM ('{first}') TO ('{end}')"
+    );
+    let made = sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await;
+    made.map_err(failed("make room for the runs of a day")).map(|_| ())
 }
 
 /// Keeps others from changing which days there are, until the transaction ends.

@@ -11,8 +11,10 @@
 mod accounts;
 mod agents;
 mod attempts;
+pub(super) mod copying;
 mod days;
 mod forgetting;
+mod hours;
 mod incidents;
 mod leases;
 mod notifications;
@@ -41,8 +43,8 @@ use self::days::Days;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::agents::{AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use super::{
-    Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
-    Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
+    Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
+    IncidentRecord, Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
@@ -273,7 +275,7 @@ impl Store for PostgresStore {
         notifications::backlog(&mut *self.snapshot().await?, since).await
     }
 
-    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+    async fn forget(&self, before: &Horizons, limit: u32) -> Result<u64, Error> {
         forgetting::forget(self.writers()?, &self.days, before, limit).await
     }
 
@@ -352,6 +354,36 @@ impl Accounts for PostgresStore {
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
         accounts::tallies(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
+        hours::first_ran(&mut *self.reader().await?).await
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        hours::tallied(&mut *self.reader().await?).await
+    }
+
+    async fn tally(
+        &self,
+        hour: (Timestamp, Timestamp),
+        tallies: &BTreeMap<Place, Tally>,
+    ) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = hours::tally(self.writers()?, hour, tallies).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn tallied_hours(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        hours::tallied_hours(&mut *self.reader().await?, check, period).await
     }
 
     async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {

@@ -31,6 +31,14 @@ const LIMITS: [(&str, &str); 4] = [
     ("client_min_messages", "warning"),
 ];
 
+/// No limits of the server or the role, for what reads or fills a whole store.
+const NO_LIMITS: [(&str, &str); 4] = [
+    ("statement_timeout", "0"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("client_min_messages", "warning"),
+];
+
 /// A database and how it is reached.
 pub(super) struct Place {
     /// It holds the password, so it is never shown.
@@ -78,14 +86,9 @@ impl Place {
     pub(super) async fn prepare(&self) -> Result<(), Error> {
         let mut probe = self.connect().await?;
         self.check_encoding(&mut probe).await?;
-        let unclear = failed("recognise the store");
         // Others that open the same database at this moment wait here. The lock ends with the
         // connection.
-        sqlx::query("SELECT pg_advisory_lock($1)")
-            .bind(MIGRATING)
-            .execute(&mut probe)
-            .await
-            .map_err(unclear)?;
+        Self::hold(&mut probe).await?;
         let version = self.version(&mut probe).await?;
         if version != Some(Version::Same) {
             self.migrate(&mut probe).await?;
@@ -105,8 +108,24 @@ impl Place {
         }
     }
 
+    /// A connection that may take as long as it needs for what it does, whatever the server says.
+    pub(super) async fn patient(&self) -> Result<PgConnection, Error> {
+        self.connect_with(&self.options.clone().options(NO_LIMITS)).await
+    }
+
+    /// Waits until nobody is bringing the database up to date, and keeps others from it until the
+    /// connection ends.
+    pub(super) async fn hold(connection: &mut PgConnection) -> Result<(), Error> {
+        let query = sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATING);
+        query.execute(connection).await.map_err(failed("recognise the store")).map(|_| ())
+    }
+
     async fn connect(&self) -> Result<PgConnection, Error> {
-        match timeout(PATIENCE, PgConnection::connect_with(&self.options)).await {
+        self.connect_with(&self.options).await
+    }
+
+    async fn connect_with(&self, options: &PgConnectOptions) -> Result<PgConnection, Error> {
+        match timeout(PATIENCE, PgConnection::connect_with(options)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => Err(self.refused(

@@ -227,14 +227,16 @@ pub(super) async fn tallies(
         query.push(" AND check_id = ").push_bind(check.as_str());
     } else {
         // The same again in the words of the primary order.
+        let end = until + chrono::TimeDelta::milliseconds(1);
         query.push(" AND id >= ").push_bind(first_id_at(after));
+        query.push(" AND id < ").push_bind(first_id_at(end));
     }
     query.push(" GROUP BY check_id, region, outcome");
     let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
     for row in found {
         let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
-        let mut classes = [0; 10];
+        let mut classes = [0; stored::CLASSES];
         for (column, class) in classes.iter_mut().enumerate() {
             *class = row.try_get(column + 3).map_err(failed("count runs"))?;
         }
@@ -250,6 +252,7 @@ pub(super) async fn forget(writer: &mut Writer, before: Timestamp) -> Result<(),
         "DELETE FROM gaps WHERE last_at < ?1",
         "DELETE FROM watches WHERE until_at < ?1",
         "DELETE FROM lives WHERE until_at < ?1",
+        "DELETE FROM tallies WHERE hour_at < ?1",
     ] {
         let query = sqlx::query(text).bind(rows::millis(before));
         query.execute(&mut *connection).await.map_err(failed("forget old accounts"))?;

@@ -6,7 +6,10 @@
 
 mod accounts;
 mod agents;
+pub(super) mod copying;
+mod forgetting;
 mod hold;
+mod hours;
 mod incidents;
 mod leases;
 mod memory;
@@ -36,8 +39,8 @@ use self::hold::Hold;
 use self::writer::Writer;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::{
-    Backlog, Claim, DecisionRecord, Epoch, Error, IncidentFilter, IncidentHistory, IncidentRecord,
-    Judge, Recorded, RunFilter, RunSummary, Standing, Store,
+    Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
+    IncidentRecord, Judge, Recorded, RunFilter, RunSummary, Standing, Store,
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
@@ -216,9 +219,9 @@ impl Store for SqliteStore {
         notifications::backlog(&mut *self.snapshot().await?, since).await
     }
 
-    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+    async fn forget(&self, before: &Horizons, limit: u32) -> Result<u64, Error> {
         let mut writer = self.writer().await?;
-        let result = runs::forget(&mut writer, before, limit).await;
+        let result = forgetting::forget(&mut writer, before, limit).await;
         writer.finish(result).await
     }
 
@@ -290,6 +293,32 @@ impl Accounts for SqliteStore {
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
         accounts::tallies(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
+        hours::first_ran(&mut *self.reader().await?).await
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        hours::tallied(&mut *self.reader().await?).await
+    }
+
+    async fn tally(
+        &self,
+        hour: (Timestamp, Timestamp),
+        tallies: &BTreeMap<Place, Tally>,
+    ) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        let result = hours::tally(&mut writer, hour, tallies).await;
+        writer.finish(result).await
+    }
+
+    async fn tallied_hours(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        hours::tallied_hours(&mut *self.reader().await?, check, period).await
     }
 
     async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {

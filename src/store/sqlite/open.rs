@@ -49,7 +49,7 @@ const READERS: u32 = 4;
 /// SQLite: "the file is malformed" and "the file is not a database".
 const DAMAGE: [i32; 2] = [11, 26];
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -79,10 +79,7 @@ pub(super) async fn prepare(path: &Path) -> Result<(), Error> {
 /// Makes a new store beside its place and moves it there whole, so that a crash on the way leaves
 /// nothing that looks like a damaged one.
 async fn create(path: &Path) -> Result<(), Error> {
-    let log = beside(path, "-wal");
-    if fs::metadata(&log).is_ok_and(|file| file.len() > 0) {
-        return Err(damaged(path, "the file is gone, but its log is still there"));
-    }
+    refuse_log_alone(path)?;
     let broken = |error: std::io::Error| failed("make a new store")(error.into());
     let fresh = beside(path, ".new");
     for stale in [fresh.clone(), beside(&fresh, "-journal")] {
@@ -94,14 +91,27 @@ async fn create(path: &Path) -> Result<(), Error> {
         }
     }
     let mut connection = connect(&fresh, &options(&fresh).create_if_missing(true)).await?;
-    let mark = AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION}"));
-    sqlx::raw_sql(mark).execute(&mut connection).await.map_err(failed("make a new store"))?;
-    migrate(&mut connection, &fresh).await?;
+    lay_out(&mut connection, &fresh).await?;
     connection.close().await.map_err(failed("make a new store"))?;
     fs::rename(&fresh, path).map_err(broken)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(broken)?;
     folder.sync_all().map_err(broken)
+}
+
+/// A log whose store is gone may hold what is not in any backup.
+pub(super) fn refuse_log_alone(path: &Path) -> Result<(), Error> {
+    if fs::metadata(beside(path, "-wal")).is_ok_and(|file| file.len() > 0) {
+        return Err(damaged(path, "the file is gone, but its log is still there"));
+    }
+    Ok(())
+}
+
+/// Makes an empty database a store.
+pub(super) async fn lay_out(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
+    let mark = AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION}"));
+    sqlx::raw_sql(mark).execute(&mut *connection).await.map_err(failed("make a new store"))?;
+    migrate(connection, path).await
 }
 
 /// The one connection that writes.
@@ -140,7 +150,10 @@ pub(super) async fn prepare_reading(path: &Path) -> Result<(), Error> {
     if version == Version::Earlier { Err(Error::TooOld) } else { Ok(()) }
 }
 
-async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
+pub(super) async fn connect(
+    path: &Path,
+    options: &SqliteConnectOptions,
+) -> Result<SqliteConnection, Error> {
     let connected = SqliteConnection::connect_with(options).await;
     connected.map_err(|error| classify(error, path, "open the store"))
 }

@@ -1,4 +1,4 @@
-//! Runs: written in bulk, listed without their traces, forgotten by age.
+//! Runs: written in bulk, listed without their traces.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,11 +10,10 @@ use uuid::Uuid;
 
 use super::failed;
 use super::rows_of::RowsOf;
-use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::run::{Outcome, Report};
-use crate::store::rows::run::{RunRow, SummaryRow, first_id_at};
+use crate::store::rows::run::{RunRow, SummaryRow};
 use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
 
@@ -144,34 +143,4 @@ pub(super) async fn one(
         .await
         .map_err(failed("read a run"))?;
     found.map(RunRow::read).transpose()
-}
-
-/// Forgets old runs that no incident refers to, and old decisions about no incident.
-pub(super) async fn forget(
-    writer: &mut Writer,
-    before: Timestamp,
-    limit: u32,
-) -> Result<u64, Error> {
-    let connection = writer.begin(Durability::Process).await?;
-    let forgotten = sqlx::query(
-        "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE id < ?1 AND NOT EXISTS \
-         (SELECT 1 FROM decisions WHERE run_id = runs.id AND incident_id IS NOT NULL) \
-         ORDER BY id LIMIT ?2)",
-    )
-    .bind(first_id_at(before))
-    .bind(limit)
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("forget runs"))?;
-    sqlx::query(
-        "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions \
-         WHERE incident_id IS NULL AND at < ?1 ORDER BY at LIMIT ?2)",
-    )
-    .bind(rows::millis(before))
-    .bind(limit)
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("forget decisions"))?;
-    writer.commit().await?;
-    Ok(forgotten.rows_affected())
 }

@@ -72,7 +72,10 @@ impl World {
         let (site, providers) = (Site::start().await, Providers::start().await);
         let database = match kept {
             Kept::InFile => None,
-            Kept::InPostgres => Some(Database::at_host(&hosts, "store").await),
+            Kept::InPostgres => {
+                let (words, address) = (hosts.words("store"), hosts.address("store"));
+                Some(Database::elsewhere(words, address).await)
+            }
         };
         let link = |name| SocketAddr::from((hosts.address(name), LINK));
         let mut ways =

@@ -15,13 +15,13 @@ use super::scene::{at, check_id, region, report, rules, seconds};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn every(name: &str, interval: u64) -> Expected {
+pub(super) fn every(name: &str, interval: u64) -> Expected {
     let interval = Interval::new(seconds(interval)).expect("in range");
     let (check, region) = (check_id(name), region("eu"));
     Expected { check, region, schedule: Schedule::Every(interval) }
 }
 
-fn hub(id: &str) -> Vec<Process> {
+pub(super) fn hub(id: &str) -> Vec<Process> {
     [None, Some(region("eu"))].map(|region| Process { id: id.to_owned(), region }).into()
 }
 
@@ -32,14 +32,18 @@ async fn come_round(store: &impl Accounts, process: &[Process], now: Timestamp) 
 }
 
 /// The slots of `login` in `eu` within a period.
-async fn slots(store: &impl Accounts, after: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+pub(super) async fn slots(
+    store: &(impl Accounts + ?Sized),
+    after: Timestamp,
+    until: Timestamp,
+) -> Vec<Timestamp> {
     let watches = store.watches((after, until)).await.expect("read");
     let of_login = watches.iter().filter(|watch| watch.check == check_id("login"));
     of_login.flat_map(|watch| watch.slots(after, until)).collect()
 }
 
 /// Stores a result of `login` for each of `slots`, a second after it.
-async fn run(store: &dyn Store, slots: &[Timestamp], outcome: Outcome) {
+pub(super) async fn run(store: &dyn Store, slots: &[Timestamp], outcome: Outcome) {
     for slot in slots {
         let mut report = report("login", "eu", 0, outcome);
         report.slot.at = *slot;

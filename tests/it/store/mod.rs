@@ -5,12 +5,14 @@
 
 mod accounts;
 mod agents;
+mod copying;
 mod crash;
 mod leases;
 mod outbox;
 mod postgres;
 mod reading;
 mod recording;
+mod retention;
 mod review;
 mod scene;
 mod sqlite;
@@ -98,6 +100,13 @@ on_every_backend! {
     agents {
         a_name_is_one_instances_until_its_lease_ends
         what_an_agent_says_is_remembered_until_it_is_forgotten
+    }
+    retention {
+        each_kind_of_run_is_forgotten_in_its_time
+        incidents_are_forgotten_with_all_that_is_theirs
+        what_must_be_kept_is_kept
+        uptime_outlives_the_runs
+        an_hour_is_counted_once
     }
     leases {
         one_holds_a_lease_at_a_time

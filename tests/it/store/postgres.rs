@@ -13,7 +13,7 @@ use tripline::domain::run::Report;
 use tripline::store::accounts::Accounts as _;
 use tripline::store::agents::{Agents, Claimed};
 use tripline::store::postgres::{PostgresStore, PostgresTokens};
-use tripline::store::{Claim, Error, IncidentFilter, Novelty, RunFilter, Store};
+use tripline::store::{Claim, Error, Horizons, IncidentFilter, Novelty, RunFilter, Store};
 
 use super::scene::{
     accepted, at, attempt, claim, history, outbox, report, rules, rules_with, seconds, tell,
@@ -368,7 +368,7 @@ async fn days_are_made_ahead_and_on_demand_and_dropped_by_whoever_forgets() {
     other.record(&both, &rules(), at(2)).await.expect("recorded");
     assert_eq!(fresh.days().await, ["20261120", "20261121", "20261122"]);
     assert_eq!(fresh.store.run(late.slot.run_id()).await.expect("read"), Some(late.clone()));
-    assert_eq!(fresh.store.forget_runs(at(1), 100).await.expect("forgotten"), 1);
+    assert_eq!(fresh.store.forget(&Horizons::of_runs(at(1)), 100).await.expect("forgotten"), 1);
     assert_eq!(fresh.days().await, ["20261121", "20261122"]);
     assert_eq!(fresh.store.run(late.slot.run_id()).await.expect("read"), None);
     // The other does not know yet that the day is gone.
@@ -394,9 +394,9 @@ async fn a_day_in_use_is_forgotten_later() {
     let reading = "BEGIN; SELECT count(*) FROM runs";
     sqlx::raw_sql(reading).execute(&mut reader).await.expect("read");
     let end = at(21 * 120 + 1);
-    assert_eq!(fresh.store.forget_runs(end, 100).await.expect("answered"), 0);
+    assert_eq!(fresh.store.forget(&Horizons::of_runs(end), 100).await.expect("answered"), 0);
     sqlx::raw_sql("COMMIT").execute(&mut reader).await.expect("ended");
-    assert_eq!(fresh.store.forget_runs(end, 100).await.expect("forgotten"), 1);
+    assert_eq!(fresh.store.forget(&Horizons::of_runs(end), 100).await.expect("forgotten"), 1);
     fresh.close().await;
 }
 

@@ -5,7 +5,7 @@ use tripline::domain::id::{IncidentId, RunId};
 use tripline::domain::incident::DecisionKind;
 use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::slot::Slot;
-use tripline::store::{IncidentFilter, Novelty, RunFilter, Store};
+use tripline::store::{Horizons, IncidentFilter, Novelty, RunFilter, Store};
 
 use super::scene::{at, check_id, history, region, report, rules, tell, tell_one};
 
@@ -133,7 +133,7 @@ pub(super) async fn old_runs_are_forgotten_but_not_those_of_incidents(store: &dy
 async fn forgotten(store: &dyn Store, before: Timestamp) -> u64 {
     let mut all = 0;
     loop {
-        let some = store.forget_runs(before, 2).await.expect("forgotten");
+        let some = store.forget(&Horizons::of_runs(before), 2).await.expect("forgotten");
         all += some;
         if some < 2 {
             return all;
@@ -148,5 +148,5 @@ pub(super) async fn what_is_not_there_is_none(store: &dyn Store) {
     assert!(store.incident(IncidentId(1)).await.expect("read").is_none());
     assert!(store.decisions(&check_id("login"), 5).await.expect("read").is_empty());
     assert!(store.close_absent(&rules(), at(1)).await.expect("closed").is_empty());
-    assert_eq!(store.forget_runs(at(1), 5).await.expect("forgotten"), 0);
+    assert_eq!(store.forget(&Horizons::of_runs(at(1)), 5).await.expect("forgotten"), 0);
 }

@@ -1,7 +1,7 @@
 //! What is particular to SQLite: one file, one process, and files that are refused.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -9,7 +9,7 @@ use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::store::accounts::Accounts as _;
 use tripline::store::sqlite::{Holder, SqliteStore, SqliteTokens};
-use tripline::store::{Error, RunFilter, Store};
+use tripline::store::{Error, Horizons, RunFilter, Store};
 
 use super::scene::{at, check_id, claim, history, report, rules, tell, tell_one};
 
@@ -177,7 +177,10 @@ async fn runs_are_forgotten_to_the_moment_and_no_more_at_once_than_asked() {
     let fresh = Fresh::new().await;
     tell(&fresh.store, 1, &[Passed, Passed, Failed, Passed, Passed, Passed]).await;
     for left in [2, 1, 0] {
-        assert_eq!(fresh.store.forget_runs(at(6), 2).await.expect("forgotten"), left);
+        assert_eq!(
+            fresh.store.forget(&Horizons::of_runs(at(6)), 2).await.expect("forgotten"),
+            left
+        );
     }
     let all = RunFilter { limit: 10, ..RunFilter::default() };
     // The failure that opened an incident, the pass that resolved it, and what is not old enough.
@@ -208,16 +211,22 @@ async fn a_store_of_a_later_version_is_refused() {
     assert!(fs::read(path(&folder)).expect("the file") == before, "it was not touched");
 }
 
-#[tokio::test]
-async fn a_store_of_the_first_version_is_brought_up_to_date() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path(&folder));
+/// A store as the first version left it, with a message on its way.
+pub(super) async fn first_version(path: &Path) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let mut connection = options.create_if_missing(true).connect().await.expect("connected");
     let mark = sqlx::raw_sql("PRAGMA application_id = 0x5452504c").execute(&mut connection);
     mark.await.expect("marked");
     sqlx::migrate!("migrations/sqlite").run_to(1, &mut connection).await.expect("made");
+    let message = sqlx::raw_sql(A_MESSAGE_ON_ITS_WAY).execute(&mut connection);
+    message.await.expect("executed");
     connection.close().await.expect("closed");
-    execute(&folder, A_MESSAGE_ON_ITS_WAY).await;
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    first_version(&path(&folder)).await;
     let store = open(&folder).await.expect("opened");
     let claimed = claim(&store, Channel::Slack, at(3)).await;
     assert_eq!((claimed[0].epoch.0, claimed[0].notification.possible_repeat), (1, true));

@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod certify;
+pub(crate) mod dump;
 pub(crate) mod forward;
 pub(crate) mod hosts;
 pub(crate) mod http;

@@ -20,7 +20,6 @@ use tripline::store::Store;
 use tripline::store::postgres::PostgresStore;
 use url::Url;
 
-use super::hosts::Hosts;
 use super::port;
 
 const GIVEN: &str = "TRIPLINE_TEST_POSTGRES";
@@ -117,9 +116,10 @@ impl Database {
         Self::on(Place::here()).await
     }
 
-    /// An empty one on a server of its own, which runs on a host.
-    pub(crate) async fn at_host(hosts: &Hosts, name: &str) -> Self {
-        Self::on(Place { words: hosts.words(name), address: hosts.address(name) }).await
+    /// An empty one on a server of its own, which listens at `address`; `words` before a command make
+    /// it run there.
+    pub(crate) async fn elsewhere(words: Vec<String>, address: Ipv4Addr) -> Self {
+        Self::on(Place { words, address }).await
     }
 
     async fn on(place: Place) -> Self {

@@ -1,0 +1,118 @@
+//! The accounts of a store that remembers: one check with a gap.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use super::super::now;
+use super::{Remembered, broken, place};
+use crate::domain::Timestamp;
+use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
+use crate::domain::id::{CheckId, Region};
+use crate::domain::schedule::{Interval, Schedule};
+use crate::store::Error;
+use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
+
+#[async_trait]
+impl Accounts for Remembered {
+    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn watches(&self, (after, _): (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
+        self.mood().await?;
+        let minute = Interval::new(Duration::from_mins(1)).expect("in range");
+        let (check, region) = place();
+        Ok(vec![Watch {
+            check,
+            region,
+            schedule: Schedule::Every(minute),
+            from: after,
+            until: None,
+        }])
+    }
+
+    async fn seen(&self, _: &Process, _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn presence(
+        &self,
+        _: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        Err(broken())
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
+        self.mood().await?;
+        Ok(Some(now() - TimeDelta::minutes(1)))
+    }
+
+    async fn ran(&self, _: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        Err(broken())
+    }
+
+    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+        Err(broken())
+    }
+
+    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn gaps(
+        &self,
+        _: Option<&CheckId>,
+        (after, _): (Timestamp, Timestamp),
+        _: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        self.mood().await?;
+        let (check, region) = place();
+        let last = after + TimeDelta::minutes(10);
+        let reason = GapReason::HubDown;
+        Ok(vec![Gap { check, region, first: after, last, slots: 10, reason }])
+    }
+
+    async fn tallies(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        self.mood().await?;
+        let mut lateness = Lateness::default();
+        lateness.0[1] = 30;
+        let tally = Tally { passed: 24, failed: 6, lateness, ..Tally::default() };
+        Ok(BTreeMap::from([(place(), tally)]))
+    }
+
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
+        Err(broken())
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        self.mood().await?;
+        Ok(None)
+    }
+
+    async fn tally(
+        &self,
+        _: (Timestamp, Timestamp),
+        _: &BTreeMap<Place, Tally>,
+    ) -> Result<(), Error> {
+        Err(broken())
+    }
+
+    async fn tallied_hours(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        Err(broken())
+    }
+
+    async fn forget_accounts(&self, _: Timestamp) -> Result<(), Error> {
+        Err(broken())
+    }
+}
