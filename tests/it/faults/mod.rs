@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tripline::clock::Stopwatch;
 
-use self::world::{Kept, PATIENCE, World, now};
+use self::world::{CHECK, Kept, PATIENCE, World, now};
 use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
+use crate::support::wall::Wall;
 
 /// Longer than every lease.
 const FREEZE: Duration = Duration::from_mins(1);
@@ -148,4 +149,85 @@ async fn a_killed_agent_is_missed_and_what_nobody_ran_is_told() {
     let audit = world.verdict(&hub, "after an agent was killed").await;
     assert!(audit.missed.get("agent_lost") >= Some(&20), "{audit:?}");
     assert_eq!(audit.missed.len(), 1, "{audit:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_hub_is_replaced_by_the_other() {
+    let Some(world) = World::raise(Kept::InPostgres).await else { return };
+    let (first, second) = (world.start_hub().await, world.start_other().await);
+    let _agents = world.start_agents().await;
+    world.watched(&second, &EVERY_REGION).await;
+    let killed = now();
+    first.kill().await;
+    world.site.answer(500);
+    until_true("the other tells everybody", PATIENCE, async || counts(&world.providers) == [1; 4])
+        .await;
+    world.site.answer(200);
+    until_true("and of the recovery", PATIENCE, async || counts(&world.providers) == [2; 4]).await;
+    for region in EVERY_REGION {
+        world.whole(&second, region, killed).await;
+    }
+    world.verdict(&second, "after one of two hubs was killed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_and_needs_no_restart() {
+    let Some(world) = World::raise(Kept::OnSmallDisk).await else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let (full, disk) = (now(), world.disk.as_ref().expect("a small disk"));
+    disk.fill();
+    agents[0]
+        .says("it keeps what it cannot report", |it| it["spool"]["reports"].as_u64() >= Some(15))
+        .await;
+    assert!(!hub.runs(CHECK).await.is_empty(), "what is there can be read");
+    let (status, reasons) = hub.health().await;
+    assert_eq!(status, 503, "{reasons}");
+    disk.free();
+    world.watched(&hub, &EVERY_REGION).await;
+    for region in EVERY_REGION {
+        world.whole(&hub, region, full).await;
+    }
+    world.verdict(&hub, "after the disk was full").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_whose_clock_jumps_wakes_nobody_for_that() {
+    let Some(mut world) = World::raise(Kept::InFile).await else { return };
+    let Some(wall) = Wall::find(world.path()) else { return };
+    world.show_hub(&wall);
+    let hub = world.start_hub().await;
+    let _agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    for offset in ["+1h", "+0", "-10m", "+0"] {
+        wall.set(offset);
+        let calm = async || counts(&world.providers) == [0; 4];
+        let when = format!("nobody is told that the clock is off by {offset}");
+        throughout(&when, Duration::from_secs(15), calm).await;
+        world.watched(&hub, &EVERY_REGION).await;
+    }
+    world.verdict(&hub, "after the hub's clock jumped").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_clock_is_off_wakes_nobody_for_that() {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let Some(wall) = Wall::find(world.path()) else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    agents[0].stop().await;
+    agents[0] = world.start_agent("eu", "one", wall.environment());
+    world.watched(&hub, &["eu"]).await;
+    for offset in ["+10m", "+0", "-10m", "+0"] {
+        wall.set(offset);
+        let calm = async || counts(&world.providers) == [0; 4];
+        let when = format!("nobody is told that an agent's clock is off by {offset}");
+        throughout(&when, Duration::from_secs(15), calm).await;
+        let id = agents[0].status().await;
+        assert!(id.is_some(), "it goes on");
+    }
+    world.watched(&hub, &["eu"]).await;
+    world.verdict(&hub, "after an agent's clock was off").await;
 }

@@ -1,6 +1,7 @@
 //! A hub or two, their store, and agents of three regions, each on a host of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tripline::domain::Timestamp;
 
 use crate::support::agent::Agent;
 use crate::support::certify::certify;
+use crate::support::disk::Disk;
 use crate::support::hosts::Hosts;
 use crate::support::http;
 use crate::support::postgres::Database;
@@ -22,6 +24,7 @@ use crate::support::site::Site;
 use crate::support::told::{assert_told, quiet};
 use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::{until, until_true};
+use crate::support::wall::Wall;
 
 /// How long anything may take that waits for leases, heartbeats and slots of a minute ago.
 pub(super) const PATIENCE: Duration = Duration::from_mins(3);
@@ -31,6 +34,8 @@ pub(super) const REGIONS: [(&str, &str); 3] = [("eu", "one"), ("us", "two"), ("a
 pub(super) const CHECK: &str = "shop";
 
 const HOSTS: [&str; 6] = ["hub", "other", "store", "one", "two", "three"];
+/// How big the disk of a store is that can be full.
+const DISK_MIB: u32 = 24;
 /// Where a hub has its API, and where agents reach it.
 const API: u16 = 7676;
 const LINK: u16 = 7678;
@@ -44,6 +49,8 @@ pub(super) struct World {
     pub(super) providers: Providers,
     /// The server of the store; none where it is a file of the hub.
     pub(super) database: Option<Database>,
+    /// The disk of the store, where it is a small one.
+    pub(super) disk: Option<Disk>,
     folder: Arc<TempDir>,
     hub: Project,
     other: Project,
@@ -55,6 +62,8 @@ pub(super) struct World {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
     InFile,
+    /// On a disk that can be filled.
+    OnSmallDisk,
     InPostgres,
 }
 
@@ -71,7 +80,7 @@ impl World {
         let client = http::client_of(&authority);
         let (site, providers) = (Site::start().await, Providers::start().await);
         let database = match kept {
-            Kept::InFile => None,
+            Kept::InFile | Kept::OnSmallDisk => None,
             Kept::InPostgres => {
                 let (words, address) = (hosts.words("store"), hosts.address("store"));
                 Some(Database::elsewhere(words, address).await)
@@ -84,6 +93,8 @@ impl World {
             let inside: SocketAddr = url.trim_start_matches("http://").parse().expect("an address");
             ways.push(Relay::start((hosts.outside(), inside.port()).into(), vec![inside]).await);
         }
+        let place = folder.path().join("disk");
+        let disk = (kept == Kept::OnSmallDisk).then(|| Disk::mount(&place, DISK_MIB));
         let project = |name: &str| {
             let regions = REGIONS.map(|(region, _)| format!("\"{region}\"")).join(", ");
             let check = format!(
@@ -93,6 +104,10 @@ impl World {
             let project = providers.told_by(Project::new().behind(hosts.words(name)));
             let project = project.toml(&check).with("127.0.0.1", &outside);
             match &database {
+                None if disk.is_some() => {
+                    let url = format!("sqlite:{}/tripline.db", place.display());
+                    project.toml(&format!("[store]\nurl = \"{url}\"\n"))
+                }
                 None => project,
                 Some(database) => project
                     .toml("[store]\nurl = { env = \"DATABASE_URL\" }\n")
@@ -100,7 +115,30 @@ impl World {
             }
         };
         let (hub, other) = (project("hub"), project("other"));
-        Some(Self { hosts, site, providers, database, folder, hub, other, client, _ways: ways })
+        Some(Self {
+            hosts,
+            site,
+            providers,
+            database,
+            disk,
+            folder,
+            hub,
+            other,
+            client,
+            _ways: ways,
+        })
+    }
+
+    /// Makes the hub see this clock from its next start on.
+    pub(super) fn show_hub(&mut self, wall: &Wall) {
+        for (name, value) in wall.environment() {
+            self.hub.set_env(&name, &value);
+        }
+    }
+
+    /// The folder of certificates, tokens and agents.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the hub and waits until it answers.

@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod certify;
+pub(crate) mod disk;
 pub(crate) mod dump;
 pub(crate) mod forward;
 pub(crate) mod hosts;
@@ -22,3 +23,4 @@ pub(crate) mod told;
 pub(crate) mod tripline;
 pub(crate) mod twilio;
 pub(crate) mod wait;
+pub(crate) mod wall;

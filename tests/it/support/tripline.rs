@@ -104,8 +104,13 @@ impl Project {
 
     /// Sets a variable of the environment.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+        self.set_env(name, value);
         self
+    }
+
+    /// Sets a variable of the environment of what is started from now on.
+    pub(crate) fn set_env(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// The folder.
