@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::postgres::Database;
 use crate::support::provider::Answer;
 use crate::support::providers::{ANA, BO, Message, Providers};
+use crate::support::random::Random;
 use crate::support::site::Site;
 use crate::support::told::{EVERYBODY, assert_told, counts, notifications, quiet};
 use crate::support::tripline::{Notification, Project};
@@ -254,22 +255,14 @@ async fn kills_at_random_times_lose_nothing_and_repeat_nothing_unmarked() {
     const KILLS: u32 = 8;
     let (site, providers) = (Site::start().await, Providers::start().await);
     let project = project(&site, &providers);
-    let mut random = SEED;
-    let mut below = |limit: u64| {
-        // xorshift64 (Marsaglia 2003).
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % limit
-    };
+    let mut random = Random::new(SEED);
     let odd = [Answer::Accept, Answer::Status(500), Answer::Hang, Answer::Limited(1)];
     for _ in 0..KILLS {
-        let mut any = || odd[usize::try_from(below(4)).expect("below 4")];
-        providers.slack.answer([any()]);
-        providers.twilio.answer([any()]);
-        site.answer(if below(3) == 0 { 200 } else { 500 });
+        providers.slack.answer([random.one_of(&odd)]);
+        providers.twilio.answer([random.one_of(&odd)]);
+        site.answer(if random.below(3) == 0 { 200 } else { 500 });
         let daemon = project.up().await;
-        tokio::time::sleep(Duration::from_millis(below(2_500))).await;
+        tokio::time::sleep(Duration::from_millis(random.below(2_500))).await;
         daemon.kill().await;
     }
 

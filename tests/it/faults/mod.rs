@@ -4,6 +4,7 @@
 //! Each test is a network of hosts on this machine. Where there can be none, it says so loudly and
 //! holds nothing.
 
+mod soak;
 mod world;
 
 use std::time::Duration;
