@@ -39,6 +39,9 @@ const SCHEMA: &str = "
         passed INTEGER NOT NULL PRIMARY KEY,
         gone   INTEGER NOT NULL
     ) STRICT;
+    -- Reports that the hub wants later. Not on disk: the next process asks it anew.
+    PRAGMA temp_store = MEMORY;
+    CREATE TEMP TABLE later (number INTEGER NOT NULL PRIMARY KEY) STRICT;
 ";
 
 /// Why the spool could not do what was asked.
@@ -79,8 +82,8 @@ struct Inner {
 pub struct Oldest {
     /// The reports as JSON.
     pub reports: Vec<String>,
-    /// The number of the last of them.
-    last: i64,
+    /// Their numbers.
+    numbers: Vec<i64>,
 }
 
 fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
@@ -139,56 +142,93 @@ impl Spool {
         Ok(())
     }
 
-    /// The oldest reports, at most `most` and, unless the first alone is larger, at most `bytes`.
+    /// The oldest reports, at most `most` and, unless the first alone is larger, at most `bytes`;
+    /// without those that are wanted later.
     ///
     /// # Errors
     ///
     /// [`Error::Database`].
     pub async fn oldest(&self, most: usize, bytes: usize) -> Result<Oldest, Error> {
         let mut inner = self.inner.lock().await;
-        let sizes: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT number, size FROM reports ORDER BY number LIMIT ?")
-                .bind(i64::try_from(most).unwrap_or(i64::MAX))
-                .fetch_all(&mut inner.connection)
-                .await
-                .map_err(failed("read reports"))?;
-        let (mut last, mut sum) = (None, 0);
-        for (number, size) in sizes {
+        let found: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT number, size FROM reports \
+             WHERE number NOT IN (SELECT number FROM later) ORDER BY number LIMIT ?",
+        )
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch_all(&mut inner.connection)
+        .await
+        .map_err(failed("read reports"))?;
+        let (mut numbers, mut sum) = (Vec::new(), 0);
+        for (number, size) in found {
             sum += size.unsigned_abs();
-            if last.is_some() && sum > bytes as u64 {
+            if !numbers.is_empty() && sum > bytes as u64 {
                 break;
             }
-            last = Some(number);
+            numbers.push(number);
         }
-        let Some(last) = last else { return Ok(Oldest::default()) };
-        let reports =
-            sqlx::query_scalar("SELECT report FROM reports WHERE number <= ? ORDER BY number")
-                .bind(last)
-                .fetch_all(&mut inner.connection)
-                .await
-                .map_err(failed("read reports"))?;
-        Ok(Oldest { reports, last })
+        let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
+            return Ok(Oldest::default());
+        };
+        let reports = sqlx::query_scalar(
+            "SELECT report FROM reports WHERE number BETWEEN ? AND ? \
+             AND number NOT IN (SELECT number FROM later) ORDER BY number",
+        )
+        .bind(first)
+        .bind(last)
+        .fetch_all(&mut inner.connection)
+        .await
+        .map_err(failed("read reports"))?;
+        Ok(Oldest { reports, numbers })
     }
 
-    /// Removes what [`Self::oldest`] gave: the hub has it, or never will.
+    /// Removes what [`Self::oldest`] gave, because the hub has it or never will; but for those at
+    /// the indexes `later`, which stay and are not given again before [`Self::offer_again`].
     ///
     /// # Errors
     ///
     /// [`Error::Database`]; it is given again.
-    pub async fn remove(&self, oldest: &Oldest) -> Result<(), Error> {
+    pub async fn remove(&self, oldest: &Oldest, later: &[usize]) -> Result<(), Error> {
+        let (Some(first), Some(last)) = (oldest.numbers.first(), oldest.numbers.last()) else {
+            return Ok(());
+        };
         let mut inner = self.inner.lock().await;
         inner.state = None;
-        sqlx::query("DELETE FROM reports WHERE number <= ?")
-            .bind(oldest.last)
-            .execute(&mut inner.connection)
-            .await
-            .map_err(failed("remove reports"))?;
+        for number in later.iter().filter_map(|index| oldest.numbers.get(*index)) {
+            sqlx::query("INSERT OR IGNORE INTO later VALUES (?)")
+                .bind(number)
+                .execute(&mut inner.connection)
+                .await
+                .map_err(failed("put reports aside"))?;
+        }
+        sqlx::query(
+            "DELETE FROM reports WHERE number BETWEEN ? AND ? \
+             AND number NOT IN (SELECT number FROM later)",
+        )
+        .bind(first)
+        .bind(last)
+        .execute(&mut inner.connection)
+        .await
+        .map_err(failed("remove reports"))?;
         if inner.known().await?.reports == 0 {
             // Gives the disk back what a long absence of the hub took.
             let vacuum = sqlx::raw_sql("PRAGMA incremental_vacuum").execute(&mut inner.connection);
             vacuum.await.map_err(failed("give back disk space"))?;
         }
         Ok(())
+    }
+
+    /// Lets [`Self::oldest`] give what was put aside. Returns how many reports that are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`].
+    pub async fn offer_again(&self) -> Result<u64, Error> {
+        let mut inner = self.inner.lock().await;
+        let offered = sqlx::query("DELETE FROM later")
+            .execute(&mut inner.connection)
+            .await
+            .map_err(failed("offer reports again"))?;
+        Ok(offered.rows_affected())
     }
 
     /// What waits here and what was lost.

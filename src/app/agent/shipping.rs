@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
+
 use super::{RETRY, Shared, jitter, with_cause};
 use crate::link::client::Error;
 use crate::link::protocol::MOST_REPORTS;
@@ -12,6 +14,9 @@ use crate::link::spool::{self, Oldest};
 const LARGEST: usize = 1 << 20;
 /// How long a report waits for company.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// How long a report is kept back that the hub wants later.
+const LATER: Duration = Duration::from_secs(30);
 
 /// What came of one batch.
 enum Shipped {
@@ -33,6 +38,8 @@ enum Stuck {
 /// Brings reports for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
     let (mut failures, mut most) = (0, MOST_REPORTS);
+    let mut again = tokio::time::interval(LATER);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let mut registered = shared.registered.subscribe();
         if registered.wait_for(|known| *known).await.is_err() {
@@ -42,8 +49,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(shipped) => {
                 failures = 0;
                 if let Shipped::Nothing = shipped {
-                    shared.spooled.notified().await;
-                    tokio::time::sleep(GATHER).await;
+                    tokio::select! {
+                        () = shared.spooled.notified() => tokio::time::sleep(GATHER).await,
+                        _ = again.tick() => offer_again(&shared).await,
+                    }
                 }
             }
             Err(error) => {
@@ -61,6 +70,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
+/// Brings what the hub wanted later before anything else.
+async fn offer_again(shared: &Shared) {
+    match shared.spool.offer_again().await {
+        Ok(0) => {}
+        Ok(reports) => tracing::warn!(
+            reports,
+            "by the clock of the hub, reports are of a time to come; they are kept until the two \
+             clocks agree"
+        ),
+        Err(error) => tracing::error!(error = with_cause(&error), "the spool does not work"),
+    }
+}
+
 /// Brings all that is there, until the first failure.
 pub(super) async fn drain(shared: &Shared) {
     let mut most = MOST_REPORTS;
@@ -75,7 +97,7 @@ async fn ship(shared: &Shared, most: &mut usize) -> Result<Shipped, Stuck> {
     if oldest.reports.is_empty() {
         return Ok(Shipped::Nothing);
     }
-    match shared.client.reports(&shared.name, &oldest.reports).await {
+    let later = match shared.client.reports(&shared.name, &oldest.reports).await {
         Ok(verdict) => {
             for refused in verdict.refused {
                 let report = shown(&oldest, refused.index);
@@ -86,6 +108,7 @@ async fn ship(shared: &Shared, most: &mut usize) -> Result<Shipped, Stuck> {
                 );
             }
             shared.contact().succeeded(shared.clock.now());
+            verdict.later
         }
         // Something in it cannot be taken; which, the halves will show.
         Err(error) if matches!(error.status(), Some(400 | 413 | 422)) => {
@@ -95,10 +118,11 @@ async fn ship(shared: &Shared, most: &mut usize) -> Result<Shipped, Stuck> {
             }
             let report = shown(&oldest, 0);
             tracing::error!(report, %error, "a report cannot be handed over and is dropped");
+            Vec::new()
         }
         Err(error) => return Err(error.into()),
-    }
-    shared.spool.remove(&oldest).await?;
+    };
+    shared.spool.remove(&oldest, &later).await?;
     *most = MOST_REPORTS;
     Ok(Shipped::Some)
 }

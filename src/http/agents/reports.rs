@@ -26,12 +26,24 @@ pub(super) async fn reports(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let (now, published) = (link.clock.now(), link.publication.borrow().of(&peer.region));
-    let (mut good, mut refused) = (Vec::with_capacity(batch.reports.len()), Vec::new());
+    let mut good = Vec::with_capacity(batch.reports.len());
+    let (mut refused, mut later) = (Vec::new(), Vec::new());
     for (index, value) in batch.reports.into_iter().enumerate() {
         match read(value, &peer, &published, now) {
             Ok(report) => good.push(report),
-            Err(reason) => refused.push(Refused { index, reason }),
+            Err(NotTaken::Never(reason)) => refused.push(Refused { index, reason }),
+            Err(NotTaken::Yet) => later.push(index),
         }
+    }
+    if !later.is_empty() {
+        // The agent says so, and the heartbeat how far the clocks are apart.
+        tracing::debug!(
+            event.action = "reports-postponed",
+            region = peer.region.as_str(),
+            agent = shortened(&batch.name),
+            reports = later.len(),
+            "reports are of a time to come; they wait at the agent until its clock and this one agree"
+        );
     }
     if let Some(first) = refused.first() {
         tracing::warn!(
@@ -47,7 +59,21 @@ pub(super) async fn reports(
         let taken = link.inlet.take(good).await;
         taken.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.0))?;
     }
-    Ok(Json(Verdict { refused }))
+    Ok(Json(Verdict { refused, later }))
+}
+
+/// Why a report is not taken.
+enum NotTaken {
+    /// It is of a time that has not come here.
+    Yet,
+    /// It never will be, for this reason.
+    Never(String),
+}
+
+impl From<String> for NotTaken {
+    fn from(reason: String) -> Self {
+        Self::Never(reason)
+    }
 }
 
 fn read(
@@ -55,16 +81,21 @@ fn read(
     peer: &Peer,
     published: &Published,
     now: Timestamp,
-) -> Result<Report, String> {
+) -> Result<Report, NotTaken> {
     let message: ReportMessage = serde_json::from_value(value).map_err(|it| it.to_string())?;
+    if message.ahead(now).is_some() {
+        return Err(NotTaken::Yet);
+    }
     let report = message.read(now).map_err(|it| it.0)?;
     let slot = &report.slot;
     if slot.region != peer.region {
         let (theirs, named) = (&peer.region, &slot.region);
-        return Err(format!("the token is for agents of `{theirs}`, not of `{named}`"));
+        let reason = format!("the token is for agents of `{theirs}`, not of `{named}`");
+        return Err(reason.into());
     }
     if !published.has(&slot.check) {
-        return Err(format!("{} does not run the check `{}` (any more)", slot.region, slot.check));
+        let reason = format!("{} does not run the check `{}` (any more)", slot.region, slot.check);
+        return Err(reason.into());
     }
     Ok(report)
 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use axum::body::Body;
 use axum::http::{Method, header};
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -258,6 +259,12 @@ async fn nothing_is_acknowledged_that_was_not_taken() {
     let (status, _) = hub.asked(Method::POST, "reports", batch(&[report(), json!({})])).await;
     let taken = hub.taken.reports.lock().expect("nobody panics with it").len();
     assert_eq!((status, taken), (200, 1));
+
+    // Either clock may be wrong, and be set right.
+    let mut early = report();
+    early["slot_at"] = json!(now() + TimeDelta::hours(1));
+    let (status, answer) = hub.asked(Method::POST, "reports", batch(&[report(), early])).await;
+    assert_eq!((status, answer), (200, json!({ "refused": [], "later": [1] })));
 }
 
 #[tokio::test]

@@ -178,6 +178,10 @@ pub struct Verdict {
     /// What will never be taken.
     #[serde(default)]
     pub refused: Vec<Refused>,
+    /// What is of a time that has not come by the hub's clock, counted from 0 in the batch: one of
+    /// the two clocks is wrong, and when it is right the report can be taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<usize>,
 }
 
 /// A report that will never be taken.

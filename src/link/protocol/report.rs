@@ -151,6 +151,12 @@ impl From<&Report> for ReportMessage {
 }
 
 impl ReportMessage {
+    /// How far its times are ahead of `now`, where that is further than clocks may differ.
+    pub fn ahead(&self, now: Timestamp) -> Option<TimeDelta> {
+        let ahead = self.slot_at.max(self.started_at).signed_duration_since(now);
+        (ahead > AHEAD).then_some(ahead)
+    }
+
     /// The report, if it can be one at `now`.
     ///
     /// # Errors
@@ -193,9 +199,7 @@ impl ReportMessage {
 fn in_reach(at: Timestamp, now: Timestamp) -> Result<(), Malformed> {
     let ahead = at.signed_duration_since(now);
     if ahead > AHEAD {
-        let seconds = ahead.num_seconds();
-        let detail = format!("it is of a time {seconds} s to come; set the clock of the agent");
-        return Err(Malformed(detail));
+        return Err(Malformed(format!("it is of a time {} s to come", ahead.num_seconds())));
     }
     if -BEHIND > ahead {
         return Err(Malformed(format!("it is of {at}, too long ago")));

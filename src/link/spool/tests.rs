@@ -48,15 +48,34 @@ async fn reports_come_out_in_order_and_stay_until_they_are_removed() {
     assert_eq!(seconds(&some), [0, 1, 2]);
     assert_eq!(first.oldest(3, 1 << 20).await.expect("readable"), some);
     assert_eq!(seconds(&first.oldest(3, 1).await.expect("readable")), [0]);
-    first.remove(&some).await.expect("removed");
+    first.remove(&some, &[]).await.expect("removed");
     // The file is not closed, as when the process is killed.
     let again = spool(&folder, 1 << 20).await;
     assert_eq!(seconds(&again.oldest(9, 1 << 20).await.expect("readable")), [3, 4]);
     assert_eq!(again.state().await.expect("known"), first.state().await.expect("known"));
     let rest = again.oldest(9, 1 << 20).await.expect("readable");
-    again.remove(&rest).await.expect("removed");
+    again.remove(&rest, &[]).await.expect("removed");
     assert_eq!(again.state().await.expect("known"), SpoolState::default());
     assert_eq!(again.oldest(9, 1 << 20).await.expect("readable"), Oldest::default());
+}
+
+#[tokio::test]
+async fn what_is_wanted_later_stays_and_holds_nothing_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = spool(&folder, 1 << 20).await;
+    for second in 0..5 {
+        spool.push(&report(second, None)).await.expect("room");
+    }
+    let some = spool.oldest(3, 1 << 20).await.expect("readable");
+    spool.remove(&some, &[0, 2]).await.expect("removed");
+    let next = spool.oldest(9, 1 << 20).await.expect("readable");
+    assert_eq!(seconds(&next), [3, 4]);
+    spool.remove(&next, &[]).await.expect("removed");
+    assert_eq!(spool.oldest(9, 1 << 20).await.expect("readable"), Oldest::default());
+    assert_eq!(spool.state().await.expect("known").reports, 2);
+    assert_eq!(spool.offer_again().await.expect("offered"), 2);
+    assert_eq!(seconds(&spool.oldest(9, 1 << 20).await.expect("readable")), [0, 2]);
+    assert_eq!(spool.offer_again().await.expect("offered"), 0);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ const FAULTS: [Fault; 7] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_happens_nothing_is_lost_and_nobody_is_told_twice() {
     let number = |name: &str| {
-        let text = std::env::var(name).ok()?;
+        let text = std::env::var_os(name)?.into_string().unwrap_or_default();
         Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a whole number")))
     };
     let time = Duration::from_secs(number(SECONDS).unwrap_or(60));
