@@ -73,6 +73,8 @@ twin! {
         Interrupted,
         /// The agent could not do its part.
         Agent,
+        /// None of the region's control targets answered either.
+        CutOff,
     }
 }
 

@@ -134,6 +134,9 @@ pub struct Assignments {
     /// The secrets that they name.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    /// URLs of which one at least must answer before a failure counts; empty where all count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<String>,
 }
 
 impl Assignments {

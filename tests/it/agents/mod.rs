@@ -11,6 +11,7 @@ use tripline::domain::id::CheckId;
 use tripline::domain::rendezvous::owner;
 
 use self::world::{HOME, PATIENCE, REGION, Ran, World};
+use crate::support::port;
 use crate::support::site::Site;
 use crate::support::wait::{until, until_true};
 
@@ -371,4 +372,43 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let large = " ".repeat(20_000);
     let (status, body) = world.as_agent(&token, "hello", "1", Some(large)).await;
     assert_eq!((status, body.contains("too long")), (413, true), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_cut_off_is_one_incident_and_its_checks_are_none() {
+    let site = Site::start().await;
+    let nowhere = format!("http://127.0.0.1:{}", port::free());
+    let checks: String = ["shop", "office"]
+        .iter()
+        .map(|id| check(id, &site).replace(&site.url(), &nowhere))
+        .collect();
+    let with_control =
+        |target: &str| format!("[regions.{REGION}]\ncontrol = [\"{target}\"]\n{checks}");
+    let world = World::new(&with_control(&nowhere));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut agent = world.agent("one", &token);
+    agent.says("it works", |it| is_at_work(it, 2)).await;
+    let subjects = async || {
+        let incidents = world.incidents().await.into_iter();
+        incidents.map(|it| format!("{} {}", it["subject"], it["status"])).collect::<Vec<_>>()
+    };
+    until_true("the region is told of", PATIENCE, async || !subjects().await.is_empty()).await;
+    assert_eq!(subjects().await, ["\"region:eu\" \"open\""]);
+    let incident = world.incidents().await.remove(0);
+    let error = incident["cause"]["error"].as_str().expect("a text");
+    assert!(error.starts_with("the region is cut off: no control target answers"), "{error}");
+    assert_eq!(world.owed(&incident).await, ["slack:#p2 blind"]);
+
+    // Where a control target answers, what fails is the target's failure.
+    world.write(&with_control(&site.url()));
+    let expected =
+        ["\"check:office\" \"open\"", "\"check:shop\" \"open\"", "\"region:eu\" \"resolved\""];
+    until_true("the checks are told of, and the region is seen", PATIENCE, async || {
+        let mut all = subjects().await;
+        all.sort();
+        all == expected
+    })
+    .await;
+    agent.stop().await;
 }
