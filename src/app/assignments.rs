@@ -36,7 +36,8 @@ pub(super) fn assignments(project: &Project) -> Arc<Assignments> {
 pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let settings = &project.settings;
     let (checks, policies) = (project.checks.values(), settings.policies.values());
-    Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())
+    let rules = Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())?;
+    Ok(rules.with_coverage(settings.coverage))
 }
 
 /// How checks connect, and where they may.

@@ -372,6 +372,7 @@ impl Daemon {
             observer: Arc::new(Aftermath { witness, wake }),
             holder: Uuid::new_v4().to_string(),
             listening: Listening::begun(self.clock.now()),
+            looked: None,
         };
         self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }

@@ -67,6 +67,11 @@ impl Listening {
         Self { since: now, until: now }
     }
 
+    /// When it began.
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
     /// Goes on at `now`; after a break, or when the clock was set back, it begins anew.
     #[must_use]
     pub fn going_on(self, now: Timestamp) -> Self {

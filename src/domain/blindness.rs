@@ -18,7 +18,8 @@
 //! first tier of the check's policy tells; of a region, those of all its blind checks, and without
 //! agents those of all its checks. Each is told once. Incidents about coverage and regions are decided
 //! about here alone: one whose condition is not found is ended, about a region not before an answer
-//! from there. A check that fell silent alone opens nothing here: nothing was reported of it.
+//! from there. What is missing without having been reported, and what ends unknown now and then, is
+//! [`shortfall`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,7 @@ use super::subject::Subject;
 use super::{Timestamp, after};
 
 mod changes;
+pub mod shortfall;
 
 /// A check with its rules and what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +105,9 @@ pub fn review(
         wanted.entry(Subject::Region(region.clone())).or_default();
     }
     let over = open.iter().filter(|(subject, incident)| {
-        !wanted.contains_key(subject) && is_over(subject, incident, checks, now)
+        !matches!(subject, Subject::Shortfall(_))
+            && !wanted.contains_key(subject)
+            && is_over(subject, incident, checks, now)
     });
     let ended = over.map(|(subject, incident)| end(subject, incident, checks, now));
     let new = wanted.iter().filter(|(subject, _)| !open.contains_key(subject));
@@ -199,7 +203,7 @@ fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Chan
             places.len(),
             first.unknowns.reason
         ),
-        (Subject::Check(_) | Subject::Coverage(_), _) => format!(
+        (Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_), _) => format!(
             "{} runs in a row ended unknown; the last: {}",
             first.unknowns.count, first.unknowns.reason
         ),
@@ -209,7 +213,7 @@ fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Chan
     let about = |region| Opening { region, since, error, recipients, now };
     Some(match subject {
         Subject::Region(region) => opened(subject, about(region), region.as_str(), None),
-        Subject::Check(_) | Subject::Coverage(_) => {
+        Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_) => {
             opened(subject, about(first.region), &check.name, Some((check, first.state)))
         }
     })

@@ -1,24 +1,31 @@
 //! Reviews: from time to time, what the states of all checks and agents mean together.
 //!
 //! What one result means is decided when it comes; that nobody knows how a check or a region is
-//! doing, or that a region's agents are gone, shows only when one looks. This decides nothing itself: the judge does, in the store's
-//! transaction. Of hubs that share a store, the one that holds the lease on it looks.
+//! doing, that a region's agents are gone, or that too little is known of it, shows only when one
+//! looks. This decides nothing itself: the judge does, in the store's transaction. Of hubs that share a store, the one that holds the lease on it looks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::time::timeout;
 
-use super::judge::{Overview, ProjectJudge};
+use super::judge::{Overview, ProjectJudge, Rulebook};
+use super::shortfall;
 use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
 use crate::domain::attendance::{self, Farewell, Heard, Listening};
+use crate::domain::blindness::shortfall::Standing;
+use crate::domain::id::Region;
 use crate::domain::incident::Change;
 use crate::store::agents::AgentRecord;
 use crate::store::{Error, Ledger};
 
 /// How often one looks.
 pub const PAUSE: Duration = Duration::from_secs(5);
+/// How often one looks at the accounts, too.
+const ACCOUNTS_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// The name of the lease.
 const PART: &str = "review";
 /// How long a lease holds: so long nobody looks after a hub died.
@@ -44,6 +51,8 @@ pub struct Reviews {
     pub holder: String,
     /// In which time this hub heard what agents said.
     pub listening: Listening,
+    /// When this hub last looked at the accounts.
+    pub looked: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Reviews {
@@ -68,12 +77,37 @@ impl Reviews {
         }
         let lost = attendance::lost(agents.iter().map(heard), self.listening, now);
         let rulebook = self.judge.current();
-        let overview = Overview { rulebook: &rulebook, lost: &lost };
+        let standings = self.standings(&rulebook, &agents, now).await;
+        let overview = Overview { rulebook: &rulebook, lost: &lost, standings: &standings };
         let changes = self.store.review(&overview, now).await?;
         if !changes.is_empty() {
             self.observer.on_reviewed(&changes);
         }
         Ok(())
+    }
+
+    /// How the regions stand that agents serve, if it is time to look at the accounts.
+    async fn standings(
+        &mut self,
+        rulebook: &Rulebook,
+        agents: &[AgentRecord],
+        now: Timestamp,
+    ) -> BTreeMap<Region, Standing> {
+        let is_due = |looked: Timestamp| !(looked..looked + ACCOUNTS_PAUSE).contains(&now);
+        if !self.looked.is_none_or(is_due) {
+            return BTreeMap::new();
+        }
+        self.looked = Some(now);
+        let found = shortfall::standings(&*self.store, rulebook.coverage(), self.listening).await;
+        let mut standings = found.unwrap_or_else(|error| {
+            // What else there is to decide does not wait for the accounts.
+            tracing::debug!(%error, "the accounts were not looked at");
+            BTreeMap::new()
+        });
+        let is_served = |region: &Region| agents.iter().any(|it| it.presence.region == *region);
+        // For a region that no agent ever served, somebody is about to start one.
+        standings.retain(|region, it| !matches!(it, Standing::Short(..)) || is_served(region));
+        standings
     }
 
     /// Looks again and again until `halt` is asked for, then leaves it to others.
@@ -115,16 +149,14 @@ fn heard(agent: &AgentRecord) -> Heard<'_> {
 mod tests {
     use std::sync::Mutex;
 
-    use chrono::TimeDelta;
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::Manual;
     use crate::domain::check::{Check, Work};
-    use crate::domain::id::{CheckId, Region};
+    use crate::domain::id::CheckId;
     use crate::domain::policy::{Policy, Roster};
     use crate::domain::schedule::{Interval, Schedule};
-    use crate::engine::judge::Rulebook;
     use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
     use crate::store::sqlite::{Holder, SqliteStore};
 
@@ -181,6 +213,7 @@ mod tests {
                 observer: self.decided.clone(),
                 holder: holder.into(),
                 listening: Listening::begun(self.time.now()),
+                looked: None,
             }
         }
 

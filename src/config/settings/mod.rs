@@ -5,6 +5,7 @@
 
 mod agent;
 mod channels;
+mod coverage;
 mod hub;
 mod people;
 mod policy;
@@ -29,6 +30,7 @@ use super::files::Files;
 use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
 use super::value::{Entry, Kind, Value, parse_toml};
+use crate::domain::blindness::shortfall::Rule;
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
 
@@ -58,6 +60,8 @@ pub struct Settings {
     pub regions: Vec<Region>,
     /// Where an agent of a region asks before a failure counts, where that is written.
     pub control: BTreeMap<Region, Vec<url::Url>>,
+    /// When too little is known of a region.
+    pub coverage: Rule,
     /// What applies to checks that do not say.
     pub defaults: Defaults,
     /// All policies by name; never empty, since one is built in.
@@ -135,6 +139,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let written = root.optional("regions");
     let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
     known.regions.extend(regions.iter().cloned());
+    let coverage = coverage::read(section(root, "coverage", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
@@ -155,6 +160,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         agent,
         regions,
         control,
+        coverage,
         defaults,
         policies,
         drafts: drafts.unwrap_or_default(),

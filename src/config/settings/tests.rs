@@ -296,8 +296,12 @@ fn assert_one_mistake(text: &str, at: &str, message: &str) {
 }
 
 #[test]
-fn mistakes_in_regions_are_told_where_they_are() {
+fn mistakes_in_regions_and_coverage_are_told_where_they_are() {
     for (text, at, message) in [
+        ("[coverage]\nbelow = 90", "90", "a share from 0 to 1"),
+        ("[coverage]\nbelow = -0.1", "-0.1", "a share from 0 to 1"),
+        ("[coverage]\nover = '5m'", "'5m'", "out of range"),
+        ("[coverage]\nslots = 0", "0", "from 1 to 1000000"),
         ("regions = 'eu'", "'eu'", "must be a list"),
         ("[regions]\n'a b' = {}", "'a b'", "cannot be a region"),
         ("[regions]\neu = ['us']", "['us']", "must be a section"),

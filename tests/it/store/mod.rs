@@ -13,6 +13,7 @@ mod reading;
 mod recording;
 mod review;
 mod scene;
+mod shortfall;
 mod sqlite;
 
 /// Runs each test of the contract on a fresh store of each backend.
@@ -98,6 +99,11 @@ on_every_backend! {
     agents {
         a_name_is_one_instances_until_its_lease_ends
         what_an_agent_says_is_remembered_until_it_is_forgotten
+    }
+    shortfall {
+        too_little_known_is_one_incident_until_enough_is
+        a_check_that_falls_silent_is_told_of
+        a_lost_region_is_not_told_of_twice
     }
     leases {
         one_holds_a_lease_at_a_time
