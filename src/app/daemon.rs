@@ -32,7 +32,7 @@ use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
-use crate::clock::Clock;
+use crate::clock::{Clock, Pulse};
 use crate::config::settings::{
     self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
 };
@@ -41,7 +41,7 @@ use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
-use crate::http::{self, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
 use crate::statsd::{self, Sink};
@@ -161,8 +161,8 @@ impl Daemon {
         works.agent.assign(assignments(&project));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
-        let region = settings.agent.region.clone();
-        let accounting = Arc::new(Accounting::new(&store, &clock, &snapshot, region));
+        let loops = Loops::new(works.intake().trouble);
+        let accounting = accounting_of(&settings.agent, &store, &clock, &snapshot, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect().await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
@@ -176,13 +176,13 @@ impl Daemon {
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
+            loops: loops.clone(),
             hosts: Hosts::new(address, public.as_ref()),
             publication: published,
         };
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        let runs = Arc::clone(&store) as Arc<dyn Store>;
-        let housekeeping = Housekeeping::new(&runs, &clock, settings.store.retention);
+        let housekeeping = housekeeping(&store, &clock, settings);
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
@@ -205,7 +205,7 @@ impl Daemon {
         };
         daemon.close_absent().await?;
         daemon.tell_of_other_regions().await;
-        daemon.review();
+        daemon.review(loops.review);
         Ok(daemon)
     }
 
@@ -363,7 +363,7 @@ impl Daemon {
 
     /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
     /// of all regions are there.
-    fn review(&self) {
+    fn review(&self, pulse: Arc<Pulse>) {
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
             store: Arc::clone(&self.store),
@@ -373,6 +373,7 @@ impl Daemon {
             holder: Uuid::new_v4().to_string(),
             listening: Listening::begun(self.clock.now()),
             looked: None,
+            pulse,
         };
         self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }
@@ -394,6 +395,28 @@ fn keep<T: Clone + PartialEq>(old: &T, new: &mut T) -> bool {
         *new = old.clone();
     }
     changed
+}
+
+/// What forgets what is old.
+fn housekeeping(
+    store: &Arc<dyn Ledger>,
+    clock: &Arc<dyn Clock>,
+    settings: &Settings,
+) -> Housekeeping {
+    let runs = Arc::clone(store) as Arc<dyn Store>;
+    Housekeeping::new(&runs, clock, settings.store.retention)
+}
+
+/// What accounts for slots; the agent of this process runs its region's.
+fn accounting_of(
+    agent: &AgentSettings,
+    store: &Arc<dyn Ledger>,
+    clock: &Arc<dyn Clock>,
+    checks: &CheckSnapshot,
+    loops: &Loops,
+) -> Arc<Accounting> {
+    let (region, pulse) = (agent.region.clone(), Arc::clone(&loops.accounting));
+    Arc::new(Accounting::new(store, clock, checks, region, pulse))
 }
 
 /// The agent of this process among those of its region; the schedule begins.

@@ -226,6 +226,7 @@ fn begin_lost(region: &Region, lost: &Lost, checks: &[Watched<'_>], now: Timesta
     let slots = streaks.filter_map(|streak| streak.last_slot).filter(|slot| *slot <= now);
     let how = match lost.farewell {
         Farewell::Stopped => "was stopped",
+        Farewell::Stalled => "says that it lives and does not keep its schedule",
         Farewell::None => "is not heard of any more",
     };
     let opening = Opening {

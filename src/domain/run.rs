@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::slot::Slot;
 use super::{Timestamp, after};
 
@@ -377,6 +379,14 @@ impl Report {
     /// How the run ended: a failure decides it by its kind, so that no error can pass for success.
     pub fn outcome(&self) -> Outcome {
         self.failure.as_ref().map_or(Outcome::Passed, |failure| failure.kind.outcome())
+    }
+
+    /// The report with the times of a run by our clock, where those in it are by one that is `ahead`
+    /// of ours. The slot stays: it is what was asked for, and names the run.
+    #[must_use]
+    pub fn by_a_clock_ahead(mut self, ahead: TimeDelta) -> Self {
+        self.started_at = self.started_at.checked_sub_signed(ahead).unwrap_or(self.started_at);
+        self
     }
 
     /// How late the run started; zero when it started early.

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::judge::{Overview, ProjectJudge, Rulebook};
 use super::shortfall;
-use crate::clock::{Clock, Halt};
+use crate::clock::{Clock, Halt, Pulse};
 use crate::domain::Timestamp;
 use crate::domain::attendance::{self, Farewell, Heard, Listening};
 use crate::domain::blindness::shortfall::Standing;
@@ -53,6 +53,8 @@ pub struct Reviews {
     pub listening: Listening,
     /// When this hub last looked at the accounts.
     pub looked: Option<Timestamp>,
+    /// Is told when the next look is due.
+    pub pulse: Arc<Pulse>,
 }
 
 impl std::fmt::Debug for Reviews {
@@ -113,12 +115,16 @@ impl Reviews {
     /// Looks again and again until `halt` is asked for, then leaves it to others.
     pub async fn run(mut self, pause: Duration, halt: Halt) {
         let mut failing = false;
+        self.pulse.expect(Some(self.clock.now() + pause));
         loop {
             if timeout(pause, halt.asked()).await.is_ok() {
                 break;
             }
             match self.tick(self.clock.now()).await {
-                Ok(()) => failing = false,
+                Ok(()) => {
+                    failing = false;
+                    self.pulse.expect(Some(self.clock.now() + pause));
+                }
                 // Said once; whoever stores results says why.
                 Err(error) if !failing => {
                     failing = true;
@@ -136,13 +142,13 @@ impl Reviews {
 }
 
 fn heard(agent: &AgentRecord) -> Heard<'_> {
-    let farewell = if agent.left_at.is_some() { Farewell::Stopped } else { Farewell::None };
-    Heard {
-        region: &agent.presence.region,
-        agent: &agent.presence.name,
-        at: agent.left_at.unwrap_or(agent.last_seen),
-        farewell,
-    }
+    let (at, farewell) = match agent.left_at {
+        Some(left) => (left, Farewell::Stopped),
+        // What it says since it kept its schedule for the last time does not count.
+        None if agent.is_stalled() => (agent.last_seen - agent.presence.lag(), Farewell::Stalled),
+        None => (agent.last_seen, Farewell::None),
+    };
+    Heard { region: &agent.presence.region, agent: &agent.presence.name, at, farewell }
 }
 
 #[cfg(test)]
@@ -214,6 +220,7 @@ mod tests {
                 holder: holder.into(),
                 listening: Listening::begun(self.time.now()),
                 looked: None,
+                pulse: Arc::default(),
             }
         }
 
@@ -238,13 +245,18 @@ mod tests {
 
         /// An agent of `eu` says that it lives.
         async fn beat(&self, instance: Uuid) {
+            self.beat_behind(instance, 0).await;
+        }
+
+        /// The same of one whose schedule is so far behind.
+        async fn beat_behind(&self, instance: Uuid, lag_ms: u64) {
             let presence = Presence {
                 region: eu(),
                 name: "one".into(),
                 instance,
                 version: "1.2.3".into(),
                 skew_us: 0,
-                lag_ms: 0,
+                lag_ms,
                 spool_reports: 0,
                 spool_bytes: 0,
                 thinned: 0,
@@ -309,6 +321,22 @@ mod tests {
         let lost = (attendance::LOST_AFTER, vec!["opened region:eu".to_owned()]);
         assert_eq!(world.look(&mut hub, long).await, lost);
         assert_eq!(world.look(&mut hub, long).await, (long, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_region_whose_agents_only_say_that_they_live_is_lost() {
+        let policy = Policy { name: "default".into(), ..Policy::built_in(None) };
+        let rules = Rulebook::new([check("a")], [policy], Roster::default());
+        let world = World::new(rules.expect("its policy is there")).await;
+        let (mut hub, agent) = (world.hub("one"), Uuid::new_v4());
+        world.beat(agent).await;
+        let mut decided = Vec::new();
+        for behind in 0..8 {
+            let (_, more) = world.look(&mut hub, TimeDelta::seconds(5)).await;
+            decided.extend(more.into_iter().map(|it| (behind, it)));
+            world.beat_behind(agent, 5_000 * (behind + 1)).await;
+        }
+        assert_eq!(decided, [(6, "opened region:eu".to_owned())], "after half a minute");
     }
 
     #[tokio::test]

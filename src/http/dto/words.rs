@@ -202,7 +202,8 @@ pub enum IncidentStatus {
 pub enum HealthStatus {
     /// It does.
     Healthy,
-    /// It watches, but somebody was to be told and was not; `reasons` says more.
+    /// It watches, but somebody was to be told and was not, or an agent does not keep its schedule or
+    /// has a wrong clock; `reasons` says more.
     Degraded,
     /// It does not; `reasons` says why.
     Unhealthy,

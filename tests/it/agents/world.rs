@@ -189,6 +189,11 @@ impl World {
         all.find(|agent| agent["region"] == REGION && agent["name"] == name)
     }
 
+    /// What the health page says.
+    pub(super) async fn health(&self) -> Value {
+        self.ask("/healthz").await
+    }
+
     /// All incidents, the latest first.
     pub(super) async fn incidents(&self) -> Vec<Value> {
         let all: Value = self.ask("/api/v1/incidents").await;
