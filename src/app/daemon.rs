@@ -162,7 +162,7 @@ impl Daemon {
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
         let loops = Loops::new(works.intake().trouble);
-        let accounting = accounting_of(&settings.agent, &store, &clock, &snapshot, &loops);
+        let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect().await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
@@ -170,19 +170,19 @@ impl Daemon {
         let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
         works.spawn(|_| member.run(membership.clone()));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
-        let public = url::Url::parse(&settings.hub.url).ok();
         let parts = faces::Parts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
             loops: loops.clone(),
-            hosts: Hosts::new(address, public.as_ref()),
+            hosts: Hosts::new(address, url::Url::parse(&settings.hub.url).ok().as_ref()),
             publication: published,
         };
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        let housekeeping = housekeeping(&store, &clock, settings);
+        let runs = Arc::clone(&store) as Arc<dyn Store>;
+        let housekeeping = Housekeeping::new(&runs, &clock, settings.store.retention);
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
             root: project.root.clone(),
@@ -395,28 +395,6 @@ fn keep<T: Clone + PartialEq>(old: &T, new: &mut T) -> bool {
         *new = old.clone();
     }
     changed
-}
-
-/// What forgets what is old.
-fn housekeeping(
-    store: &Arc<dyn Ledger>,
-    clock: &Arc<dyn Clock>,
-    settings: &Settings,
-) -> Housekeeping {
-    let runs = Arc::clone(store) as Arc<dyn Store>;
-    Housekeeping::new(&runs, clock, settings.store.retention)
-}
-
-/// What accounts for slots; the agent of this process runs its region's.
-fn accounting_of(
-    agent: &AgentSettings,
-    store: &Arc<dyn Ledger>,
-    clock: &Arc<dyn Clock>,
-    checks: &CheckSnapshot,
-    loops: &Loops,
-) -> Arc<Accounting> {
-    let (region, pulse) = (agent.region.clone(), Arc::clone(&loops.accounting));
-    Arc::new(Accounting::new(store, clock, checks, region, pulse))
 }
 
 /// The agent of this process among those of its region; the schedule begins.
