@@ -5,11 +5,13 @@
 //! program holds a [`Halt`], which is told how long it may take.
 
 mod halt;
+mod pulse;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 pub use halt::Halt;
+pub use pulse::Pulse;
 
 use crate::domain::Timestamp;
 

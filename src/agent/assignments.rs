@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use url::Url;
+
+use super::control::Control;
 use super::imports;
 use super::request::Plan;
 use super::secrets::Secrets;
@@ -20,6 +23,7 @@ pub type Modules = Vec<(String, String)>;
 pub struct Assignments {
     checks: HashMap<CheckId, Arc<Assignment>>,
     secrets: Arc<Secrets>,
+    control: Control,
 }
 
 /// A check with all that its runs need.
@@ -71,7 +75,17 @@ impl Assignments {
             };
             assigned.insert(check.id.clone(), Arc::new(Assignment { check, work }));
         }
-        Self { checks: assigned, secrets: Arc::new(secrets) }
+        Self { checks: assigned, secrets: Arc::new(secrets), control: Control::default() }
+    }
+
+    /// The same, with targets of which one at least must answer before a failure counts.
+    #[must_use]
+    pub fn with_control(self, targets: Vec<Url>) -> Self {
+        Self { control: Control::new(targets), ..self }
+    }
+
+    pub(super) fn control(&self) -> &Control {
+        &self.control
     }
 
     /// The secrets that checks may use.

@@ -14,6 +14,7 @@
 mod admission;
 mod assignments;
 mod broker;
+mod control;
 mod cookies;
 mod expect;
 mod frame;

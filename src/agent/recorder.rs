@@ -109,13 +109,7 @@ impl Recorder {
     /// `failure` as our own where a fault of ours may be its cause: whether the script let the
     /// error of that request through, or caught it and then missed what was not answered.
     pub(super) fn attributed(&self, failure: Failure) -> Failure {
-        let may_follow = matches!(
-            failure.kind,
-            FailureKind::Expectation
-                | FailureKind::Exception
-                | FailureKind::Network
-                | FailureKind::Timeout
-        );
+        let may_follow = failure.kind.may_be_on_the_way();
         let state = self.state();
         let Some((_, fault)) = state.faults.first().filter(|_| may_follow) else { return failure };
         let message = if failure.message.contains(fault.as_str()) {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::{Admission, Admissions, Entrance, Occupied};
 use super::assignments::{Assignment, Assignments, Prepared};
 use super::broker::Broker;
+use super::control::Standing;
 use super::recorder::Recorder;
 use super::scripts::{Scripts, Stage};
 use super::visitor::Visitor;
@@ -164,7 +165,36 @@ impl Runner {
         };
         let failure = failure.map(|failure| began.recorder.attributed(failure));
         let failure = failure.map(|failure| began.recorder.masked_failure(failure));
+        let failure = match failure {
+            Some(failure) => Some(self.judged(failure, &duty).await),
+            None => None,
+        };
         Report { slot, started_at, duration, failure, trace: began.recorder.finish() }
+    }
+
+    /// The failure as it is, or, where no control target answers, as one that says nothing of the
+    /// target.
+    async fn judged(&self, failure: Failure, duty: &Duty) -> Failure {
+        let control = duty.assignments.control();
+        if control.is_empty() || !failure.kind.may_be_on_the_way() {
+            return failure;
+        }
+        let standing = tokio::select! {
+            biased;
+            () = self.interruption.cancelled() => {
+                let message = format!(
+                    "the agent was stopped before it knew whether it reaches its control targets\n\
+                     the failure was: {}",
+                    failure.message
+                );
+                return Failure { kind: FailureKind::Interrupted, message, ..failure };
+            }
+            standing = control.standing(&duty.dialer, &self.budget) => standing,
+        };
+        match standing {
+            Standing::Reached | Standing::Untold => failure,
+            Standing::CutOff(why) => failure.cut_off(&why),
+        }
     }
 
     async fn run(

@@ -20,7 +20,8 @@ use crate::net::{Answer, Client, Dialer, Error as NetError, Limits, Outgoing, Se
 use crate::sandbox::protocol::{Credentials, Redirect};
 
 /// How the visitor introduces itself.
-const NAME: HeaderValue = HeaderValue::from_static(concat!("Tripline/", env!("CARGO_PKG_VERSION")));
+pub(super) const NAME: HeaderValue =
+    HeaderValue::from_static(concat!("Tripline/", env!("CARGO_PKG_VERSION")));
 
 /// The codings that the network floor undoes.
 const CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br");

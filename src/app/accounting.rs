@@ -12,12 +12,13 @@ use arc_swap::ArcSwap;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Halt};
+use crate::clock::{Clock, Halt, Pulse};
+use crate::config::settings::Agent as AgentSettings;
 use crate::domain::check::Check;
 use crate::domain::coverage::{Gap, GapReason};
 use crate::domain::id::Region;
 use crate::engine::accountant;
-use crate::http::CheckSnapshot;
+use crate::http::{CheckSnapshot, Loops};
 use crate::store::accounts::{Expected, Process};
 use crate::store::{Error, Ledger};
 
@@ -40,19 +41,27 @@ pub(super) struct Accounting {
     id: String,
     /// Which the agent of this process serves.
     region: ArcSwap<Region>,
+    /// Is told when it is to come round next.
+    pulse: Arc<Pulse>,
 }
 
 impl Accounting {
-    /// Accounts for `checks`; the agent of this process serves `region`.
+    /// Accounts for `checks`; `agent` is the one of this process. `loops` are told when it is
+    /// to come round next.
     pub(super) fn new(
-        store: &Arc<dyn Ledger>,
-        clock: &Arc<dyn Clock>,
+        (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
         checks: &CheckSnapshot,
-        region: Region,
-    ) -> Self {
-        let (store, clock, checks) = (Arc::clone(store), Arc::clone(clock), Arc::clone(checks));
-        let (id, region) = (Uuid::new_v4().to_string(), ArcSwap::from_pointee(region));
-        Self { store, clock, checks, id, region }
+        agent: &AgentSettings,
+        loops: &Loops,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            checks: Arc::clone(checks),
+            id: Uuid::new_v4().to_string(),
+            region: ArcSwap::from_pointee(agent.region.clone()),
+            pulse: Arc::clone(&loops.accounting),
+        })
     }
 
     /// From now on the agent of this process serves `region`.
@@ -76,11 +85,14 @@ impl Accounting {
     /// that a stop in order is known to the moment.
     pub(super) async fn run(self: Arc<Self>, halt: Halt) {
         let mut troubled = false;
+        let next = || Some(self.clock.now() + PERIOD);
+        self.pulse.expect(next());
         loop {
             match self.turn().await {
                 Ok(gaps) => {
                     tell(&gaps);
                     troubled = false;
+                    self.pulse.expect(next());
                 }
                 Err(error) if !troubled => {
                     let error = &error as &dyn std::error::Error;

@@ -22,7 +22,10 @@ pub(super) fn assignments(project: &Project) -> Arc<Assignments> {
     let values = project.settings.secrets.iter();
     let secrets = values.map(|(name, value)| (name.clone(), value.expose().to_owned()));
     let checks = project.checks.values().chain(project.disabled.values()).cloned();
-    Arc::new(Assignments::with_modules(checks, &project.modules, Secrets::new(secrets)))
+    let settings = &project.settings;
+    let control = settings.control.get(&settings.agent.region).cloned().unwrap_or_default();
+    let assignments = Assignments::with_modules(checks, &project.modules, Secrets::new(secrets));
+    Arc::new(assignments.with_control(control))
 }
 
 /// The rules by which the project's results are judged.
@@ -33,7 +36,8 @@ pub(super) fn assignments(project: &Project) -> Arc<Assignments> {
 pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let settings = &project.settings;
     let (checks, policies) = (project.checks.values(), settings.policies.values());
-    Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())
+    let rules = Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())?;
+    Ok(rules.with_coverage(settings.coverage))
 }
 
 /// How checks connect, and where they may.

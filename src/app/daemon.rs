@@ -32,7 +32,7 @@ use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
-use crate::clock::Clock;
+use crate::clock::{Clock, Pulse};
 use crate::config::settings::{
     self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
 };
@@ -41,7 +41,7 @@ use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
-use crate::http::{self, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
 use crate::statsd::{self, Sink};
@@ -161,8 +161,8 @@ impl Daemon {
         works.agent.assign(assignments(&project));
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let pulse = Arc::new(Pulse::default());
-        let region = settings.agent.region.clone();
-        let accounting = Arc::new(Accounting::new(&store, &clock, &snapshot, region));
+        let loops = Loops::new(works.intake().trouble);
+        let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect().await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
@@ -170,13 +170,13 @@ impl Daemon {
         let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
         works.spawn(|_| member.run(membership.clone()));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
-        let public = url::Url::parse(&settings.hub.url).ok();
         let parts = faces::Parts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
-            hosts: Hosts::new(address, public.as_ref()),
+            loops: loops.clone(),
+            hosts: Hosts::new(address, url::Url::parse(&settings.hub.url).ok().as_ref()),
             publication: published,
         };
         faces::start(&works, parts, listeners);
@@ -204,7 +204,7 @@ impl Daemon {
         };
         daemon.close_absent().await?;
         daemon.tell_of_other_regions().await;
-        daemon.review();
+        daemon.review(loops.review);
         Ok(daemon)
     }
 
@@ -362,7 +362,7 @@ impl Daemon {
 
     /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
     /// of all regions are there.
-    fn review(&self) {
+    fn review(&self, pulse: Arc<Pulse>) {
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
             store: Arc::clone(&self.store),
@@ -371,6 +371,8 @@ impl Daemon {
             observer: Arc::new(Aftermath { witness, wake }),
             holder: Uuid::new_v4().to_string(),
             listening: Listening::begun(self.clock.now()),
+            looked: None,
+            pulse,
         };
         self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
     }

@@ -6,9 +6,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::works::Works;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pulse};
 use crate::http::agents::{self, Link};
-use crate::http::{self, Api, CheckSnapshot, Hosts, Pulse, Tls};
+use crate::http::{self, Api, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
@@ -24,6 +24,8 @@ pub(super) struct Parts {
     pub(super) checks: CheckSnapshot,
     /// Whether the scheduler keeps up.
     pub(super) pulse: Arc<Pulse>,
+    /// Whether the hub's own loops keep up.
+    pub(super) loops: Loops,
     /// By which names the API may be addressed.
     pub(super) hosts: Hosts,
     /// What the agents are to run.
@@ -42,7 +44,7 @@ pub(super) struct Listeners {
 
 /// Answers from now on, until the works end.
 pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
-    let Parts { store, clock, checks, pulse, hosts, publication } = parts;
+    let Parts { store, clock, checks, pulse, loops, hosts, publication } = parts;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,
@@ -51,6 +53,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         publication,
         clock: Arc::clone(&clock),
         version,
+        loops: loops.clone(),
         closing: works.halt(),
     });
     let api = Api {
@@ -61,6 +64,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         checks,
         version,
         pulse,
+        loops,
         intake: works.intake(),
         hosts,
     };

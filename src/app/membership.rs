@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::share::Share;
 use crate::agent::Agent;
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Pulse, Stopwatch};
 use crate::config::settings::Place;
+use crate::domain::attendance::STALLED_AFTER;
 use crate::domain::check::Check;
 use crate::domain::id::Region;
-use crate::http::Pulse;
 use crate::link::protocol::{HEARTBEAT, LEASE};
 use crate::store::agents::{Agents, Claim, Claimed, Presence, Supersedes};
 use crate::store::{self};
@@ -42,8 +42,16 @@ const FORGETTING: Duration = Duration::from_mins(10);
 /// What it runs is what the project says, always.
 const REVISION: &str = "own";
 
-/// Whether each agent was lost, by region and name.
-type Seen = BTreeMap<(Region, String), bool>;
+/// How an agent is doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attendance {
+    There,
+    Silent,
+    Stalled,
+}
+
+/// How each agent was doing, by region and name.
+type Seen = BTreeMap<(Region, String), Attendance>;
 
 impl Membership {
     /// Joins the agents of a region by a name, and begins to run `checks` with its agent.
@@ -135,8 +143,12 @@ impl Membership {
         }
         let records = self.agents.agents().await?;
         let states = records.into_iter().map(|record| {
-            let lost = record.is_lost(now);
-            ((record.presence.region, record.presence.name), lost)
+            let attendance = match (record.is_lost(now), record.is_heard(now)) {
+                (false, _) => Attendance::There,
+                (true, true) => Attendance::Stalled,
+                (true, false) => Attendance::Silent,
+            };
+            ((record.presence.region, record.presence.name), attendance)
         });
         let states: Seen = states.collect();
         tell_changes(seen.as_ref(), &states);
@@ -146,21 +158,30 @@ impl Membership {
 }
 
 fn tell_changes(before: Option<&Seen>, now: &Seen) {
-    for ((region, agent), lost) in now {
-        let was_lost = before.and_then(|seen| seen.get(&(region.clone(), agent.clone())));
+    for ((region, agent), attendance) in now {
+        let before = before.and_then(|seen| seen.get(&(region.clone(), agent.clone())));
+        let before = before.copied().unwrap_or(Attendance::There);
         let (region, agent) = (region.as_str(), agent.as_str());
-        match (was_lost, lost) {
-            (None | Some(false), true) => tracing::warn!(
+        match (before, attendance) {
+            (before, after) if before == *after => {}
+            (_, Attendance::Silent) => tracing::warn!(
                 event.action = "agent-lost",
                 region,
                 agent,
                 "an agent is lost: nothing was heard of it for {} s",
                 LEASE.as_secs()
             ),
-            (Some(true), false) => {
+            (_, Attendance::Stalled) => tracing::warn!(
+                event.action = "agent-stalled",
+                region,
+                agent,
+                "an agent is as good as lost: it says that it lives, and its schedule has not moved \
+                 for {} s",
+                STALLED_AFTER.as_secs()
+            ),
+            (_, Attendance::There) => {
                 tracing::info!(event.action = "agent-back", region, agent, "an agent is back");
             }
-            _ => {}
         }
     }
 }

@@ -19,11 +19,11 @@ pub(super) fn publication(project: &Project) -> Publication {
         }
     }
     Publication::new(
-        checks.into_iter().map(|(region, checks)| (region.clone(), part(project, &checks))),
+        checks.into_iter().map(|(region, checks)| (region.clone(), part(project, region, &checks))),
     )
 }
 
-fn part(project: &Project, checks: &[&Check]) -> Part {
+fn part(project: &Project, region: &Region, checks: &[&Check]) -> Part {
     let modules = index(&project.modules);
     let (mut needed, mut named) = (BTreeMap::new(), BTreeSet::new());
     for check in checks {
@@ -32,12 +32,14 @@ fn part(project: &Project, checks: &[&Check]) -> Part {
             needed.extend(closure(entry, &modules));
         }
     }
+    let control = project.settings.control.get(region);
     let secrets = project.settings.secrets.iter();
     let secrets = secrets.filter(|(name, _)| named.contains(*name));
     Part {
         checks: checks.iter().map(|check| Arc::new((*check).clone())).collect(),
         modules: needed.into_iter().collect(),
         secrets: secrets.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+        control: control.into_iter().flatten().map(ToString::to_string).collect(),
     }
 }
 

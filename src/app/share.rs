@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::metronome::Metronome;
 use crate::agent::Agent;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::domain::rendezvous::owner;
-use crate::http::Pulse;
 use crate::scheduler::{Scheduler, Tick};
 
 /// The checks of a region, and which of them are this agent's.

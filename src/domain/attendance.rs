@@ -7,6 +7,7 @@
 //! Must not: call a region lost of which no agent was ever heard.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -16,6 +17,9 @@ use super::id::Region;
 /// After so long a silence a region is lost. An agent that is only cut off tries again every 15
 /// seconds at least, and one that is restarted is back sooner.
 pub const LOST_AFTER: TimeDelta = TimeDelta::seconds(30);
+
+/// An agent whose schedule is this far behind runs nothing, whatever it says: it is as good as lost.
+pub const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 /// A hub that did not look for so long cannot say what was to be heard meanwhile: it stood still, or
 /// could not store what it heard.
@@ -39,6 +43,8 @@ pub struct Heard<'a> {
 pub enum Farewell {
     /// It was stopped in order.
     Stopped,
+    /// It is there, and does not keep its schedule.
+    Stalled,
     /// It said nothing.
     None,
 }
@@ -65,6 +71,11 @@ impl Listening {
     /// Begins at `now`.
     pub fn begun(now: Timestamp) -> Self {
         Self { since: now, until: now }
+    }
+
+    /// When it began.
+    pub fn since(&self) -> Timestamp {
+        self.since
     }
 
     /// Goes on at `now`; after a break, or when the clock was set back, it begins anew.

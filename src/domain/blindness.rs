@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | none about the region | several checks of it end unknown, one of them for long, and no check has answered since | open one about the region |
 //! | none about the region | it has checks, and has lost its agents ([`attendance`](super::attendance)) | open one about the region |
+//! | none about the region | a check of it ends unknown for long because no control target answers either, and nothing has been reached since | open one about the region |
 //! | none about the check | it has ended unknown for long in a region, and the region is not blind as a whole | open one about the check's coverage |
 //! | about a region | it has agents, and a check of it has answered, or none is left | resolve |
 //! | about a check's coverage | it has answered wherever it had ended unknown for long | resolve |
@@ -17,7 +18,8 @@
 //! first tier of the check's policy tells; of a region, those of all its blind checks, and without
 //! agents those of all its checks. Each is told once. Incidents about coverage and regions are decided
 //! about here alone: one whose condition is not found is ended, about a region not before an answer
-//! from there. A check that fell silent alone opens nothing here: nothing was reported of it.
+//! from there. What is missing without having been reported, and what ends unknown now and then, is
+//! [`shortfall`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +33,7 @@ use super::subject::Subject;
 use super::{Timestamp, after};
 
 mod changes;
+pub mod shortfall;
 
 /// A check with its rules and what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +53,13 @@ struct Blind<'a> {
     unknowns: &'a Unknowns,
     /// Whether it was reported lately.
     current: bool,
+}
+
+impl Blind<'_> {
+    /// Why its region is cut off, where that is why nobody knows.
+    fn why_cut_off(&self) -> Option<&str> {
+        self.unknowns.why_cut_off()
+    }
 }
 
 /// Decides about coverage at `now`: `checks` are all of the project, `lost` the regions that no agent
@@ -76,10 +86,17 @@ pub fn review(
     for place in &blind {
         let check = Subject::Coverage(place.rules.check.id.clone());
         // Whoever was told of the check hears its end, even if the region is blind by now.
-        let subject = if whole.contains(place.region) && !open.contains_key(&check) {
-            Subject::Region(place.region.clone())
-        } else {
+        let subject = if open.contains_key(&check) {
             check
+        } else if whole.contains(place.region) {
+            Subject::Region(place.region.clone())
+        } else if place.why_cut_off().is_none() {
+            check
+        } else if is_reached_since(place, checks) {
+            // It was the region's trouble, which is over; the check has not had its turn since.
+            continue;
+        } else {
+            Subject::Region(place.region.clone())
         };
         wanted.entry(subject).or_default().push(*place);
     }
@@ -88,7 +105,9 @@ pub fn review(
         wanted.entry(Subject::Region(region.clone())).or_default();
     }
     let over = open.iter().filter(|(subject, incident)| {
-        !wanted.contains_key(subject) && is_over(subject, incident, checks, now)
+        !matches!(subject, Subject::Shortfall(_))
+            && !wanted.contains_key(subject)
+            && is_over(subject, incident, checks, now)
     });
     let ended = over.map(|(subject, incident)| end(subject, incident, checks, now));
     let new = wanted.iter().filter(|(subject, _)| !open.contains_key(subject));
@@ -158,17 +177,33 @@ fn is_blind_as_a_whole(
     unknown >= if is_open { 1 } else { 2 } && here.iter().all(says_nothing)
 }
 
+/// Whether anything was reached from the region of `cut_off` since that ended unknown for the last
+/// time. What answered all along, such as a neighbour of the agent, says nothing of that.
+fn is_reached_since(cut_off: &Blind<'_>, checks: &[Watched<'_>]) -> bool {
+    let mut here = in_region(checks, cut_off.region)
+        .filter_map(|watched| watched.state.streaks.get(cut_off.region));
+    let last = cut_off.state.streaks.get(cut_off.region).and_then(|streak| streak.last_slot);
+    here.any(|streak| {
+        streak.unknowns.is_none() && streak.answering_since.is_some_and(|it| Some(it) >= last)
+    })
+}
+
 /// Opens an incident and tells the first tier; nothing where none of it was reported lately.
 fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Change> {
     let first = places.iter().filter(|it| it.current).min_by_key(|it| it.unknowns.since)?;
     let since = first.unknowns.since;
-    let error = match subject {
-        Subject::Region(_) => format!(
+    let why_cut_off = places.iter().filter(|it| it.current).find_map(Blind::why_cut_off);
+    let error = match (subject, why_cut_off) {
+        (Subject::Region(_), Some(why)) => format!(
+            "the region is cut off: no control target answers ({why}); {} checks end unknown",
+            places.len(),
+        ),
+        (Subject::Region(_), None) => format!(
             "no check gives an answer, {} end unknown; the last: {}",
             places.len(),
             first.unknowns.reason
         ),
-        Subject::Check(_) | Subject::Coverage(_) => format!(
+        (Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_), _) => format!(
             "{} runs in a row ended unknown; the last: {}",
             first.unknowns.count, first.unknowns.reason
         ),
@@ -178,7 +213,7 @@ fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Chan
     let about = |region| Opening { region, since, error, recipients, now };
     Some(match subject {
         Subject::Region(region) => opened(subject, about(region), region.as_str(), None),
-        Subject::Check(_) | Subject::Coverage(_) => {
+        Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_) => {
             opened(subject, about(first.region), &check.name, Some((check, first.state)))
         }
     })
@@ -191,6 +226,7 @@ fn begin_lost(region: &Region, lost: &Lost, checks: &[Watched<'_>], now: Timesta
     let slots = streaks.filter_map(|streak| streak.last_slot).filter(|slot| *slot <= now);
     let how = match lost.farewell {
         Farewell::Stopped => "was stopped",
+        Farewell::Stalled => "says that it lives and does not keep its schedule",
         Farewell::None => "is not heard of any more",
     };
     let opening = Opening {

@@ -105,6 +105,19 @@ impl Watch {
             .take_while(move |at| *at <= end)
     }
 
+    /// How many slots were expected after `after` and up to `until`.
+    pub fn count(&self, after: Timestamp, until: Timestamp) -> u64 {
+        let Schedule::Every(interval) = &self.schedule else {
+            return u64::try_from(self.slots(after, until).count()).unwrap_or(u64::MAX);
+        };
+        // A day of a check that runs each second is too much to be counted one by one.
+        let Some(first) = self.slots(after, until).next() else { return 0 };
+        let end = self.until.map_or(until, |ended| ended.min(until));
+        let (millis, every) = ((end - first).num_milliseconds(), interval.duration().as_millis());
+        let more = u128::try_from(millis).unwrap_or_default() / every.max(1);
+        u64::try_from(more).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
     /// The slots after `after` and up to `until` that `ran` denies, as gaps. A run may end
     /// `patience` after its slot; a process that went away in that time is why it did not.
     pub fn gaps(
@@ -364,6 +377,7 @@ mod tests {
         ) {
             let watch = watch(ended);
             let slots: Vec<Timestamp> = watch.slots(at(0), at(600)).collect();
+            prop_assert_eq!(watch.count(at(0), at(600)), slots.len() as u64);
             let ran: BTreeSet<Timestamp> =
                 ran.into_iter().filter_map(|index| slots.get(index).copied()).collect();
             let presence = Presence { hub: vec![life(hub.0, hub.1)], agents: vec![] };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::slot::Slot;
 use super::{Timestamp, after};
 
@@ -56,11 +58,13 @@ pub enum FailureKind {
     /// The agent could not do its part: it has no descriptors, memory, ports or certificate
     /// authorities left, or its own proxy does not serve it.
     Agent,
+    /// None of the region's control targets answers either.
+    CutOff,
 }
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Expectation,
         Self::Exception,
         Self::Network,
@@ -72,6 +76,7 @@ impl FailureKind {
         Self::Overload,
         Self::Interrupted,
         Self::Agent,
+        Self::CutOff,
     ];
 
     /// Whether this is the target's (or the script's) failure or our own.
@@ -83,10 +88,18 @@ impl FailureKind {
             | Self::Timeout
             | Self::Limit
             | Self::Script => Outcome::Failed,
-            Self::Crashed | Self::Overlap | Self::Overload | Self::Interrupted | Self::Agent => {
-                Outcome::Unknown
-            }
+            Self::Crashed
+            | Self::Overlap
+            | Self::Overload
+            | Self::Interrupted
+            | Self::Agent
+            | Self::CutOff => Outcome::Unknown,
         }
+    }
+
+    /// Whether it may come of something between us and the target, and so need not be the target's.
+    pub fn may_be_on_the_way(self) -> bool {
+        matches!(self, Self::Expectation | Self::Exception | Self::Network | Self::Timeout)
     }
 
     /// The word used in the store and in JSON.
@@ -103,6 +116,7 @@ impl FailureKind {
             Self::Overload => "overload",
             Self::Interrupted => "interrupted",
             Self::Agent => "agent",
+            Self::CutOff => "cut_off",
         }
     }
 }
@@ -137,6 +151,15 @@ impl Failure {
         }
     }
 
+    /// This failure, as one that says nothing of the target: no control target answers, which `why`
+    /// says of each.
+    #[must_use]
+    pub fn cut_off(self, why: &str) -> Self {
+        let why = shortened(why, LONGEST_WHY);
+        let message = format!("{CUT_OFF}{why}{CUT_OFF_END}\nthe failure was: {}", self.message);
+        Self { kind: FailureKind::CutOff, message, ..self }
+    }
+
     /// The failure in one line of bounded length. A failed `expect` says what was expected and what
     /// came instead, after what the script says about it.
     pub fn headline(&self) -> String {
@@ -159,6 +182,18 @@ impl Failure {
         });
         values.unwrap_or(&self.message)
     }
+}
+
+/// What the message of a failure while a region is cut off begins with, and what follows the reason.
+const CUT_OFF: &str = "region cut off: no control target answers (";
+const CUT_OFF_END: &str = "), so this failure says nothing about the target";
+/// The longest reason in it, in characters: it must fit into the one line that a streak keeps.
+const LONGEST_WHY: usize = 180;
+
+/// Why a region is cut off, by the headline of a failure there; `None` of any other failure.
+pub fn why_cut_off(headline: &str) -> Option<&str> {
+    let rest = headline.strip_prefix(CUT_OFF)?;
+    Some(rest.split_once(CUT_OFF_END).map_or(rest, |(why, _)| why))
 }
 
 /// What the first line of a failed `expect` has where the values belong.
@@ -346,6 +381,14 @@ impl Report {
         self.failure.as_ref().map_or(Outcome::Passed, |failure| failure.kind.outcome())
     }
 
+    /// The report with the times of a run by our clock, where those in it are by one that is `ahead`
+    /// of ours. The slot stays: it is what was asked for, and names the run.
+    #[must_use]
+    pub fn by_a_clock_ahead(mut self, ahead: TimeDelta) -> Self {
+        self.started_at = self.started_at.checked_sub_signed(ahead).unwrap_or(self.started_at);
+        self
+    }
+
     /// How late the run started; zero when it started early.
     pub fn lateness(&self) -> Duration {
         (self.started_at - self.slot.at).to_std().unwrap_or_default()
@@ -399,6 +442,22 @@ mod tests {
         let headline = unmet("", &"e".repeat(2000), &"r".repeat(2000)).headline();
         assert!(headline.chars().count() < 300, "{headline}");
         assert!(headline.contains("eee…, received rrr"), "{headline}");
+    }
+
+    #[test]
+    fn a_region_that_is_cut_off_is_told_from_its_headline() {
+        let failure = unmet("the greeting: ", "'Welcome'", "'Sign in'").cut_off("one: gone");
+        assert_eq!(failure.kind.outcome(), Outcome::Unknown);
+        let headline = failure.headline();
+        assert_eq!(headline, {
+            "region cut off: no control target answers (one: gone), so this failure says nothing \
+             about the target"
+        });
+        assert_eq!(why_cut_off(&headline), Some("one: gone"));
+        assert!(failure.message.contains("received: 'Sign in'"), "what it was is kept");
+        let long = Failure::new(FailureKind::Network, "").cut_off(&"x".repeat(1000)).headline();
+        assert!(long.chars().count() < 300 && why_cut_off(&long).is_some(), "{long}");
+        assert_eq!(why_cut_off("TypeError: region cut off"), None);
     }
 
     #[test]

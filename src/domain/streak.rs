@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Timestamp;
-use super::run::Outcome;
+use super::run::{self, Outcome};
 
 /// What the last runs of a check in one region amount to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +40,13 @@ pub struct Unknowns {
     pub since: Timestamp,
     /// Why the last one is unknown, in one line.
     pub reason: String,
+}
+
+impl Unknowns {
+    /// Why the region is cut off, where that is why.
+    pub fn why_cut_off(&self) -> Option<&str> {
+        run::why_cut_off(&self.reason)
+    }
 }
 
 /// After so many unknown runs in a row, it is not known any more how a check is doing in a region.

@@ -5,6 +5,7 @@
 //! | check | `check:shop/login` | the check fails |
 //! | coverage | `coverage:shop/login` | nobody knows how the check is doing: its runs end unknown |
 //! | region | `region:eu-west-1` | no check of the region gives an answer |
+//! | shortfall | `shortfall:eu-west-1` | too few slots of the region have a known result |
 //!
 //! The text is stored and shown; it never changes its meaning. A name has no colon, so it is read
 //! back without doubt.
@@ -23,6 +24,8 @@ pub enum Subject {
     Coverage(CheckId),
     /// A region from which no check gives an answer.
     Region(Region),
+    /// A region of which too few slots have a known result.
+    Shortfall(Region),
 }
 
 /// Why a text names no subject.
@@ -46,7 +49,7 @@ impl Subject {
     pub fn check(&self) -> Option<&CheckId> {
         match self {
             Self::Check(check) | Self::Coverage(check) => Some(check),
-            Self::Region(_) => None,
+            Self::Region(_) | Self::Shortfall(_) => None,
         }
     }
 
@@ -54,7 +57,7 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Check(check) | Self::Coverage(check) => check.as_str(),
-            Self::Region(region) => region.as_str(),
+            Self::Region(region) | Self::Shortfall(region) => region.as_str(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Subject {
             Self::Check(_) => "check",
             Self::Coverage(_) => "coverage",
             Self::Region(_) => "region",
+            Self::Shortfall(_) => "shortfall",
         }
     }
 }
@@ -82,6 +86,7 @@ impl FromStr for Subject {
             Some(("check", name)) => Ok(Self::Check(CheckId::new(name)?)),
             Some(("coverage", name)) => Ok(Self::Coverage(CheckId::new(name)?)),
             Some(("region", name)) => Ok(Self::Region(Region::new(name)?)),
+            Some(("shortfall", name)) => Ok(Self::Shortfall(Region::new(name)?)),
             _ => Err(SubjectError::Kind(text.to_owned())),
         }
     }
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_subject_comes_back_from_its_text() {
-        for text in ["check:shop/login", "coverage:shop/login", "region:eu-west-1"] {
+        for text in ["check:shop/login", "coverage:shop/login", "region:eu", "shortfall:eu"] {
             let subject: Subject = text.parse().expect("a subject");
             assert_eq!(subject.to_string(), text);
         }

@@ -169,7 +169,7 @@ async fn count(
     let watches = accounts.watches((after, until)).await?;
     let mut tallies = accounts.tallies(check, (after, until)).await?;
     for watch in watches.iter().filter(|watch| check.is_none_or(|check| *check == watch.check)) {
-        let expected = u64::try_from(watch.slots(after, until).count()).unwrap_or(u64::MAX);
+        let expected = watch.count(after, until);
         let place = (watch.check.clone(), watch.region.clone());
         tallies.entry(place).or_default().expected += expected;
     }

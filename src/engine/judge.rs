@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 
 use crate::domain::Timestamp;
 use crate::domain::attendance::Lost;
+use crate::domain::blindness::shortfall::{self, Rule, Standing};
 use crate::domain::blindness::{self, Watched};
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, Region};
@@ -34,6 +35,7 @@ pub struct UnknownPolicy {
 pub struct Rulebook {
     checks: HashMap<CheckId, (Arc<Check>, Arc<Policy>)>,
     roster: Roster,
+    coverage: Rule,
 }
 
 impl Rulebook {
@@ -57,13 +59,25 @@ impl Rulebook {
             Ok((check.id.clone(), (check, Arc::clone(policy))))
         };
         let checks = checks.into_iter().map(Into::into).map(ruled).collect::<Result<_, _>>()?;
-        Ok(Self { checks, roster })
+        Ok(Self { checks, roster, coverage: Rule::default() })
     }
 
-    /// What the states of all checks mean while no agent serves the regions `lost`.
+    /// The same with another rule about how much is to be known of a region.
+    #[must_use]
+    pub fn with_coverage(self, coverage: Rule) -> Self {
+        Self { coverage, ..self }
+    }
+
+    /// How much is to be known of a region.
+    pub fn coverage(&self) -> &Rule {
+        &self.coverage
+    }
+
+    /// What the states of all checks mean while no agent serves the regions `lost` and others stand
+    /// as `standings` says.
     fn review_without(
         &self,
-        lost: &BTreeMap<Region, Lost>,
+        (lost, standings): (&BTreeMap<Region, Lost>, &BTreeMap<Region, Standing>),
         states: &HashMap<CheckId, CheckState>,
         open: &BTreeMap<Subject, Incident>,
         now: Timestamp,
@@ -73,7 +87,10 @@ impl Rulebook {
             rules: Rules { check, policy, roster: &self.roster },
             state: states.get(&check.id).unwrap_or(&nothing),
         });
-        blindness::review(&watched.collect::<Vec<_>>(), lost, open, now)
+        let watched: Vec<Watched<'_>> = watched.collect();
+        let mut changes = blindness::review(&watched, lost, open, now);
+        changes.extend(shortfall::review(&watched, standings, open, &changes, now));
+        changes
     }
 }
 
@@ -98,17 +115,19 @@ impl Judge for Rulebook {
         open: &BTreeMap<Subject, Incident>,
         now: Timestamp,
     ) -> Vec<Change> {
-        self.review_without(&BTreeMap::new(), states, open, now)
+        self.review_without((&BTreeMap::new(), &BTreeMap::new()), states, open, now)
     }
 }
 
-/// A rulebook, and the regions that no agent serves.
+/// A rulebook, and what is known of regions.
 #[derive(Debug)]
 pub struct Overview<'a> {
     /// The rules.
     pub rulebook: &'a Rulebook,
-    /// The regions.
+    /// The regions that no agent serves.
     pub lost: &'a BTreeMap<Region, Lost>,
+    /// Whether enough is known of those that were looked at.
+    pub standings: &'a BTreeMap<Region, Standing>,
 }
 
 impl Judge for Overview<'_> {
@@ -126,7 +145,7 @@ impl Judge for Overview<'_> {
         open: &BTreeMap<Subject, Incident>,
         now: Timestamp,
     ) -> Vec<Change> {
-        self.rulebook.review_without(self.lost, states, open, now)
+        self.rulebook.review_without((self.lost, self.standings), states, open, now)
     }
 }
 

@@ -6,3 +6,4 @@ pub mod holding;
 pub mod ingest;
 pub mod judge;
 pub mod review;
+pub mod shortfall;

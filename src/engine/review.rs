@@ -1,24 +1,31 @@
 //! Reviews: from time to time, what the states of all checks and agents mean together.
 //!
 //! What one result means is decided when it comes; that nobody knows how a check or a region is
-//! doing, or that a region's agents are gone, shows only when one looks. This decides nothing itself: the judge does, in the store's
-//! transaction. Of hubs that share a store, the one that holds the lease on it looks.
+//! doing, that a region's agents are gone, or that too little is known of it, shows only when one
+//! looks. This decides nothing itself: the judge does, in the store's transaction. Of hubs that share a store, the one that holds the lease on it looks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::time::timeout;
 
-use super::judge::{Overview, ProjectJudge};
-use crate::clock::{Clock, Halt};
+use super::judge::{Overview, ProjectJudge, Rulebook};
+use super::shortfall;
+use crate::clock::{Clock, Halt, Pulse};
 use crate::domain::Timestamp;
 use crate::domain::attendance::{self, Farewell, Heard, Listening};
+use crate::domain::blindness::shortfall::Standing;
+use crate::domain::id::Region;
 use crate::domain::incident::Change;
 use crate::store::agents::AgentRecord;
 use crate::store::{Error, Ledger};
 
 /// How often one looks.
 pub const PAUSE: Duration = Duration::from_secs(5);
+/// How often one looks at the accounts, too.
+const ACCOUNTS_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// The name of the lease.
 const PART: &str = "review";
 /// How long a lease holds: so long nobody looks after a hub died.
@@ -44,6 +51,10 @@ pub struct Reviews {
     pub holder: String,
     /// In which time this hub heard what agents said.
     pub listening: Listening,
+    /// When this hub last looked at the accounts.
+    pub looked: Option<Timestamp>,
+    /// Is told when the next look is due.
+    pub pulse: Arc<Pulse>,
 }
 
 impl std::fmt::Debug for Reviews {
@@ -68,7 +79,8 @@ impl Reviews {
         }
         let lost = attendance::lost(agents.iter().map(heard), self.listening, now);
         let rulebook = self.judge.current();
-        let overview = Overview { rulebook: &rulebook, lost: &lost };
+        let standings = self.standings(&rulebook, &agents, now).await;
+        let overview = Overview { rulebook: &rulebook, lost: &lost, standings: &standings };
         let changes = self.store.review(&overview, now).await?;
         if !changes.is_empty() {
             self.observer.on_reviewed(&changes);
@@ -76,15 +88,43 @@ impl Reviews {
         Ok(())
     }
 
+    /// How the regions stand that agents serve, if it is time to look at the accounts.
+    async fn standings(
+        &mut self,
+        rulebook: &Rulebook,
+        agents: &[AgentRecord],
+        now: Timestamp,
+    ) -> BTreeMap<Region, Standing> {
+        let is_due = |looked: Timestamp| !(looked..looked + ACCOUNTS_PAUSE).contains(&now);
+        if !self.looked.is_none_or(is_due) {
+            return BTreeMap::new();
+        }
+        self.looked = Some(now);
+        let found = shortfall::standings(&*self.store, rulebook.coverage(), self.listening).await;
+        let mut standings = found.unwrap_or_else(|error| {
+            // What else there is to decide does not wait for the accounts.
+            tracing::debug!(%error, "the accounts were not looked at");
+            BTreeMap::new()
+        });
+        let is_served = |region: &Region| agents.iter().any(|it| it.presence.region == *region);
+        // For a region that no agent ever served, somebody is about to start one.
+        standings.retain(|region, it| !matches!(it, Standing::Short(..)) || is_served(region));
+        standings
+    }
+
     /// Looks again and again until `halt` is asked for, then leaves it to others.
     pub async fn run(mut self, pause: Duration, halt: Halt) {
         let mut failing = false;
+        self.pulse.expect(Some(self.clock.now() + pause));
         loop {
             if timeout(pause, halt.asked()).await.is_ok() {
                 break;
             }
             match self.tick(self.clock.now()).await {
-                Ok(()) => failing = false,
+                Ok(()) => {
+                    failing = false;
+                    self.pulse.expect(Some(self.clock.now() + pause));
+                }
                 // Said once; whoever stores results says why.
                 Err(error) if !failing => {
                     failing = true;
@@ -102,29 +142,27 @@ impl Reviews {
 }
 
 fn heard(agent: &AgentRecord) -> Heard<'_> {
-    let farewell = if agent.left_at.is_some() { Farewell::Stopped } else { Farewell::None };
-    Heard {
-        region: &agent.presence.region,
-        agent: &agent.presence.name,
-        at: agent.left_at.unwrap_or(agent.last_seen),
-        farewell,
-    }
+    let (at, farewell) = match agent.left_at {
+        Some(left) => (left, Farewell::Stopped),
+        // What it says since it kept its schedule for the last time does not count.
+        None if agent.is_stalled() => (agent.last_seen - agent.presence.lag(), Farewell::Stalled),
+        None => (agent.last_seen, Farewell::None),
+    };
+    Heard { region: &agent.presence.region, agent: &agent.presence.name, at, farewell }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use chrono::TimeDelta;
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::Manual;
     use crate::domain::check::{Check, Work};
-    use crate::domain::id::{CheckId, Region};
+    use crate::domain::id::CheckId;
     use crate::domain::policy::{Policy, Roster};
     use crate::domain::schedule::{Interval, Schedule};
-    use crate::engine::judge::Rulebook;
     use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
     use crate::store::sqlite::{Holder, SqliteStore};
 
@@ -181,6 +219,8 @@ mod tests {
                 observer: self.decided.clone(),
                 holder: holder.into(),
                 listening: Listening::begun(self.time.now()),
+                looked: None,
+                pulse: Arc::default(),
             }
         }
 
@@ -205,13 +245,18 @@ mod tests {
 
         /// An agent of `eu` says that it lives.
         async fn beat(&self, instance: Uuid) {
+            self.beat_behind(instance, 0).await;
+        }
+
+        /// The same of one whose schedule is so far behind.
+        async fn beat_behind(&self, instance: Uuid, lag_ms: u64) {
             let presence = Presence {
                 region: eu(),
                 name: "one".into(),
                 instance,
                 version: "1.2.3".into(),
                 skew_us: 0,
-                lag_ms: 0,
+                lag_ms,
                 spool_reports: 0,
                 spool_bytes: 0,
                 thinned: 0,
@@ -276,6 +321,22 @@ mod tests {
         let lost = (attendance::LOST_AFTER, vec!["opened region:eu".to_owned()]);
         assert_eq!(world.look(&mut hub, long).await, lost);
         assert_eq!(world.look(&mut hub, long).await, (long, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_region_whose_agents_only_say_that_they_live_is_lost() {
+        let policy = Policy { name: "default".into(), ..Policy::built_in(None) };
+        let rules = Rulebook::new([check("a")], [policy], Roster::default());
+        let world = World::new(rules.expect("its policy is there")).await;
+        let (mut hub, agent) = (world.hub("one"), Uuid::new_v4());
+        world.beat(agent).await;
+        let mut decided = Vec::new();
+        for behind in 0..8 {
+            let (_, more) = world.look(&mut hub, TimeDelta::seconds(5)).await;
+            decided.extend(more.into_iter().map(|it| (behind, it)));
+            world.beat_behind(agent, 5_000 * (behind + 1)).await;
+        }
+        assert_eq!(decided, [(6, "opened region:eu".to_owned())], "after half a minute");
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! Whether Tripline itself works: what a supervisor or a dead man's switch asks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -18,8 +17,10 @@ use super::{Api, dto};
 use crate::domain::Timestamp;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::Trouble;
+use crate::link::protocol::SKEW_WARNING;
 use crate::statsd::Sink;
 use crate::store;
+use crate::store::agents::AgentRecord;
 
 /// A notification that has been owed for longer than this, or a scheduler that is further behind,
 /// is unhealthy.
@@ -35,33 +36,6 @@ const GIVEN_UP_WINDOW: TimeDelta = TimeDelta::hours(24);
 /// told and was not.
 const GIVEN_UP_LATELY: TimeDelta = TimeDelta::hours(1);
 
-/// The moment that stands for "nothing is scheduled".
-const NEVER: i64 = i64::MAX;
-
-/// Whether the scheduler keeps up: it says after each tick when it wants the next one, and is behind
-/// by however much later it is now. A loop that hangs is found out without its help.
-#[derive(Debug)]
-pub struct Pulse(AtomicI64);
-
-impl Default for Pulse {
-    fn default() -> Self {
-        Self(AtomicI64::new(NEVER))
-    }
-}
-
-impl Pulse {
-    /// Notes when the scheduler wants to run next; `None` when there is nothing to run.
-    pub fn expect(&self, next: Option<Timestamp>) {
-        self.0.store(next.map_or(NEVER, |next| next.timestamp_millis()), Ordering::Relaxed);
-    }
-
-    /// How far the scheduler is behind at `now`.
-    pub fn lag(&self, now: Timestamp) -> Duration {
-        let behind = now.timestamp_millis().saturating_sub(self.0.load(Ordering::Relaxed));
-        Duration::from_millis(u64::try_from(behind).unwrap_or(0))
-    }
-}
-
 /// How results come in: what the health page asks of the parts that take them.
 #[derive(Debug, Clone)]
 pub struct Intake {
@@ -76,7 +50,9 @@ pub struct Intake {
 /// Health
 ///
 /// Whether Tripline itself works: the store answers and takes results, slots start on time, no notification has been owed
-/// for more than a minute, and none was given up in the last hour.
+/// for more than a minute, and none was given up in the last hour. That an agent does not keep its
+/// schedule, or has a clock that is more than two seconds off, makes it degraded, and is answered with
+/// 200: it is no reason to restart the hub.
 #[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", responses(
     (status = 200, description = "It works.", body = dto::Health),
     (status = 503, description = "It does not, or people are not told; `reasons` says why.", body = dto::Health),
@@ -85,10 +61,11 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
     let now = api.clock.now();
     let asked = async {
         let lately = api.store.backlog(now - GIVEN_UP_LATELY).await?;
-        Ok((api.store.backlog(now - GIVEN_UP_WINDOW).await?, lately))
+        let backlog = api.store.backlog(now - GIVEN_UP_WINDOW).await?;
+        Ok(Remembered { backlog, lately, agents: api.agents.agents().await? })
     };
-    let backlog = match tokio::time::timeout(STORE_DEADLINE, asked).await {
-        Ok(Ok(backlog)) => Ok(backlog),
+    let remembered = match tokio::time::timeout(STORE_DEADLINE, asked).await {
+        Ok(Ok(remembered)) => Ok(remembered),
         Ok(Err::<_, store::Error>(error)) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             let cause = cause.unwrap_or_default();
@@ -97,57 +74,97 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
         }
         Err(_) => Err(format!("the store did not answer within {} s", STORE_DEADLINE.as_secs())),
     };
-    let health = judged(backlog, &api, now);
-    let status = match health.status {
-        dto::HealthStatus::Healthy => StatusCode::OK,
-        dto::HealthStatus::Degraded | dto::HealthStatus::Unhealthy => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-    };
+    let (health, is_well) = judged(remembered, &api, now);
+    // Another machine's trouble is no reason for a supervisor to restart this process.
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Pretty(health)).into_response()
 }
 
+/// What the store knows.
+struct Remembered {
+    backlog: Vec<store::Backlog>,
+    /// The same, with what was given up in the last hour.
+    lately: Vec<store::Backlog>,
+    agents: Vec<AgentRecord>,
+}
+
+/// The health, and whether this process has no part in what is wrong.
 fn judged(
-    backlog: Result<(Vec<store::Backlog>, Vec<store::Backlog>), String>,
+    remembered: Result<Remembered, String>,
     api: &Api,
     now: Timestamp,
-) -> dto::Health {
-    let (mut reasons, mut untold) = (Vec::new(), Vec::new());
-    let lag = api.pulse.lag(now);
+) -> (dto::Health, bool) {
+    let (mut reasons, mut untold, mut of_agents) = (Vec::new(), Vec::new(), Vec::new());
+    let (lag, lags) = (api.pulse.lag(now), api.loops.lags(now));
     let trouble = api.intake.trouble.borrow().as_ref().map(|trouble| not_stored(trouble, now));
-    if lag > OVERDUE {
-        reasons.push(format!("the scheduler is {} s behind", lag.as_secs()));
-    }
+    let loops = [
+        ("the scheduler", lag),
+        ("the review of checks and agents", lags.review),
+        ("the accounting for slots", lags.accounting),
+    ];
+    let late = loops.into_iter().filter(|(_, lag)| *lag > OVERDUE);
+    reasons.extend(late.map(|(what, lag)| format!("{what} is {} s behind", lag.as_secs())));
     let stores = trouble.is_none();
     reasons.extend(trouble);
-    let store = dto::StoreHealth { answers: backlog.is_ok(), stores };
-    let notifications = match backlog {
-        Ok((lanes, lately)) => {
-            reasons.extend(lanes.iter().filter_map(|lane| overdue(lane, now)));
+    let store = dto::StoreHealth { answers: remembered.is_ok(), stores };
+    let notifications = match remembered {
+        Ok(Remembered { backlog, lately, agents }) => {
+            reasons.extend(backlog.iter().filter_map(|lane| overdue(lane, now)));
             untold.extend(lately.iter().filter_map(given_up));
-            Some(totals(&lanes, now))
+            of_agents.extend(agents.iter().flat_map(|agent| troubles(agent, now)));
+            Some(totals(&backlog, now))
         }
         Err(reason) => {
             reasons.push(reason);
             None
         }
     };
-    let status = match (reasons.is_empty(), untold.is_empty()) {
+    let is_well = reasons.is_empty() && untold.is_empty();
+    let status = match (reasons.is_empty(), is_well && of_agents.is_empty()) {
         (true, true) => dto::HealthStatus::Healthy,
         (true, false) => dto::HealthStatus::Degraded,
         (false, _) => dto::HealthStatus::Unhealthy,
     };
     reasons.append(&mut untold);
-    dto::Health {
+    reasons.append(&mut of_agents);
+    let health = dto::Health {
         status,
         reasons,
         version: api.version.to_owned(),
         store,
         scheduler: dto::SchedulerHealth { lag_ms: dto::millis(lag) },
+        loops: dto::LoopsHealth {
+            review_lag_ms: dto::millis(lags.review),
+            accounting_lag_ms: dto::millis(lags.accounting),
+            results_lag_ms: dto::millis(lags.results),
+        },
         results: api.intake.holding.count().into(),
         statsd: api.intake.statsd.load().as_deref().map(|sink| sink.dropped().into()),
         notifications,
+    };
+    (health, is_well)
+}
+
+/// What is wrong with an agent that says that it lives.
+fn troubles(agent: &AgentRecord, now: Timestamp) -> Vec<String> {
+    let (it, mut troubles) = (&agent.presence, Vec::new());
+    if !agent.is_heard(now) {
+        return troubles;
     }
+    let who = format!("agent {} of {}", it.name, it.region);
+    if agent.is_stalled() {
+        let seconds = it.lag().as_secs();
+        troubles
+            .push(format!("the {who} lives and does not keep its schedule: {seconds} s behind"));
+    }
+    let skew = Duration::from_micros(it.skew_us.unsigned_abs());
+    if skew > SKEW_WARNING {
+        let side = if it.skew_us > 0 { "ahead of" } else { "behind" };
+        let seconds = skew.as_secs();
+        troubles
+            .push(format!("the clock of the {who} is {seconds} s {side} this one; set it by NTP"));
+    }
+    troubles
 }
 
 /// What the store said is for the log alone.
@@ -203,21 +220,4 @@ pub(super) async fn backlog(
     let lanes = api.store.backlog(since).await?;
     let channels = lanes.iter().map(|lane| dto::ChannelBacklog::new(lane, now)).collect();
     Ok(Pretty(dto::Backlog { channels, given_up_since: dto::Time(since) }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scheduler_is_behind_by_the_slot_it_missed() {
-        let now: Timestamp = "2026-11-21T04:00:00Z".parse().expect("a time");
-        let pulse = Pulse::default();
-        assert_eq!(pulse.lag(now), Duration::ZERO);
-        pulse.expect(Some(now + TimeDelta::seconds(5)));
-        assert_eq!(pulse.lag(now), Duration::ZERO);
-        assert_eq!(pulse.lag(now + TimeDelta::seconds(7)), Duration::from_secs(2));
-        pulse.expect(None);
-        assert_eq!(pulse.lag(now + TimeDelta::days(1)), Duration::ZERO);
-    }
 }

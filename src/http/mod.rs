@@ -25,6 +25,7 @@ mod checks;
 mod coverage;
 mod incidents;
 mod index;
+mod loops;
 mod parameters;
 mod runs;
 #[cfg(test)]
@@ -39,10 +40,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get};
 
 pub use self::guard::Hosts;
-pub use self::health::{Intake, Pulse};
+pub use self::health::Intake;
+pub use self::loops::{Lags, Loops};
 pub use self::serve::serve;
 pub use self::tls::Tls;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
@@ -68,6 +70,8 @@ pub struct Api {
     pub version: &'static str,
     /// Whether the scheduler keeps up.
     pub pulse: Arc<Pulse>,
+    /// Whether the hub's own loops keep up.
+    pub loops: Loops,
     /// Whether results reach the store.
     pub intake: Intake,
     /// By which names the API may be addressed.

@@ -148,6 +148,7 @@ mod tests {
                 checks: Vec::new(),
                 modules: Vec::new(),
                 secrets: [("PASSWORD".to_owned(), "correct horse".to_owned())].into(),
+                control: vec!["https://one.example/".into()],
             },
             modules: BTreeMap::new(),
         }

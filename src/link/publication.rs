@@ -23,6 +23,8 @@ pub struct Part {
     pub modules: Vec<(String, String)>,
     /// The values of the secrets that they name.
     pub secrets: BTreeMap<String, String>,
+    /// Where its agents ask before a failure counts.
+    pub control: Vec<String>,
 }
 
 /// What all regions are to run.
@@ -60,7 +62,7 @@ impl Publication {
 
 impl Published {
     fn new(region: &Region, part: Part) -> Self {
-        let Part { mut checks, modules, secrets } = part;
+        let Part { mut checks, modules, secrets, control } = part;
         checks.sort_by(|a, b| a.id.cmp(&b.id));
         let message = |check: &Arc<Check>| serde_json::to_value(CheckMessage::from(check.as_ref()));
         let written = checks.iter().map(message).collect::<Result<Vec<_>, _>>();
@@ -78,6 +80,7 @@ impl Published {
             checks: written.expect("a check has text keys"),
             modules: listed,
             secrets: BTreeMap::new(),
+            control,
         };
         let json = |it: &Assignments| serde_json::to_vec(it).expect("assignments have text keys");
         // The first half may be shown: it says nothing of the secrets.
@@ -129,6 +132,7 @@ mod tests {
             checks: Vec::new(),
             modules: vec![("checks/a.js".into(), module.into())],
             secrets: [("PASSWORD".to_owned(), secret.to_owned())].into(),
+            control: Vec::new(),
         }
     }
 
@@ -139,6 +143,8 @@ mod tests {
         assert_eq!(one, of("a", "x"));
         assert_ne!(one, of("b", "x"));
         assert_ne!(one, of("a", "y"));
+        let with_control = Part { control: vec!["https://one.example/".into()], ..part("a", "x") };
+        assert_ne!(one, Published::new(&region(), with_control).revision);
         let shown = |text: &str| Assignments::shown_revision(text).to_owned();
         assert_eq!(shown(&one), shown(&of("b", "x")));
         assert_ne!(shown(&one), shown(&of("a", "y")));

@@ -7,11 +7,14 @@
 //! - of one region, a name belongs to one instance at a time, until its lease runs out, it is given
 //!   back, or an instance that took its data folder over says so.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Error;
 use crate::domain::Timestamp;
+use crate::domain::attendance::STALLED_AFTER;
 use crate::domain::id::Region;
 
 /// The SHA-256 of a token.
@@ -103,7 +106,7 @@ pub enum Supersedes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
     /// The name is the claimant's; these are the names of the region's live agents that know what
-    /// to run, in order. One that has just come leaves its share to the others until then.
+    /// to run and keep their schedule, in order. One that has just come leaves its share to the others until then.
     Granted(Vec<String>),
     /// Another instance has it at least until then.
     Taken(Timestamp),
@@ -124,10 +127,28 @@ pub struct AgentRecord {
     pub left_at: Option<Timestamp>,
 }
 
+impl Presence {
+    /// How far its schedule is behind; at most a day, whatever it says.
+    pub fn lag(&self) -> Duration {
+        Duration::from_millis(self.lag_ms).min(Duration::from_hours(24))
+    }
+}
+
 impl AgentRecord {
-    /// Whether it stopped saying that it lives without having stopped in order.
+    /// Whether it stopped saying that it lives without having stopped in order, or does not keep its
+    /// schedule.
     pub fn is_lost(&self, now: Timestamp) -> bool {
-        self.left_at.is_none() && self.lease_until <= now
+        self.left_at.is_none() && (self.lease_until <= now || self.is_stalled())
+    }
+
+    /// Whether it was last heard to be so far behind its schedule that it runs nothing.
+    pub fn is_stalled(&self) -> bool {
+        self.left_at.is_none() && self.presence.lag() >= STALLED_AFTER
+    }
+
+    /// Whether it says that it lives.
+    pub fn is_heard(&self, now: Timestamp) -> bool {
+        self.left_at.is_none() && self.lease_until > now
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::Timestamp;
+use crate::link::protocol::{HUB_LAG_WARNING, HubLags};
 
 /// What is known of the way to the hub.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(super) struct Contact {
     pub(super) skew_us: Option<i64>,
     /// How long the last heartbeat took, there and back.
     pub(super) round_trip: Duration,
+    /// How far the hub's own loops were behind when it last answered, as far as it says.
+    pub(super) hub_lags: Option<HubLags>,
 }
 
 impl Contact {
@@ -24,6 +27,27 @@ impl Contact {
             tracing::info!("the hub answers again");
         }
         self.last = Some(now);
+    }
+
+    /// Notes how far the hub says that its loops are behind; says once when that is too far.
+    pub(super) fn note_lags(&mut self, lags: Option<HubLags>) {
+        let is_behind = |lags: &HubLags| lags.worst().1 > HUB_LAG_WARNING;
+        let was_behind = self.hub_lags.as_ref().is_some_and(is_behind);
+        match lags.as_ref().filter(|lags| is_behind(lags)) {
+            Some(lags) if !was_behind => {
+                let (part, lag) = lags.worst();
+                tracing::warn!(
+                    event.action = "hub-behind",
+                    lag_s = lag.as_secs(),
+                    "the hub answers and does not keep up: {part} is behind"
+                );
+            }
+            None if was_behind => {
+                tracing::info!(event.action = "hub-back", "the hub keeps up again");
+            }
+            _ => {}
+        }
+        self.hub_lags = lags;
     }
 
     /// It did not.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use url::Url;
 
 use super::{RETRY, Shared, jitter};
 use crate::agent::{Assignments as Work, Secrets};
@@ -80,7 +81,7 @@ fn put_in_force(shared: &Shared, cached: &Arc<Cached>) {
         .filter_map(|module| Some((module.path.clone(), modules.get(&module.sha256)?.clone())));
     let secrets = assignments.secrets.iter().map(|(name, value)| (name.clone(), value.clone()));
     let work = Work::with_modules(checks.clone(), &texts.collect(), Secrets::new(secrets));
-    shared.agent.assign(Arc::new(work));
+    shared.agent.assign(Arc::new(work.with_control(control(assignments))));
     let count = checks.len();
     shared
         .share
@@ -112,6 +113,18 @@ fn understood(assignments: &Assignments) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// The control targets that can be asked; the others are told.
+fn control(assignments: &Assignments) -> Vec<Url> {
+    let read = |text: &String| match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
+        Ok(_) | Err(_) => {
+            tracing::error!(target = text, "a control target is not asked: it is no web address");
+            None
+        }
+    };
+    assignments.control.iter().filter_map(read).collect()
 }
 
 async fn remember(shared: &Arc<Shared>, cached: Arc<Cached>) {

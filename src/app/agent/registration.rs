@@ -68,6 +68,7 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
         let mut contact = shared.contact();
         contact.succeeded(shared.clock.now());
         contact.round_trip = round_trip;
+        contact.note_lags(pulse.lags);
         let was_wrong = contact.skew_us.replace(pulse.skew_us).is_some_and(is_wrong);
         if is_wrong(pulse.skew_us) && !was_wrong {
             let skew_ms = pulse.skew_us / 1000;

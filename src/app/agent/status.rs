@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Shared;
 use crate::http::agents::status::{Source, Status};
 use crate::link::cache::Cached;
-use crate::link::protocol::Assignments;
+use crate::link::protocol::{Assignments, HUB_LAG_WARNING};
 
 #[async_trait]
 impl Source for Shared {
@@ -25,6 +25,8 @@ impl Source for Shared {
             hub_reachable: contact.trouble.is_none() && contact.last.is_some(),
             hub_trouble: contact.trouble.clone(),
             last_contact: contact.last,
+            hub_behind: contact.hub_lags.is_some_and(|lags| lags.worst().1 > HUB_LAG_WARNING),
+            hub_lags: contact.hub_lags,
             skew_ms: contact.skew_us.map(|skew| skew / 1000),
             checks: size.all,
             own_checks: size.own,

@@ -86,10 +86,14 @@ fn subject(notice: &Notice) -> String {
     match (notice.kind, &notice.subject) {
         (NoticeKind::Failing { tier }, _) => format!("{name} is failing (tier {tier})"),
         (NoticeKind::Blind, Subject::Region(_)) => format!("no check answers in {name}"),
+        (NoticeKind::Blind, Subject::Shortfall(_)) => format!("too little is known of {name}"),
         (NoticeKind::Blind, _) => format!("nobody knows how {name} is doing"),
         (NoticeKind::Recovered, Subject::Check(_)) => format!("{name} works again"),
         (NoticeKind::Recovered, Subject::Coverage(_)) => format!("{name} is seen again"),
         (NoticeKind::Recovered, Subject::Region(_)) => format!("checks answer again in {name}"),
+        (NoticeKind::Recovered, Subject::Shortfall(_)) => {
+            format!("enough is known of {name} again")
+        }
         (NoticeKind::Withdrawn, _) => format!("{name} is no longer watched"),
     }
 }

@@ -38,6 +38,7 @@ fn title(kind: FailureKind) -> &'static str {
         FailureKind::Overload => "There was no capacity in time",
         FailureKind::Interrupted => "The run was stopped",
         FailureKind::Agent => "Tripline itself could not make a request",
+        FailureKind::CutOff => "This region is cut off",
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod agent;
 mod channels;
+mod coverage;
 mod hub;
 mod people;
 mod policy;
+mod regions;
 mod statsd;
 mod store;
 
@@ -20,12 +22,15 @@ pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
 pub use store::{Place, Retention, Store};
 
+use self::regions::Regions;
+
 use super::check::{self, Defaults, Draft, Known, Surroundings};
 use super::diagnostic::Diagnostic;
 use super::files::Files;
 use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
 use super::value::{Entry, Kind, Value, parse_toml};
+use crate::domain::blindness::shortfall::Rule;
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
 
@@ -53,6 +58,10 @@ pub struct Settings {
     pub agent: Agent,
     /// The regions that checks may name, the agent's own first.
     pub regions: Vec<Region>,
+    /// Where an agent of a region asks before a failure counts, where that is written.
+    pub control: BTreeMap<Region, Vec<url::Url>>,
+    /// When too little is known of a region.
+    pub coverage: Rule,
     /// What applies to checks that do not say.
     pub defaults: Defaults,
     /// All policies by name; never empty, since one is built in.
@@ -128,7 +137,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let secrets = section(root, "secrets", report);
     let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));
     let written = root.optional("regions");
-    let regions = read_regions(written.as_ref(), &agent.region, &mut known, report);
+    let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
+    known.regions.extend(regions.iter().cloned());
+    let coverage = coverage::read(section(root, "coverage", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
@@ -148,6 +159,8 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         secrets: secrets.unwrap_or_default(),
         agent,
         regions,
+        control,
+        coverage,
         defaults,
         policies,
         drafts: drafts.unwrap_or_default(),
@@ -212,21 +225,6 @@ fn read_secrets(
         }
     }
     secrets
-}
-
-fn read_regions(
-    field: Option<&Field<'_>>,
-    own: &Region,
-    known: &mut Known,
-    report: &mut Report,
-) -> Vec<Region> {
-    let mut regions = vec![own.clone()];
-    for item in field.and_then(|it| it.list(report)).unwrap_or_default() {
-        let region = item.parsed(Region::new, report);
-        regions.extend(region.filter(|it| !regions.contains(it)));
-    }
-    known.regions.extend(regions.iter().cloned());
-    regions
 }
 
 #[cfg(test)]

@@ -173,6 +173,25 @@ fn all_that_can_be_written_is_read() {
 }
 
 #[test]
+fn regions_may_have_control_targets() {
+    let text = "[regions.eu]\ncontrol = ['https://one.example', 'http://10.0.0.1/x']\n\
+                [regions.local]\ncontrol = ['https://two.example']\n[regions.us]\n";
+    let (settings, diagnostics) = read_text(text);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let settings = settings.expect("settings");
+    let regions: Vec<&str> = settings.regions.iter().map(Region::as_str).collect();
+    assert_eq!(regions, ["local", "eu", "us"]);
+    let control = |region: &str| {
+        let targets = settings.control.get(&Region::new(region).expect("a good name"));
+        targets.map(|it| it.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let eu = ["https://one.example/", "http://10.0.0.1/x"].map(str::to_owned).to_vec();
+    assert_eq!(control("eu"), Some(eu));
+    assert_eq!(control("local").map(|it| it.len()), Some(1));
+    assert_eq!(control("us"), None);
+}
+
+#[test]
 fn the_built_in_policy_calls_the_team_there_is() {
     let sms = |teams: &str| {
         let people = "[people]\nana = { phone = '+4930123456' }\n";
@@ -268,12 +287,43 @@ fn mistakes_are_told_where_they_are() {
         ("[[rule]]\nname = 'x'", "rule", "unknown key `rule`"),
         ("a = 1\na = 2", "a", "not valid TOML: duplicate key"),
     ] {
-        let found = mistakes(text);
-        assert!(
-            found.iter().any(|it| it.0 == at && it.1.contains(message)),
-            "in {text}: {found:?}"
-        );
-        assert_eq!(found.len(), 1, "in {text}: {found:?}");
+        assert_one_mistake(text, at, message);
+    }
+}
+
+fn assert_one_mistake(text: &str, at: &str, message: &str) {
+    let found = mistakes(text);
+    assert!(found.iter().any(|it| it.0 == at && it.1.contains(message)), "in {text}: {found:?}");
+    assert_eq!(found.len(), 1, "in {text}: {found:?}");
+}
+
+#[test]
+fn mistakes_in_regions_and_coverage_are_told_where_they_are() {
+    for (text, at, message) in [
+        ("[coverage]\nbelow = 90", "90", "a share from 0 to 1"),
+        ("[coverage]\nbelow = -0.1", "-0.1", "a share from 0 to 1"),
+        ("[coverage]\nover = '5m'", "'5m'", "out of range"),
+        ("[coverage]\nslots = 0", "0", "from 1 to 1000000"),
+        ("regions = 'eu'", "'eu'", "must be a list"),
+        ("[regions]\n'a b' = {}", "'a b'", "cannot be a region"),
+        ("[regions]\neu = ['us']", "['us']", "must be a section"),
+        ("[regions.eu]\ncontrol = []", "[]", "empty list"),
+        ("[regions.eu]\ncontrol = 'https://a.example'", "'https://a.example'", "be a list"),
+        ("[regions.eu]\ncontrol = ['a.example']", "'a.example'", "is no URL"),
+        ("[regions.eu]\ncontrol = ['ftp://a.example']", "'ftp://a.example'", "not `ftp:`"),
+        ("[regions.eu]\ncontrols = 1", "controls", "unknown key `controls`"),
+        (
+            "[regions.eu]\ncontrol = ['http://169.254.169.254']",
+            "'http://169.254.169.254'",
+            "can never be asked",
+        ),
+        (
+            "[agent]\nprivate_addresses = 'refuse'\n[regions.local]\ncontrol = ['http://10.0.0.1']",
+            "'http://10.0.0.1'",
+            "can never be asked",
+        ),
+    ] {
+        assert_one_mistake(text, at, message);
     }
 }
 

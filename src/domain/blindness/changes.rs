@@ -100,6 +100,10 @@ pub(super) fn end(
             let reason = format!("a check gives an answer in {region} again, or none is left");
             (NoticeKind::Recovered, region.as_str(), reason)
         }
+        Subject::Shortfall(region) => {
+            let reason = format!("enough results are known in {region} again, or no check is left");
+            (NoticeKind::Recovered, region.as_str(), reason)
+        }
         Subject::Check(id) | Subject::Coverage(id) => {
             if let Some(watched) = watched(id) {
                 let reason = "there is no region left in which it gives no answer";

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::check::{Check, Work};
 use crate::domain::id::{CheckId, IncidentId};
 use crate::domain::policy::{Policy, Roster, Target, Tier};
-use crate::domain::run::Outcome;
+use crate::domain::run::{Failure, FailureKind, Outcome};
 use crate::domain::schedule::{Interval, Schedule};
 
 fn region(name: &str) -> Region {
@@ -51,6 +51,8 @@ struct Story {
     open: BTreeMap<Subject, Incident>,
     now: Timestamp,
     opened: i64,
+    /// Why runs end unknown.
+    reason: String,
 }
 
 impl Story {
@@ -60,17 +62,23 @@ impl Story {
             .map(|(name, regions)| (check(name, regions), policy(name), CheckState::default()))
             .collect();
         let (lost, open) = (BTreeMap::new(), BTreeMap::new());
-        Self { checks, lost, open, now: start(), opened: 0 }
+        let reason = "no capacity in time".to_owned();
+        Self { checks, lost, open, now: start(), opened: 0, reason }
     }
 
     /// A result of `name` in `place`, a second after the last.
     fn tell(&mut self, name: &str, place: &str, outcome: Outcome) {
         self.now += TimeDelta::seconds(1);
         let known = self.checks.iter_mut().find(|(check, ..)| check.id.as_str() == name);
-        let (_, policy, state) = known.expect("a known check");
+        let (check, policy, state) = known.expect("a known check");
         let streak = state.streaks.entry(region(place)).or_default();
         let next = streak.counting(outcome, self.now, policy.recover_after);
-        *streak = next.explained("no capacity in time");
+        let broke = streak.heard_until().is_some_and(|heard| check.is_old(heard, self.now));
+        *streak = if broke && outcome != Outcome::Unknown {
+            next.after_a_break(self.now)
+        } else {
+            next.explained(&self.reason)
+        };
     }
 
     /// What a review says: `opened coverage:a: slack:#p2`.
@@ -235,6 +243,45 @@ fn one_check_alone_is_no_region() {
             "opened coverage:slow: slack:#p2"
         ]
     );
+}
+
+/// A region in which `near` is a neighbour of the agent, and nothing else is reached.
+fn cut_off() -> Story {
+    let mut story = Story::new(&[("a", &["eu"]), ("b", &["eu"]), ("near", &["eu"])]);
+    for check in ["a", "b", "near"] {
+        story.tell(check, "eu", Outcome::Passed);
+    }
+    let failure = Failure::new(FailureKind::Network, "connection refused").cut_off("one: gone");
+    story.reason = failure.headline();
+    for _ in 0..5 {
+        assert!(story.review().is_empty());
+        story.unknown("a", "eu", 1);
+        story.tell("near", "eu", Outcome::Passed);
+    }
+    story
+}
+
+#[test]
+fn a_region_that_is_cut_off_is_one_incident_though_a_neighbour_answers() {
+    let mut story = cut_off();
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
+    let cause = &story.open.values().next().expect("it is open").cause;
+    assert_eq!(cause.error, {
+        "the region is cut off: no control target answers (one: gone); 1 checks end unknown"
+    });
+    story.unknown("b", "eu", 5);
+    story.tell("near", "eu", Outcome::Passed);
+    assert!(story.review().is_empty());
+    // The first that gets through ends it; the other has not had its turn yet.
+    story.now += TimeDelta::seconds(70);
+    story.unknown("a", "eu", 1);
+    story.unknown("b", "eu", 1);
+    story.tell("a", "eu", Outcome::Failed);
+    assert_eq!(story.review(), ["resolved region:eu: slack:#p2"]);
+    assert!(story.review().is_empty());
+    // What does not get through even then has the region's trouble anew.
+    story.unknown("b", "eu", 1);
+    assert_eq!(story.review(), ["opened region:eu: slack:#p2"]);
 }
 
 #[test]

@@ -15,8 +15,9 @@ use super::peer::Peer;
 use super::{Link, decoded};
 use crate::domain::Timestamp;
 use crate::domain::id::{Region, validate_name};
+use crate::http::Lags;
 use crate::http::problem::{Problem, shortened};
-use crate::link::protocol::{Assignments, Beat, Goodbye, LEASE, Pulse, SKEW_WARNING};
+use crate::link::protocol::{Assignments, Beat, Goodbye, HubLags, LEASE, Pulse, SKEW_WARNING};
 use crate::store::accounts::Process;
 use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
 
@@ -90,7 +91,8 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
         Claimed::Granted(live) => {
             warn_of_skew(link, &claim.presence);
             link.accounts.seen(&process(&peer.region, beat.instance), now).await?;
-            Ok(Json(Pulse { version: link.version.to_owned(), skew_us, live }))
+            let lags = Some(lags(link.loops.lags(now)));
+            Ok(Json(Pulse { version: link.version.to_owned(), skew_us, live, lags }))
         }
         Claimed::Taken(until) => {
             let left = (until - now).num_seconds().max(0) + 1;
@@ -101,6 +103,15 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
             );
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
+    }
+}
+
+fn lags(lags: Lags) -> HubLags {
+    let millis = |lag: Duration| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+    HubLags {
+        review_ms: millis(lags.review),
+        accounting_ms: millis(lags.accounting),
+        results_ms: millis(lags.results),
     }
 }
 

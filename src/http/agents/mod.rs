@@ -32,8 +32,8 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::guard;
 use super::problem::Problem;
+use super::{Loops, guard};
 use crate::clock::{Clock, Halt};
 use crate::domain::id::Region;
 use crate::domain::run::Report;
@@ -75,6 +75,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The version of the program.
     pub version: &'static str,
+    /// Whether the hub's own loops keep up.
+    pub loops: Loops,
     /// Ends questions that are left open.
     pub closing: Halt,
 }

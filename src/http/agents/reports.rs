@@ -1,10 +1,13 @@
 //! Reports in: decoded one by one, refused one by one, acknowledged together after the commit.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::peer::Peer;
@@ -12,8 +15,12 @@ use super::{Link, decoded};
 use crate::domain::Timestamp;
 use crate::domain::run::Report;
 use crate::http::problem::{Problem, shortened};
-use crate::link::protocol::{Batch, MOST_REPORTS, Refused, ReportMessage, Verdict};
+use crate::link::protocol::{Batch, MOST_REPORTS, Refused, ReportMessage, SKEW_WARNING, Verdict};
 use crate::link::publication::Published;
+use crate::store::agents::AgentRecord;
+
+/// A clock that is further off is not corrected by: a day, in microseconds.
+const MOST_SKEW_US: u64 = 24 * 3_600_000_000;
 
 pub(super) async fn reports(
     peer: Peer,
@@ -26,11 +33,12 @@ pub(super) async fn reports(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let (now, published) = (link.clock.now(), link.publication.borrow().of(&peer.region));
+    let skew = skew_of(&link, &peer, &batch.name).await?;
     let mut good = Vec::with_capacity(batch.reports.len());
     let (mut refused, mut later) = (Vec::new(), Vec::new());
     for (index, value) in batch.reports.into_iter().enumerate() {
         match read(value, &peer, &published, now) {
-            Ok(report) => good.push(report),
+            Ok(report) => good.push(report.by_a_clock_ahead(skew)),
             Err(NotTaken::Never(reason)) => refused.push(Refused { index, reason }),
             Err(NotTaken::Yet) => later.push(index),
         }
@@ -74,6 +82,20 @@ impl From<String> for NotTaken {
     fn from(reason: String) -> Self {
         Self::Never(reason)
     }
+}
+
+/// By how much the times in an agent's reports are to be set back: by nothing where its clock is good,
+/// and else by what its last heartbeat showed.
+async fn skew_of(link: &Link, peer: &Peer, name: &str) -> Result<TimeDelta, Problem> {
+    let agents = link.agents.agents().await?;
+    let is_theirs =
+        |it: &&AgentRecord| it.presence.region == peer.region && it.presence.name == name;
+    let skew = agents.iter().find(is_theirs).map_or(0, |agent| agent.presence.skew_us);
+    let is_wrong = Duration::from_micros(skew.unsigned_abs()) > SKEW_WARNING;
+    let is_bounded = skew.unsigned_abs() <= MOST_SKEW_US;
+    // What is measured differs a little from beat to beat.
+    let rounded = TimeDelta::milliseconds(skew / 100_000 * 100);
+    Ok(if is_wrong && is_bounded { rounded } else { TimeDelta::zero() })
 }
 
 fn read(

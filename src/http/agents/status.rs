@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::domain::Timestamp;
 use crate::http::problem::Problem;
 use crate::http::{Hosts, guard};
-use crate::link::protocol::SpoolState;
+use crate::link::protocol::{HubLags, SpoolState};
 
 /// How an agent is doing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +33,10 @@ pub struct Status {
     pub hub_trouble: Option<String>,
     /// When the hub last answered well.
     pub last_contact: Option<Timestamp>,
+    /// Whether the hub said in its last answer that it does not keep up.
+    pub hub_behind: bool,
+    /// How far its own loops were behind then, as far as it says.
+    pub hub_lags: Option<HubLags>,
     /// By how much this clock is ahead of the hub's, in milliseconds.
     pub skew_ms: Option<i64>,
     /// How many checks there are for the region.

@@ -54,8 +54,23 @@ impl Agents for Known {
         Ok(())
     }
 
+    /// One whose clock is ten seconds ahead.
     async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {
-        Ok(Vec::new())
+        let presence = crate::store::agents::Presence {
+            region: region(),
+            name: "fast".into(),
+            instance: Uuid::nil(),
+            version: "1.2.3".into(),
+            skew_us: 10_012_345,
+            lag_ms: 0,
+            spool_reports: 0,
+            spool_bytes: 0,
+            thinned: 0,
+            lost: 0,
+            revision: None,
+        };
+        let (first_seen, last_seen, lease_until) = (now(), now(), now());
+        Ok(vec![AgentRecord { presence, first_seen, last_seen, lease_until, left_at: None }])
     }
 
     async fn forget_agents(&self, _: Timestamp) -> Result<u64, Error> {
@@ -216,6 +231,7 @@ impl Hub {
             publication: watch::channel(publication).1,
             clock: Arc::new(Manual::new(now())),
             version: "1.2.3",
+            loops: Loops::new(watch::channel(None).1),
             closing: Halt::new(),
         });
         Self { router: router(link), token: token.expose(), taken: inlet, lives }
@@ -265,6 +281,19 @@ async fn nothing_is_acknowledged_that_was_not_taken() {
     early["slot_at"] = json!(now() + TimeDelta::hours(1));
     let (status, answer) = hub.asked(Method::POST, "reports", batch(&[report(), early])).await;
     assert_eq!((status, answer), (200, json!({ "refused": [], "later": [1] })));
+}
+
+#[tokio::test]
+async fn runs_are_told_by_the_hubs_clock() {
+    let hub = Hub::new(Taken::default());
+    for name in ["one", "fast"] {
+        let batch = json!({ "name": name, "reports": [report()] }).to_string();
+        assert_eq!(hub.asked(Method::POST, "reports", batch).await.0, 200);
+    }
+    let taken = hub.taken.reports.lock().expect("nobody panics with it");
+    let times: Vec<_> = taken.iter().map(|it| (it.slot.at, it.started_at)).collect();
+    let by_ours = now() - chrono::TimeDelta::seconds(10);
+    assert_eq!(times, [(now(), now()), (now(), by_ours)], "the slot stays what it is");
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ pub struct Agent {
     pub skew_ms: f64,
     /// How far its schedule is behind.
     pub lag_ms: u64,
+    /// Whether that is so far that it counts as lost, although it says that it lives.
+    pub stalled: bool,
     /// What it still has to report.
     pub spool: AgentSpool,
     /// The revision of the checks that it runs.
@@ -48,7 +50,7 @@ pub struct Agent {
 pub enum AgentState {
     /// It said so less than 15 seconds ago.
     Live,
-    /// It stopped saying so.
+    /// It stopped saying so, or its schedule has not moved for 30 seconds.
     Lost,
     /// It stopped in order.
     Left,
@@ -89,6 +91,7 @@ impl Agent {
             last_seen: Time(record.last_seen),
             skew_ms,
             lag_ms: it.lag_ms,
+            stalled: record.is_stalled(),
             spool: AgentSpool {
                 reports: it.spool_reports,
                 bytes: it.spool_bytes,

@@ -22,6 +22,8 @@ pub struct Health {
     pub store: StoreHealth,
     /// The scheduler.
     pub scheduler: SchedulerHealth,
+    /// The loops that look at what no single result can tell.
+    pub loops: LoopsHealth,
     /// The results that are on their way into the store.
     pub results: ResultsHealth,
     /// What was not sent to statsd; `null` where nothing is sent.
@@ -83,6 +85,17 @@ impl From<Dropped> for StatsdHealth {
 pub struct SchedulerHealth {
     /// How far the scheduler is behind its next slot.
     pub lag_ms: f64,
+}
+
+/// How far the loops of the hub are behind.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct LoopsHealth {
+    /// The one that looks at all checks and agents together.
+    pub review_lag_ms: f64,
+    /// The one that accounts for slots.
+    pub accounting_lag_ms: f64,
+    /// How long results have not been stored.
+    pub results_lag_ms: f64,
 }
 
 /// Whether messages leave.

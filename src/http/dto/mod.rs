@@ -24,8 +24,8 @@ pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{
-    Backlog, ChannelBacklog, Health, NotificationHealth, ResultsHealth, SchedulerHealth,
-    StatsdHealth, StoreHealth,
+    Backlog, ChannelBacklog, Health, LoopsHealth, NotificationHealth, ResultsHealth,
+    SchedulerHealth, StatsdHealth, StoreHealth,
 };
 pub use incident::{
     Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,

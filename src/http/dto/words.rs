@@ -73,6 +73,8 @@ twin! {
         Interrupted,
         /// The agent could not do its part.
         Agent,
+        /// None of the region's control targets answered either.
+        CutOff,
     }
 }
 
@@ -200,7 +202,8 @@ pub enum IncidentStatus {
 pub enum HealthStatus {
     /// It does.
     Healthy,
-    /// It watches, but somebody was to be told and was not; `reasons` says more.
+    /// It watches, but somebody was to be told and was not, or an agent does not keep its schedule or
+    /// has a wrong clock; `reasons` says more.
     Degraded,
     /// It does not; `reasons` says why.
     Unhealthy,

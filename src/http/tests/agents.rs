@@ -36,14 +36,15 @@ impl Agents for Remembered {
 
     async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {
         self.mood().await?;
+        let upset = self.agents_upset.load(std::sync::atomic::Ordering::Relaxed);
         let agent = |name: &str, lease: i64, left: Option<i64>| AgentRecord {
             presence: Presence {
                 region: Region::new("eu-west-1").expect("a good name"),
                 name: name.into(),
                 instance: uuid::Uuid::nil(),
                 version: "1.2.3".into(),
-                skew_us: -1_250,
-                lag_ms: 3,
+                skew_us: if upset { 7_500_000 } else { -1_250 },
+                lag_ms: if upset { 31_000 } else { 3 },
                 spool_reports: 2,
                 spool_bytes: 1_200,
                 thinned: 1,

@@ -44,6 +44,8 @@ pub(super) struct Remembered {
     mood: AtomicU8,
     /// Whether messages were given up a moment ago, rather than hours ago.
     given_up_lately: AtomicBool,
+    /// Whether the agents have wrong clocks and do not keep their schedules.
+    pub(super) agents_upset: AtomicBool,
 }
 
 impl Remembered {
@@ -57,6 +59,10 @@ impl Remembered {
 
     pub(super) fn give_up(&self) {
         self.given_up_lately.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn upset_agents(&self) {
+        self.agents_upset.store(true, Ordering::Relaxed);
     }
 
     pub(super) async fn mood(&self) -> Result<(), Error> {
@@ -243,6 +249,7 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             history,
             mood: AtomicU8::new(WORKS),
             given_up_lately: AtomicBool::new(false),
+            agents_upset: AtomicBool::new(false),
         },
     )
 }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod fake;
+mod health;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ struct Face {
     store: Arc<Remembered>,
     clock: Arc<Manual>,
     pulse: Arc<Pulse>,
+    review: Arc<Pulse>,
     trouble: watch::Sender<Option<Trouble>>,
 }
 
@@ -47,6 +49,8 @@ impl Face {
         let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
         let pulse = Arc::new(Pulse::default());
         let (trouble, seen) = watch::channel(None);
+        let loops = Loops::new(seen.clone());
+        let review = Arc::clone(&loops.review);
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
         let router = router(Api {
             store: store.clone(),
@@ -56,10 +60,11 @@ impl Face {
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
             pulse: pulse.clone(),
+            loops,
             intake: Intake { trouble: seen, holding: Arc::default(), statsd: Arc::default() },
             hosts: Hosts::new(bound, None),
         });
-        Self { router, store, clock, pulse, trouble }
+        Self { router, store, clock, pulse, review, trouble }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {

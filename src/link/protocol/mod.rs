@@ -52,6 +52,8 @@ pub const LONGEST_BATCH: usize = 8 << 20;
 pub const MOST_REPORTS: usize = 500;
 /// The longest body without reports, in bytes.
 pub const LONGEST_BEAT: usize = 16 << 10;
+/// A hub that is further behind is worth a warning.
+pub const HUB_LAG_WARNING: Duration = Duration::from_secs(30);
 /// Clocks that differ by more than this are worth a warning.
 pub const SKEW_WARNING: Duration = Duration::from_secs(2);
 
@@ -116,6 +118,38 @@ pub struct Pulse {
     /// The names of the region's live agents that know what to run, which share its checks.
     #[serde(default)]
     pub live: Vec<String>,
+    /// How far the hub's own loops are behind, as far as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lags: Option<HubLags>,
+}
+
+/// How far the hub's own loops are behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HubLags {
+    /// The one that looks at all checks and agents together, in milliseconds.
+    #[serde(default)]
+    pub review_ms: u64,
+    /// The one that accounts for slots, in milliseconds.
+    #[serde(default)]
+    pub accounting_ms: u64,
+    /// How long results have not been stored, in milliseconds.
+    #[serde(default)]
+    pub results_ms: u64,
+}
+
+impl HubLags {
+    /// The one that is furthest behind, in words, and how far.
+    pub fn worst(&self) -> (&'static str, Duration) {
+        let (name, millis) = [
+            ("its review of checks and agents", self.review_ms),
+            ("its accounting for slots", self.accounting_ms),
+            ("its storing of results", self.results_ms),
+        ]
+        .into_iter()
+        .max_by_key(|(_, millis)| *millis)
+        .unwrap_or_default();
+        (name, Duration::from_millis(millis))
+    }
 }
 
 /// What the agents of a region are to run.
@@ -134,6 +168,9 @@ pub struct Assignments {
     /// The secrets that they name.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    /// URLs of which one at least must answer before a failure counts; empty where all count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<String>,
 }
 
 impl Assignments {

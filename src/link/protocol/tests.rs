@@ -81,6 +81,17 @@ fn fields_of_later_versions_are_ignored_and_those_of_earlier_ones_not_needed() {
 }
 
 #[test]
+fn a_hub_says_how_far_it_is_behind_if_it_knows() {
+    let pulse: Pulse = kept(&fixture("pulse"));
+    assert_eq!(pulse.lags, None, "one that is a version older");
+    let mut value = fixture("pulse");
+    value["lags"] = json!({ "review_ms": 1, "accounting_ms": 40_000, "results_ms": 2 });
+    let (part, lag) = kept::<Pulse>(&value).lags.expect("it said so").worst();
+    assert_eq!((part, lag), ("its accounting for slots", Duration::from_secs(40)));
+    assert!(lag > HUB_LAG_WARNING);
+}
+
+#[test]
 fn a_kind_of_failure_of_a_later_version_counts_by_its_outcome() {
     let kind_of = |outcome: &str| {
         let mut value = fixture("batch")["reports"][1].take();

@@ -87,7 +87,7 @@ pub(super) fn span(notice: &Notice) -> String {
 
 /// Whether the region needs to be said: where it is not the subject itself.
 pub(super) fn has_place(notice: &Notice) -> bool {
-    !matches!(notice.subject, Subject::Region(_))
+    !matches!(notice.subject, Subject::Region(_) | Subject::Shortfall(_))
 }
 
 /// Where, with the other regions that are down.
@@ -153,7 +153,7 @@ pub(super) fn error(notice: &Notice) -> Option<String> {
 
 /// What people call the check or the region, cleaned.
 pub(super) fn name(notice: &Notice) -> String {
-    if let Subject::Region(region) = &notice.subject {
+    if let Subject::Region(region) | Subject::Shortfall(region) = &notice.subject {
         return format!("region {region}");
     }
     let name = line(&notice.check_name);

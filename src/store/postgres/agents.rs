@@ -10,7 +10,7 @@ use crate::domain::id::Region;
 use crate::store::agents::{
     AgentRecord, Claim, Claimed, Presence, Supersedes, TokenId, TokenRecord,
 };
-use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed};
+use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed, stalled};
 use crate::store::{Error, rows};
 
 pub(super) async fn tokens(connection: &mut PgConnection) -> Result<Vec<TokenRecord>, Error> {
@@ -88,10 +88,11 @@ async fn taken_until(connection: &mut PgConnection, claim: &Claim) -> Result<Tim
 async fn live(connection: &mut PgConnection, claim: &Claim) -> Result<Vec<String>, Error> {
     sqlx::query_scalar(
         "SELECT name FROM agents WHERE region = $1 AND lease_until > $2 AND left_at IS NULL \
-         AND revision IS NOT NULL ORDER BY name",
+         AND revision IS NOT NULL AND lag < $3 ORDER BY name",
     )
     .bind(claim.presence.region.as_str())
     .bind(rows::millis(claim.now))
+    .bind(stalled())
     .fetch_all(connection)
     .await
     .map_err(failed("list the live agents"))

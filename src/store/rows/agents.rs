@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::domain::attendance::STALLED_AFTER;
 use crate::store::Error;
 use crate::store::agents::{AgentRecord, Presence, TokenId, TokenRecord};
 
@@ -96,6 +97,11 @@ impl AgentRow {
             left_at: self.left_at.map(super::timestamp).transpose()?,
         })
     }
+}
+
+/// A lag with which an agent is as good as lost.
+pub(in crate::store) fn stalled() -> i64 {
+    i64::try_from(STALLED_AFTER.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A number that a peer said, as far as it can be stored.

@@ -9,7 +9,7 @@ use super::{SqliteStore, failed};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Supersedes, TokenId, TokenRecord};
-use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed};
+use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed, stalled};
 use crate::store::{Error, rows};
 
 /// All tokens by number.
@@ -57,10 +57,11 @@ async fn claim(connection: &mut SqliteConnection, claim: &Claim) -> Result<Claim
     }
     let live = sqlx::query_scalar(
         "SELECT name FROM agents WHERE region = ? AND lease_until > ? AND left_at IS NULL \
-         AND revision IS NOT NULL ORDER BY name",
+         AND revision IS NOT NULL AND lag < ? ORDER BY name",
     )
     .bind(it.region.as_str())
     .bind(rows::millis(claim.now))
+    .bind(stalled())
     .fetch_all(connection)
     .await
     .map_err(failed("list the live agents"))?;

@@ -1,5 +1,6 @@
 //! An agent that signs in to a shop on loopback: scripts in real sandbox processes, plain requests.
 
+mod control;
 mod faults;
 mod plain;
 mod scripts;

@@ -11,6 +11,7 @@ use tripline::domain::id::CheckId;
 use tripline::domain::rendezvous::owner;
 
 use self::world::{HOME, PATIENCE, REGION, Ran, World};
+use crate::support::port;
 use crate::support::site::Site;
 use crate::support::wait::{until, until_true};
 
@@ -371,4 +372,98 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let large = " ".repeat(20_000);
     let (status, body) = world.as_agent(&token, "hello", "1", Some(large)).await;
     assert_eq!((status, body.contains("too long")), (413, true), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_cut_off_is_one_incident_and_its_checks_are_none() {
+    let site = Site::start().await;
+    let nowhere = format!("http://127.0.0.1:{}", port::free());
+    let checks: String = ["shop", "office"]
+        .iter()
+        .map(|id| check(id, &site).replace(&site.url(), &nowhere))
+        .collect();
+    let with_control =
+        |target: &str| format!("[regions.{REGION}]\ncontrol = [\"{target}\"]\n{checks}");
+    let world = World::new(&with_control(&nowhere));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut agent = world.agent("one", &token);
+    agent.says("it works", |it| is_at_work(it, 2)).await;
+    let subjects = async || {
+        let incidents = world.incidents().await.into_iter();
+        incidents.map(|it| format!("{} {}", it["subject"], it["status"])).collect::<Vec<_>>()
+    };
+    until_true("the region is told of", PATIENCE, async || !subjects().await.is_empty()).await;
+    assert_eq!(subjects().await, ["\"region:eu\" \"open\""]);
+    let incident = world.incidents().await.remove(0);
+    let error = incident["cause"]["error"].as_str().expect("a text");
+    assert!(error.starts_with("the region is cut off: no control target answers"), "{error}");
+    assert_eq!(world.owed(&incident).await, ["slack:#p2 blind"]);
+
+    // Where a control target answers, what fails is the target's failure.
+    world.write(&with_control(&site.url()));
+    let expected =
+        ["\"check:office\" \"open\"", "\"check:shop\" \"open\"", "\"region:eu\" \"resolved\""];
+    until_true("the checks are told of, and the region is seen", PATIENCE, async || {
+        let mut all = subjects().await;
+        all.sort();
+        all == expected
+    })
+    .await;
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_with_a_wrong_clock_that_runs_nothing_is_found_out() {
+    let site = Site::start().await;
+    let world = World::new(&check("shop", &site));
+    let hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let now = || tripline::clock::Clock::now(&tripline::clock::System);
+    let theirs = || now() + TimeDelta::seconds(10);
+    let beat = async |lag_ms: u64| {
+        let beat = json!({
+            "region": REGION, "name": "odd", "instance": "6f1f1f8e-0c6e-4a53-9a3c-2f6f3d1f7a11",
+            "sent_at": theirs(), "lag_ms": lag_ms, "revision": "1-2",
+        });
+        let (status, answer) =
+            world.as_agent(&token, "heartbeat", "1", Some(beat.to_string())).await;
+        assert_eq!(status, 200, "{answer}");
+        serde_json::from_str::<Value>(&answer).expect("JSON")
+    };
+    let answer = beat(0).await;
+    assert_eq!(answer["live"], json!(["odd"]));
+    assert!(answer["lags"]["review_ms"].as_u64().is_some_and(|lag| lag < 30_000), "{answer}");
+    let (slot, before) = (theirs(), now());
+    let batch = json!({ "name": "odd", "reports": [{
+        "check": "shop", "region": REGION, "slot_at": slot, "started_at": slot,
+        "duration_us": 1, "outcome": "passed",
+    }]});
+    let (status, body) = world.as_agent(&token, "reports", "1", Some(batch.to_string())).await;
+    assert_eq!((status, body.as_str()), (200, "{\"refused\":[]}"));
+    let run = world.runs("shop").await.remove(0);
+    assert_eq!(run.slot_at.timestamp_millis(), slot.timestamp_millis());
+    let off = (run.started_at - before).num_milliseconds().abs();
+    assert!(off < 5_000, "it started {off} ms from when it did");
+
+    assert_eq!(beat(45_000).await["live"], json!([]), "others would run its checks");
+    let listed = world.listed("odd").await.expect("it is listed");
+    assert_eq!((&listed["state"], &listed["stalled"]), (&json!("lost"), &json!(true)));
+    assert!(listed["skew_ms"].as_f64().is_some_and(|skew| skew > 5_000.0), "{listed}");
+    let health = world.health().await;
+    assert_eq!(health["status"], "degraded", "{health}");
+    let reasons = health["reasons"].to_string();
+    assert!(
+        reasons.contains("the agent odd of eu lives and does not keep its schedule"),
+        "{reasons}"
+    );
+    assert!(reasons.contains("the clock of the agent odd of eu is "), "{reasons}");
+    assert!(hub.log().contains("the clock of an agent differs from the hub's"));
+    until_true("its region is told of, though it is heard of", PATIENCE, async || {
+        beat(60_000).await;
+        let incidents = world.incidents().await;
+        incidents.iter().any(|it| it["subject"] == "region:eu" && it["status"] == "open")
+    })
+    .await;
+    assert!(hub.log().contains("an agent is as good as lost"), "{}", hub.log());
 }

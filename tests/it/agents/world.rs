@@ -50,7 +50,8 @@ struct Runs {
 }
 
 impl World {
-    /// A world whose project consists of `toml` besides `[hub]`, `[agent]` and `regions`.
+    /// A world whose project consists of `toml` besides `[hub]`, `[agent]` and,
+    /// unless it says them itself, `regions`.
     pub(super) fn new(toml: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::create_dir(folder.path().join("checks")).expect("a folder");
@@ -65,8 +66,10 @@ impl World {
     /// Writes the project anew.
     pub(super) fn write(&self, toml: &str) {
         let (port, link) = (self.port, self.link);
+        let says_regions = toml.contains("[regions.");
+        let regions = if says_regions { "" } else { "regions = [\"eu\", \"us\"]\n" };
         let text = format!(
-            "regions = [\"{REGION}\", \"us\"]\n[hub]\nlisten = \"127.0.0.1:{port}\"\n\
+            "{regions}[hub]\nlisten = \"127.0.0.1:{port}\"\n\
              agents_listen = \"127.0.0.1:{link}\"\n\
              tls = {{ certificate = \"cert.pem\", key = \"key.pem\" }}\n\
              [agent]\nregion = \"{HOME}\"\n{toml}"
@@ -181,6 +184,11 @@ impl World {
         let all: Value = self.ask("/api/v1/agents").await;
         let mut all = all["agents"].as_array().cloned().unwrap_or_default().into_iter();
         all.find(|agent| agent["region"] == REGION && agent["name"] == name)
+    }
+
+    /// What the health page says.
+    pub(super) async fn health(&self) -> Value {
+        self.ask("/healthz").await
     }
 
     /// All incidents, the latest first.

@@ -48,6 +48,12 @@ pub(super) async fn a_name_is_one_instances_until_its_lease_ends(agents: &dyn Ag
     let mut unready = claim("c", 8, 22);
     unready.presence.revision = None;
     assert_eq!(claimed(unready).await, granted(&["a"]), "it does not know yet what to run");
+    let mut stalled = claim("d", 9, 22);
+    stalled.presence.lag_ms = 30_000;
+    assert_eq!(claimed(stalled).await, granted(&["a"]), "others run what it does not");
+    let known = agents.agents().await.expect("listed").into_iter();
+    let lost: Vec<bool> = known.map(|it| it.is_lost(at(22)) && it.is_heard(at(22))).collect();
+    assert_eq!(lost, [false, false, false, true], "it is as good as lost, though it is heard of");
     let of_another =
         Claim { supersedes: Supersedes::Instance(Uuid::from_u128(9)), ..claim("a", 4, 22) };
     assert_eq!(claimed(of_another).await, Claimed::Taken(at(36)));

@@ -15,6 +15,7 @@ mod recording;
 mod retention;
 mod review;
 mod scene;
+mod shortfall;
 mod sqlite;
 
 /// Runs each test of the contract on a fresh store of each backend.
@@ -107,6 +108,11 @@ on_every_backend! {
         what_must_be_kept_is_kept
         uptime_outlives_the_runs
         an_hour_is_counted_once
+    }
+    shortfall {
+        too_little_known_is_one_incident_until_enough_is
+        a_check_that_falls_silent_is_told_of
+        a_lost_region_is_not_told_of_twice
     }
     leases {
         one_holds_a_lease_at_a_time

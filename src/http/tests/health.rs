@@ -1,0 +1,35 @@
+//! What the health page says of agents and of the hub's own loops.
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{Face, now};
+
+#[tokio::test]
+async fn what_is_wrong_with_agents_is_a_reason_and_none_to_restart_the_hub() {
+    let face = Face::new();
+    face.store.upset_agents();
+    let degraded = face.ok("/healthz").await;
+    assert_eq!(degraded["status"], "degraded");
+    let expected = [
+        "the agent a of eu-west-1 lives and does not keep its schedule: 31 s behind",
+        "the clock of the agent a of eu-west-1 is 7 s ahead of this one; set it by NTP",
+    ];
+    assert_eq!(degraded["reasons"], json!(expected), "nothing of those that are gone");
+    let agents = face.ok("/api/v1/agents").await;
+    let first = &agents["agents"][0];
+    assert_eq!((&first["state"], &first["stalled"]), (&json!("lost"), &json!(true)));
+    assert_eq!((&first["skew_ms"], &first["lag_ms"]), (&json!(7_500.0), &json!(31_000)));
+}
+
+#[tokio::test]
+async fn a_hub_whose_loops_stand_still_says_so() {
+    let face = Face::new();
+    face.review.expect(Some(now() - TimeDelta::seconds(61)));
+    let health = face.get("/healthz").await;
+    assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
+    let reason = "the review of checks and agents is 61 s behind";
+    assert_eq!(health.body["reasons"], json!([reason]));
+    assert_eq!(health.body["loops"]["review_lag_ms"], 61_000.0);
+}
