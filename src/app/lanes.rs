@@ -104,13 +104,7 @@ impl Lanes {
 
 /// Telephone numbers, and links into the API that listens at `api`.
 pub(super) fn contacts(hub: &Hub, api: SocketAddr, roster: Roster) -> Arc<Contacts> {
-    Arc::new(Contacts::new(roster, link(public_url(hub, api))))
-}
-
-/// The URL under which people reach the API: as configured, or where it really listens.
-fn public_url(hub: &Hub, api: SocketAddr) -> String {
-    let scheme = if hub.tls.is_some() { "https" } else { "http" };
-    if hub.listen == api { hub.url.clone() } else { format!("{scheme}://{api}") }
+    Arc::new(Contacts::new(roster, link(hub.url_at(api))))
 }
 
 /// Where an incident is shown under the hub's public URL.

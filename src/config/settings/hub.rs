@@ -46,6 +46,16 @@ impl Hub {
         })
     }
 
+    /// Where people reach it when it really listens at `address`: as written, or there.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        let has_tls = self.tls.is_some();
+        if self.url == url_of(self.listen, has_tls) {
+            url_of(address, has_tls)
+        } else {
+            self.url.clone()
+        }
+    }
+
     pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
         let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
         let mut open = false;
@@ -81,8 +91,7 @@ impl Hub {
             table.finish(report, no_hint);
         }
         let listen = listen.unwrap_or(Self::LISTEN);
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let url = url.unwrap_or_else(|| format!("{scheme}://{}", reachable(listen)));
+        let url = url.unwrap_or_else(|| url_of(listen, tls.is_some()));
         Self { listen, open_to_network: open, url, agents_listen, tls }
     }
 }
@@ -102,6 +111,12 @@ fn read_tls(field: &Field<'_>, root: &Path, report: &mut Report) -> Option<HubTl
 /// Whether other machines may reach what listens at `listen`.
 pub fn is_open(listen: SocketAddr) -> bool {
     !listen.ip().to_canonical().is_loopback()
+}
+
+/// Where what listens at `listen` is reached from this machine.
+fn url_of(listen: SocketAddr, has_tls: bool) -> String {
+    let scheme = if has_tls { "https" } else { "http" };
+    format!("{scheme}://{}", reachable(listen))
 }
 
 /// The address under which this machine reaches what listens at `listen`.

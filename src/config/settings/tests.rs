@@ -139,6 +139,15 @@ fn a_hub_that_speaks_tls_says_so_in_its_url() {
 }
 
 #[test]
+fn links_lead_to_the_url_as_written_wherever_the_hub_listens() {
+    let elsewhere = "127.0.0.1:9999".parse().expect("an address");
+    let written = good("[hub]\nurl = 'https://tripline.example.com'").hub;
+    assert_eq!(written.url_at(elsewhere), "https://tripline.example.com");
+    let silent = good("[hub]\nlisten = '127.0.0.1:0'").hub;
+    assert_eq!(silent.url_at(elsewhere), "http://127.0.0.1:9999");
+}
+
+#[test]
 fn all_that_can_be_written_is_read() {
     let settings = good(ALL);
     assert_eq!(settings.hub.url, "https://tripline.example.com/base");
