@@ -16,6 +16,7 @@ mod escalation;
 mod faults;
 mod hostile;
 mod junit;
+mod kills;
 mod moving;
 mod net;
 mod notify;

@@ -18,6 +18,8 @@ mod scene;
 mod shortfall;
 mod sqlite;
 
+pub(crate) use self::sqlite::first_version;
+
 /// Runs each test of the contract on a fresh store of each backend.
 macro_rules! on_every_backend {
     ($($topic:ident { $($name:ident)* })*) => {

@@ -212,7 +212,7 @@ async fn a_store_of_a_later_version_is_refused() {
 }
 
 /// A store as the first version left it, with a message on its way.
-pub(super) async fn first_version(path: &Path) {
+pub(crate) async fn first_version(path: &Path) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let mut connection = options.create_if_missing(true).connect().await.expect("connected");
     let mark = sqlx::raw_sql("PRAGMA application_id = 0x5452504c").execute(&mut connection);

@@ -212,6 +212,11 @@ impl Project {
         (status, process.log())
     }
 
+    /// Starts a command and waits for nothing.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Process {
+        self.start(arguments, "spawned.log")
+    }
+
     fn start(&self, arguments: &[&str], log: &str) -> Process {
         let mut command = self.command();
         command.args(arguments);
