@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::store::first_version;
 use crate::support::dump;
 use crate::support::provider::Answer;
-use crate::support::providers::Providers;
+use crate::support::providers::{Message, Providers};
 use crate::support::random::Random;
 use crate::support::site::Site;
 use crate::support::told::{EVERYBODY, assert_told, quiet};
@@ -86,7 +86,7 @@ async fn a_daemon_told_to_stop_while_messages_are_on_their_way_loses_and_repeats
         providers.answer_all(Answer::Accept);
         let daemon = project.up().await;
         until_true("everybody is told", PATIENCE, async || {
-            EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(|it| it.answered()))
+            EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(Message::answered))
         })
         .await;
         site.answer(200);
@@ -127,7 +127,7 @@ async fn a_disk_that_fails_to_write_back_loses_nothing_that_was_acknowledged() {
     let daemon = project.up().await;
     site.answer(500);
     until_true("everybody is told", PATIENCE, async || {
-        EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(|it| it.answered()))
+        EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(Message::answered))
     })
     .await;
     site.answer(200);
