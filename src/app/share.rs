@@ -77,7 +77,9 @@ impl Share {
         let mut inner = self.inner();
         // Who else was in the region that is not served any more is of no interest.
         if inner.region == *region && inner.live != live {
-            tracing::info!(agents = live.join(", "), "the checks are shared by these agents");
+            if !live.is_empty() {
+                tracing::info!(agents = live.join(", "), "the checks are shared by these agents");
+            }
             inner.live = live;
             self.apply(&inner);
         }

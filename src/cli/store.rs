@@ -177,6 +177,11 @@ fn printed(audit: &Audit) -> String {
 }
 
 fn told(audit: &Audit, look: &Look) -> String {
+    if audit.expected == 0 {
+        return "No slot is accounted for yet; each is when its run must have ended and been \
+                reported.\n"
+            .to_owned();
+    }
     let count = |slots: u64| counted(usize::try_from(slots).unwrap_or(usize::MAX), "slot");
     let mut text = format!("{} expected, {} run", count(audit.expected), audit.ran);
     for (reason, slots) in &audit.missed {
