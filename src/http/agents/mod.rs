@@ -1,6 +1,6 @@
 //! The hub's side of the link to the agents of other regions, under `/agent/v1/`.
 //!
-//! Every request shows a token, is read by [`peer::Peer`], and can do what its region may, no more.
+//! Every request shows a token, is read by `Peer`, and can do what its region may, no more.
 //! An agent is a peer, not a friend: bodies are bounded, every message is decoded into values before
 //! anything is done with it, and a report counts only where its region runs its check. A report is
 //! acknowledged when it is committed, not before.
