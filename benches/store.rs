@@ -114,6 +114,7 @@ impl Results {
             duration: Duration::from_millis(245),
             failure: None,
             trace: self.trace.clone(),
+            clock_ahead: chrono::TimeDelta::zero(),
         }
     }
 

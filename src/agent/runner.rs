@@ -135,6 +135,7 @@ impl Runner {
             duration: Duration::ZERO,
             failure: Some(refused.into()),
             trace: Trace::default(),
+            clock_ahead: chrono::TimeDelta::zero(),
         }
     }
 
@@ -169,7 +170,14 @@ impl Runner {
             Some(failure) => Some(self.judged(failure, &duty).await),
             None => None,
         };
-        Report { slot, started_at, duration, failure, trace: began.recorder.finish() }
+        Report {
+            slot,
+            started_at,
+            duration,
+            failure,
+            trace: began.recorder.finish(),
+            clock_ahead: chrono::TimeDelta::zero(),
+        }
     }
 
     /// The failure as it is, or, where no control target answers, as one that says nothing of the

@@ -163,6 +163,7 @@ mod tests {
                 duration: Duration::from_secs(1),
                 failure: None,
                 trace: Trace::default(),
+                clock_ahead: chrono::TimeDelta::zero(),
             };
             store.record(&[report], &judge, at).await.expect("recorded");
         }

@@ -91,7 +91,7 @@ pub struct Cause {
 pub struct Verdict {
     /// Where.
     pub region: Region,
-    /// The slot that was run.
+    /// The slot that was run, by our clock.
     pub slot: Timestamp,
     /// When the run ended.
     pub ended: Timestamp,
@@ -108,7 +108,7 @@ impl From<&Report> for Verdict {
         let failure = report.failure.as_ref();
         Self {
             region: report.slot.region.clone(),
-            slot: report.slot.at,
+            slot: report.slot_by_our_clock(),
             ended: report.finished_at(),
             outcome: report.outcome(),
             step: failure.and_then(|failure| failure.step.clone()),

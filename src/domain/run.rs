@@ -358,6 +358,9 @@ pub struct Report {
     pub failure: Option<Failure>,
     /// What was done and seen.
     pub trace: Trace,
+    /// By how much the clock by which its slot was run was ahead of ours. It matters while the report
+    /// is judged, and is not stored.
+    pub clock_ahead: TimeDelta,
 }
 
 /// What was done and seen during a run.
@@ -386,12 +389,18 @@ impl Report {
     #[must_use]
     pub fn by_a_clock_ahead(mut self, ahead: TimeDelta) -> Self {
         self.started_at = self.started_at.checked_sub_signed(ahead).unwrap_or(self.started_at);
+        self.clock_ahead = ahead;
         self
+    }
+
+    /// When its slot was by our clock, for what is judged by time; the slot itself names the run.
+    pub fn slot_by_our_clock(&self) -> Timestamp {
+        self.slot.at.checked_sub_signed(self.clock_ahead).unwrap_or(self.slot.at)
     }
 
     /// How late the run started; zero when it started early.
     pub fn lateness(&self) -> Duration {
-        (self.started_at - self.slot.at).to_std().unwrap_or_default()
+        (self.started_at - self.slot_by_our_clock()).to_std().unwrap_or_default()
     }
 
     /// When the run ended.

@@ -249,6 +249,7 @@ mod tests {
             duration: Duration::ZERO,
             failure: (!passed).then(|| Failure::new(FailureKind::Network, "refused")),
             trace: Trace { logs: vec![log], ..Trace::default() },
+            clock_ahead: chrono::TimeDelta::zero(),
         }
     }
 

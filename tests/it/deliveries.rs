@@ -111,6 +111,7 @@ impl Hub {
                 duration: Duration::from_millis(80),
                 failure: Some(Failure::new(FailureKind::Expectation, "expected 200")),
                 trace: Trace::default(),
+                clock_ahead: chrono::TimeDelta::zero(),
             };
             self.stores[0].record(&[report], &rules, now).await.expect("recorded");
         }

@@ -37,6 +37,7 @@ fn report(check: &str, place: &str, second: i64, failure: Option<Failure>) -> Re
         duration: Duration::from_millis(812),
         failure,
         trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

@@ -52,7 +52,14 @@ fn report(failure: Option<Failure>, duration: u64, trace: Trace) -> Report {
         region: Region::new("eu-west-1").expect("a good name"),
         at,
     };
-    Report { slot, started_at: at, duration: ms(duration), failure, trace }
+    Report {
+        slot,
+        started_at: at,
+        duration: ms(duration),
+        failure,
+        trace,
+        clock_ahead: chrono::TimeDelta::zero(),
+    }
 }
 
 fn passing() -> Report {

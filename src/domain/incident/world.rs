@@ -118,7 +118,7 @@ impl World<'_> {
     /// could not reach the hub, or by a hub that could not store it.
     fn lateness(&self) -> Option<String> {
         let (check, slot) = (self.rules.check, self.verdict.slot);
-        // What an agent says of its clock is not believed beyond what a run may take.
+        // What an agent says of its time is not believed beyond what a run may take.
         let ended = self.verdict.ended.clamp(slot, after(slot, check.timeout));
         let is_late = check.is_old(ended, self.now);
         is_late.then(|| format!("late by {}", in_words(self.now - ended)))

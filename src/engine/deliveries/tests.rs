@@ -90,6 +90,7 @@ impl World {
                 duration: Duration::ZERO,
                 failure: Some(Failure::new(FailureKind::Expectation, "expected 200")),
                 trace: Trace::default(),
+                clock_ahead: chrono::TimeDelta::zero(),
             };
             self.store.record(&[report], &rules, start()).await.expect("recorded");
         }

@@ -233,6 +233,7 @@ fn passed(check: &str, slot: u64) -> Report {
         duration: Duration::from_millis(100),
         failure: None,
         trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

@@ -343,6 +343,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
             dropped: vec!["3 log lines".into()],
         },
         failure,
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

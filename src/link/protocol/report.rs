@@ -192,6 +192,7 @@ impl ReportMessage {
             duration: duration(self.duration_us)?,
             failure,
             trace,
+            clock_ahead: chrono::TimeDelta::zero(),
         })
     }
 }

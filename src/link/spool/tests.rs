@@ -22,6 +22,7 @@ fn report(second: i64, kind: Option<FailureKind>) -> Report {
         duration: Duration::from_millis(5),
         failure: kind.map(|kind| Failure::new(kind, "it broke")),
         trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

@@ -39,6 +39,7 @@ pub(in crate::statsd) fn sample() -> Report {
         duration: Duration::from_micros(348_100),
         failure: None,
         trace,
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

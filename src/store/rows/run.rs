@@ -53,7 +53,14 @@ impl RunRow {
     pub(in crate::store) fn read(self) -> Result<Report, Error> {
         let trace = trace::trace(self.trace.as_deref())?;
         let RunSummary { slot, started_at, duration, failure, .. } = self.summary.read()?;
-        Ok(Report { slot, started_at, duration, failure, trace })
+        Ok(Report {
+            slot,
+            started_at,
+            duration,
+            failure,
+            trace,
+            clock_ahead: chrono::TimeDelta::zero(),
+        })
     }
 }
 

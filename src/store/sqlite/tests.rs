@@ -37,6 +37,7 @@ fn report(check: &str, second: u64) -> Report {
         duration: Duration::from_millis(7),
         failure: None,
         trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

@@ -71,6 +71,11 @@ impl World {
     /// Raises the hosts and what they share, and starts none of the programs. None where this
     /// machine cannot have hosts.
     pub(super) async fn raise(kept: Kept) -> Option<Self> {
+        Self::raise_with(kept, |_| String::new()).await
+    }
+
+    /// The same with more tables in the project, where the site is at the address that `more` is given.
+    pub(super) async fn raise_with(kept: Kept, more: impl Fn(&str) -> String) -> Option<Self> {
         let hosts = Hosts::raise(&HOSTS).await?;
         let folder = Arc::new(TempDir::new().expect("a temporary folder"));
         let outside = hosts.outside().to_string();
@@ -102,7 +107,7 @@ impl World {
                 site.url()
             );
             let project = providers.told_by(Project::new().behind(hosts.words(name)));
-            let project = project.toml(&check).with("127.0.0.1", &outside);
+            let project = project.toml(&check).toml(&more(&site.url())).with("127.0.0.1", &outside);
             match &database {
                 None if disk.is_some() => {
                     let url = format!("sqlite:{}/tripline.db", place.display());

@@ -74,6 +74,7 @@ pub(super) fn report(check: &str, place: &str, slot: u32, outcome: Outcome) -> R
         duration: Duration::from_micros(123_456),
         failure,
         trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
     }
 }
 

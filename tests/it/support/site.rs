@@ -23,6 +23,8 @@ struct Shared {
     status: AtomicU16,
     /// The status of the next answer alone; 0 when that is like the others.
     once: AtomicU16,
+    /// The path that is answered otherwise, and how.
+    other: Mutex<Option<(&'static str, u16)>>,
     visits: Mutex<Vec<String>>,
 }
 
@@ -34,6 +36,7 @@ impl Site {
         let state = Arc::new(Shared {
             status: AtomicU16::new(200),
             once: AtomicU16::new(0),
+            other: Mutex::default(),
             visits: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
@@ -58,6 +61,12 @@ impl Site {
         self.state.once.store(status, Ordering::SeqCst);
     }
 
+    /// Answers requests for `path` with `status` from now on, and others as before.
+    pub(crate) fn answer_at(&self, path: &'static str, status: u16) {
+        let mut other = self.state.other.lock().unwrap_or_else(PoisonError::into_inner);
+        *other = Some((path, status));
+    }
+
     /// The paths, with their queries, that were asked for so far.
     pub(crate) fn visits(&self) -> Vec<String> {
         self.state.visits.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -75,11 +84,13 @@ async fn answer(
     OriginalUri(uri): OriginalUri,
 ) -> (StatusCode, Html<&'static str>) {
     let path = uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    let other = *shared.other.lock().unwrap_or_else(PoisonError::into_inner);
+    let other = other.filter(|(place, _)| path == *place).map(|(_, status)| status);
     shared.visits.lock().unwrap_or_else(PoisonError::into_inner).push(path);
     let status = match shared.once.swap(0, Ordering::SeqCst) {
         0 => shared.status.load(Ordering::SeqCst),
         once => once,
     };
-    let status = StatusCode::from_u16(status).expect("a status");
+    let status = StatusCode::from_u16(other.unwrap_or(status)).expect("a status");
     (status, Html("<!doctype html><title>Site</title><h1>Welcome</h1>"))
 }
