@@ -11,13 +11,25 @@
 //! that what else the machine does disturbs less.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
 
+mod agent;
+mod api;
+mod change;
 mod client;
 mod control;
 mod daemon;
+mod fill;
+mod ingest;
 mod lateness;
 mod machine;
+#[path = "../../tests/it/support/port.rs"]
+mod port;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres;
 mod project;
+mod regions;
 mod scenarios;
+mod sender;
 mod statistics;
 mod target;
 

@@ -10,6 +10,10 @@ use tripline::clock::{Clock, Stopwatch, System};
 
 use crate::control::{self, control};
 use crate::daemon::Daemon;
+use crate::agent::agent;
+use crate::api;
+use crate::change::change;
+use crate::ingest::ingest;
 use crate::lateness::lateness;
 use crate::machine::{memory, processor_time};
 use crate::project::{Project, login_script, short_script};
@@ -21,13 +25,19 @@ type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 6] = [
+pub(crate) const ALL: [(&str, Scenario); 12] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
     ("late-mixed", |priority| Box::pin(late_mixed(priority))),
     ("alert", |priority| Box::pin(alert(priority))),
     ("start", |priority| Box::pin(start(priority))),
+    ("ingest", |priority| Box::pin(ingest(priority))),
+    ("change", |priority| Box::pin(change(priority))),
+    ("agent", |priority| Box::pin(agent(priority))),
+    ("api-small", |priority| Box::pin(api::on_sqlite(priority, 1_000_000))),
+    ("api", |priority| Box::pin(api::on_sqlite(priority, 20_000_000))),
+    ("api-postgres", |priority| Box::pin(api::on_postgres(priority, 20_000_000))),
 ];
 
 /// The scenario with this name.
