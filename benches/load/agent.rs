@@ -96,8 +96,8 @@ impl World {
             }
         }
         project.write()?;
-        let token = tokens(&project, &[REGION])?.pop().context("no token")?;
         let hub = Daemon::start_written(&project, priority).await?;
+        let token = tokens(&project, &[REGION])?.pop().context("no token")?;
         let agent = Agent::start(&project, &hub.url, (REGION, &token), priority)?;
         agent.runs(checks).await?;
         Ok(Self { project, hub, agent, token })

@@ -47,6 +47,7 @@ async fn over(database: Option<&Database>, runs: u64, priority: Priority) -> Res
     }
     project.write()?;
     // This makes the store.
+    drop(Daemon::start_written(&project, priority).await?);
     let tokens = tokens(&project, &REGIONS)?;
     let amount = Amount { checks: CHECKS, every: EVERY, runs };
     let file = project.path().join("tripline.db");

@@ -29,8 +29,8 @@ pub(crate) async fn change(priority: Priority) -> Result<Vec<Row>> {
         project.url_check(&check(number), &target.url(number), "5m", "");
     }
     project.write()?;
-    let tokens = tokens(&project, &REGIONS)?;
     let hub = Daemon::start_written(&project, priority).await?;
+    let tokens = tokens(&project, &REGIONS)?;
     let mut agents = Vec::new();
     for (region, token) in REGIONS.into_iter().zip(&tokens) {
         agents.push(Agent::start(&project, &hub.url, (region, token), priority)?);

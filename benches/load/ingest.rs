@@ -66,11 +66,11 @@ async fn on(
     priority: Priority,
 ) -> Result<Vec<Row>> {
     let project = project(database, every)?;
-    let tokens = tokens(&project, &REGIONS)?;
     let mut daemons = Vec::new();
     for _ in 0..hubs {
         daemons.push(Daemon::start_written(&project, priority).await?);
     }
+    let tokens = tokens(&project, &REGIONS)?;
     let counts = Arc::new(Counts::default());
     let mut senders = tokio::task::JoinSet::new();
     for (number, (region, token)) in REGIONS.into_iter().zip(&tokens).enumerate() {

@@ -31,7 +31,7 @@ fn program(project: &Project, priority: Priority) -> Command {
     command
 }
 
-/// Makes a token for each of `regions`. The project must have been written.
+/// Makes a token for each of `regions`. The store must be there.
 pub(crate) fn tokens(project: &Project, regions: &[&str]) -> Result<Vec<String>> {
     let token = |region: &&str| {
         let mut command = program(project, Priority::Usual);
