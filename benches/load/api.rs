@@ -91,9 +91,12 @@ async fn ask_all(hub: &Daemon) -> Result<Vec<Row>> {
     ensure!(!ids.is_empty(), "no runs are listed");
     let some = |number: usize| check(number * 241 % CHECKS);
     let region = |number: usize| REGIONS[number % REGIONS.len()];
-    let ways: [(&str, &dyn Fn(usize) -> String); 20] = [
+    let ways: [(&str, &dyn Fn(usize) -> String); 21] = [
         ("/healthz", &|_| "/healthz".into()),
         ("/checks", &|_| "/api/v1/checks".into()),
+        ("/checks?limit=100&after=", &|it| {
+            format!("/api/v1/checks?limit=100&after={}", some(it))
+        }),
         ("/checks/{id}", &|it| format!("/api/v1/checks/{}", some(it))),
         ("/runs", &|_| "/api/v1/runs".into()),
         ("/runs?before=", &|it| {

@@ -5,14 +5,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use serde_json::Value;
 
 use super::peer::Peer;
 use super::{Link, decoded};
 use crate::domain::Timestamp;
 use crate::domain::run::Report;
 use crate::http::problem::{Problem, shortened};
-use crate::link::protocol::{Batch, MOST_REPORTS, Refused, ReportMessage, Verdict};
+use crate::link::protocol::{Batch, Item, MOST_REPORTS, Refused, ReportMessage, Verdict};
 use crate::link::publication::Published;
 
 pub(super) async fn reports(
@@ -27,8 +26,8 @@ pub(super) async fn reports(
     }
     let (now, published) = (link.clock.now(), link.publication.borrow().of(&peer.region));
     let (mut good, mut refused) = (Vec::with_capacity(batch.reports.len()), Vec::new());
-    for (index, value) in batch.reports.into_iter().enumerate() {
-        match read(value, &peer, &published, now) {
+    for (index, item) in batch.reports.iter().enumerate() {
+        match read(item, &peer, &published, now) {
             Ok(report) => good.push(report),
             Err(reason) => refused.push(Refused { index, reason }),
         }
@@ -51,12 +50,12 @@ pub(super) async fn reports(
 }
 
 fn read(
-    value: Value,
+    item: &Item,
     peer: &Peer,
     published: &Published,
     now: Timestamp,
 ) -> Result<Report, String> {
-    let message: ReportMessage = serde_json::from_value(value).map_err(|it| it.to_string())?;
+    let message: ReportMessage = item.read().map_err(|it| it.to_string())?;
     let report = message.read(now).map_err(|it| it.0)?;
     let slot = &report.slot;
     if slot.region != peer.region {
