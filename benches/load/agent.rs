@@ -38,7 +38,8 @@ pub(crate) async fn agent(priority: Priority) -> Result<Vec<Row>> {
 async fn requests(target: &Target, empty: f64, priority: Priority) -> Result<Vec<Row>> {
     control(target.port, CHECKS, EVERY, Duration::from_secs(25), priority).await?;
     let seen = target.seen().await?;
-    let bare = lateness_in(crate::project::REGION, &seen, EVERY, |name| name.starts_with("control-"))?;
+    let bare =
+        lateness_in(crate::project::REGION, &seen, EVERY, |name| name.starts_with("control-"))?;
     let world = World::start(target, priority, CHECKS, Work::Request).await?;
     // The first of each opens doors that stay open.
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -53,10 +54,7 @@ async fn requests(target: &Target, empty: f64, priority: Priority) -> Result<Vec
     Ok(vec![
         Row::new("late at the target", late.spread()),
         Row::new("bare timers beside it", bare.spread()),
-        Row::new(
-            "reached the target",
-            format!("{} of about {} slots", late.all.len(), 2 * CHECKS),
-        ),
+        Row::new("reached the target", format!("{} of about {} slots", late.all.len(), 2 * CHECKS)),
         Row::new(
             "processor time of the agent",
             format!("{:.3} ms a check", used.as_secs_f64() * 1e3 / double(late.all.len())),

@@ -61,7 +61,10 @@ pub(crate) async fn change(priority: Priority) -> Result<Vec<Row>> {
     Ok(vec![
         Row::new("load", format!("{CHECKS} requests every 5 min in {} regions", REGIONS.len())),
         Row::new("edit to the last agent", took.into_iter().collect::<Sample>().spread()),
-        Row::new("processor time of the hub, a change", format!("{used:.0} ms, with what else it did")),
+        Row::new(
+            "processor time of the hub, a change",
+            format!("{used:.0} ms, with what else it did"),
+        ),
         Row::new("memory of the hub", format!("{of_hub:.0} MiB resident")),
         Row::new("memory of an agent, largest", format!("{:.0} MiB resident", of_agents.largest())),
     ])

@@ -254,7 +254,8 @@ async fn rest(
     if let Connection::Postgres(_) = connection {
         let number = format!("SELECT setval('incident_numbers', {INCIDENTS})");
         connection.execute(number).await?;
-        let enrolled = "INSERT INTO checks SELECT DISTINCT check_id FROM place ON CONFLICT DO NOTHING";
+        let enrolled =
+            "INSERT INTO checks SELECT DISTINCT check_id FROM place ON CONFLICT DO NOTHING";
         connection.execute(enrolled.to_owned()).await?;
     }
     Ok(())

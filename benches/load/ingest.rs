@@ -97,9 +97,8 @@ async fn measured(
     daemons: &[Daemon],
     time: Duration,
 ) -> Result<Vec<Row>> {
-    let hubs = || -> Result<Duration> {
-        daemons.iter().map(|daemon| processor_time(daemon.id())).sum()
-    };
+    let hubs =
+        || -> Result<Duration> { daemons.iter().map(|daemon| processor_time(daemon.id())).sum() };
     let everything = || processor_time(std::process::id());
     counts.take();
     let before = (hubs()?, everything()?, own_processor_time());
@@ -128,7 +127,12 @@ async fn measured(
             "  processor time, hub / database / sender",
             format!(
                 "{:.3} / {:.3} / {:.3} ms each; {:.0} / {:.0} / {:.0} % of a core",
-                each(hubs), each(server), each(own), share(hubs), share(server), share(own)
+                each(hubs),
+                each(server),
+                each(own),
+                share(hubs),
+                share(server),
+                share(own)
             ),
         ),
     ])

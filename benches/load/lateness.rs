@@ -80,7 +80,10 @@ pub(crate) fn lateness_in(
     for request in seen {
         let name = request.path.trim_start_matches('/');
         if is_meant(name) {
-            late.push((request.came, Slots::in_region(region, name, every)?.late_ms(request.came)?));
+            late.push((
+                request.came,
+                Slots::in_region(region, name, every)?.late_ms(request.came)?,
+            ));
         }
     }
     late.sort_by_key(|(came, _)| *came);

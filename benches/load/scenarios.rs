@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tripline::clock::{Clock, Stopwatch, System};
 
-use crate::control::{self, control};
-use crate::daemon::Daemon;
 use crate::agent::agent;
 use crate::api;
 use crate::change::change;
+use crate::control::{self, control};
+use crate::daemon::Daemon;
 use crate::ingest::ingest;
 use crate::lateness::lateness;
 use crate::machine::{memory, processor_time};

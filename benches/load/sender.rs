@@ -112,7 +112,8 @@ impl Sender {
         let mut slots = (0..checks).map(first).collect::<Result<Vec<_>>>()?;
         slots.sort_unstable();
         let (url, token) = (format!("{hub}/agent/v1/reports"), token.to_owned());
-        let templates = [Template::of(&request())?, Template::of(&sign_in())?, Template::of(&failed())?];
+        let templates =
+            [Template::of(&request())?, Template::of(&sign_in())?, Template::of(&failed())?];
         let client = crate::client::client()?;
         let counts = Arc::clone(counts);
         Ok(Self { region, url, token, every, slots, next: 0, templates, client, counts })

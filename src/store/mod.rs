@@ -364,10 +364,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error>;
 
     /// The same of `checks` alone, at the price of those. A store that remembers few does without.
-    async fn states_of(
-        &self,
-        checks: &[CheckId],
-    ) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+    async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
         let mut states = self.check_states().await?;
         states.retain(|check, _| checks.contains(check));
         Ok(states)

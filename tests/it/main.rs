@@ -24,3 +24,4 @@ mod sandbox;
 mod statsd_daemon;
 mod store;
 mod support;
+mod versions;

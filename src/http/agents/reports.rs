@@ -49,12 +49,7 @@ pub(super) async fn reports(
     Ok(Json(Verdict { refused }))
 }
 
-fn read(
-    item: &Item,
-    peer: &Peer,
-    published: &Published,
-    now: Timestamp,
-) -> Result<Report, String> {
+fn read(item: &Item, peer: &Peer, published: &Published, now: Timestamp) -> Result<Report, String> {
     let message: ReportMessage = item.read().map_err(|it| it.to_string())?;
     let report = message.read(now).map_err(|it| it.0)?;
     let slot = &report.slot;

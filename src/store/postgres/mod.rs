@@ -251,10 +251,7 @@ impl Store for PostgresStore {
         Ok(states.into_iter().collect())
     }
 
-    async fn states_of(
-        &self,
-        checks: &[CheckId],
-    ) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+    async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
         let names: Vec<&str> = checks.iter().map(CheckId::as_str).collect();
         let states = states::of(&mut *self.snapshot().await?, &names).await?;
         Ok(states.into_iter().collect())

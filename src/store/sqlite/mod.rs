@@ -195,10 +195,7 @@ impl Store for SqliteStore {
         memory::states(&mut *self.snapshot().await?, None).await
     }
 
-    async fn states_of(
-        &self,
-        checks: &[CheckId],
-    ) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+    async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
         memory::states(&mut *self.snapshot().await?, Some(checks)).await
     }
 
