@@ -242,12 +242,11 @@ async fn rest(
              'expected status 200, received 503' FROM {numbers} s \
              JOIN place ON number = n * 7919 % {places}"
         ),
-        format!(
-            "INSERT INTO decisions (subject, incident_id, run_id, at, kind, reason) \
-             SELECT subject, id, NULL, opened_at, kind, 'because' FROM incidents, \
-             (SELECT 'opened' AS kind UNION ALL SELECT 'escalated' UNION ALL SELECT 'resolved') k \
-             ORDER BY id"
-        ),
+        "INSERT INTO decisions (subject, incident_id, run_id, at, kind, reason) \
+         SELECT subject, id, NULL, opened_at, kind, 'because' FROM incidents, \
+         (SELECT 'opened' AS kind UNION ALL SELECT 'escalated' UNION ALL SELECT 'resolved') k \
+         ORDER BY id"
+            .to_owned(),
     ] {
         connection.execute(text).await?;
     }
