@@ -7,7 +7,10 @@
 //! when a request was meant to come.
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
-//! `alert`, `start`. With `--realtime`, the measured programs and the target run under `chrt -r`, so
+//! `alert`, `start`; of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
+//! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks), and
+//! `api-small`, `api` and `api-postgres` (questions over a million, and twice over twenty million runs,
+//! which take 10 GB of disk for a while and are run only when they are named). With `--realtime`, the measured programs and the target run under `chrt -r`, so
 //! that what else the machine does disturbs less.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
 
@@ -99,7 +102,11 @@ fn harness(arguments: &[String]) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     println!("{}", machine::description());
     for (name, scenario) in scenarios::ALL {
-        if !chosen.is_empty() && !chosen.contains(&name) {
+        let is_wanted = match chosen.as_slice() {
+            [] => !scenarios::ON_REQUEST.contains(&name),
+            chosen => chosen.contains(&name),
+        };
+        if !is_wanted {
             continue;
         }
         eprintln!("{name} ...");

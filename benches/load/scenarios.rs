@@ -40,6 +40,9 @@ pub(crate) const ALL: [(&str, Scenario); 12] = [
     ("api-postgres", |priority| Box::pin(api::on_postgres(priority, 20_000_000))),
 ];
 
+/// Those that are run only when they are named, because of the disk that they take.
+pub(crate) const ON_REQUEST: [&str; 2] = ["api", "api-postgres"];
+
 /// The scenario with this name.
 pub(crate) fn named(name: &str) -> Option<Scenario> {
     ALL.iter().find(|(known, _)| *known == name).map(|(_, scenario)| *scenario)
