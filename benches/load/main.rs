@@ -8,10 +8,11 @@
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
 //! `alert`, `start`; of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
-//! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks), and
-//! `api-small`, `api` and `api-postgres` (questions over a million, and twice over twenty million runs,
-//! which take 10 GB of disk for a while and are run only when they are named). With `--realtime`, the measured programs and the target run under `chrt -r`, so
-//! that what else the machine does disturbs less.
+//! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks),
+//! `api-small` (questions over a million runs), and, only where they are named, because they take
+//! 10 GB of disk for a while, `api` and `api-postgres` (over twenty million). With `--realtime`, the
+//! measured programs and the target run under `chrt -r`, so that what else the machine does disturbs
+//! less.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
 
 mod agent;
