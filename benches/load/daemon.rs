@@ -20,19 +20,27 @@ pub(crate) struct Daemon {
     child: Child,
     /// From the start of the process to the first answer of the API.
     pub(crate) start_up: Duration,
+    /// Where its API and the link of agents are.
+    pub(crate) url: String,
 }
 
 impl Daemon {
     /// Starts `tripline up` on a project and waits for the first answer of its API.
     pub(crate) async fn start(project: &Project, priority: Priority) -> Result<Self> {
-        let listen = format!("127.0.0.1:{}", target::free_port()?);
-        project.write(&listen)?;
-        let log_path = project.path().join("daemon.log");
+        project.write()?;
+        Self::start_written(project, priority).await
+    }
+
+    /// The same on a project that was written before.
+    pub(crate) async fn start_written(project: &Project, priority: Priority) -> Result<Self> {
+        let port = target::free_port()?;
+        let listen = format!("127.0.0.1:{port}");
+        let log_path = project.path().join(format!("daemon-{port}.log"));
         let log = File::create(&log_path)?;
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_tripline"));
         let mut command = target::prioritised(program, priority);
         command
-            .arg("up")
+            .args(["up", "--listen", &listen])
             .current_dir(project.path())
             .env("SLACK_BOT_TOKEN", "xoxb-load")
             .stdin(Stdio::null())
@@ -41,9 +49,10 @@ impl Daemon {
         let client = client::client()?;
         let watch = Stopwatch::start();
         let child = command.spawn().context("failed to start tripline")?;
-        let mut daemon = Self { child, start_up: Duration::ZERO };
+        let url = format!("http://{listen}");
+        let mut daemon = Self { child, start_up: Duration::ZERO, url };
         loop {
-            let answer = client.get(format!("http://{listen}/healthz")).send().await;
+            let answer = client.get(format!("{}/healthz", daemon.url)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 daemon.start_up = watch.elapsed();
                 return Ok(daemon);
@@ -64,16 +73,21 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Errors mean that it has ended already.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let watch = Stopwatch::start();
-        while watch.elapsed() < Duration::from_secs(15) {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// Stops a process in order, or else without.
+pub(crate) fn end(child: &mut Child) {
+    // Errors mean that it has ended already.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let watch = Stopwatch::start();
+    while watch.elapsed() < Duration::from_secs(15) {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }

@@ -21,12 +21,16 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// The slots of the check `name`.
+    /// The slots of the check `name` in the daemon's region.
     pub(crate) fn new(name: &str, every: Duration) -> Result<Self> {
+        Self::in_region(REGION, name, every)
+    }
+
+    fn in_region(region: &str, name: &str, every: Duration) -> Result<Self> {
         Ok(Self {
             schedule: Schedule::Every(Interval::new(every)?),
             check: CheckId::new(name)?,
-            region: Region::new(REGION)?,
+            region: Region::new(region)?,
             every: i64::try_from(every.as_micros())?,
         })
     }
@@ -55,8 +59,19 @@ pub(crate) struct Lateness {
     pub(crate) drift_ms: f64,
 }
 
-/// The lateness of the requests whose path is `/NAME`, with a name that `is_meant`.
+/// The lateness of the requests whose path is `/NAME`, with a name that `is_meant`, in the daemon's
+/// region.
 pub(crate) fn lateness(
+    seen: &[Seen],
+    every: Duration,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Lateness> {
+    lateness_in(REGION, seen, every, is_meant)
+}
+
+/// The same in another region.
+pub(crate) fn lateness_in(
+    region: &str,
     seen: &[Seen],
     every: Duration,
     is_meant: impl Fn(&str) -> bool,
@@ -65,7 +80,10 @@ pub(crate) fn lateness(
     for request in seen {
         let name = request.path.trim_start_matches('/');
         if is_meant(name) {
-            late.push((request.came, Slots::new(name, every)?.late_ms(request.came)?));
+            late.push((
+                request.came,
+                Slots::in_region(region, name, every)?.late_ms(request.came)?,
+            ));
         }
     }
     late.sort_by_key(|(came, _)| *came);

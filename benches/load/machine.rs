@@ -15,6 +15,12 @@ pub(crate) fn processor_time(process: u32) -> Result<Duration> {
     Ok(Duration::from_micros(ticks * 1_000_000 / per_second))
 }
 
+/// The processor time of this process alone.
+pub(crate) fn own_processor_time() -> Duration {
+    let ticks = stat(std::process::id()).map_or(0, |it| it.alone);
+    Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second())
+}
+
 /// The memory of a process alone (resident) and of it with its descendants (proportional), in MiB.
 pub(crate) fn memory(process: u32) -> Result<(f64, f64)> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
@@ -54,7 +60,10 @@ fn family(process: u32) -> Result<Vec<u32>> {
 
 struct Stat {
     parent: u32,
+    /// Of itself and of the children that it has waited for.
     ticks: u64,
+    /// Of itself.
+    alone: u64,
 }
 
 /// Fields 4 and 14 to 17 of `/proc/PID/stat` (proc(5)); `None` when the process has gone.
@@ -62,8 +71,9 @@ fn stat(process: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The second field is the name in brackets, which may hold brackets and spaces.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-    Some(Stat { parent: fields.get(1)?.parse().ok()?, ticks })
+    let sum = |fields: &[&str]| fields.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    let (ticks, alone) = (sum(fields.get(11..15)?), sum(fields.get(11..13)?));
+    Some(Stat { parent: fields.get(1)?.parse().ok()?, ticks, alone })
 }
 
 fn kib(text: &str, name: &str) -> Option<f64> {

@@ -7,17 +7,33 @@
 //! when a request was meant to come.
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
-//! `alert`, `start`. With `--realtime`, the measured programs and the target run under `chrt -r`, so
-//! that what else the machine does disturbs less.
+//! `alert`, `start`; of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
+//! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks),
+//! `api-small` (questions over a million runs), and, only where they are named, because they take
+//! 10 GB of disk for a while, `api` and `api-postgres` (over twenty million). With `--realtime`, the
+//! measured programs and the target run under `chrt -r`, so that what else the machine does disturbs
+//! less.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
 
+mod agent;
+mod api;
+mod change;
 mod client;
 mod control;
 mod daemon;
+mod fill;
+mod ingest;
 mod lateness;
 mod machine;
+#[path = "../../tests/it/support/port.rs"]
+mod port;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres;
 mod project;
+mod regions;
 mod scenarios;
+mod sender;
 mod statistics;
 mod target;
 
@@ -87,7 +103,11 @@ fn harness(arguments: &[String]) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     println!("{}", machine::description());
     for (name, scenario) in scenarios::ALL {
-        if !chosen.is_empty() && !chosen.contains(&name) {
+        let is_wanted = match chosen.as_slice() {
+            [] => !scenarios::ON_REQUEST.contains(&name),
+            chosen => chosen.contains(&name),
+        };
+        if !is_wanted {
             continue;
         }
         eprintln!("{name} ...");

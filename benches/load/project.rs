@@ -14,6 +14,7 @@ pub(crate) const REGION: &str = "load";
 #[derive(Debug)]
 pub(crate) struct Project {
     folder: TempDir,
+    regions: Vec<String>,
     settings: String,
 }
 
@@ -23,7 +24,17 @@ impl Project {
         let folder = TempDir::new().context("failed to make a temporary folder")?;
         fs::create_dir(folder.path().join("checks"))?;
         let settings = format!("[statsd]\nsend_to = \"127.0.0.1:{statsd_port}\"\n");
-        Ok(Self { folder, settings })
+        Ok(Self { folder, regions: Vec::new(), settings })
+    }
+
+    /// Has the checks run in these regions and not in the daemon's own.
+    pub(crate) fn run_in(&mut self, regions: &[&str]) {
+        self.regions = regions.iter().map(ToString::to_string).collect();
+    }
+
+    /// Keeps the store at this URL.
+    pub(crate) fn store(&mut self, url: &str) {
+        self.settings(&format!("[store]\nurl = \"{url}\"\n"));
     }
 
     /// Adds tables to `tripline.toml`.
@@ -46,13 +57,17 @@ impl Project {
         fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
     }
 
-    /// Writes `tripline.toml`; the daemon will listen at `listen`.
-    pub(crate) fn write(&self, listen: &str) -> Result<()> {
-        let settings = &self.settings;
-        let text =
-            format!("[hub]\nlisten = \"{listen}\"\n[agent]\nregion = \"{REGION}\"\n{settings}");
-        let path = self.path().join("tripline.toml");
-        fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+    /// Writes `tripline.toml`, all at once, as careful editors do.
+    pub(crate) fn write(&self) -> Result<()> {
+        let Self { settings, regions, .. } = self;
+        let elsewhere = match regions.as_slice() {
+            [] => String::new(),
+            regions => format!("regions = {regions:?}\n[defaults]\nregions = {regions:?}\n"),
+        };
+        let text = format!("{elsewhere}[agent]\nregion = \"{REGION}\"\n{settings}");
+        let (path, new) = (self.path().join("tripline.toml"), self.path().join("new.toml"));
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
+        written.with_context(|| format!("failed to write {}", path.display()))
     }
 
     /// The folder.

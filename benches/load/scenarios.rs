@@ -8,8 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tripline::clock::{Clock, Stopwatch, System};
 
+use crate::agent::agent;
+use crate::api;
+use crate::change::change;
 use crate::control::{self, control};
 use crate::daemon::Daemon;
+use crate::ingest::ingest;
 use crate::lateness::lateness;
 use crate::machine::{memory, processor_time};
 use crate::project::{Project, login_script, short_script};
@@ -21,14 +25,23 @@ type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 6] = [
+pub(crate) const ALL: [(&str, Scenario); 12] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
     ("late-mixed", |priority| Box::pin(late_mixed(priority))),
     ("alert", |priority| Box::pin(alert(priority))),
     ("start", |priority| Box::pin(start(priority))),
+    ("ingest", |priority| Box::pin(ingest(priority))),
+    ("change", |priority| Box::pin(change(priority))),
+    ("agent", |priority| Box::pin(agent(priority))),
+    ("api-small", |priority| Box::pin(api::on_sqlite(priority, 1_000_000))),
+    ("api", |priority| Box::pin(api::on_sqlite(priority, 20_000_000))),
+    ("api-postgres", |priority| Box::pin(api::on_postgres(priority, 20_000_000))),
 ];
+
+/// Those that are run only when they are named, because of the disk that they take.
+pub(crate) const ON_REQUEST: [&str; 2] = ["api", "api-postgres"];
 
 /// The scenario with this name.
 pub(crate) fn named(name: &str) -> Option<Scenario> {

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,12 +96,15 @@ impl Drop for Target {
     }
 }
 
-/// A port that is free on the first address; the others are this harness's alone.
+/// A port that is free on the first address and that was not given out before; the other addresses are
+/// this harness's alone.
 pub(crate) fn free_port() -> Result<u16> {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
     // Below the range of outgoing connections, so that none of those can take it meanwhile.
     let first = 20_000 + u16::try_from(std::process::id() % 6_000).unwrap_or_default();
     let free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (first..first + 6_000).find(free).context("no port is free")
+    let mut ports = (0..6_000).map(|_| first + GIVEN.fetch_add(1, Ordering::Relaxed) % 6_000);
+    ports.find(free).context("no port is free")
 }
 
 /// This program again, under `chrt -r` where that is wanted.

@@ -12,7 +12,7 @@ use crate::link::publication::{Part, Publication};
 /// What each region that a check names is to run: its checks, the modules that their scripts may
 /// import, and the secrets that they name.
 pub(super) fn publication(project: &Project) -> Publication {
-    let mut checks: BTreeMap<&Region, Vec<&Check>> = BTreeMap::new();
+    let mut checks: BTreeMap<&Region, Vec<&Arc<Check>>> = BTreeMap::new();
     for check in project.checks.values() {
         for region in &check.regions {
             checks.entry(region).or_default().push(check);
@@ -23,7 +23,7 @@ pub(super) fn publication(project: &Project) -> Publication {
     )
 }
 
-fn part(project: &Project, region: &Region, checks: &[&Check]) -> Part {
+fn part(project: &Project, region: &Region, checks: &[&Arc<Check>]) -> Part {
     let modules = index(&project.modules);
     let (mut needed, mut named) = (BTreeMap::new(), BTreeSet::new());
     for check in checks {
@@ -36,7 +36,7 @@ fn part(project: &Project, region: &Region, checks: &[&Check]) -> Part {
     let secrets = project.settings.secrets.iter();
     let secrets = secrets.filter(|(name, _)| named.contains(*name));
     Part {
-        checks: checks.iter().map(|check| Arc::new((*check).clone())).collect(),
+        checks: checks.iter().map(|check| Arc::clone(check)).collect(),
         modules: needed.into_iter().collect(),
         secrets: secrets.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
         control: control.into_iter().flatten().map(ToString::to_string).collect(),

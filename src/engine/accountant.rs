@@ -63,7 +63,7 @@ async fn begin(accounts: &dyn Accounts, now: Timestamp) -> Result<Option<Timesta
     if let Some(until) = accounts.accounted_until().await? {
         return Ok(Some(until));
     }
-    let watches = accounts.watches((Timestamp::UNIX_EPOCH, now)).await?;
+    let watches = accounts.watches(None, (Timestamp::UNIX_EPOCH, now)).await?;
     Ok(watches.iter().map(|watch| watch.from).min())
 }
 
@@ -73,7 +73,7 @@ async fn account(
     now: Timestamp,
     patience: Duration,
 ) -> Result<Vec<Gap>, Error> {
-    let watches = accounts.watches(period).await?;
+    let watches = accounts.watches(None, period).await?;
     let ran = accounts.ran(period).await?;
     // Who was there when a run should have ended matters, too.
     let presence = accounts.presence((period.0, now)).await?;
@@ -166,9 +166,9 @@ async fn count(
     check: Option<&CheckId>,
     (after, until): (Timestamp, Timestamp),
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    let watches = accounts.watches((after, until)).await?;
+    let watches = accounts.watches(check, (after, until)).await?;
     let mut tallies = accounts.tallies(check, (after, until)).await?;
-    for watch in watches.iter().filter(|watch| check.is_none_or(|check| *check == watch.check)) {
+    for watch in &watches {
         let expected = watch.count(after, until);
         let place = (watch.check.clone(), watch.region.clone());
         tallies.entry(place).or_default().expected += expected;
@@ -232,7 +232,7 @@ pub async fn audit(accounts: &dyn Accounts, from: Timestamp) -> Result<Audit, Er
     let until = accounts.accounted_until().await?;
     let mut audit = Audit { until, ..Audit::default() };
     let Some(end) = audit.until else { return Ok(audit) };
-    let first = accounts.watches((from, end)).await?.iter().map(|watch| watch.from).min();
+    let first = accounts.watches(None, (from, end)).await?.iter().map(|watch| watch.from).min();
     let Some(mut after) = first.map(|first| first.max(from)) else { return Ok(audit) };
     while after < end {
         let period = (after, (after + PERIOD).min(end));
@@ -241,7 +241,7 @@ pub async fn audit(accounts: &dyn Accounts, from: Timestamp) -> Result<Audit, Er
         for gap in accounts.gaps(None, period, u32::MAX).await? {
             gaps.entry((gap.check.clone(), gap.region.clone())).or_default().push(gap);
         }
-        for watch in accounts.watches(period).await? {
+        for watch in accounts.watches(None, period).await? {
             let place = (watch.check.clone(), watch.region.clone());
             for at in watch.slots(period.0, period.1) {
                 audit.expected += 1;

@@ -1,5 +1,7 @@
 //! Which checks there are and how they are doing.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
@@ -7,28 +9,48 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
+use crate::domain::check::Check;
+use crate::domain::id::CheckId;
 
 /// All checks
 ///
-/// Every check of the project with its state in each of its regions and its open incident.
-#[utoipa::path(get, path = "/api/v1/checks", operation_id = "list_checks", tag = "checks", responses(
+/// Every check of the project with its state in each of its regions and its open incident; or, of a
+/// project with many, some at a time: to go on, pass `next_after` as `after`.
+#[utoipa::path(get, path = "/api/v1/checks", operation_id = "list_checks", tag = "checks", params(
+    ("after" = Option<String>, Query, description = "Only checks whose ids come after this one."),
+    ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
+        description = "At most this many; all if not given."),
+), responses(
     (status = 200, description = "The checks, in the order of their ids.", body = dto::Checks),
+    (status = 400, description = "A parameter is wrong.", body = dto::Problem,
+        content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Checks>, Problem> {
-    Parameters::parse(query.as_deref(), &[])?;
-    let states = api.store.check_states().await?;
+    let parameters = Parameters::parse(query.as_deref(), &["after", "limit"])?;
+    let (after, limit) = (parameters.after()?, parameters.limit_if_any()?);
+    let all = api.checks.load_full();
+    let is_listed = |check: &&Arc<Check>| after.as_ref().is_none_or(|after| check.id > *after);
+    let mut listed: Vec<&Arc<Check>> = all.iter().filter(is_listed).collect();
+    listed.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut next_after = None;
+    let states = match limit {
+        None => api.store.check_states().await?,
+        Some(limit) => {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            if listed.len() > limit {
+                listed.truncate(limit);
+                next_after = listed.last().map(|check| check.id.to_string());
+            }
+            let ids: Vec<CheckId> = listed.iter().map(|check| check.id.clone()).collect();
+            api.store.states_of(&ids).await?
+        }
+    };
     let now = api.clock.now();
-    let mut checks: Vec<dto::Check> = api
-        .checks
-        .load()
-        .iter()
-        .map(|check| dto::Check::new(check, states.get(&check.id), now))
-        .collect();
-    checks.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(Pretty(dto::Checks { checks }))
+    let shown = |check: &&Arc<Check>| dto::Check::new(check, states.get(&check.id), now);
+    Ok(Pretty(dto::Checks { checks: listed.iter().map(shown).collect(), next_after }))
 }
 
 /// One check
@@ -54,6 +76,6 @@ pub(super) async fn one(
         let id = shortened(&id);
         return Err(Problem::missing(format!("there is no check `{id}` in the project")));
     };
-    let states = api.store.check_states().await?;
+    let states = api.store.states_of(std::slice::from_ref(&check.id)).await?;
     Ok(Pretty(dto::Check::new(check, states.get(&check.id), api.clock.now())))
 }

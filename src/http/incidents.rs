@@ -119,6 +119,6 @@ async fn regions_now(
     else {
         return Ok(Vec::new());
     };
-    let states = api.store.check_states().await?;
+    let states = api.store.states_of(std::slice::from_ref(&check.id)).await?;
     Ok(dto::RegionState::all(check, states.get(&check.id), api.clock.now()))
 }

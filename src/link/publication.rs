@@ -10,7 +10,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 
-use super::protocol::{Assignments, CheckMessage, Module};
+use super::protocol::{Assignments, CheckMessage, Item, Module};
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, Region};
 
@@ -64,7 +64,7 @@ impl Published {
     fn new(region: &Region, part: Part) -> Self {
         let Part { mut checks, modules, secrets, control } = part;
         checks.sort_by(|a, b| a.id.cmp(&b.id));
-        let message = |check: &Arc<Check>| serde_json::to_value(CheckMessage::from(check.as_ref()));
+        let message = |check: &Arc<Check>| Item::new(&CheckMessage::from(check.as_ref()));
         let written = checks.iter().map(message).collect::<Result<Vec<_>, _>>();
         let mut listed = Vec::new();
         let mut texts = HashMap::new();

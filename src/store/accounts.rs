@@ -46,8 +46,12 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// is goes on, also over a time in which nobody ran.
     async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error>;
 
-    /// The watches that were on during some of `period`.
-    async fn watches(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error>;
+    /// The watches that were on during some of `period`: all, or those of `check`.
+    async fn watches(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error>;
 
     /// Notes that `process` is alive at `now`.
     async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error>;

@@ -363,6 +363,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The state of every check that has run or has an open incident.
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error>;
 
+    /// The same of `checks` alone, at the price of those. A store that remembers few does without.
+    async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        let mut states = self.check_states().await?;
+        states.retain(|check, _| checks.contains(check));
+        Ok(states)
+    }
+
     /// Lists runs.
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error>;
 

@@ -25,3 +25,4 @@ mod sandbox;
 mod statsd_daemon;
 mod store;
 mod support;
+mod versions;

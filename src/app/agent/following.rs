@@ -83,27 +83,22 @@ fn put_in_force(shared: &Shared, cached: &Arc<Cached>) {
     let work = Work::with_modules(checks.clone(), &texts.collect(), Secrets::new(secrets));
     shared.agent.assign(Arc::new(work.with_control(control(assignments))));
     let count = checks.len();
-    shared
-        .share
-        .replace_in(shared.settings.region.clone(), checks.into_iter().map(Arc::new).collect());
+    shared.share.replace_in(shared.settings.region.clone(), checks);
     let revision = Assignments::shown_revision(&assignments.revision);
     tracing::info!(checks = count, revision, "what to run is known");
     shared.work.store(Some(Arc::clone(cached)));
 }
 
 /// The checks that this version understands; the others are told.
-fn understood(assignments: &Assignments) -> Vec<Check> {
-    let read = |value: &serde_json::Value| {
-        let message: CheckMessage =
-            serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
-        Check::try_from(message).map_err(|error| error.to_string())
-    };
+fn understood(assignments: &Assignments) -> Vec<Arc<Check>> {
     let mut checks = Vec::with_capacity(assignments.checks.len());
-    for value in &assignments.checks {
-        match read(value) {
-            Ok(check) => checks.push(check),
+    for item in &assignments.checks {
+        let message = item.read::<CheckMessage>().map_err(|error| error.to_string());
+        match message.and_then(|it| Check::try_from(it).map_err(|error| error.to_string())) {
+            Ok(check) => checks.push(Arc::new(check)),
             Err(reason) => {
-                let check = value["id"].as_str().unwrap_or("?");
+                let item = item.read::<serde_json::Value>().unwrap_or_default();
+                let check = item["id"].as_str().unwrap_or("?");
                 tracing::error!(
                     check,
                     reason,

@@ -271,7 +271,11 @@ impl Accounts for Shelf {
         Err(store::Error::Closed)
     }
 
-    async fn watches(&self, _: (Timestamp, Timestamp)) -> Result<Vec<Watch>, store::Error> {
+    async fn watches(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, store::Error> {
         Err(store::Error::Closed)
     }
 

@@ -8,14 +8,15 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
-use serde_json::Value;
 
 use super::peer::Peer;
 use super::{Link, decoded};
 use crate::domain::Timestamp;
 use crate::domain::run::Report;
 use crate::http::problem::{Problem, shortened};
-use crate::link::protocol::{Batch, MOST_REPORTS, Refused, ReportMessage, SKEW_WARNING, Verdict};
+use crate::link::protocol::{
+    Batch, Item, MOST_REPORTS, Refused, ReportMessage, SKEW_WARNING, Verdict,
+};
 use crate::link::publication::Published;
 use crate::store::agents::AgentRecord;
 
@@ -36,8 +37,8 @@ pub(super) async fn reports(
     let skew = skew_of(&link, &peer, &batch.name).await?;
     let mut good = Vec::with_capacity(batch.reports.len());
     let (mut refused, mut later) = (Vec::new(), Vec::new());
-    for (index, value) in batch.reports.into_iter().enumerate() {
-        match read(value, &peer, &published, now) {
+    for (index, item) in batch.reports.iter().enumerate() {
+        match read(item, &peer, &published, now) {
             Ok(report) => good.push(report.by_a_clock_ahead(skew)),
             Err(NotTaken::Never(reason)) => refused.push(Refused { index, reason }),
             Err(NotTaken::Yet) => later.push(index),
@@ -99,12 +100,12 @@ async fn skew_of(link: &Link, peer: &Peer, name: &str) -> Result<TimeDelta, Prob
 }
 
 fn read(
-    value: Value,
+    item: &Item,
     peer: &Peer,
     published: &Published,
     now: Timestamp,
 ) -> Result<Report, NotTaken> {
-    let message: ReportMessage = serde_json::from_value(value).map_err(|it| it.to_string())?;
+    let message: ReportMessage = item.read().map_err(|it| it.to_string())?;
     if message.ahead(now).is_some() {
         return Err(NotTaken::Yet);
     }

@@ -93,7 +93,11 @@ impl Accounts for Lives {
         unreachable!("the link does not ask for it")
     }
 
-    async fn watches(&self, _: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
+    async fn watches(
+        &self,
+        _: Option<&CheckId>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
         unreachable!("the link does not ask for it")
     }
 

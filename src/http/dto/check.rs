@@ -21,6 +21,8 @@ use crate::domain::subject::Subject;
 pub struct Checks {
     /// The checks.
     pub checks: Vec<Check>,
+    /// Where to go on; null when there are no more.
+    pub next_after: Option<String>,
 }
 
 /// One thing to watch, and how it is doing.

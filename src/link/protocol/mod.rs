@@ -19,6 +19,7 @@
 //! region, 409 a name that a live agent has, 426 a protocol more than one apart.
 
 mod check;
+mod item;
 mod report;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use check::CheckMessage;
+pub use item::Item;
 pub use report::ReportMessage;
 
 use crate::domain::Timestamp;
@@ -161,7 +163,7 @@ pub struct Assignments {
     pub region: String,
     /// The checks, each a [`CheckMessage`].
     #[serde(default)]
-    pub checks: Vec<serde_json::Value>,
+    pub checks: Vec<Item>,
     /// The modules of their scripts.
     #[serde(default)]
     pub modules: Vec<Module>,
@@ -206,7 +208,7 @@ pub struct Batch {
     /// The name of the agent.
     pub name: String,
     /// The reports, each a [`ReportMessage`].
-    pub reports: Vec<serde_json::Value>,
+    pub reports: Vec<Item>,
 }
 
 /// What became of a batch: what is not named is safe.

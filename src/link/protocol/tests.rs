@@ -25,15 +25,19 @@ fn kept<T: Serialize + serde::de::DeserializeOwned>(value: &Value) -> T {
     read
 }
 
+fn of(item: &Item) -> Value {
+    item.read().expect("JSON")
+}
+
 fn checks() -> Vec<Check> {
     let assignments: Assignments = kept(&fixture("assignments"));
-    let read = |value: &Value| Check::try_from(kept::<CheckMessage>(value)).expect("a check");
+    let read = |item: &Item| Check::try_from(kept::<CheckMessage>(&of(item))).expect("a check");
     assignments.checks.iter().map(read).collect()
 }
 
 fn reports() -> Vec<Report> {
     let batch: Batch = kept(&fixture("batch"));
-    let read = |value: &Value| kept::<ReportMessage>(value).read(now()).expect("a report");
+    let read = |item: &Item| kept::<ReportMessage>(&of(item)).read(now()).expect("a report");
     batch.reports.iter().map(read).collect()
 }
 

@@ -251,6 +251,12 @@ impl Store for PostgresStore {
         Ok(states.into_iter().collect())
     }
 
+    async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        let names: Vec<&str> = checks.iter().map(CheckId::as_str).collect();
+        let states = states::of(&mut *self.snapshot().await?, &names).await?;
+        Ok(states.into_iter().collect())
+    }
+
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
         runs::list(&mut *self.snapshot().await?, filter).await
     }
@@ -296,8 +302,12 @@ impl Accounts for PostgresStore {
         }
     }
 
-    async fn watches(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
-        accounts::watches(&mut *self.reader().await?, period).await
+    async fn watches(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        accounts::watches(&mut *self.reader().await?, check, period).await
     }
 
     async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {

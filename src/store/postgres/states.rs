@@ -61,7 +61,7 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<States, Error> 
     gather(streaks, incidents::open(connection).await?)
 }
 
-/// Reads the state of `names`, which the caller has locked.
+/// Reads the state of `names`. The caller has locked them, or brings a snapshot.
 pub(super) async fn of(connection: &mut PgConnection, names: &[&str]) -> Result<States, Error> {
     let streaks: Vec<StreakRow> = sqlx::query_as(streaks!(" WHERE check_id = ANY($1::text[])"))
         .bind(names)

@@ -63,15 +63,17 @@ pub(super) async fn expect(
 
 pub(super) async fn watches(
     connection: &mut SqliteConnection,
+    check: Option<&CheckId>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
     let found: Vec<WatchRow> = sqlx::query_as(
         "SELECT check_id, region, schedule, from_at, until_at FROM watches \
          WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
-         ORDER BY check_id, region, from_at",
+         AND (?3 IS NULL OR check_id = ?3) ORDER BY check_id, region, from_at",
     )
     .bind(rows::millis(after))
     .bind(rows::millis(until))
+    .bind(check.map(CheckId::as_str))
     .fetch_all(connection)
     .await
     .map_err(failed("read the watches"))?;

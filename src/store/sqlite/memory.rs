@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::rows_of::RowsOf;
 use super::{failed, incidents};
@@ -31,7 +31,7 @@ impl Default for Memory {
 
 impl Memory {
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, Error> {
-        let states = states(connection).await?.into_iter().collect();
+        let states = states(connection, None).await?.into_iter().collect();
         let next_incident = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM incidents")
             .fetch_one(connection)
             .await
@@ -40,26 +40,40 @@ impl Memory {
     }
 }
 
-/// Reads the state of every check that has run or has an open incident. The caller brings a
-/// transaction, or is the only writer.
+/// Reads the state of every check that has run or has an open incident, or of those of `checks`. The
+/// caller brings a transaction, or is the only writer.
 pub(super) async fn states(
     connection: &mut SqliteConnection,
+    checks: Option<&[CheckId]>,
 ) -> Result<BTreeMap<CheckId, CheckState>, Error> {
     let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
-    let streaks: Vec<StreakRow> = sqlx::query_as(
+    let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
          last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
          last_counted FROM streaks",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(failed("read the streaks"))?;
+    );
+    if let Some(checks) = checks {
+        query.push(" WHERE check_id IN (");
+        let mut list = query.separated(", ");
+        for check in checks {
+            list.push_bind(check.as_str().to_owned());
+        }
+        query.push(")");
+    }
+    let streaks: Vec<StreakRow> = query
+        .build_query_as()
+        .persistent(checks.is_none())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read the streaks"))?;
     for row in streaks {
         let (check, region, streak) = row.read()?;
         states.entry(check).or_default().streaks.insert(region, streak);
     }
     for record in incidents::open(connection).await? {
-        if let Subject::Check(check) = record.subject {
+        if let Subject::Check(check) = record.subject
+            && checks.is_none_or(|checks| checks.contains(&check))
+        {
             states.entry(check).or_default().incident = Some(record.incident);
         }
     }

@@ -192,7 +192,11 @@ impl Store for SqliteStore {
     }
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-        memory::states(&mut *self.snapshot().await?).await
+        memory::states(&mut *self.snapshot().await?, None).await
+    }
+
+    async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        memory::states(&mut *self.snapshot().await?, Some(checks)).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
@@ -243,8 +247,12 @@ impl Accounts for SqliteStore {
         writer.finish(result).await
     }
 
-    async fn watches(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
-        accounts::watches(&mut *self.reader().await?, period).await
+    async fn watches(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        accounts::watches(&mut *self.reader().await?, check, period).await
     }
 
     async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use super::rows_of::RowsOf;
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::run::{Outcome, Report};
-use crate::store::rows::run::{RunRow, SummaryRow};
+use crate::store::rows::run::{RunRow, SummaryRow, first_id_at};
 use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
 
@@ -120,6 +120,8 @@ pub(super) async fn list(
     }
     if let Some(before) = filter.before {
         query.push(" AND slot_at < ").push_bind(rows::millis(before));
+        // The same again in the words of the other order.
+        query.push(" AND id < ").push_bind(first_id_at(before));
     }
     // Both orders are the same, since ids begin with the slot's time; naming the column of the
     // index that the filter can use saves sorting.

@@ -223,6 +223,12 @@ async fn lists_read_no_more_than_they_show() {
         .await,
         plan(
             &store,
+            "EXPLAIN QUERY PLAN SELECT id FROM runs WHERE check_id = 'a' AND outcome <> 'passed' \
+             AND outcome = 'failed' ORDER BY slot_at DESC, id DESC LIMIT 5",
+        )
+        .await,
+        plan(
+            &store,
             "EXPLAIN QUERY PLAN SELECT min(due_at) FROM notifications AS mine \
              WHERE state = 'owed' AND channel = 'slack' AND NOT EXISTS (SELECT 1 FROM \
              notifications AS earlier INDEXED BY notifications_once WHERE earlier.incident_id = mine.incident_id AND \
@@ -241,7 +247,10 @@ async fn lists_read_no_more_than_they_show() {
     SEARCH runs USING INDEX runs_of_check (check_id=? AND slot_at<?)
     USE TEMP B-TREE FOR LAST TERM OF ORDER BY
     ---
-    SCAN runs USING INDEX runs_not_passed
+    SEARCH runs USING INDEX runs_not_passed (outcome=?)
+    USE TEMP B-TREE FOR LAST TERM OF ORDER BY
+    ---
+    SEARCH runs USING INDEX runs_not_passed_of_check (check_id=? AND outcome=?)
     USE TEMP B-TREE FOR LAST TERM OF ORDER BY
     ---
     SEARCH mine USING INDEX notifications_owed (channel=?)

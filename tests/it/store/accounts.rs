@@ -37,7 +37,7 @@ pub(super) async fn slots(
     after: Timestamp,
     until: Timestamp,
 ) -> Vec<Timestamp> {
-    let watches = store.watches((after, until)).await.expect("read");
+    let watches = store.watches(None, (after, until)).await.expect("read");
     let of_login = watches.iter().filter(|watch| watch.check == check_id("login"));
     of_login.flat_map(|watch| watch.slots(after, until)).collect()
 }
@@ -60,7 +60,7 @@ pub(super) async fn a_watch_goes_on_until_it_changes(store: &(impl Store + Accou
     store.expect(&first, at(0)).await.expect("stored");
     store.expect(&first, at(10)).await.expect("stored");
     store.expect(&changed, at(20)).await.expect("stored");
-    let watches = store.watches((at(0), at(100))).await.expect("read");
+    let watches = store.watches(None, (at(0), at(100))).await.expect("read");
     let told: Vec<_> = watches
         .iter()
         .map(|watch| (watch.check.as_str(), watch.schedule.clone(), watch.from, watch.until))
@@ -69,7 +69,7 @@ pub(super) async fn a_watch_goes_on_until_it_changes(store: &(impl Store + Accou
     assert_eq!(*login, ("login", first[0].schedule.clone(), at(0), Some(at(20))));
     assert_eq!(*later, ("login", changed[0].schedule.clone(), at(20), None));
     assert_eq!(*search, ("search", first[1].schedule.clone(), at(0), None));
-    assert_eq!(store.watches((at(20), at(30))).await.expect("read").len(), 2);
+    assert_eq!(store.watches(None, (at(20), at(30))).await.expect("read").len(), 2);
 }
 
 pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + Accounts)) {
@@ -138,7 +138,7 @@ pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) 
     store.expect(&[every("login", 30)], at(20)).await.expect("stored");
     store.forget_accounts(at(30)).await.expect("forgotten");
     assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), []);
-    let watches = store.watches((at(0), at(100))).await.expect("read");
+    let watches = store.watches(None, (at(0), at(100))).await.expect("read");
     assert_eq!(watches.len(), 1, "the one that goes on stays: {watches:#?}");
 }
 

@@ -85,6 +85,11 @@ pub(super) async fn states_come_back_as_they_were_decided(store: &dyn Store) {
     tell_one(store, &report("search", "us", 1, Unknown)).await;
     let lost = tell_one(store, &report("search", "us", 2, Unknown)).await;
     let states = store.check_states().await.expect("read");
+    let mut of_one = states.clone();
+    of_one.retain(|check, _| *check == check_id("login"));
+    let asked = [check_id("login"), check_id("nobody")];
+    assert_eq!(store.states_of(&asked).await.expect("read"), of_one);
+    assert!(store.states_of(&[]).await.expect("read").is_empty());
     assert_eq!(states.len(), 2);
     let search = states[&check_id("search")].streaks.get(&region("us"));
     assert_eq!(search, lost[0].transition.streak.as_ref());

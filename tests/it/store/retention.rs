@@ -289,5 +289,5 @@ pub(super) async fn an_hour_is_counted_once(store: &dyn Ledger) {
     let late = report("login", "eu", 3, Passed);
     store.record(&[late], &rules(), at(4)).await.expect("recorded");
     assert_eq!(store.first_ran().await.expect("read"), Some(at(3)));
-    assert!(Accounts::watches(store, hour).await.expect("read").is_empty());
+    assert!(Accounts::watches(store, None, hour).await.expect("read").is_empty());
 }

@@ -21,10 +21,17 @@ impl Accounts for Remembered {
         Err(broken())
     }
 
-    async fn watches(&self, (after, _): (Timestamp, Timestamp)) -> Result<Vec<Watch>, Error> {
+    async fn watches(
+        &self,
+        wanted: Option<&CheckId>,
+        (after, _): (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
         self.mood().await?;
         let minute = Interval::new(Duration::from_mins(1)).expect("in range");
         let (check, region) = place();
+        if wanted.is_some_and(|wanted| *wanted != check) {
+            return Ok(Vec::new());
+        }
         Ok(vec![Watch {
             check,
             region,

@@ -1,0 +1,130 @@
+//! Stores of earlier versions, opened by this one.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use serde_json::Value;
+use tokio::sync::watch;
+use tower::ServiceExt;
+use tripline::clock::Manual;
+use tripline::domain::Timestamp;
+use tripline::domain::check::Check;
+use tripline::domain::notification::NotificationState;
+use tripline::domain::policy::{Policy, Roster};
+use tripline::domain::run::{Report, Trace};
+use tripline::domain::slot::Slot;
+use tripline::engine::judge::Rulebook;
+use tripline::http::{Api, Hosts, Intake, Pulse, router};
+use tripline::store::postgres::PostgresStore;
+use tripline::store::sqlite::{Holder, SqliteStore};
+use tripline::store::{IncidentFilter, Ledger};
+
+use super::{VERSIONS, assert_kept, assignments, checks, exchanges, file, json};
+use crate::support::postgres::Database;
+
+/// Fields that depend on the moment of the question.
+const MOVING: [&str; 3] = ["after", "until", "next_slot_at"];
+
+fn recorded_at(recorded: &Value) -> Timestamp {
+    recorded["at"].as_str().expect("a time").parse().expect("a time")
+}
+
+/// Asks for all that the API of that version was asked for, at the moment at which it was.
+async fn says_the_same(
+    store: Arc<impl Ledger + 'static>,
+    checks: Vec<Arc<Check>>,
+    recorded: &Value,
+) {
+    let bound: SocketAddr = "127.0.0.1:7676".parse().expect("an address");
+    let (_, trouble) = watch::channel(None);
+    let router = router(Api {
+        store: store.clone(),
+        accounts: store.clone(),
+        agents: store,
+        clock: Arc::new(Manual::new(recorded_at(recorded))),
+        checks: Arc::new(ArcSwap::from_pointee(checks)),
+        version: "9.9.9",
+        pulse: Arc::new(Pulse::default()),
+        intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default() },
+        hosts: Hosts::new(bound, None),
+    });
+    let answers = recorded["answers"].as_object().expect("answers by path");
+    assert!(answers.len() > 6);
+    for (path, then) in answers {
+        let request = Request::get(path).header("host", "localhost:7676").body(Body::empty());
+        let answer = router.clone().oneshot(request.expect("a request")).await.expect("answered");
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let body = to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
+        let mut now: Value = serde_json::from_slice(&body).expect("JSON");
+        if let Some(agents) = now["agents"].as_array_mut() {
+            // The hub's own went on saying that it was there while this was recorded.
+            agents.retain(|agent| agent["state"] == "left");
+        }
+        assert_kept(then, &now, &MOVING, path);
+    }
+}
+
+/// The incident that was open is ended by a result of now, and those who were told hear of it.
+async fn goes_on(store: &impl Ledger, checks: &[Arc<Check>], recorded: &Value) {
+    let filter = IncidentFilter { open_only: true, limit: 10, ..IncidentFilter::default() };
+    let open = store.incidents(&filter).await.expect("listed");
+    let is_failing = |check: &&Arc<Check>| {
+        open.iter().any(|it| it.subject.to_string() == format!("check:{}", check.id))
+    };
+    let check = checks.iter().find(is_failing).expect("one was failing");
+    let rules = Rulebook::new(checks.iter().cloned(), [Policy::built_in(None)], Roster::default());
+    let at = recorded_at(recorded);
+    let slot = Slot { check: check.id.clone(), region: check.regions[0].clone(), at };
+    let report = Report {
+        slot,
+        started_at: at,
+        duration: Duration::from_millis(7),
+        failure: None,
+        trace: Trace::default(),
+    };
+    let rules = rules.expect("they have their policy");
+    let became = store.record(&[report], &rules, at).await.expect("recorded");
+    let incident = became[0].incident.expect("it changed");
+    let history = store.incident(incident).await.expect("read").expect("it is there");
+    assert!(history.record.incident.resolved_at.is_some());
+    let owed = history.notifications.iter().filter(|it| it.state == NotificationState::Owed);
+    assert!(owed.count() > 0, "those who were told hear that it is over");
+    assert!(!store.tokens().await.expect("read").is_empty());
+    assert!(store.tallied().await.expect("read").is_some());
+}
+
+#[tokio::test]
+async fn stores_of_earlier_versions_are_opened_with_nothing_lost() {
+    for version in VERSIONS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tripline.db");
+        fs::copy(file(version, "store.db"), &path).expect("copied");
+        let recorded = json(version, "api.json");
+        let holder = Holder { command: "a test".into(), since: recorded_at(&recorded) };
+        let store = Arc::new(SqliteStore::open(&path, &holder).await.expect("it is understood"));
+        let checks = checks(&assignments(&exchanges(version)));
+        says_the_same(Arc::clone(&store), checks.clone(), &recorded).await;
+        goes_on(&*store, &checks, &recorded).await;
+    }
+}
+
+#[tokio::test]
+async fn databases_of_earlier_versions_are_opened_with_nothing_lost() {
+    for version in VERSIONS {
+        let database = Database::empty().await;
+        let dump = fs::read_to_string(file(version, "store.postgres.sql")).expect("recorded");
+        database.execute(&dump).await;
+        let store = PostgresStore::open(database.url()).await.expect("it is understood");
+        let (store, recorded) = (Arc::new(store), json(version, "api.json"));
+        let checks = checks(&assignments(&exchanges(version)));
+        says_the_same(Arc::clone(&store), checks.clone(), &recorded).await;
+        goes_on(&*store, &checks, &recorded).await;
+        tripline::store::Store::close(&*store).await;
+        database.discard().await;
+    }
+}
