@@ -1,0 +1,1 @@
+//! What is parsed, and what is refused with which words.
