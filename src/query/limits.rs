@@ -14,6 +14,8 @@ pub struct Limits {
     pub depth: usize,
     /// The most regular expressions in one expression.
     pub patterns: usize,
+    /// The most selectors in one expression.
+    pub selectors: usize,
     /// The most steps of a range query, and of each subquery.
     pub steps: usize,
     /// The most series that may be handed in, and that any part of an expression may yield.
@@ -31,6 +33,7 @@ impl Default for Limits {
             expression_bytes: 16 * 1024,
             depth: 100,
             patterns: 50,
+            selectors: 100,
             steps: 11_000,
             series: 20_000,
             samples: 50_000_000,

@@ -15,7 +15,7 @@ const COMPILED_SIZE: usize = 1 << 20;
 ///
 /// # Errors
 /// What is wrong with the pattern, in the words of the `regex` crate's last line.
-pub fn anchored(pattern: &str) -> Result<Regex, String> {
+pub(super) fn anchored(pattern: &str) -> Result<Regex, String> {
     let translated = translate(pattern)?;
     // The pattern alone first: `a)(b` must not become valid by the parentheses around it.
     compile(&translated)?;

@@ -177,7 +177,8 @@ pub(super) fn whole_parameters(parameters: &[f64]) -> Evaluated<Option<Vec<usize
     {
         return failed(format!("Scalar value {} underflows int64", shown(low)));
     }
-    if let Some(high) = parameters.iter().find(|parameter| **parameter >= 9.223_372_036_854_775e18) {
+    if let Some(high) = parameters.iter().find(|parameter| **parameter >= 9.223_372_036_854_775e18)
+    {
         return failed(format!("Scalar value {} overflows int64", shown(high)));
     }
     #[expect(

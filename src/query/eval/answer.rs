@@ -63,13 +63,10 @@ impl Evaluator<'_> {
             Value::Scalar(values) if once => {
                 Outcome::Scalar(values.first().copied().unwrap_or(f64::NAN))
             }
-            Value::Scalar(values) => {
-                Outcome::Matrix(lines(vec![Column {
-                    labels: Labels::default(),
-                    nameless: false,
-                    values,
-                }], grid))
-            }
+            Value::Scalar(values) => Outcome::Matrix(lines(
+                vec![Column { labels: Labels::default(), nameless: false, values }],
+                grid,
+            )),
             Value::Vector(columns) if once => {
                 let sample = |column: Column| {
                     let value = column.values.first().copied()?;

@@ -60,15 +60,13 @@ impl Evaluator<'_> {
             }
             (Value::Vector(columns), Value::Scalar(scalar)) => {
                 self.account.work(width(&columns))?;
-                let value =
-                    |at: usize, l| compute(operator, l, scalar[at]).value(returns_bool, l);
+                let value = |at: usize, l| compute(operator, l, scalar[at]).value(returns_bool, l);
                 Ok(Value::Vector(each(columns, binary, value)))
             }
             (Value::Scalar(scalar), Value::Vector(columns)) => {
                 self.account.work(width(&columns))?;
                 // A comparison keeps the vector's value, wherever that stands.
-                let value =
-                    |at: usize, r| compute(operator, scalar[at], r).value(returns_bool, r);
+                let value = |at: usize, r| compute(operator, scalar[at], r).value(returns_bool, r);
                 Ok(Value::Vector(each(columns, binary, value)))
             }
             (Value::Vector(left), Value::Vector(right)) => {
@@ -81,11 +79,7 @@ impl Evaluator<'_> {
 }
 
 /// Each value changed; a comparison that filters leaves the name.
-fn each(
-    columns: Vec<Column>,
-    binary: &Binary,
-    value: impl Fn(usize, f64) -> f64,
-) -> Vec<Column> {
+fn each(columns: Vec<Column>, binary: &Binary, value: impl Fn(usize, f64) -> f64) -> Vec<Column> {
     let renames = !binary.operator.is_comparison() || binary.returns_bool;
     let change = |column: Column| {
         let was_nameless = column.nameless;

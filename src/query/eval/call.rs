@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::functions::{Body, Function, calendar, label, math, order};
-use super::super::labels::Labels;
+use super::super::labels::{Labels, METRIC_NAME};
+use super::super::limits::Excess;
 use super::super::number;
 use super::super::parse::expression::{Kind, Node, Type};
 use super::super::pattern;
@@ -51,7 +52,9 @@ impl Evaluator<'_> {
                 };
                 self.map(of, grid, |at, value| math::round(value, nearest[at]))
             }
-            (Body::Scalar, [of, ..]) => Ok(Value::Scalar(single_values(&self.vector(of, grid)?, grid))),
+            (Body::Scalar, [of, ..]) => {
+                Ok(Value::Scalar(single_values(&self.vector(of, grid)?, grid)))
+            }
             (Body::Vector, [of, ..]) => Ok(self.single(Labels::default(), self.scalar(of, grid)?)),
             (Body::Timestamp, [of, ..]) => vector(self.timestamp(of, grid)?),
             (Body::LabelReplace, [of, texts @ ..]) => vector(self.replace(of, texts, grid)?),
@@ -60,7 +63,9 @@ impl Evaluator<'_> {
             (Body::SortByLabel(direction), [of, names @ ..]) => {
                 vector(self.sort_by_label(of, names, direction, grid)?)
             }
-            (Body::HistogramQuantile, [quantile, of]) => vector(self.quantile_of(quantile, of, grid)?),
+            (Body::HistogramQuantile, [quantile, of]) => {
+                vector(self.quantile_of(quantile, of, grid)?)
+            }
             (Body::HistogramFraction, [lower, upper, of]) => {
                 vector(self.fraction_of([lower, upper], of, grid)?)
             }
@@ -160,7 +165,7 @@ impl Evaluator<'_> {
         let target = Self::label(target, "destination label name in label_join():")?;
         let shared: Arc<str> = target.into();
         self.relabelled(of, target, grid, |labels| {
-            Some(label::joined(labels, &shared, separator, &sources))
+            label::joined(labels, &shared, separator, &sources).map(Some)
         })
     }
 
@@ -170,14 +175,16 @@ impl Evaluator<'_> {
         of: &Node,
         target: &str,
         grid: Grid,
-        change: impl Fn(&Labels) -> Option<Labels>,
+        change: impl Fn(&Labels) -> Result<Option<Labels>, Excess>,
     ) -> Evaluated<Vec<Column>> {
         let mut columns = self.vector(of, grid)?;
         self.account.work((columns.len() as u64).saturating_mul(100))?;
         for column in &mut columns {
-            if let Some(labels) = change(&column.labels) {
+            let bytes: usize = column.labels.iter().map(|label| label.value.len()).sum();
+            self.account.work(bytes as u64)?;
+            if let Some(labels) = change(&column.labels)? {
                 column.labels = labels;
-                column.nameless &= target != super::super::labels::METRIC_NAME;
+                column.nameless &= target != METRIC_NAME;
             }
         }
         merged(columns)

@@ -67,17 +67,15 @@ impl Evaluator<'_> {
             check_one_side(key, group, &one, &any_many, swapped)?;
             let pairs = group.many.len().saturating_mul(group.one.len());
             self.account.hold(pairs, grid.steps)?;
-            let mut pairs = Vec::with_capacity(pairs);
+            let mut uniqueness = Uniqueness::new(binary.matching.side == Side::One);
             for many in group.many.iter().map(|at| &many[*at]) {
                 for one in group.one.iter().map(|at| &one[*at]) {
-                    pairs.push(pair(binary, many, one, swapped));
+                    let pair = pair(binary, many, one, swapped);
+                    if pairs > 1 {
+                        uniqueness.take(&pair.labels, many, one)?;
+                    }
+                    out.push(pair);
                 }
-            }
-            if binary.matching.side == Side::One {
-                check_one_to_one(&pairs, grid)?;
-                out.append(&mut pairs);
-            } else {
-                out.append(&mut many_to_one(pairs)?);
             }
         }
         merged(out)
@@ -104,8 +102,7 @@ impl Evaluator<'_> {
                     *present |= !is_absent(*value);
                 }
             }
-            let changed =
-                if binary.operator == Operator::Or { &mut right } else { &mut left };
+            let changed = if binary.operator == Operator::Or { &mut right } else { &mut left };
             for at in chosen {
                 for (value, present) in changed[*at].values.iter_mut().zip(&present) {
                     if *present != wanted {
@@ -193,28 +190,35 @@ fn check_one_side(
     Ok(())
 }
 
-fn check_one_to_one(pairs: &[Column], grid: Grid) -> Evaluated<()> {
-    if pairs.len() < 2 {
-        return Ok(());
-    }
-    let mut taken = vec![ABSENT; grid.steps];
-    let message = "multiple matches for labels: many-to-one matching must be explicit \
-                   (group_left/group_right)";
-    pairs.iter().try_for_each(|pair| overlay(&mut taken, &pair.values, message))
+/// Which results of a group there are at which steps, before a comparison filters them: whether
+/// series fit together must not depend on their values (as in Prometheus from 3.9 on).
+struct Uniqueness {
+    /// At each step the group has one result, whatever its labels.
+    one_to_one: bool,
+    taken: HashMap<Labels, Vec<f64>>,
 }
 
-fn many_to_one(pairs: Vec<Column>) -> Evaluated<Vec<Column>> {
-    let message = "multiple matches for labels: grouping labels must ensure unique matches";
-    let mut known: HashMap<Labels, usize> = HashMap::new();
-    let mut out: Vec<Column> = Vec::with_capacity(pairs.len());
-    for pair in pairs {
-        match known.get(&pair.labels) {
-            Some(at) => overlay(&mut out[*at].values, &pair.values, message)?,
-            None => {
-                known.insert(pair.labels.clone(), out.len());
-                out.push(pair);
-            }
-        }
+impl Uniqueness {
+    fn new(one_to_one: bool) -> Self {
+        Self { one_to_one, taken: HashMap::new() }
     }
-    Ok(out)
+
+    fn take(&mut self, result: &Labels, many: &Column, one: &Column) -> Evaluated<()> {
+        let (key, message) = if self.one_to_one {
+            let message = "multiple matches for labels: many-to-one matching must be explicit \
+                           (group_left/group_right)";
+            (Labels::default(), message)
+        } else {
+            let message = "multiple matches for labels: grouping labels must ensure unique matches";
+            (result.clone(), message)
+        };
+        let both = many
+            .values
+            .iter()
+            .zip(&one.values)
+            .map(|(many, one)| if is_absent(*many) || is_absent(*one) { ABSENT } else { 1.0 });
+        let both: Vec<f64> = both.collect();
+        let taken = self.taken.entry(key).or_insert_with(|| vec![ABSENT; both.len()]);
+        overlay(taken, &both, message)
+    }
 }

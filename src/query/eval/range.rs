@@ -140,10 +140,7 @@ pub(super) fn any_present(columns: &[Column], steps: usize) -> Vec<bool> {
 }
 
 /// The samples that are there.
-fn present<'a>(
-    times: impl Iterator<Item = i64>,
-    values: &[f64],
-) -> (Vec<i64>, Cow<'a, [f64]>) {
+fn present<'a>(times: impl Iterator<Item = i64>, values: &[f64]) -> (Vec<i64>, Cow<'a, [f64]>) {
     let there = times.zip(values).filter(|(_, value)| !is_stale(**value));
     let (times, values): (Vec<i64>, Vec<f64>) = there.map(|(time, value)| (time, *value)).unzip();
     (times, values.into())

@@ -5,7 +5,15 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::super::labels::{Labels, METRIC_NAME};
+use super::super::limits::Excess;
 use super::super::matcher::{Comparison, Matcher};
+
+/// The longest value that a label may be given, in bytes: joining a label with itself doubles it.
+const LONGEST: usize = 64 * 1024;
+
+fn bounded(bytes: usize) -> Result<(), Excess> {
+    if bytes > LONGEST { Err(Excess::of("bytes in a label", LONGEST)) } else { Ok(()) }
+}
 
 /// `label_replace`: where `source` matches, `target` becomes what `template` makes of it.
 #[derive(Debug)]
@@ -18,27 +26,38 @@ pub(in crate::query) struct Replacement {
 
 impl Replacement {
     /// The changed labels; nothing where the pattern does not match.
-    pub(in crate::query) fn of(&self, labels: &Labels) -> Option<Labels> {
-        let captured = self.pattern.captures(labels.value(&self.source))?;
+    ///
+    /// # Errors
+    /// Where the value could become too long.
+    pub(in crate::query) fn of(&self, labels: &Labels) -> Result<Option<Labels>, Excess> {
+        let source = labels.value(&self.source);
+        let Some(captured) = self.pattern.captures(source) else { return Ok(None) };
+        let references = self.template.matches('$').count();
+        bounded(source.len().saturating_mul(references).saturating_add(self.template.len()))?;
         let mut value = String::new();
         captured.expand(&self.template, &mut value);
         let mut draft = labels.draft();
         draft.set(Arc::clone(&self.target), value);
-        Some(draft.finish())
+        Ok(Some(draft.finish()))
     }
 }
 
 /// `label_join`: `target` becomes the values of `sources`, with `separator` between them.
+///
+/// # Errors
+/// Where the value becomes too long.
 pub(in crate::query) fn joined(
     labels: &Labels,
     target: &Arc<str>,
     separator: &str,
     sources: &[String],
-) -> Labels {
+) -> Result<Labels, Excess> {
     let values: Vec<&str> = sources.iter().map(|source| labels.value(source)).collect();
+    let separators = separator.len().saturating_mul(values.len());
+    bounded(values.iter().map(|value| value.len()).sum::<usize>().saturating_add(separators))?;
     let mut draft = labels.draft();
     draft.set(Arc::clone(target), values.join(separator));
-    draft.finish()
+    Ok(draft.finish())
 }
 
 /// The labels that an absent series would have had: those that are asked for with `=`, once.

@@ -45,11 +45,7 @@ pub(in crate::query) fn add(value: f64, sum: f64, lost: f64) -> (f64, f64) {
     if total.is_infinite() {
         return (total, 0.0);
     }
-    let more = if sum.abs() >= value.abs() {
-        (sum - total) + value
-    } else {
-        (value - total) + sum
-    };
+    let more = if sum.abs() >= value.abs() { (sum - total) + value } else { (value - total) + sum };
     (total, lost + more)
 }
 

@@ -39,6 +39,10 @@ impl Grammar<'_> {
             return Err(ParseError::at(self.text, at, message));
         }
         let number = self.selectors;
+        if number >= self.limits.selectors {
+            let excess = Excess::of("selectors", self.limits.selectors);
+            return Err(ParseError::at(self.text, at, excess.to_string()));
+        }
         self.selectors += 1;
         let selector = Selector { number, matchers: matchers.into(), shift: Shift::default() };
         Ok(Node { kind: Kind::Selector(selector), at, fixed: false, depth: 1 })

@@ -146,7 +146,11 @@ fn check(eval: &Eval, answer: &Answer) -> Result<(), String> {
             expected => Err(format!("it is {value}, not {expected:?}")),
         },
         Outcome::Text(text) => {
-            if eval.text.as_ref() == Some(text) { Ok(()) } else { Err(format!("it is {text:?}")) }
+            if eval.text.as_ref() == Some(text) {
+                Ok(())
+            } else {
+                Err(format!("it is {text:?}"))
+            }
         }
         Outcome::Vector(samples) => {
             let mut found: Vec<(Labels, Vec<(i64, f64)>)> = samples
