@@ -20,10 +20,11 @@ pub struct Limits {
     pub steps: usize,
     /// The most series that may be handed in, and that any part of an expression may yield.
     pub series: usize,
-    /// The most values that all parts of an expression may yield together; 8 bytes each.
+    /// The most values that all parts of an expression may yield together; 8 bytes each, not all of
+    /// which are held at one time.
     pub samples: u64,
     /// The most samples that may be looked at, values that may be computed and labels that may be
-    /// copied; some hundred million are a second.
+    /// copied; a hundred million take about a second.
     pub work: u64,
 }
 
@@ -36,8 +37,8 @@ impl Default for Limits {
             selectors: 100,
             steps: 11_000,
             series: 20_000,
-            samples: 50_000_000,
-            work: 1_000_000_000,
+            samples: 20_000_000,
+            work: 500_000_000,
         }
     }
 }

@@ -24,6 +24,9 @@ fn group_labels(labels: &Labels, grouping: &Grouping) -> Labels {
 }
 
 /// The groups of the columns, in the order of their first members.
+///
+/// Members are in the order of their labels, whatever order they come in: the rounding of a sum and
+/// the choice between equals must be the same at each step and in each query.
 pub(super) fn groups(columns: &[Column], grouping: &Grouping) -> Vec<Group> {
     let mut known: HashMap<Labels, usize> = HashMap::new();
     let mut found: Vec<Group> = Vec::new();
@@ -34,6 +37,9 @@ pub(super) fn groups(columns: &[Column], grouping: &Grouping) -> Vec<Group> {
             found.len() - 1
         });
         found[place].members.push(at);
+    }
+    for group in &mut found {
+        group.members.sort_by(|a, b| columns[*a].labels.cmp(&columns[*b].labels));
     }
     found
 }

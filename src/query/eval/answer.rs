@@ -2,7 +2,7 @@
 
 use super::super::labels::Labels;
 use super::super::notes::Notes;
-use super::super::parse::expression::{Kind, Node, Type};
+use super::super::parse::expression::{Node, Type};
 use super::column::{Column, Grid, Value, is_absent, merged};
 use super::{Evaluated, EvaluationError, Evaluator};
 
@@ -80,7 +80,6 @@ impl Evaluator<'_> {
 
     /// The samples that a range vector consists of.
     fn raw(&self, root: &Node, grid: Grid) -> Evaluated<Outcome> {
-        debug_assert!(!matches!(root.bare().kind, Kind::Number(_)));
         let mut lines: Vec<Line> = Vec::new();
         for series in self.ranged(root, grid)? {
             let nameless = series.nameless;
@@ -100,6 +99,7 @@ impl Evaluator<'_> {
 fn named(mut columns: Vec<Column>) -> Evaluated<Vec<Column>> {
     for column in columns.iter_mut().filter(|column| column.nameless) {
         column.labels = column.labels.nameless();
+        column.nameless = false;
     }
     merged(columns)
 }

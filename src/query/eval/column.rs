@@ -86,13 +86,15 @@ pub(in crate::query) enum Value {
 
 /// Puts columns with the same labels together; columns without any value are left out.
 ///
+/// Labels that lose their name are not the same as those that keep it, even before they lose it.
+///
 /// # Errors
 /// Where two of them have a value at the same step.
 pub(in crate::query) fn merged(columns: Vec<Column>) -> Result<Vec<Column>, EvaluationError> {
-    let mut known: HashMap<Labels, usize> = HashMap::with_capacity(columns.len());
+    let mut known: HashMap<(Labels, bool), usize> = HashMap::with_capacity(columns.len());
     let mut out: Vec<Column> = Vec::with_capacity(columns.len());
     for column in columns.into_iter().filter(|column| !column.is_empty()) {
-        match known.entry(column.labels.clone()) {
+        match known.entry((column.labels.clone(), column.nameless)) {
             Entry::Vacant(place) => {
                 place.insert(out.len());
                 out.push(column);

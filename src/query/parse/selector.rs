@@ -212,6 +212,10 @@ impl Grammar<'_> {
         }
         let length = length.ok_or_else(|| self.wrong("duration out of range"))?;
         self.step();
+        if matches!(*self.peek(), Token::Sign("+" | "-" | "*" | "/" | "%" | "^")) {
+            let what = "a duration that is an expression";
+            return Err(ParseError::unsupported(self.text, self.place(), what));
+        }
         // Less than a millisecond would be a step of nothing.
         Ok(length.max(1))
     }
