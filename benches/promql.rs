@@ -38,8 +38,8 @@ fn series(number: usize) -> Arc<Series> {
     let (mut value, mut state) = (0.0, number as u64 + 1);
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let random = state >> 33;
-        value = if random.is_multiple_of(997) { 0.0 } else { value + (random % 10) as f64 };
+        let random = u32::try_from(state >> 33).expect("31 bits");
+        value = if random.is_multiple_of(997) { 0.0 } else { value + f64::from(random % 10) };
         value
     };
     let values = times.iter().map(|_| next()).collect();

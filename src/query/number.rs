@@ -2,6 +2,8 @@
 //!
 //! Sources: Prometheus' lexer and `model.ParseDuration`, Go's `strconv`. No evaluation here.
 
+use std::fmt::Write;
+
 /// Reads a number literal: decimal, `0x` hexadecimal, leading-zero octal, `_` between digits,
 /// `Inf` and `NaN` in any case.
 pub(super) fn number(text: &str) -> Option<f64> {
@@ -100,7 +102,7 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
 /// Seconds as milliseconds, cut as Go cuts them; nothing where they do not fit.
 pub(super) fn milliseconds(seconds: f64) -> Option<i64> {
     let nanoseconds = (seconds * 1e9).round();
-    if !(nanoseconds.abs() < 9.2e18) {
+    if nanoseconds.is_nan() || nanoseconds.abs() >= 9.2e18 {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "bounded by the line above")]
@@ -170,7 +172,7 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
         let text = format!("{:?}", chunk.valid());
         out.push_str(&text[1..text.len() - 1]);
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            write!(out, "\\x{byte:02x}").expect("a string takes all");
         }
     }
     out.push('"');

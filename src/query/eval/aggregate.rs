@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::super::functions::math;
 use super::super::labels::Labels;
 use super::super::number;
-use super::super::parse::expression::{Aggregate, Aggregator, Grouping, Node};
-use super::column::{ABSENT, Column, Grid, is_absent, merged};
+use super::super::parse::expression::{Aggregate, Aggregator, Grouping};
+use super::column::{ABSENT, Column, Grid, is_absent};
 use super::{Evaluated, Evaluator, failed};
 
 /// The columns of a group, by their places.
@@ -16,7 +16,7 @@ pub(super) struct Group {
 }
 
 /// The labels of the group that a series is in.
-fn group_labels(labels: &Labels, grouping: &Grouping) -> Labels {
+pub(super) fn group_labels(labels: &Labels, grouping: &Grouping) -> Labels {
     match grouping {
         Grouping::Only(names) => labels.only(names),
         Grouping::AllBut(names) => labels.nameless().without(names),
@@ -92,57 +92,6 @@ impl Evaluator<'_> {
             }
         }
         Ok(out)
-    }
-
-    /// How often each value occurs; the value becomes a label.
-    fn count_values(
-        &self,
-        label: &Node,
-        aggregate: &Aggregate,
-        grid: Grid,
-    ) -> Evaluated<Vec<Column>> {
-        let label = Self::label(label, "label name")?;
-        let grouping = match &aggregate.grouping {
-            Grouping::Only(names) => {
-                let mut names = names.clone();
-                names.push(label.into());
-                Grouping::Only(names)
-            }
-            all_but @ Grouping::AllBut(_) => all_but.clone(),
-        };
-        let columns = self.vector(&aggregate.inner, grid)?;
-        let mut known: HashMap<Labels, usize> = HashMap::new();
-        let mut out: Vec<Column> = Vec::new();
-        for column in &columns {
-            let mut last = None;
-            for (at, value) in column.values.iter().enumerate().filter(|(_, v)| !is_absent(**v)) {
-                let place = match last {
-                    Some((bits, place)) if bits == value.to_bits() => place,
-                    _ => {
-                        self.account.work(20)?;
-                        let mut draft = column.labels.draft();
-                        draft.set(label, number::plain(*value));
-                        let labels = group_labels(&draft.finish(), &grouping);
-                        match known.get(&labels) {
-                            Some(place) => *place,
-                            None => {
-                                self.account.hold(out.len() + 1, 1)?;
-                                self.account.hold(1, grid.steps)?;
-                                known.insert(labels.clone(), out.len());
-                                out.push(Column::empty(labels, grid.steps));
-                                out.len() - 1
-                            }
-                        }
-                    }
-                };
-                last = Some((value.to_bits(), place));
-                let counted = &mut out[place];
-                counted.nameless |= column.nameless;
-                let count = &mut counted.values[at];
-                *count = if is_absent(*count) { 1.0 } else { *count + 1.0 };
-            }
-        }
-        merged(out)
     }
 }
 

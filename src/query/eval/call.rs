@@ -30,7 +30,7 @@ impl Evaluator<'_> {
             (Body::Pi, _) => Ok(Value::Scalar(vec![std::f64::consts::PI; grid.steps])),
             (Body::Calendar(part), []) => {
                 let now = |time: i64| calendar::part(part, seconds(time).floor());
-                Ok(self.single(Labels::default(), grid.times().map(now).collect()))
+                Ok(single(Labels::default(), grid.times().map(now).collect()))
             }
             (Body::Calendar(part), [of, ..]) => {
                 self.map(of, grid, |_, value| calendar::part(part, value))
@@ -55,7 +55,7 @@ impl Evaluator<'_> {
             (Body::Scalar, [of, ..]) => {
                 Ok(Value::Scalar(single_values(&self.vector(of, grid)?, grid)))
             }
-            (Body::Vector, [of, ..]) => Ok(self.single(Labels::default(), self.scalar(of, grid)?)),
+            (Body::Vector, [of, ..]) => Ok(single(Labels::default(), self.scalar(of, grid)?)),
             (Body::Timestamp, [of, ..]) => vector(self.timestamp(of, grid)?),
             (Body::LabelReplace, [of, texts @ ..]) => vector(self.replace(of, texts, grid)?),
             (Body::LabelJoin, [of, texts @ ..]) => vector(self.join(of, texts, grid)?),
@@ -229,13 +229,18 @@ impl Evaluator<'_> {
         if grid.steps == 1 {
             columns.sort_by(|a, b| {
                 let by = |name: &&str| order::natural(a.labels.value(name), b.labels.value(name));
-                let named = names.iter().map(by).find(|order| order.is_ne());
-                let order = named.unwrap_or_else(|| a.labels.cmp(&b.labels));
+                let first = names.iter().map(by).find(|order| order.is_ne());
+                let order = first.unwrap_or_else(|| a.labels.cmp(&b.labels));
                 if direction == Direction::Ascending { order } else { order.reverse() }
             });
         }
         Ok(columns)
     }
+}
+
+/// A vector of one series.
+fn single(labels: Labels, values: Vec<f64>) -> Value {
+    Value::Vector(vec![Column { labels, nameless: false, values }])
 }
 
 /// One where nothing was found, with the labels that were asked for.

@@ -10,6 +10,7 @@ mod buckets;
 mod call;
 mod choose;
 mod column;
+mod counted;
 mod matching;
 mod range;
 mod select;
@@ -17,7 +18,6 @@ mod select;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::labels::Labels;
 use super::limits::{Account, Excess, Limits};
 use super::notes::Notes;
 use super::parse::Expression;
@@ -239,7 +239,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The bytes of a text.
-    fn bytes<'n>(node: &'n Node) -> &'n [u8] {
+    fn bytes(node: &Node) -> &[u8] {
         match &node.bare().kind {
             Kind::Text(bytes) => bytes,
             _ => &[],
@@ -258,11 +258,6 @@ impl<'a> Evaluator<'a> {
     /// The series of one selector.
     fn series(&self, selector: usize) -> &'a [Arc<Series>] {
         self.data.get(selector).map_or(&[], Vec::as_slice)
-    }
-
-    /// A vector of one column.
-    fn single(&self, labels: Labels, values: Vec<f64>) -> Value {
-        Value::Vector(vec![Column { labels, nameless: false, values }])
     }
 }
 

@@ -19,7 +19,7 @@ pub(in crate::query) enum Part {
 /// The part of the moment `seconds` after 1970; NaN beyond the years that a calendar has.
 pub(in crate::query) fn part(part: Part, seconds: f64) -> f64 {
     // Go's conversion of what does not fit is not specified; here there is no such date.
-    if !(seconds.abs() < 8e12) {
+    if seconds.is_nan() || seconds.abs() >= 8e12 {
         return f64::NAN;
     }
     #[expect(clippy::cast_possible_truncation, reason = "bounded by the line above")]

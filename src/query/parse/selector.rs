@@ -264,7 +264,7 @@ impl Grammar<'_> {
         let seconds = if negative { -seconds } else { seconds };
         let milliseconds = (seconds * 1000.0).round();
         // Far beyond any calendar, and far from overflow in what is added to it.
-        if !(milliseconds.abs() < 1e16) {
+        if milliseconds.is_nan() || milliseconds.abs() >= 1e16 {
             let shown = number::general(seconds);
             return Err(self.wrong(format!("timestamp out of bounds for @ modifier: {shown}")));
         }

@@ -51,22 +51,17 @@ impl Over {
         matches!(self, Self::First | Self::Last)
     }
 
-    /// Whether the cost of a range grows with the samples in it.
-    fn looks_at_all(self) -> bool {
-        matches!(
-            self,
-            Self::Deriv
-                | Self::PredictLinear
-                | Self::Smoothing
-                | Self::Avg
-                | Self::Sum
-                | Self::Quantile
-                | Self::Stddev
-                | Self::Stdvar
-                | Self::Mad
-                | Self::TimeOfMin
-                | Self::TimeOfMax
-        )
+    /// The units of work that a range of so many samples costs: what is kept from step to step
+    /// costs the same for all ranges.
+    fn cost(self, samples: usize) -> u64 {
+        let samples = samples as u64;
+        match self {
+            Self::Avg | Self::Sum | Self::TimeOfMin | Self::TimeOfMax | Self::Smoothing => samples,
+            Self::Deriv | Self::PredictLinear | Self::Stddev | Self::Stdvar => 2 * samples,
+            Self::Quantile => 3 * samples,
+            Self::Mad => 6 * samples,
+            _ => 1,
+        }
     }
 }
 
@@ -155,7 +150,7 @@ impl<'a> Slide<'a> {
             return Ok(None);
         }
         let (from, to) = (self.from, self.to);
-        account.work(if self.over.looks_at_all() { (to - from) as u64 } else { 1 })?;
+        account.work(self.over.cost(to - from))?;
         let values = &self.run.values[from..to];
         let window = Window { times: &times[from..to], values, span, from, to };
         Ok(match self.over {

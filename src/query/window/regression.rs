@@ -22,18 +22,17 @@ pub(super) fn line(window: &Window<'_>, origin: i64) -> Option<Line> {
         let slope = if first.is_infinite() { f64::NAN } else { 0.0 };
         return Some(Line { slope, intercept: flat });
     }
-    let (mut x_sum, mut x_lost, mut y_sum, mut y_lost) = (0.0, 0.0, 0.0, 0.0);
-    let (mut xy_sum, mut xy_lost, mut xx_sum, mut xx_lost) = (0.0, 0.0, 0.0, 0.0);
+    // Of x, y, x * y and x * x, with what rounding took from each.
+    let (mut sums, mut losses) = ([0.0; 4], [0.0; 4]);
     for (time, value) in window.times.iter().zip(window.values) {
         let x = seconds(time - origin);
-        (x_sum, x_lost) = math::add(x, x_sum, x_lost);
-        (y_sum, y_lost) = math::add(*value, y_sum, y_lost);
-        (xy_sum, xy_lost) = math::add(x * value, xy_sum, xy_lost);
-        (xx_sum, xx_lost) = math::add(x * x, xx_sum, xx_lost);
+        for (at, term) in [x, *value, x * value, x * x].into_iter().enumerate() {
+            (sums[at], losses[at]) = math::add(term, sums[at], losses[at]);
+        }
     }
-    let (x, y, xy, xx) = (x_sum + x_lost, y_sum + y_lost, xy_sum + xy_lost, xx_sum + xx_lost);
+    let [x, y, product, square] = [0, 1, 2, 3].map(|at| sums[at] + losses[at]);
     let n = count(window.values.len());
-    let slope = (xy - x * y / n) / (xx - x * x / n);
+    let slope = (product - x * y / n) / (square - x * x / n);
     Some(Line { slope, intercept: y / n - slope * x / n })
 }
 
