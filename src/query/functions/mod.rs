@@ -167,7 +167,8 @@ static TABLE: &[Signature] = &[
 ];
 
 /// What Prometheus knows and this evaluator does not.
-const REFUSED: [&str; 7] = [
+const REFUSED: [&str; 13] = [
+    "end",
     "histogram_avg",
     "histogram_count",
     "histogram_quantiles",
@@ -175,6 +176,11 @@ const REFUSED: [&str; 7] = [
     "histogram_stdvar",
     "histogram_sum",
     "info",
+    "max_of",
+    "min_of",
+    "range",
+    "start",
+    "step",
 ];
 
 impl Function {

@@ -127,6 +127,12 @@ impl<'a> Grammar<'a> {
             }
             let at = self.place();
             self.step();
+            if matches!(operator, Operator::Less | Operator::Greater)
+                && *self.peek() == Token::Sign("/")
+            {
+                let what = format!("{}/", operator.sign());
+                return Err(ParseError::unsupported(self.text, at, &what));
+            }
             left = self.binary(left, operator, at)?;
         }
         self.level -= 1;

@@ -115,6 +115,8 @@ fn what_is_not_supported_says_so() {
         ("x[5m+1m]", "a duration that is an expression"),
         ("x[step()]", "a duration that is an expression"),
         ("a + on(b) fill(0) c", "fill"),
+        ("a </ 5", "</"),
+        ("a + start()", "start()"),
     ] {
         let error = parse(text, &Limits::default()).expect_err(text);
         assert_eq!(error.message, format!("{what} is not supported"), "{text}");

@@ -16,6 +16,11 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promqltest")
 }
 
+/// A variable that a person sets for one run of this test.
+fn variable(wanted: &str) -> Option<std::ffi::OsString> {
+    std::env::vars_os().find(|(name, _)| name == wanted).map(|(_, value)| value)
+}
+
 /// What each evaluation that does not pass is, by file and line.
 type Ledger = BTreeMap<(String, usize), String>;
 
@@ -64,7 +69,9 @@ fn written(ledger: &Ledger) -> String {
 
 #[test]
 fn prometheus_own_tests_pass_but_for_those_that_are_listed() {
-    let mut names: Vec<String> = fs::read_dir(folder())
+    let foreign = variable("PROMQLTEST").map(PathBuf::from);
+    let folder = foreign.clone().unwrap_or_else(folder);
+    let mut names: Vec<String> = fs::read_dir(&folder)
         .expect("the tests are there")
         .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
         .filter(|name| name.ends_with(".test"))
@@ -73,7 +80,7 @@ fn prometheus_own_tests_pass_but_for_those_that_are_listed() {
     let (mut ledger, mut sum) = (Ledger::new(), Tally::default());
     let mut table = String::new();
     for name in &names {
-        let text = fs::read_to_string(folder().join(name)).expect("a test file can be read");
+        let text = fs::read_to_string(folder.join(name)).expect("a test file can be read");
         let tally = run(name, &text, &mut ledger);
         let Tally { passed, failed, unsupported } = tally;
         writeln!(table, "{name}: {passed} passed, {failed} failed, {unsupported} unsupported")
@@ -84,11 +91,15 @@ fn prometheus_own_tests_pass_but_for_those_that_are_listed() {
     }
     let Tally { passed, failed, unsupported } = sum;
     eprintln!("{table}all: {passed} passed, {failed} failed, {unsupported} unsupported");
+    let found = written(&ledger);
+    if foreign.is_some() {
+        eprintln!("{found}");
+        return;
+    }
     assert_eq!(passed + failed + unsupported, 1072, "evaluations were lost or added");
 
-    let path = folder().join("expected.txt");
-    let found = written(&ledger);
-    if std::env::vars_os().any(|(name, _)| name == "UPDATE_PROMQLTEST") {
+    let path = folder.join("expected.txt");
+    if variable("UPDATE_PROMQLTEST").is_some() {
         fs::write(&path, &found).expect("the list can be written");
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();

@@ -35,18 +35,20 @@ pub(super) struct Eval {
     pub(super) expression: String,
     pub(super) when: When,
     pub(super) fails: bool,
-    /// What the error must say: the whole message, or nothing in particular.
-    pub(super) message: Option<String>,
+    /// What the error must say.
+    pub(super) message: Expected,
     pub(super) ordered: bool,
     pub(super) warns: Expected,
     pub(super) informs: Expected,
     pub(super) text: Option<String>,
     pub(super) scalar: Option<f64>,
     pub(super) series: Vec<(Labels, Vec<Option<Point>>)>,
+    /// Of an instant query for a range: the time of the first value, and from one to the next.
+    pub(super) raw: Option<(i64, i64)>,
 }
 
 /// Whether a kind of note is expected.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Expected {
     /// Said neither way.
     Open,
@@ -54,6 +56,21 @@ pub(super) enum Expected {
     Some,
     /// With this text.
     Text(String),
+    /// With a text that this pattern is found in.
+    Pattern(regex::Regex),
+}
+
+impl Expected {
+    /// Whether this is what `found` is.
+    pub(super) fn fits(&self, found: &[&str]) -> bool {
+        match self {
+            Self::Open => true,
+            Self::None => found.is_empty(),
+            Self::Some => !found.is_empty(),
+            Self::Text(text) => found.contains(&text.as_str()),
+            Self::Pattern(pattern) => found.iter().any(|found| pattern.is_match(found)),
+        }
+    }
 }
 
 /// Reads a whole script.
@@ -132,13 +149,14 @@ fn eval(first: &str, block: &[String], line: usize) -> Eval {
         expression,
         when,
         fails: old == "_fail",
-        message: None,
+        message: Expected::Open,
         ordered: old == "_ordered",
         warns: note("_warn"),
         informs: note("_info"),
         text: None,
         scalar: None,
         series: Vec::new(),
+        raw: None,
     };
     for line in block {
         expectation(&mut eval, line);
@@ -170,18 +188,32 @@ fn times(rest: &str) -> (When, String) {
 
 fn expectation(eval: &mut Eval, line: &str) {
     if let Some(message) = line.strip_prefix("expected_fail_message") {
-        eval.message = Some(message.trim().to_owned());
+        eval.message = Expected::Text(message.trim().to_owned());
+    } else if let Some(pattern) = line.strip_prefix("expected_fail_regexp") {
+        eval.message = Expected::Pattern(regex::Regex::new(pattern.trim()).expect("a pattern"));
     } else if let Some(rest) = line.strip_prefix("expect ") {
         let rest = rest.trim();
-        let message = rest.split_once("msg:").map(|(_, message)| message.trim().to_owned());
-        let note = message.clone().map_or(Expected::Some, Expected::Text);
+        let note = match (rest.split_once("msg:"), rest.split_once("regex:")) {
+            (Some((_, text)), _) => Expected::Text(text.trim().to_owned()),
+            (None, Some((_, pattern))) => {
+                Expected::Pattern(regex::Regex::new(pattern.trim()).expect("a pattern"))
+            }
+            (None, None) => Expected::Some,
+        };
         match rest.split_whitespace().next().unwrap_or_default() {
-            "fail" => (eval.fails, eval.message) = (true, message),
+            "fail" => (eval.fails, eval.message) = (true, note),
             "warn" => eval.warns = note,
             "info" => eval.informs = note,
             "no_warn" => eval.warns = Expected::None,
             "no_info" => eval.informs = Expected::None,
             "ordered" => eval.ordered = true,
+            "range" => {
+                let words: Vec<&str> = rest.split_whitespace().collect();
+                let ["range", "vector", "from", start, "to", _, "step", step] = words[..] else {
+                    panic!("unknown expectation: {rest}")
+                };
+                eval.raw = Some((duration(start), duration(step)));
+            }
             "string" => {
                 let text = rest["string".len()..].trim();
                 eval.text = Some(text.trim_matches(['"', '\'', '`']).to_owned());
