@@ -87,76 +87,32 @@ fn range(inner: BoxedStrategy<String>) -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// Functions of ranges.
+const OVER: &str = "rate|increase|delta|irate|idelta|deriv|avg_over_time|min_over_time|\
+    max_over_time|sum_over_time|count_over_time|stddev_over_time|last_over_time|\
+    first_over_time|changes|resets|present_over_time|absent_over_time|mad_over_time|\
+    ts_of_max_over_time";
+/// Functions of each value.
+const MAP: &str = "abs|ceil|sgn|-|absent|timestamp|day_of_week|minute|round|sort|sort_desc|ln|";
+/// Aggregations without a parameter.
+const SUM: &str = "sum|avg|min|max|count|group|stddev|stdvar";
+/// What aggregations may be by.
+const GROUPS: &str = "|by (a)|without (a)|by (__name__, b)";
+/// Aggregations with a parameter.
+const CHOOSE: &str = "topk|bottomk|limitk|quantile|limit_ratio";
+/// Operators between vectors.
+const OPERATOR: &str = "+|-|*|/|%|^|==|!=|> bool|<|>=|and|or|unless|atan2|* on (a) group_left ()|\
+    - ignoring (b)|+ on (a) group_right (b)|and on ()|unless on (a)|or on (b)";
+
+fn one_of(words: &'static str) -> BoxedStrategy<&'static str> {
+    prop::sample::select(words.split('|').collect::<Vec<_>>()).boxed()
+}
+
 fn vector() -> BoxedStrategy<String> {
     selector()
         .prop_recursive(4, 24, 3, |inner| {
-            let over = prop::sample::select(vec![
-                "rate",
-                "increase",
-                "delta",
-                "irate",
-                "idelta",
-                "deriv",
-                "avg_over_time",
-                "min_over_time",
-                "max_over_time",
-                "sum_over_time",
-                "count_over_time",
-                "stddev_over_time",
-                "last_over_time",
-                "first_over_time",
-                "changes",
-                "resets",
-                "present_over_time",
-                "absent_over_time",
-                "mad_over_time",
-                "ts_of_max_over_time",
-            ]);
-            let map = prop::sample::select(vec![
-                "abs",
-                "ceil",
-                "sgn",
-                "-",
-                "absent",
-                "timestamp",
-                "day_of_week",
-                "minute",
-                "round",
-                "sort",
-                "sort_desc",
-                "ln",
-                "",
-            ]);
-            let sum = prop::sample::select(vec![
-                "sum", "avg", "min", "max", "count", "group", "stddev", "stdvar",
-            ]);
-            let groups =
-                prop::sample::select(vec!["", "by (a)", "without (a)", "by (__name__, b)"]);
-            let choose =
-                prop::sample::select(vec!["topk", "bottomk", "limitk", "quantile", "limit_ratio"]);
-            let operator = prop::sample::select(vec![
-                "+",
-                "-",
-                "*",
-                "/",
-                "%",
-                "^",
-                "==",
-                "!=",
-                "> bool",
-                "<",
-                ">=",
-                "and",
-                "or",
-                "unless",
-                "atan2",
-                "* on (a) group_left ()",
-                "- ignoring (b)",
-                "+ on (a) group_right (b)",
-                "and on ()",
-                "unless on (a)",
-                "or on (b)",
-            ]);
+            let [over, map, sum, groups, choose, operator] =
+                [OVER, MAP, SUM, GROUPS, CHOOSE, OPERATOR].map(one_of);
             let ranges = range(inner.clone());
             prop_oneof![
                 (over, ranges.clone()).prop_map(|(over, range)| format!("{over}({range})")),

@@ -9,7 +9,7 @@ use tripline::query::{Comparison, Labels, Limits, Settings, When, parse, plan};
 pub(super) enum Command {
     Clear,
     Load(Vec<Loaded>),
-    Eval(Eval),
+    Eval(Box<Eval>),
 }
 
 /// A series that is loaded.
@@ -104,7 +104,7 @@ pub(super) fn commands(text: &str) -> Vec<Command> {
                 let load = |line: &String| loaded(line, gap, word == "load_with_nhcb");
                 Command::Load(block.iter().map(load).collect())
             }
-            _ => Command::Eval(eval(first, block, start + 1)),
+            _ => Command::Eval(Box::new(eval(first, block, start + 1))),
         });
     }
     found
@@ -228,27 +228,27 @@ fn expectation(eval: &mut Eval, line: &str) {
     }
 }
 
+/// Whether labels follow: `metric {a="b"}` is one series, `metric {{count:1}}` is not.
+fn opens(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    rest.starts_with('{') && !rest.starts_with("{{")
+}
+
 /// A series and the text of its values.
 fn definition(line: &str) -> (Labels, &str) {
-    let (mut quote, mut depth, mut end) = (None, 0, line.len());
+    let (mut quote, mut is_open, mut end) = (None, false, line.len());
     for (at, c) in line.char_indices() {
         match (quote, c) {
             (Some(open), _) if open == c => quote = None,
             (None, '"' | '\'' | '`') => quote = Some(c),
-            (None, '{') => depth += 1,
+            (None, '{') => is_open = true,
             (None, '}') => {
-                depth -= 1;
                 end = at + 1;
                 break;
             }
-            (None, c) if c.is_whitespace() && depth == 0 => {
-                // `metric {a="b"}` is one series, `metric 1` is not.
-                if !line[at..].trim_start().starts_with('{')
-                    || line[at..].trim_start().starts_with("{{")
-                {
-                    end = at;
-                    break;
-                }
+            (None, c) if c.is_whitespace() && !is_open && !opens(&line[at..]) => {
+                end = at;
+                break;
             }
             _ => {}
         }

@@ -161,9 +161,10 @@ fn check(eval: &Eval, answer: &Answer) -> Result<(), String> {
             compare(&found, &wanted)
         }
         Outcome::Matrix(lines) => {
-            let (start, step) = match (eval.when, eval.raw) {
-                (When::Every { start, step, .. }, _) | (_, Some((start, step))) => (start, step),
-                _ => return Err("a matrix of an instant query".to_owned()),
+            let ((When::Every { start, step, .. }, _) | (_, Some((start, step)))) =
+                (eval.when, eval.raw)
+            else {
+                return Err("a matrix of an instant query".to_owned());
             };
             let time = |at: usize| start + step * i64::try_from(at).expect("a small step");
             let found: Vec<(Labels, Vec<(i64, f64)>)> =
