@@ -88,14 +88,17 @@ impl From<Refusal> for EvaluationError {
 
 type Evaluated<T> = Result<T, EvaluationError>;
 
+/// Milliseconds far beyond any calendar, and far from overflow in what is added to them.
+const FARTHEST: i64 = 10_000_000_000_000_000;
+
 /// The times of `when`, checked.
 pub(super) fn grid(when: When, settings: &Settings) -> Evaluated<Grid> {
     let invalid = |message: &str| Err(EvaluationError::Invalid(message.to_owned()));
-    if settings.lookback <= 0 || settings.subquery_step <= 0 {
-        return invalid("lookback and subquery step must be more than 0");
+    let spans = [settings.lookback, settings.subquery_step];
+    if spans.iter().any(|span| !(1..FARTHEST).contains(span)) {
+        return invalid("lookback and subquery step must be more than 0 and within a calendar");
     }
-    // Far beyond any calendar, and far from overflow in what is added to it.
-    let known = |time: i64| time.abs() < 10_000_000_000_000_000;
+    let known = |time: i64| (-FARTHEST..FARTHEST).contains(&time);
     match when {
         When::At(time) if known(time) => Ok(Grid::instant(time)),
         When::Every { start, end, step } if known(start) && known(end) => {

@@ -150,6 +150,11 @@ fn times_that_make_no_sense_are_refused() {
         let error = answered("1", when, &Settings::default()).expect_err("no sense");
         assert!(matches!(error, EvaluationError::Invalid(_)), "{error}");
     }
+    for lookback in [0, i64::MAX] {
+        let settings = Settings { lookback, ..Settings::default() };
+        answered("x_total", AT, &settings).expect_err("no lookback");
+    }
+    answered("1", When::At(i64::MIN), &Settings::default()).expect_err("no time");
     let expression = parse("x", &Limits::default()).expect("a selector");
     let error = evaluate(&expression, AT, &[], &Settings::default()).expect_err("no data");
     assert_eq!(error.to_string(), "series for 0 selections of 1");
