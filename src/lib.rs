@@ -14,6 +14,7 @@ pub mod http;
 pub mod link;
 pub mod net;
 pub mod notify;
+pub mod query;
 pub mod sandbox;
 pub mod scheduler;
 pub mod statsd;

@@ -21,6 +21,7 @@ mod moving;
 mod net;
 mod notify;
 mod oidc;
+mod promql;
 mod sandbox;
 mod statsd_daemon;
 mod store;

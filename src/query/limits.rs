@@ -1,0 +1,104 @@
+//! What a query may cost, and the account of what it has cost.
+//!
+//! Everything is counted before it is allocated or computed. There is no clock: work is counted in
+//! samples looked at and values computed, so that the same query is refused on every machine.
+
+use std::cell::Cell;
+
+/// The most a query may cost. Each excess is an error that names its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest expression, in bytes.
+    pub expression_bytes: usize,
+    /// The deepest nesting of an expression: operators, calls and parentheses.
+    pub depth: usize,
+    /// The most regular expressions in one expression.
+    pub patterns: usize,
+    /// The most selectors in one expression.
+    pub selectors: usize,
+    /// The most steps of a range query, and of each subquery.
+    pub steps: usize,
+    /// The most series that may be handed in, and that any part of an expression may yield.
+    pub series: usize,
+    /// The most values that all parts of an expression may yield together; 8 bytes each, not all of
+    /// which are held at one time.
+    pub samples: u64,
+    /// The most samples that may be looked at, values that may be computed and labels that may be
+    /// copied; a hundred million take about a second.
+    pub work: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            expression_bytes: 16 * 1024,
+            depth: 100,
+            patterns: 50,
+            selectors: 100,
+            steps: 11_000,
+            series: 20_000,
+            samples: 20_000_000,
+            work: 500_000_000,
+        }
+    }
+}
+
+/// A limit that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the query exceeds the limit of {most} {what}")]
+pub struct Excess {
+    /// What there is too much of.
+    pub what: &'static str,
+    /// How much of it is allowed.
+    pub most: u64,
+}
+
+impl Excess {
+    pub(super) fn of(what: &'static str, most: usize) -> Self {
+        Self { what, most: most as u64 }
+    }
+}
+
+/// What one evaluation has cost so far.
+#[derive(Debug)]
+pub(super) struct Account {
+    limits: Limits,
+    samples: Cell<u64>,
+    work: Cell<u64>,
+}
+
+impl Account {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, samples: Cell::new(0), work: Cell::new(0) }
+    }
+
+    /// Counts `series` that a part yields, of at most `steps` values each, before they exist.
+    pub(super) fn hold(&self, series: usize, steps: usize) -> Result<(), Excess> {
+        if series > self.limits.series {
+            return Err(Excess::of("series", self.limits.series));
+        }
+        let values = (series as u64).saturating_mul(steps as u64);
+        let held = self.samples.get().saturating_add(values);
+        self.samples.set(held);
+        if held > self.limits.samples {
+            return Err(Excess { what: "samples", most: self.limits.samples });
+        }
+        self.work(values)
+    }
+
+    /// Counts samples to be looked at or values to be computed.
+    pub(super) fn work(&self, amount: u64) -> Result<(), Excess> {
+        let done = self.work.get().saturating_add(amount);
+        self.work.set(done);
+        if done > self.limits.work {
+            return Err(Excess { what: "units of work", most: self.limits.work });
+        }
+        Ok(())
+    }
+
+    /// Whether a grid may have so many steps.
+    pub(super) fn steps(&self, steps: i64) -> Result<usize, Excess> {
+        let excess = Excess::of("steps", self.limits.steps);
+        usize::try_from(steps).ok().filter(|steps| *steps <= self.limits.steps).ok_or(excess)
+    }
+}
