@@ -237,7 +237,14 @@ fn report(trace: Trace, failure: Option<Failure>) -> Report {
     let name = |text| CheckId::new(text).expect("the name is good");
     let region = |text| Region::new(text).expect("the name is good");
     let slot = Slot { check: name(CHECK), region: region(REGION), at };
-    Report { slot, started_at: at, duration: Duration::from_micros(51_417), failure, trace }
+    Report {
+        slot,
+        started_at: at,
+        duration: Duration::from_micros(51_417),
+        failure,
+        trace,
+        clock_ahead: chrono::TimeDelta::zero(),
+    }
 }
 
 fn exchange(step: Option<u32>, start: u64, path: &str, status: u16) -> Request {

@@ -38,7 +38,7 @@ pub async fn standings(
     let filter = IncidentFilter { check: None, open_only: false, limit: TOLD };
     let incidents = store.incidents(&filter).await?;
     let told = Told::by(&incidents, (earliest, until), listening.since());
-    let watches = store.watches((earliest, until)).await?;
+    let watches = store.watches(None, (earliest, until)).await?;
     let gaps = store.latest_gaps().await?;
     let mut tallied = Tallied { store, until, by_start: BTreeMap::new() };
     let mut seen: BTreeMap<Region, Seen> = BTreeMap::new();
