@@ -49,7 +49,7 @@ impl<'s, S: Ledger> Scene<'s, S> {
     /// `slots` more slots go by, and those of `name` are run that `runs` says.
     async fn pass(&mut self, slots: u32, runs: impl Fn(&str, u32) -> bool) {
         let (from, to) = (self.now, self.now + slots);
-        let watches = self.store.watches((at(from), at(to))).await.expect("read");
+        let watches = self.store.watches(None, (at(from), at(to))).await.expect("read");
         for watch in watches {
             for (number, slot) in (0..).zip(watch.slots(at(from), at(to))) {
                 if runs(watch.check.as_str(), number) {

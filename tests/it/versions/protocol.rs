@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use tripline::clock::{Halt, Manual};
 use tripline::domain::id::Region;
 use tripline::domain::run::{Outcome, Report};
+use tripline::http::Loops;
 use tripline::http::agents::{Inlet, Link, Parts, Unavailable, router};
 use tripline::link::client::{Client, Route, hub_address};
 use tripline::link::protocol::{Assignments, Goodbye, Verdict};
@@ -67,6 +68,7 @@ impl Hub {
             publication,
             clock: clock.clone(),
             version: "9.9.9",
+            loops: Loops::new(watch::channel(None).1),
             closing: Halt::new(),
         });
         Self { router: router(link), clock, basket, token, _folder: folder }
@@ -103,7 +105,12 @@ fn part(told: &Assignments, exchanges: &[Exchange]) -> Part {
         found.answer.as_str().expect("a text").to_owned()
     };
     let modules = told.modules.iter().map(|it| (it.path.clone(), text(&it.sha256)));
-    Part { checks: checks(told), modules: modules.collect(), secrets: told.secrets.clone() }
+    Part {
+        checks: checks(told),
+        modules: modules.collect(),
+        secrets: told.secrets.clone(),
+        control: told.control.clone(),
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::judge::Rulebook;
-use tripline::http::{Api, Hosts, Intake, Pulse, router};
+use tripline::http::{Api, Hosts, Intake, Loops, router};
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{IncidentFilter, Ledger};
@@ -49,7 +49,8 @@ async fn says_the_same(
         clock: Arc::new(Manual::new(recorded_at(recorded))),
         checks: Arc::new(ArcSwap::from_pointee(checks)),
         version: "9.9.9",
-        pulse: Arc::new(Pulse::default()),
+        pulse: Arc::default(),
+        loops: Loops::new(trouble.clone()),
         intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default() },
         hosts: Hosts::new(bound, None),
     });
@@ -86,6 +87,7 @@ async fn goes_on(store: &impl Ledger, checks: &[Arc<Check>], recorded: &Value) {
         duration: Duration::from_millis(7),
         failure: None,
         trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
     };
     let rules = rules.expect("they have their policy");
     let became = store.record(&[report], &rules, at).await.expect("recorded");
