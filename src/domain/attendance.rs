@@ -78,6 +78,11 @@ impl Listening {
         self.since
     }
 
+    /// When it was known last to go on.
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+
     /// Goes on at `now`; after a break, or when the clock was set back, it begins anew.
     #[must_use]
     pub fn going_on(self, now: Timestamp) -> Self {

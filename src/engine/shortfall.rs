@@ -34,6 +34,8 @@ pub async fn standings(
     listening: Listening,
 ) -> Result<BTreeMap<Region, Standing>, Error> {
     let Some(until) = store.accounted_until().await? else { return Ok(BTreeMap::new()) };
+    // What was accounted for by a clock that was ahead, and set right since, has not come yet.
+    let until = until.min(listening.until());
     let earliest = until - rule.over;
     let filter = IncidentFilter { check: None, open_only: false, limit: TOLD };
     let incidents = store.incidents(&filter).await?;
