@@ -470,7 +470,7 @@ fn each_kind_of_data_is_kept_as_long_as_it_says() {
 
 #[test]
 fn a_store_named_in_a_command_line_takes_its_password_from_elsewhere() {
-    let folder = Path::new("/work");
+    let folder = Path::new("/project");
     let named = |text: &str, password: Option<&str>, own: Option<&Place>| {
         let place = Place::named(text, folder, password.map(Secret::new).as_ref(), own);
         place.map(|place| match place {
@@ -479,7 +479,7 @@ fn a_store_named_in_a_command_line_takes_its_password_from_elsewhere() {
         })
     };
     let good = |text: &str, password| named(text, password, None).expect("a good name");
-    assert_eq!(good("sqlite:a.db", None), "/work/a.db");
+    assert_eq!(good("sqlite:a.db", None), "/project/a.db");
     assert_eq!(good("sqlite:/b/a.db", Some("x")), "/b/a.db");
     let url = "postgres://ana@db/watch?sslmode=require";
     assert_eq!(good(url, None), url);
