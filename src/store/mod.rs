@@ -23,6 +23,7 @@ mod claims;
 pub mod copying;
 mod error;
 mod forgetting;
+pub mod metrics;
 mod plan;
 pub mod postgres;
 mod rows;
