@@ -15,10 +15,11 @@ use uuid::Uuid;
 use crate::clock::{Clock, Halt, Pulse};
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::check::Check;
-use crate::domain::coverage::{Gap, GapReason};
+use crate::domain::coverage::{Gap, GapReason, SEEN_FOR};
 use crate::domain::id::Region;
 use crate::engine::accountant;
 use crate::http::{CheckSnapshot, Loops};
+use crate::link::protocol as link;
 use crate::store::accounts::{Expected, Process};
 use crate::store::{Error, Ledger};
 
@@ -28,6 +29,8 @@ const PART: &str = "accounting";
 const PERIOD: Duration = Duration::from_secs(10);
 /// How long a lease holds.
 const LEASE: Duration = Duration::from_secs(30);
+// Between two signs of life an agent is not taken for lost.
+const _: () = assert!(link::LEASE.as_secs() <= SEEN_FOR.as_secs());
 /// How long after its timeout the report of a run may come.
 const REPORTING: Duration = Duration::from_secs(15);
 

@@ -75,6 +75,10 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+/// How long after it was last seen an agent may still be there: it says so every few seconds, and its
+/// lease holds for so long.
+pub const SEEN_FOR: Duration = Duration::from_secs(15);
+
 /// A process that was running, as far as was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
@@ -155,14 +159,18 @@ impl Watch {
     }
 
     fn reason(&self, at: Timestamp, presence: &Presence, patience: Duration) -> GapReason {
-        let there = |lives: &[Life]| {
-            lives.iter().any(|life| life.from <= at && at + patience <= life.until)
+        // The hub that accounts has seen itself right before; of an agent it knows the last sign of
+        // life, which is seconds old. A slot that came due after that sign is never explained by it.
+        let there = |lives: &[Life], silence: Duration| {
+            let is_there =
+                |life: &Life| life.from <= at && at + patience <= life.until + silence;
+            lives.iter().any(is_there)
         };
         if self.until.is_some_and(|ended| ended <= at + CHANGING) {
             GapReason::ProjectChanged
-        } else if !there(&presence.hub) {
+        } else if !there(&presence.hub, Duration::ZERO) {
             GapReason::HubDown
-        } else if !there(&presence.agents) {
+        } else if !there(&presence.agents, SEEN_FOR.min(patience)) {
             GapReason::AgentLost
         } else {
             GapReason::Stalled
@@ -324,8 +332,28 @@ mod tests {
         };
         let gaps = watch(None).gaps((at(1000), at(4000)), |_| false, &presence, PATIENCE);
         let expected =
-            [(GapReason::HubDown, 100), (GapReason::Stalled, 97), (GapReason::AgentLost, 103)];
+            [(GapReason::HubDown, 100), (GapReason::Stalled, 99), (GapReason::AgentLost, 101)];
         assert_eq!(reasons(&gaps), expected);
+    }
+
+    #[test]
+    fn an_agent_that_lives_is_not_missed_between_two_signs_of_life() {
+        // It was last seen 4 s before the accountant comes round, and will be 1 s later.
+        let presence = |seen| Presence { hub: vec![life(0, 1000)], agents: vec![life(0, seen)] };
+        let come_round = |seen, patience| {
+            let window = (at(900), at(1000) - patience);
+            reasons(&watch(None).gaps(window, |_| false, &presence(seen), patience))
+        };
+        assert_eq!(come_round(996, PATIENCE), [(GapReason::Stalled, 7)]);
+        assert_eq!(come_round(985, PATIENCE), [(GapReason::Stalled, 7)]);
+        // What came due after the last sign of life has the death for its reason, however little
+        // patience there is.
+        for patience in [PATIENCE, Duration::from_secs(15), Duration::ZERO] {
+            let told = come_round(910, patience);
+            let (reason, slots) = told.last().copied().expect("a gap");
+            let after = (100 - patience.as_secs()) / 10 - 1;
+            assert!(reason == GapReason::AgentLost && slots >= after, "{patience:?}: {told:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! Must not: decide whether that is too little, or write anything.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::TimeDelta;
 
@@ -16,6 +16,7 @@ use crate::domain::attendance::Listening;
 use crate::domain::blindness::shortfall::{Rule, SILENT_AFTER, Seen, Silent, Standing};
 use crate::domain::coverage::{Gap, GapReason, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
+use crate::domain::incident::CheckState;
 use crate::domain::subject::Subject;
 use crate::store::accounts::Place;
 use crate::store::{Error, IncidentFilter, IncidentRecord, Ledger};
@@ -41,7 +42,7 @@ pub async fn standings(
     let incidents = store.incidents(&filter).await?;
     let told = Told::by(&incidents, (earliest, until), listening.since());
     let watches = store.watches(None, (earliest, until)).await?;
-    let gaps = store.latest_gaps().await?;
+    let gaps = Missed::read(store, &watches, until, listening.until()).await?;
     let mut tallied = Tallied { store, until, by_start: BTreeMap::new() };
     let mut seen: BTreeMap<Region, Seen> = BTreeMap::new();
     for watch in watches.iter().filter(|watch| watch.until.is_none()) {
@@ -51,14 +52,18 @@ pub async fn standings(
             period: (start, until),
             whole: Tally::default(),
             recent: Tally::default(),
-            silent: std::collections::BTreeSet::new(),
+            silent: BTreeSet::new(),
+            perhaps_silent: false,
         });
         if told.checks.contains(&watch.check) {
             continue;
         }
         let place = (watch.check.clone(), watch.region.clone());
-        let gap = gaps.get(&place);
-        seen.silent.extend(gap.and_then(|gap| silent(watch, gap, (heard, until))));
+        match gaps.quiet(watch, (heard, until)) {
+            Some(Quiet::Silent(silent)) => drop(seen.silent.insert(silent)),
+            Some(Quiet::Perhaps) => seen.perhaps_silent = true,
+            None => {}
+        }
         seen.whole = seen.whole.and(tallied.of(&place, start).await?);
         let lately = start.max(until - rule.recently());
         seen.recent = seen.recent.and(tallied.of(&place, lately).await?);
@@ -125,15 +130,72 @@ impl Tallied<'_> {
     }
 }
 
-/// Whether nobody runs the check of `watch`, though an agent is there: `gap` is its latest one. Slots
-/// up to `heard` are not counted.
-fn silent(watch: &Watch, gap: &Gap, (heard, until): (Timestamp, Timestamp)) -> Option<Silent> {
-    let goes_on = watch.slots(gap.last, until).next().is_none();
-    if gap.reason != GapReason::Stalled || !goes_on {
-        return None;
+/// The latest gaps, and up to where checks were run all the same.
+struct Missed {
+    gaps: HashMap<Place, Gap>,
+    states: BTreeMap<CheckId, CheckState>,
+    now: Timestamp,
+}
+
+/// A check that was not run lately.
+enum Quiet {
+    /// Though an agent was there, slot after slot.
+    Silent(Silent),
+    /// Whether an agent was there all the time is not so clear.
+    Perhaps,
+}
+
+impl Missed {
+    async fn read(
+        store: &dyn Ledger,
+        watches: &[Watch],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let gaps = store.latest_gaps().await?;
+        let goes_on = |watch: &&Watch| {
+            let gap = gaps.get(&(watch.check.clone(), watch.region.clone()));
+            gap.is_some_and(|gap| is_last(watch, gap, until))
+        };
+        let checks: BTreeSet<&CheckId> =
+            watches.iter().filter(goes_on).map(|watch| &watch.check).collect();
+        let checks: Vec<CheckId> = checks.into_iter().cloned().collect();
+        let states =
+            if checks.is_empty() { BTreeMap::new() } else { store.states_of(&checks).await? };
+        Ok(Self { gaps, states, now })
     }
-    let mut slots = watch.slots(heard.max(gap.first - TimeDelta::milliseconds(1)), gap.last);
-    let since = slots.next()?;
-    let more = slots.take(SILENT_AFTER - 1).count();
-    (more + 1 == SILENT_AFTER).then(|| Silent { since, check: watch.check.clone() })
+
+    /// Whether nobody runs the check of `watch`. Slots up to `heard` are not counted, nor are those
+    /// before one that was run: a gap says which slots had no run when it was recorded, and runs that
+    /// were reported later took theirs back.
+    fn quiet(&self, watch: &Watch, (heard, until): (Timestamp, Timestamp)) -> Option<Quiet> {
+        let gap = self.gaps.get(&(watch.check.clone(), watch.region.clone()))?;
+        if !is_last(watch, gap, until) {
+            return None;
+        }
+        let ran = self.ran(watch).unwrap_or(Timestamp::MIN_UTC);
+        let since_first = |after: Timestamp| {
+            let mut slots = watch.slots(after.max(heard).max(ran), gap.last);
+            let since = slots.next()?;
+            (slots.take(SILENT_AFTER - 1).count() + 1 == SILENT_AFTER).then_some(since)
+        };
+        let of_gap = since_first(gap.first - TimeDelta::milliseconds(1));
+        match of_gap.filter(|_| gap.reason == GapReason::Stalled) {
+            Some(since) => Some(Quiet::Silent(Silent { since, check: watch.check.clone() })),
+            // As far back as it was run: the reasons of the gaps since then are not all known here.
+            None => self.ran(watch).and_then(since_first).map(|_| Quiet::Perhaps),
+        }
+    }
+
+    /// The latest slot of a check in a region that was run.
+    fn ran(&self, watch: &Watch) -> Option<Timestamp> {
+        let streak = self.states.get(&watch.check)?.streaks.get(&watch.region)?;
+        // One that lies ahead was run by a clock that was set back since.
+        streak.last_slot.filter(|last| *last <= self.now)
+    }
+}
+
+/// Whether no slot of `watch` came due after `gap` and up to `until`.
+fn is_last(watch: &Watch, gap: &Gap, until: Timestamp) -> bool {
+    watch.slots(gap.last, until).next().is_none()
 }

@@ -37,9 +37,17 @@ pub(super) async fn slots(
     after: Timestamp,
     until: Timestamp,
 ) -> Vec<Timestamp> {
-    let watches = store.watches(None, (after, until)).await.expect("read");
-    let of_login = watches.iter().filter(|watch| watch.check == check_id("login"));
-    of_login.flat_map(|watch| watch.slots(after, until)).collect()
+    slots_of(store, "login", (after, until)).await
+}
+
+/// The slots of a check in all its regions within a period.
+pub(super) async fn slots_of(
+    store: &(impl Accounts + ?Sized),
+    name: &str,
+    (after, until): (Timestamp, Timestamp),
+) -> Vec<Timestamp> {
+    let watches = store.watches(Some(&check_id(name)), (after, until)).await.expect("read");
+    watches.iter().flat_map(|watch| watch.slots(after, until)).collect()
 }
 
 /// Stores a result of `login` for each of `slots`, a second after it.
@@ -93,6 +101,26 @@ pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + A
     let tally = tallies[&(check_id("login"), region("eu"))];
     assert_eq!((tally.expected, tally.passed, tally.failed, tally.missed()), (60, 10, 10, 40));
     assert_eq!(tally.uptime(), Some(0.5));
+}
+
+pub(super) async fn an_agent_that_lives_is_not_missed(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 1)], at(0)).await.expect("stored");
+    let (hub, agent) = (hub("hub").remove(0), hub("agent").remove(1));
+    // It runs nothing, and says every 5 s that it lives, at another beat than the hub comes round.
+    for second in 0..240 {
+        let now = at(0) + seconds(second);
+        if second % 5 == 0 {
+            vouch(store, std::slice::from_ref(&agent), now).await.expect("stored");
+        }
+        if second % 10 == 3 {
+            come_round(store, std::slice::from_ref(&hub), now).await;
+        }
+    }
+    let gaps = store.gaps(None, (at(0), at(8)), 100).await.expect("read");
+    let told: BTreeMap<GapReason, u64> =
+        gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
+    assert_eq!((gaps.len(), told.len()), (2, 2), "before the hub came, and since: {gaps:#?}");
+    assert!(told[&GapReason::Stalled] > 150 && told[&GapReason::HubDown] <= 4, "{told:?}");
 }
 
 pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accounts)) {

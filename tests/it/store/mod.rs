@@ -94,6 +94,7 @@ on_every_backend! {
     accounts {
         a_watch_goes_on_until_it_changes
         every_slot_ends_as_a_run_or_in_a_gap
+        an_agent_that_lives_is_not_missed
         a_late_run_repairs_the_coverage
         a_gap_grows_from_round_to_round
         lateness_is_a_distribution
@@ -114,6 +115,8 @@ on_every_backend! {
     shortfall {
         too_little_known_is_one_incident_until_enough_is
         a_check_that_falls_silent_is_told_of
+        runs_that_come_late_end_a_silence
+        a_silence_goes_on_while_agents_come_and_go
         a_lost_region_is_not_told_of_twice
     }
     leases {
