@@ -12,12 +12,12 @@ use arc_swap::ArcSwap;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Halt, Pulse};
+use crate::clock::{Clock, Halt, Pulse, Stopwatch};
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::check::Check;
 use crate::domain::coverage::{Gap, GapReason, SEEN_FOR};
 use crate::domain::id::Region;
-use crate::engine::accountant;
+use crate::engine::accountant::{self, Rest};
 use crate::http::{CheckSnapshot, Loops};
 use crate::link::protocol as link;
 use crate::store::accounts::{Expected, Process};
@@ -31,6 +31,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 const LEASE: Duration = Duration::from_secs(30);
 // Between two signs of life an agent is not taken for lost.
 const _: () = assert!(link::LEASE.as_secs() <= SEEN_FOR.as_secs());
+/// After so long no further hour is counted in a turn: hubs and agents are to see that it goes on.
+const COUNTING: Duration = Duration::from_secs(3);
 /// How long after its timeout the report of a run may come.
 const REPORTING: Duration = Duration::from_secs(15);
 
@@ -121,11 +123,35 @@ impl Accounting {
     async fn turn(&self) -> Result<Vec<Gap>, Error> {
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
-        let holder = &self.id;
-        if self.store.lease(PART, holder, now, now + LEASE).await?.is_none() {
-            return Ok(Vec::new());
+        let mut gaps = BTreeMap::new();
+        // After a long absence, or where runs are many, this takes longer than a lease holds.
+        while self.is_mine().await? {
+            let done = accountant::period(&*self.store, now, self.patience()).await?;
+            for gap in done.gaps {
+                gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
+            }
+            if done.rest == Rest::Nothing {
+                self.count_hours().await?;
+                break;
+            }
         }
-        accountant::round(&*self.store, now, self.patience()).await
+        Ok(gaps.into_values().collect())
+    }
+
+    /// Counts the hours that are over, for as long as a turn may take.
+    async fn count_hours(&self) -> Result<(), Error> {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < COUNTING && self.is_mine().await? {
+            let Some(hour) = accountant::count_hour(&*self.store).await? else { break };
+            tracing::debug!(%hour, took_ms = watch.elapsed().as_millis(), "an hour was counted");
+        }
+        Ok(())
+    }
+
+    /// Takes or renews the lease.
+    async fn is_mine(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        Ok(self.store.lease(PART, &self.id, now, now + LEASE).await?.is_some())
     }
 
     /// How long after a slot its report may come.

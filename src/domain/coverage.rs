@@ -9,8 +9,11 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::Timestamp;
 use super::id::{CheckId, Region};
+use super::run::Outcome;
 use super::schedule::Schedule;
 
 /// A check in a region, as long as its schedule was the same.
@@ -225,6 +228,18 @@ fn sum<const N: usize>(mut classes: [u64; N], others: [u64; N]) -> [u64; N] {
     classes
 }
 
+fn difference<const N: usize>(mut classes: [u64; N], others: [u64; N]) -> [u64; N] {
+    for (class, less) in classes.iter_mut().zip(others) {
+        *class = class.saturating_sub(less);
+    }
+    classes
+}
+
+/// The class of `time` among those that end with `bounds`, in milliseconds; the last has no end.
+fn class_of(time: Duration, bounds: &[u64]) -> usize {
+    bounds.partition_point(|bound| Duration::from_millis(*bound) < time)
+}
+
 /// How the runs of a check in a region ended over some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -242,7 +257,7 @@ pub struct Tally {
     pub durations: Durations,
 }
 
-/// Slots are counted by the hour before their runs are forgotten; those of an hour are after its
+/// Slots are counted by the hour when all of it are accounted for; those of an hour are after its
 /// beginning and up to its end.
 pub const HOUR: Duration = Duration::from_hours(1);
 
@@ -253,7 +268,44 @@ pub fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_timestamp_millis(start).unwrap_or(at)
 }
 
+/// The beginning of the first hour that begins at `at` or later.
+pub fn next_hour(at: Timestamp) -> Timestamp {
+    hour_of(at) + HOUR
+}
+
+/// The end of the last hour that ends at `at` or earlier.
+pub fn last_hour(at: Timestamp) -> Timestamp {
+    hour_of(at + Duration::from_millis(1))
+}
+
 impl Tally {
+    /// One run that started `late` after its slot and took so long.
+    pub fn of_run(outcome: Outcome, late: TimeDelta, took: Duration) -> Self {
+        let mut tally = Self::default();
+        match outcome {
+            Outcome::Passed => tally.passed = 1,
+            Outcome::Failed => tally.failed = 1,
+            Outcome::Unknown => tally.unknown = 1,
+        }
+        let late = late.to_std().unwrap_or_default();
+        tally.lateness.0[class_of(late, &Lateness::BOUNDS)] = 1;
+        tally.durations.0[class_of(took, &Durations::BOUNDS)] = 1;
+        tally
+    }
+
+    /// Takes out what `other` counted.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            expected: self.expected.saturating_sub(other.expected),
+            passed: self.passed.saturating_sub(other.passed),
+            failed: self.failed.saturating_sub(other.failed),
+            unknown: self.unknown.saturating_sub(other.unknown),
+            lateness: Lateness(difference(self.lateness.0, other.lateness.0)),
+            durations: Durations(difference(self.durations.0, other.durations.0)),
+        }
+    }
+
     /// Adds what `other` counted.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -392,6 +444,26 @@ mod tests {
         assert_eq!(hour("2026-11-21T03:00:00.001Z"), time("2026-11-21T03:00:00Z"));
         assert_eq!(hour("2026-11-21T04:00:00.000Z"), time("2026-11-21T03:00:00Z"));
         assert_eq!(hour("1970-01-01T00:00:00Z"), time("1969-12-31T23:00:00Z"));
+        let (on, after) = (time("2026-11-21T04:00:00Z"), time("2026-11-21T04:00:00.001Z"));
+        assert_eq!((next_hour(on), last_hour(on)), (on, on));
+        assert_eq!((next_hour(after), last_hour(after)), (time("2026-11-21T05:00:00Z"), on));
+    }
+
+    #[test]
+    fn a_run_is_counted_in_the_classes_that_it_fits() {
+        let run = |late, took| {
+            let (late, took) = (TimeDelta::milliseconds(late), Duration::from_micros(took));
+            let tally = Tally::of_run(Outcome::Failed, late, took);
+            let class = |classes: &[u64]| classes.iter().position(|runs| *runs == 1);
+            (class(&tally.lateness.0), class(&tally.durations.0))
+        };
+        assert_eq!(run(-5, 0), (Some(0), Some(0)));
+        assert_eq!(run(1, 10_000), (Some(0), Some(0)));
+        assert_eq!(run(2, 10_001), (Some(1), Some(1)));
+        assert_eq!(run(10_001, 30_000_001), (Some(9), Some(11)));
+        let one = Tally::of_run(Outcome::Passed, TimeDelta::zero(), Duration::ZERO);
+        let other = Tally::of_run(Outcome::Unknown, TimeDelta::days(1), Duration::from_hours(1));
+        assert_eq!(one.and(other).without(one), other);
     }
 
     proptest! {

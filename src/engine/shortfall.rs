@@ -42,12 +42,24 @@ pub async fn standings(
     let incidents = store.incidents(&filter).await?;
     let told = Told::by(&incidents, (earliest, until), listening.since());
     let watches = store.watches(None, (earliest, until)).await?;
-    let gaps = Missed::read(store, &watches, until, listening.until()).await?;
-    let mut tallied = Tallied { store, until, by_start: BTreeMap::new() };
+    let open: Vec<&Watch> = watches
+        .iter()
+        .filter(|watch| watch.until.is_none() && !told.checks.contains(&watch.check))
+        .collect();
+    let start = |region: &Region| told.until(region).max(earliest).min(until);
+    let lately = |region: &Region| start(region).max(until - rule.recently());
+    let starts = open.iter().flat_map(|it| [start(&it.region), lately(&it.region)]).collect();
+    let tallied = Tallied::read(store, starts, until).await?;
+    // Of a check that was run each time it was due lately, nothing more needs to be known.
+    let was_missed = |watch: &Watch| {
+        let recent = tallied.of(&place(watch), lately(&watch.region));
+        recent.missed() > 0 || recent.expected == 0
+    };
+    let missed = Missed::read(store, &open, was_missed, listening.until()).await?;
     let mut seen: BTreeMap<Region, Seen> = BTreeMap::new();
     for watch in watches.iter().filter(|watch| watch.until.is_none()) {
         let heard = told.until(&watch.region);
-        let start = heard.max(earliest).min(until);
+        let start = start(&watch.region);
         let seen = seen.entry(watch.region.clone()).or_insert_with(|| Seen {
             period: (start, until),
             whole: Tally::default(),
@@ -58,17 +70,20 @@ pub async fn standings(
         if told.checks.contains(&watch.check) {
             continue;
         }
-        let place = (watch.check.clone(), watch.region.clone());
-        match gaps.quiet(watch, (heard, until)) {
+        match missed.quiet(watch, (heard, until)) {
             Some(Quiet::Silent(silent)) => drop(seen.silent.insert(silent)),
             Some(Quiet::Perhaps) => seen.perhaps_silent = true,
             None => {}
         }
-        seen.whole = seen.whole.and(tallied.of(&place, start).await?);
-        let lately = start.max(until - rule.recently());
-        seen.recent = seen.recent.and(tallied.of(&place, lately).await?);
+        let place = place(watch);
+        seen.whole = seen.whole.and(tallied.of(&place, start));
+        seen.recent = seen.recent.and(tallied.of(&place, lately(&watch.region)));
     }
     Ok(seen.into_iter().map(|(region, seen)| (region, Standing::of(&seen, rule))).collect())
+}
+
+fn place(watch: &Watch) -> Place {
+    (watch.check.clone(), watch.region.clone())
 }
 
 /// What people were told of already.
@@ -113,20 +128,33 @@ impl Told {
 }
 
 /// The tallies of all places up to one moment, by where they begin.
-struct Tallied<'s> {
-    store: &'s dyn Ledger,
-    until: Timestamp,
-    by_start: BTreeMap<Timestamp, BTreeMap<Place, Tally>>,
-}
+struct Tallied(BTreeMap<Timestamp, BTreeMap<Place, Tally>>);
 
-impl Tallied<'_> {
-    async fn of(&mut self, place: &Place, start: Timestamp) -> Result<Tally, Error> {
-        if !self.by_start.contains_key(&start) {
-            let tallies = accountant::tallies(self.store, None, (start, self.until)).await?;
-            self.by_start.insert(start, tallies);
+impl Tallied {
+    /// Reads those from each of `starts` up to `until`; no run is looked at twice.
+    async fn read(
+        store: &dyn Ledger,
+        starts: BTreeSet<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Self, Error> {
+        let (mut read, mut end) = (BTreeMap::new(), until);
+        let mut sum: BTreeMap<Place, Tally> = BTreeMap::new();
+        for start in starts.into_iter().rev() {
+            if start < end {
+                for (place, tally) in accountant::outcomes(store, (start, end)).await? {
+                    let of_place = sum.entry(place).or_default();
+                    *of_place = of_place.and(tally);
+                }
+            }
+            read.insert(start, sum.clone());
+            end = start;
         }
-        let tallies = self.by_start.get(&start);
-        Ok(tallies.and_then(|it| it.get(place)).copied().unwrap_or_default())
+        Ok(Self(read))
+    }
+
+    fn of(&self, place: &Place, start: Timestamp) -> Tally {
+        let tallies = self.0.get(&start);
+        tallies.and_then(|it| it.get(place)).copied().unwrap_or_default()
     }
 }
 
@@ -146,23 +174,23 @@ enum Quiet {
 }
 
 impl Missed {
+    /// Reads what is to be known of those of `watches` of which slots were missed.
     async fn read(
         store: &dyn Ledger,
-        watches: &[Watch],
-        until: Timestamp,
+        watches: &[&Watch],
+        was_missed: impl Fn(&Watch) -> bool,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let gaps = store.latest_gaps().await?;
-        let goes_on = |watch: &&Watch| {
-            let gap = gaps.get(&(watch.check.clone(), watch.region.clone()));
-            gap.is_some_and(|gap| is_last(watch, gap, until))
-        };
-        let checks: BTreeSet<&CheckId> =
-            watches.iter().filter(goes_on).map(|watch| &watch.check).collect();
+        let places: BTreeSet<Place> =
+            watches.iter().filter(|watch| was_missed(watch)).map(|watch| place(watch)).collect();
+        let places: Vec<Place> = places.into_iter().collect();
+        if places.is_empty() {
+            return Ok(Self { gaps: HashMap::new(), states: BTreeMap::new(), now });
+        }
+        let gaps = store.latest_gaps(&places).await?;
+        let checks: BTreeSet<&CheckId> = gaps.keys().map(|(check, _)| check).collect();
         let checks: Vec<CheckId> = checks.into_iter().cloned().collect();
-        let states =
-            if checks.is_empty() { BTreeMap::new() } else { store.states_of(&checks).await? };
-        Ok(Self { gaps, states, now })
+        Ok(Self { states: store.states_of(&checks).await?, gaps, now })
     }
 
     /// Whether nobody runs the check of `watch`. Slots up to `heard` are not counted, nor are those

@@ -13,7 +13,7 @@ use crate::domain::id::{CheckId, Region};
 use crate::store::accounts::{Expected, Place, Process, Ran};
 use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
 use crate::store::rows::run::first_id_at;
-use crate::store::{Error, rows};
+use crate::store::{Error, Standing, rows};
 
 type Period = (Timestamp, Timestamp);
 
@@ -37,30 +37,36 @@ pub(super) async fn expect(
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed("read the watches"))?;
+    let mut ended: Vec<i64> = Vec::new();
     for (id, check, region, schedule) in &open {
         let place = (check.as_str(), region.as_str());
         if wanted.get(&place) == Some(schedule) {
             wanted.remove(&place);
-            continue;
+        } else {
+            ended.push(*id);
         }
-        sqlx::query("UPDATE watches SET until_at = greatest(from_at, $1) WHERE id = $2")
+    }
+    if !ended.is_empty() {
+        sqlx::query("UPDATE watches SET until_at = greatest(from_at, $1) WHERE id = ANY($2)")
             .bind(now)
-            .bind(id)
+            .bind(&ended)
             .execute(&mut *transaction)
             .await
-            .map_err(failed("end a watch"))?;
+            .map_err(failed("end watches"))?;
     }
-    for ((check, region), schedule) in wanted {
+    if !wanted.is_empty() {
         sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, from_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO watches (check_id, region, schedule, from_at) \
+             SELECT check_id, region, schedule, $4 FROM unnest($1::text[], $2::text[], $3::text[]) \
+             AS new (check_id, region, schedule)",
         )
-        .bind(check)
-        .bind(region)
-        .bind(schedule)
+        .bind(wanted.keys().map(|(check, _)| *check).collect::<Vec<_>>())
+        .bind(wanted.keys().map(|(_, region)| *region).collect::<Vec<_>>())
+        .bind(wanted.values().map(String::as_str).collect::<Vec<_>>())
         .bind(now)
         .execute(&mut *transaction)
         .await
-        .map_err(failed("begin a watch"))?;
+        .map_err(failed("begin watches"))?;
     }
     commit(pool, transaction).await
 }
@@ -135,6 +141,8 @@ pub(super) async fn ran(
     )
     .bind(first_id_at(after))
     .bind(first_id_at(until + chrono::TimeDelta::milliseconds(1)))
+    // Planned for these days each time: a plan for any days would lock all of them.
+    .persistent(false)
     .fetch_all(connection)
     .await
     .map_err(failed("read which slots were run"))?;
@@ -143,11 +151,16 @@ pub(super) async fn ran(
 
 pub(super) async fn latest_gaps(
     connection: &mut PgConnection,
+    places: &[Place],
 ) -> Result<HashMap<Place, Gap>, Error> {
     let found: Vec<GapRow> = sqlx::query_as(
-        "SELECT DISTINCT ON (check_id, region) check_id, region, first_at, last_at, slots, reason \
-         FROM gaps ORDER BY check_id, region, last_at DESC",
+        "SELECT latest.* FROM unnest($1::text[], $2::text[]) AS place (check_id, region) \
+         CROSS JOIN LATERAL (SELECT check_id, region, first_at, last_at, slots, reason FROM gaps \
+         WHERE check_id = place.check_id AND region = place.region \
+         ORDER BY last_at DESC LIMIT 1) AS latest",
     )
+    .bind(places.iter().map(|(check, _)| check.as_str()).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, region)| region.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
     .map_err(failed("read the latest gaps"))?;
@@ -155,39 +168,55 @@ pub(super) async fn latest_gaps(
     found.into_iter().map(read).collect()
 }
 
-pub(super) async fn account(pool: &PgPool, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
+pub(super) async fn account(
+    pool: &PgPool,
+    gaps: &[Gap],
+    after: Option<Timestamp>,
+    until: Timestamp,
+) -> Result<Standing, Error> {
     let mut transaction = begin(pool).await?;
-    for gap in gaps {
-        sqlx::query("DELETE FROM gaps WHERE check_id = $1 AND region = $2 AND first_at = $3")
-            .bind(gap.check.as_str())
-            .bind(gap.region.as_str())
-            .bind(rows::millis(gap.first))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("replace a gap"))?;
-        sqlx::query(
-            "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(gap.check.as_str())
-        .bind(gap.region.as_str())
-        .bind(rows::millis(gap.first))
-        .bind(rows::millis(gap.last))
-        .bind(i64::try_from(gap.slots).unwrap_or(i64::MAX))
-        .bind(gap.reason.as_str())
+    let noted = match after {
+        Some(after) => sqlx::query("UPDATE accounted SET until_at = $1 WHERE until_at = $2")
+            .bind(rows::millis(until))
+            .bind(rows::millis(after)),
+        None => sqlx::query("INSERT INTO accounted VALUES (1, $1) ON CONFLICT DO NOTHING")
+            .bind(rows::millis(until)),
+    };
+    let noted = noted
         .execute(&mut *transaction)
         .await
-        .map_err(failed("write a gap"))?;
+        .map_err(failed("note what is accounted for"))?;
+    if noted.rows_affected() == 0 {
+        return Ok(Standing::Lost);
     }
-    sqlx::query(
-        "INSERT INTO accounted VALUES (1, $1) ON CONFLICT (one) \
-         DO UPDATE SET until_at = greatest(accounted.until_at, excluded.until_at)",
+    write_gaps(&mut transaction, gaps).await?;
+    commit(pool, transaction).await?;
+    Ok(Standing::Held)
+}
+
+async fn write_gaps(connection: &mut PgConnection, gaps: &[Gap]) -> Result<(), Error> {
+    if gaps.is_empty() {
+        return Ok(());
+    }
+    // One statement cannot write a row twice: the last of those that begin alike counts.
+    let gaps: BTreeMap<(&str, &str, Timestamp), &Gap> = gaps
+        .iter()
+        .map(|gap| ((gap.check.as_str(), gap.region.as_str(), gap.first), gap))
+        .collect();
+    let column = |of: fn(&Gap) -> i64| gaps.values().map(|gap| of(gap)).collect::<Vec<i64>>();
+    let query = sqlx::query(
+        "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+         $6::text[]) ON CONFLICT (check_id, region, first_at) DO UPDATE SET \
+         last_at = excluded.last_at, slots = excluded.slots, reason = excluded.reason",
     )
-    .bind(rows::millis(until))
-    .execute(&mut *transaction)
-    .await
-    .map_err(failed("note what is accounted for"))?;
-    commit(pool, transaction).await
+    .bind(gaps.values().map(|gap| gap.check.as_str()).collect::<Vec<_>>())
+    .bind(gaps.values().map(|gap| gap.region.as_str()).collect::<Vec<_>>())
+    .bind(column(|gap| rows::millis(gap.first)))
+    .bind(column(|gap| rows::millis(gap.last)))
+    .bind(column(|gap| i64::try_from(gap.slots).unwrap_or(i64::MAX)))
+    .bind(gaps.values().map(|gap| gap.reason.as_str()).collect::<Vec<_>>());
+    query.execute(connection).await.map_err(failed("write the gaps")).map(|_| ())
 }
 
 pub(super) async fn gaps(
@@ -205,30 +234,39 @@ pub(super) async fn gaps(
         query.push(" AND check_id = ").push_bind(check.as_str());
     }
     query.push(" ORDER BY last_at DESC, check_id, region LIMIT ").push_bind(i64::from(limit));
-    let found: Vec<GapRow> =
-        query.build_query_as().fetch_all(connection).await.map_err(failed("list gaps"))?;
+    let found: Vec<GapRow> = query
+        .build_query_as()
+        // Planned for this period: for any period, all gaps would be sorted.
+        .persistent(false)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("list gaps"))?;
     found.into_iter().map(GapRow::read).collect()
 }
 
 pub(super) async fn tallies(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
-    (after, until): Period,
+    period: Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let check = check.map(CheckId::as_str);
+    count(connection, check.as_ref().map(std::slice::from_ref), period).await
+}
+
+/// How the runs of some checks, or of all, ended.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    checks: Option<&[&str]>,
+    period: Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut query = QueryBuilder::<Postgres>::new("SELECT check_id, region, outcome");
     for class in stored::classes() {
         query.push(", count(*) FILTER (WHERE ").push(class).push(")");
     }
-    // By the ids, which tell the days to look at.
-    let end = until + chrono::TimeDelta::milliseconds(1);
-    query.push(" FROM runs WHERE id >= ").push_bind(first_id_at(after));
-    query.push(" AND id < ").push_bind(first_id_at(end));
-    query.push(" AND slot_at > ").push_bind(rows::millis(after));
-    if let Some(check) = check {
-        query.push(" AND check_id = ").push_bind(check.as_str());
-    }
-    query.push(" GROUP BY check_id, region, outcome");
-    let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;
+    of_period(&mut query, checks, period);
+    // Planned for these days each time: a plan for any days would lock all of them.
+    let found = query.build().persistent(false).fetch_all(connection).await;
+    let found = found.map_err(failed("count runs"))?;
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
     for row in found {
         let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
@@ -239,6 +277,42 @@ pub(super) async fn tallies(
         stored::add(&mut tallies, (&text(0)?, &text(1)?, &text(2)?), classes)?;
     }
     Ok(tallies)
+}
+
+pub(super) async fn outcomes(
+    connection: &mut PgConnection,
+    period: Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new("SELECT check_id, region, outcome, count(*)");
+    of_period(&mut query, None, period);
+    let found: Vec<(String, String, String, i64)> = query
+        .build_query_as()
+        .persistent(false)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("count runs"))?;
+    let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
+    for (check, region, outcome, runs) in found {
+        stored::add_plain(&mut tallies, (&check, &region, &outcome), runs)?;
+    }
+    Ok(tallies)
+}
+
+/// The runs that are counted, by the ids, which tell the days to look at.
+fn of_period(
+    query: &mut QueryBuilder<Postgres>,
+    checks: Option<&[&str]>,
+    (after, until): Period,
+) {
+    let end = until + chrono::TimeDelta::milliseconds(1);
+    query.push(" FROM runs WHERE id >= ").push_bind(first_id_at(after));
+    query.push(" AND id < ").push_bind(first_id_at(end));
+    query.push(" AND slot_at > ").push_bind(rows::millis(after));
+    if let Some(checks) = checks {
+        let checks: Vec<String> = checks.iter().map(|check| (*check).to_owned()).collect();
+        query.push(" AND check_id = ANY(").push_bind(checks).push("::text[])");
+    }
+    query.push(" GROUP BY check_id, region, outcome");
 }
 
 /// Forgets what was accounted for before `before`.

@@ -44,7 +44,7 @@ use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::agents::{AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
+    IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store, rows,
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
@@ -171,10 +171,15 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+    async fn review(
+        &self,
+        judge: &dyn Judge,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = review::review(self.writers()?, judge, now).await;
+            let result = review::review(self.writers()?, judge, lease, now).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -335,14 +340,19 @@ impl Accounts for PostgresStore {
         accounts::ran(&mut *self.reader().await?, period).await
     }
 
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
-        accounts::latest_gaps(&mut *self.reader().await?).await
+    async fn latest_gaps(&self, places: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
+        accounts::latest_gaps(&mut *self.reader().await?, places).await
     }
 
-    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
+    async fn account(
+        &self,
+        gaps: &[Gap],
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Standing, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = accounts::account(self.writers()?, gaps, until).await;
+            let result = accounts::account(self.writers()?, gaps, after, until).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -366,6 +376,13 @@ impl Accounts for PostgresStore {
         accounts::tallies(&mut *self.reader().await?, check, period).await
     }
 
+    async fn outcomes(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        accounts::outcomes(&mut *self.reader().await?, period).await
+    }
+
     async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
         hours::first_ran(&mut *self.reader().await?).await
     }
@@ -377,11 +394,11 @@ impl Accounts for PostgresStore {
     async fn tally(
         &self,
         hour: (Timestamp, Timestamp),
-        tallies: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error> {
+        expected: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = hours::tally(self.writers()?, hour, tallies).await;
+            let result = hours::tally(self.writers()?, hour, expected).await;
             if attempts.are_over(&result) {
                 return result;
             }

@@ -8,7 +8,7 @@ use tripline::domain::coverage::{Gap, GapReason, Tally};
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Cron, Interval, Schedule};
 use tripline::engine::accountant::{audit, round, tallies, vouch};
-use tripline::store::Store;
+use tripline::store::{Standing, Store};
 use tripline::store::accounts::{Accounts, Expected, Process};
 
 use super::scene::{at, check_id, region, report, rules, seconds};
@@ -170,9 +170,43 @@ pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) 
     assert_eq!(watches.len(), 1, "the one that goes on stays: {watches:#?}");
 }
 
+pub(super) async fn of_two_hubs_one_accounts_for_a_slot(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    vouch(store, &hub("one"), at(0)).await.expect("stored");
+    // Both saw that nothing is accounted for. The one that stood still believes that all was missed.
+    let missed = |first, last, slots| Gap {
+        check: check_id("login"),
+        region: region("eu"),
+        first: at(first),
+        last: at(last),
+        slots,
+        reason: GapReason::HubDown,
+    };
+    let account = async |gap: Option<Gap>, after, until| {
+        store.account(gap.as_slice(), after, until).await.expect("answered")
+    };
+    let whole = Some(missed(1, 10, 10));
+    assert_eq!(account(None, None, at(10)).await, Standing::Held);
+    assert_eq!(account(whole.clone(), None, at(10)).await, Standing::Lost);
+    assert_eq!(account(whole.clone(), Some(at(5)), at(12)).await, Standing::Lost);
+    assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), []);
+    assert_eq!(store.accounted_until().await.expect("read"), Some(at(10)));
+    let more = missed(11, 20, 10);
+    assert_eq!(account(Some(more.clone()), Some(at(10)), at(20)).await, Standing::Held);
+    assert_eq!(account(whole, Some(at(10)), at(20)).await, Standing::Lost);
+    assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), [more.clone()]);
+    // One that begins alike takes its place.
+    let longer = missed(11, 25, 15);
+    assert_eq!(account(Some(longer.clone()), Some(at(20)), at(25)).await, Standing::Held);
+    let place = (check_id("login"), region("eu"));
+    let latest = store.latest_gaps(std::slice::from_ref(&place)).await.expect("read");
+    assert_eq!(latest, [(place, longer)].into());
+    assert!(store.latest_gaps(&[(check_id("search"), region("eu"))]).await.expect("read").is_empty());
+}
+
 pub(super) async fn a_slot_that_nobody_knows_of_is_found(store: &(impl Store + Accounts)) {
     store.expect(&[every("login", 30)], at(0)).await.expect("stored");
-    store.account(&[], at(10)).await.expect("stored");
+    assert_eq!(store.account(&[], None, at(10)).await.expect("stored"), Standing::Held);
     let found = audit(store, at(0)).await.expect("read");
     assert_eq!((found.expected, found.unaccounted.len()), (10, 10));
     let from = audit(store, at(4)).await.expect("read");

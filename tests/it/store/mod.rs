@@ -60,6 +60,7 @@ on_every_backend! {
         a_check_of_which_nothing_is_known_is_told_of_once
         an_answer_ends_it_and_tells_those_who_were_told
         a_region_of_which_nothing_is_known_is_one_incident
+        whoever_lost_the_lease_decides_nothing
     }
     outbox {
         what_is_claimed_is_leased
@@ -99,6 +100,7 @@ on_every_backend! {
         a_gap_grows_from_round_to_round
         lateness_is_a_distribution
         old_accounts_are_forgotten
+        of_two_hubs_one_accounts_for_a_slot
         a_slot_that_nobody_knows_of_is_found
     }
     agents {
@@ -111,6 +113,7 @@ on_every_backend! {
         what_must_be_kept_is_kept
         uptime_outlives_the_runs
         an_hour_is_counted_once
+        runs_that_come_late_change_the_count_of_their_hour
     }
     shortfall {
         too_little_known_is_one_incident_until_enough_is

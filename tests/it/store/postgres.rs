@@ -233,6 +233,7 @@ async fn a_server_that_cannot_be_used_is_named_with_what_to_do() {
 async fn hubs_that_review_at_once_decide_once() {
     let fresh = Fresh::new().await;
     tell(&fresh.store, 1, &[Unknown; 5]).await;
+    // Of one holder, as hubs are that both believe to have their turn.
     for (outcome, slot) in [(Unknown, 5), (Passed, 6)] {
         if outcome == Passed {
             tell(&fresh.store, slot, &[Passed]).await;
@@ -241,7 +242,8 @@ async fn hubs_that_review_at_once_decide_once() {
         for _ in 0..4 {
             let store = fresh.another().await;
             hubs.spawn(async move {
-                let changes = store.review(&rules(), at(slot)).await.expect("reviewed");
+                let lease = super::review::turn(&store, at(slot)).await;
+                let changes = store.review(&rules(), &lease, at(slot)).await.expect("reviewed");
                 store.close().await;
                 changes.len()
             });

@@ -12,7 +12,7 @@ use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::{Interval, Schedule};
-use crate::store::Error;
+use crate::store::{Error, Standing};
 use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
 
 #[async_trait]
@@ -61,11 +61,16 @@ impl Accounts for Remembered {
         Err(broken())
     }
 
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+    async fn latest_gaps(&self, _: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
         Err(broken())
     }
 
-    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
+    async fn account(
+        &self,
+        _: &[Gap],
+        _: Option<Timestamp>,
+        _: Timestamp,
+    ) -> Result<Standing, Error> {
         Err(broken())
     }
 
@@ -106,8 +111,8 @@ impl Accounts for Remembered {
     async fn tally(
         &self,
         _: (Timestamp, Timestamp),
-        _: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error> {
+        _: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
         Err(broken())
     }
 
