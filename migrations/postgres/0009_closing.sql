@@ -7,3 +7,6 @@ DELETE FROM gaps WHERE id NOT IN (SELECT max(id) FROM gaps GROUP BY check_id, re
 CREATE UNIQUE INDEX gaps_once ON gaps (check_id, region, first_at);
 DROP INDEX gaps_by_time;
 CREATE INDEX gaps_by_time ON gaps (last_at DESC, check_id, region);
+
+-- Whether the check was switched off: its slots are expected of nobody, and are told as gaps.
+ALTER TABLE watches ADD COLUMN paused BOOLEAN NOT NULL DEFAULT false;

@@ -16,6 +16,16 @@ use super::id::{CheckId, Region};
 use super::run::Outcome;
 use super::schedule::Schedule;
 
+/// Whether anybody is to run the slots of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duty {
+    /// Its agents are.
+    #[default]
+    Run,
+    /// Nobody is: it is switched off. What is not run then is told, and takes nothing from coverage.
+    Paused,
+}
+
 /// A check in a region, as long as its schedule was the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watch {
@@ -25,6 +35,8 @@ pub struct Watch {
     pub region: Region,
     /// When its slots are.
     pub schedule: Schedule,
+    /// Whether anybody is to run them.
+    pub duty: Duty,
     /// Slots after this are expected.
     pub from: Timestamp,
     /// Slots after this are not; `None` while it goes on.
@@ -40,22 +52,25 @@ pub enum GapReason {
     AgentLost,
     /// The check was changed or taken out as the slot came due.
     ProjectChanged,
-    /// Hub and agent were there, and the slot was not run: the machine slept, its clock was set, or
-    /// it was too busy to keep the schedule.
+    /// The check was switched off.
+    Paused,
+    /// Hub and agent were there, and there is no run: the machine slept, its clock was set, it was
+    /// too busy to keep the schedule, or the result was dropped where there was no room to keep it.
     Stalled,
 }
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: [Self; 4] =
-        [Self::HubDown, Self::AgentLost, Self::ProjectChanged, Self::Stalled];
+    pub const ALL: [Self; 5] =
+        [Self::HubDown, Self::AgentLost, Self::ProjectChanged, Self::Paused, Self::Stalled];
 
-    /// The word for it: `hub_down`, `agent_lost`, `project_changed` or `stalled`.
+    /// The word for it: `hub_down`, `agent_lost`, `project_changed`, `paused` or `stalled`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::HubDown => "hub_down",
             Self::AgentLost => "agent_lost",
             Self::ProjectChanged => "project_changed",
+            Self::Paused => "paused",
             Self::Stalled => "stalled",
         }
     }
@@ -165,11 +180,12 @@ impl Watch {
         // The hub that accounts has seen itself right before; of an agent it knows the last sign of
         // life, which is seconds old. A slot that came due after that sign is never explained by it.
         let there = |lives: &[Life], silence: Duration| {
-            let is_there =
-                |life: &Life| life.from <= at && at + patience <= life.until + silence;
+            let is_there = |life: &Life| life.from <= at && at + patience <= life.until + silence;
             lives.iter().any(is_there)
         };
-        if self.until.is_some_and(|ended| ended <= at + CHANGING) {
+        if self.duty == Duty::Paused {
+            GapReason::Paused
+        } else if self.until.is_some_and(|ended| ended <= at + CHANGING) {
             GapReason::ProjectChanged
         } else if !there(&presence.hub, Duration::ZERO) {
             GapReason::HubDown
@@ -365,6 +381,7 @@ mod tests {
             check: CheckId::new("login").expect("a good name"),
             region: Region::new("eu").expect("a good name"),
             schedule: Schedule::Every(every),
+            duty: Duty::Run,
             from: at(0),
             until: until.map(at),
         }
@@ -416,6 +433,9 @@ mod tests {
         let ended = Watch { until: Some(last + Duration::from_millis(3)), ..whole };
         let gaps = ended.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
         assert_eq!(reasons(&gaps), [(GapReason::ProjectChanged, 1)]);
+        let paused = Watch { duty: Duty::Paused, ..ended };
+        let gaps = paused.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
+        assert_eq!(reasons(&gaps), [(GapReason::Paused, 1)], "whatever happens meanwhile");
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, GapReason, HOUR, Presence, Tally, Watch, hour_of, last_hour, next_hour};
+use crate::domain::coverage::{
+    Duty, Gap, GapReason, HOUR, Presence, Tally, Watch, hour_of, last_hour, next_hour,
+};
 use crate::domain::id::CheckId;
 use crate::domain::slot::Slot;
 use crate::store::accounts::{Accounts, Place, Process};
@@ -251,7 +253,8 @@ async fn expected(
     (after, until): (Timestamp, Timestamp),
 ) -> Result<BTreeMap<Place, u64>, Error> {
     let mut expected: BTreeMap<Place, u64> = BTreeMap::new();
-    for watch in accounts.watches(check, (after, until)).await? {
+    let watches = accounts.watches(check, (after, until)).await?;
+    for watch in watches.into_iter().filter(|watch| watch.duty == Duty::Run) {
         let slots = watch.count(after, until);
         *expected.entry((watch.check, watch.region)).or_default() += slots;
     }
@@ -270,7 +273,8 @@ pub async fn count_hour(accounts: &dyn Accounts) -> Result<Option<Timestamp>, Er
         None => accounts.first_ran().await?.map(hour_of),
     };
     let accounted = accounts.accounted_until().await?;
-    let Some(hour) = begun.filter(|hour| accounted.is_some_and(|until| *hour + HOUR <= until)) else {
+    let Some(hour) = begun.filter(|hour| accounted.is_some_and(|until| *hour + HOUR <= until))
+    else {
         return Ok(None);
     };
     let period = (hour, hour + HOUR);

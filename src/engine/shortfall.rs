@@ -14,7 +14,7 @@ use super::accountant;
 use crate::domain::Timestamp;
 use crate::domain::attendance::Listening;
 use crate::domain::blindness::shortfall::{Rule, SILENT_AFTER, Seen, Silent, Standing};
-use crate::domain::coverage::{Gap, GapReason, Tally, Watch};
+use crate::domain::coverage::{Duty, Gap, GapReason, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::incident::CheckState;
 use crate::domain::subject::Subject;
@@ -42,10 +42,9 @@ pub async fn standings(
     let incidents = store.incidents(&filter).await?;
     let told = Told::by(&incidents, (earliest, until), listening.since());
     let watches = store.watches(None, (earliest, until)).await?;
-    let open: Vec<&Watch> = watches
-        .iter()
-        .filter(|watch| watch.until.is_none() && !told.checks.contains(&watch.check))
-        .collect();
+    let is_on = |watch: &&Watch| watch.until.is_none() && watch.duty == Duty::Run;
+    let open: Vec<&Watch> =
+        watches.iter().filter(is_on).filter(|watch| !told.checks.contains(&watch.check)).collect();
     let start = |region: &Region| told.until(region).max(earliest).min(until);
     let lately = |region: &Region| start(region).max(until - rule.recently());
     let starts = open.iter().flat_map(|it| [start(&it.region), lately(&it.region)]).collect();
@@ -57,7 +56,7 @@ pub async fn standings(
     };
     let missed = Missed::read(store, &open, was_missed, listening.until()).await?;
     let mut seen: BTreeMap<Region, Seen> = BTreeMap::new();
-    for watch in watches.iter().filter(|watch| watch.until.is_none()) {
+    for watch in watches.iter().filter(is_on) {
         let heard = told.until(&watch.region);
         let start = start(&watch.region);
         let seen = seen.entry(watch.region.clone()).or_insert_with(|| Seen {

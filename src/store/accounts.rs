@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Error, Standing};
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::Schedule;
 
@@ -22,6 +22,8 @@ pub struct Expected {
     pub region: Region,
     /// When its slots are.
     pub schedule: Schedule,
+    /// Whether anybody is to run them.
+    pub duty: Duty,
 }
 
 /// A process that is alive.

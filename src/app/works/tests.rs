@@ -33,7 +33,8 @@ use crate::sandbox::{Host, Ran};
 use crate::store::accounts::{self, Accounts, Expected, Place, Process};
 use crate::store::agents::{self, AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use crate::store::{
-    self, Backlog, Claim, DecisionRecord, Epoch, Horizons, IncidentFilter, IncidentHistory, IncidentRecord, Judge, Lease, Ledger, Novelty, Recorded, RunFilter, RunSummary, Standing,
+    self, Backlog, Claim, DecisionRecord, Epoch, Horizons, IncidentFilter, IncidentHistory,
+    IncidentRecord, Judge, Lease, Ledger, Novelty, Recorded, RunFilter, RunSummary, Standing,
 };
 
 const BUDGET: Duration = Duration::from_secs(10);

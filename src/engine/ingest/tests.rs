@@ -19,7 +19,8 @@ use crate::domain::run::{Failure, FailureKind, Trace};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::store::{
-    Backlog, DecisionRecord, Horizons, IncidentFilter, IncidentHistory, IncidentRecord, Judge, Lease, Novelty, RunFilter, RunSummary,
+    Backlog, DecisionRecord, Horizons, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
+    Lease, Novelty, RunFilter, RunSummary,
 };
 
 /// A store that keeps states in memory and remembers each batch; it fails while told to.

@@ -20,9 +20,9 @@ use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
 use crate::link::publication::Part;
 use crate::link::token::Token;
-use crate::store::{Error, Standing};
 use crate::store::accounts::{Expected, Place, Process, Ran};
 use crate::store::agents::{AgentRecord, Claim, Claimed, TokenId, TokenRecord};
+use crate::store::{Error, Standing};
 
 fn now() -> Timestamp {
     "2026-11-21T04:12:31.250Z".parse().expect("a time")

@@ -1,46 +1,174 @@
-//! Watches, lives and gaps.
+//! The accounts of slots: watches, lives and gaps.
 
 use std::collections::{BTreeMap, HashMap};
 
+use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Postgres, QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row as _};
 
-use super::failed;
+use super::attempts::Attempts;
 use super::session::{begin, commit};
+use super::{PostgresStore, failed, hours};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
-use crate::store::accounts::{Expected, Place, Process, Ran};
+use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
 use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Standing, rows};
 
 type Period = (Timestamp, Timestamp);
 
-pub(super) async fn expect(
-    pool: &PgPool,
-    expected: &[Expected],
-    now: Timestamp,
-) -> Result<(), Error> {
+#[async_trait]
+impl Accounts for PostgresStore {
+    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = expect(self.writers()?, expected, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn watches(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        watches(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = seen(self.writers()?, process, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn presence(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        presence(&mut *self.reader().await?, period).await
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
+        accounted_until(&mut *self.reader().await?).await
+    }
+
+    async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        ran(&mut *self.reader().await?, period).await
+    }
+
+    async fn latest_gaps(&self, places: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
+        latest_gaps(&mut *self.reader().await?, places).await
+    }
+
+    async fn account(
+        &self,
+        gaps: &[Gap],
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = account(self.writers()?, gaps, after, until).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn gaps(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        gaps(&mut *self.reader().await?, check, period, limit).await
+    }
+
+    async fn tallies(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        tallies(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn outcomes(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        outcomes(&mut *self.reader().await?, period).await
+    }
+
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
+        hours::first_ran(&mut *self.reader().await?).await
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        hours::tallied(&mut *self.reader().await?).await
+    }
+
+    async fn tally(
+        &self,
+        hour: (Timestamp, Timestamp),
+        expected: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = hours::tally(self.writers()?, hour, expected).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn tallied_hours(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        hours::tallied_hours(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = forget(self.writers()?, before).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+}
+
+async fn expect(pool: &PgPool, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
     let now = rows::millis(now);
-    let mut wanted: HashMap<(&str, &str), String> = expected
+    let mut wanted: HashMap<(&str, &str), (String, bool)> = expected
         .iter()
-        .map(|it| ((it.check.as_str(), it.region.as_str()), rows::schedule_text(&it.schedule)))
+        .map(|it| ((it.check.as_str(), it.region.as_str()), stored::terms(it)))
         .collect();
     let mut transaction = begin(pool).await?;
     sqlx::query("LOCK TABLE watches IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)
         .await
         .map_err(failed("lock the watches"))?;
-    let open: Vec<(i64, String, String, String)> =
-        sqlx::query_as("SELECT id, check_id, region, schedule FROM watches WHERE until_at IS NULL")
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed("read the watches"))?;
+    let open: Vec<(i64, String, String, String, bool)> = sqlx::query_as(
+        "SELECT id, check_id, region, schedule, paused FROM watches WHERE until_at IS NULL",
+    )
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed("read the watches"))?;
     let mut ended: Vec<i64> = Vec::new();
-    for (id, check, region, schedule) in &open {
+    for (id, check, region, schedule, paused) in &open {
         let place = (check.as_str(), region.as_str());
-        if wanted.get(&place) == Some(schedule) {
+        if wanted.get(&place).is_some_and(|(same, duty)| same == schedule && duty == paused) {
             wanted.remove(&place);
         } else {
             ended.push(*id);
@@ -56,13 +184,14 @@ pub(super) async fn expect(
     }
     if !wanted.is_empty() {
         sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, from_at) \
-             SELECT check_id, region, schedule, $4 FROM unnest($1::text[], $2::text[], $3::text[]) \
-             AS new (check_id, region, schedule)",
+            "INSERT INTO watches (check_id, region, schedule, paused, from_at) \
+             SELECT check_id, region, schedule, paused, $5 FROM unnest($1::text[], $2::text[], \
+             $3::text[], $4::boolean[]) AS new (check_id, region, schedule, paused)",
         )
         .bind(wanted.keys().map(|(check, _)| *check).collect::<Vec<_>>())
         .bind(wanted.keys().map(|(_, region)| *region).collect::<Vec<_>>())
-        .bind(wanted.values().map(String::as_str).collect::<Vec<_>>())
+        .bind(wanted.values().map(|(schedule, _)| schedule.as_str()).collect::<Vec<_>>())
+        .bind(wanted.values().map(|(_, paused)| *paused).collect::<Vec<_>>())
         .bind(now)
         .execute(&mut *transaction)
         .await
@@ -71,16 +200,16 @@ pub(super) async fn expect(
     commit(pool, transaction).await
 }
 
-pub(super) async fn watches(
+async fn watches(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
-    let found: Vec<WatchRow> = sqlx::query_as(
-        "SELECT check_id, region, schedule, from_at, until_at FROM watches \
-         WHERE (until_at IS NULL OR until_at > $1) AND from_at < $2 \
+    let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > $1) AND from_at < $2 \
          AND ($3::text IS NULL OR check_id = $3) ORDER BY check_id, region, from_at",
-    )
+        WatchRow::COLUMNS
+    )))
     .bind(rows::millis(after))
     .bind(rows::millis(until))
     .bind(check.map(CheckId::as_str))
@@ -90,7 +219,7 @@ pub(super) async fn watches(
     found.into_iter().map(WatchRow::read).collect()
 }
 
-pub(super) async fn seen(pool: &PgPool, process: &Process, now: Timestamp) -> Result<(), Error> {
+async fn seen(pool: &PgPool, process: &Process, now: Timestamp) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
     sqlx::query(
         "INSERT INTO lives VALUES ($1, $2, $3, $3) ON CONFLICT (process, region) \
@@ -105,7 +234,7 @@ pub(super) async fn seen(pool: &PgPool, process: &Process, now: Timestamp) -> Re
     commit(pool, transaction).await
 }
 
-pub(super) async fn presence(
+async fn presence(
     connection: &mut PgConnection,
     (after, until): Period,
 ) -> Result<HashMap<Option<Region>, Presence>, Error> {
@@ -121,9 +250,7 @@ pub(super) async fn presence(
     stored::presence(found)
 }
 
-pub(super) async fn accounted_until(
-    connection: &mut PgConnection,
-) -> Result<Option<Timestamp>, Error> {
+async fn accounted_until(connection: &mut PgConnection) -> Result<Option<Timestamp>, Error> {
     let found: Option<i64> = sqlx::query_scalar("SELECT until_at FROM accounted")
         .fetch_optional(connection)
         .await
@@ -131,10 +258,7 @@ pub(super) async fn accounted_until(
     found.map(rows::timestamp).transpose()
 }
 
-pub(super) async fn ran(
-    connection: &mut PgConnection,
-    (after, until): Period,
-) -> Result<Ran, Error> {
+async fn ran(connection: &mut PgConnection, (after, until): Period) -> Result<Ran, Error> {
     let found: Vec<(String, String, i64)> = sqlx::query_as(
         "SELECT check_id, region, slot_at FROM runs WHERE id >= $1 AND id < $2 UNION ALL \
          SELECT check_id, region, slot_at FROM kept_runs WHERE id >= $1 AND id < $2",
@@ -149,7 +273,7 @@ pub(super) async fn ran(
     stored::ran(found)
 }
 
-pub(super) async fn latest_gaps(
+async fn latest_gaps(
     connection: &mut PgConnection,
     places: &[Place],
 ) -> Result<HashMap<Place, Gap>, Error> {
@@ -168,7 +292,7 @@ pub(super) async fn latest_gaps(
     found.into_iter().map(read).collect()
 }
 
-pub(super) async fn account(
+async fn account(
     pool: &PgPool,
     gaps: &[Gap],
     after: Option<Timestamp>,
@@ -182,10 +306,8 @@ pub(super) async fn account(
         None => sqlx::query("INSERT INTO accounted VALUES (1, $1) ON CONFLICT DO NOTHING")
             .bind(rows::millis(until)),
     };
-    let noted = noted
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("note what is accounted for"))?;
+    let noted =
+        noted.execute(&mut *transaction).await.map_err(failed("note what is accounted for"))?;
     if noted.rows_affected() == 0 {
         return Ok(Standing::Lost);
     }
@@ -219,7 +341,7 @@ async fn write_gaps(connection: &mut PgConnection, gaps: &[Gap]) -> Result<(), E
     query.execute(connection).await.map_err(failed("write the gaps")).map(|_| ())
 }
 
-pub(super) async fn gaps(
+async fn gaps(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
     (after, until): Period,
@@ -244,7 +366,7 @@ pub(super) async fn gaps(
     found.into_iter().map(GapRow::read).collect()
 }
 
-pub(super) async fn tallies(
+async fn tallies(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
     period: Period,
@@ -279,7 +401,7 @@ pub(super) async fn count(
     Ok(tallies)
 }
 
-pub(super) async fn outcomes(
+async fn outcomes(
     connection: &mut PgConnection,
     period: Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
@@ -299,11 +421,7 @@ pub(super) async fn outcomes(
 }
 
 /// The runs that are counted, by the ids, which tell the days to look at.
-fn of_period(
-    query: &mut QueryBuilder<Postgres>,
-    checks: Option<&[&str]>,
-    (after, until): Period,
-) {
+fn of_period(query: &mut QueryBuilder<Postgres>, checks: Option<&[&str]>, (after, until): Period) {
     let end = until + chrono::TimeDelta::milliseconds(1);
     query.push(" FROM runs WHERE id >= ").push_bind(first_id_at(after));
     query.push(" AND id < ").push_bind(first_id_at(end));
@@ -316,7 +434,7 @@ fn of_period(
 }
 
 /// Forgets what was accounted for before `before`.
-pub(super) async fn forget(pool: &PgPool, before: Timestamp) -> Result<(), Error> {
+async fn forget(pool: &PgPool, before: Timestamp) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
     for text in [
         "DELETE FROM gaps WHERE last_at < $1",

@@ -114,17 +114,17 @@ async fn note(pool: &PgPool, text: &'static str, hour: Period) -> Result<Standin
 }
 
 /// All checks of which there may be runs or slots, enrolled and by name.
-async fn checks(
-    pool: &PgPool,
-    expected: &BTreeMap<Place, u64>,
-) -> Result<BTreeSet<String>, Error> {
+async fn checks(pool: &PgPool, expected: &BTreeMap<Place, u64>) -> Result<BTreeSet<String>, Error> {
     let known: Vec<String> = sqlx::query_scalar("SELECT check_id FROM checks")
         .fetch_all(pool)
         .await
         .map_err(failed("list the checks"))?;
     let mut checks: BTreeSet<String> = known.into_iter().collect();
-    let new: BTreeSet<&str> =
-        expected.keys().map(|(check, _)| check.as_str()).filter(|it| !checks.contains(*it)).collect();
+    let new: BTreeSet<&str> = expected
+        .keys()
+        .map(|(check, _)| check.as_str())
+        .filter(|it| !checks.contains(*it))
+        .collect();
     if !new.is_empty() {
         states::enroll(pool, &new.iter().copied().collect::<Vec<_>>()).await?;
         let new: Vec<String> = new.into_iter().map(str::to_owned).collect();

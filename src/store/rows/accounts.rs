@@ -6,31 +6,44 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Durations, Gap, Lateness, Life, Presence, Tally, Watch, hour_of};
+use crate::domain::coverage::{
+    Durations, Duty, Gap, Lateness, Life, Presence, Tally, Watch, hour_of,
+};
 use crate::domain::id::Region;
 use crate::domain::run::{Outcome, Report};
 use crate::store::Error;
-use crate::store::accounts::{Place, Ran};
+use crate::store::accounts::{Expected, Place, Ran};
 
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct WatchRow {
     check_id: String,
     region: String,
     schedule: String,
+    paused: bool,
     from_at: i64,
     until_at: Option<i64>,
 }
 
 impl WatchRow {
+    /// The columns that are read.
+    pub(in crate::store) const COLUMNS: &str =
+        "check_id, region, schedule, paused, from_at, until_at";
+
     pub(in crate::store) fn read(self) -> Result<Watch, Error> {
         Ok(Watch {
             check: super::check_id(&self.check_id)?,
             region: super::region(&self.region)?,
             schedule: super::schedule(&self.schedule)?,
+            duty: if self.paused { Duty::Paused } else { Duty::Run },
             from: super::timestamp(self.from_at)?,
             until: self.until_at.map(super::timestamp).transpose()?,
         })
     }
+}
+
+/// What of a watch may change: another one takes its place then.
+pub(in crate::store) fn terms(expected: &Expected) -> (String, bool) {
+    (super::schedule_text(&expected.schedule), expected.duty == Duty::Paused)
 }
 
 #[derive(sqlx::FromRow)]

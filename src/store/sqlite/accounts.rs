@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite};
 
 use super::failed;
 use super::writer::{Durability, Writer};
@@ -23,19 +23,20 @@ pub(super) async fn expect(
     now: Timestamp,
 ) -> Result<(), Error> {
     let now = rows::millis(now);
-    let mut wanted: HashMap<(&str, &str), String> = expected
+    let mut wanted: HashMap<(&str, &str), (String, bool)> = expected
         .iter()
-        .map(|it| ((it.check.as_str(), it.region.as_str()), rows::schedule_text(&it.schedule)))
+        .map(|it| ((it.check.as_str(), it.region.as_str()), stored::terms(it)))
         .collect();
     let connection = writer.begin(Durability::Process).await?;
-    let open: Vec<(i64, String, String, String)> =
-        sqlx::query_as("SELECT id, check_id, region, schedule FROM watches WHERE until_at IS NULL")
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed("read the watches"))?;
-    for (id, check, region, schedule) in &open {
+    let open: Vec<(i64, String, String, String, bool)> = sqlx::query_as(
+        "SELECT id, check_id, region, schedule, paused FROM watches WHERE until_at IS NULL",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the watches"))?;
+    for (id, check, region, schedule, paused) in &open {
         let place = (check.as_str(), region.as_str());
-        if wanted.get(&place) == Some(schedule) {
+        if wanted.get(&place).is_some_and(|(same, duty)| same == schedule && duty == paused) {
             wanted.remove(&place);
             continue;
         }
@@ -46,13 +47,15 @@ pub(super) async fn expect(
             .await
             .map_err(failed("end a watch"))?;
     }
-    for ((check, region), schedule) in wanted {
+    for ((check, region), (schedule, paused)) in wanted {
         sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, from_at) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO watches (check_id, region, schedule, paused, from_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )
         .bind(check)
         .bind(region)
         .bind(schedule)
+        .bind(paused)
         .bind(now)
         .execute(&mut *connection)
         .await
@@ -66,11 +69,11 @@ pub(super) async fn watches(
     check: Option<&CheckId>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
-    let found: Vec<WatchRow> = sqlx::query_as(
-        "SELECT check_id, region, schedule, from_at, until_at FROM watches \
-         WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
+    let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
          AND (?3 IS NULL OR check_id = ?3) ORDER BY check_id, region, from_at",
-    )
+        WatchRow::COLUMNS
+    )))
     .bind(rows::millis(after))
     .bind(rows::millis(until))
     .bind(check.map(CheckId::as_str))
@@ -181,10 +184,8 @@ pub(super) async fn account(
         None => sqlx::query("INSERT INTO accounted VALUES (1, ?1) ON CONFLICT DO NOTHING")
             .bind(rows::millis(until)),
     };
-    let noted = noted
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("note what is accounted for"))?;
+    let noted =
+        noted.execute(&mut *connection).await.map_err(failed("note what is accounted for"))?;
     if noted.rows_affected() == 0 {
         writer.commit().await?;
         return Ok(Standing::Lost);

@@ -16,8 +16,8 @@ use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
-use crate::store::rows::accounts::Late;
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
+use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
 
 /// What memory is believed about which runs are stored.

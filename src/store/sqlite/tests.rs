@@ -197,12 +197,37 @@ impl sqlx::error::DatabaseError for DiskFailed {
 }
 
 /// How SQLite would answer a query, in its words.
-async fn plan(store: &SqliteStore, query: &'static str) -> String {
+async fn plan(store: &SqliteStore, query: impl sqlx::SqlSafeStr) -> String {
     let mut writer = store.writer().await.expect("it can write");
     let connection = writer.connection().await.expect("connected");
     let lines: Vec<(i64, i64, i64, String)> =
         sqlx::query_as(query).fetch_all(connection).await.expect("explained");
     lines.into_iter().map(|(.., line)| line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_their_place_whatever_is_known_of_the_tables() {
+    let (_folder, store) = fresh().await;
+    // As after a stop with few of them: a small table is read as fast as an index.
+    let few = "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
+         VALUES ('a', 'eu', 1, 2, 2, 'stalled'), ('b', 'eu', 1, 2, 2, 'stalled'); \
+         INSERT INTO runs (id, check_id, region, slot_at, started_at, recorded_at, duration, outcome) \
+         SELECT randomblob(16), 'a', 'eu', value, value, value, 1, 'passed' \
+         FROM json_each('[1, 2, 3]'); ANALYZE";
+    execute(&store, few).await;
+    let mut plans = Vec::new();
+    for text in [
+        accounts::LATEST_GAP,
+        "DELETE FROM gaps WHERE check_id = ?1 AND region = ?2 AND first_at = ?3",
+        "SELECT check_id FROM gaps WHERE last_at > ?1 AND first_at <= ?2 \
+         ORDER BY last_at DESC, check_id, region LIMIT 5",
+        "SELECT check_id, region, outcome, count(*) FROM runs WHERE slot_at > ?1 \
+         AND slot_at <= ?2 AND check_id IN (?3, ?4) GROUP BY check_id, region, outcome",
+    ] {
+        plans.push(plan(&store, sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).await);
+    }
+    insta::assert_snapshot!(plans.join("\n---\n"), @"");
+    store.close().await;
 }
 
 #[tokio::test]

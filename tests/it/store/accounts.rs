@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline::domain::Timestamp;
-use tripline::domain::coverage::{Gap, GapReason, Tally};
+use tripline::domain::coverage::{Duty, Gap, GapReason, Tally};
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Cron, Interval, Schedule};
 use tripline::engine::accountant::{audit, round, tallies, vouch};
-use tripline::store::{Standing, Store};
 use tripline::store::accounts::{Accounts, Expected, Process};
+use tripline::store::{Standing, Store};
 
 use super::scene::{at, check_id, region, report, rules, seconds};
 
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) fn every(name: &str, interval: u64) -> Expected {
     let interval = Interval::new(seconds(interval)).expect("in range");
     let (check, region) = (check_id(name), region("eu"));
-    Expected { check, region, schedule: Schedule::Every(interval) }
+    Expected { check, region, schedule: Schedule::Every(interval), duty: Duty::Run }
 }
 
 pub(super) fn hub(id: &str) -> Vec<Process> {
@@ -103,6 +103,30 @@ pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + A
     assert_eq!(tally.uptime(), Some(0.5));
 }
 
+pub(super) async fn what_is_switched_off_is_told_and_takes_nothing(
+    store: &(impl Store + Accounts),
+) {
+    let paused = Expected { duty: Duty::Paused, ..every("login", 30) };
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    let process = hub("one");
+    vouch(store, &process, at(0)).await.expect("stored");
+    run(store, &slots(store, at(0), at(10)).await, Outcome::Passed).await;
+    store.expect(std::slice::from_ref(&paused), at(10)).await.expect("stored");
+    store.expect(&[paused], at(15)).await.expect("stored");
+    come_round(store, &process, at(22)).await;
+    store.expect(&[every("login", 30)], at(30)).await.expect("stored");
+    run(store, &slots(store, at(30), at(40)).await, Outcome::Passed).await;
+    come_round(store, &process, at(42)).await;
+    let gaps = store.gaps(None, (at(0), at(100)), 10).await.expect("read");
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
+    assert_eq!(told, [(GapReason::Paused, 20)]);
+    let found = audit(store, at(0)).await.expect("read");
+    assert_eq!((found.expected, found.ran, found.unaccounted.len()), (40, 20, 0));
+    let tallies = tallies(store, None, (at(0), at(40))).await.expect("read");
+    let tally = tallies[&(check_id("login"), region("eu"))];
+    assert_eq!((tally.expected, tally.coverage()), (20, Some(1.0)));
+}
+
 pub(super) async fn an_agent_that_lives_is_not_missed(store: &(impl Store + Accounts)) {
     store.expect(&[every("login", 1)], at(0)).await.expect("stored");
     let (hub, agent) = (hub("hub").remove(0), hub("agent").remove(1));
@@ -117,8 +141,7 @@ pub(super) async fn an_agent_that_lives_is_not_missed(store: &(impl Store + Acco
         }
     }
     let gaps = store.gaps(None, (at(0), at(8)), 100).await.expect("read");
-    let told: BTreeMap<GapReason, u64> =
-        gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
+    let told: BTreeMap<GapReason, u64> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
     assert_eq!((gaps.len(), told.len()), (2, 2), "before the hub came, and since: {gaps:#?}");
     assert!(told[&GapReason::Stalled] > 150 && told[&GapReason::HubDown] <= 4, "{told:?}");
 }
@@ -201,7 +224,9 @@ pub(super) async fn of_two_hubs_one_accounts_for_a_slot(store: &(impl Store + Ac
     let place = (check_id("login"), region("eu"));
     let latest = store.latest_gaps(std::slice::from_ref(&place)).await.expect("read");
     assert_eq!(latest, [(place, longer)].into());
-    assert!(store.latest_gaps(&[(check_id("search"), region("eu"))]).await.expect("read").is_empty());
+    assert!(
+        store.latest_gaps(&[(check_id("search"), region("eu"))]).await.expect("read").is_empty()
+    );
 }
 
 pub(super) async fn a_slot_that_nobody_knows_of_is_found(store: &(impl Store + Accounts)) {

@@ -96,6 +96,7 @@ on_every_backend! {
         a_watch_goes_on_until_it_changes
         every_slot_ends_as_a_run_or_in_a_gap
         an_agent_that_lives_is_not_missed
+        what_is_switched_off_is_told_and_takes_nothing
         a_late_run_repairs_the_coverage
         a_gap_grows_from_round_to_round
         lateness_is_a_distribution

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tripline::domain::Timestamp;
 use tripline::domain::attendance::{Farewell, Listening, Lost};
 use tripline::domain::blindness::shortfall::Standing;
+use tripline::domain::coverage::Duty;
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::engine::accountant::{round, vouch};
@@ -34,6 +35,7 @@ impl<'s, S: Ledger> Scene<'s, S> {
             check: check_id(name),
             region: region("eu"),
             schedule: Schedule::Every(Interval::new(seconds(30)).expect("in range")),
+            duty: Duty::Run,
         });
         store.expect(&expected, at(0)).await.expect("stored");
         let scene = Self { store, now: 0, agent: "one" };

@@ -9,11 +9,11 @@ use chrono::TimeDelta;
 use super::super::now;
 use super::{Remembered, broken, place};
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
+use crate::domain::coverage::{Duty, Gap, GapReason, Lateness, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::{Interval, Schedule};
-use crate::store::{Error, Standing};
 use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
+use crate::store::{Error, Standing};
 
 #[async_trait]
 impl Accounts for Remembered {
@@ -36,6 +36,7 @@ impl Accounts for Remembered {
             check,
             region,
             schedule: Schedule::Every(minute),
+            duty: Duty::Run,
             from: after,
             until: None,
         }])
