@@ -216,17 +216,38 @@ async fn accounts_are_found_by_their_place_whatever_is_known_of_the_tables() {
          FROM json_each('[1, 2, 3]'); ANALYZE";
     execute(&store, few).await;
     let mut plans = Vec::new();
+    let counted = |checks: Option<&[&str]>| {
+        let mut query = sqlx::QueryBuilder::new("SELECT count(*)");
+        accounts::of_period(&mut query, checks, (at(0), at(9)));
+        query.sql().as_str().to_owned()
+    };
+    let (of_some, of_all) = (counted(Some(&["a", "b"])), counted(None));
     for text in [
         accounts::LATEST_GAP,
+        accounts::RAN,
+        &of_some,
+        &of_all,
         "DELETE FROM gaps WHERE check_id = ?1 AND region = ?2 AND first_at = ?3",
         "SELECT check_id FROM gaps WHERE last_at > ?1 AND first_at <= ?2 \
          ORDER BY last_at DESC, check_id, region LIMIT 5",
-        "SELECT check_id, region, outcome, count(*) FROM runs WHERE slot_at > ?1 \
-         AND slot_at <= ?2 AND check_id IN (?3, ?4) GROUP BY check_id, region, outcome",
     ] {
         plans.push(plan(&store, sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).await);
     }
-    insta::assert_snapshot!(plans.join("\n---\n"), @"");
+    insta::assert_snapshot!(plans.join("\n---\n"), @"
+    SEARCH gaps USING INDEX gaps_of_check (check_id=? AND region=?)
+    ---
+    SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)
+    ---
+    SEARCH runs USING INDEX runs_of_check (check_id=? AND slot_at>? AND slot_at<?)
+    USE TEMP B-TREE FOR GROUP BY
+    ---
+    SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)
+    USE TEMP B-TREE FOR GROUP BY
+    ---
+    SEARCH gaps USING INDEX gaps_once (check_id=? AND region=? AND first_at=?)
+    ---
+    SEARCH gaps USING INDEX gaps_by_time (last_at>?)
+    ");
     store.close().await;
 }
 
