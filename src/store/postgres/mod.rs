@@ -234,7 +234,9 @@ impl Store for PostgresStore {
         if self.guided.is_some() {
             // It began a little later than the caller thinks, so by the caller's clock it does not
             // end before this.
-            claimed.iter_mut().for_each(|claim| claim.until = lease_until);
+            for claim in &mut claimed {
+                claim.until = lease_until;
+            }
         }
         Ok(claimed)
     }

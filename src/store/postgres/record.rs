@@ -153,10 +153,12 @@ async fn write(
 ) -> Result<(), Error> {
     let mut late = Late::default();
     for run in runs::remove(&mut *connection, &plan.replaced).await? {
-        late.remove(run)?;
+        late.remove(&run)?;
     }
     runs::write(&mut *connection, &plan.runs, now).await?;
-    plan.runs.iter().for_each(|(_, report)| late.add(report));
+    for (_, report) in &plan.runs {
+        late.add(report);
+    }
     hours::add(&mut *connection, late).await?;
     states::write(&mut *connection, &plan.streaks()).await?;
     for (index, incident) in &plan.decided {

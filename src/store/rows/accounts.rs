@@ -243,7 +243,7 @@ impl Late {
     }
 
     /// A run that was stored and is not any more.
-    pub(in crate::store) fn remove(&mut self, run: RemovedRow) -> Result<(), Error> {
+    pub(in crate::store) fn remove(&mut self, run: &RemovedRow) -> Result<(), Error> {
         let place = (super::check_id(&run.check_id)?, super::region(&run.region)?);
         let late = TimeDelta::milliseconds(run.started_at.saturating_sub(run.slot_at));
         let took = Duration::from_micros(u64::try_from(run.duration).unwrap_or_default());

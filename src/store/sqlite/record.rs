@@ -93,7 +93,9 @@ async fn write(
     let nothing = (Timestamp::MIN_UTC, Timestamp::MIN_UTC);
     let closed = writer.memory().await?.closed.unwrap_or(nothing);
     let mut late = Late::default();
-    plan.runs.iter().for_each(|(_, report)| late.add(report));
+    for (_, report) in &plan.runs {
+        late.add(report);
+    }
     late.retain(closed);
     match (&plan.runs[..], &streaks[..], &plan.decided[..]) {
         ([run], [streak], []) if plan.replaced.is_empty() && late.hours().is_empty() => {
@@ -104,7 +106,7 @@ async fn write(
     let durability = if plan.decided.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
     for run in runs::remove(&mut *connection, &plan.replaced).await? {
-        late.remove(run)?;
+        late.remove(&run)?;
     }
     late.retain(closed);
     hours::add(&mut *connection, late).await?;
