@@ -2,14 +2,17 @@
 //!
 //! Everything that needs the time of day holds a [`Clock`] or is told the time; everything that
 //! measures a duration holds a [`Stopwatch`]. Tests bring a [`Manual`] clock. What ends with the
-//! program holds a [`Halt`], which is told how long it may take.
+//! program holds a [`Halt`], which is told how long it may take. Hubs that share a store go by its
+//! time, with a [`Guided`] clock.
 
+mod guided;
 mod halt;
 mod pulse;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
+pub use guided::Guided;
 pub use halt::Halt;
 pub use pulse::Pulse;
 

@@ -4,21 +4,25 @@
 //! Hubs that share a store take turns in coming round; each vouches for itself. Must not: run or
 //! delay a slot, or stop the hub when the store fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Halt, Pulse};
+use crate::clock::{Clock, Halt, Pulse, Stopwatch};
+use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
+use crate::domain::Timestamp;
 use crate::domain::check::Check;
-use crate::domain::coverage::{Gap, GapReason};
+use crate::domain::coverage::{Duty, Gap, GapReason, SEEN_FOR};
 use crate::domain::id::Region;
-use crate::engine::accountant;
+use crate::engine::accountant::{self, Rest};
 use crate::http::{CheckSnapshot, Loops};
+use crate::link::protocol as link;
 use crate::store::accounts::{Expected, Process};
 use crate::store::{Error, Ledger};
 
@@ -28,6 +32,10 @@ const PART: &str = "accounting";
 const PERIOD: Duration = Duration::from_secs(10);
 /// How long a lease holds.
 const LEASE: Duration = Duration::from_secs(30);
+// Between two signs of life an agent is not taken for lost.
+const _: () = assert!(link::LEASE.as_secs() <= SEEN_FOR.as_secs());
+/// After so long no further hour is counted in a turn: hubs and agents are to see that it goes on.
+const COUNTING: Duration = Duration::from_secs(3);
 /// How long after its timeout the report of a run may come.
 const REPORTING: Duration = Duration::from_secs(15);
 
@@ -41,9 +49,14 @@ pub(super) struct Accounting {
     id: String,
     /// Which the agent of this process serves.
     region: ArcSwap<Region>,
+    /// What is expected since when, as far as that is not stored yet.
+    unwritten: Mutex<VecDeque<Expectation>>,
     /// Is told when it is to come round next.
     pulse: Arc<Pulse>,
 }
+
+/// What is expected, and since when.
+type Expectation = (Vec<Expected>, Timestamp);
 
 impl Accounting {
     /// Accounts for `checks`; `agent` is the one of this process. `loops` are told when it is
@@ -60,6 +73,7 @@ impl Accounting {
             checks: Arc::clone(checks),
             id: Uuid::new_v4().to_string(),
             region: ArcSwap::from_pointee(agent.region.clone()),
+            unwritten: Mutex::default(),
             pulse: Arc::clone(&loops.accounting),
         })
     }
@@ -75,10 +89,24 @@ impl Accounting {
         [None, Some(region)].map(|region| Process { id: self.id.clone(), region })
     }
 
-    /// From now on the slots of the present checks are expected, and no others.
-    pub(super) async fn expect(&self) -> Result<(), Error> {
-        let expected: Vec<Expected> = self.checks.load().iter().flat_map(expected).collect();
-        self.store.expect(&expected, self.clock.now()).await
+    /// From now on the slots of the checks of `project` are expected, and no others. What cannot be
+    /// written now is written before anything else is accounted for, as of now.
+    pub(super) async fn expect(&self, project: &Project) -> Result<(), Error> {
+        let run = project.checks.values().map(|check| (check, Duty::Run));
+        let paused = project.disabled.values().map(|check| (check, Duty::Paused));
+        let expected = run.chain(paused).flat_map(|(check, duty)| expected(check, duty)).collect();
+        let mut unwritten = self.unwritten.lock().await;
+        unwritten.push_back((expected, self.clock.now()));
+        self.write(&mut unwritten).await
+    }
+
+    /// Writes what is expected and was not written yet, in order.
+    async fn write(&self, unwritten: &mut VecDeque<Expectation>) -> Result<(), Error> {
+        while let Some((expected, since)) = unwritten.front() {
+            self.store.expect(expected, *since).await?;
+            unwritten.pop_front();
+        }
+        Ok(())
     }
 
     /// Comes round until `halt` is asked for. The last thing it does is vouch for the processes, so
@@ -118,11 +146,36 @@ impl Accounting {
     async fn turn(&self) -> Result<Vec<Gap>, Error> {
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
-        let holder = &self.id;
-        if self.store.lease(PART, holder, now, now + LEASE).await?.is_none() {
-            return Ok(Vec::new());
+        self.write(&mut *self.unwritten.lock().await).await?;
+        let mut gaps = BTreeMap::new();
+        // After a long absence, or where runs are many, this takes longer than a lease holds.
+        while self.is_mine().await? {
+            let done = accountant::period(&*self.store, now, self.patience()).await?;
+            for gap in done.gaps {
+                gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
+            }
+            if done.rest == Rest::Nothing {
+                self.count_hours().await?;
+                break;
+            }
         }
-        accountant::round(&*self.store, now, self.patience()).await
+        Ok(gaps.into_values().collect())
+    }
+
+    /// Counts the hours that are over, for as long as a turn may take.
+    async fn count_hours(&self) -> Result<(), Error> {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < COUNTING && self.is_mine().await? {
+            let Some(hour) = accountant::count_hour(&*self.store).await? else { break };
+            tracing::debug!(%hour, took_ms = watch.elapsed().as_millis(), "an hour was counted");
+        }
+        Ok(())
+    }
+
+    /// Takes or renews the lease.
+    async fn is_mine(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        Ok(self.store.lease(PART, &self.id, now, now + LEASE).await?.is_some())
     }
 
     /// How long after a slot its report may come.
@@ -132,20 +185,22 @@ impl Accounting {
     }
 }
 
-fn expected(check: &Arc<Check>) -> impl Iterator<Item = Expected> + use<> {
+fn expected(check: &Arc<Check>, duty: Duty) -> impl Iterator<Item = Expected> + use<> {
     let check = Arc::clone(check);
     let regions = check.regions.clone().into_iter();
     regions.map(move |region| Expected {
         check: check.id.clone(),
         region,
         schedule: check.schedule.clone(),
+        duty,
     })
 }
 
 /// Says in one line for each reason how many slots were not run.
 fn tell(gaps: &[Gap]) {
     let mut told: BTreeMap<GapReason, (usize, &Gap)> = BTreeMap::new();
-    for gap in gaps {
+    // That nobody runs what was switched off is no news.
+    for gap in gaps.iter().filter(|gap| gap.reason != GapReason::Paused) {
         told.entry(gap.reason).or_insert((0, gap)).0 += 1;
     }
     for (reason, (checks, gap)) in told {
@@ -158,5 +213,74 @@ fn tell(gaps: &[Gap]) {
             slots = gap.slots,
             "slots were not run; the first check concerned is named"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+    use sqlx::{Connection as _, SqliteConnection};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::clock::Manual;
+    use crate::config::{Environment, Files, settings};
+    use crate::store::sqlite::{Holder, SqliteStore};
+
+    fn project(folder: &std::path::Path, checks: &str) -> Project {
+        std::fs::write(folder.join("tripline.toml"), checks).expect("written");
+        let files = Files::load(folder);
+        let settings = settings::read(&files, &Environment::new([]));
+        Project::assemble(files, settings, &[]).expect("it has no mistakes")
+    }
+
+    #[tokio::test]
+    async fn what_is_expected_is_written_as_of_its_time_before_anything_is_accounted_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let (holder, path) = ("a test".to_owned(), folder.path().join("t.db"));
+        let store = SqliteStore::open(&path, &Holder { command: holder, since: start }).await;
+        let store: Arc<dyn Ledger> = Arc::new(store.expect("opened"));
+        let time = Arc::new(Manual::new(start));
+        let clock: Arc<dyn Clock> = time.clone();
+        let check = |name: &str, every: &str, more: &str| {
+            let url = "url = \"https://example.com/\"";
+            format!("[[check]]\nname = \"{name}\"\n{url}\nevery = \"{every}\"\n{more}\n")
+        };
+        let first = project(folder.path(), &check("front", "30s", ""));
+        let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(Vec::new()));
+        let loops = Loops::new(watch::channel(None).1);
+        let agent = &first.settings.agent;
+        let accounting = Accounting::new((&store, &clock), &snapshot, agent, &loops);
+        accounting.expect(&first).await.expect("written");
+        let watches = async || -> Vec<(String, Duration, Duty)> {
+            let all = store.watches(None, (start, time.now())).await.expect("read");
+            let told = all.iter().map(|watch| {
+                let since = (watch.from - start).to_std().expect("it began then");
+                (watch.check.to_string(), since, watch.duty)
+            });
+            told.collect()
+        };
+        // Two edits come in while the disk is full.
+        let mut disk = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await;
+        let disk = disk.as_mut().expect("opened");
+        let full = "CREATE TRIGGER full BEFORE INSERT ON watches BEGIN \
+             SELECT RAISE(ABORT, 'the disk is full'); END";
+        sqlx::raw_sql(full).execute(&mut *disk).await.expect("filled");
+        let edits = [check("front", "60s", ""), check("front", "60s", "enabled = false\n")];
+        for edit in &edits {
+            time.advance(Duration::from_secs(100));
+            accounting.expect(&project(folder.path(), edit)).await.expect_err("it is full");
+        }
+        time.advance(Duration::from_secs(100));
+        accounting.turn().await.expect_err("it is full");
+        assert_eq!(store.accounted_until().await.expect("read"), None);
+        assert_eq!(watches().await.len(), 1);
+        sqlx::raw_sql("DROP TRIGGER full").execute(&mut *disk).await.expect("there is room");
+        accounting.turn().await.expect("accounted");
+        assert!(store.accounted_until().await.expect("read").is_some());
+        let told = [(0, Duty::Run), (100, Duty::Run), (200, Duty::Paused)];
+        let told = told.map(|(since, duty)| ("front".to_owned(), Duration::from_secs(since), duty));
+        assert_eq!(watches().await, told);
     }
 }

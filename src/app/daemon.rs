@@ -142,7 +142,7 @@ impl Daemon {
         let settings = &project.settings;
         let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let store = storage::open(&settings.store.place, command, &*clock).await?;
+        let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
         let (listeners, address) = bind(listen, &settings.hub).await?;
         let tls = listeners.tls.clone();
         let works = Works::start(works::Parts {
@@ -164,7 +164,7 @@ impl Daemon {
         let loops = Loops::new(works.intake().trouble);
         let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
-        accounting.expect().await?;
+        accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
         let member = member_of(&project, address, &store, &clock, to)?;
         let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
@@ -241,11 +241,12 @@ impl Daemon {
                 return self.witness.refused(&[reason]);
             }
         };
-        self.put_in_force(&project, fresh);
-        if let Err(error) = self.accounting.expect().await {
+        // Before the schedule changes: what it hands out is what is expected.
+        if let Err(error) = self.accounting.expect(&project).await {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "slots of the new checks are not accounted for");
+            tracing::error!(error, "no slots are accounted for until the store takes the new ones");
         }
+        self.put_in_force(&project, fresh);
         if let Err(error) = self.close_absent().await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "incidents of removed checks were not closed");

@@ -1,7 +1,7 @@
 //! Forgetting what is older than it has to be kept.
 //!
-//! Hours are counted before runs of them are forgotten, so that uptime can be told of longer than runs
-//! are kept; while that fails, nothing is forgotten.
+//! Runs are forgotten when their hour is counted, so that uptime can be told of longer than runs are
+//! kept; while nobody counts, nothing is forgotten.
 //!
 //! Hubs that share a store take turns: whoever holds the lease on it does it, and the others only
 //! look whether that one is still there.
@@ -15,8 +15,6 @@ use uuid::Uuid;
 use crate::clock::{Clock, Halt};
 use crate::config::settings::Retention;
 use crate::domain::Timestamp;
-use crate::domain::coverage::HOUR;
-use crate::engine::accountant;
 use crate::store::{Error, Horizons, Ledger};
 
 /// The name of the lease.
@@ -29,8 +27,6 @@ const BREATH: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_mins(11);
 /// How many runs are forgotten at a time.
 const AT_ONCE: u32 = 5_000;
-/// How many hours are counted at a time.
-const HOURS_AT_ONCE: usize = 240;
 
 /// Forgets old runs from time to time.
 pub(super) struct Housekeeping {
@@ -77,19 +73,13 @@ impl Housekeeping {
             return Ok(false);
         }
         let wanted = self.horizons(now);
-        let counted = accountant::count_hours(&*self.store, wanted.latest(), HOURS_AT_ONCE).await?;
+        // Hours are counted by whoever accounts for their slots. Should this hub stand still from
+        // here on, what it forgets when it goes on is still counted, and older than it has to be.
+        let counted = self.store.tallied().await?.map(|(_, until)| until);
         let counted = counted.unwrap_or(Timestamp::UNIX_EPOCH);
         let forgotten = self.store.forget(&wanted.up_to(counted), AT_ONCE).await?;
         self.store.forget_accounts(now - self.retention.uptime).await?;
-        let is_behind = counted < wanted.latest() && self.is_counting(counted).await?;
-        Ok(is_behind || forgotten >= u64::from(AT_ONCE))
-    }
-
-    /// Whether the hour after `counted` can be counted at once.
-    async fn is_counting(&self, counted: Timestamp) -> Result<bool, Error> {
-        let accounted = self.store.accounted_until().await?;
-        let is_begun = self.store.tallied().await?.is_some();
-        Ok(is_begun && accounted.is_some_and(|accounted| counted + HOUR <= accounted))
+        Ok(forgotten >= u64::from(AT_ONCE))
     }
 
     /// Before which times what is forgotten at `now`.
@@ -112,9 +102,10 @@ mod tests {
     use crate::domain::policy::{Policy, Roster};
     use crate::domain::run::{Report, Trace};
     use crate::domain::slot::Slot;
+    use crate::engine::accountant;
     use crate::engine::judge::Rulebook;
-    use crate::store::RunFilter;
     use crate::store::sqlite::{Holder, SqliteStore};
+    use crate::store::{RunFilter, Standing};
 
     #[tokio::test]
     async fn hubs_take_turns() {
@@ -178,10 +169,16 @@ mod tests {
         // The slots are not accounted for: nobody knows yet what was missed.
         assert!(!house.turn().await.expect("done"));
         assert_eq!(runs().await, 120);
-        store.account(&[], start + Duration::from_hours(1)).await.expect("accounted");
+        let account = async |after, until| {
+            let standing = store.account(&[], after, until).await.expect("accounted");
+            assert_eq!(standing, Standing::Held);
+            while accountant::count_hour(&*store).await.expect("counted").is_some() {}
+        };
+        let hour = start + Duration::from_hours(1);
+        account(None, hour).await;
         house.turn().await.expect("done");
         assert_eq!(runs().await, 61, "up to the hour that is counted");
-        store.account(&[], start + Duration::from_hours(24)).await.expect("accounted");
+        account(Some(hour), start + Duration::from_hours(24)).await;
         house.turn().await.expect("done");
         assert_eq!(runs().await, 31);
         let period = (start, start + Duration::from_hours(2));

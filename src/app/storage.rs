@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Guided};
 use crate::config::settings::Place;
 use crate::store::agents::Tokens;
 use crate::store::copying::{self, Copied, Source, Target};
@@ -13,9 +13,7 @@ use crate::store::postgres::{PostgresStore, PostgresTokens};
 use crate::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use crate::store::{Error, Ledger};
 
-/// How far clocks may differ. Claims on messages hold for 20 seconds by the clock of whoever asks,
-/// so that with clocks that differ by more than a little one hub would take over what another is
-/// sending.
+/// How far this machine's clock may differ from the database's without a word.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
 /// Opens the store at `place` for reading, beside the hubs that use it.
@@ -96,28 +94,31 @@ async fn target(place: &Place, command: &str, clock: &dyn Clock) -> Result<Targe
     }
 }
 
-/// Opens the store at `place`. `command` tells others who holds a file.
+/// Opens the store at `place`, and gives the clock to go by: that of this machine, or where several
+/// hubs may share the store, one that keeps to the database's. `command` tells others who holds a
+/// file.
 pub(super) async fn open(
     place: &Place,
     command: &str,
-    clock: &dyn Clock,
-) -> Result<Arc<dyn Ledger>, Error> {
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<dyn Ledger>, Arc<dyn Clock>), Error> {
     match place {
         Place::File(path) => {
             let holder = Holder { command: command.to_owned(), since: clock.now() };
-            Ok(Arc::new(SqliteStore::open(path, &holder).await?))
+            Ok((Arc::new(SqliteStore::open(path, &holder).await?), clock))
         }
         Place::Postgres { url, .. } => {
-            let store = PostgresStore::open(url.expose()).await?;
-            let ahead = clock.now() - store.time().await?;
+            let guided = Arc::new(Guided::new(clock));
+            let store = PostgresStore::open_guiding(url.expose(), Arc::clone(&guided)).await?;
+            let ahead = -guided.correction();
             if ahead.abs() > TOLERANCE {
                 tracing::warn!(
                     ahead_ms = ahead.num_milliseconds(),
-                    "this machine's clock differs from the database's; let both be set by NTP, or \
-                     hubs that share the store may send messages twice, marked as such"
+                    "this machine's clock differs from the database's, which this hub goes by; let \
+                     both be set by NTP"
                 );
             }
-            Ok(Arc::new(store))
+            Ok((Arc::new(store), guided))
         }
     }
 }

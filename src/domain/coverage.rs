@@ -9,9 +9,22 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::Timestamp;
 use super::id::{CheckId, Region};
+use super::run::Outcome;
 use super::schedule::Schedule;
+
+/// Whether anybody is to run the slots of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duty {
+    /// Its agents are.
+    #[default]
+    Run,
+    /// Nobody is: it is switched off. What is not run then is told, and takes nothing from coverage.
+    Paused,
+}
 
 /// A check in a region, as long as its schedule was the same.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +35,8 @@ pub struct Watch {
     pub region: Region,
     /// When its slots are.
     pub schedule: Schedule,
+    /// Whether anybody is to run them.
+    pub duty: Duty,
     /// Slots after this are expected.
     pub from: Timestamp,
     /// Slots after this are not; `None` while it goes on.
@@ -37,22 +52,25 @@ pub enum GapReason {
     AgentLost,
     /// The check was changed or taken out as the slot came due.
     ProjectChanged,
-    /// Hub and agent were there, and the slot was not run: the machine slept, its clock was set, or
-    /// it was too busy to keep the schedule.
+    /// The check was switched off.
+    Paused,
+    /// Hub and agent were there, and there is no run: the machine slept, its clock was set, it was
+    /// too busy to keep the schedule, or the result was dropped where there was no room to keep it.
     Stalled,
 }
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: [Self; 4] =
-        [Self::HubDown, Self::AgentLost, Self::ProjectChanged, Self::Stalled];
+    pub const ALL: [Self; 5] =
+        [Self::HubDown, Self::AgentLost, Self::ProjectChanged, Self::Paused, Self::Stalled];
 
-    /// The word for it: `hub_down`, `agent_lost`, `project_changed` or `stalled`.
+    /// The word for it: `hub_down`, `agent_lost`, `project_changed`, `paused` or `stalled`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::HubDown => "hub_down",
             Self::AgentLost => "agent_lost",
             Self::ProjectChanged => "project_changed",
+            Self::Paused => "paused",
             Self::Stalled => "stalled",
         }
     }
@@ -74,6 +92,10 @@ pub struct Gap {
     /// Why.
     pub reason: GapReason,
 }
+
+/// How long after it was last seen an agent may still be there: it says so every few seconds, and its
+/// lease holds for so long.
+pub const SEEN_FOR: Duration = Duration::from_secs(15);
 
 /// A process that was running, as far as was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,14 +177,19 @@ impl Watch {
     }
 
     fn reason(&self, at: Timestamp, presence: &Presence, patience: Duration) -> GapReason {
-        let there = |lives: &[Life]| {
-            lives.iter().any(|life| life.from <= at && at + patience <= life.until)
+        // The hub that accounts has seen itself right before; of an agent it knows the last sign of
+        // life, which is seconds old. A slot that came due after that sign is never explained by it.
+        let there = |lives: &[Life], silence: Duration| {
+            let is_there = |life: &Life| life.from <= at && at + patience <= life.until + silence;
+            lives.iter().any(is_there)
         };
-        if self.until.is_some_and(|ended| ended <= at + CHANGING) {
+        if self.duty == Duty::Paused {
+            GapReason::Paused
+        } else if self.until.is_some_and(|ended| ended <= at + CHANGING) {
             GapReason::ProjectChanged
-        } else if !there(&presence.hub) {
+        } else if !there(&presence.hub, Duration::ZERO) {
             GapReason::HubDown
-        } else if !there(&presence.agents) {
+        } else if !there(&presence.agents, SEEN_FOR.min(patience)) {
             GapReason::AgentLost
         } else {
             GapReason::Stalled
@@ -217,6 +244,18 @@ fn sum<const N: usize>(mut classes: [u64; N], others: [u64; N]) -> [u64; N] {
     classes
 }
 
+fn difference<const N: usize>(mut classes: [u64; N], others: [u64; N]) -> [u64; N] {
+    for (class, less) in classes.iter_mut().zip(others) {
+        *class = class.saturating_sub(less);
+    }
+    classes
+}
+
+/// The class of `time` among those that end with `bounds`, in milliseconds; the last has no end.
+fn class_of(time: Duration, bounds: &[u64]) -> usize {
+    bounds.partition_point(|bound| Duration::from_millis(*bound) < time)
+}
+
 /// How the runs of a check in a region ended over some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -234,7 +273,7 @@ pub struct Tally {
     pub durations: Durations,
 }
 
-/// Slots are counted by the hour before their runs are forgotten; those of an hour are after its
+/// Slots are counted by the hour when all of it are accounted for; those of an hour are after its
 /// beginning and up to its end.
 pub const HOUR: Duration = Duration::from_hours(1);
 
@@ -245,7 +284,44 @@ pub fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_timestamp_millis(start).unwrap_or(at)
 }
 
+/// The beginning of the first hour that begins at `at` or later.
+pub fn next_hour(at: Timestamp) -> Timestamp {
+    hour_of(at) + HOUR
+}
+
+/// The end of the last hour that ends at `at` or earlier.
+pub fn last_hour(at: Timestamp) -> Timestamp {
+    hour_of(at + Duration::from_millis(1))
+}
+
 impl Tally {
+    /// One run that started `late` after its slot and took so long.
+    pub fn of_run(outcome: Outcome, late: TimeDelta, took: Duration) -> Self {
+        let mut tally = Self::default();
+        match outcome {
+            Outcome::Passed => tally.passed = 1,
+            Outcome::Failed => tally.failed = 1,
+            Outcome::Unknown => tally.unknown = 1,
+        }
+        let late = late.to_std().unwrap_or_default();
+        tally.lateness.0[class_of(late, &Lateness::BOUNDS)] = 1;
+        tally.durations.0[class_of(took, &Durations::BOUNDS)] = 1;
+        tally
+    }
+
+    /// Takes out what `other` counted.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            expected: self.expected.saturating_sub(other.expected),
+            passed: self.passed.saturating_sub(other.passed),
+            failed: self.failed.saturating_sub(other.failed),
+            unknown: self.unknown.saturating_sub(other.unknown),
+            lateness: Lateness(difference(self.lateness.0, other.lateness.0)),
+            durations: Durations(difference(self.durations.0, other.durations.0)),
+        }
+    }
+
     /// Adds what `other` counted.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -305,6 +381,7 @@ mod tests {
             check: CheckId::new("login").expect("a good name"),
             region: Region::new("eu").expect("a good name"),
             schedule: Schedule::Every(every),
+            duty: Duty::Run,
             from: at(0),
             until: until.map(at),
         }
@@ -324,8 +401,28 @@ mod tests {
         };
         let gaps = watch(None).gaps((at(1000), at(4000)), |_| false, &presence, PATIENCE);
         let expected =
-            [(GapReason::HubDown, 100), (GapReason::Stalled, 97), (GapReason::AgentLost, 103)];
+            [(GapReason::HubDown, 100), (GapReason::Stalled, 99), (GapReason::AgentLost, 101)];
         assert_eq!(reasons(&gaps), expected);
+    }
+
+    #[test]
+    fn an_agent_that_lives_is_not_missed_between_two_signs_of_life() {
+        // It was last seen 4 s before the accountant comes round, and will be 1 s later.
+        let presence = |seen| Presence { hub: vec![life(0, 1000)], agents: vec![life(0, seen)] };
+        let come_round = |seen, patience| {
+            let window = (at(900), at(1000) - patience);
+            reasons(&watch(None).gaps(window, |_| false, &presence(seen), patience))
+        };
+        assert_eq!(come_round(996, PATIENCE), [(GapReason::Stalled, 7)]);
+        assert_eq!(come_round(985, PATIENCE), [(GapReason::Stalled, 7)]);
+        // What came due after the last sign of life has the death for its reason, however little
+        // patience there is.
+        for patience in [PATIENCE, Duration::from_secs(15), Duration::ZERO] {
+            let told = come_round(910, patience);
+            let (reason, slots) = told.last().copied().expect("a gap");
+            let after = (100 - patience.as_secs()) / 10 - 1;
+            assert!(reason == GapReason::AgentLost && slots >= after, "{patience:?}: {told:?}");
+        }
     }
 
     #[test]
@@ -336,6 +433,9 @@ mod tests {
         let ended = Watch { until: Some(last + Duration::from_millis(3)), ..whole };
         let gaps = ended.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
         assert_eq!(reasons(&gaps), [(GapReason::ProjectChanged, 1)]);
+        let paused = Watch { duty: Duty::Paused, ..ended };
+        let gaps = paused.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
+        assert_eq!(reasons(&gaps), [(GapReason::Paused, 1)], "whatever happens meanwhile");
     }
 
     #[test]
@@ -364,6 +464,26 @@ mod tests {
         assert_eq!(hour("2026-11-21T03:00:00.001Z"), time("2026-11-21T03:00:00Z"));
         assert_eq!(hour("2026-11-21T04:00:00.000Z"), time("2026-11-21T03:00:00Z"));
         assert_eq!(hour("1970-01-01T00:00:00Z"), time("1969-12-31T23:00:00Z"));
+        let (on, after) = (time("2026-11-21T04:00:00Z"), time("2026-11-21T04:00:00.001Z"));
+        assert_eq!((next_hour(on), last_hour(on)), (on, on));
+        assert_eq!((next_hour(after), last_hour(after)), (time("2026-11-21T05:00:00Z"), on));
+    }
+
+    #[test]
+    fn a_run_is_counted_in_the_classes_that_it_fits() {
+        let run = |late, took| {
+            let (late, took) = (TimeDelta::milliseconds(late), Duration::from_micros(took));
+            let tally = Tally::of_run(Outcome::Failed, late, took);
+            let class = |classes: &[u64]| classes.iter().position(|runs| *runs == 1);
+            (class(&tally.lateness.0), class(&tally.durations.0))
+        };
+        assert_eq!(run(-5, 0), (Some(0), Some(0)));
+        assert_eq!(run(1, 10_000), (Some(0), Some(0)));
+        assert_eq!(run(2, 10_001), (Some(1), Some(1)));
+        assert_eq!(run(10_001, 30_000_001), (Some(9), Some(11)));
+        let one = Tally::of_run(Outcome::Passed, TimeDelta::zero(), Duration::ZERO);
+        let other = Tally::of_run(Outcome::Unknown, TimeDelta::days(1), Duration::from_hours(1));
+        assert_eq!(one.and(other).without(one), other);
     }
 
     proptest! {

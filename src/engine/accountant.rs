@@ -6,15 +6,17 @@
 //!
 //! Must not: decide about incidents, or account for a slot whose run may still be going.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, GapReason, HOUR, Presence, Tally, Watch, hour_of};
+use crate::domain::coverage::{
+    Duty, Gap, GapReason, HOUR, Presence, Tally, Watch, hour_of, last_hour, next_hour,
+};
 use crate::domain::id::CheckId;
 use crate::domain::slot::Slot;
-use crate::store::Error;
 use crate::store::accounts::{Accounts, Place, Process};
+use crate::store::{Error, Standing};
 
 /// How much is accounted for at a time, so that a long absence is not read into memory at once.
 const PERIOD: Duration = Duration::from_mins(10);
@@ -35,6 +37,24 @@ pub async fn vouch(
     Ok(())
 }
 
+/// What was accounted for at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounted {
+    /// The gaps that were recorded, those that grew among them.
+    pub gaps: Vec<Gap>,
+    /// Whether there is more to be accounted for.
+    pub rest: Rest,
+}
+
+/// Whether slots are left that could be accounted for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// None.
+    Nothing,
+    /// Some.
+    More,
+}
+
 /// Accounts for all slots that came due up to `patience` before `now`: by then the run of a slot has
 /// ended and its report is stored. Returns the gaps that were recorded, those that grew among them.
 ///
@@ -46,28 +66,62 @@ pub async fn round(
     now: Timestamp,
     patience: Duration,
 ) -> Result<Vec<Gap>, Error> {
-    let Some(mut after) = begin(accounts, now).await? else { return Ok(Vec::new()) };
-    let (end, mut gaps) = (now - patience, BTreeMap::new());
-    while after < end {
-        let until = (after + PERIOD).min(end);
-        for gap in account(accounts, (after, until), now, patience).await? {
+    let mut gaps = BTreeMap::new();
+    loop {
+        let Accounted { gaps: some, rest } = period(accounts, now, patience).await?;
+        for gap in some {
             gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
         }
-        after = until;
+        if rest == Rest::Nothing {
+            return Ok(gaps.into_values().collect());
+        }
     }
-    Ok(gaps.into_values().collect())
+}
+
+/// Does the next part of a [`round`], so that whoever does it can see in between that it is still to.
+/// Where another hub goes on from the same moment at the same time, one of the two accounts for it.
+///
+/// # Errors
+///
+/// The store's; nothing was accounted for then.
+pub async fn period(
+    accounts: &dyn Accounts,
+    now: Timestamp,
+    patience: Duration,
+) -> Result<Accounted, Error> {
+    let nothing = Accounted { gaps: Vec::new(), rest: Rest::Nothing };
+    let known = accounts.accounted_until().await?;
+    let Some(after) = begin(accounts, known, now).await? else { return Ok(nothing) };
+    let end = now - patience;
+    if after >= end {
+        return Ok(nothing);
+    }
+    let until = (after + PERIOD).min(end);
+    let gaps = gaps_of(accounts, (after, until), now, patience).await?;
+    match accounts.account(&gaps, known, until).await? {
+        Standing::Held => {
+            let rest = if until < end { Rest::More } else { Rest::Nothing };
+            Ok(Accounted { gaps, rest })
+        }
+        Standing::Lost => Ok(nothing),
+    }
 }
 
 /// Up to where slots are accounted for: at first, where the first watch begins.
-async fn begin(accounts: &dyn Accounts, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-    if let Some(until) = accounts.accounted_until().await? {
-        return Ok(Some(until));
+async fn begin(
+    accounts: &dyn Accounts,
+    known: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    if known.is_some() {
+        return Ok(known);
     }
     let watches = accounts.watches(None, (Timestamp::UNIX_EPOCH, now)).await?;
     Ok(watches.iter().map(|watch| watch.from).min())
 }
 
-async fn account(
+/// The slots of a period that were not run.
+async fn gaps_of(
     accounts: &dyn Accounts,
     period: (Timestamp, Timestamp),
     now: Timestamp,
@@ -87,9 +141,7 @@ async fn account(
         let gaps = watch.gaps(period, has_run, there, patience);
         found.extend(gaps.into_iter().map(|gap| (watch, gap)));
     }
-    let gaps = joined(accounts, found).await?;
-    accounts.account(&gaps, period.1).await?;
-    Ok(gaps)
+    joined(accounts, found).await
 }
 
 /// Gaps that go on where the one before ended are one gap.
@@ -97,7 +149,10 @@ async fn joined(accounts: &dyn Accounts, found: Vec<(&Watch, Gap)>) -> Result<Ve
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let mut latest: HashMap<Place, Gap> = accounts.latest_gaps().await?;
+    let places: BTreeSet<Place> =
+        found.iter().map(|(_, gap)| (gap.check.clone(), gap.region.clone())).collect();
+    let places: Vec<Place> = places.into_iter().collect();
+    let mut latest: HashMap<Place, Gap> = accounts.latest_gaps(&places).await?;
     let mut gaps = Vec::with_capacity(found.len());
     for (watch, mut gap) in found {
         let place = (gap.check.clone(), gap.region.clone());
@@ -114,8 +169,9 @@ async fn joined(accounts: &dyn Accounts, found: Vec<(&Watch, Gap)>) -> Result<Ve
 }
 
 /// How the slots of a period came out, by check and region: what was expected, and what came of it.
-/// Slots after its end are not due yet. Hours whose runs may be forgotten are told as they were
-/// counted before, so [`by_the_hour`] should have been asked about the period.
+/// Slots after its end are not due yet. Whole hours are told as they were counted. What the period has
+/// of an hour at its ends is counted now, so where runs of that may be forgotten, or are many,
+/// [`by_the_hour`] should have been asked about the period.
 ///
 /// # Errors
 ///
@@ -128,7 +184,7 @@ pub async fn tallies(
     let Some((from, to)) = accounts.tallied().await? else {
         return count(accounts, check, (after, until)).await;
     };
-    let (start, end) = (after.max(from), until.min(to));
+    let (start, end) = (next_hour(after.max(from)), last_hour(until.min(to)));
     if start >= end {
         return count(accounts, check, (after, until)).await;
     }
@@ -144,8 +200,8 @@ pub async fn tallies(
     Ok(tallies)
 }
 
-/// The period that can be told: one that begins inside an hour whose runs may be forgotten begins
-/// with that hour.
+/// The period that can be told without looking at runs of hours that are counted: one that begins
+/// inside such an hour begins with that hour.
 ///
 /// # Errors
 ///
@@ -160,52 +216,71 @@ pub async fn by_the_hour(
     Ok((if is_counted { hour_of(after + moment) } else { after }, until))
 }
 
-/// How the slots of a period came out, by the runs that are there.
-async fn count(
+/// The same as [`tallies`] of all checks without how late runs were and how long they took, and by the
+/// runs alone: for a time that is not long ago.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn outcomes(
     accounts: &dyn Accounts,
-    check: Option<&CheckId>,
-    (after, until): (Timestamp, Timestamp),
+    period: (Timestamp, Timestamp),
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    let watches = accounts.watches(check, (after, until)).await?;
-    let mut tallies = accounts.tallies(check, (after, until)).await?;
-    for watch in &watches {
-        let expected = watch.count(after, until);
-        let place = (watch.check.clone(), watch.region.clone());
+    let mut tallies = accounts.outcomes(period).await?;
+    for (place, expected) in expected(accounts, None, period).await? {
         tallies.entry(place).or_default().expected += expected;
     }
     Ok(tallies)
 }
 
-/// Counts the hours that have slots before `before`, as far as every slot of them is accounted for,
-/// the next ones first and at most `limit`. Runs after what it says, up to which all are counted,
-/// must not be forgotten; `None` when there is nothing to count.
+/// How the slots of a period came out, by the runs that are there.
+async fn count(
+    accounts: &dyn Accounts,
+    check: Option<&CheckId>,
+    period: (Timestamp, Timestamp),
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let mut tallies = accounts.tallies(check, period).await?;
+    for (place, expected) in expected(accounts, check, period).await? {
+        tallies.entry(place).or_default().expected += expected;
+    }
+    Ok(tallies)
+}
+
+/// How many slots were expected.
+async fn expected(
+    accounts: &dyn Accounts,
+    check: Option<&CheckId>,
+    (after, until): (Timestamp, Timestamp),
+) -> Result<BTreeMap<Place, u64>, Error> {
+    let mut expected: BTreeMap<Place, u64> = BTreeMap::new();
+    let watches = accounts.watches(check, (after, until)).await?;
+    for watch in watches.into_iter().filter(|watch| watch.duty == Duty::Run) {
+        let slots = watch.count(after, until);
+        *expected.entry((watch.check, watch.region)).or_default() += slots;
+    }
+    Ok(expected)
+}
+
+/// Counts the next hour of which every slot is accounted for, and says which; `None` when there is no
+/// such hour. From then on runs of it that come late change its count.
 ///
 /// # Errors
 ///
-/// The store's; what was counted before the error stays so.
-pub async fn count_hours(
-    accounts: &dyn Accounts,
-    before: Timestamp,
-    limit: usize,
-) -> Result<Option<Timestamp>, Error> {
-    let mut hour = match accounts.tallied().await? {
-        Some((_, until)) => until,
-        None => match accounts.first_ran().await? {
-            Some(first) => hour_of(first),
-            None => return Ok(None),
-        },
+/// The store's; the hour is counted anew the next time.
+pub async fn count_hour(accounts: &dyn Accounts) -> Result<Option<Timestamp>, Error> {
+    let begun = match accounts.tallied().await? {
+        Some((_, until)) => Some(until),
+        None => accounts.first_ran().await?.map(hour_of),
     };
-    let accounted = accounts.accounted_until().await?.unwrap_or(Timestamp::UNIX_EPOCH);
-    for _ in 0..limit {
-        let end = hour + HOUR;
-        if hour >= before || end > accounted {
-            break;
-        }
-        let tallies = count(accounts, None, (hour, end)).await?;
-        accounts.tally((hour, end), &tallies).await?;
-        hour = end;
-    }
-    Ok(Some(hour))
+    let accounted = accounts.accounted_until().await?;
+    let Some(hour) = begun.filter(|hour| accounted.is_some_and(|until| *hour + HOUR <= until))
+    else {
+        return Ok(None);
+    };
+    let period = (hour, hour + HOUR);
+    let expected = expected(accounts, None, period).await?;
+    let standing = accounts.tally(period, &expected).await?;
+    Ok((standing == Standing::Held).then_some(hour))
 }
 
 /// What an audit found.

@@ -20,7 +20,7 @@ use crate::domain::blindness::shortfall::Standing;
 use crate::domain::id::Region;
 use crate::domain::incident::Change;
 use crate::store::agents::AgentRecord;
-use crate::store::{Error, Ledger};
+use crate::store::{Error, Lease, Ledger};
 
 /// How often one looks.
 pub const PAUSE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const ACCOUNTS_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// The name of the lease.
 const PART: &str = "review";
 /// How long a lease holds: so long nobody looks after a hub died.
-const LEASE: Duration = Duration::from_secs(15);
+const LASTING: Duration = Duration::from_secs(15);
 
 /// Is told what was decided, after it is stored. Must not block.
 pub trait Observer: Send + Sync {
@@ -70,18 +70,24 @@ impl Reviews {
     ///
     /// [`Error`] when the store failed; nothing was decided then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
-        let turn = self.store.lease(PART, &self.holder, now, now + LEASE).await?;
+        let turn = self.store.lease(PART, &self.holder, now, now + LASTING).await?;
         let agents = self.store.agents().await?;
         // While the store fails, agents are not heard.
         self.listening = self.listening.going_on(now);
-        if turn.is_none() {
-            return Ok(());
-        }
+        let Some(epoch) = turn else { return Ok(()) };
+        let lease = Lease { part: PART.to_owned(), holder: self.holder.clone(), epoch };
         let lost = attendance::lost(agents.iter().map(heard), self.listening, now);
         let rulebook = self.judge.current();
         let standings = self.standings(&rulebook, &agents, now).await;
         let overview = Overview { rulebook: &rulebook, lost: &lost, standings: &standings };
-        let changes = self.store.review(&overview, now).await?;
+        let changes = match self.store.review(&overview, &lease, now).await {
+            Ok(changes) => changes,
+            Err(Error::LeaseLost { part }) => {
+                tracing::info!(part, "this hub stood still, and another goes on with it");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         if !changes.is_empty() {
             self.observer.on_reviewed(&changes);
         }
@@ -226,7 +232,7 @@ mod tests {
 
         async fn holds(&self, holder: &str) -> bool {
             let now = self.time.now();
-            self.store.lease(PART, holder, now, now + LEASE).await.expect("answered").is_some()
+            self.store.lease(PART, holder, now, now + LASTING).await.expect("answered").is_some()
         }
 
         /// Lets time pass with `hub` looking, up to when something is decided or `most` is over;
@@ -265,7 +271,7 @@ mod tests {
             };
             let now = self.time.now();
             let supersedes = Supersedes::Nobody;
-            let claim = Claim { presence, supersedes, now, lease_until: now + LEASE };
+            let claim = Claim { presence, supersedes, now, lease_until: now + LASTING };
             let claimed = self.store.claim_name(&claim).await.expect("answered");
             assert!(matches!(claimed, Claimed::Granted(_)), "{claimed:?}");
         }
@@ -302,7 +308,7 @@ mod tests {
         halt.ask();
         world.hub("one").run(PAUSE, halt).await;
         assert!(world.holds("other").await);
-        world.time.advance(LEASE);
+        world.time.advance(LASTING);
         assert!(world.holds("one").await);
     }
 

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 
-use super::Error;
+use super::{Error, Standing};
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::Schedule;
 
@@ -22,6 +22,8 @@ pub struct Expected {
     pub region: Region,
     /// When its slots are.
     pub schedule: Schedule,
+    /// Whether anybody is to run them.
+    pub duty: Duty,
 }
 
 /// A process that is alive.
@@ -69,12 +71,18 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// The slots within `period` that have runs.
     async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error>;
 
-    /// The latest gap of each check and region.
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error>;
+    /// The latest gap of each of `places` that has one.
+    async fn latest_gaps(&self, places: &[Place]) -> Result<HashMap<Place, Gap>, Error>;
 
     /// Stores `gaps` and that all slots up to `until` are accounted for. A gap that begins like one
-    /// that is stored takes its place.
-    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error>;
+    /// that is stored takes its place. Nothing changes where slots are not accounted for up to
+    /// `after` any more, because another hub went on from there.
+    async fn account(
+        &self,
+        gaps: &[Gap],
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Standing, Error>;
 
     /// The gaps that have slots within `period`, of one check or of all, the latest first, at most
     /// `limit`.
@@ -93,19 +101,33 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error>;
 
+    /// The same of all checks without how late runs were and how long they took, at a smaller price.
+    async fn outcomes(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        self.tallies(None, period).await
+    }
+
     /// The slot of the earliest run that no incident refers to.
     async fn first_ran(&self) -> Result<Option<Timestamp>, Error>;
 
-    /// Between which times every hour is counted, if any is.
+    /// Between which times every hour is counted; the same twice while the first one is, and `None`
+    /// before that.
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error>;
 
-    /// Stores how the slots of `hour` came out, and that all up to its end are counted. An hour that
-    /// was counted before stays as it was then: some of its runs may be forgotten by now.
+    /// Counts the runs of `hour`, stores how its slots came out, `expected` being those that were,
+    /// and that all up to its end are counted. From now on a run of it that is stored, or takes the
+    /// place of another, changes the count in the same transaction. Nobody who stores runs waits
+    /// longer than it takes to count a few checks.
+    ///
+    /// Nothing changes if hours are counted, but not just up to the beginning of this one: an hour
+    /// that is counted stays so, because some of its runs may be forgotten by now.
     async fn tally(
         &self,
         hour: (Timestamp, Timestamp),
-        tallies: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error>;
+        expected: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error>;
 
     /// The sum of what was stored for the hours that begin within `period`, from its first moment on
     /// and before its second, of one check or of all.

@@ -99,6 +99,12 @@ pub enum Error {
         /// In what.
         reason: String,
     },
+    /// A lease was taken over by another hub before what it was taken for was done.
+    #[error("the lease on {part} is another hub's by now; nothing was changed")]
+    LeaseLost {
+        /// What it is a lease on.
+        part: String,
+    },
     /// The database refused or failed.
     #[error("the store failed to {what}")]
     Database {

@@ -107,6 +107,17 @@ pub struct Claim {
     pub until: Timestamp,
 }
 
+/// What one hub does at a time, in the hands of the hub that may do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// What it does.
+    pub part: String,
+    /// Tells the hub from others, and from itself before a restart.
+    pub holder: String,
+    /// Tells this lease from earlier and later ones on the same.
+    pub epoch: Epoch,
+}
+
 /// Whether a claim was still held when something was to be changed by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -307,8 +318,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Asks `judge` what the states of all checks mean together, and stores what it decides, in one
     /// transaction that survives a power cut; says what was decided, with the numbers of the
-    /// incidents.
-    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error>;
+    /// incidents. Where `lease` is another's by then, that is [`Error::LeaseLost`], and nothing is
+    /// stored.
+    async fn review(
+        &self,
+        judge: &dyn Judge,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, Error>;
 
     /// Hands out notifications of `channel` that are due at `now`, at most `limit`, each leased
     /// until `lease_until`, oldest first and at most one per recipient. A notification is not due

@@ -34,7 +34,7 @@ use crate::store::accounts::{self, Accounts, Expected, Place, Process};
 use crate::store::agents::{self, AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use crate::store::{
     self, Backlog, Claim, DecisionRecord, Epoch, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, Ledger, Novelty, Recorded, RunFilter, RunSummary, Standing,
+    IncidentRecord, Judge, Lease, Ledger, Novelty, Recorded, RunFilter, RunSummary, Standing,
 };
 
 const BUDGET: Duration = Duration::from_secs(10);
@@ -146,7 +146,12 @@ impl Store for Shelf {
         unreachable!("the works do not ask for it")
     }
 
-    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, store::Error> {
+    async fn review(
+        &self,
+        _: &dyn Judge,
+        _: &Lease,
+        _: Timestamp,
+    ) -> Result<Vec<Change>, store::Error> {
         unreachable!("the works do not ask for it")
     }
 
@@ -298,11 +303,16 @@ impl Accounts for Shelf {
         Err(store::Error::Closed)
     }
 
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, store::Error> {
+    async fn latest_gaps(&self, _: &[Place]) -> Result<HashMap<Place, Gap>, store::Error> {
         Err(store::Error::Closed)
     }
 
-    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), store::Error> {
+    async fn account(
+        &self,
+        _: &[Gap],
+        _: Option<Timestamp>,
+        _: Timestamp,
+    ) -> Result<Standing, store::Error> {
         Err(store::Error::Closed)
     }
 
@@ -334,8 +344,8 @@ impl Accounts for Shelf {
     async fn tally(
         &self,
         _: (Timestamp, Timestamp),
-        _: &BTreeMap<Place, Tally>,
-    ) -> Result<(), store::Error> {
+        _: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, store::Error> {
         Err(store::Error::Closed)
     }
 

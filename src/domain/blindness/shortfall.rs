@@ -9,7 +9,7 @@
 //! |---|---|
 //! | a check that is due again and again is not run, though an agent is there | short |
 //! | of enough slots, over a quarter of the time at least, less than the share is known; and so in the last quarter | short |
-//! | in the last quarter the share is known | even |
+//! | in the last quarter the share is known, and no check may be silent | even |
 //! | else | unclear: what is open stays open, and nothing is opened |
 //!
 //! Must not: open an incident about a region that has one already because nobody sees it.
@@ -80,6 +80,8 @@ pub struct Seen {
     pub recent: Tally,
     /// The checks that are not run, though an agent is there.
     pub silent: BTreeSet<Silent>,
+    /// Whether a check was not run for as long, and agents came and went meanwhile.
+    pub perhaps_silent: bool,
 }
 
 /// Whether enough is known.
@@ -105,7 +107,8 @@ impl Standing {
         let is_low = |tally: &Tally| tally.coverage().is_some_and(|share| share < rule.below);
         let (after, until) = seen.period;
         if !is_low(&seen.recent) {
-            return if seen.recent.expected > 0 { Self::Even } else { Self::Unclear };
+            let is_even = seen.recent.expected > 0 && !seen.perhaps_silent;
+            return if is_even { Self::Even } else { Self::Unclear };
         }
         let long =
             until - after >= chrono::TimeDelta::from_std(rule.recently()).unwrap_or_default();
@@ -195,7 +198,8 @@ mod tests {
     }
 
     fn seen(minutes: i64, whole: Tally, recent: Tally) -> Seen {
-        Seen { period: (at(60 - minutes), at(60)), whole, recent, silent: BTreeSet::new() }
+        let period = (at(60 - minutes), at(60));
+        Seen { period, whole, recent, silent: BTreeSet::new(), perhaps_silent: false }
     }
 
     fn standing(seen: &Seen) -> Standing {
@@ -233,6 +237,10 @@ mod tests {
         assert_eq!(standing(&seen), Standing::Short(at(50), said.to_owned()));
         let off = Rule { below: 0.0, ..Rule::default() };
         assert_eq!(Standing::of(&seen, &off), Standing::Even);
+        // While it is not clear whether it still is, what is open stays open.
+        seen.silent.clear();
+        seen.perhaps_silent = true;
+        assert_eq!(standing(&seen), Standing::Unclear);
     }
 
     proptest! {

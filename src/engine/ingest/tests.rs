@@ -20,7 +20,7 @@ use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::store::{
     Backlog, DecisionRecord, Horizons, IncidentFilter, IncidentHistory, IncidentRecord, Judge,
-    Novelty, RunFilter, RunSummary,
+    Lease, Novelty, RunFilter, RunSummary,
 };
 
 /// A store that keeps states in memory and remembers each batch; it fails while told to.
@@ -70,7 +70,12 @@ impl Store for Ledger {
         Ok(self.states.lock().expect("not poisoned").clone())
     }
 
-    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, store::Error> {
+    async fn review(
+        &self,
+        _: &dyn Judge,
+        _: &Lease,
+        _: Timestamp,
+    ) -> Result<Vec<Change>, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -20,9 +20,9 @@ use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
 use crate::link::publication::Part;
 use crate::link::token::Token;
-use crate::store::Error;
 use crate::store::accounts::{Expected, Place, Process, Ran};
 use crate::store::agents::{AgentRecord, Claim, Claimed, TokenId, TokenRecord};
+use crate::store::{Error, Standing};
 
 fn now() -> Timestamp {
     "2026-11-21T04:12:31.250Z".parse().expect("a time")
@@ -116,11 +116,16 @@ impl Accounts for Lives {
         unreachable!("the link does not ask for it")
     }
 
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+    async fn latest_gaps(&self, _: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
         unreachable!("the link does not ask for it")
     }
 
-    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
+    async fn account(
+        &self,
+        _: &[Gap],
+        _: Option<Timestamp>,
+        _: Timestamp,
+    ) -> Result<Standing, Error> {
         unreachable!("the link does not ask for it")
     }
 
@@ -152,8 +157,8 @@ impl Accounts for Lives {
     async fn tally(
         &self,
         _: (Timestamp, Timestamp),
-        _: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error> {
+        _: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
         unreachable!("the link does not ask for it")
     }
 

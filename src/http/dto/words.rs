@@ -43,7 +43,10 @@ twin! {
         AgentLost,
         /// The check was changed or taken out as the slot came due.
         ProjectChanged,
-        /// The machine slept, its clock was set, or it was too busy to keep the schedule.
+        /// The check was switched off; its slots are not expected.
+        Paused,
+        /// The machine slept, its clock was set, it was too busy to keep the schedule, or the result
+        /// was dropped for want of room.
         Stalled,
     }
 }

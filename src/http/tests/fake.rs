@@ -28,7 +28,7 @@ use crate::domain::subject::Subject;
 use crate::store::accounts::Place;
 use crate::store::{
     Backlog, DecisionRecord, Delivery, Error, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
+    IncidentRecord, Judge, Lease, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
 };
 
 const WORKS: u8 = 0;
@@ -89,7 +89,7 @@ impl Store for Remembered {
         Err(broken())
     }
 
-    async fn review(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<Change>, Error> {
+    async fn review(&self, _: &dyn Judge, _: &Lease, _: Timestamp) -> Result<Vec<Change>, Error> {
         Ok(Vec::new())
     }
 

@@ -1,80 +1,215 @@
-//! Watches, lives and gaps.
+//! The accounts of slots: watches, lives and gaps.
 
 use std::collections::{BTreeMap, HashMap};
 
+use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Postgres, QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row as _};
 
-use super::failed;
+use super::attempts::Attempts;
 use super::session::{begin, commit};
+use super::{PostgresStore, failed, hours};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
-use crate::store::accounts::{Expected, Place, Process, Ran};
+use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
 use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
 use crate::store::rows::run::first_id_at;
-use crate::store::{Error, rows};
+use crate::store::{Error, Standing, rows};
 
 type Period = (Timestamp, Timestamp);
 
-pub(super) async fn expect(
-    pool: &PgPool,
-    expected: &[Expected],
-    now: Timestamp,
-) -> Result<(), Error> {
+#[async_trait]
+impl Accounts for PostgresStore {
+    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = expect(self.writers()?, expected, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn watches(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        watches(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = seen(self.writers()?, process, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn presence(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
+        presence(&mut *self.reader().await?, period).await
+    }
+
+    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
+        accounted_until(&mut *self.reader().await?).await
+    }
+
+    async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
+        ran(&mut *self.reader().await?, period).await
+    }
+
+    async fn latest_gaps(&self, places: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
+        latest_gaps(&mut *self.reader().await?, places).await
+    }
+
+    async fn account(
+        &self,
+        gaps: &[Gap],
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = account(self.writers()?, gaps, after, until).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn gaps(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<Gap>, Error> {
+        gaps(&mut *self.reader().await?, check, period, limit).await
+    }
+
+    async fn tallies(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        tallies(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn outcomes(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        outcomes(&mut *self.reader().await?, period).await
+    }
+
+    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
+        hours::first_ran(&mut *self.reader().await?).await
+    }
+
+    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        hours::tallied(&mut *self.reader().await?).await
+    }
+
+    async fn tally(
+        &self,
+        hour: (Timestamp, Timestamp),
+        expected: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = hours::tally(self.writers()?, hour, expected).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn tallied_hours(
+        &self,
+        check: Option<&CheckId>,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        hours::tallied_hours(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = forget(self.writers()?, before).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+}
+
+async fn expect(pool: &PgPool, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
     let now = rows::millis(now);
-    let mut wanted: HashMap<(&str, &str), String> = expected
+    let mut wanted: HashMap<(&str, &str), (String, bool)> = expected
         .iter()
-        .map(|it| ((it.check.as_str(), it.region.as_str()), rows::schedule_text(&it.schedule)))
+        .map(|it| ((it.check.as_str(), it.region.as_str()), stored::terms(it)))
         .collect();
     let mut transaction = begin(pool).await?;
     sqlx::query("LOCK TABLE watches IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)
         .await
         .map_err(failed("lock the watches"))?;
-    let open: Vec<(i64, String, String, String)> =
-        sqlx::query_as("SELECT id, check_id, region, schedule FROM watches WHERE until_at IS NULL")
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed("read the watches"))?;
-    for (id, check, region, schedule) in &open {
+    let open: Vec<(i64, String, String, String, bool)> = sqlx::query_as(
+        "SELECT id, check_id, region, schedule, paused FROM watches WHERE until_at IS NULL",
+    )
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed("read the watches"))?;
+    let mut ended: Vec<i64> = Vec::new();
+    for (id, check, region, schedule, paused) in &open {
         let place = (check.as_str(), region.as_str());
-        if wanted.get(&place) == Some(schedule) {
+        if wanted.get(&place).is_some_and(|(same, duty)| same == schedule && duty == paused) {
             wanted.remove(&place);
-            continue;
+        } else {
+            ended.push(*id);
         }
-        sqlx::query("UPDATE watches SET until_at = greatest(from_at, $1) WHERE id = $2")
+    }
+    if !ended.is_empty() {
+        sqlx::query("UPDATE watches SET until_at = greatest(from_at, $1) WHERE id = ANY($2)")
             .bind(now)
-            .bind(id)
+            .bind(&ended)
             .execute(&mut *transaction)
             .await
-            .map_err(failed("end a watch"))?;
+            .map_err(failed("end watches"))?;
     }
-    for ((check, region), schedule) in wanted {
+    if !wanted.is_empty() {
         sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, from_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO watches (check_id, region, schedule, paused, from_at) \
+             SELECT check_id, region, schedule, paused, $5 FROM unnest($1::text[], $2::text[], \
+             $3::text[], $4::boolean[]) AS new (check_id, region, schedule, paused)",
         )
-        .bind(check)
-        .bind(region)
-        .bind(schedule)
+        .bind(wanted.keys().map(|(check, _)| *check).collect::<Vec<_>>())
+        .bind(wanted.keys().map(|(_, region)| *region).collect::<Vec<_>>())
+        .bind(wanted.values().map(|(schedule, _)| schedule.as_str()).collect::<Vec<_>>())
+        .bind(wanted.values().map(|(_, paused)| *paused).collect::<Vec<_>>())
         .bind(now)
         .execute(&mut *transaction)
         .await
-        .map_err(failed("begin a watch"))?;
+        .map_err(failed("begin watches"))?;
     }
     commit(pool, transaction).await
 }
 
-pub(super) async fn watches(
+async fn watches(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
-    let found: Vec<WatchRow> = sqlx::query_as(
-        "SELECT check_id, region, schedule, from_at, until_at FROM watches \
-         WHERE (until_at IS NULL OR until_at > $1) AND from_at < $2 \
+    let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > $1) AND from_at < $2 \
          AND ($3::text IS NULL OR check_id = $3) ORDER BY check_id, region, from_at",
-    )
+        WatchRow::COLUMNS
+    )))
     .bind(rows::millis(after))
     .bind(rows::millis(until))
     .bind(check.map(CheckId::as_str))
@@ -84,7 +219,7 @@ pub(super) async fn watches(
     found.into_iter().map(WatchRow::read).collect()
 }
 
-pub(super) async fn seen(pool: &PgPool, process: &Process, now: Timestamp) -> Result<(), Error> {
+async fn seen(pool: &PgPool, process: &Process, now: Timestamp) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
     sqlx::query(
         "INSERT INTO lives VALUES ($1, $2, $3, $3) ON CONFLICT (process, region) \
@@ -99,7 +234,7 @@ pub(super) async fn seen(pool: &PgPool, process: &Process, now: Timestamp) -> Re
     commit(pool, transaction).await
 }
 
-pub(super) async fn presence(
+async fn presence(
     connection: &mut PgConnection,
     (after, until): Period,
 ) -> Result<HashMap<Option<Region>, Presence>, Error> {
@@ -115,9 +250,7 @@ pub(super) async fn presence(
     stored::presence(found)
 }
 
-pub(super) async fn accounted_until(
-    connection: &mut PgConnection,
-) -> Result<Option<Timestamp>, Error> {
+async fn accounted_until(connection: &mut PgConnection) -> Result<Option<Timestamp>, Error> {
     let found: Option<i64> = sqlx::query_scalar("SELECT until_at FROM accounted")
         .fetch_optional(connection)
         .await
@@ -125,29 +258,33 @@ pub(super) async fn accounted_until(
     found.map(rows::timestamp).transpose()
 }
 
-pub(super) async fn ran(
-    connection: &mut PgConnection,
-    (after, until): Period,
-) -> Result<Ran, Error> {
+async fn ran(connection: &mut PgConnection, (after, until): Period) -> Result<Ran, Error> {
     let found: Vec<(String, String, i64)> = sqlx::query_as(
         "SELECT check_id, region, slot_at FROM runs WHERE id >= $1 AND id < $2 UNION ALL \
          SELECT check_id, region, slot_at FROM kept_runs WHERE id >= $1 AND id < $2",
     )
     .bind(first_id_at(after))
     .bind(first_id_at(until + chrono::TimeDelta::milliseconds(1)))
+    // Planned for these days each time: a plan for any days would lock all of them.
+    .persistent(false)
     .fetch_all(connection)
     .await
     .map_err(failed("read which slots were run"))?;
     stored::ran(found)
 }
 
-pub(super) async fn latest_gaps(
+async fn latest_gaps(
     connection: &mut PgConnection,
+    places: &[Place],
 ) -> Result<HashMap<Place, Gap>, Error> {
     let found: Vec<GapRow> = sqlx::query_as(
-        "SELECT DISTINCT ON (check_id, region) check_id, region, first_at, last_at, slots, reason \
-         FROM gaps ORDER BY check_id, region, last_at DESC",
+        "SELECT latest.* FROM unnest($1::text[], $2::text[]) AS place (check_id, region) \
+         CROSS JOIN LATERAL (SELECT check_id, region, first_at, last_at, slots, reason FROM gaps \
+         WHERE check_id = place.check_id AND region = place.region \
+         ORDER BY last_at DESC LIMIT 1) AS latest",
     )
+    .bind(places.iter().map(|(check, _)| check.as_str()).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, region)| region.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
     .map_err(failed("read the latest gaps"))?;
@@ -155,42 +292,56 @@ pub(super) async fn latest_gaps(
     found.into_iter().map(read).collect()
 }
 
-pub(super) async fn account(pool: &PgPool, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
+async fn account(
+    pool: &PgPool,
+    gaps: &[Gap],
+    after: Option<Timestamp>,
+    until: Timestamp,
+) -> Result<Standing, Error> {
     let mut transaction = begin(pool).await?;
-    for gap in gaps {
-        sqlx::query("DELETE FROM gaps WHERE check_id = $1 AND region = $2 AND first_at = $3")
-            .bind(gap.check.as_str())
-            .bind(gap.region.as_str())
-            .bind(rows::millis(gap.first))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("replace a gap"))?;
-        sqlx::query(
-            "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(gap.check.as_str())
-        .bind(gap.region.as_str())
-        .bind(rows::millis(gap.first))
-        .bind(rows::millis(gap.last))
-        .bind(i64::try_from(gap.slots).unwrap_or(i64::MAX))
-        .bind(gap.reason.as_str())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("write a gap"))?;
+    let noted = match after {
+        Some(after) => sqlx::query("UPDATE accounted SET until_at = $1 WHERE until_at = $2")
+            .bind(rows::millis(until))
+            .bind(rows::millis(after)),
+        None => sqlx::query("INSERT INTO accounted VALUES (1, $1) ON CONFLICT DO NOTHING")
+            .bind(rows::millis(until)),
+    };
+    let noted =
+        noted.execute(&mut *transaction).await.map_err(failed("note what is accounted for"))?;
+    if noted.rows_affected() == 0 {
+        return Ok(Standing::Lost);
     }
-    sqlx::query(
-        "INSERT INTO accounted VALUES (1, $1) ON CONFLICT (one) \
-         DO UPDATE SET until_at = greatest(accounted.until_at, excluded.until_at)",
-    )
-    .bind(rows::millis(until))
-    .execute(&mut *transaction)
-    .await
-    .map_err(failed("note what is accounted for"))?;
-    commit(pool, transaction).await
+    write_gaps(&mut transaction, gaps).await?;
+    commit(pool, transaction).await?;
+    Ok(Standing::Held)
 }
 
-pub(super) async fn gaps(
+async fn write_gaps(connection: &mut PgConnection, gaps: &[Gap]) -> Result<(), Error> {
+    if gaps.is_empty() {
+        return Ok(());
+    }
+    // One statement cannot write a row twice: the last of those that begin alike counts.
+    let gaps: BTreeMap<(&str, &str, Timestamp), &Gap> = gaps
+        .iter()
+        .map(|gap| ((gap.check.as_str(), gap.region.as_str(), gap.first), gap))
+        .collect();
+    let column = |of: fn(&Gap) -> i64| gaps.values().map(|gap| of(gap)).collect::<Vec<i64>>();
+    let query = sqlx::query(
+        "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+         $6::text[]) ON CONFLICT (check_id, region, first_at) DO UPDATE SET \
+         last_at = excluded.last_at, slots = excluded.slots, reason = excluded.reason",
+    )
+    .bind(gaps.values().map(|gap| gap.check.as_str()).collect::<Vec<_>>())
+    .bind(gaps.values().map(|gap| gap.region.as_str()).collect::<Vec<_>>())
+    .bind(column(|gap| rows::millis(gap.first)))
+    .bind(column(|gap| rows::millis(gap.last)))
+    .bind(column(|gap| i64::try_from(gap.slots).unwrap_or(i64::MAX)))
+    .bind(gaps.values().map(|gap| gap.reason.as_str()).collect::<Vec<_>>());
+    query.execute(connection).await.map_err(failed("write the gaps")).map(|_| ())
+}
+
+async fn gaps(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
     (after, until): Period,
@@ -205,30 +356,39 @@ pub(super) async fn gaps(
         query.push(" AND check_id = ").push_bind(check.as_str());
     }
     query.push(" ORDER BY last_at DESC, check_id, region LIMIT ").push_bind(i64::from(limit));
-    let found: Vec<GapRow> =
-        query.build_query_as().fetch_all(connection).await.map_err(failed("list gaps"))?;
+    let found: Vec<GapRow> = query
+        .build_query_as()
+        // Planned for this period: for any period, all gaps would be sorted.
+        .persistent(false)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("list gaps"))?;
     found.into_iter().map(GapRow::read).collect()
 }
 
-pub(super) async fn tallies(
+async fn tallies(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
-    (after, until): Period,
+    period: Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let check = check.map(CheckId::as_str);
+    count(connection, check.as_ref().map(std::slice::from_ref), period).await
+}
+
+/// How the runs of some checks, or of all, ended.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    checks: Option<&[&str]>,
+    period: Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut query = QueryBuilder::<Postgres>::new("SELECT check_id, region, outcome");
     for class in stored::classes() {
         query.push(", count(*) FILTER (WHERE ").push(class).push(")");
     }
-    // By the ids, which tell the days to look at.
-    let end = until + chrono::TimeDelta::milliseconds(1);
-    query.push(" FROM runs WHERE id >= ").push_bind(first_id_at(after));
-    query.push(" AND id < ").push_bind(first_id_at(end));
-    query.push(" AND slot_at > ").push_bind(rows::millis(after));
-    if let Some(check) = check {
-        query.push(" AND check_id = ").push_bind(check.as_str());
-    }
-    query.push(" GROUP BY check_id, region, outcome");
-    let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;
+    of_period(&mut query, checks, period);
+    // Planned for these days each time: a plan for any days would lock all of them.
+    let found = query.build().persistent(false).fetch_all(connection).await;
+    let found = found.map_err(failed("count runs"))?;
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
     for row in found {
         let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
@@ -241,8 +401,40 @@ pub(super) async fn tallies(
     Ok(tallies)
 }
 
+async fn outcomes(
+    connection: &mut PgConnection,
+    period: Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new("SELECT check_id, region, outcome, count(*)");
+    of_period(&mut query, None, period);
+    let found: Vec<(String, String, String, i64)> = query
+        .build_query_as()
+        .persistent(false)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("count runs"))?;
+    let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
+    for (check, region, outcome, runs) in found {
+        stored::add_plain(&mut tallies, (&check, &region, &outcome), runs)?;
+    }
+    Ok(tallies)
+}
+
+/// The runs that are counted, by the ids, which tell the days to look at.
+fn of_period(query: &mut QueryBuilder<Postgres>, checks: Option<&[&str]>, (after, until): Period) {
+    let end = until + chrono::TimeDelta::milliseconds(1);
+    query.push(" FROM runs WHERE id >= ").push_bind(first_id_at(after));
+    query.push(" AND id < ").push_bind(first_id_at(end));
+    query.push(" AND slot_at > ").push_bind(rows::millis(after));
+    if let Some(checks) = checks {
+        let checks: Vec<String> = checks.iter().map(|check| (*check).to_owned()).collect();
+        query.push(" AND check_id = ANY(").push_bind(checks).push("::text[])");
+    }
+    query.push(" GROUP BY check_id, region, outcome");
+}
+
 /// Forgets what was accounted for before `before`.
-pub(super) async fn forget(pool: &PgPool, before: Timestamp) -> Result<(), Error> {
+async fn forget(pool: &PgPool, before: Timestamp) -> Result<(), Error> {
     let mut transaction = begin(pool).await?;
     for text in [
         "DELETE FROM gaps WHERE last_at < $1",

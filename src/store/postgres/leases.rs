@@ -1,11 +1,25 @@
 //! What one hub does at a time.
 
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::session::{begin, commit};
 use super::{failed, storable};
 use crate::domain::Timestamp;
-use crate::store::{Epoch, Error, rows};
+use crate::store::{Epoch, Error, Lease, rows};
+
+/// Makes sure that a lease is still its holder's, and stays so until the transaction ends.
+pub(super) async fn hold(connection: &mut PgConnection, lease: &Lease) -> Result<(), Error> {
+    let held: Option<i64> = sqlx::query_scalar(
+        "SELECT epoch FROM leases WHERE part = $1 AND holder = $2 AND epoch = $3 FOR SHARE",
+    )
+    .bind(storable(&lease.part))
+    .bind(storable(&lease.holder))
+    .bind(lease.epoch.0)
+    .fetch_optional(connection)
+    .await
+    .map_err(failed("look at a lease"))?;
+    held.map(|_| ()).ok_or_else(|| Error::LeaseLost { part: lease.part.clone() })
+}
 
 /// Takes or renews a lease.
 pub(super) async fn take(

@@ -27,8 +27,9 @@ mod settlements;
 mod states;
 mod tokens;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::Postgres;
@@ -40,14 +41,13 @@ pub use tokens::PostgresTokens;
 
 use self::attempts::Attempts;
 use self::days::Days;
-use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::agents::{AgentRecord, Agents, Claimed, TokenId, TokenRecord};
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
+    IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store, rows,
 };
+use crate::clock::{Guided, Stopwatch};
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
@@ -61,6 +61,8 @@ pub struct PostgresStore {
     address: String,
     access: Access,
     days: Days,
+    /// The caller's clock, where it goes by the server's.
+    guided: Option<Arc<Guided>>,
 }
 
 /// What may be done with a store.
@@ -97,6 +99,21 @@ impl PostgresStore {
         Ok(store)
     }
 
+    /// The same for a hub that shares it with others and goes by `clock`, which keeps to the server's
+    /// time from now on. Leases and claims are taken and run out by the server's clock alone,
+    /// whatever time the caller names: only how long they are to hold is the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn open_guiding(url: &str, clock: Arc<Guided>) -> Result<Self, Error> {
+        let mut store = Self::open(url).await?;
+        store.guided = Some(clock);
+        let now = Timestamp::UNIX_EPOCH;
+        store.by_the_server(now, now).await?;
+        Ok(store)
+    }
+
     /// Opens the store in the database at `url` for reading.
     ///
     /// # Errors
@@ -111,15 +128,26 @@ impl PostgresStore {
 
     fn at(place: &open::Place, access: Access) -> Self {
         let (pool, address) = (place.pool(access), place.shown().to_owned());
-        Self { pool, address, access, days: Days::default() }
+        Self { pool, address, access, days: Days::default(), guided: None }
     }
 
-    /// The time that the server's clock shows, for comparing it with one's own.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when the server does not say.
-    pub async fn time(&self) -> Result<Timestamp, Error> {
+    /// From when until when something is leased that the caller would lease from `now` until `until`:
+    /// by the server's clock, which the caller's is told, or as the caller says. The answer is older
+    /// than whatever is compared with it, so what is held is never taken for free.
+    async fn by_the_server(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(Timestamp, Timestamp), Error> {
+        let Some(clock) = &self.guided else { return Ok((now, until)) };
+        let (asked, watch) = (clock.own(), Stopwatch::start());
+        let shown = self.time().await?;
+        clock.heed(shown, asked, watch.elapsed());
+        Ok((shown, shown + (until - now)))
+    }
+
+    /// The time that the server's clock shows.
+    async fn time(&self) -> Result<Timestamp, Error> {
         let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
         let millis: i64 = sqlx::query_scalar(time)
             .fetch_one(&mut *self.reader().await?)
@@ -171,10 +199,15 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+    async fn review(
+        &self,
+        judge: &dyn Judge,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = review::review(self.writers()?, judge, now).await;
+            let result = review::review(self.writers()?, judge, lease, now).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -188,14 +221,24 @@ impl Store for PostgresStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claim>, Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let pool = self.writers()?;
-            let result = notifications::claim(pool, channel, now, lease_until, limit).await;
+        let (pool, mut attempts) = (self.writers()?, Attempts::default());
+        let mut claimed = loop {
+            let result = match self.by_the_server(now, lease_until).await {
+                Ok((now, until)) => notifications::claim(pool, channel, now, until, limit).await,
+                Err(error) => Err(error),
+            };
             if attempts.are_over(&result) {
-                return result;
+                break result?;
+            }
+        };
+        if self.guided.is_some() {
+            // It began a little later than the caller thinks, so by the caller's clock it does not
+            // end before this.
+            for claim in &mut claimed {
+                claim.until = lease_until;
             }
         }
+        Ok(claimed)
     }
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
@@ -239,7 +282,10 @@ impl Store for PostgresStore {
     ) -> Result<Option<Epoch>, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = leases::take(self.writers()?, part, holder, now, until).await;
+            let result = match self.by_the_server(now, until).await {
+                Ok((now, until)) => leases::take(self.writers()?, part, holder, now, until).await,
+                Err(error) => Err(error),
+            };
             if attempts.are_over(&result) {
                 return result;
             }
@@ -287,123 +333,6 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-#[async_trait]
-impl Accounts for PostgresStore {
-    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let result = accounts::expect(self.writers()?, expected, now).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
-    }
-
-    async fn watches(
-        &self,
-        check: Option<&CheckId>,
-        period: (Timestamp, Timestamp),
-    ) -> Result<Vec<Watch>, Error> {
-        accounts::watches(&mut *self.reader().await?, check, period).await
-    }
-
-    async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let result = accounts::seen(self.writers()?, process, now).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
-    }
-
-    async fn presence(
-        &self,
-        period: (Timestamp, Timestamp),
-    ) -> Result<HashMap<Option<Region>, Presence>, Error> {
-        accounts::presence(&mut *self.reader().await?, period).await
-    }
-
-    async fn accounted_until(&self) -> Result<Option<Timestamp>, Error> {
-        accounts::accounted_until(&mut *self.reader().await?).await
-    }
-
-    async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
-        accounts::ran(&mut *self.reader().await?, period).await
-    }
-
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
-        accounts::latest_gaps(&mut *self.reader().await?).await
-    }
-
-    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let result = accounts::account(self.writers()?, gaps, until).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
-    }
-
-    async fn gaps(
-        &self,
-        check: Option<&CheckId>,
-        period: (Timestamp, Timestamp),
-        limit: u32,
-    ) -> Result<Vec<Gap>, Error> {
-        accounts::gaps(&mut *self.reader().await?, check, period, limit).await
-    }
-
-    async fn tallies(
-        &self,
-        check: Option<&CheckId>,
-        period: (Timestamp, Timestamp),
-    ) -> Result<BTreeMap<Place, Tally>, Error> {
-        accounts::tallies(&mut *self.reader().await?, check, period).await
-    }
-
-    async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
-        hours::first_ran(&mut *self.reader().await?).await
-    }
-
-    async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
-        hours::tallied(&mut *self.reader().await?).await
-    }
-
-    async fn tally(
-        &self,
-        hour: (Timestamp, Timestamp),
-        tallies: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let result = hours::tally(self.writers()?, hour, tallies).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
-    }
-
-    async fn tallied_hours(
-        &self,
-        check: Option<&CheckId>,
-        period: (Timestamp, Timestamp),
-    ) -> Result<BTreeMap<Place, Tally>, Error> {
-        hours::tallied_hours(&mut *self.reader().await?, check, period).await
-    }
-
-    async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let result = accounts::forget(self.writers()?, before).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
     }
 }
 

@@ -15,13 +15,14 @@ use super::days::{Day, Days};
 use super::incidents::{self, About};
 use super::session::{Transaction, begin, commit};
 use super::states::{self, States};
-use super::{failed, notifications, runs};
+use super::{failed, hours, notifications, runs};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
 use crate::store::plan::{Known, Plan, may_be_stored};
+use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
 
 /// What the streaks are believed about which runs are stored.
@@ -150,8 +151,15 @@ async fn write(
     reports: &[Report],
     now: Timestamp,
 ) -> Result<(), Error> {
-    runs::remove(&mut *connection, &plan.replaced).await?;
+    let mut late = Late::default();
+    for run in runs::remove(&mut *connection, &plan.replaced).await? {
+        late.remove(&run)?;
+    }
     runs::write(&mut *connection, &plan.runs, now).await?;
+    for (_, report) in &plan.runs {
+        late.add(report);
+    }
+    hours::add(&mut *connection, late).await?;
     states::write(&mut *connection, &plan.streaks()).await?;
     for (index, incident) in &plan.decided {
         let recorded = &plan.recorded[*index];

@@ -8,10 +8,10 @@ use sqlx::postgres::PgPool;
 use super::incidents::{self, About};
 use super::record::write_decided;
 use super::session::{begin, commit};
-use super::{failed, lock_number, states};
+use super::{failed, leases, lock_number, states};
 use crate::domain::Timestamp;
 use crate::domain::incident::Change;
-use crate::store::{Error, Judge, rows};
+use crate::store::{Error, Judge, Lease, rows};
 
 /// Held while what a review is about is read, decided and written.
 const REVIEWING: i64 = lock_number(3);
@@ -20,6 +20,7 @@ const REVIEWING: i64 = lock_number(3);
 pub(super) async fn review(
     pool: &PgPool,
     judge: &dyn Judge,
+    lease: &Lease,
     now: Timestamp,
 ) -> Result<Vec<Change>, Error> {
     let now = rows::whole_millis(now);
@@ -29,6 +30,8 @@ pub(super) async fn review(
         .execute(&mut *transaction)
         .await
         .map_err(failed("lock the review"))?;
+    // Whoever stood still since it took its turn would decide by what was so then.
+    leases::hold(&mut transaction, lease).await?;
     let states = states::all(&mut transaction).await?;
     let open = incidents::open_otherwise(&mut transaction).await?;
     let mut changes = judge.review(&states, &open, now);

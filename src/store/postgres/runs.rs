@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::days::{self, Day};
@@ -11,6 +11,7 @@ use super::failed;
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::run::{Outcome, Report};
+use crate::store::rows::accounts::RemovedRow;
 use crate::store::rows::run::{RunRow, SummaryRow, first_id_at};
 use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
@@ -46,18 +47,24 @@ pub(super) async fn write(
     query.execute(connection).await.map_err(failed("write the runs")).map(|_| ())
 }
 
-/// Removes runs in whose place others are written.
-pub(super) async fn remove(connection: &mut PgConnection, ids: &[RunId]) -> Result<(), Error> {
+/// Removes runs in whose place others are written, and says what they were.
+pub(super) async fn remove(
+    connection: &mut PgConnection,
+    ids: &[RunId],
+) -> Result<Vec<RemovedRow>, Error> {
+    let mut removed = Vec::new();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(removed);
     }
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    for text in ["DELETE FROM runs WHERE id = ANY($1)", "DELETE FROM kept_runs WHERE id = ANY($1)"]
-    {
-        let query = sqlx::query(text).bind(&ids);
-        query.execute(&mut *connection).await.map_err(failed("replace a run"))?;
+    for table in ["runs", "kept_runs"] {
+        let columns = RemovedRow::COLUMNS;
+        let text = format!("DELETE FROM {table} WHERE id = ANY($1) RETURNING {columns}");
+        let query = sqlx::query_as(AssertSqlSafe(text)).bind(&ids);
+        let some = query.fetch_all(&mut *connection).await.map_err(failed("replace a run"))?;
+        removed.extend(some);
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Which of `ids` are stored, and when those runs started.

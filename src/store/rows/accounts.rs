@@ -1,32 +1,49 @@
 //! The stored form of watches, gaps and what else accounts for slots.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
-use crate::domain::coverage::{Durations, Gap, Lateness, Life, Presence, Tally, Watch};
+use chrono::TimeDelta;
+
+use crate::domain::Timestamp;
+use crate::domain::coverage::{
+    Durations, Duty, Gap, Lateness, Life, Presence, Tally, Watch, hour_of,
+};
 use crate::domain::id::Region;
-use crate::domain::run::Outcome;
+use crate::domain::run::{Outcome, Report};
 use crate::store::Error;
-use crate::store::accounts::{Place, Ran};
+use crate::store::accounts::{Expected, Place, Ran};
 
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct WatchRow {
     check_id: String,
     region: String,
     schedule: String,
+    paused: bool,
     from_at: i64,
     until_at: Option<i64>,
 }
 
 impl WatchRow {
+    /// The columns that are read.
+    pub(in crate::store) const COLUMNS: &str =
+        "check_id, region, schedule, paused, from_at, until_at";
+
     pub(in crate::store) fn read(self) -> Result<Watch, Error> {
         Ok(Watch {
             check: super::check_id(&self.check_id)?,
             region: super::region(&self.region)?,
             schedule: super::schedule(&self.schedule)?,
+            duty: if self.paused { Duty::Paused } else { Duty::Run },
             from: super::timestamp(self.from_at)?,
             until: self.until_at.map(super::timestamp).transpose()?,
         })
     }
+}
+
+/// What of a watch may change: another one takes its place then.
+pub(in crate::store) fn terms(expected: &Expected) -> (String, bool) {
+    (super::schedule_text(&expected.schedule), expected.duty == Duty::Paused)
 }
 
 #[derive(sqlx::FromRow)]
@@ -107,6 +124,23 @@ pub(in crate::store) fn add(
     Ok(())
 }
 
+/// Adds so many runs of a check in a region with one outcome, without their classes.
+pub(in crate::store) fn add_plain(
+    tallies: &mut BTreeMap<Place, Tally>,
+    (check, region, outcome): (&str, &str, &str),
+    runs: i64,
+) -> Result<(), Error> {
+    let place = (super::check_id(check)?, super::region(region)?);
+    let runs = super::slots("number of runs", runs)?;
+    let sum = tallies.entry(place).or_default();
+    match super::outcome(outcome)? {
+        Outcome::Passed => sum.passed += runs,
+        Outcome::Failed => sum.failed += runs,
+        Outcome::Unknown => sum.unknown += runs,
+    }
+    Ok(())
+}
+
 /// The conditions on a run, one for each class: of its lateness, then of its duration.
 pub(in crate::store) fn classes() -> impl Iterator<Item = String> {
     let micros = Durations::BOUNDS.map(|millis| millis * 1_000);
@@ -143,9 +177,21 @@ impl TallyRow {
     /// The columns that are read.
     pub(in crate::store) const COLUMNS: &str =
         "check_id, region, expected, passed, failed, unknown, lateness, durations";
+    /// The end of every statement that writes them.
+    pub(in crate::store) const CONFLICT: &str = "ON CONFLICT (check_id, region, hour_at) \
+         DO UPDATE SET expected = excluded.expected, passed = excluded.passed, \
+         failed = excluded.failed, unknown = excluded.unknown, lateness = excluded.lateness, \
+         durations = excluded.durations";
 
     /// Adds it.
     pub(in crate::store) fn add(self, tallies: &mut BTreeMap<Place, Tally>) -> Result<(), Error> {
+        let (place, tally) = self.read()?;
+        let sum = tallies.entry(place).or_default();
+        *sum = sum.and(tally);
+        Ok(())
+    }
+
+    fn read(self) -> Result<(Place, Tally), Error> {
         let slots = |stored| super::slots("number of slots", stored);
         let tally = Tally {
             expected: slots(self.expected)?,
@@ -156,10 +202,102 @@ impl TallyRow {
             durations: Durations(super::from_json("distribution", &self.durations)?),
         };
         let place = (super::check_id(&self.check_id)?, super::region(&self.region)?);
-        let sum = tallies.entry(place).or_default();
-        *sum = sum.and(tally);
+        Ok((place, tally))
+    }
+}
+
+/// The same with the hour.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct HourRow {
+    hour_at: i64,
+    #[sqlx(flatten)]
+    tally: TallyRow,
+}
+
+impl HourRow {
+    pub(in crate::store) fn read(self) -> Result<((Place, Timestamp), Tally), Error> {
+        let (place, tally) = self.tally.read()?;
+        Ok(((place, super::timestamp(self.hour_at)?), tally))
+    }
+}
+
+/// Hours, and how the slots of places in them came out.
+pub(in crate::store) type Hours = BTreeMap<(Place, Timestamp), Tally>;
+
+/// What a batch of runs changes in the counts of hours that are counted already.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Late {
+    added: Hours,
+    removed: Hours,
+}
+
+impl Late {
+    /// A run that is stored now.
+    pub(in crate::store) fn add(&mut self, report: &Report) {
+        // As it will be read again: times are kept to the millisecond.
+        let late = super::whole_millis(report.started_at) - report.slot.at;
+        let took = Duration::from_micros(super::micros(report.duration).unsigned_abs());
+        let tally = Tally::of_run(report.outcome(), late, took);
+        let slot = &report.slot;
+        Self::note(&mut self.added, (slot.check.clone(), slot.region.clone()), slot.at, tally);
+    }
+
+    /// A run that was stored and is not any more.
+    pub(in crate::store) fn remove(&mut self, run: &RemovedRow) -> Result<(), Error> {
+        let place = (super::check_id(&run.check_id)?, super::region(&run.region)?);
+        let late = TimeDelta::milliseconds(run.started_at.saturating_sub(run.slot_at));
+        let took = Duration::from_micros(u64::try_from(run.duration).unwrap_or_default());
+        let tally = Tally::of_run(super::outcome(&run.outcome)?, late, took);
+        Self::note(&mut self.removed, place, super::timestamp(run.slot_at)?, tally);
         Ok(())
     }
+
+    fn note(hours: &mut Hours, place: Place, slot: Timestamp, tally: Tally) {
+        let sum = hours.entry((place, hour_of(slot))).or_default();
+        *sum = sum.and(tally);
+    }
+
+    /// Leaves out what is not of hours that begin within `closed`.
+    pub(in crate::store) fn retain(&mut self, (from, until): (Timestamp, Timestamp)) {
+        for hours in [&mut self.added, &mut self.removed] {
+            hours.retain(|(_, hour), _| from <= *hour && *hour < until);
+        }
+    }
+
+    /// The hours that change.
+    pub(in crate::store) fn hours(&self) -> BTreeSet<(Place, Timestamp)> {
+        self.added.keys().chain(self.removed.keys()).cloned().collect()
+    }
+
+    /// What becomes of the counts `before`.
+    pub(in crate::store) fn applied(self, mut before: Hours) -> Hours {
+        for (hour, tally) in self.added {
+            let sum = before.entry(hour).or_default();
+            *sum = sum.and(tally);
+        }
+        for (hour, tally) in self.removed {
+            let sum = before.entry(hour).or_default();
+            *sum = sum.without(tally);
+        }
+        before
+    }
+}
+
+/// A run that was taken out.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct RemovedRow {
+    check_id: String,
+    region: String,
+    slot_at: i64,
+    started_at: i64,
+    duration: i64,
+    outcome: String,
+}
+
+impl RemovedRow {
+    /// The columns that are read.
+    pub(in crate::store) const COLUMNS: &str =
+        "check_id, region, slot_at, started_at, duration, outcome";
 }
 
 /// The numbers of a tally in the order of [`TallyRow::COLUMNS`].

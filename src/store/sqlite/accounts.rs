@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite};
 
 use super::failed;
 use super::writer::{Durability, Writer};
@@ -13,7 +13,7 @@ use crate::domain::id::{CheckId, Region};
 use crate::store::accounts::{Expected, Place, Process, Ran};
 use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
 use crate::store::rows::run::first_id_at;
-use crate::store::{Error, rows};
+use crate::store::{Error, Standing, rows};
 
 type Period = (Timestamp, Timestamp);
 
@@ -23,19 +23,20 @@ pub(super) async fn expect(
     now: Timestamp,
 ) -> Result<(), Error> {
     let now = rows::millis(now);
-    let mut wanted: HashMap<(&str, &str), String> = expected
+    let mut wanted: HashMap<(&str, &str), (String, bool)> = expected
         .iter()
-        .map(|it| ((it.check.as_str(), it.region.as_str()), rows::schedule_text(&it.schedule)))
+        .map(|it| ((it.check.as_str(), it.region.as_str()), stored::terms(it)))
         .collect();
     let connection = writer.begin(Durability::Process).await?;
-    let open: Vec<(i64, String, String, String)> =
-        sqlx::query_as("SELECT id, check_id, region, schedule FROM watches WHERE until_at IS NULL")
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed("read the watches"))?;
-    for (id, check, region, schedule) in &open {
+    let open: Vec<(i64, String, String, String, bool)> = sqlx::query_as(
+        "SELECT id, check_id, region, schedule, paused FROM watches WHERE until_at IS NULL",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the watches"))?;
+    for (id, check, region, schedule, paused) in &open {
         let place = (check.as_str(), region.as_str());
-        if wanted.get(&place) == Some(schedule) {
+        if wanted.get(&place).is_some_and(|(same, duty)| same == schedule && duty == paused) {
             wanted.remove(&place);
             continue;
         }
@@ -46,13 +47,15 @@ pub(super) async fn expect(
             .await
             .map_err(failed("end a watch"))?;
     }
-    for ((check, region), schedule) in wanted {
+    for ((check, region), (schedule, paused)) in wanted {
         sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, from_at) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO watches (check_id, region, schedule, paused, from_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )
         .bind(check)
         .bind(region)
         .bind(schedule)
+        .bind(paused)
         .bind(now)
         .execute(&mut *connection)
         .await
@@ -66,11 +69,11 @@ pub(super) async fn watches(
     check: Option<&CheckId>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
-    let found: Vec<WatchRow> = sqlx::query_as(
-        "SELECT check_id, region, schedule, from_at, until_at FROM watches \
-         WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
+    let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
          AND (?3 IS NULL OR check_id = ?3) ORDER BY check_id, region, from_at",
-    )
+        WatchRow::COLUMNS
+    )))
     .bind(rows::millis(after))
     .bind(rows::millis(until))
     .bind(check.map(CheckId::as_str))
@@ -129,68 +132,81 @@ pub(super) async fn ran(
     connection: &mut SqliteConnection,
     (after, until): Period,
 ) -> Result<Ran, Error> {
-    let found: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT check_id, region, slot_at FROM runs WHERE id >= ?1 AND id < ?2")
-            .bind(first_id_at(after))
-            .bind(first_id_at(until + chrono::TimeDelta::milliseconds(1)))
-            .fetch_all(connection)
-            .await
-            .map_err(failed("read which slots were run"))?;
+    let found: Vec<(String, String, i64)> = sqlx::query_as(RAN)
+        .bind(first_id_at(after))
+        .bind(first_id_at(until + chrono::TimeDelta::milliseconds(1)))
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read which slots were run"))?;
     stored::ran(found)
 }
 
+/// The slots whose runs have ids from `?1` on and below `?2`.
+pub(super) const RAN: &str = "SELECT check_id, region, slot_at FROM runs \
+     INDEXED BY sqlite_autoindex_runs_1 WHERE id >= ?1 AND id < ?2";
+
 pub(super) async fn latest_gaps(
     connection: &mut SqliteConnection,
+    places: &[Place],
 ) -> Result<HashMap<Place, Gap>, Error> {
-    // SQLite takes the other columns from the row that has the maximum.
-    let found: Vec<GapRow> = sqlx::query_as(
-        "SELECT check_id, region, first_at, max(last_at) AS last_at, slots, reason FROM gaps \
-         GROUP BY check_id, region",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read the latest gaps"))?;
-    let read = |row: GapRow| row.read().map(|gap| ((gap.check.clone(), gap.region.clone()), gap));
-    found.into_iter().map(read).collect()
+    let mut latest = HashMap::new();
+    for (check, region) in places {
+        let found: Option<GapRow> = sqlx::query_as(LATEST_GAP)
+            .bind(check.as_str())
+            .bind(region.as_str())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failed("read the latest gaps"))?;
+        if let Some(row) = found {
+            latest.insert((check.clone(), region.clone()), row.read()?);
+        }
+    }
+    Ok(latest)
 }
+
+/// The latest gap of a check in a region.
+pub(super) const LATEST_GAP: &str = "SELECT check_id, region, first_at, last_at, slots, reason \
+     FROM gaps WHERE check_id = ?1 AND region = ?2 ORDER BY last_at DESC LIMIT 1";
+
+/// Writes a gap in the place of one that begins alike.
+pub(super) const WRITE_GAP: &str = "INSERT INTO gaps (check_id, region, first_at, last_at, slots, \
+     reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (check_id, region, first_at) \
+     DO UPDATE SET last_at = excluded.last_at, slots = excluded.slots, reason = excluded.reason";
 
 pub(super) async fn account(
     writer: &mut Writer,
     gaps: &[Gap],
+    after: Option<Timestamp>,
     until: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Standing, Error> {
     let connection = writer.begin(Durability::Process).await?;
+    let noted = match after {
+        Some(after) => sqlx::query("UPDATE accounted SET until_at = ?1 WHERE until_at = ?2")
+            .bind(rows::millis(until))
+            .bind(rows::millis(after)),
+        None => sqlx::query("INSERT INTO accounted VALUES (1, ?1) ON CONFLICT DO NOTHING")
+            .bind(rows::millis(until)),
+    };
+    let noted =
+        noted.execute(&mut *connection).await.map_err(failed("note what is accounted for"))?;
+    if noted.rows_affected() == 0 {
+        writer.commit().await?;
+        return Ok(Standing::Lost);
+    }
     for gap in gaps {
-        sqlx::query("DELETE FROM gaps WHERE check_id = ?1 AND region = ?2 AND first_at = ?3")
+        sqlx::query(WRITE_GAP)
             .bind(gap.check.as_str())
             .bind(gap.region.as_str())
             .bind(rows::millis(gap.first))
+            .bind(rows::millis(gap.last))
+            .bind(i64::try_from(gap.slots).unwrap_or(i64::MAX))
+            .bind(gap.reason.as_str())
             .execute(&mut *connection)
             .await
-            .map_err(failed("replace a gap"))?;
-        sqlx::query(
-            "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )
-        .bind(gap.check.as_str())
-        .bind(gap.region.as_str())
-        .bind(rows::millis(gap.first))
-        .bind(rows::millis(gap.last))
-        .bind(i64::try_from(gap.slots).unwrap_or(i64::MAX))
-        .bind(gap.reason.as_str())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("write a gap"))?;
+            .map_err(failed("write a gap"))?;
     }
-    sqlx::query(
-        "INSERT INTO accounted VALUES (1, ?1) ON CONFLICT (one) \
-         DO UPDATE SET until_at = max(until_at, excluded.until_at)",
-    )
-    .bind(rows::millis(until))
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("note what is accounted for"))?;
-    writer.commit().await
+    writer.commit().await?;
+    Ok(Standing::Held)
 }
 
 pub(super) async fn gaps(
@@ -216,24 +232,23 @@ pub(super) async fn gaps(
 pub(super) async fn tallies(
     connection: &mut SqliteConnection,
     check: Option<&CheckId>,
-    (after, until): Period,
+    period: Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let check = check.map(CheckId::as_str);
+    count(connection, check.as_ref().map(std::slice::from_ref), period).await
+}
+
+/// How the runs of some checks, or of all, ended.
+pub(super) async fn count(
+    connection: &mut SqliteConnection,
+    checks: Option<&[&str]>,
+    period: Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT check_id, region, outcome");
     for class in stored::classes() {
         query.push(", sum(").push(class).push(")");
     }
-    query.push(" FROM runs WHERE slot_at > ");
-    query.push_bind(rows::millis(after));
-    query.push(" AND slot_at <= ").push_bind(rows::millis(until));
-    if let Some(check) = check {
-        query.push(" AND check_id = ").push_bind(check.as_str());
-    } else {
-        // The same again in the words of the primary order.
-        let end = until + chrono::TimeDelta::milliseconds(1);
-        query.push(" AND id >= ").push_bind(first_id_at(after));
-        query.push(" AND id < ").push_bind(first_id_at(end));
-    }
-    query.push(" GROUP BY check_id, region, outcome");
+    of_period(&mut query, checks, period);
     let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
     for row in found {
@@ -245,6 +260,48 @@ pub(super) async fn tallies(
         stored::add(&mut tallies, (&text(0)?, &text(1)?, &text(2)?), classes)?;
     }
     Ok(tallies)
+}
+
+pub(super) async fn outcomes(
+    connection: &mut SqliteConnection,
+    period: Period,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT check_id, region, outcome, count(*)");
+    of_period(&mut query, None, period);
+    let found: Vec<(String, String, String, i64)> =
+        query.build_query_as().fetch_all(connection).await.map_err(failed("count runs"))?;
+    let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
+    for (check, region, outcome, runs) in found {
+        stored::add_plain(&mut tallies, (&check, &region, &outcome), runs)?;
+    }
+    Ok(tallies)
+}
+
+/// The runs that are counted.
+pub(super) fn of_period(
+    query: &mut QueryBuilder<Sqlite>,
+    checks: Option<&[&str]>,
+    (after, until): Period,
+) {
+    // By name: what SQLite knows of a table may be of a time when it was so small that reading all of
+    // it was as good.
+    let order = if checks.is_some() { "runs_of_check" } else { "sqlite_autoindex_runs_1" };
+    query.push(" FROM runs INDEXED BY ").push(order).push(" WHERE slot_at > ");
+    query.push_bind(rows::millis(after));
+    query.push(" AND slot_at <= ").push_bind(rows::millis(until));
+    if let Some(checks) = checks {
+        let mut list = query.push(" AND check_id IN (").separated(", ");
+        for check in checks {
+            list.push_bind((*check).to_owned());
+        }
+        query.push(")");
+    } else {
+        // The same again in the words of the primary order.
+        let end = until + chrono::TimeDelta::milliseconds(1);
+        query.push(" AND id >= ").push_bind(first_id_at(after));
+        query.push(" AND id < ").push_bind(first_id_at(end));
+    }
+    query.push(" GROUP BY check_id, region, outcome");
 }
 
 /// Forgets what was accounted for before `before`.

@@ -7,7 +7,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::rows_of::RowsOf;
-use super::{failed, incidents};
+use super::{failed, hours, incidents};
+use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
@@ -16,16 +17,18 @@ use crate::store::plan::Written;
 use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, rows};
 
-/// The state of all checks, and the number of the next incident.
+/// The state of all checks, the number of the next incident, and which hours are counted.
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) states: HashMap<CheckId, CheckState>,
     pub(super) next_incident: i64,
+    /// The hours to whose counts late runs are added.
+    pub(super) closed: Option<(Timestamp, Timestamp)>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { states: HashMap::new(), next_incident: 1 }
+        Self { states: HashMap::new(), next_incident: 1, closed: None }
     }
 }
 
@@ -33,10 +36,11 @@ impl Memory {
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, Error> {
         let states = states(connection, None).await?.into_iter().collect();
         let next_incident = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM incidents")
-            .fetch_one(connection)
+            .fetch_one(&mut *connection)
             .await
             .map_err(failed("number incidents"))?;
-        Ok(Self { states, next_incident })
+        let closed = hours::closed(connection).await?;
+        Ok(Self { states, next_incident, closed })
     }
 }
 

@@ -40,7 +40,7 @@ use self::writer::Writer;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, Recorded, RunFilter, RunSummary, Standing, Store,
+    IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store,
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
@@ -137,9 +137,14 @@ impl Store for SqliteStore {
         writer.finish(result).await
     }
 
-    async fn review(&self, judge: &dyn Judge, now: Timestamp) -> Result<Vec<Change>, Error> {
+    async fn review(
+        &self,
+        judge: &dyn Judge,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, Error> {
         let mut writer = self.writer().await?;
-        let result = review::review(&mut writer, judge, now).await;
+        let result = review::review(&mut writer, judge, lease, now).await;
         writer.finish(result).await
     }
 
@@ -276,13 +281,18 @@ impl Accounts for SqliteStore {
         accounts::ran(&mut *self.reader().await?, period).await
     }
 
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
-        accounts::latest_gaps(&mut *self.reader().await?).await
+    async fn latest_gaps(&self, places: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
+        accounts::latest_gaps(&mut *self.reader().await?, places).await
     }
 
-    async fn account(&self, gaps: &[Gap], until: Timestamp) -> Result<(), Error> {
+    async fn account(
+        &self,
+        gaps: &[Gap],
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
-        let result = accounts::account(&mut writer, gaps, until).await;
+        let result = accounts::account(&mut writer, gaps, after, until).await;
         writer.finish(result).await
     }
 
@@ -303,6 +313,13 @@ impl Accounts for SqliteStore {
         accounts::tallies(&mut *self.reader().await?, check, period).await
     }
 
+    async fn outcomes(
+        &self,
+        period: (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Place, Tally>, Error> {
+        accounts::outcomes(&mut *self.reader().await?, period).await
+    }
+
     async fn first_ran(&self) -> Result<Option<Timestamp>, Error> {
         hours::first_ran(&mut *self.reader().await?).await
     }
@@ -314,10 +331,26 @@ impl Accounts for SqliteStore {
     async fn tally(
         &self,
         hour: (Timestamp, Timestamp),
-        tallies: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error> {
+        expected: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
-        let result = hours::tally(&mut writer, hour, tallies).await;
+        let result = hours::close(&mut writer, hour).await;
+        if let Standing::Lost = writer.finish(result).await? {
+            return Ok(Standing::Lost);
+        }
+        drop(writer);
+        let checks = hours::checks(&mut *self.reader().await?, expected).await?;
+        let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
+        for some in checks.chunks(hours::CHECKS_AT_ONCE) {
+            // Whoever records has its turn in between.
+            let mut writer = self.writer().await?;
+            let result = hours::tally_some(&mut writer, hour, some, expected).await;
+            if let Standing::Lost = writer.finish(result).await? {
+                return Ok(Standing::Lost);
+            }
+        }
+        let mut writer = self.writer().await?;
+        let result = hours::finish(&mut writer, hour).await;
         writer.finish(result).await
     }
 

@@ -10,13 +10,14 @@ use sqlx::sqlite::SqliteConnection;
 use super::incidents::{self, About};
 use super::memory;
 use super::writer::{Durability, Writer};
-use super::{failed, notifications, runs};
+use super::{failed, hours, notifications, runs};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
+use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
 
 /// What memory is believed about which runs are stored.
@@ -86,16 +87,29 @@ async fn write(
     now: Timestamp,
 ) -> Result<(), Error> {
     let streaks = plan.streaks();
+    if plan.runs.is_empty() {
+        return Ok(());
+    }
+    let nothing = (Timestamp::MIN_UTC, Timestamp::MIN_UTC);
+    let closed = writer.memory().await?.closed.unwrap_or(nothing);
+    let mut late = Late::default();
+    for (_, report) in &plan.runs {
+        late.add(report);
+    }
+    late.retain(closed);
     match (&plan.runs[..], &streaks[..], &plan.decided[..]) {
-        ([], ..) => return Ok(()),
-        ([run], [streak], []) if plan.replaced.is_empty() => {
+        ([run], [streak], []) if plan.replaced.is_empty() && late.hours().is_empty() => {
             return write_calm(writer, *run, *streak, now).await;
         }
         _ => {}
     }
     let durability = if plan.decided.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
-    runs::remove(&mut *connection, &plan.replaced).await?;
+    for run in runs::remove(&mut *connection, &plan.replaced).await? {
+        late.remove(&run)?;
+    }
+    late.retain(closed);
+    hours::add(&mut *connection, late).await?;
     runs::write(&mut *connection, &plan.runs, now).await?;
     memory::write(&mut *connection, &streaks).await?;
     for (index, incident) in &plan.decided {

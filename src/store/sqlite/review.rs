@@ -4,20 +4,24 @@
 //! something was decided.
 
 use super::incidents::{self, About};
+use super::leases;
 use super::record::write_decided;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Change;
-use crate::store::{Error, Judge, rows};
+use crate::store::{Error, Judge, Lease, rows};
 
 /// Stores what `judge` makes of all checks together.
 pub(super) async fn review(
     writer: &mut Writer,
     judge: &dyn Judge,
+    lease: &Lease,
     now: Timestamp,
 ) -> Result<Vec<Change>, Error> {
     let now = rows::whole_millis(now);
+    // Nobody else writes, so it stays so until the end.
+    leases::hold(writer.connection().await?, lease).await?;
     let open = incidents::open_otherwise(writer.connection().await?).await?;
     let memory = writer.memory().await?;
     let mut next = memory.next_incident;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
 use super::failed;
@@ -13,6 +13,7 @@ use super::rows_of::RowsOf;
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::run::{Outcome, Report};
+use crate::store::rows::accounts::RemovedRow;
 use crate::store::rows::run::{RunRow, SummaryRow, first_id_at};
 use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
@@ -60,13 +61,19 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Removes runs in whose place others are written.
-pub(super) async fn remove(connection: &mut SqliteConnection, ids: &[RunId]) -> Result<(), Error> {
+/// Removes runs in whose place others are written, and says what they were.
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    ids: &[RunId],
+) -> Result<Vec<RemovedRow>, Error> {
+    let mut removed = Vec::new();
     for id in ids {
-        let query = sqlx::query("DELETE FROM runs WHERE id = ?").bind(id.0);
-        query.execute(&mut *connection).await.map_err(failed("replace a run"))?;
+        let text = format!("DELETE FROM runs WHERE id = ? RETURNING {}", RemovedRow::COLUMNS);
+        let query = sqlx::query_as(AssertSqlSafe(text)).bind(id.0);
+        let one = query.fetch_optional(&mut *connection).await.map_err(failed("replace a run"))?;
+        removed.extend(one);
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Which of `ids` are stored, and when those runs started.

@@ -197,12 +197,58 @@ impl sqlx::error::DatabaseError for DiskFailed {
 }
 
 /// How SQLite would answer a query, in its words.
-async fn plan(store: &SqliteStore, query: &'static str) -> String {
+async fn plan(store: &SqliteStore, query: impl sqlx::SqlSafeStr) -> String {
     let mut writer = store.writer().await.expect("it can write");
     let connection = writer.connection().await.expect("connected");
     let lines: Vec<(i64, i64, i64, String)> =
         sqlx::query_as(query).fetch_all(connection).await.expect("explained");
     lines.into_iter().map(|(.., line)| line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_their_place_whatever_is_known_of_the_tables() {
+    let (_folder, store) = fresh().await;
+    // As after a stop with few of them: a small table is read as fast as an index.
+    let few = "INSERT INTO gaps (check_id, region, first_at, last_at, slots, reason) \
+         VALUES ('a', 'eu', 1, 2, 2, 'stalled'), ('b', 'eu', 1, 2, 2, 'stalled'); \
+         INSERT INTO runs (id, check_id, region, slot_at, started_at, recorded_at, duration, outcome) \
+         SELECT randomblob(16), 'a', 'eu', value, value, value, 1, 'passed' \
+         FROM json_each('[1, 2, 3]'); ANALYZE";
+    execute(&store, few).await;
+    let mut plans = Vec::new();
+    let counted = |checks: Option<&[&str]>| {
+        let mut query = sqlx::QueryBuilder::new("SELECT count(*)");
+        accounts::of_period(&mut query, checks, (at(0), at(9)));
+        query.sql().as_str().to_owned()
+    };
+    let (of_some, of_all) = (counted(Some(&["a", "b"])), counted(None));
+    for text in [
+        accounts::LATEST_GAP,
+        accounts::RAN,
+        &of_some,
+        &of_all,
+        "DELETE FROM gaps WHERE check_id = ?1 AND region = ?2 AND first_at = ?3",
+        "SELECT check_id FROM gaps WHERE last_at > ?1 AND first_at <= ?2 \
+         ORDER BY last_at DESC, check_id, region LIMIT 5",
+    ] {
+        plans.push(plan(&store, sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).await);
+    }
+    insta::assert_snapshot!(plans.join("\n---\n"), @"
+    SEARCH gaps USING INDEX gaps_of_check (check_id=? AND region=?)
+    ---
+    SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)
+    ---
+    SEARCH runs USING INDEX runs_of_check (check_id=? AND slot_at>? AND slot_at<?)
+    USE TEMP B-TREE FOR GROUP BY
+    ---
+    SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)
+    USE TEMP B-TREE FOR GROUP BY
+    ---
+    SEARCH gaps USING INDEX gaps_once (check_id=? AND region=? AND first_at=?)
+    ---
+    SEARCH gaps USING INDEX gaps_by_time (last_at>?)
+    ");
+    store.close().await;
 }
 
 #[tokio::test]

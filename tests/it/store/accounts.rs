@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline::domain::Timestamp;
-use tripline::domain::coverage::{Gap, GapReason, Tally};
+use tripline::domain::coverage::{Duty, Gap, GapReason, Tally};
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Cron, Interval, Schedule};
 use tripline::engine::accountant::{audit, round, tallies, vouch};
-use tripline::store::Store;
 use tripline::store::accounts::{Accounts, Expected, Process};
+use tripline::store::{Standing, Store};
 
 use super::scene::{at, check_id, region, report, rules, seconds};
 
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) fn every(name: &str, interval: u64) -> Expected {
     let interval = Interval::new(seconds(interval)).expect("in range");
     let (check, region) = (check_id(name), region("eu"));
-    Expected { check, region, schedule: Schedule::Every(interval) }
+    Expected { check, region, schedule: Schedule::Every(interval), duty: Duty::Run }
 }
 
 pub(super) fn hub(id: &str) -> Vec<Process> {
@@ -37,9 +37,17 @@ pub(super) async fn slots(
     after: Timestamp,
     until: Timestamp,
 ) -> Vec<Timestamp> {
-    let watches = store.watches(None, (after, until)).await.expect("read");
-    let of_login = watches.iter().filter(|watch| watch.check == check_id("login"));
-    of_login.flat_map(|watch| watch.slots(after, until)).collect()
+    slots_of(store, "login", (after, until)).await
+}
+
+/// The slots of a check in all its regions within a period.
+pub(super) async fn slots_of(
+    store: &(impl Accounts + ?Sized),
+    name: &str,
+    (after, until): (Timestamp, Timestamp),
+) -> Vec<Timestamp> {
+    let watches = store.watches(Some(&check_id(name)), (after, until)).await.expect("read");
+    watches.iter().flat_map(|watch| watch.slots(after, until)).collect()
 }
 
 /// Stores a result of `login` for each of `slots`, a second after it.
@@ -95,6 +103,49 @@ pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + A
     assert_eq!(tally.uptime(), Some(0.5));
 }
 
+pub(super) async fn what_is_switched_off_is_told_and_takes_nothing(
+    store: &(impl Store + Accounts),
+) {
+    let paused = Expected { duty: Duty::Paused, ..every("login", 30) };
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    let process = hub("one");
+    vouch(store, &process, at(0)).await.expect("stored");
+    run(store, &slots(store, at(0), at(10)).await, Outcome::Passed).await;
+    store.expect(std::slice::from_ref(&paused), at(10)).await.expect("stored");
+    store.expect(&[paused], at(15)).await.expect("stored");
+    come_round(store, &process, at(22)).await;
+    store.expect(&[every("login", 30)], at(30)).await.expect("stored");
+    run(store, &slots(store, at(30), at(40)).await, Outcome::Passed).await;
+    come_round(store, &process, at(42)).await;
+    let gaps = store.gaps(None, (at(0), at(100)), 10).await.expect("read");
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
+    assert_eq!(told, [(GapReason::Paused, 20)]);
+    let found = audit(store, at(0)).await.expect("read");
+    assert_eq!((found.expected, found.ran, found.unaccounted.len()), (40, 20, 0));
+    let tallies = tallies(store, None, (at(0), at(40))).await.expect("read");
+    let tally = tallies[&(check_id("login"), region("eu"))];
+    assert_eq!((tally.expected, tally.coverage()), (20, Some(1.0)));
+}
+
+pub(super) async fn an_agent_that_lives_is_not_missed(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 1)], at(0)).await.expect("stored");
+    let (hub, agent) = (hub("hub").remove(0), hub("agent").remove(1));
+    // It runs nothing, and says every 5 s that it lives, at another beat than the hub comes round.
+    for second in 0..240 {
+        let now = at(0) + seconds(second);
+        if second % 5 == 0 {
+            vouch(store, std::slice::from_ref(&agent), now).await.expect("stored");
+        }
+        if second % 10 == 3 {
+            come_round(store, std::slice::from_ref(&hub), now).await;
+        }
+    }
+    let gaps = store.gaps(None, (at(0), at(8)), 100).await.expect("read");
+    let told: BTreeMap<GapReason, u64> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
+    assert_eq!((gaps.len(), told.len()), (2, 2), "before the hub came, and since: {gaps:#?}");
+    assert!(told[&GapReason::Stalled] > 150 && told[&GapReason::HubDown] <= 4, "{told:?}");
+}
+
 pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accounts)) {
     store.expect(&[every("login", 30)], at(0)).await.expect("stored");
     let process = hub("one");
@@ -142,9 +193,46 @@ pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) 
     assert_eq!(watches.len(), 1, "the one that goes on stays: {watches:#?}");
 }
 
+pub(super) async fn of_two_hubs_one_accounts_for_a_slot(store: &(impl Store + Accounts)) {
+    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    vouch(store, &hub("one"), at(0)).await.expect("stored");
+    // Both saw that nothing is accounted for. The one that stood still believes that all was missed.
+    let missed = |first, last, slots| Gap {
+        check: check_id("login"),
+        region: region("eu"),
+        first: at(first),
+        last: at(last),
+        slots,
+        reason: GapReason::HubDown,
+    };
+    let account = async |gap: Option<Gap>, after, until| {
+        store.account(gap.as_slice(), after, until).await.expect("answered")
+    };
+    let whole = Some(missed(1, 10, 10));
+    assert_eq!(account(None, None, at(10)).await, Standing::Held);
+    assert_eq!(account(whole.clone(), None, at(10)).await, Standing::Lost);
+    assert_eq!(account(whole.clone(), Some(at(5)), at(12)).await, Standing::Lost);
+    assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), []);
+    assert_eq!(store.accounted_until().await.expect("read"), Some(at(10)));
+    let more = missed(11, 20, 10);
+    assert_eq!(account(Some(more.clone()), Some(at(10)), at(20)).await, Standing::Held);
+    assert_eq!(account(whole, Some(at(10)), at(20)).await, Standing::Lost);
+    let gaps = store.gaps(None, (at(0), at(100)), 10).await.expect("read");
+    assert_eq!(gaps, std::slice::from_ref(&more));
+    // One that begins alike takes its place.
+    let longer = missed(11, 25, 15);
+    assert_eq!(account(Some(longer.clone()), Some(at(20)), at(25)).await, Standing::Held);
+    let place = (check_id("login"), region("eu"));
+    let latest = store.latest_gaps(std::slice::from_ref(&place)).await.expect("read");
+    assert_eq!(latest, [(place, longer)].into());
+    assert!(
+        store.latest_gaps(&[(check_id("search"), region("eu"))]).await.expect("read").is_empty()
+    );
+}
+
 pub(super) async fn a_slot_that_nobody_knows_of_is_found(store: &(impl Store + Accounts)) {
     store.expect(&[every("login", 30)], at(0)).await.expect("stored");
-    store.account(&[], at(10)).await.expect("stored");
+    assert_eq!(store.account(&[], None, at(10)).await.expect("stored"), Standing::Held);
     let found = audit(store, at(0)).await.expect("read");
     assert_eq!((found.expected, found.unaccounted.len()), (10, 10));
     let from = audit(store, at(4)).await.expect("read");

@@ -10,10 +10,12 @@ use tripline::app::storage;
 use tripline::clock::System;
 use tripline::config::Secret;
 use tripline::config::settings::Place;
+use tripline::domain::coverage::GapReason;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{self, Failed, Passed};
 use tripline::domain::run::{LogLevel, LogLine};
 use tripline::engine::accountant;
+use tripline::store::accounts::Accounts as _;
 use tripline::store::copying::Copied;
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::SqliteStore;
@@ -278,6 +280,37 @@ async fn much_passes_in_batches() {
     assert_eq!(copy.run(large.slot.run_id()).await.expect("read"), Some(large));
     let states = copy.check_states().await.expect("read");
     assert!(states[&check_id("login")].streaks.contains_key(&region("eu")));
+    copy.close().await;
+    base.discard().await;
+}
+
+#[tokio::test]
+async fn the_time_between_the_copy_and_its_first_hub_is_a_gap() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (path, base) = (folder.path().join("tripline.db"), Database::empty().await);
+    let store = sqlite(&path).await;
+    let minute = seconds(60);
+    store.expect(&[super::accounts::every("login", 30)], at(0)).await.expect("stored");
+    let first = super::accounts::hub("first");
+    accountant::vouch(&store, &first, at(0)).await.expect("stored");
+    let slots = super::accounts::slots(&store, at(0), at(200)).await;
+    super::accounts::run(&store, &slots[..20], Passed).await;
+    accountant::vouch(&store, &first, at(20)).await.expect("stored");
+    accountant::round(&store, at(20), minute).await.expect("accounted");
+    store.close().await;
+    copied(&file(&path), &database(&base)).await.expect("copied");
+    let copy = PostgresStore::open(base.url()).await.expect("opened");
+    let second = super::accounts::hub("second");
+    accountant::vouch(&copy, &second, at(170)).await.expect("stored");
+    super::accounts::run(&copy, &slots[170..], Passed).await;
+    accountant::vouch(&copy, &second, at(202)).await.expect("stored");
+    let gaps = accountant::round(&copy, at(202), minute).await.expect("accounted");
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.reason, gap.first, gap.slots)).collect();
+    assert_eq!(told, [(GapReason::HubDown, slots[20], 150)]);
+    let found = accountant::audit(&copy, at(0)).await.expect("read");
+    assert_eq!((found.expected, found.ran, found.unaccounted.len()), (200, 50, 0));
+    // What was counted in the source, and what comes after it, is counted in the copy.
+    assert_eq!(accountant::count_hour(&copy).await.expect("counted"), Some(at(0)));
     copy.close().await;
     base.discard().await;
 }

@@ -60,6 +60,7 @@ on_every_backend! {
         a_check_of_which_nothing_is_known_is_told_of_once
         an_answer_ends_it_and_tells_those_who_were_told
         a_region_of_which_nothing_is_known_is_one_incident
+        whoever_lost_the_lease_decides_nothing
     }
     outbox {
         what_is_claimed_is_leased
@@ -94,10 +95,13 @@ on_every_backend! {
     accounts {
         a_watch_goes_on_until_it_changes
         every_slot_ends_as_a_run_or_in_a_gap
+        an_agent_that_lives_is_not_missed
+        what_is_switched_off_is_told_and_takes_nothing
         a_late_run_repairs_the_coverage
         a_gap_grows_from_round_to_round
         lateness_is_a_distribution
         old_accounts_are_forgotten
+        of_two_hubs_one_accounts_for_a_slot
         a_slot_that_nobody_knows_of_is_found
     }
     agents {
@@ -110,10 +114,13 @@ on_every_backend! {
         what_must_be_kept_is_kept
         uptime_outlives_the_runs
         an_hour_is_counted_once
+        runs_that_come_late_change_the_count_of_their_hour
     }
     shortfall {
         too_little_known_is_one_incident_until_enough_is
         a_check_that_falls_silent_is_told_of
+        runs_that_come_late_end_a_silence
+        a_silence_goes_on_while_agents_come_and_go
         a_lost_region_is_not_told_of_twice
     }
     leases {

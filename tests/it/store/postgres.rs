@@ -3,17 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::task::JoinSet;
+use tripline::clock::{Clock, Guided, System};
+use tripline::domain::Timestamp;
 use tripline::domain::id::IncidentId;
+use tripline::domain::notification::settle;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
 use tripline::domain::run::Report;
 use tripline::store::accounts::Accounts as _;
 use tripline::store::agents::{Agents, Claimed};
 use tripline::store::postgres::{PostgresStore, PostgresTokens};
-use tripline::store::{Claim, Error, Horizons, IncidentFilter, Novelty, RunFilter, Store};
+use tripline::store::{
+    Claim, Epoch, Error, Horizons, IncidentFilter, Novelty, RunFilter, Standing, Store,
+};
 
 use super::scene::{
     accepted, at, attempt, claim, history, outbox, report, rules, rules_with, seconds, tell,
@@ -233,6 +240,7 @@ async fn a_server_that_cannot_be_used_is_named_with_what_to_do() {
 async fn hubs_that_review_at_once_decide_once() {
     let fresh = Fresh::new().await;
     tell(&fresh.store, 1, &[Unknown; 5]).await;
+    // Of one holder, as hubs are that both believe to have their turn.
     for (outcome, slot) in [(Unknown, 5), (Passed, 6)] {
         if outcome == Passed {
             tell(&fresh.store, slot, &[Passed]).await;
@@ -241,7 +249,8 @@ async fn hubs_that_review_at_once_decide_once() {
         for _ in 0..4 {
             let store = fresh.another().await;
             hubs.spawn(async move {
-                let changes = store.review(&rules(), at(slot)).await.expect("reviewed");
+                let lease = super::review::turn(&store, at(slot)).await;
+                let changes = store.review(&rules(), &lease, at(slot)).await.expect("reviewed");
                 store.close().await;
                 changes.len()
             });
@@ -347,6 +356,112 @@ async fn hubs_that_claim_at_once_send_each_message_once_and_each_recipient_in_or
         assert!(mine.clone().all(|it| it.epoch.0 == 1 && !it.notification.possible_repeat));
     }
     fresh.close().await;
+}
+
+/// The clock of a machine, which is off by some seconds.
+#[derive(Debug, Default)]
+struct Off(AtomicI64);
+
+impl Clock for Off {
+    fn now(&self) -> Timestamp {
+        System.now() + TimeDelta::seconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A hub on the database of `fresh`, whose machine's clock is off by so many seconds.
+struct Hub {
+    store: PostgresStore,
+    machine: Arc<Off>,
+    clock: Arc<Guided>,
+}
+
+impl Hub {
+    async fn off_by(fresh: &Fresh, seconds: i64) -> Self {
+        let machine = Arc::new(Off(AtomicI64::new(seconds)));
+        let clock = Arc::new(Guided::new(Arc::clone(&machine) as Arc<dyn Clock>));
+        let store = PostgresStore::open_guiding(fresh.database.url(), Arc::clone(&clock)).await;
+        Self { store: store.expect("opened"), machine, clock }
+    }
+
+    /// By how much the time that it goes by is off, to the nearest second.
+    fn off(&self) -> i64 {
+        (self.clock.now() - System.now() + TimeDelta::milliseconds(500))
+            .num_milliseconds()
+            .div_euclid(1000)
+    }
+
+    async fn lease(&self, holder: &str) -> Option<Epoch> {
+        let now = self.clock.now();
+        self.store.lease("review", holder, now, now + seconds(15)).await.expect("answered")
+    }
+
+    async fn claim(&self) -> Vec<Claim> {
+        claim(&self.store, Channel::Slack, self.clock.now()).await
+    }
+}
+
+#[tokio::test]
+async fn hubs_whose_clocks_differ_take_nothing_from_each_other() {
+    let fresh = Fresh::new().await;
+    let (right, ahead) = (Hub::off_by(&fresh, 0).await, Hub::off_by(&fresh, 20).await);
+    let (far, behind) = (Hub::off_by(&fresh, 3600).await, Hub::off_by(&fresh, -3600).await);
+    let hubs = [&right, &ahead, &far, &behind];
+    assert_eq!(hubs.map(Hub::off), [0; 4], "they agree since they opened the store");
+    // Then clocks are set while they run, and nobody has heard yet of the right time.
+    let mut now = right.clock.now();
+    for (hub, jump) in hubs.into_iter().zip([0, 20, 3600, -3600]) {
+        hub.machine.0.fetch_add(jump, Ordering::Relaxed);
+    }
+    assert_eq!(hubs.map(Hub::off), [0, 20, 3600, -3600]);
+    let held = right.lease("right").await.expect("it is free");
+    assert_eq!(ahead.lease("ahead").await, None);
+    assert_eq!(far.lease("far").await, None);
+    assert_eq!(behind.lease("behind").await, None);
+    assert_eq!(right.lease("right").await, Some(held), "it was renewed");
+    assert_eq!(hubs.map(Hub::off), [0; 4], "and now they know");
+    // The same with what is being sent.
+    for (number, sender) in hubs.into_iter().enumerate() {
+        for hub in hubs {
+            hub.machine.0.fetch_add(3600, Ordering::Relaxed);
+        }
+        let check = ["login", "search"][number % 2];
+        let outcome = if number < 2 { Failed } else { Passed };
+        let mut told = report(check, "eu", 0, outcome);
+        now += TimeDelta::seconds(1);
+        (told.slot.at, told.started_at) = (now, now);
+        fresh.store.record(&[told], &rules(), System.now()).await.expect("recorded");
+        let claimed = sender.claim().await;
+        assert_eq!(claimed.len(), 1, "{number}");
+        assert!(!claimed[0].notification.possible_repeat);
+        for other in hubs {
+            assert_eq!(other.claim().await, [], "{number}");
+        }
+        let standing = attempt_of(&sender.store, &claimed[0], sender.clock.now()).await;
+        assert_eq!(standing, Standing::Held, "{number}");
+    }
+    for incident in [1, 2] {
+        for sent in history(&fresh.store, incident).await.notifications {
+            assert_eq!(sent.deliveries.len(), 1, "{sent:?}");
+        }
+    }
+    // A lease that is over is free by anybody's clock.
+    let (start, end) = (far.clock.now(), far.clock.now() + TimeDelta::milliseconds(20));
+    far.store.lease("rules", "far", start, end).await.expect("answered").expect("it is free");
+    until("its end comes", PATIENCE, async || {
+        let now = behind.clock.now();
+        behind.store.lease("rules", "behind", now, now + seconds(15)).await.expect("answered")
+    })
+    .await;
+    for hub in [right, ahead, far, behind] {
+        hub.store.close().await;
+    }
+    fresh.close().await;
+}
+
+/// The recipient has it; says whether it was still the claimant's to send.
+async fn attempt_of(store: &PostgresStore, claim: &Claim, now: Timestamp) -> Standing {
+    let sent = settle(&claim.notification, &accepted(), now, now, 0.0);
+    store.settle(claim, now, now, &accepted(), &sent).await.expect("settled")
 }
 
 #[tokio::test]

@@ -13,9 +13,9 @@ use tripline::domain::id::RunId;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{self, Failed, Passed, Unknown};
 use tripline::domain::run::{LogLevel, LogLine, Report};
-use tripline::engine::accountant::{by_the_hour, count_hours, round, tallies, vouch};
+use tripline::engine::accountant::{by_the_hour, count_hour, round, tallies, vouch};
 use tripline::store::accounts::{Accounts, Place};
-use tripline::store::{Horizons, IncidentFilter, Ledger, RunFilter, Store};
+use tripline::store::{Horizons, IncidentFilter, Ledger, RunFilter, Standing, Store};
 
 use super::accounts::{every, hub, run, slots};
 use super::scene::{
@@ -251,8 +251,12 @@ pub(super) async fn uptime_outlives_the_runs(store: &dyn Ledger) {
     assert_eq!((tally.expected, tally.failed, tally.missed()), (480, 10, 120));
     assert_eq!(tally.durations.at_most(0.99), Some(Duration::from_millis(250)));
     // Three hours are counted, and their runs are forgotten.
-    assert_eq!(count_hours(store, at(301), 2).await.expect("counted"), Some(hour(2)));
-    assert_eq!(count_hours(store, at(301), 9).await.expect("counted"), Some(hour(3)));
+    for number in 0..3 {
+        assert_eq!(count_hour(store).await.expect("counted"), Some(hour(number)));
+        for (period, known) in periods.into_iter().zip(&before) {
+            assert_eq!(whole(period).await, *known, "{period:?} when {number} is counted");
+        }
+    }
     let bounded = Horizons { failed: at(0), ..Horizons::of_runs(at(450)) }.up_to(hour(3));
     forget(store, bounded).await;
     let runs = left(store).await;
@@ -265,29 +269,80 @@ pub(super) async fn uptime_outlives_the_runs(store: &dyn Ledger) {
     let later = by_the_hour(store, (at(370), at(450))).await.expect("read");
     assert_eq!(later, (at(370), at(450)));
     // What is not accounted for is not counted, and not to be forgotten.
-    let last = count_hours(store, hour(9), 99).await.expect("counted");
-    assert_eq!(last, Some(hour(4)));
+    assert_eq!(count_hour(store).await.expect("counted"), Some(hour(3)));
+    assert_eq!(count_hour(store).await.expect("counted"), None);
+    assert_eq!(store.tallied().await.expect("read"), Some((hour(0), hour(4))));
     store.forget_accounts(hour(2)).await.expect("forgotten");
     assert_eq!(whole((hour(0), hour(2))).await, BTreeMap::new());
     assert_eq!(whole((hour(2), hour(4))).await[&place()].expected, 240);
 }
 
 pub(super) async fn an_hour_is_counted_once(store: &dyn Ledger) {
-    assert_eq!(count_hours(store, at(500), 9).await.expect("counted"), None, "nothing ran");
-    let (one, more) = (
-        BTreeMap::from([(place(), Tally { expected: 5, passed: 4, ..Tally::default() })]),
-        BTreeMap::from([(place(), Tally { expected: 5, passed: 0, ..Tally::default() })]),
-    );
-    let hour = (at(0), at(0) + HOUR);
-    store.tally(hour, &one).await.expect("stored");
-    // Another hub, or the same after a crash, when runs are gone.
-    store.tally(hour, &more).await.expect("stored");
-    assert_eq!(store.tallied_hours(None, hour).await.expect("read"), one);
-    let other = store.tallied_hours(Some(&check_id("search")), hour).await.expect("read");
+    assert_eq!(count_hour(store).await.expect("counted"), None, "nothing ran");
+    tell(store, 1, &[Passed, Passed, Unknown, Passed]).await;
+    let hour = |number: u32| (at(120 * number), at(120 * number) + HOUR);
+    let expected = BTreeMap::from([(place(), 5)]);
+    let tally = async |number| store.tally(hour(number), &expected).await.expect("answered");
+    assert_eq!(tally(0).await, Standing::Held);
+    let counted = store.tallied_hours(None, hour(0)).await.expect("read");
+    assert_eq!((counted[&place()].expected, counted[&place()].passed), (5, 3));
+    // Another hub that stood still, when runs are gone; and one that would leave out an hour.
+    forget(store, Horizons::of_runs(at(DAY))).await;
+    assert_eq!((tally(0).await, tally(2).await), (Standing::Lost, Standing::Lost));
+    assert_eq!(store.tallied_hours(None, hour(0)).await.expect("read"), counted);
+    let other = store.tallied_hours(Some(&check_id("search")), hour(0)).await.expect("read");
     assert_eq!(other, BTreeMap::new());
-    assert_eq!(store.tallied().await.expect("read"), Some(hour));
+    assert_eq!(store.tallied().await.expect("read"), Some(hour(0)));
+    assert_eq!(tally(1).await, Standing::Held);
+    assert_eq!(store.tallied().await.expect("read"), Some((hour(0).0, hour(1).1)));
     let late = report("login", "eu", 3, Passed);
     store.record(&[late], &rules(), at(4)).await.expect("recorded");
     assert_eq!(store.first_ran().await.expect("read"), Some(at(3)));
-    assert!(Accounts::watches(store, None, hour).await.expect("read").is_empty());
+    assert!(Accounts::watches(store, None, hour(0)).await.expect("read").is_empty());
+}
+
+pub(super) async fn runs_that_come_late_change_the_count_of_their_hour(store: &dyn Ledger) {
+    tell(store, 1, &[Passed, Failed, Passed]).await;
+    for number in 0..2 {
+        let hour = (at(120 * number), at(120 * (number + 1)));
+        let standing = store.tally(hour, &BTreeMap::from([(place(), 120)])).await;
+        assert_eq!(standing.expect("counted"), Standing::Held);
+    }
+    let told = async |period: (u32, u32)| -> BTreeMap<Place, Tally> {
+        let period = (at(period.0), at(period.1));
+        let counted = store.tallied_hours(None, period).await.expect("read");
+        // What is counted is what is there, to the last class.
+        let mut there = store.tallies(None, period).await.expect("read");
+        for (place, tally) in &counted {
+            there.entry(place.clone()).or_default().expected = tally.expected;
+        }
+        assert_eq!(counted, there);
+        counted
+    };
+    told((0, 240)).await;
+    // Late ones of both hours and of another check, one at a time and in a batch, one of them twice.
+    let mut slow = report("login", "eu", 10, Failed);
+    (slow.started_at, slow.duration) = (at(10) + seconds(11), seconds(31));
+    tell_one(store, &slow).await;
+    let batch = [
+        report("login", "eu", 11, Unknown),
+        report("login", "us", 120, Passed),
+        report("login", "eu", 130, Passed),
+        report("search", "eu", 130, Passed),
+        report("search", "eu", 241, Passed),
+        slow.clone(),
+    ];
+    store.record(&batch, &rules(), at(242)).await.expect("recorded");
+    let counted = told((0, 120)).await;
+    let login = counted[&place()];
+    assert_eq!((login.passed, login.failed, login.unknown, login.expected), (2, 2, 1, 120));
+    assert_eq!(login.lateness.0[9], 1);
+    assert_eq!(counted[&(check_id("login"), region("us"))].passed, 1, "an hour ends with its slot");
+    assert_eq!(told((120, 240)).await[&(check_id("search"), region("eu"))].passed, 1);
+    // A slot that was run again, when the clock was set back, is counted as its later run.
+    let mut again = report("login", "us", 120, Failed);
+    again.started_at += seconds(2);
+    store.record(&[again], &rules(), at(1)).await.expect("recorded");
+    let us = told((0, 120)).await[&(check_id("login"), region("us"))];
+    assert_eq!((us.passed, us.failed), (0, 1));
 }

@@ -5,14 +5,44 @@ use tripline::domain::id::IncidentId;
 use tripline::domain::incident::Change;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed, Unknown};
-use tripline::store::{IncidentFilter, Store};
+use tripline::store::{Error, IncidentFilter, Lease, Store};
 
 use super::scene::{
-    accepted, at, attempt, check_id, claim, history, outbox, report, rules, tell, tell_one,
+    accepted, at, attempt, check_id, claim, history, outbox, report, rules, seconds, tell, tell_one,
 };
 
+/// The lease on reviewing, taken at `now` by the one hub.
+pub(super) async fn turn(store: &dyn Store, now: Timestamp) -> Lease {
+    turn_of(store, "one", now).await.expect("it is free, or its own")
+}
+
+async fn turn_of(store: &dyn Store, holder: &str, now: Timestamp) -> Option<Lease> {
+    let (part, holder) = ("review".to_owned(), holder.to_owned());
+    let epoch = store.lease(&part, &holder, now, now + seconds(15)).await.expect("answered")?;
+    Some(Lease { part, holder, epoch })
+}
+
+pub(super) async fn whoever_lost_the_lease_decides_nothing(store: &dyn Store) {
+    tell(store, 1, &[Unknown; 5]).await;
+    let frozen = turn(store, at(5)).await;
+    let other = turn_of(store, "other", at(6)).await.expect("it ran out");
+    let refused = store.review(&rules(), &frozen, at(6)).await;
+    assert!(matches!(refused, Err(Error::LeaseLost { .. })), "{refused:?}");
+    let all = IncidentFilter { limit: 10, ..IncidentFilter::default() };
+    assert_eq!(store.incidents(&all).await.expect("listed"), []);
+    assert_eq!(store.review(&rules(), &other, at(6)).await.expect("reviewed").len(), 1);
+    // Taken anew it is another lease, and by the one before, still nothing is decided.
+    tell(store, 6, &[Passed]).await;
+    turn(store, at(8)).await;
+    for lost in [frozen, other] {
+        let refused = store.review(&rules(), &lost, at(8)).await;
+        assert!(matches!(refused, Err(Error::LeaseLost { .. })), "{refused:?}");
+    }
+    assert_eq!(review(store, at(8)).await, ["1 coverage:login resolved"]);
+}
+
 async fn review(store: &dyn Store, now: Timestamp) -> Vec<String> {
-    let changes = store.review(&rules(), now).await.expect("reviewed");
+    let changes = store.review(&rules(), &turn(store, now).await, now).await.expect("reviewed");
     let words = |change: Change| {
         let incident = change.transition.incident.expect("each changes one");
         let id = incident.id.expect("it has a number");

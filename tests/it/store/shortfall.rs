@@ -6,6 +6,7 @@ use std::time::Duration;
 use tripline::domain::Timestamp;
 use tripline::domain::attendance::{Farewell, Listening, Lost};
 use tripline::domain::blindness::shortfall::Standing;
+use tripline::domain::coverage::Duty;
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::engine::accountant::{round, vouch};
@@ -24,6 +25,8 @@ struct Scene<'s, S> {
     store: &'s S,
     /// Up to which slot it is over.
     now: u32,
+    /// Which start of the agent is there.
+    agent: &'static str,
 }
 
 impl<'s, S: Ledger> Scene<'s, S> {
@@ -32,16 +35,17 @@ impl<'s, S: Ledger> Scene<'s, S> {
             check: check_id(name),
             region: region("eu"),
             schedule: Schedule::Every(Interval::new(seconds(30)).expect("in range")),
+            duty: Duty::Run,
         });
         store.expect(&expected, at(0)).await.expect("stored");
-        let scene = Self { store, now: 0 };
+        let scene = Self { store, now: 0, agent: "one" };
         scene.come_round(0).await;
         scene
     }
 
     async fn come_round(&self, slot: u32) {
-        let present = [None, Some(region("eu"))];
-        let present = present.map(|region| Process { id: "one".to_owned(), region });
+        let present = [("one", None), (self.agent, Some(region("eu")))];
+        let present = present.map(|(id, region)| Process { id: id.to_owned(), region });
         vouch(self.store, &present, at(slot)).await.expect("stored");
         round(self.store, at(slot), PATIENCE).await.expect("accounted");
     }
@@ -80,7 +84,8 @@ impl<'s, S: Ledger> Scene<'s, S> {
     }
 
     async fn decided(&self, overview: &Overview<'_>, now: Timestamp) -> Vec<String> {
-        let changes = Store::review(self.store, overview, now).await.expect("reviewed");
+        let lease = super::review::turn(self.store, now).await;
+        let changes = Store::review(self.store, overview, &lease, now).await.expect("reviewed");
         let words = changes.into_iter().map(|change| {
             let incident = change.transition.incident.expect("each changes one");
             let state = if incident.resolved_at.is_some() { "resolved" } else { "open" };
@@ -128,6 +133,32 @@ pub(super) async fn a_check_that_falls_silent_is_told_of(store: &impl Ledger) {
     scene.pass(30, |_, _| true).await;
     assert_eq!(scene.review().await, ["shortfall:eu resolved"]);
     assert_eq!(outbox(store, 1).await, ["slack:#p2 blind superseded", "slack:#p2 recovered owed"]);
+}
+
+pub(super) async fn runs_that_come_late_end_a_silence(store: &impl Ledger) {
+    let mut scene = Scene::new(store).await;
+    scene.pass(10, |_, _| true).await;
+    // Ten slots are missed, and their runs come before anybody looks, and before the next slot.
+    scene.pass(10, |name, _| name == "login").await;
+    for slot in super::accounts::slots_of(store, "search", (at(10), at(20))).await {
+        let mut report = report("search", "eu", 0, Outcome::Passed);
+        (report.slot.at, report.started_at) = (slot, slot + seconds(1));
+        store.record(&[report], &rules(), at(22)).await.expect("recorded");
+    }
+    assert!(scene.review().await.is_empty());
+}
+
+pub(super) async fn a_silence_goes_on_while_agents_come_and_go(store: &impl Ledger) {
+    let mut scene = Scene::new(store).await;
+    scene.pass(60, |_, _| true).await;
+    scene.pass(3, |name, _| name == "login").await;
+    assert_eq!(scene.review().await, ["shortfall:eu open"]);
+    // Another agent takes the place of the first: what is lost with that says nothing of the check.
+    scene.agent = "two";
+    scene.pass(2, |name, _| name == "login").await;
+    assert!(scene.review().await.is_empty(), "nobody runs it yet");
+    scene.pass(40, |_, _| true).await;
+    assert_eq!(scene.review().await, ["shortfall:eu resolved"]);
 }
 
 pub(super) async fn a_lost_region_is_not_told_of_twice(store: &impl Ledger) {

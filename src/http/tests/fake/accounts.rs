@@ -9,11 +9,11 @@ use chrono::TimeDelta;
 use super::super::now;
 use super::{Remembered, broken, place};
 use crate::domain::Timestamp;
-use crate::domain::coverage::{Gap, GapReason, Lateness, Presence, Tally, Watch};
+use crate::domain::coverage::{Duty, Gap, GapReason, Lateness, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::{Interval, Schedule};
-use crate::store::Error;
 use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
+use crate::store::{Error, Standing};
 
 #[async_trait]
 impl Accounts for Remembered {
@@ -36,6 +36,7 @@ impl Accounts for Remembered {
             check,
             region,
             schedule: Schedule::Every(minute),
+            duty: Duty::Run,
             from: after,
             until: None,
         }])
@@ -61,11 +62,16 @@ impl Accounts for Remembered {
         Err(broken())
     }
 
-    async fn latest_gaps(&self) -> Result<HashMap<Place, Gap>, Error> {
+    async fn latest_gaps(&self, _: &[Place]) -> Result<HashMap<Place, Gap>, Error> {
         Err(broken())
     }
 
-    async fn account(&self, _: &[Gap], _: Timestamp) -> Result<(), Error> {
+    async fn account(
+        &self,
+        _: &[Gap],
+        _: Option<Timestamp>,
+        _: Timestamp,
+    ) -> Result<Standing, Error> {
         Err(broken())
     }
 
@@ -106,8 +112,8 @@ impl Accounts for Remembered {
     async fn tally(
         &self,
         _: (Timestamp, Timestamp),
-        _: &BTreeMap<Place, Tally>,
-    ) -> Result<(), Error> {
+        _: &BTreeMap<Place, u64>,
+    ) -> Result<Standing, Error> {
         Err(broken())
     }
 

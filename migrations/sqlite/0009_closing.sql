@@ -1,0 +1,12 @@
+-- Late runs are added to the counts of their hour: up to where hours are being counted at present,
+-- NULL when none is. A run of a counted hour, or of such a one, changes its count when it is stored.
+ALTER TABLE tallied ADD COLUMN closing_at INTEGER;
+
+-- A gap is replaced by one that begins alike, so there is one of each; the latest come first.
+DELETE FROM gaps WHERE id NOT IN (SELECT max(id) FROM gaps GROUP BY check_id, region, first_at);
+CREATE UNIQUE INDEX gaps_once ON gaps (check_id, region, first_at);
+DROP INDEX gaps_by_time;
+CREATE INDEX gaps_by_time ON gaps (last_at DESC, check_id, region);
+
+-- Whether the check was switched off: its slots are expected of nobody, and are told as gaps.
+ALTER TABLE watches ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
