@@ -31,8 +31,59 @@ pub(super) struct Membership {
     /// What is shared with the others.
     pub(super) share: Arc<Share>,
     region: Region,
-    name: String,
+    name: OwnName,
     instance: Uuid,
+}
+
+/// What the agent of a daemon's process is called.
+#[derive(Debug)]
+pub(super) struct OwnName {
+    /// Made from the host and, where hubs can share a store, the port.
+    base: String,
+    /// Which of those with that name on one host; the first has no number.
+    number: u32,
+    /// Whether another live process can have it: hubs that share a store may run on hosts of one name.
+    can_be_anothers: bool,
+    /// Since when another has it.
+    taken: Option<Stopwatch>,
+}
+
+/// How long a name of its own may be another's before it takes another name. A daemon that was killed
+/// holds its own until its lease ends.
+const WAIT_FOR_NAME: Duration = LEASE.saturating_mul(2);
+
+impl OwnName {
+    /// The name of the agent in the process of a daemon whose API listens at `api`: the same after a
+    /// restart, and not that of an agent on this machine.
+    pub(super) fn new(store: &Place, api: SocketAddr) -> Self {
+        let (base, can_be_anothers) = match store {
+            // Nobody else holds the file: whoever had the name was this daemon before its restart.
+            Place::File(_) => (format!("{}-hub", host_name()), false),
+            Place::Postgres { .. } => (format!("{}-hub-{}", host_name(), api.port()), true),
+        };
+        Self { base, number: 1, can_be_anothers, taken: None }
+    }
+
+    fn text(&self) -> String {
+        match self.number {
+            1 => self.base.clone(),
+            number => format!("{}-{number}", self.base),
+        }
+    }
+
+    fn supersedes(&self) -> Supersedes {
+        if self.can_be_anothers { Supersedes::Nobody } else { Supersedes::Anybody }
+    }
+
+    /// Another has it; whether this one takes the next.
+    fn gives_way(&mut self) -> bool {
+        let taken = self.taken.get_or_insert_with(Stopwatch::start);
+        let gives_way = self.number > 1 || taken.elapsed() > WAIT_FOR_NAME;
+        if gives_way {
+            self.number += 1;
+        }
+        gives_way
+    }
 }
 
 /// How long an agent that is gone is remembered, and how often those before are forgotten.
@@ -60,14 +111,14 @@ impl Membership {
     ///
     /// When the system refuses a thread.
     pub(super) fn join(
-        (region, name): (Region, String),
+        (region, name): (Region, OwnName),
         checks: Vec<Arc<Check>>,
         clock: &Arc<dyn Clock>,
         agents: Arc<dyn Agents>,
         to: (Agent, Arc<Pulse>),
     ) -> std::io::Result<Self> {
         let pulse = Arc::clone(&to.1);
-        let share = Share::start(name.clone(), region.clone(), checks, clock, to)?;
+        let share = Share::start(name.text(), region.clone(), checks, clock, to)?;
         let (share, clock) = (Arc::new(share), Arc::clone(clock));
         Ok(Self { agents, clock, pulse, share, region, name, instance: Uuid::new_v4() })
     }
@@ -105,7 +156,21 @@ impl Membership {
     }
 
     async fn leave(&self) -> Result<(), store::Error> {
-        self.agents.release_name(&self.region, &self.name, self.instance, self.clock.now()).await
+        let (region, now) = (&self.region, self.clock.now());
+        self.agents.release_name(region, &self.name.text(), self.instance, now).await.map(|_| ())
+    }
+
+    fn give_way(&mut self) {
+        if self.name.gives_way() {
+            let name = self.name.text();
+            tracing::warn!(
+                event.action = "agent-renamed",
+                agent = name,
+                "another hub on a host of the same name has the name of this one's agent; it takes \
+                 this one"
+            );
+            self.share.rename(&name);
+        }
     }
 
     async fn beat(&mut self, seen: &mut Option<Seen>, settled: bool) -> Result<(), store::Error> {
@@ -119,7 +184,7 @@ impl Membership {
         let claim = Claim {
             presence: Presence {
                 region: self.region.clone(),
-                name: self.name.clone(),
+                name: self.name.text(),
                 instance: self.instance,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 skew_us: 0,
@@ -130,13 +195,16 @@ impl Membership {
                 lost: 0,
                 revision: Some(REVISION.to_owned()),
             },
-            // Whoever had the name was this daemon before its restart.
-            supersedes: Supersedes::Anybody,
+            supersedes: self.name.supersedes(),
             now,
             lease_until: now + LEASE,
         };
-        if let Claimed::Granted(live) = self.agents.claim_name(&claim).await? {
-            self.share.replace_live(&self.region, live);
+        match self.agents.claim_name(&claim).await? {
+            Claimed::Granted(live) => {
+                self.name.taken = None;
+                self.share.replace_live(&self.region, live);
+            }
+            Claimed::Taken(_) => self.give_way(),
         }
         if !settled {
             return Ok(());
@@ -183,16 +251,6 @@ fn tell_changes(before: Option<&Seen>, now: &Seen) {
                 tracing::info!(event.action = "agent-back", region, agent, "an agent is back");
             }
         }
-    }
-}
-
-/// The name of the agent in the process of a daemon whose API listens at `api`. It is the same after a
-/// restart, and no other agent's: neither that of an agent on this machine, nor that of another hub on
-/// this machine where hubs can share a store.
-pub(super) fn own_name(store: &Place, api: SocketAddr) -> String {
-    match store {
-        Place::File(_) => format!("{}-hub", host_name()),
-        Place::Postgres { .. } => format!("{}-hub-{}", host_name(), api.port()),
     }
 }
 

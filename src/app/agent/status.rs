@@ -33,6 +33,8 @@ impl Source for Shared {
             live: size.live,
             revision: work.as_deref().map(shown),
             spool,
+            spool_trouble: self.trouble.reason(),
+            token_good_until: contact.token_good_until,
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
             running: self.agent.running(),
         }
