@@ -431,6 +431,9 @@ async fn the_store_is_not_asked_about_usual_reports() {
     assert_eq!(asked(), 1);
     let before = slot("shop", now() - TimeDelta::hours(1));
     assert_eq!(became(&hub, &[report_of("shop", before)]).await, ["taken"]);
+    assert_eq!(asked(), 1, "a watch that is known says when it began");
+    let before = slot("never", now() - TimeDelta::hours(1));
+    assert_eq!(begins(&became(&hub, &[report_of("never", before)]).await), ["refused"]);
     assert_eq!(asked(), 2);
 }
 
