@@ -32,6 +32,8 @@ pub(super) struct Membership {
     pub(super) share: Arc<Share>,
     region: Region,
     name: OwnName,
+    /// Since when another has that name.
+    taken: Option<Stopwatch>,
     instance: Uuid,
 }
 
@@ -44,8 +46,6 @@ pub(super) struct OwnName {
     number: u32,
     /// Whether another live process can have it: hubs that share a store may run on hosts of one name.
     can_be_anothers: bool,
-    /// Since when another has it.
-    taken: Option<Stopwatch>,
 }
 
 /// How long a name of its own may be another's before it takes another name. A daemon that was killed
@@ -61,7 +61,7 @@ impl OwnName {
             Place::File(_) => (format!("{}-hub", host_name()), false),
             Place::Postgres { .. } => (format!("{}-hub-{}", host_name(), api.port()), true),
         };
-        Self { base, number: 1, can_be_anothers, taken: None }
+        Self { base, number: 1, can_be_anothers }
     }
 
     fn text(&self) -> String {
@@ -75,10 +75,9 @@ impl OwnName {
         if self.can_be_anothers { Supersedes::Nobody } else { Supersedes::Anybody }
     }
 
-    /// Another has it; whether this one takes the next.
-    fn gives_way(&mut self) -> bool {
-        let taken = self.taken.get_or_insert_with(Stopwatch::start);
-        let gives_way = self.number > 1 || taken.elapsed() > WAIT_FOR_NAME;
+    /// Another has had it for so long; whether this one takes the next.
+    fn gives_way(&mut self, taken_for: Duration) -> bool {
+        let gives_way = self.number > 1 || taken_for > WAIT_FOR_NAME;
         if gives_way {
             self.number += 1;
         }
@@ -120,7 +119,8 @@ impl Membership {
         let pulse = Arc::clone(&to.1);
         let share = Share::start(name.text(), region.clone(), checks, clock, to)?;
         let (share, clock) = (Arc::new(share), Arc::clone(clock));
-        Ok(Self { agents, clock, pulse, share, region, name, instance: Uuid::new_v4() })
+        let instance = Uuid::new_v4();
+        Ok(Self { agents, clock, pulse, share, region, name, taken: None, instance })
     }
 
     /// Says regularly that the agent lives, until `stop`, and then that it does not.
@@ -161,7 +161,8 @@ impl Membership {
     }
 
     fn give_way(&mut self) {
-        if self.name.gives_way() {
+        let taken = self.taken.get_or_insert_with(Stopwatch::start);
+        if self.name.gives_way(taken.elapsed()) {
             let name = self.name.text();
             tracing::warn!(
                 event.action = "agent-renamed",
@@ -201,7 +202,7 @@ impl Membership {
         };
         match self.agents.claim_name(&claim).await? {
             Claimed::Granted(live) => {
-                self.name.taken = None;
+                self.taken = None;
                 self.share.replace_live(&self.region, live);
             }
             Claimed::Taken(_) => self.give_way(),
@@ -261,4 +262,29 @@ pub(super) fn host_name() -> String {
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = host.chars().filter(fits).take(100).collect();
     if name.is_empty() { "agent".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn hubs_that_share_a_store_do_not_supersede_each_other() {
+        let api = "127.0.0.1:7676".parse().expect("an address");
+        let shared =
+            Place::Postgres { url: Secret::new("postgres://h/d"), shown: "postgres://h/d".into() };
+        let mut name = OwnName::new(&shared, api);
+        let first = name.text();
+        assert!(first.ends_with("-hub-7676"), "{first}");
+        assert_eq!(name.supersedes(), Supersedes::Nobody);
+        // It may be its own, from before it was killed.
+        assert!(!name.gives_way(LEASE) && name.text() == first);
+        assert!(name.gives_way(WAIT_FOR_NAME + HEARTBEAT));
+        assert_eq!(name.text(), format!("{first}-2"));
+        assert!(name.gives_way(Duration::ZERO));
+        assert_eq!(name.text(), format!("{first}-3"));
+        let alone = OwnName::new(&Place::File("tripline.db".into()), api);
+        assert_eq!(alone.supersedes(), Supersedes::Anybody);
+    }
 }

@@ -87,7 +87,7 @@ impl Share {
 
     /// Has another name from now on.
     pub(super) fn rename(&self, name: &str) {
-        self.inner().name = name.to_owned();
+        name.clone_into(&mut self.inner().name);
     }
 
     /// The region that is served.

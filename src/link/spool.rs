@@ -456,7 +456,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// A report as it is kept and handed over: a [`ReportMessage`] as JSON.
-pub fn written(report: &Report) -> String {
+pub(crate) fn written(report: &Report) -> String {
     let text = serde_json::to_string(&ReportMessage::from(report));
     text.expect("a report has text keys and finite numbers")
 }

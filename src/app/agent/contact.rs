@@ -21,6 +21,8 @@ pub(super) struct Contact {
     pub(super) hub_lags: Option<HubLags>,
     /// Why the hub last did not take reports yet, as far as it says.
     pub(super) later: Option<String>,
+    /// That another agent has the name of this one, in the hub's words.
+    pub(super) contest: Option<String>,
     /// Until when the token is good, where another took its place.
     pub(super) token_good_until: Option<Timestamp>,
 }

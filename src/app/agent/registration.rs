@@ -33,6 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(pulse) => {
                 failures = 0;
                 if contest.take().is_some() {
+                    shared.contact().contest = None;
                     tracing::info!(event.action = "name-back", "the name is this agent's again");
                 }
                 // The first also paid for the handshake, so it says nothing about clocks.
@@ -97,11 +98,17 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
 /// Another agent took the name while this one could not reach the hub. One that lives renews its
 /// lease and keeps it; one that does not loses it soon.
 fn contested(shared: &Shared, since: &Stopwatch, error: &Error) {
-    shared.contact().failed(&error.to_string());
+    let (name, region) = (&shared.name, &shared.settings.region);
+    if shared.contact().contest.replace(error.to_string()).is_none() {
+        tracing::warn!(
+            event.action = "name-taken",
+            "another agent took the name `{name}` in {region} while this one could not reach the \
+             hub; checks go on, and it is taken back unless the other lives"
+        );
+    }
     if since.elapsed() < CONTEST {
         return;
     }
-    let (name, region) = (&shared.name, &shared.settings.region);
     let folder = shared.folder.path().display();
     shared.give_up(format!(
         "another agent took the name `{name}` in {region} while this one could not reach the hub, \

@@ -30,15 +30,21 @@ const CONSOLE: usize = 256 << 10;
 pub(super) fn trace(trace: Trace) -> Trace {
     let Trace { mut steps, mut requests, mut logs, mut measurements, mut dropped } = trace;
     dropped.truncate(FEW);
-    dropped.iter_mut().for_each(|remark| cut(remark, NAME));
+    for remark in &mut dropped {
+        cut(remark, NAME);
+    }
     cut_list(&mut steps, MOST, "steps", &mut dropped);
     cut_list(&mut requests, MOST_REQUESTS, "requests", &mut dropped);
     cut_list(&mut measurements, MOST, "measurements", &mut dropped);
     let kept = lines_within(&logs);
     cut_list(&mut logs, kept, "lines of the console", &mut dropped);
     steps.iter_mut().for_each(step);
-    requests.iter_mut().for_each(|it| request(it, steps.len()));
-    logs.iter_mut().for_each(|line| cut(&mut line.text, CONSOLE));
+    for one in &mut requests {
+        request(one, steps.len());
+    }
+    for line in &mut logs {
+        cut(&mut line.text, CONSOLE);
+    }
     measurements.iter_mut().for_each(measurement);
     Trace { steps, requests, logs, measurements, dropped }
 }

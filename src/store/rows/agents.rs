@@ -57,12 +57,11 @@ impl TokenRow {
         let mut tokens: Vec<TokenRecord> = Vec::new();
         for row in rows {
             let former = row.former()?;
-            match tokens.last_mut().filter(|token| token.id.0 == row.id) {
-                Some(token) => token.former.extend(former),
-                None => {
-                    let token = row.read()?;
-                    tokens.push(TokenRecord { former: former.into_iter().collect(), ..token });
-                }
+            if let Some(token) = tokens.last_mut().filter(|token| token.id.0 == row.id) {
+                token.former.extend(former);
+            } else {
+                let token = row.read()?;
+                tokens.push(TokenRecord { former: former.into_iter().collect(), ..token });
             }
         }
         Ok(tokens)
