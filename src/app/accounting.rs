@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -41,6 +42,8 @@ pub(super) struct Accounting {
     id: String,
     /// Which the agent of this process serves.
     region: ArcSwap<Region>,
+    /// Whether the store does not know yet what is expected.
+    unsaid: AtomicBool,
     /// Is told when it is to come round next.
     pulse: Arc<Pulse>,
 }
@@ -60,6 +63,7 @@ impl Accounting {
             checks: Arc::clone(checks),
             id: Uuid::new_v4().to_string(),
             region: ArcSwap::from_pointee(agent.region.clone()),
+            unsaid: AtomicBool::new(false),
             pulse: Arc::clone(&loops.accounting),
         })
     }
@@ -75,10 +79,14 @@ impl Accounting {
         [None, Some(region)].map(|region| Process { id: self.id.clone(), region })
     }
 
-    /// From now on the slots of the present checks are expected, and no others.
+    /// From now on the slots of the present checks are expected, and no others. What cannot be said to
+    /// the store is said again when this comes round.
     pub(super) async fn expect(&self) -> Result<(), Error> {
+        self.unsaid.store(false, Ordering::Relaxed);
         let expected: Vec<Expected> = self.checks.load().iter().flat_map(expected).collect();
-        self.store.expect(&expected, self.clock.now()).await
+        let said = self.store.expect(&expected, self.clock.now()).await;
+        self.unsaid.fetch_or(said.is_err(), Ordering::Relaxed);
+        said
     }
 
     /// Comes round until `halt` is asked for. The last thing it does is vouch for the processes, so
@@ -118,6 +126,9 @@ impl Accounting {
     async fn turn(&self) -> Result<Vec<Gap>, Error> {
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
+        if self.unsaid.load(Ordering::Relaxed) {
+            self.expect().await?;
+        }
         let holder = &self.id;
         if self.store.lease(PART, holder, now, now + LEASE).await?.is_none() {
             return Ok(Vec::new());

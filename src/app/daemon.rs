@@ -245,7 +245,7 @@ impl Daemon {
         self.put_in_force(&project, fresh);
         if let Err(error) = self.accounting.expect().await {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "slots of the new checks are not accounted for");
+            tracing::error!(error, "slots of the new checks are not accounted for yet");
         }
         // After that: agents elsewhere run nothing that is not expected of them.
         self.publication.send_replace(Arc::new(publication(&project)));

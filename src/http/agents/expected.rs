@@ -1,14 +1,13 @@
 //! Which slots were expected of a region: what the store's watches say, as far as they were read.
 //!
-//! The store has the last word, because hubs that share it may have different projects for a while,
-//! and a check that is gone was expected once. What it said about a time that is over does not change
-//! and is remembered, and so is a watch that agrees with the project in force; so a usual report asks
-//! nothing of the store.
+//! Asked about what the project in force does not explain: slots of a while ago, which an agent kept;
+//! checks that another hub that shares the store has in its project already; checks that are gone.
+//! What the store said of a time that is over does not change and is remembered for a while.
 //!
 //! Must not: take a slot for expected because somebody ran it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -18,14 +17,15 @@ use crate::domain::Timestamp;
 use crate::domain::coverage::Watch;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::slot::Slot;
-use crate::link::publication::{Publication, Published};
 use crate::store::Error;
 use crate::store::accounts::Accounts;
 
 /// The clocks of hubs that share a store differ by less.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
-/// For how long after it was read a watch is believed that the project here does not know.
+/// For how long after it was read a watch is believed to go on.
 const TRUST: TimeDelta = TimeDelta::seconds(30);
+/// For how long what was read is remembered.
+const REMEMBERED: Duration = Duration::from_mins(10);
 /// The watches of a region are not read more often.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -36,11 +36,20 @@ pub(super) struct Expectations(Mutex<HashMap<Region, Arc<tokio::sync::Mutex<Know
 /// What is known of one region.
 #[derive(Debug, Default)]
 struct Known {
-    /// Under which publication it was read.
-    publication: Weak<Publication>,
-    /// The time of which all watches were read, and when that was.
-    read: Option<((Timestamp, Timestamp), Stopwatch)>,
+    read: Option<Read>,
     watches: HashMap<CheckId, Vec<Watch>>,
+}
+
+/// What was read.
+#[derive(Debug)]
+struct Read {
+    /// All watches that were on after this,
+    from: Timestamp,
+    /// and up to this.
+    until: Timestamp,
+    /// When that was done first, and last.
+    first: Stopwatch,
+    last: Stopwatch,
 }
 
 impl Expectations {
@@ -49,51 +58,41 @@ impl Expectations {
         &self,
         region: &Region,
         slots: &[&Slot],
-        publication: &Arc<Publication>,
         accounts: &dyn Accounts,
         now: Timestamp,
     ) -> Result<Vec<bool>, Error> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
         let known = {
             let mut regions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(regions.entry(region.clone()).or_default())
         };
         let mut known = known.lock().await;
-        known.keep_to(publication);
-        let published = publication.of(region);
-        let is_open = |slot: &&&Slot| !known.is_settled(slot, &published);
+        if known.read.as_ref().is_some_and(|read| read.first.elapsed() > REMEMBERED) {
+            *known = Known::default();
+        }
+        let is_open = |slot: &&&Slot| !known.is_settled(slot);
         if let Some(first) = slots.iter().filter(is_open).map(|slot| slot.at).min() {
             known.read(region, first, accounts, now).await?;
         }
-        Ok(slots.iter().map(|slot| known.covers(slot).is_some()).collect())
+        Ok(slots.iter().map(|slot| known.covers(slot)).collect())
     }
 }
 
 impl Known {
-    /// What a project in force says may differ from what the one before it said.
-    fn keep_to(&mut self, publication: &Arc<Publication>) {
-        let current = Arc::downgrade(publication);
-        if !self.publication.ptr_eq(&current) {
-            *self = Self { publication: current, ..Self::default() };
-        }
-    }
-
-    /// The watch of which `slot` is one.
-    fn covers(&self, slot: &Slot) -> Option<&Watch> {
+    /// Whether `slot` is one of a watch.
+    fn covers(&self, slot: &Slot) -> bool {
         let before = slot.at - TimeDelta::milliseconds(1);
-        let is_one = |watch: &&Watch| watch.slots(before, slot.at).next() == Some(slot.at);
-        self.watches.get(&slot.check)?.iter().find(is_one)
+        let is_one = |watch: &Watch| watch.slots(before, slot.at).next() == Some(slot.at);
+        self.watches.get(&slot.check).is_some_and(|watches| watches.iter().any(is_one))
     }
 
     /// Whether the store need not be asked about `slot`.
-    fn is_settled(&self, slot: &Slot, published: &Published) -> bool {
-        let Some(((from, until), _)) = self.read else { return false };
-        if from < slot.at && slot.at <= until - MARGIN {
-            return true;
-        }
-        self.covers(slot).is_some_and(|watch| {
-            let is_ours = published.schedule_of(&slot.check) == Some(&watch.schedule);
-            watch.until.is_some() || is_ours || slot.at <= until + TRUST
-        })
+    fn is_settled(&self, slot: &Slot) -> bool {
+        let Some(Read { from, until, .. }) = &self.read else { return false };
+        let is_over = slot.at <= *until - MARGIN;
+        *from < slot.at && (is_over || slot.at <= *until + TRUST && self.covers(slot))
     }
 
     /// Reads the watches since `first`, or since what was read before.
@@ -104,12 +103,11 @@ impl Known {
         accounts: &dyn Accounts,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if let Some((_, since)) = &self.read {
-            tokio::time::sleep(PAUSE.saturating_sub(since.elapsed())).await;
+        let mut wanted = (first - TimeDelta::milliseconds(1)).min(now - MARGIN);
+        if let Some(read) = &self.read {
+            tokio::time::sleep(PAUSE.saturating_sub(read.last.elapsed())).await;
+            wanted = wanted.min(read.until);
         }
-        let before = first - TimeDelta::milliseconds(1);
-        let wanted = self.read.as_ref().map_or(before, |((_, until), _)| before.min(*until));
-        let wanted = wanted.min(now - MARGIN);
         for watch in accounts.watches(None, (wanted, now)).await? {
             if watch.region == *region {
                 let known = self.watches.entry(watch.check.clone()).or_default();
@@ -117,8 +115,11 @@ impl Known {
                 known.push(watch);
             }
         }
-        let from = self.read.as_ref().map_or(wanted, |((from, _), _)| wanted.min(*from));
-        self.read = Some(((from, now), Stopwatch::start()));
+        let last = Stopwatch::start();
+        self.read = Some(match self.read.take() {
+            Some(read) => Read { from: wanted.min(read.from), until: now, last, ..read },
+            None => Read { from: wanted, until: now, first: Stopwatch::start(), last },
+        });
         Ok(())
     }
 }

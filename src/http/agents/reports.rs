@@ -1,10 +1,10 @@
 //! Reports in: decoded one by one, refused one by one, acknowledged together after the commit.
 //!
-//! A report counts where its slot was expected, whoever expected it: a check that is gone from the
-//! project was, until it was taken out, and what this hub does not know yet may be in the project of
-//! another that shares the store.
+//! A report counts where its slot was expected, whoever expected it: the project in force, of slots of
+//! the moment, so that nothing has to be right in the store before anybody is told; and else a watch in
+//! the store. A check that is gone from the project was expected until it was taken out, and what this
+//! hub does not know yet may be in the project of another that shares the store.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -24,13 +24,14 @@ use crate::http::problem::{Problem, shortened};
 use crate::link::protocol::{
     Batch, Item, MOST_REPORTS, Refused, ReportMessage, SKEW_WARNING, Verdict,
 };
+use crate::link::publication::Published;
 
 /// A clock that is further off is not corrected by: a day, in microseconds.
 const MOST_SKEW_US: u64 = 24 * 3_600_000_000;
 
-/// How old a slot may be that nobody has expected so far: hubs that share a store are given a new
-/// project one after the other.
-const UNEXPECTED: TimeDelta = TimeDelta::minutes(10);
+/// How far from our clock a slot of the moment may be. Of one that nobody has expected so far somebody
+/// may still say that it was: hubs that share a store are given a new project one after the other.
+const FRESH: TimeDelta = TimeDelta::minutes(10);
 
 pub(super) async fn reports(
     peer: Peer,
@@ -44,12 +45,11 @@ pub(super) async fn reports(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let skew = skew_of(&link, &peer, &batch.name).await?;
-    let Sorted { good, refused, later } = sorted(&batch, &peer, &link).await?;
+    let Sorted { good, refused, later } = sorted(&batch, &peer, &link, skew).await?;
     let who = (&peer, batch.name.as_str());
     tell_later(&later, who);
     tell_refused(&refused, who);
     if !good.is_empty() {
-        let good = good.into_iter().map(|report| report.by_a_clock_ahead(skew)).collect();
         let taken = link.inlet.take(good).await;
         taken.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.0))?;
     }
@@ -80,19 +80,26 @@ impl From<String> for NotTaken {
     }
 }
 
-async fn sorted(batch: &Batch, peer: &Peer, link: &Link) -> Result<Sorted, Problem> {
+async fn sorted(
+    batch: &Batch,
+    peer: &Peer,
+    link: &Link,
+    skew: TimeDelta,
+) -> Result<Sorted, Problem> {
     let now = link.clock.now();
-    let read: Vec<_> = batch.reports.iter().map(|item| read(item, peer, link, now)).collect();
-    let slots: Vec<&Slot> = read.iter().flatten().map(|report| &report.slot).collect();
-    let publication = Arc::clone(&link.publication.borrow());
-    let expected =
-        link.expectations.of(&peer.region, &slots, &publication, &*link.accounts, now).await?;
+    let published = link.publication.borrow().of(&peer.region);
+    let is_ours = |report: &Report| is_of_project(report, &published, now);
+    let read = |item| read(item, peer, link, now).map(|it| it.by_a_clock_ahead(skew));
+    let read: Vec<_> = batch.reports.iter().map(read).collect();
+    let others: Vec<&Slot> =
+        read.iter().flatten().filter(|it| !is_ours(it)).map(|it| &it.slot).collect();
+    let expected = link.expectations.of(&peer.region, &others, &*link.accounts, now).await?;
     let mut expected = expected.into_iter();
     let mut sorted = Sorted { good: Vec::new(), refused: Vec::new(), later: Vec::new() };
     for (index, read) in read.into_iter().enumerate() {
-        let judged = read.and_then(|report| match expected.next() {
-            Some(true) => Ok(report),
-            _ => Err(unexpected(&report.slot, now)),
+        let judged = read.and_then(|report| {
+            let is_good = is_ours(&report) || expected.next().unwrap_or_default();
+            if is_good { Ok(report) } else { Err(unexpected(&report, now)) }
         });
         match judged {
             Ok(report) => sorted.good.push(report),
@@ -101,6 +108,21 @@ async fn sorted(batch: &Batch, peer: &Peer, link: &Link) -> Result<Sorted, Probl
         }
     }
     Ok(sorted)
+}
+
+/// Whether a report is of a slot of the moment that the project in force says is to be run.
+fn is_of_project(report: &Report, published: &Published, now: Timestamp) -> bool {
+    let Slot { check, region, at } = &report.slot;
+    let before = *at - TimeDelta::milliseconds(1);
+    is_fresh(report, now)
+        && published
+            .schedule_of(check)
+            .is_some_and(|schedule| schedule.next_after(before, check, region) == Some(*at))
+}
+
+/// Whether its slot is of the moment, by our clock.
+fn is_fresh(report: &Report, now: Timestamp) -> bool {
+    (now - report.slot_by_our_clock()).abs() < FRESH
 }
 
 fn read(item: &Item, peer: &Peer, link: &Link, now: Timestamp) -> Result<Report, NotTaken> {
@@ -129,9 +151,9 @@ fn read(item: &Item, peer: &Peer, link: &Link, now: Timestamp) -> Result<Report,
 }
 
 /// What becomes of a slot that no watch has.
-fn unexpected(slot: &Slot, now: Timestamp) -> NotTaken {
-    let Slot { check, region, at } = slot;
-    if now - *at < UNEXPECTED {
+fn unexpected(report: &Report, now: Timestamp) -> NotTaken {
+    let Slot { check, region, at } = &report.slot;
+    if is_fresh(report, now) {
         NotTaken::Yet(format!(
             "the hub does not know (yet, or any more) that {region} is to run the check `{check}` \
              at {at}"

@@ -418,23 +418,47 @@ async fn a_report_counts_where_its_slot_was_expected_by_whomever() {
 async fn the_store_is_not_asked_about_usual_reports() {
     let hub = Hub::new(Taken::default());
     let asked = || hub.book.asked.load(Ordering::Relaxed);
+    // As when it could not be written what is expected: people are told all the same.
+    hub.book.watches.lock().expect("nobody panics with it").clear();
     for second in [100, 90, 50, 0] {
         let at = slot("shop", now() - TimeDelta::seconds(second));
         assert_eq!(became(&hub, &[report_of("shop", at)]).await, ["taken"]);
     }
-    assert_eq!(asked(), 1);
+    assert_eq!(asked(), 0);
     // Nor again and again about what it has said no to.
     for _ in 0..3 {
         let at = slot("never", now() - TimeDelta::seconds(60));
         assert_eq!(begins(&became(&hub, &[report_of("never", at)]).await), ["later"]);
     }
     assert_eq!(asked(), 1);
-    let before = slot("shop", now() - TimeDelta::hours(1));
-    assert_eq!(became(&hub, &[report_of("shop", before)]).await, ["taken"]);
-    assert_eq!(asked(), 1, "a watch that is known says when it began");
-    let before = slot("never", now() - TimeDelta::hours(1));
-    assert_eq!(begins(&became(&hub, &[report_of("never", before)]).await), ["refused"]);
+    // Nor for each report of a time that is over.
+    hub.book.is_to_watch("shop", now() - TimeDelta::days(1), None);
+    let hour_ago = now() - TimeDelta::hours(1);
+    for second in 0..3 {
+        let at = slot("shop", hour_ago + TimeDelta::seconds(second));
+        assert_eq!(became(&hub, &[report_of("shop", at)]).await, ["taken"]);
+    }
     assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_does_not_make_a_run_one_that_nobody_asked_for() {
+    let hub = Hub::new(Taken::default());
+    let beat = json!({
+        "region": "eu", "name": "slow", "instance": Uuid::from_u128(7),
+        "sent_at": now() - TimeDelta::hours(2), "round_trip_us": 5,
+    });
+    assert_eq!(hub.asked(Method::POST, "hello", beat.to_string()).await.0, 200);
+    hub.book.watches.lock().expect("nobody panics with it").clear();
+    // The check is newer than that.
+    hub.book.is_to_watch("shop", now() - TimeDelta::minutes(1), None);
+    let report = report_of("shop", slot("shop", now() - TimeDelta::hours(2)));
+    let of = async |name: &str| {
+        let batch = json!({ "name": name, "reports": [report] }).to_string();
+        hub.asked(Method::POST, "reports", batch).await.1
+    };
+    assert_eq!(of("slow").await, json!({ "refused": [] }));
+    assert_eq!(of("other").await["refused"][0]["index"], 0);
 }
 
 #[tokio::test]
