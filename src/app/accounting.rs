@@ -171,3 +171,51 @@ fn tell(gaps: &[Gap]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::clock::Manual;
+    use crate::config::settings::{PrivateAddresses, SandboxMode};
+    use crate::domain::Timestamp;
+    use crate::store::sqlite::{Holder, SqliteStore};
+
+    #[tokio::test]
+    async fn what_could_not_be_said_to_the_store_is_said_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("t.db");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let holder = Holder { command: "a test".into(), since: start };
+        let store = SqliteStore::open(&file, &holder).await.expect("opened");
+        let store: Arc<dyn Ledger> = Arc::new(store);
+        let clock: Arc<dyn Clock> = Arc::new(Manual::new(start));
+        let checks = Arc::new(ArcSwap::from_pointee(vec![Arc::new(Check::example("shop"))]));
+        let agent = AgentSettings {
+            region: Region::new("home").expect("a good name"),
+            max_runs: 1,
+            sandbox: SandboxMode::Require,
+            private_addresses: PrivateAddresses::Allow,
+            proxy: None,
+        };
+        let loops = Loops::new(watch::channel(None).1);
+        let accounting = Accounting::new((&store, &clock), &checks, &agent, &loops);
+        let url = format!("sqlite:{}", file.display());
+        let mut aside = SqliteConnection::connect(&url).await.expect("opened");
+        let mut run = async |sql: &'static str| {
+            sqlx::raw_sql(sql).execute(&mut aside).await.expect("done");
+        };
+        let watches = async || {
+            let period = (start - Duration::from_secs(1), start + Duration::from_secs(1));
+            store.watches(None, period).await.expect("read").len()
+        };
+        run("ALTER TABLE watches RENAME TO away").await;
+        assert!(accounting.expect().await.is_err());
+        run("ALTER TABLE away RENAME TO watches").await;
+        assert_eq!(watches().await, 0);
+        accounting.turn().await.expect("accounted");
+        assert_eq!(watches().await, 1);
+    }
+}

@@ -1,15 +1,30 @@
-//! Two hubs on one host that share a store, each with a project folder of its own.
+//! Agents of several hubs that share a store, each with a project folder of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tripline::domain::Timestamp;
+use tripline::domain::id::Region;
+use tripline::link::publication::{Part, Publication, Published};
+use tripline::link::token::Token;
 
 use super::next_slot;
 use super::world::{PATIENCE, REGION};
 use crate::support::http;
 use crate::support::port;
 use crate::support::postgres::Database;
+use crate::support::process::Process;
 use crate::support::site::Site;
 use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::until_true;
@@ -101,4 +116,77 @@ async fn a_hub_that_is_behind_takes_what_the_other_expects_and_keeps_the_others_
     assert!(two.log().contains("has the name of this one's agent"), "{}", two.log());
     assert!(one.stop().await.success() && two.stop().await.success());
     database.discard().await;
+}
+
+/// What stands before two hubs and asks them in turn. They were given different projects.
+struct Balancer {
+    hubs: [Arc<Published>; 2],
+    questions: AtomicUsize,
+}
+
+impl Balancer {
+    fn new() -> Self {
+        let region = Region::new(REGION).expect("a good name");
+        let hubs = ["http://one.example/", "http://two.example/"].map(|control| {
+            let part = Part { control: vec![control.to_owned()], ..Part::default() };
+            Publication::new([(region.clone(), part)]).of(&region)
+        });
+        Self { hubs, questions: AtomicUsize::new(0) }
+    }
+}
+
+async fn what_to_run(
+    State(balancer): State<Arc<Balancer>>,
+    Query(wanted): Query<HashMap<String, String>>,
+) -> Response {
+    let hub = &balancer.hubs[balancer.questions.fetch_add(1, Ordering::Relaxed) % 2];
+    if wanted.get("revision") != Some(&hub.revision) {
+        return hub.body.clone().into_response();
+    }
+    // A hub leaves such a question open for longer.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_answered_by_two_projects_in_turn_keeps_to_the_newer_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let balancer = Arc::new(Balancer::new());
+    let pulse = async || Json(json!({ "version": "1.2.3", "live": ["one"] }));
+    let router = Router::new()
+        .route("/agent/v1/hello", post(pulse))
+        .route("/agent/v1/heartbeat", post(pulse))
+        .route("/agent/v1/assignments", get(what_to_run))
+        .with_state(Arc::clone(&balancer));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let folder = TempDir::new().expect("a temporary folder");
+    let token = Token::generate().expect("random numbers").expose();
+    std::fs::write(folder.path().join("token"), token).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+    command.current_dir(folder.path()).env("NO_COLOR", "1").args([
+        "agent",
+        "--region",
+        REGION,
+        "--name",
+        "one",
+        "--token-file",
+        "token",
+        "--data-dir",
+        "data",
+        "--hub",
+        &format!("http://{address}"),
+        "--status",
+        &format!("127.0.0.1:{}", port::free()),
+    ]);
+    let mut agent = Process::start("the agent", &mut command, folder.path().join("agent.log"));
+    until_true("it has asked often", PATIENCE, async || {
+        assert!(agent.ended().is_none(), "{}", agent.log());
+        balancer.questions.load(Ordering::Relaxed) >= 12
+    })
+    .await;
+    let log = agent.log();
+    assert_eq!(log.matches("what to run is known").count(), 2, "each once:\n{log}");
+    serving.abort();
 }

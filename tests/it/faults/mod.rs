@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tripline::clock::Stopwatch;
 
-use self::world::{CHECK, Kept, PATIENCE, World, now};
+use self::world::{CHECK, DISK_MIB, Kept, PATIENCE, World, now};
+use crate::support::disk::Disk;
 use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
 use crate::support::wall::Wall;
@@ -191,6 +192,29 @@ async fn a_full_disk_loses_nothing_and_needs_no_restart() {
         world.whole(&hub, region, full).await;
     }
     world.verdict(&hub, "after the disk was full").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_disk_is_full_reports_all_the_same_and_counts_what_it_cannot() {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let disk = Disk::mount(&world.path().join("agent-one"), DISK_MIB);
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let full = now();
+    disk.fill();
+    agents[0].says("its disk is full", |it| !it["spool_trouble"].is_null()).await;
+    world.watched(&hub, &["eu"]).await;
+    world.whole(&hub, "eu", full).await;
+    // Neither takes what it sees.
+    world.hosts.part("one", "hub");
+    agents[0].says("it counts what is lost", |it| it["spool"]["thinned"].as_u64() >= Some(1)).await;
+    world.hosts.join("one", "hub");
+    disk.free();
+    agents[0].says("its disk works", |it| it["spool_trouble"].is_null()).await;
+    assert!(agents[0].log().contains("reports are lost"), "{}", agents[0].log());
+    world.watched(&hub, &EVERY_REGION).await;
+    world.verdict(&hub, "after an agent's disk was full").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
