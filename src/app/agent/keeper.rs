@@ -17,11 +17,16 @@ use crate::domain::run::Report;
 use crate::link::client::Client;
 use crate::link::spool::{Spool, written};
 
-/// How often a report is tried to be kept; the waits add up to about a minute.
-const TRIES: u32 = 15;
+/// How often a report is tried to be kept; with the waits for the hub it takes about a minute.
+const TRIES: u32 = 12;
 const RETRY: Backoff = Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) };
 /// How many reports are handed over at a time while the disk takes none.
 const AT_ONCE: usize = 8;
+/// How long a report waits for its turn, and then for the hub. Reports wait in memory meanwhile.
+const TURN_WITHIN: Duration = Duration::from_secs(1);
+const HUB_WITHIN: Duration = Duration::from_secs(5);
+/// How long a hub that did not answer is left alone.
+const REST: Duration = Duration::from_secs(5);
 /// What is gone is told at most this often.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
@@ -35,11 +40,14 @@ pub(super) struct Keeper {
 
 /// The way to the hub past the spool.
 pub(super) struct Hub {
-    pub(super) client: Arc<Client>,
+    client: Arc<Client>,
     /// The agent's name.
-    pub(super) name: String,
+    name: String,
     /// Whether the hub knows it.
-    pub(super) registered: watch::Receiver<bool>,
+    registered: watch::Receiver<bool>,
+    turns: Semaphore,
+    /// When it last did not answer.
+    rests: Mutex<Option<Stopwatch>>,
 }
 
 /// Why reports are not kept on disk at the moment.
@@ -88,20 +96,37 @@ impl agent::Hub for Keeper {
 }
 
 impl Hub {
+    pub(super) fn new(client: &Arc<Client>, name: &str, registered: watch::Receiver<bool>) -> Self {
+        let (client, name, turns) = (Arc::clone(client), name.to_owned(), Semaphore::new(AT_ONCE));
+        Self { client, name, registered, turns, rests: Mutex::default() }
+    }
+
     /// Hands a report over; whether the hub has dealt with it.
     async fn takes(&self, report: &Report) -> bool {
-        static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
-        if !*self.registered.borrow() {
+        let turn = tokio::time::timeout(TURN_WITHIN, self.turns.acquire()).await;
+        if !matches!(turn, Ok(Ok(_))) || !*self.registered.borrow() || self.is_resting() {
             return false;
         }
-        let Ok(_turn) = TURNS.acquire().await else { return false };
-        let verdict = self.client.reports(&self.name, &[written(report)]).await;
-        if let Some(refused) = verdict.as_ref().ok().and_then(|verdict| verdict.refused.first()) {
+        let reports = [written(report)];
+        let asked = self.client.reports(&self.name, &reports);
+        let Ok(Ok(verdict)) = tokio::time::timeout(HUB_WITHIN, asked).await else {
+            *self.rests() = Some(Stopwatch::start());
+            return false;
+        };
+        if let Some(refused) = verdict.refused.first() {
             let (check, slot) = (report.slot.check.as_str(), report.slot.at.to_string());
             let reason = refused.reason.as_str();
             tracing::warn!(check, slot, reason, "the hub refused a report for good");
         }
-        verdict.is_ok_and(|verdict| verdict.later.is_empty())
+        verdict.later.is_empty()
+    }
+
+    fn is_resting(&self) -> bool {
+        self.rests().as_ref().is_some_and(|since| since.elapsed() < REST)
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Option<Stopwatch>> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,7 +225,7 @@ mod tests {
         let base = hub_address("http://127.0.0.1:9").expect("an address");
         let client = Client::new(base, token, &Route::default()).expect("a client");
         let (_known, registered) = watch::channel(false);
-        let hub = Hub { client: Arc::new(client), name: "one".into(), registered };
+        let hub = Hub::new(&Arc::new(client), "one", registered);
         let (spooled, trouble) = (Arc::new(Notify::new()), Arc::new(Trouble::default()));
         let keeper = Keeper::new(&spool, &spooled, hub, &trouble);
         let url = format!("sqlite:{}", file.display());

@@ -202,8 +202,7 @@ impl AgentProcess {
             bound.map_err(|source| StartError::Listen { address: listen, source })?;
         let spooled = Arc::new(Notify::new());
         let (registered, known) = watch::channel(false);
-        let way =
-            keeper::Hub { client: Arc::clone(&client), name: name.clone(), registered: known };
+        let way = keeper::Hub::new(&client, &name, known);
         let trouble = Arc::new(Trouble::default());
         let keeper = Keeper::new(&spool, &spooled, way, &trouble);
         let agent = agent_of(&settings, &clock, pool, keeper);
