@@ -24,7 +24,7 @@ use super::faces::{self, Listeners};
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::lanes::contacts;
-use super::membership::{self, Membership};
+use super::membership::{Membership, OwnName};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::share::Share;
@@ -177,6 +177,7 @@ impl Daemon {
             pulse,
             loops: loops.clone(),
             hosts: Hosts::new(address, url::Url::parse(&settings.hub.url).ok().as_ref()),
+            retention: settings.store.retention,
             publication: published,
         };
         faces::start(&works, parts, listeners);
@@ -247,6 +248,8 @@ impl Daemon {
             tracing::error!(error, "no slots are accounted for until the store takes the new ones");
         }
         self.put_in_force(&project, fresh);
+        // After that: agents elsewhere run nothing that is not expected of them.
+        self.publication.send_replace(Arc::new(publication(&project)));
         if let Err(error) = self.close_absent().await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "incidents of removed checks were not closed");
@@ -355,7 +358,6 @@ impl Daemon {
         self.snapshot.store(Arc::new(now_checked.clone()));
         self.accounting.serve(settings.agent.region.clone());
         self.share.replace_in(settings.agent.region.clone(), now_checked);
-        self.publication.send_replace(Arc::new(publication(project)));
         if let (Some(tls), Some(certificate)) = (&self.tls, fresh.certificate) {
             tls.replace(certificate);
         }
@@ -406,7 +408,7 @@ fn member_of(
     to: (Agent, Arc<Pulse>),
 ) -> Result<Membership, StartError> {
     let settings = &project.settings;
-    let name = membership::own_name(&settings.store.place, api);
+    let name = OwnName::new(&settings.store.place, api);
     let who = (settings.agent.region.clone(), name);
     let agents = Arc::clone(store) as Arc<dyn Agents>;
     Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)

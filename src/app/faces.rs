@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
+use crate::config::settings::Retention;
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
@@ -28,6 +29,8 @@ pub(super) struct Parts {
     pub(super) loops: Loops,
     /// By which names the API may be addressed.
     pub(super) hosts: Hosts,
+    /// How long runs are kept.
+    pub(super) retention: Retention,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
 }
@@ -44,12 +47,13 @@ pub(super) struct Listeners {
 
 /// Answers from now on, until the works end.
 pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
-    let Parts { store, clock, checks, pulse, loops, hosts, publication } = parts;
+    let Parts { store, clock, checks, pulse, loops, hosts, retention, publication } = parts;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         inlet: works.inlet(),
+        retention,
         publication,
         clock: Arc::clone(&clock),
         version,

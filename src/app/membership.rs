@@ -31,8 +31,58 @@ pub(super) struct Membership {
     /// What is shared with the others.
     pub(super) share: Arc<Share>,
     region: Region,
-    name: String,
+    name: OwnName,
+    /// Since when another has that name.
+    taken: Option<Stopwatch>,
     instance: Uuid,
+}
+
+/// What the agent of a daemon's process is called.
+#[derive(Debug)]
+pub(super) struct OwnName {
+    /// Made from the host and, where hubs can share a store, the port.
+    base: String,
+    /// Which of those with that name on one host; the first has no number.
+    number: u32,
+    /// Whether another live process can have it: hubs that share a store may run on hosts of one name.
+    can_be_anothers: bool,
+}
+
+/// How long a name of its own may be another's before it takes another name. A daemon that was killed
+/// holds its own until its lease ends.
+const WAIT_FOR_NAME: Duration = LEASE.saturating_mul(2);
+
+impl OwnName {
+    /// The name of the agent in the process of a daemon whose API listens at `api`: the same after a
+    /// restart, and not that of an agent on this machine.
+    pub(super) fn new(store: &Place, api: SocketAddr) -> Self {
+        let (base, can_be_anothers) = match store {
+            // Nobody else holds the file: whoever had the name was this daemon before its restart.
+            Place::File(_) => (format!("{}-hub", host_name()), false),
+            Place::Postgres { .. } => (format!("{}-hub-{}", host_name(), api.port()), true),
+        };
+        Self { base, number: 1, can_be_anothers }
+    }
+
+    fn text(&self) -> String {
+        match self.number {
+            1 => self.base.clone(),
+            number => format!("{}-{number}", self.base),
+        }
+    }
+
+    fn supersedes(&self) -> Supersedes {
+        if self.can_be_anothers { Supersedes::Nobody } else { Supersedes::Anybody }
+    }
+
+    /// Another has had it for so long; whether this one takes the next.
+    fn gives_way(&mut self, taken_for: Duration) -> bool {
+        let gives_way = self.number > 1 || taken_for > WAIT_FOR_NAME;
+        if gives_way {
+            self.number += 1;
+        }
+        gives_way
+    }
 }
 
 /// How long an agent that is gone is remembered, and how often those before are forgotten.
@@ -60,16 +110,17 @@ impl Membership {
     ///
     /// When the system refuses a thread.
     pub(super) fn join(
-        (region, name): (Region, String),
+        (region, name): (Region, OwnName),
         checks: Vec<Arc<Check>>,
         clock: &Arc<dyn Clock>,
         agents: Arc<dyn Agents>,
         to: (Agent, Arc<Pulse>),
     ) -> std::io::Result<Self> {
         let pulse = Arc::clone(&to.1);
-        let share = Share::start(name.clone(), region.clone(), checks, clock, to)?;
+        let share = Share::start(name.text(), region.clone(), checks, clock, to)?;
         let (share, clock) = (Arc::new(share), Arc::clone(clock));
-        Ok(Self { agents, clock, pulse, share, region, name, instance: Uuid::new_v4() })
+        let instance = Uuid::new_v4();
+        Ok(Self { agents, clock, pulse, share, region, name, taken: None, instance })
     }
 
     /// Says regularly that the agent lives, until `stop`, and then that it does not.
@@ -105,7 +156,22 @@ impl Membership {
     }
 
     async fn leave(&self) -> Result<(), store::Error> {
-        self.agents.release_name(&self.region, &self.name, self.instance, self.clock.now()).await
+        let (region, now) = (&self.region, self.clock.now());
+        self.agents.release_name(region, &self.name.text(), self.instance, now).await.map(|_| ())
+    }
+
+    fn give_way(&mut self) {
+        let taken = self.taken.get_or_insert_with(Stopwatch::start);
+        if self.name.gives_way(taken.elapsed()) {
+            let name = self.name.text();
+            tracing::warn!(
+                event.action = "agent-renamed",
+                agent = name,
+                "another hub on a host of the same name has the name of this one's agent; it takes \
+                 this one"
+            );
+            self.share.rename(&name);
+        }
     }
 
     async fn beat(&mut self, seen: &mut Option<Seen>, settled: bool) -> Result<(), store::Error> {
@@ -119,7 +185,7 @@ impl Membership {
         let claim = Claim {
             presence: Presence {
                 region: self.region.clone(),
-                name: self.name.clone(),
+                name: self.name.text(),
                 instance: self.instance,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 skew_us: 0,
@@ -130,13 +196,16 @@ impl Membership {
                 lost: 0,
                 revision: Some(REVISION.to_owned()),
             },
-            // Whoever had the name was this daemon before its restart.
-            supersedes: Supersedes::Anybody,
+            supersedes: self.name.supersedes(),
             now,
             lease_until: now + LEASE,
         };
-        if let Claimed::Granted(live) = self.agents.claim_name(&claim).await? {
-            self.share.replace_live(&self.region, live);
+        match self.agents.claim_name(&claim).await? {
+            Claimed::Granted(live) => {
+                self.taken = None;
+                self.share.replace_live(&self.region, live);
+            }
+            Claimed::Taken(_) => self.give_way(),
         }
         if !settled {
             return Ok(());
@@ -186,16 +255,6 @@ fn tell_changes(before: Option<&Seen>, now: &Seen) {
     }
 }
 
-/// The name of the agent in the process of a daemon whose API listens at `api`. It is the same after a
-/// restart, and no other agent's: neither that of an agent on this machine, nor that of another hub on
-/// this machine where hubs can share a store.
-pub(super) fn own_name(store: &Place, api: SocketAddr) -> String {
-    match store {
-        Place::File(_) => format!("{}-hub", host_name()),
-        Place::Postgres { .. } => format!("{}-hub-{}", host_name(), api.port()),
-    }
-}
-
 /// The name of this machine, as far as it can stand in a name.
 pub(super) fn host_name() -> String {
     let system = rustix::system::uname();
@@ -203,4 +262,29 @@ pub(super) fn host_name() -> String {
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = host.chars().filter(fits).take(100).collect();
     if name.is_empty() { "agent".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn hubs_that_share_a_store_do_not_supersede_each_other() {
+        let api = "127.0.0.1:7676".parse().expect("an address");
+        let shared =
+            Place::Postgres { url: Secret::new("postgres://h/d"), shown: "postgres://h/d".into() };
+        let mut name = OwnName::new(&shared, api);
+        let first = name.text();
+        assert!(first.ends_with("-hub-7676"), "{first}");
+        assert_eq!(name.supersedes(), Supersedes::Nobody);
+        // It may be its own, from before it was killed.
+        assert!(!name.gives_way(LEASE) && name.text() == first);
+        assert!(name.gives_way(WAIT_FOR_NAME + HEARTBEAT));
+        assert_eq!(name.text(), format!("{first}-2"));
+        assert!(name.gives_way(Duration::ZERO));
+        assert_eq!(name.text(), format!("{first}-3"));
+        let alone = OwnName::new(&Place::File("tripline.db".into()), api);
+        assert_eq!(alone.supersedes(), Supersedes::Anybody);
+    }
 }

@@ -16,11 +16,11 @@ use crate::scheduler::{Scheduler, Tick};
 
 /// The checks of a region, and which of them are this agent's.
 pub(super) struct Share {
-    name: String,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    name: String,
     metronome: Metronome,
     region: Region,
     checks: Vec<Arc<Check>>,
@@ -56,8 +56,8 @@ impl Share {
         let metronome = Metronome::start(scheduler, Arc::clone(clock), dispatch(to.0, to.1))?;
         let live = vec![name.clone()];
         let checks = here(checks, &region);
-        let inner = Inner { metronome, region, checks, live };
-        Ok(Self { name, inner: Mutex::new(inner) })
+        let inner = Inner { name, metronome, region, checks, live };
+        Ok(Self { inner: Mutex::new(inner) })
     }
 
     /// Runs its share of those of these checks that run in `region` from now on; in another region
@@ -65,11 +65,11 @@ impl Share {
     pub(super) fn replace_in(&self, region: Region, checks: Vec<Arc<Check>>) {
         let mut inner = self.inner();
         if inner.region != region {
-            inner.live = vec![self.name.clone()];
+            inner.live = vec![inner.name.clone()];
         }
         inner.checks = here(checks, &region);
         inner.region = region;
-        self.apply(&inner);
+        Self::apply(&inner);
     }
 
     /// Shares the checks with these agents of `region`, and itself, from now on.
@@ -81,8 +81,13 @@ impl Share {
                 tracing::info!(agents = live.join(", "), "the checks are shared by these agents");
             }
             inner.live = live;
-            self.apply(&inner);
+            Self::apply(&inner);
         }
+    }
+
+    /// Has another name from now on.
+    pub(super) fn rename(&self, name: &str) {
+        name.clone_into(&mut self.inner().name);
     }
 
     /// The region that is served.
@@ -93,7 +98,7 @@ impl Share {
     /// How large it is.
     pub(super) fn size(&self) -> Size {
         let inner = self.inner();
-        let (all, own) = (inner.checks.len(), self.own(&inner).len());
+        let (all, own) = (inner.checks.len(), own(&inner).len());
         Size { all, own, live: inner.live.clone() }
     }
 
@@ -102,21 +107,21 @@ impl Share {
         self.inner().metronome.stop();
     }
 
-    fn apply(&self, inner: &Inner) {
-        inner.metronome.replace(inner.region.clone(), self.own(inner));
-    }
-
-    fn own(&self, inner: &Inner) -> Vec<Arc<Check>> {
-        let live = inner.live.iter().map(String::as_str);
-        let everybody = live.filter(|name| *name != self.name).chain([self.name.as_str()]);
-        let is_own =
-            |check: &&Arc<Check>| owner(&check.id, everybody.clone()) == Some(self.name.as_str());
-        inner.checks.iter().filter(is_own).cloned().collect()
+    fn apply(inner: &Inner) {
+        inner.metronome.replace(inner.region.clone(), own(inner));
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The checks that are this agent's, by its name and those of the others.
+fn own(inner: &Inner) -> Vec<Arc<Check>> {
+    let (name, live) = (inner.name.as_str(), inner.live.iter().map(String::as_str));
+    let everybody = live.filter(|other| *other != name).chain([name]);
+    let is_own = |check: &&Arc<Check>| owner(&check.id, everybody.clone()) == Some(name);
+    inner.checks.iter().filter(is_own).cloned().collect()
 }
 
 impl fmt::Debug for Share {

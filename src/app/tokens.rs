@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::storage;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::domain::Timestamp;
 use crate::domain::id::Region;
-use crate::link::token::{NoRandomness, Token};
+use crate::link::token::{FORMER_GOOD_FOR, NoRandomness, Token};
 use crate::store::agents::{TokenId, TokenRecord, Tokens};
 use crate::store::{self};
 
@@ -76,14 +77,20 @@ impl Desk {
         if done { Ok(()) } else { Err(Error::Missing(id)) }
     }
 
-    /// Replaces a token by a new one.
+    /// Replaces a token by a new one; until when the old one is good all the same.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] when there is none.
-    pub async fn rotate(&self, id: i64) -> Result<Token, Error> {
-        let token = Token::generate()?;
-        let done = self.tokens.rotate(TokenId(id), &token.digest(), self.clock.now()).await?;
-        if done { Ok(token) } else { Err(Error::Missing(id)) }
+    pub async fn rotate(&self, id: i64) -> Result<(Token, Timestamp), Error> {
+        let (token, now) = (Token::generate()?, self.clock.now());
+        let until = now + FORMER_GOOD_FOR;
+        let done = self.tokens.rotate(TokenId(id), &token.digest(), now, until).await?;
+        if done { Ok((token, until)) } else { Err(Error::Missing(id)) }
+    }
+
+    /// The present moment, for what is shown of tokens.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }

@@ -48,7 +48,8 @@ pub(super) async fn run(
         }
         TokenCommand::List { json } => {
             let tokens = desk.list().await.map_err(failed)?;
-            let listed: Vec<Listed<'_>> = tokens.iter().map(Listed::from).collect();
+            let now = desk.now();
+            let listed: Vec<_> = tokens.iter().map(|it| Listed::new(it, now)).collect();
             if *json {
                 let text = serde_json::to_string_pretty(&List { tokens: listed });
                 writeln!(out, "{}", text.expect("tokens have text keys"))?;
@@ -61,12 +62,14 @@ pub(super) async fn run(
             writeln!(err, "Token {id} is revoked.")?;
         }
         TokenCommand::Rotate { id } => {
-            let token = desk.rotate(*id).await.map_err(failed)?;
+            let (token, until) = desk.rotate(*id).await.map_err(failed)?;
             show(&token, &mut out)?;
             writeln!(
                 err,
-                "That is the new token {id}. It is not shown again. Put it into the agents' token \
-                 file; they notice. The old one is good until then."
+                "That is the new token {id}. It is not shown again. Put it into the token files of \
+                 all agents that have the old one; they notice. The old one is good until {}; \
+                 `tripline token revoke` ends both at once.",
+                shown(until)
             )?;
         }
     }
@@ -79,6 +82,10 @@ fn hub_for_agents(hub: &Hub) -> String {
         Some(address) => format!("https://HUB:{}", address.port()),
         None => hub.url.clone(),
     }
+}
+
+fn shown(at: Timestamp) -> impl std::fmt::Display {
+    at.format("%Y-%m-%d %H:%M UTC")
 }
 
 fn show(token: &Token, out: &mut impl Write) -> std::io::Result<()> {
@@ -99,12 +106,14 @@ struct Listed<'t> {
     state: &'static str,
     created_at: Timestamp,
     rotated_at: Option<Timestamp>,
+    former_good_until: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
 }
 
-impl<'t> From<&'t TokenRecord> for Listed<'t> {
-    fn from(token: &'t TokenRecord) -> Self {
-        let state = match (token.revoked_at, &token.previous) {
+impl<'t> Listed<'t> {
+    fn new(token: &'t TokenRecord, now: Timestamp) -> Self {
+        let former_good_until = token.former_until(now);
+        let state = match (token.revoked_at, former_good_until) {
             (Some(_), _) => "revoked",
             (None, Some(_)) => "rotating",
             (None, None) => "good",
@@ -116,6 +125,7 @@ impl<'t> From<&'t TokenRecord> for Listed<'t> {
             state,
             created_at: token.created_at,
             rotated_at: token.rotated_at,
+            former_good_until,
             revoked_at: token.revoked_at,
         }
     }
@@ -129,10 +139,14 @@ fn table(tokens: &[Listed<'_>], out: &mut impl Write) -> std::io::Result<()> {
     let name = wide(|token| token.name.len(), "NAME");
     writeln!(out, "{:>4}  {:region$}  {:name$}  {:8}  CREATED", "ID", "REGION", "NAME", "STATE")?;
     for token in tokens {
-        let created = token.created_at.format("%Y-%m-%d %H:%M UTC");
+        let created = shown(token.created_at);
+        let former = token
+            .former_good_until
+            .map(|until| format!("  (the token before it is good until {})", shown(until)));
+        let former = former.unwrap_or_default();
         writeln!(
             out,
-            "{:>4}  {:region$}  {:name$}  {:8}  {created}",
+            "{:>4}  {:region$}  {:name$}  {:8}  {created}{former}",
             token.id, token.region, token.name, token.state
         )?;
     }

@@ -12,14 +12,14 @@ use super::{Api, dto};
 use crate::domain::check::Check;
 use crate::domain::id::CheckId;
 
-/// All checks
+/// Checks
 ///
-/// Every check of the project with its state in each of its regions and its open incident; or, of a
-/// project with many, some at a time: to go on, pass `next_after` as `after`.
+/// The checks of the project, in the order of their ids, each with its state in each of its regions
+/// and its open incident. To go on, pass `next_after` as `after`, until it is null.
 #[utoipa::path(get, path = "/api/v1/checks", operation_id = "list_checks", tag = "checks", params(
     ("after" = Option<String>, Query, description = "Only checks whose ids come after this one."),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
-        description = "At most this many; all if not given."),
+        description = "At most this many; 100 if not given."),
 ), responses(
     (status = 200, description = "The checks, in the order of their ids.", body = dto::Checks),
     (status = 400, description = "A parameter is wrong.", body = dto::Problem,
@@ -30,24 +30,18 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Checks>, Problem> {
     let parameters = Parameters::parse(query.as_deref(), &["after", "limit"])?;
-    let (after, limit) = (parameters.after()?, parameters.limit_if_any()?);
+    let (after, limit) = (parameters.after()?, parameters.limit()?);
     let all = api.checks.load_full();
     let is_listed = |check: &&Arc<Check>| after.as_ref().is_none_or(|after| check.id > *after);
     let mut listed: Vec<&Arc<Check>> = all.iter().filter(is_listed).collect();
     listed.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut next_after = None;
-    let states = match limit {
-        None => api.store.check_states().await?,
-        Some(limit) => {
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            if listed.len() > limit {
-                listed.truncate(limit);
-                next_after = listed.last().map(|check| check.id.to_string());
-            }
-            let ids: Vec<CheckId> = listed.iter().map(|check| check.id.clone()).collect();
-            api.store.states_of(&ids).await?
-        }
-    };
+    let (mut next_after, limit) = (None, usize::try_from(limit).unwrap_or(usize::MAX));
+    if listed.len() > limit {
+        listed.truncate(limit);
+        next_after = listed.last().map(|check| check.id.to_string());
+    }
+    let ids: Vec<CheckId> = listed.iter().map(|check| check.id.clone()).collect();
+    let states = api.store.states_of(&ids).await?;
     let now = api.clock.now();
     let shown = |check: &&Arc<Check>| dto::Check::new(check, states.get(&check.id), now);
     Ok(Pretty(dto::Checks { checks: listed.iter().map(shown).collect(), next_after }))

@@ -71,15 +71,11 @@ impl Parameters {
     }
 
     pub(super) fn limit(&self) -> Result<u32, Problem> {
-        Ok(self.limit_if_any()?.unwrap_or(USUAL_LIMIT))
-    }
-
-    /// For lists that are whole when the caller does not say.
-    pub(super) fn limit_if_any(&self) -> Result<Option<u32>, Problem> {
-        self.read("limit", |text| {
+        let limit = self.read("limit", |text| {
             let limit = u32::from_str(text).ok().filter(|n| (1..=LARGEST_LIMIT).contains(n));
             limit.ok_or_else(|| format!("a limit is a number from 1 to {LARGEST_LIMIT}"))
-        })
+        })?;
+        Ok(limit.unwrap_or(USUAL_LIMIT))
     }
 
     pub(super) fn open_only(&self) -> Result<bool, Problem> {

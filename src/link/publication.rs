@@ -2,7 +2,7 @@
 //!
 //! A snapshot: it is replaced as a whole when the project changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use ring::digest::{SHA256, digest};
 use super::protocol::{Assignments, CheckMessage, Item, Module};
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, Region};
+use crate::domain::schedule::Schedule;
 
 /// What one region is to run.
 #[derive(Default)]
@@ -40,7 +41,7 @@ pub struct Published {
     /// [`Assignments`] as JSON.
     pub body: Bytes,
     modules: HashMap<String, Bytes>,
-    checks: HashSet<CheckId>,
+    checks: HashMap<CheckId, Arc<Check>>,
 }
 
 impl Publication {
@@ -92,7 +93,7 @@ impl Published {
             body: Bytes::from(json(&assignments)),
             revision: assignments.revision,
             modules: texts,
-            checks: checks.into_iter().map(|check| check.id.clone()).collect(),
+            checks: checks.into_iter().map(|check| (check.id.clone(), check)).collect(),
         }
     }
 
@@ -101,9 +102,9 @@ impl Published {
         self.modules.get(sha256).cloned()
     }
 
-    /// Whether the region runs this check.
-    pub fn has(&self, check: &CheckId) -> bool {
-        self.checks.contains(check)
+    /// When the region runs this check, if it does.
+    pub fn schedule_of(&self, check: &CheckId) -> Option<&Schedule> {
+        self.checks.get(check).map(|check| &check.schedule)
     }
 }
 

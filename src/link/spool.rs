@@ -75,6 +75,17 @@ struct Inner {
     connection: SqliteConnection,
     /// None after an error, when what is on disk is not known for sure.
     state: Option<SpoolState>,
+    /// What was last known to be on disk.
+    last: SpoolState,
+    /// What could not be kept and is not counted on disk yet.
+    unkept: Unkept,
+}
+
+/// How many reports could not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Unkept {
+    passed: u64,
+    others: u64,
 }
 
 /// Some of the oldest reports, in order.
@@ -105,7 +116,7 @@ impl Spool {
             }
             other => other?,
         };
-        let spool = Self { inner: Mutex::new(Inner { connection, state: None }), limit };
+        let spool = Self { inner: Mutex::new(Inner::new(connection)), limit };
         spool.state().await?;
         Ok(spool)
     }
@@ -116,11 +127,11 @@ impl Spool {
     ///
     /// [`Error::Database`]; the report is not kept.
     pub async fn push(&self, report: &Report) -> Result<(), Error> {
-        let text = json(report);
+        let text = written(report);
         let size = text.len() as u64 + OVERHEAD;
         let passed = report.outcome() == Outcome::Passed;
         let mut inner = self.inner.lock().await;
-        let mut state = inner.known().await?;
+        let (mut state, unkept) = (inner.known().await?, inner.unkept);
         inner.state = None;
         let mut transaction =
             inner.connection.begin().await.map_err(failed("begin a transaction"))?;
@@ -135,11 +146,21 @@ impl Spool {
             .execute(&mut *transaction)
             .await
             .map_err(failed("keep a report"))?;
+        count_unkept(&mut transaction, &mut state, unkept).await?;
         transaction.commit().await.map_err(failed("keep a report"))?;
         state.reports += 1;
         state.bytes += size;
-        inner.state = Some(state);
+        inner.know(state);
+        inner.unkept = Unkept::default();
         Ok(())
+    }
+
+    /// Counts a report that could not be kept and is gone for good. It is counted on disk as soon as
+    /// that takes something again, and until then here.
+    pub async fn note_unkept(&self, report: &Report) {
+        let unkept = &mut self.inner.lock().await.unkept;
+        let passed = report.outcome() == Outcome::Passed;
+        *(if passed { &mut unkept.passed } else { &mut unkept.others }) += 1;
     }
 
     /// The oldest reports, at most `most` and, unless the first alone is larger, at most `bytes`;
@@ -237,11 +258,36 @@ impl Spool {
     ///
     /// [`Error::Database`].
     pub async fn state(&self) -> Result<SpoolState, Error> {
-        self.inner.lock().await.known().await
+        let mut inner = self.inner.lock().await;
+        let known = inner.known().await?;
+        Ok(inner.with_unkept(known))
+    }
+
+    /// The same, or what was last known of it while the database fails.
+    pub async fn last_state(&self) -> SpoolState {
+        let mut inner = self.inner.lock().await;
+        let known = inner.known().await.unwrap_or(inner.last);
+        inner.with_unkept(known)
     }
 }
 
 impl Inner {
+    fn new(connection: SqliteConnection) -> Self {
+        let (last, unkept) = (SpoolState::default(), Unkept::default());
+        Self { connection, state: None, last, unkept }
+    }
+
+    fn know(&mut self, state: SpoolState) {
+        self.state = Some(state);
+        self.last = state;
+    }
+
+    fn with_unkept(&self, mut state: SpoolState) -> SpoolState {
+        state.thinned += self.unkept.passed;
+        state.lost += self.unkept.others;
+        state
+    }
+
     async fn known(&mut self) -> Result<SpoolState, Error> {
         if let Some(state) = self.state {
             return Ok(state);
@@ -263,7 +309,7 @@ impl Inner {
         };
         let (reports, bytes) = (reports.unsigned_abs(), bytes.unsigned_abs());
         let state = SpoolState { reports, bytes, thinned: of(true), lost: of(false) };
-        self.state = Some(state);
+        self.know(state);
         Ok(state)
     }
 }
@@ -314,6 +360,25 @@ async fn drop_until(
         .execute(&mut *connection)
         .await
         .map_err(failed("make room"))?;
+    count(connection, passed, gone).await
+}
+
+/// Counts on disk what could not be kept.
+async fn count_unkept(
+    connection: &mut SqliteConnection,
+    state: &mut SpoolState,
+    unkept: Unkept,
+) -> Result<(), Error> {
+    for (passed, gone) in [(true, unkept.passed), (false, unkept.others)] {
+        if gone > 0 {
+            count(&mut *connection, passed, gone).await?;
+            *(if passed { &mut state.thinned } else { &mut state.lost }) += gone;
+        }
+    }
+    Ok(())
+}
+
+async fn count(connection: &mut SqliteConnection, passed: bool, gone: u64) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO counts VALUES (?, ?) ON CONFLICT (passed) DO UPDATE SET gone = gone + excluded.gone",
     )
@@ -321,7 +386,7 @@ async fn drop_until(
     .bind(signed(gone))
     .execute(connection)
     .await
-    .map_err(failed("make room"))
+    .map_err(failed("count what is gone"))
     .map(|_| ())
 }
 
@@ -390,7 +455,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn json(report: &Report) -> String {
+/// A report as it is kept and handed over: a [`ReportMessage`] as JSON.
+pub(crate) fn written(report: &Report) -> String {
     let text = serde_json::to_string(&ReportMessage::from(report));
     text.expect("a report has text keys and finite numbers")
 }

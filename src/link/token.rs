@@ -4,6 +4,7 @@
 //! derives the key of its cache from the token, so a stolen disk without the token shows nothing.
 
 use std::fmt;
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest::{SHA256, digest};
@@ -13,6 +14,10 @@ use subtle::ConstantTimeEq;
 
 /// The SHA-256 of a token.
 pub type Digest = [u8; 32];
+
+/// How long a token that was replaced is good all the same: agents that share it are given the new
+/// one at different times.
+pub const FORMER_GOOD_FOR: Duration = Duration::from_hours(1);
 
 /// What every token begins with, so that people and scanners recognise one.
 const PREFIX: &str = "tripline_";

@@ -41,14 +41,32 @@ pub struct TokenRecord {
     pub name: String,
     /// What it is compared with.
     pub digest: Digest,
-    /// What the token before the rotation is compared with, until the new one is first shown.
-    pub previous: Option<Digest>,
+    /// Those that it took the place of, oldest first; some may be good no longer.
+    pub former: Vec<Former>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last replaced by a new one.
     pub rotated_at: Option<Timestamp>,
     /// When it stopped being good.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A token that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Former {
+    /// What it is compared with.
+    pub digest: Digest,
+    /// Until when it is good all the same.
+    pub good_until: Timestamp,
+}
+
+impl TokenRecord {
+    /// Until when a token that this one took the place of is good, as seen at `now`; `None` where none
+    /// is.
+    pub fn former_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let good = self.former.iter().map(|former| former.good_until).filter(|until| *until > now);
+        good.max().filter(|_| self.revoked_at.is_none())
+    }
 }
 
 /// What an agent says of itself.
@@ -158,20 +176,20 @@ pub trait Agents: Send + Sync + std::fmt::Debug {
     /// All tokens, also the revoked ones, by number. What another process changed is seen at once.
     async fn tokens(&self) -> Result<Vec<TokenRecord>, Error>;
 
-    /// The rotated token was shown: the one before it is good no longer.
-    async fn finish_rotation(&self, token: TokenId) -> Result<(), Error>;
-
     /// Claims a name, or renews the claim to it, and notes what the agent says of itself.
     async fn claim_name(&self, claim: &Claim) -> Result<Claimed, Error>;
 
-    /// Gives a name back at `now`, if `instance` has it.
+    /// Gives a name back at `now`, if `instance` has it; whether it had.
     async fn release_name(
         &self,
         region: &Region,
         name: &str,
         instance: Uuid,
         now: Timestamp,
-    ) -> Result<(), Error>;
+    ) -> Result<bool, Error>;
+
+    /// The agent of that name in `region`, if one was ever seen and not forgotten.
+    async fn agent(&self, region: &Region, name: &str) -> Result<Option<AgentRecord>, Error>;
 
     /// All agents that were ever seen and not forgotten, by region and name.
     async fn agents(&self) -> Result<Vec<AgentRecord>, Error>;
@@ -195,10 +213,16 @@ pub trait Tokens: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<TokenId, Error>;
 
-    /// Revokes a token from the next request on; false when there is no such token that is good.
+    /// Revokes a token, and those that it took the place of, from the next request on; false when there is no such token that is good.
     async fn revoke(&self, token: TokenId, now: Timestamp) -> Result<bool, Error>;
 
-    /// Replaces a token; the one before it stays good until the new one is first shown. False when
-    /// there is no such token that is good.
-    async fn rotate(&self, token: TokenId, digest: &Digest, now: Timestamp) -> Result<bool, Error>;
+    /// Replaces a token at `now`; the one before it stays good until `former_until`, and those before
+    /// that one as long as they were to be. False when there is no such token that is good.
+    async fn rotate(
+        &self,
+        token: TokenId,
+        digest: &Digest,
+        now: Timestamp,
+        former_until: Timestamp,
+    ) -> Result<bool, Error>;
 }

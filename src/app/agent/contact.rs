@@ -1,5 +1,6 @@
 //! What is known of the way to the hub.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
@@ -18,6 +19,12 @@ pub(super) struct Contact {
     pub(super) round_trip: Duration,
     /// How far the hub's own loops were behind when it last answered, as far as it says.
     pub(super) hub_lags: Option<HubLags>,
+    /// Why the hub last did not take reports yet, as far as it says.
+    pub(super) later: Option<String>,
+    /// That another agent has the name of this one, in the hub's words.
+    pub(super) contest: Option<String>,
+    /// Until when the token is good, where another took its place.
+    pub(super) token_good_until: Option<Timestamp>,
 }
 
 impl Contact {
@@ -48,6 +55,22 @@ impl Contact {
             _ => {}
         }
         self.hub_lags = lags;
+    }
+
+    /// Notes until when the token is good; says once that there is another.
+    pub(super) fn note_token(&mut self, until: Option<Timestamp>, file: &Path) {
+        if let Some(until) = until
+            && self.token_good_until.is_none()
+        {
+            tracing::warn!(
+                event.action = "token-replaced",
+                file = %file.display(),
+                %until,
+                "the token was replaced by another, which belongs into this file; this one is good \
+                 until then"
+            );
+        }
+        self.token_good_until = until;
     }
 
     /// It did not.

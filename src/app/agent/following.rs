@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use url::Url;
 
+use super::course::{Course, Offer};
 use super::{RETRY, Shared, jitter};
 use crate::agent::{Assignments as Work, Secrets};
 use crate::domain::check::Check;
@@ -17,18 +19,28 @@ use crate::link::protocol::{Assignments, CheckMessage};
 /// How many modules are fetched at the same time.
 const AT_ONCE: usize = 8;
 
+/// The pause after a change: however often a hub changes its mind, it is not asked without one.
+const BREATH: Duration = Duration::from_millis(500);
+
 /// Follows for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut failures = 0;
+    let (mut failures, mut course) = (0, Course::default());
     loop {
         let mut registered = shared.registered.subscribe();
         if registered.wait_for(|known| *known).await.is_err() {
             return;
         }
-        match follow(&shared).await {
-            Ok(()) => {
+        match follow(&shared, &mut course).await {
+            Ok(followed) => {
                 failures = 0;
                 shared.contact().succeeded(shared.clock.now());
+                match followed {
+                    Followed::Same => {}
+                    Followed::Changed => tokio::time::sleep(BREATH).await,
+                    Followed::Doubted(times) => {
+                        tokio::time::sleep(RETRY.after(times, jitter())).await;
+                    }
+                }
             }
             Err(error) => {
                 failures += 1;
@@ -39,18 +51,35 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn follow(shared: &Arc<Shared>) -> Result<(), Error> {
+/// What came of a question.
+enum Followed {
+    /// What is run is what is to be run.
+    Same,
+    /// Something else is run from now on.
+    Changed,
+    /// The hub offers what was run before, so many times by now; it may be one that is behind.
+    Doubted(u32),
+}
+
+async fn follow(shared: &Arc<Shared>, course: &mut Course) -> Result<Followed, Error> {
     let work = shared.work.load_full();
     let revision = work.as_ref().map(|work| work.assignments.revision.as_str());
     let Some(assignments) = shared.client.assignments(revision).await? else {
-        return Ok(());
+        course.stay();
+        return Ok(Followed::Same);
     };
+    if let Offer::Wait(times) = course.judge(&assignments.revision) {
+        let revision = Assignments::shown_revision(&assignments.revision);
+        tracing::debug!(revision, times, "a hub offers what was to be run before");
+        return Ok(Followed::Doubted(times));
+    }
     let known = work.as_ref().map(|work| &work.modules);
     let modules = modules(shared, &assignments, known).await?;
+    course.take(&assignments.revision, revision);
     let cached = Arc::new(Cached { assignments, modules });
     put_in_force(shared, &cached);
     remember(shared, cached).await;
-    Ok(())
+    Ok(Followed::Changed)
 }
 
 /// The texts of all modules by hash; those that are not known are fetched.

@@ -8,8 +8,10 @@
 //! end, their reports go into the spool, and as many as can be go to the hub.
 
 mod contact;
+mod course;
 mod folder;
 mod following;
+mod keeper;
 mod registration;
 mod shipping;
 mod status;
@@ -20,7 +22,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use self::contact::Contact;
 use self::folder::Folder;
 pub use self::folder::FolderError;
+use self::keeper::{Keeper, Trouble};
 use super::assignments::{dialer, pool_options};
 use super::descriptors;
 use super::share::Share;
@@ -37,7 +39,6 @@ use crate::agent::{self, Agent, Limits};
 use crate::clock::{Clock, Halt, Pulse};
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::backoff::Backoff;
-use crate::domain::run::Report;
 use crate::http::agents::status::Source;
 use crate::http::{self, Hosts};
 use crate::link::cache::{Cache, Cached};
@@ -134,7 +135,7 @@ struct Shared {
     name: String,
     instance: Uuid,
     hub: String,
-    client: Client,
+    client: Arc<Client>,
     token_file: PathBuf,
     clock: Arc<dyn Clock>,
     folder: Folder,
@@ -142,6 +143,8 @@ struct Shared {
     spool: Arc<Spool>,
     /// There is something in the spool.
     spooled: Arc<Notify>,
+    /// Why the disk takes no reports.
+    trouble: Arc<Trouble>,
     agent: Agent,
     share: Share,
     pulse: Arc<Pulse>,
@@ -187,7 +190,7 @@ impl AgentProcess {
             clock,
         } = plan;
         let base = client::hub_address(&hub)?;
-        let client = Client::new(base, read_token(&token_file)?, &route)?;
+        let client = Arc::new(Client::new(base, read_token(&token_file)?, &route)?);
         let name = name.unwrap_or_else(super::membership::host_name);
         let wrong = |error| StartError::Name { name: name.clone(), reason: format!("{error}") };
         crate::domain::id::validate_name(&name).map_err(wrong)?;
@@ -198,7 +201,10 @@ impl AgentProcess {
         let (address, listener) =
             bound.map_err(|source| StartError::Listen { address: listen, source })?;
         let spooled = Arc::new(Notify::new());
-        let keeper = Keeper { spool: Arc::clone(&spool), spooled: Arc::clone(&spooled) };
+        let (registered, known) = watch::channel(false);
+        let way = keeper::Hub::new(&client, &name, known);
+        let trouble = Arc::new(Trouble::default());
+        let keeper = Keeper::new(&spool, &spooled, way, &trouble);
         let agent = agent_of(&settings, &clock, pool, keeper);
         let pulse = Arc::new(Pulse::default());
         let to = (agent.clone(), Arc::clone(&pulse));
@@ -217,12 +223,13 @@ impl AgentProcess {
             cache,
             spool,
             spooled,
+            trouble,
             agent,
             share,
             pulse,
             contact: Mutex::default(),
             work: ArcSwapOption::empty(),
-            registered: watch::Sender::new(false),
+            registered,
             fatal: watch::Sender::new(None),
         });
         following::run_remembered(&shared);
@@ -373,35 +380,6 @@ fn agent_of(
     let limits = Limits { scripts, requests: MOST_REQUESTS };
     descriptors::warn_if_too_low(&limits);
     Agent::new(parts, limits)
-}
-
-/// Puts reports into the spool.
-struct Keeper {
-    spool: Arc<Spool>,
-    spooled: Arc<Notify>,
-}
-
-/// How often a report is tried to be kept; the waits add up to about a minute.
-const KEEP_TRIES: u32 = 15;
-const KEEP_RETRY: Backoff =
-    Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) };
-
-#[async_trait]
-impl agent::Hub for Keeper {
-    async fn deliver(&self, report: Report) {
-        for failures in 1..=KEEP_TRIES {
-            match self.spool.push(&report).await {
-                Ok(()) => return self.spooled.notify_one(),
-                Err(error) => {
-                    let error = with_cause(&error);
-                    tracing::error!(error, "a report could not be kept on disk; trying again");
-                }
-            }
-            tokio::time::sleep(KEEP_RETRY.after(failures, jitter())).await;
-        }
-        let (check, slot) = (report.slot.check.as_str(), report.slot.at.to_string());
-        tracing::error!(check, slot, "a report is lost: the disk did not take it");
-    }
 }
 
 /// An error and what caused it, in one line.

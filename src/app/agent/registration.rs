@@ -8,11 +8,15 @@ use std::time::Duration;
 use super::{RETRY, Shared, following, jitter};
 use crate::clock::Stopwatch;
 use crate::link::client::Error;
-use crate::link::protocol::{Beat, HEARTBEAT, Pulse, SKEW_WARNING};
+use crate::link::protocol::{Beat, HEARTBEAT, LEASE, Pulse, SKEW_WARNING};
+
+/// How long another may have the name of this agent before it counts as alive: longer than the lease of
+/// one that has just died.
+const CONTEST: Duration = LEASE.saturating_mul(2);
 
 /// Says it for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut failures = 0;
+    let (mut failures, mut contest) = (0, None);
     loop {
         if shared.refresh_token() {
             following::remember_again(&shared).await;
@@ -28,9 +32,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let wait = match answer {
             Ok(pulse) => {
                 failures = 0;
+                if contest.take().is_some() {
+                    shared.contact().contest = None;
+                    tracing::info!(event.action = "name-back", "the name is this agent's again");
+                }
                 // The first also paid for the handshake, so it says nothing about clocks.
                 let round_trip = if is_known { since.elapsed() } else { Duration::ZERO };
                 welcome(&shared, pulse, round_trip);
+                HEARTBEAT
+            }
+            Err(error) if is_known && error.status() == Some(409) => {
+                contested(&shared, contest.get_or_insert_with(Stopwatch::start), &error);
                 HEARTBEAT
             }
             Err(error) => {
@@ -48,7 +60,7 @@ async fn beat(shared: &Shared, is_known: bool) -> Beat {
     let lag = shared.pulse.lag(now).as_millis();
     let round_trip = shared.contact().round_trip.as_micros();
     let replaces = if is_known { None } else { shared.folder.before() };
-    let spool = shared.spool.state().await.unwrap_or_default();
+    let spool = shared.spool.last_state().await;
     Beat {
         region: shared.settings.region.to_string(),
         name: shared.name.clone(),
@@ -69,6 +81,7 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
         contact.succeeded(shared.clock.now());
         contact.round_trip = round_trip;
         contact.note_lags(pulse.lags);
+        contact.note_token(pulse.token_good_until, &shared.token_file);
         let was_wrong = contact.skew_us.replace(pulse.skew_us).is_some_and(is_wrong);
         if is_wrong(pulse.skew_us) && !was_wrong {
             let skew_ms = pulse.skew_us / 1000;
@@ -82,13 +95,38 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
     shared.share.replace_live(&shared.settings.region, pulse.live);
 }
 
+/// Another agent took the name while this one could not reach the hub. One that lives renews its
+/// lease and keeps it; one that does not loses it soon.
+fn contested(shared: &Shared, since: &Stopwatch, error: &Error) {
+    let (name, region) = (&shared.name, &shared.settings.region);
+    if shared.contact().contest.replace(error.to_string()).is_none() {
+        tracing::warn!(
+            event.action = "name-taken",
+            "another agent took the name `{name}` in {region} while this one could not reach the \
+             hub; checks go on, and it is taken back unless the other lives"
+        );
+    }
+    if since.elapsed() < CONTEST {
+        return;
+    }
+    let folder = shared.folder.path().display();
+    shared.give_up(format!(
+        "another agent took the name `{name}` in {region} while this one could not reach the hub, \
+         and it lives ({error}). What is not reported yet stays in {folder}; an agent that is \
+         started there reports it, under another --name"
+    ));
+}
+
 fn refused(shared: &Shared, error: &Error) {
     let was_known = *shared.registered.borrow();
     let has_work = shared.work.load().is_some();
     match error.status() {
         Some(401) if was_known => {
             if has_work {
-                tracing::error!("the token was revoked: no check is run any more");
+                tracing::error!(
+                    "the token was revoked, or replaced by another a while ago: no check is run any \
+                     more"
+                );
             }
             following::run_nothing(shared);
         }

@@ -74,11 +74,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
 async fn offer_again(shared: &Shared) {
     match shared.spool.offer_again().await {
         Ok(0) => {}
-        Ok(reports) => tracing::warn!(
-            reports,
-            "by the clock of the hub, reports are of a time to come; they are kept until the two \
-             clocks agree"
-        ),
+        Ok(reports) => {
+            let reason = shared.contact().later.take();
+            let reason = reason.unwrap_or_else(|| "the hub does not say why".to_owned());
+            tracing::warn!(
+                reports,
+                reason,
+                "the hub cannot take some reports yet; they are kept and offered again"
+            );
+        }
         Err(error) => tracing::error!(error = with_cause(&error), "the spool does not work"),
     }
 }
@@ -107,7 +111,11 @@ async fn ship(shared: &Shared, most: &mut usize) -> Result<Shipped, Stuck> {
                     "the hub refused a report for good"
                 );
             }
-            shared.contact().succeeded(shared.clock.now());
+            let mut contact = shared.contact();
+            contact.succeeded(shared.clock.now());
+            if !verdict.later.is_empty() {
+                contact.later = verdict.later_reason;
+            }
             verdict.later
         }
         // Something in it cannot be taken; which, the halves will show.

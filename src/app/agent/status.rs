@@ -23,7 +23,7 @@ impl Source for Shared {
             version: env!("CARGO_PKG_VERSION"),
             hub: self.hub.clone(),
             hub_reachable: contact.trouble.is_none() && contact.last.is_some(),
-            hub_trouble: contact.trouble.clone(),
+            hub_trouble: contact.trouble.clone().or_else(|| contact.contest.clone()),
             last_contact: contact.last,
             hub_behind: contact.hub_lags.is_some_and(|lags| lags.worst().1 > HUB_LAG_WARNING),
             hub_lags: contact.hub_lags,
@@ -33,6 +33,8 @@ impl Source for Shared {
             live: size.live,
             revision: work.as_deref().map(shown),
             spool,
+            spool_trouble: self.trouble.reason(),
+            token_good_until: contact.token_good_until,
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
             running: self.agent.running(),
         }

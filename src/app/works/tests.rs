@@ -31,7 +31,7 @@ use crate::notify::{Outbound, Transport};
 use crate::sandbox::protocol::Job;
 use crate::sandbox::{Host, Ran};
 use crate::store::accounts::{self, Accounts, Expected, Place, Process};
-use crate::store::agents::{self, AgentRecord, Agents, Claimed, TokenId, TokenRecord};
+use crate::store::agents::{self, AgentRecord, Agents, Claimed, TokenRecord};
 use crate::store::{
     self, Backlog, Claim, DecisionRecord, Epoch, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Ledger, Novelty, Recorded, RunFilter, RunSummary, Standing,
@@ -369,10 +369,6 @@ impl Agents for Shelf {
         Err(store::Error::Closed)
     }
 
-    async fn finish_rotation(&self, _: TokenId) -> Result<(), store::Error> {
-        Err(store::Error::Closed)
-    }
-
     async fn claim_name(&self, _: &agents::Claim) -> Result<Claimed, store::Error> {
         Err(store::Error::Closed)
     }
@@ -383,7 +379,11 @@ impl Agents for Shelf {
         _: &str,
         _: uuid::Uuid,
         _: Timestamp,
-    ) -> Result<(), store::Error> {
+    ) -> Result<bool, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn agent(&self, _: &Region, _: &str) -> Result<Option<AgentRecord>, store::Error> {
         Err(store::Error::Closed)
     }
 

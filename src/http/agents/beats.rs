@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use super::heard::TooMany;
 use super::peer::Peer;
 use super::{Link, decoded};
 use crate::domain::Timestamp;
@@ -58,7 +59,10 @@ pub(super) async fn goodbye(
 ) -> Result<StatusCode, Problem> {
     let goodbye: Goodbye = decoded(body)?;
     let now = link.clock.now();
-    link.agents.release_name(&peer.region, &goodbye.name, goodbye.instance, now).await?;
+    let name = goodbye.name.as_str();
+    if !link.agents.release_name(&peer.region, name, goodbye.instance, now).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     // A stop in order is known to the moment.
     link.accounts.seen(&process(&peer.region, goodbye.instance), now).await?;
     let (region, agent) = (peer.region.as_str(), shortened(&goodbye.name));
@@ -80,6 +84,10 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
         let detail = format!("the name of the agent: {error}; choose one with --name");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
+    let who = (&peer.region, beat.name.as_str());
+    if let Err(TooMany(detail)) = link.heard.judge(who, beat.instance, &*link.agents, now).await? {
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+    }
     let skew_us = skew(beat, now);
     let claim = Claim {
         presence: presence(peer, beat, skew_us),
@@ -89,10 +97,12 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
     };
     match link.agents.claim_name(&claim).await? {
         Claimed::Granted(live) => {
+            link.heard.note(who, beat.instance, skew_us);
             warn_of_skew(link, &claim.presence);
             link.accounts.seen(&process(&peer.region, beat.instance), now).await?;
             let lags = Some(lags(link.loops.lags(now)));
-            Ok(Json(Pulse { version: link.version.to_owned(), skew_us, live, lags }))
+            let (version, token_good_until) = (link.version.to_owned(), peer.good_until);
+            Ok(Json(Pulse { version, skew_us, live, lags, token_good_until }))
         }
         Claimed::Taken(until) => {
             let left = (until - now).num_seconds().max(0) + 1;

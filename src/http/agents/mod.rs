@@ -2,7 +2,7 @@
 //!
 //! Every request shows a token, is read by `Peer`, and can do what its region may, no more.
 //! An agent is a peer, not a friend: bodies are bounded, every message is decoded into values before
-//! anything is done with it, and a report counts only where its region runs its check. A report is
+//! anything is done with it, and a report counts only where its slot was expected of its region. A report is
 //! acknowledged when it is committed, not before.
 //!
 //! Browsers have no business here, so the guard of host names does not apply: it is the token that
@@ -10,8 +10,11 @@
 
 mod assignments;
 mod beats;
+mod expected;
+mod heard;
 mod peer;
 mod reports;
+mod room;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -32,9 +35,13 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use self::expected::Expectations;
+use self::heard::Heard;
+use self::room::Rooms;
 use super::problem::Problem;
 use super::{Loops, guard};
 use crate::clock::{Clock, Halt};
+use crate::config::settings::Retention;
 use crate::domain::id::Region;
 use crate::domain::run::Report;
 use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT};
@@ -65,10 +72,12 @@ pub trait Inlet: Send + Sync {
 pub struct Parts {
     /// Who may be an agent, and who is.
     pub agents: Arc<dyn Agents>,
-    /// Who was there.
+    /// Who was there, and what was expected of them.
     pub accounts: Arc<dyn Accounts>,
     /// Where reports go.
     pub inlet: Arc<dyn Inlet>,
+    /// How long what they say is kept.
+    pub retention: Retention,
     /// What the regions are to run.
     pub publication: watch::Receiver<Arc<Publication>>,
     /// Tells the time.
@@ -87,12 +96,21 @@ pub struct Link {
     parts: Arc<Parts>,
     /// Whose clocks are known to be wrong, so that it is told once.
     skewed: Arc<Mutex<BTreeSet<(Region, String)>>>,
+    heard: Arc<Heard>,
+    expectations: Arc<Expectations>,
+    rooms: Arc<Rooms>,
 }
 
 impl Link {
     /// A link that works with these.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), skewed: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            skewed: Arc::default(),
+            heard: Arc::default(),
+            expectations: Arc::default(),
+            rooms: Arc::default(),
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::Link;
+use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::http::problem::{Problem, shortened};
 use crate::link::protocol::{self, PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER};
 use crate::link::token::{Digest, Token, same};
 use crate::store;
-use crate::store::agents::{Agents, TokenId, TokenRecord};
+use crate::store::agents::Agents;
 
 /// An agent that showed a good token and speaks a protocol that is understood.
 #[derive(Debug)]
@@ -19,49 +20,68 @@ pub(super) struct Peer {
     pub(super) region: Region,
     /// The version of its program, as far as it says.
     pub(super) version: String,
+    /// Until when its token is good, where it was replaced by another.
+    pub(super) good_until: Option<Timestamp>,
     digest: Digest,
 }
+
+/// The region of a peer, for what is asked before its body is read.
+#[derive(Debug, Clone)]
+pub(super) struct Whence(pub(super) Region);
 
 impl FromRequestParts<Link> for Peer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, link: &Link) -> Result<Self, Problem> {
         let digest = digest(&parts.headers)?;
-        let token = good(&digest, &*link.agents).await?.ok_or_else(unknown)?;
+        let good = good(&digest, &*link.agents, link.clock.now()).await?.ok_or_else(unknown)?;
         let version = header(&parts.headers, VERSION_HEADER).unwrap_or("unknown");
         let spoken = header(&parts.headers, PROTOCOL_HEADER).and_then(|text| text.parse().ok());
         if !spoken.is_some_and(protocol::understands) {
             return Err(not_understood(spoken, version, link.version));
         }
-        Ok(Self { region: token.region, version: shortened(version), digest })
+        let version = shortened(version);
+        parts.extensions.insert(Whence(good.region.clone()));
+        Ok(Self { region: good.region, good_until: good.until, version, digest })
     }
 }
 
 impl Peer {
     /// Whether the token is still good.
     pub(super) async fn is_welcome(&self, link: &Link) -> Result<(), Problem> {
-        good(&self.digest, &*link.agents).await?.map(|_| ()).ok_or_else(unknown)
+        let good = good(&self.digest, &*link.agents, link.clock.now()).await?;
+        good.map(|_| ()).ok_or_else(unknown)
     }
 }
 
-/// The token that is shown, if it is good. Showing a new token ends the one before it.
-async fn good(shown: &Digest, agents: &dyn Agents) -> Result<Option<TokenRecord>, store::Error> {
+/// What a token that is shown lets in.
+struct Good {
+    region: Region,
+    /// Until when, where it was replaced.
+    until: Option<Timestamp>,
+}
+
+/// What the token that is shown lets in, if it is good at `now`.
+async fn good(
+    shown: &Digest,
+    agents: &dyn Agents,
+    now: Timestamp,
+) -> Result<Option<Good>, store::Error> {
     let mut found = None;
     // All are compared, so that the time says nothing about which it is.
     for token in agents.tokens().await? {
-        let is_new = same(&token.digest, shown);
-        let is_old = token.previous.is_some_and(|previous| same(&previous, shown));
-        if (is_new || is_old) && token.revoked_at.is_none() {
-            found = Some((token, is_new));
+        let is_present = same(&token.digest, shown);
+        let mut until = None;
+        for former in &token.former {
+            if same(&former.digest, shown) && former.good_until > now {
+                until = Some(former.good_until);
+            }
+        }
+        if (is_present || until.is_some()) && token.revoked_at.is_none() {
+            found = Some(Good { region: token.region, until });
         }
     }
-    let Some((token, is_new)) = found else { return Ok(None) };
-    if is_new && token.previous.is_some() {
-        let TokenId(id) = token.id;
-        agents.finish_rotation(token.id).await?;
-        tracing::info!(token = id, region = %token.region, "the new token is in use, the old one is good no longer");
-    }
-    Ok(Some(token))
+    Ok(found)
 }
 
 fn digest(headers: &HeaderMap) -> Result<Digest, Problem> {
@@ -81,7 +101,8 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 fn unknown() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
-        "the token is not known here, or was revoked; `tripline token create` makes one",
+        "the token is not known here, was revoked, or was replaced by another; `tripline token \
+         create` makes one",
     )
 }
 

@@ -49,6 +49,10 @@ pub struct Status {
     pub revision: Option<String>,
     /// What waits to be reported, and what was lost.
     pub spool: Option<SpoolState>,
+    /// Why the disk does not take reports at the moment.
+    pub spool_trouble: Option<String>,
+    /// Until when the token is good, where another took its place.
+    pub token_good_until: Option<Timestamp>,
     /// How far the schedule is behind, in milliseconds.
     pub lag_ms: u64,
     /// How many runs are going.
@@ -79,7 +83,8 @@ pub fn router(source: Arc<dyn Source>, hosts: Hosts) -> Router {
 
 async fn page(State(source): State<Arc<dyn Source>>) -> Response {
     let status = source.status().await;
-    let works = status.spool.is_some() && status.lag_ms <= MOST_LAG_MS && status.revision.is_some();
+    let keeps = status.spool.is_some() && status.spool_trouble.is_none();
+    let works = keeps && status.lag_ms <= MOST_LAG_MS && status.revision.is_some();
     let code = if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(status)).into_response()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::{Method, header};
@@ -15,7 +16,7 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
-use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
 use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
 use crate::link::publication::Part;
@@ -34,43 +35,39 @@ fn region() -> Region {
 
 /// Knows one token, and everybody who claims to be somebody.
 #[derive(Debug)]
-struct Known(TokenRecord);
+struct Known {
+    token: TokenRecord,
+    names: Vec<String>,
+}
 
 #[async_trait]
 impl Agents for Known {
     async fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
-        Ok(vec![self.0.clone()])
-    }
-
-    async fn finish_rotation(&self, _: TokenId) -> Result<(), Error> {
-        Ok(())
+        Ok(vec![self.token.clone()])
     }
 
     async fn claim_name(&self, claim: &Claim) -> Result<Claimed, Error> {
         Ok(Claimed::Granted(vec![claim.presence.name.clone()]))
     }
 
-    async fn release_name(&self, _: &Region, _: &str, _: Uuid, _: Timestamp) -> Result<(), Error> {
-        Ok(())
+    async fn release_name(
+        &self,
+        _: &Region,
+        _: &str,
+        instance: Uuid,
+        _: Timestamp,
+    ) -> Result<bool, Error> {
+        Ok(instance == Uuid::from_u128(7))
     }
 
-    /// One whose clock is ten seconds ahead.
+    async fn agent(&self, region: &Region, name: &str) -> Result<Option<AgentRecord>, Error> {
+        let all = self.agents().await?.into_iter();
+        Ok(all.into_iter().find(|it| it.presence.region == *region && it.presence.name == name))
+    }
+
+    /// Some whose clocks are ten seconds ahead.
     async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {
-        let presence = crate::store::agents::Presence {
-            region: region(),
-            name: "fast".into(),
-            instance: Uuid::nil(),
-            version: "1.2.3".into(),
-            skew_us: 10_012_345,
-            lag_ms: 0,
-            spool_reports: 0,
-            spool_bytes: 0,
-            thinned: 0,
-            lost: 0,
-            revision: None,
-        };
-        let (first_seen, last_seen, lease_until) = (now(), now(), now());
-        Ok(vec![AgentRecord { presence, first_seen, last_seen, lease_until, left_at: None }])
+        Ok(self.names.iter().map(|name| agent(name)).collect())
     }
 
     async fn forget_agents(&self, _: Timestamp) -> Result<u64, Error> {
@@ -78,14 +75,57 @@ impl Agents for Known {
     }
 }
 
-/// Notes who was there, and nothing else.
+fn agent(name: &str) -> AgentRecord {
+    let presence = crate::store::agents::Presence {
+        region: region(),
+        name: name.into(),
+        instance: Uuid::nil(),
+        version: "1.2.3".into(),
+        skew_us: 10_012_345,
+        lag_ms: 0,
+        spool_reports: 0,
+        spool_bytes: 0,
+        thinned: 0,
+        lost: 0,
+        revision: None,
+    };
+    let (first_seen, last_seen, lease_until) = (now(), now(), now());
+    AgentRecord { presence, first_seen, last_seen, lease_until, left_at: None }
+}
+
+/// Notes who was there, and knows what was expected.
 #[derive(Debug, Default)]
-struct Lives(Mutex<Vec<Process>>);
+struct Book {
+    lives: Mutex<Vec<Process>>,
+    watches: Mutex<Vec<Watch>>,
+    /// How often it was asked for them.
+    asked: AtomicUsize,
+}
+
+impl Book {
+    fn is_to_watch(&self, check: &str, from: Timestamp, until: Option<Timestamp>) {
+        let check = CheckId::new(check).expect("a good name");
+        let (schedule, duty) = (schedule(), Duty::Run);
+        let watch = Watch { check, region: region(), schedule, from, until, duty };
+        self.watches.lock().expect("nobody panics with it").push(watch);
+    }
+}
+
+fn schedule() -> Schedule {
+    Schedule::Every(Interval::new(Duration::from_secs(1)).expect("in range"))
+}
+
+/// The last slot of a check at or before a moment.
+fn slot(check: &str, at: Timestamp) -> Timestamp {
+    let check = CheckId::new(check).expect("a good name");
+    let next = schedule().next_after(at - TimeDelta::seconds(1), &check, &region());
+    next.expect("there is one")
+}
 
 #[async_trait]
-impl Accounts for Lives {
+impl Accounts for Book {
     async fn seen(&self, process: &Process, _: Timestamp) -> Result<(), Error> {
-        self.0.lock().expect("nobody panics with it").push(process.clone());
+        self.lives.lock().expect("nobody panics with it").push(process.clone());
         Ok(())
     }
 
@@ -96,9 +136,12 @@ impl Accounts for Lives {
     async fn watches(
         &self,
         _: Option<&CheckId>,
-        _: (Timestamp, Timestamp),
+        (after, until): (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
-        unreachable!("the link does not ask for it")
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let is_on = |watch: &&Watch| watch.until.is_none_or(|it| it > after) && watch.from < until;
+        let watches = self.watches.lock().expect("nobody panics with it");
+        Ok(watches.iter().filter(is_on).cloned().collect())
     }
 
     async fn presence(
@@ -197,18 +240,22 @@ struct Hub {
     router: Router,
     token: String,
     taken: Arc<Taken>,
-    lives: Arc<Lives>,
+    book: Arc<Book>,
 }
 
 impl Hub {
     fn new(inlet: Taken) -> Self {
+        Self::knowing(inlet, vec!["fast".into()])
+    }
+
+    fn knowing(inlet: Taken, names: Vec<String>) -> Self {
         let token = Token::generate().expect("random numbers");
         let record = TokenRecord {
             id: TokenId(1),
             region: region(),
             name: "eu".into(),
             digest: token.digest(),
-            previous: None,
+            former: Vec::new(),
             created_at: now(),
             rotated_at: None,
             revoked_at: None,
@@ -216,7 +263,7 @@ impl Hub {
         let check = Check {
             id: CheckId::new("shop").expect("a good name"),
             name: "Shop".into(),
-            schedule: Schedule::Every(Interval::new(Duration::from_secs(1)).expect("in range")),
+            schedule: schedule(),
             regions: vec![region()],
             timeout: Duration::from_secs(1),
             policy: "p2-then-p1".into(),
@@ -232,18 +279,20 @@ impl Hub {
         };
         let part = Part { checks: vec![Arc::new(check)], ..Part::default() };
         let publication = Arc::new(Publication::new([(region(), part)]));
-        let (inlet, lives) = (Arc::new(inlet), Arc::new(Lives::default()));
+        let (inlet, book) = (Arc::new(inlet), Arc::new(Book::default()));
+        book.is_to_watch("shop", now() - TimeDelta::days(30), None);
         let link = Link::new(Parts {
-            agents: Arc::new(Known(record)),
-            accounts: Arc::clone(&lives) as Arc<dyn Accounts>,
+            agents: Arc::new(Known { token: record, names }),
+            accounts: Arc::clone(&book) as Arc<dyn Accounts>,
             inlet: inlet.clone(),
+            retention: Retention::of_runs(Duration::from_hours(48)),
             publication: watch::channel(publication).1,
             clock: Arc::new(Manual::new(now())),
             version: "1.2.3",
             loops: Loops::new(watch::channel(None).1),
             closing: Halt::new(),
         });
-        Self { router: router(link), token: token.expose(), taken: inlet, lives }
+        Self { router: router(link), token: token.expose(), taken: inlet, book }
     }
 
     async fn asked(&self, method: Method, path: &str, body: impl Into<Body>) -> (u16, Value) {
@@ -261,8 +310,12 @@ impl Hub {
 }
 
 fn report() -> Value {
+    report_of("shop", slot("shop", now()))
+}
+
+fn report_of(check: &str, at: Timestamp) -> Value {
     json!({
-        "check": "shop", "region": "eu", "slot_at": now(), "started_at": now(),
+        "check": check, "region": "eu", "slot_at": at, "started_at": now(),
         "duration_us": 5, "outcome": "passed",
     })
 }
@@ -289,7 +342,9 @@ async fn nothing_is_acknowledged_that_was_not_taken() {
     let mut early = report();
     early["slot_at"] = json!(now() + TimeDelta::hours(1));
     let (status, answer) = hub.asked(Method::POST, "reports", batch(&[report(), early])).await;
-    assert_eq!((status, answer), (200, json!({ "refused": [], "later": [1] })));
+    assert_eq!((status, &answer["refused"], &answer["later"]), (200, &json!([]), &json!([1])));
+    let reason = answer["later_reason"].as_str().expect("a reason");
+    assert!(reason.contains("one of the two clocks is wrong"), "{reason}");
 }
 
 #[tokio::test]
@@ -302,7 +357,149 @@ async fn runs_are_told_by_the_hubs_clock() {
     let taken = hub.taken.reports.lock().expect("nobody panics with it");
     let times: Vec<_> = taken.iter().map(|it| (it.slot.at, it.started_at)).collect();
     let by_ours = now() - chrono::TimeDelta::seconds(10);
-    assert_eq!(times, [(now(), now()), (now(), by_ours)], "the slot stays what it is");
+    let slot = slot("shop", now());
+    assert_eq!(times, [(slot, now()), (slot, by_ours)], "the slot stays what it is");
+}
+
+/// What became of reports: `taken`, `later` or `refused`, each with why.
+async fn became(hub: &Hub, reports: &[Value]) -> Vec<String> {
+    let (status, answer) = hub.asked(Method::POST, "reports", batch(reports)).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut became = vec!["taken".to_owned(); reports.len()];
+    let index = |it: &Value| usize::try_from(it.as_u64().expect("a number")).expect("small");
+    for refused in answer["refused"].as_array().expect("a list") {
+        let reason = refused["reason"].as_str().expect("a text");
+        became[index(&refused["index"])] = format!("refused: {reason}");
+    }
+    for later in answer["later"].as_array().into_iter().flatten() {
+        became[index(later)] = format!("later: {}", answer["later_reason"]);
+    }
+    became
+}
+
+fn begins(became: &[String]) -> Vec<&str> {
+    became.iter().map(|it| it.split(':').next().unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn a_report_counts_where_its_slot_was_expected_by_whomever() {
+    let hub = Hub::new(Taken::default());
+    let (hour, minute) = (TimeDelta::hours(1), TimeDelta::minutes(1));
+    // Another hub that shares the store has a check that this one does not know yet; one was taken
+    // out an hour ago.
+    hub.book.is_to_watch("new", now() - minute, None);
+    hub.book.is_to_watch("gone", now() - hour * 3, Some(now() - hour));
+    let of = |check: &str, ago: TimeDelta| report_of(check, slot(check, now() - ago));
+    let became = became(
+        &hub,
+        &[
+            of("shop", minute),
+            of("new", minute / 2),
+            of("gone", hour * 2),
+            // Nobody asked for these; of the fresh ones somebody may tell this hub in a moment.
+            of("new", minute * 2),
+            of("new", hour * 2),
+            of("gone", minute),
+            of("gone", hour / 2),
+            of("never", minute),
+            of("never", hour),
+            report_of("shop", slot("shop", now() - minute) + TimeDelta::milliseconds(7)),
+            report_of("shop", slot("shop", now() - hour) + TimeDelta::milliseconds(7)),
+        ],
+    )
+    .await;
+    assert_eq!(
+        begins(&became),
+        [
+            "taken", "taken", "taken", "later", "refused", "later", "refused", "later", "refused",
+            "later", "refused"
+        ]
+    );
+    assert!(became[3].contains("does not know (yet, or any more)"), "{}", became[3]);
+    assert!(became[8].contains("eu was not to run the check `never`"), "{}", became[8]);
+    assert_eq!(hub.taken.reports.lock().expect("nobody panics with it").len(), 3);
+}
+
+#[tokio::test]
+async fn the_store_is_not_asked_about_usual_reports() {
+    let hub = Hub::new(Taken::default());
+    let asked = || hub.book.asked.load(Ordering::Relaxed);
+    // As when it could not be written what is expected: people are told all the same.
+    hub.book.watches.lock().expect("nobody panics with it").clear();
+    for second in [100, 90, 50, 0] {
+        let at = slot("shop", now() - TimeDelta::seconds(second));
+        assert_eq!(became(&hub, &[report_of("shop", at)]).await, ["taken"]);
+    }
+    assert_eq!(asked(), 0);
+    // Nor again and again about what it has said no to.
+    for _ in 0..3 {
+        let at = slot("never", now() - TimeDelta::seconds(60));
+        assert_eq!(begins(&became(&hub, &[report_of("never", at)]).await), ["later"]);
+    }
+    assert_eq!(asked(), 1);
+    // Nor for each report of a time that is over.
+    hub.book.is_to_watch("shop", now() - TimeDelta::days(1), None);
+    let hour_ago = now() - TimeDelta::hours(1);
+    for second in 0..3 {
+        let at = slot("shop", hour_ago + TimeDelta::seconds(second));
+        assert_eq!(became(&hub, &[report_of("shop", at)]).await, ["taken"]);
+    }
+    assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_does_not_make_a_run_one_that_nobody_asked_for() {
+    let hub = Hub::new(Taken::default());
+    let beat = json!({
+        "region": "eu", "name": "slow", "instance": Uuid::from_u128(7),
+        "sent_at": now() - TimeDelta::hours(2), "round_trip_us": 5,
+    });
+    assert_eq!(hub.asked(Method::POST, "hello", beat.to_string()).await.0, 200);
+    hub.book.watches.lock().expect("nobody panics with it").clear();
+    // The check is newer than that.
+    hub.book.is_to_watch("shop", now() - TimeDelta::minutes(1), None);
+    let report = report_of("shop", slot("shop", now() - TimeDelta::hours(2)));
+    let of = async |name: &str| {
+        let batch = json!({ "name": name, "reports": [report] }).to_string();
+        hub.asked(Method::POST, "reports", batch).await.1
+    };
+    assert_eq!(of("slow").await, json!({ "refused": [] }));
+    assert_eq!(of("other").await["refused"][0]["index"], 0);
+}
+
+#[tokio::test]
+async fn what_is_too_old_to_be_kept_is_not_taken() {
+    let hub = Hub::new(Taken::default());
+    let at = |hours: i64| slot("shop", now() - TimeDelta::hours(hours));
+    let became = became(&hub, &[report_of("shop", at(47)), report_of("shop", at(49))]).await;
+    assert_eq!(became[0], "taken");
+    assert!(became[1].contains("the hub keeps such runs for 2 d only"), "{}", became[1]);
+}
+
+#[tokio::test]
+async fn names_and_starts_of_agents_are_bounded() {
+    let beat = |name: &str, instance: u128| {
+        let beat = json!({
+            "region": "eu", "name": name, "instance": Uuid::from_u128(instance),
+            "sent_at": now(), "round_trip_us": 5,
+        });
+        beat.to_string()
+    };
+    let names = (0..500).map(|number| format!("agent-{number}")).collect();
+    let hub = Hub::knowing(Taken::default(), names);
+    let (status, answer) = hub.asked(Method::POST, "hello", beat("another", 1)).await;
+    let detail = answer["detail"].as_str().unwrap_or_default();
+    assert_eq!((status, detail.contains("give agents names that stay")), (429, true), "{answer}");
+    assert_eq!(hub.asked(Method::POST, "hello", beat("agent-1", 1)).await.0, 200);
+
+    let hub = Hub::new(Taken::default());
+    for instance in 0..1_000 {
+        assert_eq!(hub.asked(Method::POST, "hello", beat("one", instance)).await.0, 200);
+    }
+    assert_eq!(hub.asked(Method::POST, "heartbeat", beat("one", 999)).await.0, 200);
+    let (status, answer) = hub.asked(Method::POST, "hello", beat("one", 1_000)).await;
+    let detail = answer["detail"].as_str().unwrap_or_default();
+    assert_eq!((status, detail.contains("starts them again and again")), (429, true), "{answer}");
 }
 
 #[tokio::test]
@@ -316,7 +513,7 @@ async fn whoever_says_that_it_lives_was_there() {
     for (path, body) in [("hello", &beat), ("heartbeat", &beat), ("goodbye", &goodbye)] {
         let (status, answer) = hub.asked(Method::POST, path, body.to_string()).await;
         assert!(status < 300, "{path}: {status} {answer}");
-        let seen = std::mem::take(&mut *hub.lives.0.lock().expect("nobody panics with it"));
+        let seen = std::mem::take(&mut *hub.book.lives.lock().expect("nobody panics with it"));
         let process = Process { id: instance.to_string(), region: Some(region()) };
         assert_eq!(seen, [process], "{path}");
     }
@@ -324,7 +521,9 @@ async fn whoever_says_that_it_lives_was_there() {
         "region": "us", "name": "one", "instance": instance, "sent_at": now(), "round_trip_us": 5,
     });
     assert_eq!(hub.asked(Method::POST, "heartbeat", elsewhere.to_string()).await.0, 403);
-    assert!(hub.lives.0.lock().expect("nobody panics with it").is_empty());
+    let stranger = json!({ "name": "one", "instance": Uuid::from_u128(8) });
+    assert_eq!(hub.asked(Method::POST, "goodbye", stranger.to_string()).await.0, 204);
+    assert!(hub.book.lives.lock().expect("nobody panics with it").is_empty());
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
 
-/// All checks of the project, in the order of their ids.
+/// Checks of the project, in the order of their ids.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Checks {
     /// The checks.

@@ -7,17 +7,13 @@ use super::fake::Remembered;
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::store::Error;
-use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Presence, TokenId, TokenRecord};
+use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Presence, TokenRecord};
 
 #[async_trait]
 impl Agents for Remembered {
     async fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
         self.mood().await?;
         Ok(Vec::new())
-    }
-
-    async fn finish_rotation(&self, _: TokenId) -> Result<(), Error> {
-        Err(Error::ReadOnly)
     }
 
     async fn claim_name(&self, _: &Claim) -> Result<Claimed, Error> {
@@ -30,7 +26,11 @@ impl Agents for Remembered {
         _: &str,
         _: uuid::Uuid,
         _: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
+        Err(Error::ReadOnly)
+    }
+
+    async fn agent(&self, _: &Region, _: &str) -> Result<Option<AgentRecord>, Error> {
         Err(Error::ReadOnly)
     }
 

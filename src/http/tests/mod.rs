@@ -3,6 +3,7 @@
 mod agents;
 mod fake;
 mod health;
+mod pages;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -120,20 +121,6 @@ async fn a_check_shows_how_it_is_doing_in_each_region() {
     assert_eq!(ids, ["front", "shop/login"]);
     assert_eq!(all["checks"][0]["status"], "never_run");
     assert_eq!(all["next_after"], Value::Null);
-}
-
-#[tokio::test]
-async fn checks_come_by_pages_with_their_states() {
-    let face = Face::new();
-    let all = face.ok("/api/v1/checks").await;
-    let first = face.ok("/api/v1/checks?limit=1").await;
-    assert_eq!(first["next_after"], "front");
-    assert_eq!(first["checks"], json!([all["checks"][0]]));
-    let second = face.ok("/api/v1/checks?limit=1&after=front").await;
-    assert_eq!(second, json!({"checks": [all["checks"][1]], "next_after": null}));
-    let rest = face.ok("/api/v1/checks?after=shop/login").await;
-    assert_eq!(rest, json!({"checks": [], "next_after": null}));
-    face.refused("/api/v1/checks?limit=0", StatusCode::BAD_REQUEST).await;
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@
 //! problem details (RFC 9457): 401 a token that is none or was revoked, 403 a token of another
 //! region, 409 a name that a live agent has, 426 a protocol more than one apart.
 
+mod bounds;
 mod check;
 mod item;
 mod report;
@@ -123,6 +124,9 @@ pub struct Pulse {
     /// How far the hub's own loops are behind, as far as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lags: Option<HubLags>,
+    /// Until when the agent's token is good, where another took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_good_until: Option<Timestamp>,
 }
 
 /// How far the hub's own loops are behind.
@@ -217,10 +221,13 @@ pub struct Verdict {
     /// What will never be taken.
     #[serde(default)]
     pub refused: Vec<Refused>,
-    /// What is of a time that has not come by the hub's clock, counted from 0 in the batch: one of
-    /// the two clocks is wrong, and when it is right the report can be taken.
+    /// What the hub cannot take yet and is to be offered again, counted from 0 in the batch: it is
+    /// of a time that has not come by the hub's clock, or of a slot that the hub does not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<usize>,
+    /// Why the first of those cannot be taken yet, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later_reason: Option<String>,
 }
 
 /// A report that will never be taken.

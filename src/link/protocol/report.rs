@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{Malformed, micros};
+use super::{Malformed, bounds, micros};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::run::{
@@ -163,10 +163,10 @@ impl ReportMessage {
     ///
     /// [`Malformed`] says what is wrong with it.
     pub fn read(self, now: Timestamp) -> Result<Report, Malformed> {
-        let check =
-            CheckId::new(&self.check).map_err(|error| Malformed::new("the check", error))?;
-        let region =
-            Region::new(&self.region).map_err(|error| Malformed::new("the region", error))?;
+        let check = CheckId::new(bounds::name("the check", &self.check)?)
+            .map_err(|error| Malformed::new("the check", error))?;
+        let region = Region::new(bounds::name("the region", &self.region)?)
+            .map_err(|error| Malformed::new("the region", error))?;
         for at in [self.slot_at, self.started_at] {
             in_reach(at, now)?;
         }
@@ -182,9 +182,11 @@ impl ReportMessage {
             dropped: self.dropped,
         };
         check_indexes(&trace)?;
-        let failure = self.failure.map(|failure| failure.read(&self.outcome));
+        let trace = bounds::trace(trace);
+        let failure = self.failure.map(|failure| bounds::failure(failure.read(&self.outcome)));
         if failure.is_none() && self.outcome != Outcome::Passed.as_str() {
-            return Err(Malformed(format!("it ended as `{}` without a failure", self.outcome)));
+            let outcome = bounds::name("its outcome", &self.outcome)?;
+            return Err(Malformed(format!("it ended as `{outcome}` without a failure")));
         }
         Ok(Report {
             slot: Slot { check, region, at: self.slot_at },

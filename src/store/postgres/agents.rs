@@ -7,26 +7,14 @@ use super::session::{begin, commit};
 use super::{failed, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
-use crate::store::agents::{
-    AgentRecord, Claim, Claimed, Presence, Supersedes, TokenId, TokenRecord,
-};
-use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed, stalled};
+use crate::store::agents::{AgentRecord, Claim, Claimed, Presence, Supersedes, TokenRecord};
+use crate::store::rows::agents::{AGENT, AgentRow, CLAIM, TOKENS, TokenRow, signed, stalled};
 use crate::store::{Error, rows};
 
 pub(super) async fn tokens(connection: &mut PgConnection) -> Result<Vec<TokenRecord>, Error> {
     let found: Vec<TokenRow> =
         sqlx::query_as(TOKENS).fetch_all(connection).await.map_err(failed("read the tokens"))?;
-    found.into_iter().map(TokenRow::read).collect()
-}
-
-pub(super) async fn finish_rotation(pool: &PgPool, token: TokenId) -> Result<(), Error> {
-    let mut transaction = begin(pool).await?;
-    sqlx::query("UPDATE agent_tokens SET previous = NULL WHERE id = $1")
-        .bind(token.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("finish the rotation of a token"))?;
-    commit(pool, transaction).await
+    TokenRow::read_all(found)
 }
 
 /// Claims a name. One statement decides, under the lock of the name's row; of several who claim it at
@@ -103,9 +91,9 @@ pub(super) async fn release(
     (region, name): (&Region, &str),
     instance: Uuid,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut transaction = begin(pool).await?;
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE agents SET left_at = $1, lease_until = least(lease_until, $1) \
          WHERE region = $2 AND name = $3 AND instance = $4",
     )
@@ -116,7 +104,21 @@ pub(super) async fn release(
     .execute(&mut *transaction)
     .await
     .map_err(failed("let an agent go"))?;
-    commit(pool, transaction).await
+    commit(pool, transaction).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn one(
+    connection: &mut PgConnection,
+    (region, name): (&Region, &str),
+) -> Result<Option<AgentRecord>, Error> {
+    let found: Option<AgentRow> = sqlx::query_as(AGENT)
+        .bind(region.as_str())
+        .bind(storable(name))
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read an agent"))?;
+    found.map(AgentRow::read).transpose()
 }
 
 pub(super) async fn list(connection: &mut PgConnection) -> Result<Vec<AgentRecord>, Error> {

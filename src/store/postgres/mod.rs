@@ -41,7 +41,7 @@ pub use tokens::PostgresTokens;
 
 use self::attempts::Attempts;
 use self::days::Days;
-use super::agents::{AgentRecord, Agents, Claimed, TokenId, TokenRecord};
+use super::agents::{AgentRecord, Agents, Claimed, TokenRecord};
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store, rows,
@@ -342,16 +342,6 @@ impl Agents for PostgresStore {
         agents::tokens(&mut *self.reader().await?).await
     }
 
-    async fn finish_rotation(&self, token: TokenId) -> Result<(), Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let result = agents::finish_rotation(self.writers()?, token).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
-    }
-
     async fn claim_name(&self, claim: &super::agents::Claim) -> Result<Claimed, Error> {
         let mut attempts = Attempts::default();
         loop {
@@ -368,7 +358,7 @@ impl Agents for PostgresStore {
         name: &str,
         instance: Uuid,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut attempts = Attempts::default();
         loop {
             let result = agents::release(self.writers()?, (region, name), instance, now).await;
@@ -376,6 +366,10 @@ impl Agents for PostgresStore {
                 return result;
             }
         }
+    }
+
+    async fn agent(&self, region: &Region, name: &str) -> Result<Option<AgentRecord>, Error> {
+        agents::one(&mut *self.reader().await?, (region, name)).await
     }
 
     async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {

@@ -10,6 +10,7 @@ use super::{Access, agents, failed, open, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::store::agents::{Digest, TokenId, TokenRecord, Tokens};
+use crate::store::rows::agents::{FORGET_FORMER, KEEP_FORMER, NO_TOKEN};
 use crate::store::{Error, rows};
 
 /// The tokens of a store in a PostgreSQL database.
@@ -63,32 +64,42 @@ impl Tokens for PostgresTokens {
     async fn revoke(&self, token: TokenId, now: Timestamp) -> Result<bool, Error> {
         let mut transaction = begin(&self.0).await?;
         let done = sqlx::query(
-            "UPDATE agent_tokens SET revoked_at = $1, previous = NULL \
-             WHERE id = $2 AND revoked_at IS NULL",
+            "UPDATE agent_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
         )
         .bind(rows::millis(now))
         .bind(token.0)
         .execute(&mut *transaction)
         .await
         .map_err(failed("revoke a token"))?;
+        let former = sqlx::query(FORGET_FORMER).bind(rows::millis(now)).bind(token.0);
+        former.execute(&mut *transaction).await.map_err(failed("revoke a token"))?;
         commit(&self.0, transaction).await?;
         Ok(done.rows_affected() > 0)
     }
 
-    async fn rotate(&self, token: TokenId, digest: &Digest, now: Timestamp) -> Result<bool, Error> {
+    async fn rotate(
+        &self,
+        token: TokenId,
+        digest: &Digest,
+        now: Timestamp,
+        former_until: Timestamp,
+    ) -> Result<bool, Error> {
+        let (failed, now) = (failed("rotate a token"), rows::millis(now));
         let mut transaction = begin(&self.0).await?;
-        // A new token that nobody has shown is replaced, not the one that the agents have.
-        let done = sqlx::query(
-            "UPDATE agent_tokens SET previous = coalesce(previous, digest), digest = $1, \
-             rotated_at = $2 WHERE id = $3 AND revoked_at IS NULL",
-        )
-        .bind(digest.as_slice())
-        .bind(rows::millis(now))
-        .bind(token.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("rotate a token"))?;
+        // Who rotates it at the same time waits here, and replaces the token that this makes.
+        let locked = sqlx::query("SELECT 1 FROM agent_tokens WHERE id = $1 FOR UPDATE");
+        locked.bind(token.0).execute(&mut *transaction).await.map_err(&failed)?;
+        let former = sqlx::query(KEEP_FORMER).bind(token.0).bind(rows::millis(former_until));
+        let kept = former.execute(&mut *transaction).await.map_err(&failed)?;
+        let replaced =
+            sqlx::query("UPDATE agent_tokens SET digest = $1, rotated_at = $2 WHERE id = $3");
+        if kept.rows_affected() > 0 {
+            let replaced = replaced.bind(digest.as_slice()).bind(now).bind(token.0);
+            replaced.execute(&mut *transaction).await.map_err(&failed)?;
+        }
+        let past = sqlx::query(FORGET_FORMER).bind(now).bind(NO_TOKEN);
+        past.execute(&mut *transaction).await.map_err(&failed)?;
         commit(&self.0, transaction).await?;
-        Ok(done.rows_affected() > 0)
+        Ok(kept.rows_affected() > 0)
     }
 }

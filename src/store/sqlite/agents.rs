@@ -8,15 +8,15 @@ use super::writer::Durability;
 use super::{SqliteStore, failed};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
-use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Supersedes, TokenId, TokenRecord};
-use crate::store::rows::agents::{AgentRow, CLAIM, TOKENS, TokenRow, signed, stalled};
+use crate::store::agents::{AgentRecord, Agents, Claim, Claimed, Supersedes, TokenRecord};
+use crate::store::rows::agents::{AGENT, AgentRow, CLAIM, TOKENS, TokenRow, signed, stalled};
 use crate::store::{Error, rows};
 
 /// All tokens by number.
 pub(super) async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<TokenRecord>, Error> {
     let found: Vec<TokenRow> =
         sqlx::query_as(TOKENS).fetch_all(connection).await.map_err(failed("read the tokens"))?;
-    found.into_iter().map(TokenRow::read).collect()
+    TokenRow::read_all(found)
 }
 
 async fn claim(connection: &mut SqliteConnection, claim: &Claim) -> Result<Claimed, Error> {
@@ -74,21 +74,6 @@ impl Agents for SqliteStore {
         tokens(&mut *self.reader().await?).await
     }
 
-    async fn finish_rotation(&self, token: TokenId) -> Result<(), Error> {
-        let mut writer = self.writer().await?;
-        let result = async {
-            let connection = writer.begin(Durability::Process).await?;
-            sqlx::query("UPDATE agent_tokens SET previous = NULL WHERE id = ?")
-                .bind(token.0)
-                .execute(connection)
-                .await
-                .map_err(failed("finish the rotation of a token"))?;
-            writer.commit().await
-        };
-        let result = result.await;
-        writer.finish(result).await
-    }
-
     async fn claim_name(&self, wanted: &Claim) -> Result<Claimed, Error> {
         let mut writer = self.writer().await?;
         let result = async {
@@ -106,11 +91,11 @@ impl Agents for SqliteStore {
         name: &str,
         instance: Uuid,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut writer = self.writer().await?;
         let result = async {
             let connection = writer.begin(Durability::Process).await?;
-            sqlx::query(
+            let done = sqlx::query(
                 "UPDATE agents SET left_at = ?1, lease_until = min(lease_until, ?1) \
                  WHERE region = ?2 AND name = ?3 AND instance = ?4",
             )
@@ -121,10 +106,21 @@ impl Agents for SqliteStore {
             .execute(connection)
             .await
             .map_err(failed("let an agent go"))?;
-            writer.commit().await
+            writer.commit().await?;
+            Ok(done.rows_affected() > 0)
         };
         let result = result.await;
         writer.finish(result).await
+    }
+
+    async fn agent(&self, region: &Region, name: &str) -> Result<Option<AgentRecord>, Error> {
+        let found: Option<AgentRow> = sqlx::query_as(AGENT)
+            .bind(region.as_str())
+            .bind(name)
+            .fetch_optional(&mut *self.reader().await?)
+            .await
+            .map_err(failed("read an agent"))?;
+        found.map(AgentRow::read).transpose()
     }
 
     async fn agents(&self) -> Result<Vec<AgentRecord>, Error> {

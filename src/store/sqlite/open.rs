@@ -26,7 +26,7 @@ const APPLICATION: i64 = 0x5452_504c;
 /// Up to this size the whole file is checked at opening; of a larger one, all but the runs.
 const CHECKED_WHOLE: u64 = 256 << 20;
 
-const SMALL_TABLES: [&str; 8] = [
+const SMALL_TABLES: [&str; 9] = [
     "streaks",
     "incidents",
     "decisions",
@@ -34,6 +34,7 @@ const SMALL_TABLES: [&str; 8] = [
     "deliveries",
     "leases",
     "agent_tokens",
+    "former_tokens",
     "agents",
 ];
 

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
 
@@ -13,6 +14,7 @@ use super::{agents, failed, open};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::store::agents::{Digest, TokenId, TokenRecord, Tokens};
+use crate::store::rows::agents::{FORGET_FORMER, KEEP_FORMER, NO_TOKEN};
 use crate::store::{Error, rows};
 
 /// The tokens of a store in one SQLite file.
@@ -64,23 +66,41 @@ impl Tokens for SqliteTokens {
     }
 
     async fn revoke(&self, token: TokenId, now: Timestamp) -> Result<bool, Error> {
-        let query = sqlx::query(
-            "UPDATE agent_tokens SET revoked_at = ?, previous = NULL \
-             WHERE id = ? AND revoked_at IS NULL",
+        let failed = failed("revoke a token");
+        let (mut connection, now) = (self.0.lock().await, rows::millis(now));
+        let mut transaction = connection.begin().await.map_err(&failed)?;
+        let done = sqlx::query(
+            "UPDATE agent_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
         );
-        let query = query.bind(rows::millis(now)).bind(token.0);
-        let done = query.execute(&mut *self.0.lock().await).await;
-        done.map(|done| done.rows_affected() > 0).map_err(failed("revoke a token"))
+        let done =
+            done.bind(now).bind(token.0).execute(&mut *transaction).await.map_err(&failed)?;
+        let former = sqlx::query(FORGET_FORMER).bind(now).bind(token.0);
+        former.execute(&mut *transaction).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(done.rows_affected() > 0)
     }
 
-    async fn rotate(&self, token: TokenId, digest: &Digest, now: Timestamp) -> Result<bool, Error> {
-        // A new token that nobody has shown is replaced, not the one that the agents have.
-        let query = sqlx::query(
-            "UPDATE agent_tokens SET previous = coalesce(previous, digest), digest = ?, \
-             rotated_at = ? WHERE id = ? AND revoked_at IS NULL",
-        );
-        let query = query.bind(digest.as_slice()).bind(rows::millis(now)).bind(token.0);
-        let done = query.execute(&mut *self.0.lock().await).await;
-        done.map(|done| done.rows_affected() > 0).map_err(failed("rotate a token"))
+    async fn rotate(
+        &self,
+        token: TokenId,
+        digest: &Digest,
+        now: Timestamp,
+        former_until: Timestamp,
+    ) -> Result<bool, Error> {
+        let failed = failed("rotate a token");
+        let (mut connection, now) = (self.0.lock().await, rows::millis(now));
+        let mut transaction = connection.begin().await.map_err(&failed)?;
+        let former = sqlx::query(KEEP_FORMER).bind(token.0).bind(rows::millis(former_until));
+        let kept = former.execute(&mut *transaction).await.map_err(&failed)?;
+        let replaced =
+            sqlx::query("UPDATE agent_tokens SET digest = ?, rotated_at = ? WHERE id = ?");
+        if kept.rows_affected() > 0 {
+            let replaced = replaced.bind(digest.as_slice()).bind(now).bind(token.0);
+            replaced.execute(&mut *transaction).await.map_err(&failed)?;
+        }
+        let past = sqlx::query(FORGET_FORMER).bind(now).bind(NO_TOKEN);
+        past.execute(&mut *transaction).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(kept.rows_affected() > 0)
     }
 }

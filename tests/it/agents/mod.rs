@@ -1,14 +1,20 @@
 //! Agents in other regions: they share checks, take over, outlive the hub, and see no more than
 //! they must.
 
+mod hubs;
 mod world;
 
 use std::fs;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use tripline::domain::id::CheckId;
+use sqlx::Connection as _;
+use tripline::domain::Timestamp;
+use tripline::domain::id::{CheckId, Region};
 use tripline::domain::rendezvous::owner;
+use tripline::domain::schedule::{Interval, Schedule};
 
 use self::world::{HOME, PATIENCE, REGION, Ran, World};
 use crate::support::port;
@@ -25,6 +31,25 @@ fn check(id: &str, site: &Site) -> String {
 
 fn is_at_work(status: &Value, own: usize) -> bool {
     status["hub_reachable"] == true && status["own_checks"] == own
+}
+
+/// The first slot of a check of a second after `at`.
+fn slot_after(check: &str, at: Timestamp) -> Timestamp {
+    let (check, region) = (CheckId::new(check), Region::new(REGION));
+    let every = Schedule::Every(Interval::new(Duration::from_secs(1)).expect("in range"));
+    let next = every.next_after(at, &check.expect("a name"), &region.expect("a name"));
+    next.expect("there is one")
+}
+
+fn now() -> Timestamp {
+    tripline::clock::Clock::now(&tripline::clock::System)
+}
+
+/// The next slot of a check of a second, when it has come.
+async fn next_slot(check: &str) -> Timestamp {
+    let at = slot_after(check, now());
+    until_true("the next slot comes", PATIENCE, async || now() >= at).await;
+    at
 }
 
 /// The slots of `runs`, oldest first.
@@ -194,7 +219,7 @@ async fn without_the_hub_an_agent_goes_on_survives_a_crash_and_reports_later() {
         .says("what it kept before is kept", |it| it["spool"]["reports"].as_u64() >= Some(6))
         .await;
 
-    let returned = tripline::clock::Clock::now(&tripline::clock::System);
+    let returned = now();
     let _hub = world.hub().await;
     agent
         .says("all is reported", |it| {
@@ -242,11 +267,17 @@ async fn a_token_lets_in_until_it_is_revoked_and_can_be_replaced_without_a_gap()
     assert_ne!(fresh, token);
     assert_eq!(world.as_agent(&token, "assignments", "1", None).await.0, 200);
     fs::write(&agent.token_file, &fresh).expect("written");
-    until_true("the old token is good no longer", PATIENCE, async || {
-        world.as_agent(&token, "assignments", "1", None).await.0 == 401
-    })
-    .await;
-    agent.says("it works", |it| is_at_work(it, 1)).await;
+    // Another agent with the same token has time to be given the new one, and is told of it.
+    let mut slower = world.agent("two", &token);
+    slower.says("it hears of the new one", |it| !it["token_good_until"].is_null()).await;
+    assert!(slower.log().contains("the token was replaced by another"), "{}", slower.log());
+    slower.stop().await;
+    agent
+        .says("it shows the new one", |it| is_at_work(it, 1) && it["token_good_until"].is_null())
+        .await;
+    let listed = world.token("list").await;
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    assert!(listed.contains("rotating") && listed.contains("the token before it is good until"));
 
     // A question that is left open ends with the token, too.
     let (_, body) = world.as_agent(&fresh, "assignments", "1", None).await;
@@ -260,6 +291,8 @@ async fn a_token_lets_in_until_it_is_revoked_and_can_be_replaced_without_a_gap()
     };
     let ((status, _), ()) = tokio::join!(open, revoke);
     assert_eq!(status, 401);
+    let (status, _) = world.as_agent(&token, "assignments", "1", None).await;
+    assert_eq!(status, 401, "what it took the place of is revoked with it");
     agent.says("it runs nothing any more", |it| it["checks"] == 0).await;
     assert!(!agent.folder.join("assignments").exists());
     assert!(agent.log().contains("the token was revoked"));
@@ -337,10 +370,10 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let world = World::new(&format!("{}{elsewhere}", check("shop", &site)));
     let _hub = world.hub().await;
     let token = world.create_token(REGION).await;
-    let now = tripline::clock::Clock::now(&tripline::clock::System);
+    let at = next_slot("shop").await;
     let report = |check: &str, region: &str| {
         json!({
-            "check": check, "region": region, "slot_at": now, "started_at": now,
+            "check": check, "region": region, "slot_at": at, "started_at": at,
             "duration_us": 1, "outcome": "passed",
         })
     };
@@ -353,7 +386,9 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let verdict: Value = serde_json::from_str(&body).expect("JSON");
     let refused: Vec<&Value> =
         verdict["refused"].as_array().expect("a list").iter().map(|it| &it["index"]).collect();
-    assert_eq!(refused, [0, 1, 2, 3, 4]);
+    assert_eq!(refused, [0, 1, 4]);
+    // In the project of another hub they may be.
+    assert_eq!(verdict["later"], json!([2, 3]), "{verdict}");
     // Handed over again, because the answer was lost: acknowledged again, stored once.
     let again = json!({ "name": "one", "reports": [report("shop", REGION)] });
     let (status, body) = world.as_agent(&token, "reports", "1", Some(again.to_string())).await;
@@ -372,6 +407,117 @@ async fn the_hub_takes_nothing_that_is_not_the_regions_own() {
     let large = " ".repeat(20_000);
     let (status, body) = world.as_agent(&token, "hello", "1", Some(large)).await;
     assert_eq!((status, body.contains("too long")), (413, true), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_of_a_check_before_it_was_removed_is_stored_and_tells_nobody() {
+    let site = Site::start().await;
+    let world = World::new(&format!("{}{}", check("shop", &site), check("office", &site)));
+    let hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let before = next_slot("shop").await;
+    let report = |at: Timestamp| {
+        json!({
+            "check": "shop", "region": REGION, "slot_at": at, "started_at": at, "duration_us": 1,
+            "outcome": "failed", "failure": { "kind": "network", "message": "refused" },
+        })
+    };
+    let hand_over = async |reports: &[Value]| {
+        let batch = json!({ "name": "one", "reports": reports });
+        let (status, body) = world.as_agent(&token, "reports", "1", Some(batch.to_string())).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Value>(&body).expect("JSON")
+    };
+    world.write(&check("office", &site));
+    until_true("the check is gone", PATIENCE, async || {
+        let told = world.as_agent(&token, "assignments", "1", None).await.1;
+        !told.contains("\"shop\"")
+    })
+    .await;
+    let (after, long_ago) =
+        (next_slot("shop").await, slot_after("shop", before - TimeDelta::hours(1)));
+    let verdict = hand_over(&[report(before), report(after), report(long_ago)]).await;
+    assert_eq!((&verdict["refused"][0]["index"], &verdict["later"]), (&json!(2), &json!([1])));
+    let reason = verdict["later_reason"].as_str().expect("a reason");
+    assert!(reason.contains("does not know (yet, or any more)"), "{reason}");
+    let runs = world.runs("shop").await;
+    assert_eq!(slots(&runs), [before], "{}", hub.log());
+    assert_eq!(world.incidents().await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_says_why_its_reports_are_kept_and_when_they_are_lost() {
+    let site = Site::start().await;
+    let world = World::new(&check("shop", &site));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut agent = world.agent("one", &token);
+    agent.says("it works", |it| is_at_work(it, 1)).await;
+    until_true("a run", PATIENCE, async || !world.runs("shop").await.is_empty()).await;
+    // As when the disk is full: reports go to the hub all the same.
+    let url = format!("sqlite:{}", agent.folder.join("spool.db").display());
+    let mut spool = sqlx::SqliteConnection::connect(&url).await.expect("opened");
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON reports BEGIN SELECT raise(ABORT, 'full'); END";
+    sqlx::raw_sql(full).execute(&mut spool).await.expect("done");
+    let status = agent.says("its disk fails", |it| !it["spool_trouble"].is_null()).await;
+    assert!(status["spool_trouble"].as_str().is_some_and(|it| it.contains("full")), "{status}");
+    let since = now();
+    until_true("further runs", PATIENCE, async || {
+        world.runs("shop").await.iter().filter(|run| run.slot_at > since).count() >= 3
+    })
+    .await;
+    assert!(agent.log().contains("the disk does not take reports"));
+    sqlx::raw_sql("DROP TRIGGER full").execute(&mut spool).await.expect("done");
+    agent.says("its disk works", |it| it["spool_trouble"].is_null()).await;
+    let listed = world.listed("one").await.expect("it is listed");
+    assert_eq!((&listed["spool"]["lost"], &listed["spool"]["thinned"]), (&json!(0), &json!(0)));
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_name_was_taken_ends_if_the_other_lives_and_else_takes_it_back() {
+    let site = Site::start().await;
+    let world = World::new(&check("shop", &site));
+    let _hub = world.hub().await;
+    let token = world.create_token(REGION).await;
+    let mut agent = world.agent("one", &token);
+    agent.says("it works", |it| is_at_work(it, 1)).await;
+    let usurp = async |instance: &str| {
+        let beat = json!({
+            "region": REGION, "name": "one", "instance": instance, "sent_at": now(),
+            "revision": "1-2",
+        });
+        world.as_agent(&token, "heartbeat", "1", Some(beat.to_string())).await.0
+    };
+    let (one, other) =
+        ("6f1f1f8e-0c6e-4a53-9a3c-2f6f3d1f7a11", "6f1f1f8e-0c6e-4a53-9a3c-2f6f3d1f7a12");
+    assert_eq!(usurp(one).await, 409, "it lives");
+    // It is away for longer than its lease; another takes the name, and is gone again.
+    agent.process.signal(Signal::STOP);
+    until_true("the name is free", PATIENCE, async || usurp(one).await == 200).await;
+    agent.process.signal(Signal::CONT);
+    agent
+        .says("the name is taken", |it| {
+            it["hub_trouble"].as_str().is_some_and(|it| it.contains("there is a live agent"))
+        })
+        .await;
+    agent.says("it has its name again", |it| it["hub_trouble"].is_null()).await;
+    let log = agent.log();
+    assert!(log.contains("it is taken back unless the other lives"), "{log}");
+    assert!(log.contains("the name is this agent's again"), "{log}");
+
+    agent.process.signal(Signal::STOP);
+    until_true("the name is free", PATIENCE, async || usurp(other).await == 200).await;
+    agent.process.signal(Signal::CONT);
+    until_true("it gives up", PATIENCE, async || {
+        assert_eq!(usurp(other).await, 200);
+        agent.process.ended().is_some()
+    })
+    .await;
+    let log = agent.gives_up().await;
+    assert!(log.contains("another agent took the name `one` in eu"), "{log}");
+    assert!(log.contains(&format!("stays in {}", agent.folder.display())), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,7 +565,6 @@ async fn an_agent_with_a_wrong_clock_that_runs_nothing_is_found_out() {
     let world = World::new(&check("shop", &site));
     let hub = world.hub().await;
     let token = world.create_token(REGION).await;
-    let now = || tripline::clock::Clock::now(&tripline::clock::System);
     let theirs = || now() + TimeDelta::seconds(10);
     let beat = async |lag_ms: u64| {
         let beat = json!({
@@ -434,7 +579,8 @@ async fn an_agent_with_a_wrong_clock_that_runs_nothing_is_found_out() {
     let answer = beat(0).await;
     assert_eq!(answer["live"], json!(["odd"]));
     assert!(answer["lags"]["review_ms"].as_u64().is_some_and(|lag| lag < 30_000), "{answer}");
-    let (slot, before) = (theirs(), now());
+    let slot = slot_after("shop", theirs());
+    let before = slot - TimeDelta::seconds(10);
     let batch = json!({ "name": "odd", "reports": [{
         "check": "shop", "region": REGION, "slot_at": slot, "started_at": slot,
         "duration_us": 1, "outcome": "passed",

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tripline::clock::Stopwatch;
 
-use self::world::{CHECK, Kept, PATIENCE, World, now};
+use self::world::{CHECK, DISK_MIB, Kept, PATIENCE, World, now};
+use crate::support::disk::Disk;
 use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
 use crate::support::wall::Wall;
@@ -191,6 +192,27 @@ async fn a_full_disk_loses_nothing_and_needs_no_restart() {
         world.whole(&hub, region, full).await;
     }
     world.verdict(&hub, "after the disk was full").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_disk_is_full_reports_all_the_same() {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let disk = Disk::mount(&world.path().join("agent-one"), DISK_MIB);
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let full = now();
+    disk.fill();
+    until_true("its disk takes nothing", PATIENCE, async || {
+        agents[0].log().contains("database or disk is full")
+    })
+    .await;
+    world.watched(&hub, &["eu"]).await;
+    world.whole(&hub, "eu", full).await;
+    disk.free();
+    let status = agents[0].says("its disk works", |it| it["spool_trouble"].is_null()).await;
+    assert_eq!((&status["spool"]["lost"], &status["spool"]["thinned"]), (&0.into(), &0.into()));
+    world.verdict(&hub, "after an agent's disk was full").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,7 @@ pub(super) const CHECK: &str = "shop";
 
 const HOSTS: [&str; 6] = ["hub", "other", "store", "one", "two", "three"];
 /// How big the disk of a store is that can be full.
-const DISK_MIB: u32 = 24;
+pub(super) const DISK_MIB: u32 = 24;
 /// Where a hub has its API, and where agents reach it.
 const API: u16 = 7676;
 const LINK: u16 = 7678;

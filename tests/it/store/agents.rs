@@ -2,7 +2,9 @@
 
 use tripline::domain::Timestamp;
 use tripline::domain::id::Region;
-use tripline::store::agents::{Agents, Claim, Claimed, Presence, Supersedes, TokenId, Tokens};
+use tripline::store::agents::{
+    Agents, Claim, Claimed, Presence, Supersedes, TokenId, TokenRecord, Tokens,
+};
 use uuid::Uuid;
 
 use super::scene::at;
@@ -79,13 +81,16 @@ pub(super) async fn what_an_agent_says_is_remembered_until_it_is_forgotten(agent
 
     let release = async |name: &str, instance: u128, now: Timestamp| {
         let instance = Uuid::from_u128(instance);
-        agents.release_name(&region("eu"), name, instance, now).await.expect("released");
+        agents.release_name(&region("eu"), name, instance, now).await.expect("released")
     };
-    release("a", 2, at(21)).await;
+    assert!(!release("a", 2, at(21)).await);
     assert_eq!(agents.agents().await.expect("listed")[0].left_at, None, "of another instance");
-    release("a", 1, at(22)).await;
+    assert!(release("a", 1, at(22)).await);
     let a = agents.agents().await.expect("listed").remove(0);
     assert_eq!((a.left_at, a.is_lost(at(99))), (Some(at(22)), false));
+    let one = async |region: &Region, name| agents.agent(region, name).await.expect("read");
+    assert_eq!(one(&region("eu"), "a").await.as_ref(), Some(&a));
+    assert_eq!((one(&region("us"), "a").await, one(&region("eu"), "none\0").await), (None, None));
     let next = agents.claim_name(&claim("a", 7, 22)).await.expect("claimed");
     assert_eq!(next, granted(&["a", "b"]));
     assert_eq!(agents.forget_agents(at(20)).await.expect("forgotten"), 1);
@@ -110,18 +115,30 @@ pub(super) async fn tokens_are_seen_at_once(agents: &dyn Agents, tokens: &dyn To
     assert_eq!(seen().await, tokens.list().await.expect("listed"));
     assert_eq!((seen().await[0].digest, seen().await[0].revoked_at), ([1; 32], None));
 
-    assert!(tokens.rotate(one, &[3; 32], at(2)).await.expect("rotated"));
-    // Rotated again before anybody used the new one: the agents still have the first.
-    assert!(tokens.rotate(one, &[4; 32], at(3)).await.expect("rotated"));
+    let rotate = async |token, digest: u8, now: u32| {
+        let rotated = tokens.rotate(token, &[digest; 32], at(now), at(now + 10)).await;
+        rotated.expect("asked")
+    };
+    assert!(rotate(one, 3, 2).await);
+    // Rotated again before all agents use the new one: some have the first, some the second.
+    assert!(rotate(one, 4, 3).await);
     let token = seen().await.remove(0);
-    assert_eq!((token.digest, token.previous), ([4; 32], Some([1; 32])));
-    assert_eq!(token.rotated_at, Some(at(3)));
-    agents.finish_rotation(one).await.expect("finished");
-    assert_eq!(seen().await[0].previous, None);
+    let former = |token: &TokenRecord| -> Vec<_> {
+        token.former.iter().map(|it| (it.digest[0], it.good_until)).collect()
+    };
+    assert_eq!((token.digest, token.rotated_at), ([4; 32], Some(at(3))));
+    assert_eq!(former(&token), [(1, at(12)), (3, at(13))]);
+    assert_eq!((token.former_until(at(12)), token.former_until(at(13))), (Some(at(13)), None));
+    assert_eq!(seen().await.len(), 2, "each is there once");
+    assert!(rotate(one, 6, 12).await);
+    assert_eq!(former(&seen().await[0]), [(3, at(13)), (4, at(22))], "what is past is forgotten");
 
+    assert!(rotate(two, 7, 4).await);
     assert!(tokens.revoke(two, at(4)).await.expect("revoked"));
-    assert_eq!(seen().await[1].revoked_at, Some(at(4)));
+    let revoked = seen().await.remove(1);
+    assert_eq!((revoked.revoked_at, former(&revoked)), (Some(at(4)), Vec::new()));
+    assert_eq!(former(&seen().await[0]).len(), 2, "of another token");
     assert!(!tokens.revoke(two, at(5)).await.expect("asked"), "once is enough");
-    assert!(!tokens.rotate(two, &[5; 32], at(5)).await.expect("asked"));
+    assert!(!rotate(two, 5, 5).await);
     assert!(!tokens.revoke(TokenId(99), at(5)).await.expect("asked"));
 }

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
 use tripline::clock::{Halt, Manual};
+use tripline::config::settings::Retention;
+use tripline::domain::coverage::Duty;
 use tripline::domain::id::Region;
 use tripline::domain::run::{Outcome, Report};
 use tripline::http::Loops;
@@ -20,6 +24,7 @@ use tripline::link::client::{Client, Route, hub_address};
 use tripline::link::protocol::{Assignments, Goodbye, Verdict};
 use tripline::link::publication::{Part, Publication};
 use tripline::link::token::Token;
+use tripline::store::accounts::{Accounts as _, Expected};
 use tripline::store::agents::Tokens as _;
 use tripline::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 
@@ -58,6 +63,14 @@ impl Hub {
         let token = Token::generate().expect("there are random numbers");
         let tokens = SqliteTokens::open(&path).await.expect("the store is there");
         tokens.create(&region, "a", &token.digest(), start).await.expect("made");
+        let expected = checks(&told).into_iter().map(|check| Expected {
+            check: check.id.clone(),
+            region: region.clone(),
+            schedule: check.schedule.clone(),
+            duty: Duty::Run,
+        });
+        let expected: Vec<Expected> = expected.collect();
+        store.expect(&expected, start - TimeDelta::minutes(1)).await.expect("noted");
         let (clock, basket) = (Arc::new(Manual::new(start)), Arc::new(Basket::default()));
         let part = part(&told, exchanges);
         let (_, publication) = watch::channel(Arc::new(Publication::new([(region, part)])));
@@ -65,6 +78,7 @@ impl Hub {
             agents: store.clone(),
             accounts: store,
             inlet: basket.clone(),
+            retention: Retention::of_runs(Duration::from_hours(24)),
             publication,
             clock: clock.clone(),
             version: "9.9.9",

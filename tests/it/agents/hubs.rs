@@ -1,0 +1,192 @@
+//! Agents of several hubs that share a store, each with a project folder of its own.
+
+use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tripline::domain::Timestamp;
+use tripline::domain::id::Region;
+use tripline::link::publication::{Part, Publication, Published};
+use tripline::link::token::Token;
+
+use super::next_slot;
+use super::world::{PATIENCE, REGION};
+use crate::support::http;
+use crate::support::port;
+use crate::support::postgres::Database;
+use crate::support::process::Process;
+use crate::support::site::Site;
+use crate::support::tripline::{Daemon, Project};
+use crate::support::wait::until_true;
+
+/// A project whose store is in `database`, with these checks of the agents' region.
+fn project(database: &Database, site: &Site, checks: &[&str]) -> Project {
+    let of_region = |id: &&str| super::check(id, site);
+    let checks: String = checks.iter().map(of_region).collect();
+    let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
+    let regions = format!("[regions.{REGION}]\n[regions.us]\n");
+    let toml = format!("{regions}{store}{checks}");
+    Project::new().toml(&toml).env("DATABASE_URL", database.url())
+}
+
+/// The hub of `project` at this port of a loopback address of its own.
+async fn hub(project: &Project, host: u8, port: u16) -> (Daemon, String) {
+    let listen = format!("127.0.0.{host}:{port}");
+    let url = format!("http://{listen}");
+    let hub = format!("[hub]\nlisten = \"{listen}\"\n");
+    let daemon = project.up_as(&hub, url.clone(), http::client()).await;
+    (daemon, url)
+}
+
+async fn asked(url: &str) -> Value {
+    let answer = http::client().get(url).send().await.expect("the hub answers");
+    serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+}
+
+async fn as_agent(hub: &str, path: &str, token: &str, body: Option<&Value>) -> Value {
+    let url = format!("{hub}/agent/v1/{path}");
+    let request = match body {
+        Some(body) => http::client().post(url).body(body.to_string()),
+        None => http::client().get(url),
+    };
+    let request = request.bearer_auth(token).header("tripline-protocol", "1");
+    let answer = request.send().await.expect("the hub answers");
+    assert_eq!(answer.status(), 200);
+    serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_behind_takes_what_the_other_expects_and_keeps_the_others_name() {
+    let (site, database) = (Site::start().await, Database::empty().await);
+    let (ahead, behind) =
+        (project(&database, &site, &["shop"]), project(&database, &site, &["shop"]));
+    let port = port::free();
+    let (one, first) = hub(&ahead, 1, port).await;
+    let (two, second) = hub(&behind, 2, port).await;
+    let (code, token, said) = ahead.run(&["token", "create", "--region", REGION]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let token = token.trim();
+
+    // One has the new project already.
+    ahead.edit("[[check]]", &format!("{}[[check]]", super::check("office", &site)));
+    until_true("the first hub knows the new check", PATIENCE, async || {
+        as_agent(&first, "assignments", token, None).await["checks"]
+            .as_array()
+            .is_some_and(|checks| checks.len() == 2)
+    })
+    .await;
+    let told = as_agent(&second, "assignments", token, None).await;
+    assert_eq!(told["checks"].as_array().map(Vec::len), Some(1), "the second does not");
+    let mut reports = Vec::new();
+    for check in ["shop", "office"] {
+        let at: Timestamp = next_slot(check).await;
+        reports.push(json!({
+            "check": check, "region": REGION, "slot_at": at, "started_at": at, "duration_us": 1,
+            "outcome": "passed",
+        }));
+    }
+    let batch = json!({ "name": "one", "reports": reports });
+    let verdict = as_agent(&second, "reports", token, Some(&batch)).await;
+    assert_eq!(verdict, json!({ "refused": [] }));
+    let runs = asked(&format!("{first}/api/v1/runs?check=office")).await;
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
+
+    // Their hosts and ports have the same name, and their agents do not.
+    until_true("each hub's agent has a name of its own", PATIENCE, async || {
+        let mut names = BTreeSet::new();
+        let agents = asked(&format!("{first}/api/v1/agents")).await;
+        for agent in agents["agents"].as_array().expect("a list") {
+            if agent["state"] == "live" {
+                names.insert(agent["name"].as_str().expect("a text").to_owned());
+            }
+        }
+        names.len() == 2 && names.iter().any(|name| name.ends_with(&format!("-hub-{port}-2")))
+    })
+    .await;
+    assert!(two.log().contains("has the name of this one's agent"), "{}", two.log());
+    assert!(one.stop().await.success() && two.stop().await.success());
+    database.discard().await;
+}
+
+/// What stands before two hubs and asks them in turn. They were given different projects.
+struct Balancer {
+    hubs: [Arc<Published>; 2],
+    questions: AtomicUsize,
+}
+
+impl Balancer {
+    fn new() -> Self {
+        let region = Region::new(REGION).expect("a good name");
+        let hubs = ["http://one.example/", "http://two.example/"].map(|control| {
+            let part = Part { control: vec![control.to_owned()], ..Part::default() };
+            Publication::new([(region.clone(), part)]).of(&region)
+        });
+        Self { hubs, questions: AtomicUsize::new(0) }
+    }
+}
+
+async fn what_to_run(
+    State(balancer): State<Arc<Balancer>>,
+    Query(wanted): Query<HashMap<String, String>>,
+) -> Response {
+    let hub = &balancer.hubs[balancer.questions.fetch_add(1, Ordering::Relaxed) % 2];
+    if wanted.get("revision") != Some(&hub.revision) {
+        return hub.body.clone().into_response();
+    }
+    // A hub leaves such a question open for longer.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_answered_by_two_projects_in_turn_keeps_to_the_newer_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let balancer = Arc::new(Balancer::new());
+    let pulse = async || Json(json!({ "version": "1.2.3", "live": ["one"] }));
+    let router = Router::new()
+        .route("/agent/v1/hello", post(pulse))
+        .route("/agent/v1/heartbeat", post(pulse))
+        .route("/agent/v1/assignments", get(what_to_run))
+        .with_state(Arc::clone(&balancer));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let folder = TempDir::new().expect("a temporary folder");
+    let token = Token::generate().expect("random numbers").expose();
+    std::fs::write(folder.path().join("token"), token).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+    command.current_dir(folder.path()).env("NO_COLOR", "1").args([
+        "agent",
+        "--region",
+        REGION,
+        "--name",
+        "one",
+        "--token-file",
+        "token",
+        "--data-dir",
+        "data",
+        "--hub",
+        &format!("http://{address}"),
+        "--status",
+        &format!("127.0.0.1:{}", port::free()),
+    ]);
+    let mut agent = Process::start("the agent", &mut command, folder.path().join("agent.log"));
+    until_true("it has asked often", PATIENCE, async || {
+        assert!(agent.ended().is_none(), "{}", agent.log());
+        balancer.questions.load(Ordering::Relaxed) >= 12
+    })
+    .await;
+    let log = agent.log();
+    assert_eq!(log.matches("what to run is known").count(), 2, "each once:\n{log}");
+    serving.abort();
+}
