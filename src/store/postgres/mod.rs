@@ -17,6 +17,7 @@ mod forgetting;
 mod hours;
 mod incidents;
 mod leases;
+mod metrics;
 mod notifications;
 mod open;
 mod record;
@@ -24,6 +25,7 @@ mod review;
 mod runs;
 mod session;
 mod settlements;
+mod shelf;
 mod states;
 mod tokens;
 
@@ -42,6 +44,7 @@ use self::attempts::Attempts;
 use self::days::Days;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
 use super::agents::{AgentRecord, Agents, Claimed, TokenId, TokenRecord};
+use super::metrics::Memory;
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Recorded, RunFilter, RunSummary, Standing, Store, rows,
@@ -61,6 +64,7 @@ pub struct PostgresStore {
     address: String,
     access: Access,
     days: Days,
+    metrics: Memory,
 }
 
 /// What may be done with a store.
@@ -111,7 +115,7 @@ impl PostgresStore {
 
     fn at(place: &open::Place, access: Access) -> Self {
         let (pool, address) = (place.pool(access), place.shown().to_owned());
-        Self { pool, address, access, days: Days::default() }
+        Self { pool, address, access, days: Days::default(), metrics: Memory::default() }
     }
 
     /// The time that the server's clock shows, for comparing it with one's own.
