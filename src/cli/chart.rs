@@ -78,8 +78,9 @@ fn legend(lines: &[Line], look: &Look) -> String {
         let finite = || line.points.iter().map(|(_, value)| *value).filter(|it| it.is_finite());
         let least = finite().fold(f64::INFINITY, f64::min);
         let most = finite().fold(f64::NEG_INFINITY, f64::max);
-        let last = line.points.last().map_or(f64::NAN, |(_, value)| *value);
-        let values = format!("last {}, from {} to {}", number(last), number(least), number(most));
+        let present = line.points.last().map_or(f64::NAN, |(_, value)| *value);
+        let (present, least, most) = (number(present), number(least), number(most));
+        let values = format!("last {present}, from {least} to {most}");
         let name = clean(&line.labels.to_string());
         let _ = writeln!(text, "{sign} {name}  {}", look.paint(Paint::Faint, &values));
     }
@@ -124,10 +125,10 @@ fn ticks((least, most): (f64, f64)) -> Vec<f64> {
     let power = 10_f64.powf(rough.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
     let step = steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(rough);
-    let (first, last) = ((least / step).floor(), (most / step).ceil());
+    let (bottom, top) = ((least / step).floor(), (most / step).ceil());
     #[expect(clippy::cast_possible_truncation, reason = "a handful")]
-    let count = (last - first).clamp(1.0, 20.0) as i32;
-    (0..=count).map(|at| (first + f64::from(at)) * step).collect()
+    let count = (top - bottom).clamp(1.0, 20.0) as i32;
+    (0..=count).map(|at| (bottom + f64::from(at)) * step).collect()
 }
 
 /// A number as short as it can be told: four digits.

@@ -1,4 +1,4 @@
-//! `GET /metrics`: the vitals in the format that Prometheus scrapes (OpenMetrics 1.0).
+//! `GET /metrics`: the vitals in the format that Prometheus scrapes (`OpenMetrics` 1.0).
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -19,7 +19,7 @@ const MEDIA_TYPE: HeaderValue =
 
 /// Tripline itself
 ///
-/// How far it is behind, what it owes and what it lost, in the OpenMetrics text format. The same is
+/// How far it is behind, what it owes and what it lost, in the `OpenMetrics` text format. The same is
 /// kept as series.
 #[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "show_metrics", responses(
     (status = 200, description = "OpenMetrics text.", body = String,

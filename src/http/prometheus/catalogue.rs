@@ -147,8 +147,10 @@ pub(in crate::http) struct Build {
     version: &'static str,
     revision: &'static str,
     branch: &'static str,
-    build_user: &'static str,
-    build_date: &'static str,
+    #[serde(rename = "buildUser")]
+    user: &'static str,
+    #[serde(rename = "buildDate")]
+    date: &'static str,
     go_version: &'static str,
     /// What is really running.
     application: String,
@@ -166,8 +168,8 @@ pub(in crate::http) async fn buildinfo(State(api): State<Api>) -> Reply<Build> {
         version: SPOKEN,
         revision: "",
         branch: "",
-        build_user: "",
-        build_date: "",
+        user: "",
+        date: "",
         go_version: "",
         application: format!("Tripline {}", api.version),
     })

@@ -127,7 +127,7 @@ pub(in crate::http) struct Named(pub(super) Labels);
 impl Serialize for Named {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for label in self.0.iter() {
+        for label in &self.0 {
             map.serialize_entry(&*label.name, &*label.value)?;
         }
         map.end()
