@@ -8,11 +8,13 @@ use tokio::sync::watch;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::Retention;
+use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::metrics::Metrics;
 use crate::store::{Ledger, Store};
 
 /// What the faces need.
@@ -64,6 +66,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         store: Arc::clone(&store) as Arc<dyn Store>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
+        queries: Queries::of(Arc::clone(&store) as Arc<dyn Metrics>),
         clock: Arc::clone(&clock),
         checks,
         version,

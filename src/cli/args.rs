@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::log::Format;
 use crate::app::demo_site::Fault;
 use crate::config::duration;
+use crate::domain::Timestamp;
 use crate::domain::id::{NameError, Region, validate_name};
 
 /// The exit codes as the help shows them; a test holds that they are those of [`super::exit::Exit`].
@@ -92,6 +93,10 @@ pub enum Command {
     Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
+    /// Ask the stored metrics, in PromQL
+    ///
+    /// Can be used while `tripline up` runs.
+    Query(Query),
     /// Look after what is remembered
     #[command(subcommand)]
     Store(StoreCommand),
@@ -290,6 +295,30 @@ pub struct Uptime {
     /// How far back to look, such as `30m`, `24h` or `7d`
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "24h")]
     pub since: Duration,
+
+    /// Print it as JSON, as the API has it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `tripline query`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Query {
+    /// The expression, such as `rate(logins_total[5m])`
+    #[arg(value_name = "EXPR")]
+    pub expression: String,
+
+    /// Draw the values of so long a time, such as `30m`, `24h` or `7d`
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub range: Option<Duration>,
+
+    /// How far apart values are; some hundred of them if not given
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, requires = "range")]
+    pub step: Option<Duration>,
+
+    /// The moment, or the end of the range, such as `2026-11-21T04:00:00Z`; now if not given
+    #[arg(long, value_name = "MOMENT")]
+    pub at: Option<Timestamp>,
 
     /// Print it as JSON, as the API has it
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 mod agent;
 pub mod args;
+mod chart;
 mod demo;
 pub mod diagnostics;
 mod env_file;
@@ -11,6 +12,7 @@ pub mod live;
 pub mod log;
 pub mod look;
 mod onlooker;
+mod query;
 pub mod report;
 pub mod run;
 mod store;

@@ -30,7 +30,7 @@ pub const OVERDUE: Duration = Duration::from_mins(1);
 const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Given-up notifications are counted over this time.
-const GIVEN_UP_WINDOW: TimeDelta = TimeDelta::hours(24);
+pub(super) const GIVEN_UP_WINDOW: TimeDelta = TimeDelta::hours(24);
 
 /// Notifications that were given up less than this ago make for a degraded health: somebody was to be
 /// told and was not.

@@ -18,15 +18,18 @@ pub mod openapi;
 pub mod problem;
 pub mod serve;
 pub mod tls;
+pub mod vitals;
 
 mod agent_list;
 mod answer;
 mod checks;
 mod coverage;
+mod exposition;
 mod incidents;
 mod index;
 mod loops;
 mod parameters;
+mod prometheus;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -42,10 +45,12 @@ use axum::routing::{MethodRouter, get};
 pub use self::guard::Hosts;
 pub use self::health::Intake;
 pub use self::loops::{Lags, Loops};
+pub use self::prometheus::value_of;
 pub use self::serve::serve;
 pub use self::tls::Tls;
 use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
+use crate::engine::queries::Queries;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
@@ -62,6 +67,8 @@ pub struct Api {
     pub accounts: Arc<dyn Accounts>,
     /// Who runs checks.
     pub agents: Arc<dyn Agents>,
+    /// Where expressions are asked.
+    pub queries: Queries,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -79,7 +86,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 14] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 22] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -93,7 +100,15 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 14] {
         ("/api/v1/gaps", get(coverage::gaps)),
         ("/api/v1/agents", get(agent_list::list)),
         ("/api/v1/notifications/backlog", get(health::backlog)),
+        ("/api/v1/query", get(prometheus::query).post(prometheus::query)),
+        ("/api/v1/query_range", get(prometheus::query_range).post(prometheus::query_range)),
+        ("/api/v1/series", get(prometheus::series).post(prometheus::series)),
+        ("/api/v1/labels", get(prometheus::labels).post(prometheus::labels)),
+        ("/api/v1/label/{name}/values", get(prometheus::label_values)),
+        ("/api/v1/metadata", get(prometheus::metadata)),
+        ("/api/v1/status/buildinfo", get(prometheus::buildinfo)),
         ("/api/v1/openapi.json", get(openapi::document)),
+        ("/metrics", get(exposition::metrics)),
         ("/healthz", get(health::health)),
     ]
 }

@@ -8,7 +8,9 @@ use utoipa::{Modify, OpenApi as _};
 use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, runs};
+use super::{
+    Api, agent_list, checks, coverage, dto, exposition, health, incidents, index, prometheus, runs,
+};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -32,8 +34,16 @@ use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, ru
         coverage::uptime,
         coverage::gaps,
         agent_list::list,
+        prometheus::query,
+        prometheus::query_range,
+        prometheus::series,
+        prometheus::labels,
+        prometheus::label_values,
+        prometheus::metadata,
+        prometheus::buildinfo,
         health::backlog,
         health::health,
+        exposition::metrics,
         document,
     ),
     components(schemas(dto::Problem)),
@@ -44,6 +54,7 @@ use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, ru
         (name = "coverage", description = "Uptime, and whether anybody was watching"),
         (name = "notifications", description = "What is still owed"),
         (name = "agents", description = "Who runs checks, and from where"),
+        (name = "metrics", description = "Series and expressions over them, as in Prometheus"),
         (name = "health", description = "Whether Tripline itself works"),
         (name = "meta", description = "Where to begin, and this description"),
     ),

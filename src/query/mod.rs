@@ -48,6 +48,7 @@ pub use labels::{Draft, Label, Labels, METRIC_NAME};
 pub use limits::{Excess, Limits};
 pub use matcher::{Comparison, Matcher};
 pub use notes::Notes;
-pub use parse::{Expression, ParseError, parse};
+pub use number::{duration as parse_duration, plain as number};
+pub use parse::{Expression, ParseError, parse, parse_selector};
 pub use plan::{Selection, plan};
 pub use series::{Disorder, STALE, Series, is_stale};

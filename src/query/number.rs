@@ -75,7 +75,10 @@ const UNITS: [(&str, i64); 7] = [
 pub(super) const LONGEST: i64 = i64::MAX / 1_000_000;
 
 /// Reads a duration such as `1h30m`, in milliseconds; each unit once, the large ones first.
-pub(super) fn duration(text: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// What is wrong with the text, in the words of Prometheus.
+pub fn duration(text: &str) -> Result<i64, String> {
     let invalid = || format!("not a valid duration string: {text:?}");
     let (mut rest, mut total, mut from) = (text, 0_i64, 0);
     if rest.is_empty() {
@@ -181,7 +184,7 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
 
 /// A float as Go's `FormatFloat(f, 'f', -1, 64)` prints it: the shortest that reads back, never
 /// with an exponent.
-pub(super) fn plain(value: f64) -> String {
+pub fn plain(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
     } else if value.is_infinite() {

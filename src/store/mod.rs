@@ -286,10 +286,17 @@ impl Horizons {
     }
 }
 
-/// Everything that a backend keeps: results and what follows from them, and the accounts of slots.
-pub trait Ledger: Store + accounts::Accounts + agents::Agents {}
+/// Everything that a backend keeps: results and what follows from them, the accounts of slots, and
+/// metrics.
+pub trait Ledger:
+    Store + accounts::Accounts + agents::Agents + metrics::Metrics + metrics::Keeping
+{
+}
 
-impl<T: Store + accounts::Accounts + agents::Agents> Ledger for T {}
+impl<T> Ledger for T where
+    T: Store + accounts::Accounts + agents::Agents + metrics::Metrics + metrics::Keeping
+{
+}
 
 /// The contract. All times are brought by the caller; a store reads no clock.
 #[async_trait]

@@ -1,5 +1,7 @@
 //! The stop, with a store and a channel that can be told to hang, in a time that jumps.
 
+mod unmeasured;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,6 +1,7 @@
 //! A store that remembers what a test gave it, fails and hangs when told, and writes nothing.
 
 mod accounts;
+mod metrics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

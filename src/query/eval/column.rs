@@ -94,7 +94,9 @@ pub(in crate::query) fn merged(columns: Vec<Column>) -> Result<Vec<Column>, Eval
     let mut known: HashMap<(Labels, bool), usize> = HashMap::with_capacity(columns.len());
     let mut out: Vec<Column> = Vec::with_capacity(columns.len());
     for column in columns.into_iter().filter(|column| !column.is_empty()) {
-        match known.entry((column.labels.clone(), column.nameless)) {
+        // Where there is no name, there is none to be dropped.
+        let nameless = column.nameless && !column.labels.metric_name().is_empty();
+        match known.entry((column.labels.clone(), nameless)) {
             Entry::Vacant(place) => {
                 place.insert(out.len());
                 out.push(column);

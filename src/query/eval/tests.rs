@@ -67,6 +67,12 @@ fn a_range_alone_is_its_samples() {
 }
 
 #[test]
+fn series_that_follow_each_other_are_one() {
+    let text = "count_over_time((sum(x_total{a=\"2\"}) or -sum(x_total))[3m:1m])";
+    assert_eq!(shown(text, AT), "{} 3");
+}
+
+#[test]
 fn series_that_do_not_fit_together_say_so() {
     assert_eq!(
         shown("x_total offset 1m + on () x_total offset 1m", AT),

@@ -11,9 +11,11 @@ mod lexer;
 mod selector;
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::limits::{Excess, Limits};
-use expression::Node;
+use super::matcher::Matcher;
+use expression::{Kind, Node, Selector, Shift};
 
 /// A checked expression.
 #[derive(Clone, Debug)]
@@ -80,6 +82,20 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Expression, ParseError> {
     let mut grammar = grammar::Grammar::new(text, limits)?;
     let root = grammar.whole()?;
     Ok(Expression { root, selectors: grammar.selectors(), text: text.to_owned() })
+}
+
+/// Parses a selector alone, such as `up{region="eu"}`: which series are meant, without any time.
+///
+/// # Errors
+/// Where the text is no selector, or says with `offset`, `@` or a range of when.
+pub fn parse_selector(text: &str, limits: &Limits) -> Result<Arc<[Matcher]>, ParseError> {
+    let expression = parse(text, limits)?;
+    match expression.root.kind {
+        Kind::Selector(Selector { matchers, shift, .. }) if shift == Shift::default() => {
+            Ok(matchers)
+        }
+        _ => Err(ParseError::at(text, 0, "a selector is meant, without anything around it")),
+    }
 }
 
 #[cfg(test)]

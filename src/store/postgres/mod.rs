@@ -17,6 +17,7 @@ mod forgetting;
 mod hours;
 mod incidents;
 mod leases;
+mod metrics;
 mod notifications;
 mod open;
 mod record;
@@ -24,6 +25,7 @@ mod review;
 mod runs;
 mod session;
 mod settlements;
+mod shelf;
 mod states;
 mod tokens;
 
@@ -42,6 +44,7 @@ pub use tokens::PostgresTokens;
 use self::attempts::Attempts;
 use self::days::Days;
 use super::agents::{AgentRecord, Agents, Claimed, TokenRecord};
+use super::metrics::Memory;
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store, rows,
@@ -63,6 +66,7 @@ pub struct PostgresStore {
     days: Days,
     /// The caller's clock, where it goes by the server's.
     guided: Option<Arc<Guided>>,
+    metrics: Memory,
 }
 
 /// What may be done with a store.
@@ -128,7 +132,8 @@ impl PostgresStore {
 
     fn at(place: &open::Place, access: Access) -> Self {
         let (pool, address) = (place.pool(access), place.shown().to_owned());
-        Self { pool, address, access, days: Days::default(), guided: None }
+        let (days, metrics) = (Days::default(), Memory::default());
+        Self { pool, address, access, days, guided: None, metrics }
     }
 
     /// From when until when something is leased that the caller would lease from `now` until `until`:

@@ -13,12 +13,14 @@ mod hours;
 mod incidents;
 mod leases;
 mod memory;
+mod metrics;
 mod notifications;
 mod open;
 mod record;
 mod review;
 mod rows_of;
 mod runs;
+mod shelf;
 mod tokens;
 mod writer;
 
@@ -38,6 +40,7 @@ pub use tokens::SqliteTokens;
 use self::hold::Hold;
 use self::writer::Writer;
 use super::accounts::{Accounts, Expected, Place, Process, Ran};
+use super::metrics::Memory;
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store,
@@ -56,6 +59,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// None when the store was opened for reading only.
     writer: Option<Mutex<Writer>>,
+    metrics: Memory,
     /// Dropped last, when nothing writes any more.
     hold: std::sync::Mutex<Option<Hold>>,
 }
@@ -77,6 +81,7 @@ impl SqliteStore {
         Ok(Self {
             readers: open::readers(path),
             writer: Some(Mutex::new(writer)),
+            metrics: Memory::default(),
             hold: std::sync::Mutex::new(Some(hold)),
         })
     }
@@ -89,7 +94,8 @@ impl SqliteStore {
     /// up to date first; otherwise as [`Self::open`].
     pub async fn open_read_only(path: &Path) -> Result<Self, Error> {
         open::prepare_reading(path).await?;
-        Ok(Self { readers: open::readers(path), writer: None, hold: std::sync::Mutex::new(None) })
+        let (readers, metrics) = (open::readers(path), Memory::default());
+        Ok(Self { readers, writer: None, metrics, hold: std::sync::Mutex::new(None) })
     }
 
     async fn writer(&self) -> Result<MutexGuard<'_, Writer>, Error> {

@@ -1,5 +1,6 @@
 //! Prometheus' own tests of PromQL, and properties of all expressions.
 
+mod differential;
 mod properties;
 mod script;
 mod world;

@@ -19,6 +19,7 @@ use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::judge::Rulebook;
+use tripline::engine::queries::Queries;
 use tripline::http::{Api, Hosts, Intake, Loops, router};
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
@@ -45,7 +46,8 @@ async fn says_the_same(
     let router = router(Api {
         store: store.clone(),
         accounts: store.clone(),
-        agents: store,
+        agents: store.clone(),
+        queries: Queries::of(store),
         clock: Arc::new(Manual::new(recorded_at(recorded))),
         checks: Arc::new(ArcSwap::from_pointee(checks)),
         version: "9.9.9",

@@ -1,0 +1,213 @@
+//! Values over time, drawn with letters and dots.
+//!
+//! A single series is a line; of several, each is drawn with a letter of its own, so that nobody
+//! needs colours to tell them apart. Below stand the names with their values. Nothing here asks or
+//! prints.
+
+use std::fmt::Write as _;
+
+use chrono::TimeZone as _;
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::{Alignment, Rect};
+use ratatui_core::symbols::Marker;
+use ratatui_core::widgets::Widget as _;
+use ratatui_widgets::chart::{Axis, Chart, Dataset, GraphType};
+
+use super::look::{Glyphs, Look, Paint, Zone, clean};
+use crate::query::{self, Line};
+
+/// How many rows a chart has, axis included.
+const HEIGHT: u16 = 16;
+
+/// The most columns: wider charts say no more.
+const WIDEST: usize = 120;
+
+/// Letters for several series; what comes after them is named and not drawn.
+const LETTERS: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+
+/// Draws `lines`, whose points are `step` milliseconds apart, from `start` until `end`.
+pub(super) fn drawn(lines: &[Line], (start, end): (i64, i64), step: i64, look: &Look) -> String {
+    let runs: Vec<Vec<Vec<(f64, f64)>>> = lines.iter().map(|line| runs(line, step)).collect();
+    let values = || runs.iter().flatten().flatten().map(|(_, value)| *value);
+    let bounds = values().fold(None, |bounds: Option<(f64, f64)>, value| {
+        Some(bounds.map_or((value, value), |(least, most)| (least.min(value), most.max(value))))
+    });
+    let Some(bounds) = bounds else { return "No value in this time.\n".to_owned() };
+    let ticks = ticks(bounds);
+    let labels: Vec<String> = ticks.iter().map(|tick| number(*tick)).collect();
+    let many = lines.len() > 1;
+    let mut sets = Vec::new();
+    for (at, runs) in runs.iter().enumerate().take(LETTERS.len()) {
+        let marker = match (many, look.glyphs) {
+            (true, _) => Marker::Custom(LETTERS[at]),
+            (false, Glyphs::Unicode) => Marker::Braille,
+            (false, Glyphs::Ascii) => Marker::Custom('*'),
+        };
+        let set = |run| Dataset::default().marker(marker).graph_type(GraphType::Line).data(run);
+        sets.extend(runs.iter().map(|run| set(run.as_slice())));
+    }
+    let time = |at: i64| moment(at, end - start, look.zone);
+    let y = Axis::default().bounds([ticks[0], ticks[ticks.len() - 1]]).labels(labels);
+    let y = y.labels_alignment(Alignment::Right);
+    let x = Axis::default().bounds([seconds(start), seconds(end)]);
+    let x = x.labels([time(start), time(start.midpoint(end)), time(end)]);
+    let width = u16::try_from(look.width.clamp(40, WIDEST)).unwrap_or(u16::MAX);
+    let area = Rect::new(0, 0, width, HEIGHT);
+    let mut buffer = Buffer::empty(area);
+    Chart::new(sets).x_axis(x).y_axis(y).legend_position(None).render(area, &mut buffer);
+    let mut text = String::new();
+    for row in 0..HEIGHT {
+        let row: String = (0..width).map(|column| buffer[(column, row)].symbol()).collect();
+        text += row.trim_end();
+        text.push('\n');
+    }
+    if look.glyphs == Glyphs::Ascii {
+        text = text.replace('│', "|").replace('─', "-").replace('└', "+");
+    }
+    text + &legend(lines, look)
+}
+
+/// The names with their letters and values.
+fn legend(lines: &[Line], look: &Look) -> String {
+    let mut text = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let sign = match LETTERS.get(at) {
+            Some(letter) if lines.len() > 1 => letter.to_string(),
+            _ => " ".to_owned(),
+        };
+        let finite = || line.points.iter().map(|(_, value)| *value).filter(|it| it.is_finite());
+        let least = finite().fold(f64::INFINITY, f64::min);
+        let most = finite().fold(f64::NEG_INFINITY, f64::max);
+        let present = line.points.last().map_or(f64::NAN, |(_, value)| *value);
+        let (present, least, most) = (number(present), number(least), number(most));
+        let values = format!("last {present}, from {least} to {most}");
+        let name = clean(&line.labels.to_string());
+        let _ = writeln!(text, "{sign} {name}  {}", look.paint(Paint::Faint, &values));
+    }
+    if lines.len() > LETTERS.len() {
+        let note = format!("only the first {} are drawn", LETTERS.len());
+        let _ = writeln!(text, "{}", look.paint(Paint::Faint, &note));
+    }
+    text
+}
+
+/// The finite points, cut where some are missing: nothing is drawn over a gap.
+fn runs(line: &Line, step: i64) -> Vec<Vec<(f64, f64)>> {
+    let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
+    let mut last = None;
+    for (time, value) in line.points.iter().filter(|(_, value)| value.is_finite()) {
+        let follows = last.is_some_and(|last| time - last <= step);
+        last = Some(*time);
+        match runs.last_mut().filter(|_| follows) {
+            Some(run) => run.push((seconds(*time), *value)),
+            None => runs.push(vec![(seconds(*time), *value)]),
+        }
+    }
+    runs
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times of a calendar are exact")]
+fn seconds(time: i64) -> f64 {
+    time as f64 / 1000.0
+}
+
+/// From three to seven round numbers, evenly spaced, around `least` and `most`.
+fn ticks((least, most): (f64, f64)) -> Vec<f64> {
+    // Zero belongs to what is near it.
+    let least = if least > 0.0 && least < most * 0.5 { 0.0 } else { least };
+    let (least, most) = if least < most {
+        (least, most)
+    } else {
+        let around = least.abs().max(1.0) * 0.1;
+        (least - around, most + around)
+    };
+    let rough = (most - least) / 5.0;
+    let power = 10_f64.powf(rough.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let step = steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(rough);
+    let (bottom, top) = ((least / step).floor(), (most / step).ceil());
+    #[expect(clippy::cast_possible_truncation, reason = "a handful")]
+    let count = (top - bottom).clamp(1.0, 20.0) as i32;
+    (0..=count).map(|at| (bottom + f64::from(at)) * step).collect()
+}
+
+/// A number as short as it can be told: four digits.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() || size == 0.0 {
+        return query::number(value);
+    }
+    if !(1e-4..1e7).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "between -4 and 7")]
+    let digits = usize::try_from(3 - size.log10().floor() as i32).unwrap_or(0);
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    text
+}
+
+/// A time as people would say it of a chart that is `span` milliseconds wide.
+fn moment(time: i64, span: i64, zone: Zone) -> String {
+    const DAY: i64 = 86_400_000;
+    let form = match span {
+        ..600_000 => "%H:%M:%S",
+        600_000..DAY => "%H:%M",
+        _ => "%b %-d, %H:%M",
+    };
+    let Some(time) = chrono::Utc.timestamp_millis_opt(time).single() else {
+        return String::new();
+    };
+    match zone {
+        Zone::Utc => time.format(form).to_string(),
+        Zone::Local => time.with_timezone(&chrono::Local).format(form).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Labels;
+
+    const BEGIN: i64 = 1_795_234_380_000;
+
+    fn line(region: &str, value: impl Fn(i64) -> Option<f64>) -> Line {
+        let labels: Labels = [("region", region)].into_iter().collect();
+        let points = (0..=60).filter_map(|at| Some((BEGIN + at * 60_000, value(at)?)));
+        Line { labels, points: points.collect() }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "small")]
+    fn wave(at: i64) -> f64 {
+        60.0 + 40.0 * (at as f64 / 8.0).sin()
+    }
+
+    #[test]
+    fn a_line_has_gaps_where_nothing_is_known() {
+        let gap = line("eu", |at| (!(20..30).contains(&at)).then(|| wave(at)));
+        let span = (BEGIN, BEGIN + 3_600_000);
+        insta::assert_snapshot!(drawn(&[gap], span, 60_000, &Look::plain(80)));
+    }
+
+    #[test]
+    fn several_are_told_apart_without_colours() {
+        let lines = [line("eu", |at| Some(wave(at))), line("us", |_| Some(10.5))];
+        let look = Look { glyphs: Glyphs::Ascii, ..Look::plain(80) };
+        let span = (BEGIN, BEGIN + 3_600_000);
+        insta::assert_snapshot!(drawn(&lines, span, 60_000, &look));
+    }
+
+    #[test]
+    fn numbers_are_short_and_ticks_round() {
+        let shown = [0.0, 0.5, 1234.0, 0.012_345, 1e9, f64::INFINITY, -41.0].map(number);
+        assert_eq!(shown, ["0", "0.5", "1234", "0.01235", "1.00e9", "+Inf", "-41"]);
+        assert_eq!(ticks((3.0, 97.0)), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
+        assert_eq!(ticks((990.0, 1010.0)), [990.0, 995.0, 1000.0, 1005.0, 1010.0]);
+        assert!(ticks((5.0, 5.0)).len() >= 3);
+        assert!(ticks((-1e300, 1e300)).len() <= 21);
+        let none = drawn(&[], (0, 1), 1, &Look::plain(80));
+        assert_eq!(none, "No value in this time.\n");
+    }
+}

@@ -1,0 +1,68 @@
+//! The series of a store that remembers: logins of two regions, a point each minute.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::now;
+use super::{Remembered, broken};
+use crate::domain::Timestamp;
+use crate::query::{Labels, Matcher, Selection, Series};
+use crate::store::Error;
+use crate::store::metrics::{Bounds, Found, Metrics, Stored};
+
+fn remembered() -> Vec<Series> {
+    let end = now().timestamp_millis();
+    let of_region = |region: &str, growth: f64| {
+        let labels = [("__name__", "logins_total"), ("region", region), ("http.status", "200")];
+        let times = (-10..=0).map(|minute| end + minute * 60_000).collect();
+        let values = (0..11).map(|minute| f64::from(minute) * growth).collect();
+        Series::new(labels.into_iter().collect(), times, values).expect("in order")
+    };
+    vec![of_region("eu", 60.0), of_region("us", 30.0)]
+}
+
+fn selected(matchers: &[Matcher], after: i64, until: i64) -> Vec<Arc<Series>> {
+    let within = |series: Series| {
+        let points = series.times().iter().zip(series.values());
+        let kept = points.filter(|(time, _)| (after < **time) && (**time <= until));
+        let (times, values): (Vec<i64>, Vec<f64>) =
+            kept.map(|(time, value)| (*time, *value)).unzip();
+        Series::new(series.labels().clone(), times, values).expect("in order")
+    };
+    let selects = |series: &Series| matchers.iter().all(|matcher| matcher.selects(series.labels()));
+    let found = remembered().into_iter().filter(selects).map(within);
+    found.filter(|series| !series.times().is_empty()).map(Arc::new).collect()
+}
+
+#[async_trait]
+impl Metrics for Remembered {
+    async fn append(&self, _: &[Series], _: Timestamp) -> Result<Stored, Error> {
+        Err(broken())
+    }
+
+    async fn select(&self, selections: &[Selection], bounds: Bounds) -> Result<Found, Error> {
+        self.mood().await?;
+        assert!(bounds.series > 0 && bounds.points > 0);
+        let one = |it: &Selection| selected(&it.matchers, it.after, it.until);
+        Ok(Found::Series(selections.iter().map(one).collect()))
+    }
+
+    async fn labels(
+        &self,
+        matchers: &[Vec<Matcher>],
+        after: i64,
+        until: i64,
+        limit: usize,
+    ) -> Result<Vec<Labels>, Error> {
+        self.mood().await?;
+        let all = [Vec::new()];
+        let matchers = if matchers.is_empty() { &all } else { matchers };
+        let found = matchers.iter().flat_map(|matchers| selected(matchers, after, until));
+        let mut labels: Vec<Labels> = found.map(|series| series.labels().clone()).collect();
+        labels.sort();
+        labels.dedup();
+        labels.truncate(limit);
+        Ok(labels)
+    }
+}

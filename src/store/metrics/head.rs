@@ -1,0 +1,207 @@
+//! What a hub remembers of metrics: all series, and the points that are not in chunks yet.
+//!
+//! Frames are applied in the order of their numbers, by every hub that shares the store, so all
+//! remember the same. It holds what was committed, and nothing else: whoever writes lets the head
+//! follow first, under the hold on the state, and applies what they wrote after their commit. Should
+//! they be cut off in between, the next one reads it.
+
+use std::collections::BTreeMap;
+
+use tokio::task::yield_now;
+
+use super::chunk::Chunk;
+use super::frame::{self, Entry};
+use super::index::{Index, Place};
+use super::levels::Level;
+use super::shelf::{SeriesRow, Shelf, State};
+use crate::query::Labels;
+use crate::store::Error;
+
+/// How many series are read at a time.
+const SERIES_AT_ONCE: u32 = 10_000;
+/// How many frames are read at a time.
+const FRAMES_AT_ONCE: u32 = 8;
+/// Points of one series and one period that is not closed.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    /// When the period starts.
+    pub(super) start: i64,
+    pub(super) chunk: Chunk,
+    /// Whether all of it is in a chunk of the store already, which nobody reads before the period
+    /// is closed.
+    pub(super) is_written: bool,
+}
+
+impl Open {
+    /// Adds points of this period that are not there.
+    fn add(&mut self, time: i64, value: f64) {
+        self.is_written = false;
+        if self.chunk.last().is_none_or(|(last, _)| last < time) {
+            return self.chunk.push(time, value);
+        }
+        let mut points = self.chunk.points();
+        points.add(time, value, 1);
+        self.chunk = Chunk::of(&points);
+    }
+}
+
+/// What a hub remembers.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Head {
+    state: Option<State>,
+    pub(super) index: Index,
+    /// By place; the periods of a series in their order.
+    open: Vec<Vec<Open>>,
+    last_series: i64,
+    last_frame: i64,
+}
+
+impl Head {
+    /// The state when it was last looked at.
+    pub(super) fn state(&self) -> Option<State> {
+        self.state
+    }
+
+    /// Learns what was written since. There is no state in a store without metrics.
+    pub(in crate::store) async fn follow(
+        &mut self,
+        shelf: &mut dyn Shelf,
+    ) -> Result<Option<State>, Error> {
+        let Some(state) = shelf.state().await? else {
+            *self = Self::default();
+            return Ok(None);
+        };
+        if self.state.is_none_or(|known| known.generation != state.generation) {
+            *self = Self::default();
+        }
+        self.enter(state);
+        while self.last_series < state.next_series - 1 {
+            let rows = shelf.series(self.last_series, SERIES_AT_ONCE).await?;
+            for row in &rows {
+                self.add_series(row.id, &labels(&row.labels)?, row.seen_until);
+            }
+            // The last ones may have been forgotten.
+            self.last_series = rows.last().map_or(state.next_series - 1, |row| row.id);
+        }
+        while self.last_frame < state.next_frame - 1 {
+            let rows = shelf.frames(self.last_frame, FRAMES_AT_ONCE).await?;
+            for row in &rows {
+                let entries = frame::unpacked(&row.points).ok_or_else(|| unreadable("frame"))?;
+                self.apply(&entries);
+                self.last_frame = row.id;
+                yield_now().await;
+            }
+            if rows.is_empty() {
+                self.last_frame = state.next_frame - 1;
+            }
+        }
+        Ok(Some(state))
+    }
+
+    /// From now on the state is this one.
+    fn enter(&mut self, state: State) {
+        if self.state.is_some_and(|known| known.closed < state.closed) {
+            for periods in &mut self.open {
+                periods.retain(|open| open.start >= state.closed);
+                periods.shrink_to_fit();
+            }
+        }
+        self.state = Some(state);
+    }
+
+    /// Takes over what this hub has committed: its new series and its frame.
+    pub(super) fn take_over(&mut self, state: State, fresh: &[(SeriesRow, Labels)], new: &[Entry]) {
+        self.enter(state);
+        for (row, labels) in fresh {
+            self.add_series(row.id, labels, row.seen_until);
+        }
+        self.apply(new);
+        (self.last_series, self.last_frame) = (state.next_series - 1, state.next_frame - 1);
+    }
+
+    fn add_series(&mut self, id: i64, labels: &Labels, seen_until: i64) {
+        self.index.add(id, labels, seen_until);
+        self.open.resize_with(self.index.len(), Vec::new);
+    }
+
+    /// Adds points, but for those of periods that are closed.
+    fn apply(&mut self, entries: &[Entry]) {
+        let closed = self.state.map_or(i64::MAX, |state| state.closed);
+        for (series, points) in entries {
+            let Some(place) = self.index.place(*series) else { continue };
+            let Some(periods) = self.open.get_mut(at(place)) else { continue };
+            for (time, value) in points.iter().filter(|(time, _)| *time > closed) {
+                let start = Level::Points.start(time);
+                let found = periods.binary_search_by_key(&start, |open| open.start);
+                let period = found.unwrap_or_else(|period| {
+                    let open = Open { start, chunk: Chunk::default(), is_written: false };
+                    periods.reserve_exact(1);
+                    periods.insert(period, open);
+                    period
+                });
+                periods[period].add(time, value);
+            }
+        }
+    }
+
+    /// The periods of a series that are not closed, in their order.
+    pub(super) fn open(&self, place: Place) -> &[Open] {
+        self.open.get(at(place)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The period of a series that starts then.
+    pub(super) fn period(&self, place: Place, start: i64) -> Option<&Open> {
+        self.open(place).iter().find(|open| open.start == start)
+    }
+
+    /// The places of series that have points in the period that starts then and are not written.
+    pub(super) fn unwritten(&self, start: i64) -> impl Iterator<Item = Place> {
+        let is_wanted = move |open: &Open| open.start == start && !open.is_written;
+        let places = self.open.iter().enumerate();
+        let wanted = places.filter(move |(_, periods)| periods.iter().any(is_wanted));
+        wanted.filter_map(|(place, _)| Place::try_from(place).ok())
+    }
+
+    /// Notes that the points of a period are in the store, and how far the series was seen.
+    pub(super) fn note_written(&mut self, place: Place, start: i64, seen_until: i64) {
+        self.index.note_seen(place, seen_until);
+        let periods = self.open.get_mut(at(place)).into_iter().flatten();
+        for open in periods.filter(|open| open.start == start) {
+            open.is_written = true;
+        }
+    }
+
+    /// When the first period after that of `start` that has points starts.
+    pub(super) fn first_start_after(&self, start: i64) -> Option<i64> {
+        let starts = self.open.iter().flatten().map(|open| open.start);
+        starts.filter(|other| *other > start).min()
+    }
+
+    /// How many series have points that are not in chunks yet.
+    pub(super) fn active(&self) -> usize {
+        self.open.iter().filter(|periods| !periods.is_empty()).count()
+    }
+}
+
+fn at(place: Place) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
+/// The labels in a JSON object.
+pub(super) fn labels(text: &str) -> Result<Labels, Error> {
+    let pairs: BTreeMap<String, String> = serde_json::from_str(text)
+        .map_err(|error| Error::Unreadable { what: "series", reason: error.to_string() })?;
+    Ok(pairs.into_iter().collect())
+}
+
+/// Labels as a JSON object.
+pub(super) fn labels_stored(labels: &Labels) -> String {
+    let pairs: BTreeMap<&str, &str> =
+        labels.iter().map(|label| (&*label.name, &*label.value)).collect();
+    serde_json::to_string(&pairs).expect("texts can always be written")
+}
+
+/// Bytes that are no points.
+pub(super) fn unreadable(what: &'static str) -> Error {
+    Error::Unreadable { what, reason: "its bytes are not of a form that is known".to_owned() }
+}

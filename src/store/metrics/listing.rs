@@ -1,0 +1,165 @@
+//! Which series there were at a time, without their points.
+//!
+//! Long times are covered by the longest periods of chunks that lie within them, so that few rows are
+//! looked at; points are only unpacked at the edges.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::chunk;
+use super::head::{Head, unreadable};
+use super::levels::{Level, ceiling, floor};
+use super::reading::{Candidate, candidate};
+use super::rolling::PAIRS;
+use super::rollup::{Aspect, Rolled};
+use super::shelf::{Shelf, State};
+use crate::query::{Labels, Matcher};
+use crate::store::Error;
+
+/// The series that are looked for, and in which time.
+#[derive(Debug)]
+pub(in crate::store) struct Listing {
+    state: State,
+    after: i64,
+    until: i64,
+    candidates: Vec<Candidate>,
+}
+
+/// Copies from the head what is needed to list series.
+pub(in crate::store) fn ask(
+    head: &Head,
+    matchers: &[Vec<Matcher>],
+    (after, until): (i64, i64),
+) -> Option<Listing> {
+    let state = head.state()?;
+    let mut places = match matchers {
+        [] => head.index.matching(&[]),
+        any => any.iter().flat_map(|all| head.index.matching(all)).collect(),
+    };
+    places.sort_unstable();
+    places.dedup();
+    let candidates =
+        places.into_iter().map(|place| candidate(head, place, (after, until))).collect();
+    Some(Listing { state, after, until, candidates })
+}
+
+/// The labels of those that have points, sorted, at most `limit`.
+pub(in crate::store) async fn answer(
+    shelf: &mut dyn Shelf,
+    listing: Listing,
+    limit: usize,
+) -> Result<Vec<Labels>, Error> {
+    let Listing { state, after, until, candidates } = listing;
+    let (mut found, mut left) = (Vec::new(), Vec::new());
+    for one in candidates {
+        let has_points = |chunk: &chunk::Chunk| {
+            !chunk.points().within(after.max(state.closed), until).0.is_empty()
+        };
+        if one.open.iter().any(has_points) { found.push(one.labels) } else { left.push(one) }
+    }
+    let [points, short, long] = state.forgotten;
+    let stretches = [
+        (Level::Points, points, state.closed),
+        (Level::Short, short, points),
+        (Level::Long, long, short),
+    ];
+    for (finest, from, to) in stretches {
+        let (after, until) = (after.max(from), until.min(to));
+        let there = there(shelf, finest, (after, until), &left).await?;
+        let (some, others) = left.into_iter().partition(|one| there.contains(&one.id));
+        let some: Vec<Candidate> = some;
+        found.extend(some.into_iter().map(|one| one.labels));
+        left = others;
+    }
+    found.sort_unstable();
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Which of `wanted` have points of that time.
+async fn there(
+    shelf: &mut dyn Shelf,
+    finest: Level,
+    (after, until): (i64, i64),
+    wanted: &[Candidate],
+) -> Result<HashSet<i64>, Error> {
+    if after >= until || wanted.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut found = HashSet::new();
+    let inner = inner(finest, after, until);
+    for (level, starts) in &inner {
+        found.extend(shelf.listed(*level, starts.clone()).await?);
+    }
+    let is_inner = |start: &i64| inner.iter().any(|(_, starts)| starts.contains(start));
+    let edges: Vec<i64> = finest.starts(after, until).filter(|start| !is_inner(start)).collect();
+    let left: Vec<i64> = wanted.iter().map(|one| one.id).filter(|id| !found.contains(id)).collect();
+    for some in left.chunks(PAIRS) {
+        for row in shelf.chunks(finest, &edges, some).await? {
+            let points = match finest {
+                Level::Points => chunk::unpacked(&row.points),
+                Level::Short | Level::Long => Rolled::read(&row.points)
+                    .map(|it| it.seen(Aspect::default(), finest.span(), finest.span())),
+            };
+            let points = points.ok_or_else(|| unreadable("chunk"))?;
+            if !points.within(after, until).0.is_empty() {
+                found.insert(row.series);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The starts of periods within a time, of the longest that fit, not finer than `finest`. What is
+/// left over at both ends is shorter than a period of the finest level.
+fn inner(finest: Level, after: i64, until: i64) -> Vec<(Level, Range<i64>)> {
+    let mut inner = Vec::new();
+    // What is covered so far, and grows to both sides.
+    let mut covered: Option<(i64, i64)> = None;
+    for level in Level::ALL.into_iter().rev().filter(|level| *level >= finest) {
+        let (first, last) = (ceiling(after, level.period()), floor(until, level.period()));
+        let (start, end) = covered.unwrap_or((last, last));
+        if first < last {
+            inner.extend([(level, first..start), (level, end..last)]);
+            covered = Some((first.min(start), last.max(end)));
+        }
+    }
+    inner.retain(|(_, starts)| !starts.is_empty());
+    inner
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::metrics::levels::HOUR;
+
+    proptest! {
+        #[test]
+        fn a_time_is_covered_once(after in 0_i64..2000, length in 0_i64..1000, odd in 0_i64..2) {
+            let (after, until) = (after * HOUR - odd * 7, (after + length) * HOUR + odd * 9);
+            let mut covered: Vec<(i64, i64)> = inner(Level::Points, after, until)
+                .into_iter()
+                .flat_map(|(level, starts)| {
+                    prop_assert_eq_step(&starts, level);
+                    [(starts.start, starts.end)]
+                })
+                .collect();
+            covered.sort_unstable();
+            for pair in covered.windows(2) {
+                prop_assert_eq!(pair[0].1, pair[1].0, "neither gaps nor twice");
+            }
+            let whole = (ceiling(after, HOUR), floor(until, HOUR));
+            if whole.0 < whole.1 {
+                prop_assert_eq!((covered[0].0, covered[covered.len() - 1].1), whole);
+            } else {
+                prop_assert!(covered.is_empty());
+            }
+        }
+    }
+
+    fn prop_assert_eq_step(starts: &Range<i64>, level: Level) {
+        assert_eq!((starts.end - starts.start) % level.period(), 0);
+    }
+}

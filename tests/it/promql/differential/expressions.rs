@@ -1,0 +1,198 @@
+//! Expressions by chance: most of the language, as far as both versions mean the same.
+//!
+//! Left out are `atan2` with a number, after which version 2 keeps the name of the metric, and
+//! `rate` and `increase` of what is no counter or has resets. Ranges of subqueries end off the grid of their steps,
+//! so that no step lies on an edge, and none is fixed by `@`, which version 2 loses in nested ones. No function is given what would make it NaN: deviations and
+//! calendars treat that differently.
+
+use crate::support::random::Random;
+
+/// Functions of a range.
+const OVER_RANGE: [&str; 19] = [
+    "irate",
+    "delta",
+    "idelta",
+    "deriv",
+    "changes",
+    "resets",
+    "avg_over_time",
+    "sum_over_time",
+    "min_over_time",
+    "max_over_time",
+    "count_over_time",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "last_over_time",
+    "present_over_time",
+    "absent_over_time",
+    "timestamp(last",
+    "quantile_over_time(0.3,",
+    "predict_linear(",
+];
+
+/// Functions of an instant vector, which is where `_` stands. What rounds is given no whole numbers,
+/// from which sums may differ by their last digit.
+const OF_VECTOR: [&str; 14] = [
+    "abs(_)",
+    "ceil(_ + 0.37)",
+    "floor(_ + 0.37)",
+    "exp(-abs(_))",
+    "ln(abs(_) + 1)",
+    "sqrt(abs(_))",
+    "sgn(_)",
+    "round(_ + 0.37)",
+    "round(_ + 0.37, 7)",
+    "absent(_)",
+    "clamp_min(_, 7)",
+    "clamp_max(_, 7)",
+    "clamp(_, -3, 20)",
+    "-(_)",
+];
+
+/// Functions of a time.
+const OF_TIME: [&str; 6] = ["minute", "hour", "day_of_week", "month", "year", "days_in_month"];
+
+const AGGREGATIONS: [&str; 9] =
+    ["sum", "avg", "min", "max", "count", "stddev", "stdvar", "group", "quantile(0.7,"];
+
+/// Between vectors.
+const OPERATORS: [&str; 11] =
+    ["+", "-", "*", "atan2", ">", "<", "==", "!=", ">= bool", "unless", "or"];
+
+/// With a number.
+const WITH_NUMBER: [&str; 12] = [
+    "+ 2",
+    "- -1.5",
+    "* 60",
+    "/ 7",
+    "% 60",
+    "^ 2",
+    "> 0",
+    "<= 40",
+    "!= 2",
+    "== bool 0",
+    "> bool 60",
+    "< 1e5",
+];
+
+/// An instant vector.
+pub(super) fn expression(random: &mut Random) -> String {
+    vector(random, 3)
+}
+
+fn vector(random: &mut Random, depth: u32) -> String {
+    if depth == 0 {
+        return shifted(selector(random), random);
+    }
+    let inner = |random: &mut Random| vector(random, depth - 1);
+    match random.below(12) {
+        0 | 1 => over_range(random, depth),
+        2 => {
+            let (function, inner) = (random.one_of(&OF_VECTOR), inner(random));
+            function.replace('_', &inner)
+        }
+        3 | 4 => {
+            let inner = inner(random);
+            aggregation(random, &inner)
+        }
+        5 => {
+            let operator = random.one_of(&OPERATORS);
+            let (left, right) = (inner(random), inner(random));
+            // With labels alone that are there once on each side.
+            let on = |side: &str| format!("max by (region) ({side})");
+            format!("{} {operator} {}", on(&left), on(&right))
+        }
+        6 => {
+            let right = random.one_of(&WITH_NUMBER);
+            format!("({}) {right}", inner(random))
+        }
+        7 => growth(random),
+        8 => chosen(random),
+        9 if random.below(2) == 0 => {
+            format!("count_values(\"value\", d_total{})", matchers(random))
+        }
+        9 => format!("{}(timestamp({}))", random.one_of(&OF_TIME), selector(random)),
+        10 => {
+            let quantile = random.one_of(&["0.1", "0.5", "0.99"]);
+            let range = random.one_of(&["2m", "5m", "17m"]);
+            let buckets = format!("rate(c_bucket[{range}])");
+            format!("histogram_quantile({quantile}, sum by (le, region) ({buckets}))")
+        }
+        _ => {
+            let (to, from) =
+                (random.one_of(&["host", "other"]), random.one_of(&["region", "host"]));
+            format!("label_replace({}, \"{to}\", \"x-$1\", \"{from}\", \"(.).*\")", inner(random))
+        }
+    }
+}
+
+fn aggregation(random: &mut Random, inner: &str) -> String {
+    let (aggregation, by) = (
+        random.one_of(&AGGREGATIONS),
+        random.one_of(&["", " by (region)", " without (host)", " by (host, le)"]),
+    );
+    match aggregation.split_once('(') {
+        Some((name, parameter)) => format!("{name}{by} ({parameter} {inner})"),
+        None => format!("{aggregation}{by} ({inner})"),
+    }
+}
+
+/// Those that choose, of values that are never the same twice: of equal ones any may be chosen.
+fn chosen(random: &mut Random) -> String {
+    let choice = random.one_of(&["topk(2,", "bottomk(1,"]);
+    format!("{choice} {})", shifted(format!("b{}", matchers(random)), random))
+}
+
+/// The growth of a counter.
+fn growth(random: &mut Random) -> String {
+    let function = random.one_of(&["rate", "increase"]);
+    let counter = random.one_of(&["a_total", "c_bucket"]);
+    let range = random.one_of(&["40s", "1m", "5m", "23m"]);
+    let range = shifted(format!("{counter}{}[{range}]", matchers(random)), random);
+    format!("{function}({range})")
+}
+
+fn over_range(random: &mut Random, depth: u32) -> String {
+    let function = random.one_of(&OVER_RANGE);
+    let range = if random.below(3) == 0 {
+        let (range, step) = (random.one_of(&["7m3s", "31m3s"]), random.one_of(&["1m", "2m", ""]));
+        let offset = random.one_of(&["", "", " offset 5m"]);
+        format!("({})[{range}:{step}]{offset}", vector(random, depth - 1))
+    } else {
+        let range = random.one_of(&["40s", "1m", "5m", "23m"]);
+        shifted(format!("{}[{range}]", selector(random)), random)
+    };
+    match function {
+        // Version 2 forgets the samples of `@` after as many steps as the range has.
+        "predict_linear(" => format!("{function}{}[23m], 600)", selector(random)),
+        "quantile_over_time(0.3," => format!("{function} {range})"),
+        "timestamp(last" => format!("timestamp(last_over_time({range}))"),
+        function => format!("{function}({range})"),
+    }
+}
+
+fn selector(random: &mut Random) -> String {
+    let name = random.one_of(&["a_total", "b", "b", "c_bucket", "d_total"]);
+    format!("{name}{}", matchers(random))
+}
+
+fn matchers(random: &mut Random) -> &'static str {
+    random.one_of(&[
+        "",
+        "",
+        "{region=\"eu\"}",
+        "{region!=\"eu\"}",
+        "{host=~\"a|b\"}",
+        "{host!~\"a.*\"}",
+        "{region=\"mars\"}",
+    ])
+}
+
+fn shifted(text: String, random: &mut Random) -> String {
+    match random.below(8) {
+        0 => text + " offset 5m",
+        1 => text + " @ 1767230000",
+        2 => text + " @ end()",
+        _ => text,
+    }
+}
