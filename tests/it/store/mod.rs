@@ -8,6 +8,9 @@ mod agents;
 mod copying;
 mod crash;
 mod leases;
+mod metrics;
+mod metrics_crash;
+mod metrics_model;
 mod outbox;
 mod postgres;
 mod reading;
@@ -115,6 +118,15 @@ on_every_backend! {
         too_little_known_is_one_incident_until_enough_is
         a_check_that_falls_silent_is_told_of
         a_lost_region_is_not_told_of_twice
+    }
+    metrics {
+        points_are_found_by_their_labels
+        the_first_point_of_a_time_stays
+        a_part_of_time_has_one_point
+        points_of_any_age_are_taken
+        what_is_old_is_rolled_up
+        no_more_is_kept_or_read_than_may_be
+        series_of_a_time_are_listed
     }
     leases {
         one_holds_a_lease_at_a_time
