@@ -47,7 +47,7 @@ fn moment(millis: i64) -> Timestamp {
 
 fn labels(number: u32) -> Labels {
     let (name, host) = (number / OF_ONE_NAME, number % OF_ONE_NAME);
-    let ending = if number % 3 == 0 { "requests_total" } else { "seconds" };
+    let ending = if number.is_multiple_of(3) { "requests_total" } else { "seconds" };
     [
         (METRIC_NAME, format!("service_{name}_{ending}")),
         ("host", format!("host-{host}.eu-west-1.example.com")),
