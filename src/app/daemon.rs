@@ -25,6 +25,7 @@ use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::lanes::contacts;
 use super::membership::{Membership, OwnName};
+use super::metering::{self, Meter};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::share::Share;
@@ -143,6 +144,8 @@ impl Daemon {
         let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
+        let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
+        let (meter, points) = Meter::new(&snapshot);
         let (listeners, address) = bind(listen, &settings.hub).await?;
         let tls = listeners.tls.clone();
         let works = Works::start(works::Parts {
@@ -156,12 +159,11 @@ impl Daemon {
             scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
             dialer: dialer(&settings.agent),
             limits: limits(&settings.agent),
+            meter,
         });
         descriptors::warn_if_too_low(&limits(&settings.agent));
         works.agent.assign(assignments(&project));
-        let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
-        let pulse = Arc::new(Pulse::default());
-        let loops = Loops::new(works.intake().trouble);
+        let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
         let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect(&project).await?;
@@ -182,8 +184,8 @@ impl Daemon {
         };
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
-        works.spawn(|halt| housekeeping.run(halt));
+        works.spawn(|halt| Housekeeping::new(&store, &clock, settings.store.retention).run(halt));
+        metering::start(&works, &settings.metrics, (&store, &clock), points);
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -352,6 +354,7 @@ impl Daemon {
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }
+        self.store.keep_by(metering::rules(&settings.metrics));
         self.judge.replace(fresh.rulebook);
         self.works.agent.assign_over(dialer(&settings.agent), assignments(project));
         let now_checked = checks(project);
@@ -371,7 +374,7 @@ impl Daemon {
             store: Arc::clone(&self.store),
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
-            observer: Arc::new(Aftermath { witness, wake }),
+            observer: Arc::new(Aftermath { witness, wake, meter: None }),
             holder: Uuid::new_v4().to_string(),
             listening: Listening::begun(self.clock.now()),
             looked: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
+use super::metering::Meter;
 use super::witness::Witness;
 use crate::agent;
 use crate::clock::Clock;
@@ -85,12 +86,14 @@ impl Inlet for LocalHub {
     }
 }
 
-/// Tells the witness and the delivery lanes what was committed.
+/// Tells the witness, the delivery lanes and the meter what was committed.
 pub(super) struct Aftermath {
     /// Who looks on.
     pub(super) witness: Arc<dyn Witness>,
     /// Wakes the lanes; a lane that is not woken looks by itself a little later.
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
+    /// Who measures runs; none where there are none.
+    pub(super) meter: Option<Arc<Meter>>,
 }
 
 impl ingest::Observer for Aftermath {
@@ -100,6 +103,9 @@ impl ingest::Observer for Aftermath {
         }
         for (recorded, report) in recorded.iter().zip(reports) {
             self.witness.recorded(recorded, report);
+        }
+        if let Some(meter) = &self.meter {
+            meter.measure(recorded, reports);
         }
     }
 }

@@ -13,6 +13,7 @@ mod housekeeping;
 mod hub;
 mod lanes;
 mod membership;
+mod metering;
 mod metronome;
 pub mod project;
 mod publication;

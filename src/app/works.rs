@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::channels::Transports;
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::Lanes;
+use super::metering::Meter;
 use super::witness::Witness;
 use crate::agent::{self, Agent, Limits, Scripts};
 use crate::clock::{Clock, Halt};
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) scripts: Arc<dyn Scripts>,
     pub(super) dialer: Arc<Dialer>,
     pub(super) limits: Limits,
+    pub(super) meter: Arc<Meter>,
 }
 
 /// The agent, the way of its reports into the store, and the lanes out of it.
@@ -60,7 +62,7 @@ pub(super) struct Works {
 impl Works {
     /// Starts the lanes and what commits results. The agent has no assignments yet.
     pub(super) fn start(parts: Parts) -> Self {
-        let Parts { store, judge, clock, witness, transports, contacts, statsd, .. } = parts;
+        let Parts { store, judge, clock, witness, transports, contacts, statsd, meter, .. } = parts;
         let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
         let lanes = Lanes::start(transports, contacts, &store, &clock, &witness, &halt);
@@ -68,7 +70,7 @@ impl Works {
             store: Arc::clone(&store),
             judge,
             clock: Arc::clone(&clock),
-            observer: Arc::new(Aftermath { witness, wake: lanes.waker() }),
+            observer: Arc::new(Aftermath { witness, wake: lanes.waker(), meter: Some(meter) }),
         };
         let (ingest, committer) = Ingest::new(results, Pace::default());
         tasks.spawn(committer.run(halt.clone()));

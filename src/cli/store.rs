@@ -1,5 +1,5 @@
-//! `tripline store`: whether every expected slot is accounted for; backups, and moving to another
-//! database.
+//! `tripline store`: whether every expected slot is accounted for and all metrics can be read; backups,
+//! and moving to another database.
 //!
 //! What reads does so beside the daemon and changes nothing; what writes only fills what is empty.
 
@@ -26,6 +26,7 @@ use crate::domain::Timestamp;
 use crate::domain::slot::Slot;
 use crate::engine::accountant::{self, Audit};
 use crate::store::copying::Copied;
+use crate::store::metrics::Inspected;
 use crate::store::{Error, Ledger};
 
 /// The most slots that are named.
@@ -82,9 +83,16 @@ async fn check(json: bool, global: &Global, terminal: &Terminal) -> Result<Exit,
         .and_then(|retention| System.now().checked_sub_signed(retention))
         .unwrap_or(Timestamp::UNIX_EPOCH);
     let audit = accountant::audit(&*store, from).await.map_err(broken)?;
-    let text = if json { printed(&audit) } else { told(&audit, &terminal.look(Stream::Out)) };
+    let metrics = store.inspect().await.map_err(broken)?;
+    let look = terminal.look(Stream::Out);
+    let text = if json {
+        printed(&audit, &metrics)
+    } else {
+        told(&audit, &look) + &told_of_metrics(&metrics, &look)
+    };
     anstream::stdout().write_all(text.as_bytes())?;
-    Ok(if audit.unaccounted.is_empty() { Exit::Good } else { Exit::Broken })
+    let is_whole = audit.unaccounted.is_empty() && metrics.faults == 0;
+    Ok(if is_whole { Exit::Good } else { Exit::Broken })
 }
 
 /// Waits for a copy. A signal ends it in between, so that nothing is left of it.
@@ -162,7 +170,7 @@ fn reading(global: &Global, terminal: &Terminal) -> Result<Reading, Stop> {
     Ok(Reading::begin(&run::root(global, terminal)?, &environment))
 }
 
-fn printed(audit: &Audit) -> String {
+fn printed(audit: &Audit, metrics: &Inspected) -> String {
     let missed: BTreeMap<&str, u64> =
         audit.missed.iter().map(|(reason, slots)| (reason.as_str(), *slots)).collect();
     let slot = |slot: &Slot| json!({ "check": slot.check.as_str(), "region": slot.region.as_str(), "at": slot.at });
@@ -172,8 +180,34 @@ fn printed(audit: &Audit) -> String {
         "ran": audit.ran,
         "missed": missed,
         "unaccounted": audit.unaccounted.iter().map(slot).collect::<Vec<_>>(),
+        "metrics": {
+            "series": metrics.series,
+            "points": metrics.points,
+            "chunks": metrics.chunks,
+            "faults": metrics.faults,
+            "told": metrics.told,
+        },
     });
     format!("{answer:#}\n")
+}
+
+fn told_of_metrics(metrics: &Inspected, look: &Look) -> String {
+    if metrics.series == 0 && metrics.faults == 0 {
+        return String::new();
+    }
+    let mut text = format!("{} series of metrics, {} points\n", metrics.series, metrics.points);
+    if metrics.faults == 0 {
+        return text + &look.paint(Paint::Good, "All of them can be read.") + "\n";
+    }
+    let faults = usize::try_from(metrics.faults).unwrap_or(usize::MAX);
+    text += &(look.paint(Paint::Bad, &format!("{} found:", counted(faults, "fault"))) + "\n");
+    for fault in &metrics.told {
+        let _ = writeln!(text, "  {}", clean(fault));
+    }
+    if faults > metrics.told.len() {
+        let _ = writeln!(text, "  and {} more", faults - metrics.told.len());
+    }
+    text
 }
 
 fn told(audit: &Audit, look: &Look) -> String {

@@ -5,6 +5,7 @@ pub mod deliveries;
 pub mod holding;
 pub mod ingest;
 pub mod judge;
+pub mod measuring;
 pub mod queries;
 pub mod review;
 pub mod shortfall;

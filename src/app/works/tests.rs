@@ -425,6 +425,7 @@ impl World {
             scripts: Arc::new(scripts),
             dialer: Arc::new(Dialer::default()),
             limits: Limits::default(),
+            meter: Meter::new(&Arc::default()).0,
         });
         let store = Arc::clone(&shelf) as Arc<dyn Ledger>;
         let clock: Arc<dyn Clock> = Arc::new(Manual::new(now()));

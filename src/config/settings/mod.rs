@@ -7,6 +7,7 @@ mod agent;
 mod channels;
 mod coverage;
 mod hub;
+mod metrics;
 mod people;
 mod policy;
 mod regions;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 pub use agent::{Agent, PrivateAddresses, SandboxMode};
 pub use channels::{Slack, Twilio};
 pub use hub::{Hub, HubTls, is_open};
+pub use metrics::Metrics;
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
 pub use store::{Place, Retention, Store};
@@ -44,6 +46,8 @@ pub struct Settings {
     pub hub: Hub,
     /// Where everything is kept.
     pub store: Store,
+    /// How points of metrics are kept.
+    pub metrics: Metrics,
     /// Where measurements are sent, if anywhere.
     pub statsd: Option<Statsd>,
     /// How Slack is reached, if it is.
@@ -127,6 +131,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let hub = Hub::read(section(root, "hub", report), sources.root, report);
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
+    let metrics = Metrics::read(section(root, "metrics", report), report);
     let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
@@ -152,6 +157,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     Settings {
         hub,
         store,
+        metrics,
         statsd,
         slack: slack.map(|(slack, _)| slack),
         twilio,

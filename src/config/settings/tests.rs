@@ -44,6 +44,18 @@ fn mistakes(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
+fn what_is_not_said_of_metrics_follows_what_is() {
+    let day = Duration::from_hours(24);
+    let kept = |text: &str| {
+        let metrics = good(text).metrics;
+        [metrics.keep, metrics.keep_5m, metrics.keep_1h].map(|kept| kept.as_secs() / day.as_secs())
+    };
+    assert_eq!(kept(""), [15, 90, 400]);
+    assert_eq!(kept("[metrics]\nkeep = '100d'"), [100, 100, 400]);
+    assert_eq!(kept("[metrics]\nkeep_5m = '500d'\nresolution = '10s'"), [15, 500, 500]);
+}
+
+#[test]
 fn an_empty_file_is_a_project() {
     let settings = good("");
     assert_eq!(settings.hub.listen.to_string(), "127.0.0.1:7676");
@@ -257,6 +269,11 @@ fn mistakes_are_told_where_they_are() {
         ("[store]\nurl = 'sqlite::memory:'", "'sqlite::memory:'", "must be a file"),
         ("[store]\nurl = 'sqlite:a?mode=ro'", "'sqlite:a?mode=ro'", "no path of a file"),
         ("[store]\nretention = '1h'", "'1h'", "out of range"),
+        ("[metrics]\nresolution = '7s'", "'7s'", "no multiple of 7s"),
+        ("[metrics]\nkeep = '30d'\nkeep_5m = '7d'", "'7d'", "cannot be kept for a shorter time"),
+        ("[metrics]\nkeep_5m = '500d'\nkeep_1h = '450d'", "'450d'", "cannot be kept for a shorter"),
+        ("[metrics]\nmax_series = 0", "0", "a whole number from 1"),
+        ("[metrics]\nkeep_6m = '7d'", "keep_6m", "`keep_6m`"),
         ("[store]\nkeep_passed = '2d'\nkeep_details = '3d'", "'3d'", "longer than the runs"),
         ("[statsd]\nprefix = 'a'", "[statsd]", "`send_to` is missing"),
         ("[statsd]\nsend_to = 'h'", "'h'", "has no port"),

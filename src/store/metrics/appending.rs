@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use super::backing::{Backing, ChunkRow, FrameRow, SeriesRow, State};
 use super::frame::{self, Entry};
 use super::head::{Head, labels_stored, unreadable};
 use super::levels::{HOUR, Level, ceiling, floor};
 use super::points::{Points, part_of};
 use super::rolling::{Change, Changed, read, roll_up};
 use super::rollup::Kind;
-use super::shelf::{ChunkRow, FrameRow, SeriesRow, Shelf, State};
 use super::{Rules, Stored, chunk};
 use crate::domain::Timestamp;
 use crate::query::{Labels, Series};
@@ -35,13 +35,13 @@ pub(in crate::store) struct Written {
 /// Stores points in a transaction that the caller ends.
 pub(in crate::store) async fn write(
     head: &mut Head,
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     rules: &Rules,
     series: &[Series],
     now: Timestamp,
 ) -> Result<Written, Error> {
     let now = now.timestamp_millis();
-    let state = hold(head, shelf, rules, now).await?;
+    let state = hold(head, backing, rules, now).await?;
     let mut intake = Intake::new(head, state, rules);
     for one in series {
         intake.take(one, now);
@@ -49,7 +49,7 @@ pub(in crate::store) async fn write(
     let Intake { fresh, live, late, mut state, mut stored, .. } = intake;
     if !fresh.is_empty() {
         let rows: Vec<SeriesRow> = fresh.iter().map(|(row, _)| row.clone()).collect();
-        shelf.add_series(&rows).await?;
+        backing.add_series(&rows).await?;
     }
     let frame = news(head, live, rules, &mut stored);
     if !frame.is_empty() {
@@ -59,14 +59,14 @@ pub(in crate::store) async fn write(
             last_at: last_at.copied().unwrap_or(i64::MAX),
             points: frame::packed(&frame),
         };
-        shelf.add_frame(&row).await?;
+        backing.add_frame(&row).await?;
         state.next_frame += 1;
     }
     let seen = seen(head, &late);
-    write_late(shelf, &state, rules, late, &mut stored).await?;
-    shelf.note_seen(&seen).await?;
+    write_late(backing, &state, rules, late, &mut stored).await?;
+    backing.note_seen(&seen).await?;
     if head.state() != Some(state) {
-        shelf.save(&state).await?;
+        backing.save(&state).await?;
     }
     Ok(Written { state, fresh, frame, seen, stored })
 }
@@ -86,11 +86,11 @@ impl Head {
 /// Keeps others from writing, and learns what they wrote; makes the first state if there is none.
 async fn hold(
     head: &mut Head,
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     rules: &Rules,
     now: i64,
 ) -> Result<State, Error> {
-    if let Some(state) = head.follow(shelf).await? {
+    if let Some(state) = head.follow(backing).await? {
         return Ok(state);
     }
     let first = State {
@@ -100,9 +100,9 @@ async fn hold(
         forgotten: rules.horizons(now),
         generation: 0,
     };
-    shelf.make(&first).await?;
+    backing.make(&first).await?;
     let unmade = || Error::Unreadable { what: "metric", reason: "there is no state".to_owned() };
-    head.follow(shelf).await?.ok_or_else(unmade)
+    head.follow(backing).await?.ok_or_else(unmade)
 }
 
 /// Points on their way in.
@@ -247,7 +247,7 @@ fn seen(head: &Head, late: &BTreeMap<i64, (Kind, Points)>) -> Vec<(i64, i64)> {
 
 /// Adds points to closed periods.
 async fn write_late(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     state: &State,
     rules: &Rules,
     late: BTreeMap<i64, (Kind, Points)>,
@@ -265,14 +265,14 @@ async fn write_late(
         starts(points).into_iter().map(move |start| (start, series)).collect::<Vec<_>>()
     };
     let wanted: Vec<(i64, i64)> = late.iter().flat_map(pairs).collect();
-    let found = read(shelf, Level::Points, wanted.iter()).await?;
+    let found = read(backing, Level::Points, wanted.iter()).await?;
     let (mut rows, mut changed) = (Vec::new(), Vec::with_capacity(late.len()));
     for (series, (kind, points)) in late {
-        let mut changes = Vec::new();
+        let mut steps = Vec::new();
         let rolled: Points = points.iter().filter(|(time, _)| *time <= kept_since).collect();
         if !rolled.is_empty() {
             stored.new += count(rolled.len());
-            changes.push(Change::Added(rolled));
+            steps.push(Change::Added(rolled));
         }
         for start in starts(&points) {
             let (after, until) = (start, start + Level::Points.period());
@@ -290,13 +290,13 @@ async fn write_late(
             if all.len() > before {
                 let points = chunk::Chunk::of(&all).stored();
                 rows.push(ChunkRow { start_at: start, series, points });
-                changes.push(Change::Known { after, until, points: all });
+                steps.push(Change::Known { after, until, points: all });
             }
         }
-        changed.push(Changed { series, kind, changes });
+        changed.push(Changed { series, kind, changes: steps });
     }
-    shelf.put_chunks(Level::Points, &rows).await?;
-    roll_up(shelf, &changed, state.forgotten).await
+    backing.put_chunks(Level::Points, &rows).await?;
+    roll_up(backing, &changed, state.forgotten).await
 }
 
 fn count(number: usize) -> u64 {

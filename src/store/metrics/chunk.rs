@@ -236,7 +236,8 @@ mod tests {
     fn what_is_regular_is_small() {
         let points: Points = (0..360).map(|at| (at * 10_000, 1.0)).collect();
         assert!(Chunk::of(&points).stored().len() < 120);
-        let counter: Points = (0..360).map(|at| (at * 10_000, f64::from(at as i32 * 7))).collect();
+        let counter: Points =
+            (0_i32..360).map(|at| (i64::from(at) * 10_000, f64::from(at * 7))).collect();
         assert!(Chunk::of(&counter).stored().len() < 1_000);
     }
 }

@@ -6,12 +6,12 @@
 //! writes nothing into one that another has closed; two that write the same write the same.
 
 use super::Rules;
+use super::backing::{Backing, ChunkRow, State};
 use super::head::Head;
 use super::index::Place;
 use super::levels::{Level, ceiling, floor};
 use super::rolling::{Change, Changed, roll_up};
 use super::rollup::Kind;
-use super::shelf::{ChunkRow, Shelf, State};
 use crate::domain::Timestamp;
 use crate::store::Error;
 
@@ -39,11 +39,11 @@ impl Compacted {
 /// Does the next part of the work, in a transaction that the caller ends.
 pub(in crate::store) async fn write(
     head: &mut Head,
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Compacted, Error> {
-    let Some(mut state) = head.follow(shelf).await? else { return Ok(Compacted::Nothing) };
+    let Some(mut state) = head.follow(backing).await? else { return Ok(Compacted::Nothing) };
     let due = floor(now.timestamp_millis() - rules.late_millis(), Level::Points.period());
     let (start, end) = (state.closed, state.closed + Level::Points.period());
     if end > due {
@@ -51,18 +51,18 @@ pub(in crate::store) async fn write(
     }
     let some: Vec<Place> = head.unwritten(start).take(AT_ONCE).collect();
     if !some.is_empty() {
-        return write_some(head, shelf, &state, &some).await;
+        return write_some(head, backing, &state, &some).await;
     }
     // Where nothing came for long, all that time is closed at once.
     state.closed = head.first_start_after(start).map_or(due, |first| first.min(due)).max(end);
-    shelf.drop_frames(state.closed).await?;
-    shelf.save(&state).await?;
+    backing.drop_frames(state.closed).await?;
+    backing.save(&state).await?;
     Ok(Compacted::Closed(state))
 }
 
 async fn write_some(
     head: &Head,
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     state: &State,
     places: &[Place],
 ) -> Result<Compacted, Error> {
@@ -77,12 +77,13 @@ async fn write_some(
         }
         rows.push(ChunkRow { start_at: start, series: known.id, points: open.chunk.stored() });
         let points = open.chunk.points();
-        let changes = vec![Change::Known { after: start, until: end, points }];
-        changed.push(Changed { series: known.id, kind: Kind::of(&known.labels), changes });
+        let all = vec![Change::Known { after: start, until: end, points }];
+        let kind = Kind::of(&known.labels);
+        changed.push(Changed { series: known.id, kind, changes: all });
     }
-    shelf.put_chunks(Level::Points, &rows).await?;
-    roll_up(shelf, &changed, state.forgotten).await?;
-    shelf.note_seen(&seen).await?;
+    backing.put_chunks(Level::Points, &rows).await?;
+    roll_up(backing, &changed, state.forgotten).await?;
+    backing.note_seen(&seen).await?;
     let written = places.iter().map(|place| (*place, until)).collect();
     Ok(Compacted::Some { start, written })
 }

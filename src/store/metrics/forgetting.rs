@@ -5,10 +5,10 @@
 //! are there, because they are made when points are written.
 
 use super::Rules;
+use super::backing::{Backing, State};
 use super::head::Head;
 use super::index::Place;
 use super::levels::{Level, floor};
-use super::shelf::{Shelf, State};
 use crate::domain::Timestamp;
 use crate::store::Error;
 
@@ -26,12 +26,12 @@ pub(in crate::store) struct Forgotten {
 /// Forgets some, in a transaction that the caller ends.
 pub(in crate::store) async fn write(
     head: &mut Head,
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     rules: &Rules,
     now: Timestamp,
     limit: u32,
 ) -> Result<Forgotten, Error> {
-    let Some(mut state) = head.follow(shelf).await? else {
+    let Some(mut state) = head.follow(backing).await? else {
         return Ok(Forgotten { count: 0, state: None });
     };
     let before = state;
@@ -49,20 +49,20 @@ pub(in crate::store) async fn write(
         let left = u64::from(limit).saturating_sub(count);
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         if left > 0 {
-            count += shelf.drop_chunks(level, whole, left).await?;
+            count += backing.drop_chunks(level, whole, left).await?;
         }
     }
     if count < u64::from(limit) {
         let gone: Vec<i64> =
             head.gone(state.forgotten[Level::Long.place()]).take(SERIES_AT_ONCE).collect();
         if !gone.is_empty() {
-            shelf.drop_series(&gone).await?;
+            backing.drop_series(&gone).await?;
             state.generation += 1;
             count += u64::try_from(gone.len()).unwrap_or(u64::MAX);
         }
     }
     if state != before {
-        shelf.save(&state).await?;
+        backing.save(&state).await?;
     }
     Ok(Forgotten { count, state: (state.generation == before.generation).then_some(state) })
 }

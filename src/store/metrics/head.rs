@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use tokio::task::yield_now;
 
+use super::backing::{Backing, SeriesRow, State};
 use super::chunk::Chunk;
 use super::frame::{self, Entry};
 use super::index::{Index, Place};
 use super::levels::Level;
-use super::shelf::{SeriesRow, Shelf, State};
 use crate::query::Labels;
 use crate::store::Error;
 
@@ -57,6 +57,11 @@ pub(in crate::store) struct Head {
 }
 
 impl Head {
+    /// Whether it has not followed yet.
+    pub(in crate::store) fn is_new(&self) -> bool {
+        self.state.is_none()
+    }
+
     /// The state when it was last looked at.
     pub(super) fn state(&self) -> Option<State> {
         self.state
@@ -65,9 +70,9 @@ impl Head {
     /// Learns what was written since. There is no state in a store without metrics.
     pub(in crate::store) async fn follow(
         &mut self,
-        shelf: &mut dyn Shelf,
+        backing: &mut dyn Backing,
     ) -> Result<Option<State>, Error> {
-        let Some(state) = shelf.state().await? else {
+        let Some(state) = backing.state().await? else {
             *self = Self::default();
             return Ok(None);
         };
@@ -76,7 +81,7 @@ impl Head {
         }
         self.enter(state);
         while self.last_series < state.next_series - 1 {
-            let rows = shelf.series(self.last_series, SERIES_AT_ONCE).await?;
+            let rows = backing.series(self.last_series, SERIES_AT_ONCE).await?;
             for row in &rows {
                 self.add_series(row.id, &labels(&row.labels)?, row.seen_until);
             }
@@ -84,7 +89,7 @@ impl Head {
             self.last_series = rows.last().map_or(state.next_series - 1, |row| row.id);
         }
         while self.last_frame < state.next_frame - 1 {
-            let rows = shelf.frames(self.last_frame, FRAMES_AT_ONCE).await?;
+            let rows = backing.frames(self.last_frame, FRAMES_AT_ONCE).await?;
             for row in &rows {
                 let entries = frame::unpacked(&row.points).ok_or_else(|| unreadable("frame"))?;
                 self.apply(&entries);

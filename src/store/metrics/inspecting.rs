@@ -1,9 +1,9 @@
 //! Looking at every row: whether it can be read, and belongs to a series that is there.
 
+use super::backing::{Backing, ChunkRow};
 use super::head::Head;
 use super::levels::Level;
 use super::rollup::{Aspect, Rolled};
-use super::shelf::{ChunkRow, Shelf};
 use super::{Census, chunk, frame};
 use crate::store::Error;
 
@@ -39,14 +39,14 @@ impl Inspected {
 /// Looks at everything, in a snapshot.
 pub(in crate::store) async fn inspect(
     head: &mut Head,
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
 ) -> Result<Inspected, Error> {
     let mut inspected = Inspected::default();
-    let Some(state) = head.follow(shelf).await? else { return Ok(inspected) };
+    let Some(state) = head.follow(backing).await? else { return Ok(inspected) };
     inspected.series = count(head.index.len());
     let mut after = 0;
     loop {
-        let rows = shelf.frames(after, 8).await?;
+        let rows = backing.frames(after, 8).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
         for row in &rows {
@@ -64,7 +64,7 @@ pub(in crate::store) async fn inspect(
     for level in Level::ALL {
         let mut after = (i64::MIN, i64::MIN);
         loop {
-            let rows = shelf.chunks_after(level, after, AT_ONCE).await?;
+            let rows = backing.chunks_after(level, after, AT_ONCE).await?;
             let Some(last) = rows.last() else { break };
             after = (last.start_at, last.series);
             for row in &rows {

@@ -6,23 +6,27 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::backing::{Backing, State};
 use super::chunk;
 use super::head::{Head, unreadable};
 use super::levels::{Level, ceiling, floor};
-use super::reading::{Candidate, candidate};
+use super::reading::open_points;
 use super::rolling::PAIRS;
 use super::rollup::{Aspect, Rolled};
-use super::shelf::{Shelf, State};
 use crate::query::{Labels, Matcher};
 use crate::store::Error;
 
 /// The series that are looked for, and in which time.
 #[derive(Debug)]
 pub(in crate::store) struct Listing {
-    state: State,
+    /// None in a store without metrics.
+    state: Option<State>,
     after: i64,
     until: i64,
-    candidates: Vec<Candidate>,
+    /// Those that have points which are not closed.
+    found: Vec<Labels>,
+    /// The others.
+    left: Vec<(i64, Labels)>,
 }
 
 /// Copies from the head what is needed to list series.
@@ -30,33 +34,34 @@ pub(in crate::store) fn ask(
     head: &Head,
     matchers: &[Vec<Matcher>],
     (after, until): (i64, i64),
-) -> Option<Listing> {
-    let state = head.state()?;
+) -> Listing {
     let mut places = match matchers {
         [] => head.index.matching(&[]),
         any => any.iter().flat_map(|all| head.index.matching(all)).collect(),
     };
     places.sort_unstable();
     places.dedup();
-    let candidates =
-        places.into_iter().map(|place| candidate(head, place, (after, until))).collect();
-    Some(Listing { state, after, until, candidates })
+    let mut listing =
+        Listing { state: head.state(), after, until, found: Vec::new(), left: Vec::new() };
+    for place in places {
+        let known = head.index.at(place);
+        if open_points(head, place, (after, until)).is_empty() {
+            listing.left.push((known.id, known.labels.clone()));
+        } else {
+            listing.found.push(known.labels.clone());
+        }
+    }
+    listing
 }
 
 /// The labels of those that have points, sorted, at most `limit`.
 pub(in crate::store) async fn answer(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     listing: Listing,
     limit: usize,
 ) -> Result<Vec<Labels>, Error> {
-    let Listing { state, after, until, candidates } = listing;
-    let (mut found, mut left) = (Vec::new(), Vec::new());
-    for one in candidates {
-        let has_points = |chunk: &chunk::Chunk| {
-            !chunk.points().within(after.max(state.closed), until).0.is_empty()
-        };
-        if one.open.iter().any(has_points) { found.push(one.labels) } else { left.push(one) }
-    }
+    let Listing { state, after, until, mut found, mut left } = listing;
+    let Some(state) = state else { return Ok(found) };
     let [points, short, long] = state.forgotten;
     let stretches = [
         (Level::Points, points, state.closed),
@@ -65,10 +70,10 @@ pub(in crate::store) async fn answer(
     ];
     for (finest, from, to) in stretches {
         let (after, until) = (after.max(from), until.min(to));
-        let there = there(shelf, finest, (after, until), &left).await?;
-        let (some, others) = left.into_iter().partition(|one| there.contains(&one.id));
-        let some: Vec<Candidate> = some;
-        found.extend(some.into_iter().map(|one| one.labels));
+        let there = there(backing, finest, (after, until), &left).await?;
+        let (some, others): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|(id, _)| there.contains(id));
+        found.extend(some.into_iter().map(|(_, labels)| labels));
         left = others;
     }
     found.sort_unstable();
@@ -78,10 +83,10 @@ pub(in crate::store) async fn answer(
 
 /// Which of `wanted` have points of that time.
 async fn there(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     finest: Level,
     (after, until): (i64, i64),
-    wanted: &[Candidate],
+    wanted: &[(i64, Labels)],
 ) -> Result<HashSet<i64>, Error> {
     if after >= until || wanted.is_empty() {
         return Ok(HashSet::new());
@@ -89,13 +94,14 @@ async fn there(
     let mut found = HashSet::new();
     let inner = inner(finest, after, until);
     for (level, starts) in &inner {
-        found.extend(shelf.listed(*level, starts.clone()).await?);
+        found.extend(backing.listed(*level, starts.clone()).await?);
     }
     let is_inner = |start: &i64| inner.iter().any(|(_, starts)| starts.contains(start));
     let edges: Vec<i64> = finest.starts(after, until).filter(|start| !is_inner(start)).collect();
-    let left: Vec<i64> = wanted.iter().map(|one| one.id).filter(|id| !found.contains(id)).collect();
+    let left: Vec<i64> =
+        wanted.iter().map(|(id, _)| *id).filter(|id| !found.contains(id)).collect();
     for some in left.chunks(PAIRS) {
-        for row in shelf.chunks(finest, &edges, some).await? {
+        for row in backing.chunks(finest, &edges, some).await? {
             let points = match finest {
                 Level::Points => chunk::unpacked(&row.points),
                 Level::Short | Level::Long => Rolled::read(&row.points)

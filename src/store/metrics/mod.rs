@@ -41,9 +41,10 @@
 //! go in the transaction that closes their period. Chunks of a period that is not closed are not read,
 //! and are written anew by whoever closes it.
 //!
-//! What a hub remembers of 100,000 series is measured by `cargo bench --bench load -- metrics`.
+//! What a hub remembers of 100,000 series is measured by `cargo bench --bench metrics`.
 
 mod appending;
+mod backing;
 mod bits;
 mod chunk;
 mod compacting;
@@ -61,7 +62,6 @@ pub(in crate::store) mod reading;
 mod rolling;
 mod rollup;
 mod rules;
-mod shelf;
 mod varint;
 mod writing;
 
@@ -69,6 +69,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub(in crate::store) use self::backing::{Backing, ChunkRow, FrameRow, SeriesRow, State};
 pub(in crate::store) use self::head::Head;
 pub use self::inspecting::Inspected;
 pub use self::keeping::{Census, Keeping};
@@ -76,7 +77,6 @@ pub(in crate::store) use self::levels::Level;
 pub(in crate::store) use self::memory::Memory;
 pub use self::reading::ROLLUP;
 pub use self::rules::Rules;
-pub(in crate::store) use self::shelf::{ChunkRow, FrameRow, SeriesRow, Shelf, State};
 pub(in crate::store) use self::writing::{Done, Task};
 use super::Error;
 use crate::domain::Timestamp;

@@ -33,10 +33,7 @@ impl Points {
     /// Adds a point, unless its place is taken: its very time, or, where neither is the marker of an
     /// end, its part of time at `resolution` (milliseconds). Says whether it was added.
     pub(super) fn add(&mut self, time: i64, value: f64, resolution: i64) -> bool {
-        let at = match self.times.binary_search(&time) {
-            Ok(_) => return false,
-            Err(at) => at,
-        };
+        let Err(at) = self.times.binary_search(&time) else { return false };
         let part = part_of(time, resolution);
         let shares = |index: &usize| part_of(self.times[*index], resolution) == part;
         // An end may share its part with a point.
@@ -55,6 +52,13 @@ impl Points {
         let start = self.times.partition_point(|time| *time <= after);
         let end = self.times.partition_point(|time| *time <= until).max(start);
         (&self.times[start..end], &self.values[start..end])
+    }
+
+    /// Adds those of `others`, which are later than all, that are after `after` and until `until`.
+    pub(super) fn add_within(&mut self, others: &Self, after: i64, until: i64) {
+        let (times, values) = others.within(after, until);
+        self.times.extend_from_slice(times);
+        self.values.extend_from_slice(values);
     }
 
     /// Takes away those after `after` and until `until`.

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::backing::{Backing, State};
 use super::head::{Head, unreadable};
 use super::index::Place;
 use super::levels::{Level, MINUTE};
 use super::points::Points;
 use super::rolling::PAIRS;
 use super::rollup::{Aspect, Rolled};
-use super::shelf::{Shelf, State};
 use super::{Bounds, Found, chunk};
 use crate::query::{Comparison, Labels, Matcher, Selection, Series};
 use crate::store::Error;
@@ -22,11 +22,14 @@ pub const ROLLUP: &str = "__rollup__";
 /// Whoever looks for a value looks back this far, so there is a point at least as often.
 const GRAIN: i64 = 5 * MINUTE;
 
-/// What a question needs from the head: for each selection its series.
+/// A question with what the head knows of its answer.
 #[derive(Debug)]
 pub(in crate::store) struct Question {
-    state: State,
+    /// None in a store without metrics.
+    state: Option<State>,
     wanted: Vec<Wanted>,
+    /// Whether the head alone knows of too much already, and what.
+    too_much: Option<String>,
 }
 
 /// The series of one selection.
@@ -40,24 +43,44 @@ struct Wanted {
 
 /// A series that may have points of the wanted time.
 #[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) id: i64,
-    pub(super) labels: Labels,
-    /// Packed points that are not closed.
-    pub(super) open: Vec<chunk::Chunk>,
+struct Candidate {
+    id: i64,
+    labels: Labels,
+    /// Its points that are not closed.
+    open: Points,
 }
 
-/// Copies from the head what the selections need.
-pub(in crate::store) fn ask(head: &Head, selections: &[Selection]) -> Option<Question> {
-    let state = head.state()?;
-    let wanted = |selection: &Selection| {
+/// Copies from the head what the selections need, as far as `bounds` allow.
+pub(in crate::store) fn ask(head: &Head, selections: &[Selection], bounds: Bounds) -> Question {
+    let mut question = Question { state: head.state(), wanted: Vec::new(), too_much: None };
+    let mut left = bounds;
+    for selection in selections {
         let (aspect, matchers) = aspect(&selection.matchers);
+        let Selection { after, until, .. } = *selection;
         let places = head.index.matching(&matchers);
-        let span = (selection.after, selection.until);
-        let series = places.into_iter().map(|place| candidate(head, place, span)).collect();
-        Wanted { after: selection.after, until: selection.until, aspect, series }
-    };
-    Some(Question { state, wanted: selections.iter().map(wanted).collect() })
+        let mut series = Vec::with_capacity(places.len());
+        for place in places {
+            let known = head.index.at(place);
+            let open = open_points(head, place, (after, until));
+            if !open.is_empty() && !take(&mut left, open.len()) {
+                question.too_much = Some(too_much(left, bounds));
+                return question;
+            }
+            series.push(Candidate { id: known.id, labels: known.labels.clone(), open });
+        }
+        question.wanted.push(Wanted { after, until, aspect, series });
+    }
+    question
+}
+
+/// Takes a series of so many points from what is left; whether there was enough.
+fn take(left: &mut Bounds, points: usize) -> bool {
+    if left.series == 0 || points > left.points {
+        return false;
+    }
+    left.series -= 1;
+    left.points -= points;
+    true
 }
 
 /// The matchers without the one that says which side of a roll-up is wanted.
@@ -71,32 +94,34 @@ fn aspect(matchers: &[Matcher]) -> (Aspect, Vec<Matcher>) {
     (found.unwrap_or_default(), rest.cloned().collect())
 }
 
-/// A series with its packed points of periods within `span`.
-pub(super) fn candidate(head: &Head, place: Place, (after, until): (i64, i64)) -> Candidate {
-    let known = head.index.at(place);
+/// The points of a series that are not closed, of this time.
+pub(super) fn open_points(head: &Head, place: Place, (after, until): (i64, i64)) -> Points {
+    let mut points = Points::default();
     let is_wanted = |start: i64| start < until && start + Level::Points.period() > after;
-    let open = head.open(place).iter().filter(|open| is_wanted(open.start));
-    Candidate {
-        id: known.id,
-        labels: known.labels.clone(),
-        open: open.map(|open| open.chunk.clone()).collect(),
+    for open in head.open(place).iter().filter(|open| is_wanted(open.start)) {
+        points.add_within(&open.chunk.points(), after, until);
     }
+    points
 }
 
 /// Reads what the question needs, and no more than `bounds` allow.
 pub(in crate::store) async fn answer(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     question: Question,
     bounds: Bounds,
 ) -> Result<Found, Error> {
-    let Question { state, wanted } = question;
+    let Question { state, wanted, too_much: known } = question;
+    if let Some(why) = known {
+        return Ok(Found::TooMuch(why));
+    }
+    let mut answers = vec![Vec::new(); wanted.len()];
+    let Some(state) = state else { return Ok(Found::Series(answers)) };
     let mut left = bounds;
-    let mut answers = Vec::with_capacity(wanted.len());
-    for one in wanted {
-        let Some(series) = gather(shelf, &state, one, &mut left).await? else {
+    for (answer, one) in answers.iter_mut().zip(wanted) {
+        let Some(series) = gather(backing, &state, one, &mut left).await? else {
             return Ok(Found::TooMuch(too_much(left, bounds)));
         };
-        answers.push(series);
+        *answer = series;
     }
     Ok(Found::Series(answers))
 }
@@ -113,7 +138,7 @@ fn too_much(left: Bounds, bounds: Bounds) -> String {
 
 /// The series of one selection, sorted; none when they exceed what is left.
 async fn gather(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     state: &State,
     wanted: Wanted,
     left: &mut Bounds,
@@ -128,23 +153,17 @@ async fn gather(
     while series.peek().is_some() {
         let some: Vec<Candidate> = series.by_ref().take(at_once).collect();
         let ids: Vec<i64> = some.iter().map(|one| one.id).collect();
-        let mut closed = read(shelf, state, (after, until), aspect, &ids).await?;
+        let mut closed = read(backing, state, (after, until), aspect, &ids).await?;
         for Candidate { id, labels, open } in some {
             let mut points = closed.remove(&id).unwrap_or_default();
-            for chunk in open {
-                let all = chunk.points();
-                let (times, values) = all.within(after.max(state.closed), until);
-                points.times.extend_from_slice(times);
-                points.values.extend_from_slice(values);
-            }
+            points.times.extend(open.times);
+            points.values.extend(open.values);
             if points.is_empty() {
                 continue;
             }
-            if left.series == 0 || points.len() > left.points {
+            if !take(left, points.len()) {
                 return Ok(None);
             }
-            left.series -= 1;
-            left.points -= points.len();
             let series = Series::new(labels, points.times, points.values);
             let disordered = |error: crate::query::Disorder| Error::Unreadable {
                 what: "series",
@@ -170,7 +189,7 @@ fn stretches(state: &State, after: i64, until: i64) -> [(Level, i64, i64); 3] {
 
 /// The closed points of series, by their numbers.
 async fn read(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     state: &State,
     (after, until): (i64, i64),
     aspect: Aspect,
@@ -182,7 +201,7 @@ async fn read(
         if starts.is_empty() {
             continue;
         }
-        let mut rows = shelf.chunks(level, &starts, series).await?;
+        let mut rows = backing.chunks(level, &starts, series).await?;
         rows.sort_unstable_by_key(|row| row.start_at);
         for row in rows {
             let points = match level {
@@ -193,10 +212,7 @@ async fn read(
                 }
             };
             let points = points.ok_or_else(|| unreadable("chunk"))?;
-            let (times, values) = points.within(after, until);
-            let all = found.entry(row.series).or_default();
-            all.times.extend_from_slice(times);
-            all.values.extend_from_slice(values);
+            found.entry(row.series).or_default().add_within(&points, after, until);
         }
     }
     Ok(found)

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::backing::{Backing, ChunkRow};
 use super::head::unreadable;
 use super::levels::Level;
 use super::points::Points;
 use super::rollup::{Kind, Rolled};
-use super::shelf::{ChunkRow, Shelf};
 use crate::store::Error;
 
 /// How many pairs of a period and a series are asked for at once.
@@ -32,7 +32,7 @@ pub(super) struct Changed {
 
 /// Writes what changes of the roll-ups, as far as they are kept.
 pub(super) async fn roll_up(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     changed: &[Changed],
     forgotten: [i64; 3],
 ) -> Result<(), Error> {
@@ -47,7 +47,7 @@ pub(super) async fn roll_up(
                 }
             }
         }
-        let found = read(shelf, level, wanted.keys()).await?;
+        let found = read(backing, level, wanted.keys()).await?;
         let mut rows = Vec::with_capacity(wanted.len());
         for ((start_at, series), (kind, updates)) in wanted {
             let mut rolled = match found.get(&(start_at, series)) {
@@ -62,7 +62,7 @@ pub(super) async fn roll_up(
             }
             rows.push(ChunkRow { start_at, series, points: rolled.stored() });
         }
-        shelf.put_chunks(level, &rows).await?;
+        backing.put_chunks(level, &rows).await?;
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ fn updates(level: Level, kind: Kind, change: &Change, since: i64) -> Vec<(i64, U
 
 /// The bytes of chunks by start and series, those that are there.
 pub(super) async fn read(
-    shelf: &mut dyn Shelf,
+    backing: &mut dyn Backing,
     level: Level,
     wanted: impl Iterator<Item = &(i64, i64)>,
 ) -> Result<BTreeMap<(i64, i64), Vec<u8>>, Error> {
@@ -123,7 +123,7 @@ pub(super) async fn read(
     for (series, starts) in by_series {
         for some in series.chunks(PAIRS) {
             for starts in starts.chunks((PAIRS / some.len()).max(1)) {
-                for row in shelf.chunks(level, starts, some).await? {
+                for row in backing.chunks(level, starts, some).await? {
                     found.insert((row.start_at, row.series), row.points);
                 }
             }

@@ -2,10 +2,10 @@
 //! committed.
 
 use super::appending::{self, Written};
+use super::backing::Backing;
 use super::compacting::{self, Compacted};
 use super::forgetting::{self, Forgotten};
 use super::head::Head;
-use super::shelf::Shelf;
 use super::{Rules, Stored};
 use crate::domain::Timestamp;
 use crate::query::Series;
@@ -35,17 +35,17 @@ impl Task<'_> {
     pub(in crate::store) async fn write(
         self,
         head: &mut Head,
-        shelf: &mut dyn Shelf,
+        backing: &mut dyn Backing,
         rules: &Rules,
         now: Timestamp,
     ) -> Result<Done, Error> {
         Ok(match self {
             Self::Append(series) => {
-                Done::Appended(appending::write(head, shelf, rules, series, now).await?)
+                Done::Appended(appending::write(head, backing, rules, series, now).await?)
             }
-            Self::Compact => Done::Compacted(compacting::write(head, shelf, rules, now).await?),
+            Self::Compact => Done::Compacted(compacting::write(head, backing, rules, now).await?),
             Self::Forget(limit) => {
-                Done::Forgotten(forgetting::write(head, shelf, rules, now, limit).await?)
+                Done::Forgotten(forgetting::write(head, backing, rules, now, limit).await?)
             }
         })
     }

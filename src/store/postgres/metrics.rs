@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 
 use super::attempts::Attempts;
+use super::backing::PostgresBacking;
 use super::session::{begin, commit};
-use super::shelf::PostgresShelf;
 use super::{Access, PostgresStore};
 use crate::domain::Timestamp;
 use crate::query::{Labels, Matcher, Selection, Series};
@@ -18,6 +18,11 @@ use crate::store::metrics::{
 impl PostgresStore {
     async fn write_metrics(&self, task: Task<'_>, now: Timestamp) -> Result<Done, Error> {
         let (mut head, rules) = (self.metrics.head().await, self.metrics.rules());
+        if head.is_new() {
+            // It has much to read, and need not keep other hubs from writing meanwhile.
+            let connection = &mut *self.snapshot().await?;
+            head.follow(&mut PostgresBacking { connection, access: Access::Reading }).await?;
+        }
         let mut attempts = Attempts::default();
         loop {
             let result = self.try_to_write(&mut head, &rules, task, now).await;
@@ -36,8 +41,8 @@ impl PostgresStore {
     ) -> Result<Done, Error> {
         let pool = self.writers()?;
         let mut transaction = begin(pool).await?;
-        let mut shelf = PostgresShelf { connection: &mut transaction, access: Access::Full };
-        let done = task.write(head, &mut shelf, rules, now).await?;
+        let mut backing = PostgresBacking { connection: &mut transaction, access: Access::Full };
+        let done = task.write(head, &mut backing, rules, now).await?;
         commit(pool, transaction).await?;
         Ok(done)
     }
@@ -52,14 +57,11 @@ impl Metrics for PostgresStore {
     async fn select(&self, selections: &[Selection], bounds: Bounds) -> Result<Found, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        let mut shelf = PostgresShelf { connection: &mut snapshot, access: Access::Reading };
-        head.follow(&mut shelf).await?;
-        let question = reading::ask(&head, selections);
+        let mut backing = PostgresBacking { connection: &mut snapshot, access: Access::Reading };
+        head.follow(&mut backing).await?;
+        let question = reading::ask(&head, selections, bounds);
         drop(head);
-        match question {
-            Some(question) => reading::answer(&mut shelf, question, bounds).await,
-            None => Ok(Found::Series(vec![Vec::new(); selections.len()])),
-        }
+        reading::answer(&mut backing, question, bounds).await
     }
 
     async fn labels(
@@ -71,14 +73,11 @@ impl Metrics for PostgresStore {
     ) -> Result<Vec<Labels>, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        let mut shelf = PostgresShelf { connection: &mut snapshot, access: Access::Reading };
-        head.follow(&mut shelf).await?;
+        let mut backing = PostgresBacking { connection: &mut snapshot, access: Access::Reading };
+        head.follow(&mut backing).await?;
         let listing = listing::ask(&head, matchers, (after, until));
         drop(head);
-        match listing {
-            Some(listing) => listing::answer(&mut shelf, listing, limit).await,
-            None => Ok(Vec::new()),
-        }
+        listing::answer(&mut backing, listing, limit).await
     }
 }
 
@@ -99,15 +98,15 @@ impl Keeping for PostgresStore {
     async fn inspect(&self) -> Result<Inspected, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        let mut shelf = PostgresShelf { connection: &mut snapshot, access: Access::Reading };
-        inspecting::inspect(&mut head, &mut shelf).await
+        let mut backing = PostgresBacking { connection: &mut snapshot, access: Access::Reading };
+        inspecting::inspect(&mut head, &mut backing).await
     }
 
     async fn census(&self) -> Result<Census, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        let mut shelf = PostgresShelf { connection: &mut snapshot, access: Access::Reading };
-        head.follow(&mut shelf).await?;
+        let mut backing = PostgresBacking { connection: &mut snapshot, access: Access::Reading };
+        head.follow(&mut backing).await?;
         Ok(inspecting::census(&head))
     }
 }

@@ -11,6 +11,7 @@
 mod accounts;
 mod agents;
 mod attempts;
+mod backing;
 pub(super) mod copying;
 mod days;
 mod forgetting;
@@ -25,7 +26,6 @@ mod review;
 mod runs;
 mod session;
 mod settlements;
-mod shelf;
 mod states;
 mod tokens;
 

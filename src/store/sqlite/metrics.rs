@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::SqliteStore;
-use super::shelf::SqliteShelf;
+use super::backing::SqliteBacking;
 use super::writer::Durability;
 use crate::domain::Timestamp;
 use crate::query::{Labels, Matcher, Selection, Series};
@@ -16,10 +16,14 @@ use crate::store::metrics::{
 impl SqliteStore {
     async fn write_metrics(&self, task: Task<'_>, now: Timestamp) -> Result<Done, Error> {
         let (mut head, rules) = (self.metrics.head().await, self.metrics.rules());
+        if head.is_new() {
+            // It has much to read, and need not keep results from being written meanwhile.
+            head.follow(&mut SqliteBacking(&mut *self.snapshot().await?)).await?;
+        }
         let mut writer = self.writer().await?;
         let attempt = async {
-            let mut shelf = SqliteShelf(writer.begin(Durability::Process).await?);
-            let done = task.write(&mut head, &mut shelf, &rules, now).await?;
+            let mut backing = SqliteBacking(writer.begin(Durability::Process).await?);
+            let done = task.write(&mut head, &mut backing, &rules, now).await?;
             writer.commit().await?;
             Ok(done)
         };
@@ -37,14 +41,11 @@ impl Metrics for SqliteStore {
     async fn select(&self, selections: &[Selection], bounds: Bounds) -> Result<Found, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        let mut shelf = SqliteShelf(&mut snapshot);
-        head.follow(&mut shelf).await?;
-        let question = reading::ask(&head, selections);
+        let mut backing = SqliteBacking(&mut snapshot);
+        head.follow(&mut backing).await?;
+        let question = reading::ask(&head, selections, bounds);
         drop(head);
-        match question {
-            Some(question) => reading::answer(&mut shelf, question, bounds).await,
-            None => Ok(Found::Series(vec![Vec::new(); selections.len()])),
-        }
+        reading::answer(&mut backing, question, bounds).await
     }
 
     async fn labels(
@@ -56,14 +57,11 @@ impl Metrics for SqliteStore {
     ) -> Result<Vec<Labels>, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        let mut shelf = SqliteShelf(&mut snapshot);
-        head.follow(&mut shelf).await?;
+        let mut backing = SqliteBacking(&mut snapshot);
+        head.follow(&mut backing).await?;
         let listing = listing::ask(&head, matchers, (after, until));
         drop(head);
-        match listing {
-            Some(listing) => listing::answer(&mut shelf, listing, limit).await,
-            None => Ok(Vec::new()),
-        }
+        listing::answer(&mut backing, listing, limit).await
     }
 }
 
@@ -84,13 +82,13 @@ impl Keeping for SqliteStore {
     async fn inspect(&self) -> Result<Inspected, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        inspecting::inspect(&mut head, &mut SqliteShelf(&mut snapshot)).await
+        inspecting::inspect(&mut head, &mut SqliteBacking(&mut snapshot)).await
     }
 
     async fn census(&self) -> Result<Census, Error> {
         let mut head = self.metrics.head().await;
         let mut snapshot = self.snapshot().await?;
-        head.follow(&mut SqliteShelf(&mut snapshot)).await?;
+        head.follow(&mut SqliteBacking(&mut snapshot)).await?;
         Ok(inspecting::census(&head))
     }
 }

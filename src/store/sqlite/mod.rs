@@ -6,6 +6,7 @@
 
 mod accounts;
 mod agents;
+mod backing;
 pub(super) mod copying;
 mod forgetting;
 mod hold;
@@ -20,7 +21,6 @@ mod record;
 mod review;
 mod rows_of;
 mod runs;
-mod shelf;
 mod tokens;
 mod writer;
 

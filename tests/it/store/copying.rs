@@ -17,10 +17,12 @@ use tripline::domain::run::{LogLevel, LogLine};
 use tripline::engine::accountant;
 use tripline::store::accounts::Accounts as _;
 use tripline::store::copying::Copied;
+use tripline::store::metrics::Keeping as _;
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::SqliteStore;
 use tripline::store::{Error, Horizons, Ledger, RunFilter, Store as _};
 
+use super::metrics::{self, DAY, HOUR, append, select, series};
 use super::scene::{
     accepted, at, attempt, check_id, claim, history, outbox, region, report, seconds, tell,
     tell_one,
@@ -68,6 +70,13 @@ async fn live(store: &dyn Ledger) {
     tell_one(store, &told).await;
     store.lease("housekeeping", "one", at(9), at(10)).await.expect("answered");
     accountant::round(store, at(20), seconds(60)).await.expect("accounted");
+    // Points in closed hours, in one that is not, and in roll-ups alone.
+    for age in [0, HOUR, 3 * HOUR, 30 * DAY] {
+        let logins = series("logins_total", &[("region", "eu")], &[(-age, 7.0), (1 - age, 9.0)]);
+        append(store, &[logins], 0).await;
+    }
+    metrics::compact(store, 2 * HOUR).await;
+    append(store, &[series("logins_total", &[], &[(2 * HOUR, 1.0)])], 2 * HOUR).await;
 }
 
 /// A file with the scene in it and a row in every table.
@@ -99,6 +108,11 @@ async fn nothing_is_lost_on_the_way_to_postgresql_and_back() {
     assert_eq!(there.0, counts.collect());
     // What comes next is numbered after what was copied, also by sequences.
     let store = PostgresStore::open(empty.url()).await.expect("opened");
+    append(&store, &[series("new", &[], &[(2 * HOUR, 1.0)])], 2 * HOUR).await;
+    let found = select(&store, &[], (-40 * DAY, 2 * HOUR)).await;
+    let counts: Vec<usize> = found.iter().map(|it| it.times().len()).collect();
+    assert_eq!(counts, [1, 8, 1], "{found:?}");
+    assert_eq!(store.inspect().await.expect("looked at").told, Vec::<String>::new());
     let known = history(&store, 1).await;
     assert_eq!(known.decisions.len(), 3);
     let next = tell(&store, 8, &[Failed]).await;

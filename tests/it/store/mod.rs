@@ -8,6 +8,9 @@ mod agents;
 mod copying;
 mod crash;
 mod leases;
+mod metrics;
+mod metrics_crash;
+mod metrics_model;
 mod outbox;
 mod postgres;
 mod reading;
@@ -122,6 +125,15 @@ on_every_backend! {
         runs_that_come_late_end_a_silence
         a_silence_goes_on_while_agents_come_and_go
         a_lost_region_is_not_told_of_twice
+    }
+    metrics {
+        points_are_found_by_their_labels
+        the_first_point_of_a_time_stays
+        a_part_of_time_has_one_point
+        points_of_any_age_are_taken
+        what_is_old_is_rolled_up
+        no_more_is_kept_or_read_than_may_be
+        series_of_a_time_are_listed
     }
     leases {
         one_holds_a_lease_at_a_time

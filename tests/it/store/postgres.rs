@@ -49,7 +49,7 @@ impl Fresh {
     }
 
     /// Another hub on the same database.
-    async fn another(&self) -> PostgresStore {
+    pub(super) async fn another(&self) -> PostgresStore {
         open(self.database.url()).await.expect("opened beside the first")
     }
 

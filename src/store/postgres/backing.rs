@@ -10,20 +10,20 @@ use sqlx::postgres::PgConnection;
 
 use super::{Access, failed};
 use crate::store::Error;
-use crate::store::metrics::{ChunkRow, FrameRow, Level, SeriesRow, Shelf, State};
+use crate::store::metrics::{Backing, ChunkRow, FrameRow, Level, SeriesRow, State};
 
 /// So many bytes are sent in one statement at most, unless one row has more.
 const BYTES: usize = 4 << 20;
 
 /// The rows of metrics, by a connection that is in a transaction.
-pub(super) struct PostgresShelf<'c> {
+pub(super) struct PostgresBacking<'c> {
     pub(super) connection: &'c mut PgConnection,
     /// Whether what is read is to be held.
     pub(super) access: Access,
 }
 
 #[async_trait]
-impl Shelf for PostgresShelf<'_> {
+impl Backing for PostgresBacking<'_> {
     async fn state(&mut self) -> Result<Option<State>, Error> {
         type Row = (i64, i64, i64, i64, i64, i64, i64);
         let text = match self.access {
@@ -237,7 +237,7 @@ impl Shelf for PostgresShelf<'_> {
     }
 }
 
-impl PostgresShelf<'_> {
+impl PostgresBacking<'_> {
     async fn write(&mut self, text: &'static str, state: &State) -> Result<(), Error> {
         let State { next_series, next_frame, closed, forgotten, generation } = state;
         let [points, short, long] = forgotten;

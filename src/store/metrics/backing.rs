@@ -53,7 +53,7 @@ pub(in crate::store) struct ChunkRow {
 
 /// A transaction of a backend.
 #[async_trait]
-pub(in crate::store) trait Shelf: Send {
+pub(in crate::store) trait Backing: Send {
     /// What there is. In a transaction that writes, nobody else writes metrics from here on until it
     /// ends.
     async fn state(&mut self) -> Result<Option<State>, Error>;

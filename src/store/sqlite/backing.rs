@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::failed;
 use super::rows_of::RowsOf;
 use crate::store::Error;
-use crate::store::metrics::{ChunkRow, FrameRow, Level, SeriesRow, Shelf, State};
+use crate::store::metrics::{Backing, ChunkRow, FrameRow, Level, SeriesRow, State};
 
 static CHUNKS: LazyLock<RowsOf> = LazyLock::new(|| {
     let head = "INSERT INTO metric_chunks (level, start_at, series, points) VALUES";
@@ -23,7 +23,7 @@ static SERIES: LazyLock<RowsOf> = LazyLock::new(|| {
 });
 
 /// The rows of metrics, by a connection that is in a transaction.
-pub(super) struct SqliteShelf<'c>(pub(super) &'c mut SqliteConnection);
+pub(super) struct SqliteBacking<'c>(pub(super) &'c mut SqliteConnection);
 
 /// Numbers as a list in JSON, for `json_each`.
 fn list(numbers: &[i64]) -> String {
@@ -31,7 +31,7 @@ fn list(numbers: &[i64]) -> String {
 }
 
 #[async_trait]
-impl Shelf for SqliteShelf<'_> {
+impl Backing for SqliteBacking<'_> {
     async fn state(&mut self) -> Result<Option<State>, Error> {
         type Row = (i64, i64, i64, i64, i64, i64, i64);
         let found: Option<Row> = sqlx::query_as(

@@ -1,0 +1,162 @@
+//! What is done with metrics from time to time: hours that are over are closed, what need not be kept
+//! is forgotten, and what is known of all checks together is measured.
+//!
+//! Hubs that share a store take turns. That only saves work: each step is safe by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Halt};
+use crate::domain::Timestamp;
+use crate::domain::coverage::HOUR;
+use crate::engine::{accountant, measuring};
+use crate::store::{Error, IncidentFilter, Ledger};
+
+/// The name of the lease.
+const PART: &str = "metrics";
+/// How often it comes round, and measures.
+const PERIOD: Duration = Duration::from_mins(1);
+/// How long a lease holds: until the next time and a little longer.
+const LEASE: Duration = Duration::from_secs(90);
+/// Between two steps, others write.
+const BREATH: Duration = Duration::from_millis(20);
+/// How many chunks are forgotten at a time.
+const AT_ONCE: u32 = 5_000;
+/// So many steps are done before the lease is renewed.
+const STEPS: usize = 500;
+/// The most open incidents that are counted.
+const INCIDENTS: u32 = 10_000;
+
+/// Keeps metrics in order.
+pub(super) struct Upkeep {
+    store: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    /// Tells this hub from others, and from itself before a restart.
+    holder: String,
+}
+
+impl Upkeep {
+    pub(super) fn new(store: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>) -> Self {
+        let holder = Uuid::new_v4().to_string();
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), holder }
+    }
+
+    /// Comes round until `halt` is asked for, then leaves it to others.
+    pub(super) async fn run(self, halt: Halt) {
+        let mut troubled = false;
+        loop {
+            match self.turn(&halt).await {
+                Ok(()) => troubled = false,
+                Err(error) if !troubled => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "metrics were not kept in order; that is made up for");
+                    troubled = true;
+                }
+                Err(_) => {}
+            }
+            if timeout(PERIOD, halt.asked()).await.is_ok() {
+                break;
+            }
+        }
+        let now = self.clock.now();
+        if let Err(error) = self.store.lease(PART, &self.holder, now, now).await {
+            tracing::debug!(%error, "the lease on metrics was not given back; it runs out");
+        }
+    }
+
+    /// Does what is due, if it is this hub's turn.
+    async fn turn(&self, halt: &Halt) -> Result<(), Error> {
+        if !self.is_mine().await? {
+            return Ok(());
+        }
+        self.measure(self.clock.now()).await?;
+        loop {
+            let more = self.steps(halt).await?;
+            if !more || !self.is_mine().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn is_mine(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        Ok(self.store.lease(PART, &self.holder, now, now + LEASE).await?.is_some())
+    }
+
+    /// Closes and forgets for a while; says whether there is more to do.
+    async fn steps(&self, halt: &Halt) -> Result<bool, Error> {
+        for _ in 0..STEPS {
+            let now = self.clock.now();
+            let is_done = !self.store.compact(now).await?
+                && self.store.forget_points(now, AT_ONCE).await? == 0;
+            if is_done || timeout(BREATH, halt.asked()).await.is_ok() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Stores what is known of all checks together.
+    async fn measure(&self, now: Timestamp) -> Result<(), Error> {
+        // What is not accounted for yet would look as if nobody had watched.
+        let until = self.store.accounted_until().await?.unwrap_or(now);
+        let tallies = accountant::tallies(&*self.store, None, (until - HOUR, until)).await?;
+        let filter = IncidentFilter { check: None, open_only: true, limit: INCIDENTS };
+        let open = self.store.incidents(&filter).await?;
+        let census = self.store.census().await?;
+        let series = measuring::of_all(&tallies, &open, census, now);
+        self.store.append(&series, now).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Manual;
+    use crate::query::{Matcher, Selection};
+    use crate::store::metrics::{Bounds, Found, Rules};
+    use crate::store::sqlite::{Holder, SqliteStore};
+
+    #[tokio::test]
+    async fn hours_are_closed_and_forgotten_in_their_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start: Timestamp = "2026-11-21T03:20:00Z".parse().expect("a time");
+        let holder = Holder { command: "a test".into(), since: start };
+        let store = SqliteStore::open(&folder.path().join("t.db"), &holder).await.expect("opened");
+        let store: Arc<dyn Ledger> = Arc::new(store);
+        let day = Duration::from_hours(24);
+        store.keep_by(Rules { keep: day, keep_short: day, keep_long: day, ..Rules::default() });
+        let time = Arc::new(Manual::new(start));
+        let clock: Arc<dyn Clock> = time.clone();
+        let (upkeep, halt) = (Upkeep::new(&store, &clock), Halt::new());
+        let found = async |from: Timestamp, until: Timestamp| {
+            let name = Matcher::new("__name__", crate::query::Comparison::Equal, "tripline_series");
+            let matchers = [name.expect("no pattern")].into();
+            let (after, until) = (from.timestamp_millis(), until.timestamp_millis());
+            let bounds = Bounds { series: 10, points: 10_000 };
+            let selections = [Selection { matchers, after, until }];
+            match store.select(&selections, bounds).await.expect("read") {
+                Found::Series(all) => all[0].iter().map(|it| it.times().len()).sum::<usize>(),
+                Found::TooMuch(why) => panic!("{why}"),
+            }
+        };
+        for _ in 0..100 {
+            time.advance(Duration::from_mins(1));
+            upkeep.turn(&halt).await.expect("done");
+        }
+        assert_eq!(found(start, clock.now()).await, 200, "kept and active, each minute");
+        let inspected = store.inspect().await.expect("looked at");
+        assert!(inspected.chunks > 0 && inspected.told.is_empty(), "{inspected:?}");
+        // Another hub does nothing meanwhile.
+        Upkeep::new(&store, &clock).turn(&halt).await.expect("done");
+        assert_eq!(found(start, clock.now()).await, 200);
+        time.advance(day * 10);
+        upkeep.turn(&halt).await.expect("done");
+        upkeep.turn(&halt).await.expect("done");
+        assert_eq!(found(start, start + day).await, 0);
+        assert_eq!(store.census().await.expect("counted").active, 6);
+    }
+}

@@ -1,0 +1,253 @@
+//! Which points of metrics a run yields, and what is known of all checks together.
+//! docs/operators/metrics.md describes them to users.
+//!
+//! Pure. It reads the report and decides nothing about it. A point has the time at which the run ended,
+//! also when the report of it comes late.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::coverage::Tally;
+use crate::domain::run::{Outcome, Report, Timings};
+use crate::query::{Labels, METRIC_NAME, Series};
+use crate::store::IncidentRecord;
+use crate::store::accounts::Place;
+use crate::store::metrics::Census;
+
+/// What our own series begin with; no other may.
+const OWN: &str = "tripline_";
+/// The labels that say where a value comes from. Neither a check nor a script can set them.
+const RESERVED: [&str; 4] = ["check", "region", "step", "phase"];
+
+/// The points of one run; `check` is the one that it is of, if that is still there.
+pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
+    let at = report.finished_at().timestamp_millis();
+    let slot = &report.slot;
+    let mut labels: Vec<(String, String)> =
+        vec![("check".into(), slot.check.to_string()), ("region".into(), slot.region.to_string())];
+    let own = check.into_iter().flat_map(|check| &check.labels);
+    labels.extend(own.filter_map(|(name, value)| Some((allowed(name)?, value.clone()))));
+    let mut points = Points { at, labels, series: Vec::new() };
+    let outcome = report.outcome();
+    if outcome == Outcome::Unknown {
+        points.add("tripline_check_unknown", &[], 1.0);
+    } else {
+        // Many an unknown run never started: its times would drag the others down to zero.
+        let up = if outcome == Outcome::Passed { 1.0 } else { 0.0 };
+        points.add("tripline_check_up", &[], up);
+        points.add("tripline_check_duration_seconds", &[], seconds(report.duration));
+        points.add("tripline_check_lateness_seconds", &[], seconds(report.lateness()));
+        for (phase, total) in phases(report) {
+            points.add("tripline_check_phase_seconds", &[("phase", phase)], seconds(total));
+        }
+    }
+    let mut steps: BTreeMap<&str, Duration> = BTreeMap::new();
+    for step in &report.trace.steps {
+        if let Some(duration) = step.duration {
+            *steps.entry(&step.name).or_default() += duration;
+        }
+    }
+    for (step, duration) in steps {
+        points.add("tripline_check_step_duration_seconds", &[("step", step)], seconds(duration));
+    }
+    for it in &report.trace.measurements {
+        let tags = it.tags.iter().filter_map(|(name, value)| Some((allowed(name)?, value)));
+        let tags: Vec<(String, &String)> = tags.collect();
+        let tags: Vec<(&str, &str)> =
+            tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        points.add(&metric_name(&it.name), &tags, it.value);
+    }
+    points.series
+}
+
+/// How the slots of the last while came out, and which incidents are open.
+pub fn of_all(
+    tallies: &BTreeMap<Place, Tally>,
+    open: &[IncidentRecord],
+    census: Census,
+    now: Timestamp,
+) -> Vec<Series> {
+    let at = now.timestamp_millis();
+    let mut points = Points { at, labels: Vec::new(), series: Vec::new() };
+    for ((check, region), tally) in tallies {
+        let labels = [("check", check.as_str()), ("region", region.as_str())];
+        if let Some(uptime) = tally.uptime() {
+            points.add("tripline_check_uptime_ratio", &labels, uptime);
+        }
+        if let Some(coverage) = tally.coverage() {
+            points.add("tripline_check_coverage_ratio", &labels, coverage);
+        }
+    }
+    let mut kinds: BTreeMap<&str, u32> =
+        ["check", "coverage", "region", "shortfall"].map(|kind| (kind, 0)).into();
+    let subjects: Vec<String> = open.iter().map(|it| it.subject.to_string()).collect();
+    for subject in &subjects {
+        let kind = subject.split_once(':').map_or(subject.as_str(), |(kind, _)| kind);
+        *kinds.entry(kind).or_default() += 1;
+    }
+    for (kind, count) in kinds {
+        points.add("tripline_incidents_open", &[("about", kind)], f64::from(count));
+    }
+    points.add("tripline_series", &[("state", "kept")], counted(census.series));
+    points.add("tripline_series", &[("state", "active")], counted(census.active));
+    points.series
+}
+
+/// Points of one moment.
+struct Points {
+    at: i64,
+    /// Those of all.
+    labels: Vec<(String, String)>,
+    series: Vec<Series>,
+}
+
+impl Points {
+    fn add(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let all = labels.iter().copied();
+        // The last of a name wins: whose value it is, and its name, cannot be overwritten.
+        let own = self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let (where_from, of_check) = own.partition::<Vec<_>, _>(|(name, _)| is_reserved(name));
+        let all = of_check.into_iter().chain(all).chain(where_from).chain([(METRIC_NAME, name)]);
+        let labels: Labels = all.collect();
+        // One point is always in order.
+        self.series.extend(Series::new(labels, vec![self.at], vec![value]));
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+/// The name of a label as PromQL can write it; none where it would say whose the value is.
+fn allowed(name: &str) -> Option<String> {
+    let name = written(name, |_| false);
+    (!is_reserved(&name) && !name.starts_with("__")).then_some(name)
+}
+
+/// The name of a script's metric as PromQL can write it; never one of ours.
+fn metric_name(name: &str) -> String {
+    let name = written(name, |c| c == ':');
+    if name.starts_with(OWN) { format!("script_{name}") } else { name }
+}
+
+/// Letters, digits and `_`, not beginning with a digit; what else there is becomes `_`.
+fn written(name: &str, also: impl Fn(char) -> bool) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || also(c);
+    let mut text: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) {
+        text.insert(0, '_');
+    }
+    text
+}
+
+/// How long all requests of a run spent in each phase; of those that happened.
+fn phases(report: &Report) -> Vec<(&'static str, Duration)> {
+    type Phase = fn(&Timings) -> Option<Duration>;
+    let all: [(&'static str, Phase); 5] = [
+        ("dns", |it| it.dns),
+        ("connect", |it| it.connect),
+        ("tls", |it| it.tls),
+        ("wait", |it| it.wait),
+        ("download", |it| it.download),
+    ];
+    let requests = &report.trace.requests;
+    let total = |phase: Phase| {
+        let times = requests.iter().filter_map(|request| phase(&request.timings));
+        times.reduce(|sum, time| sum + time)
+    };
+    all.into_iter().filter_map(|(name, phase)| Some((name, total(phase)?))).collect()
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody has as many series")]
+fn counted(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::{Failure, FailureKind, Measurement, Step, Trace};
+    use crate::domain::slot::Slot;
+
+    fn report(trace: Trace) -> (Check, Report) {
+        let mut check = Check::example("login");
+        check.labels =
+            [("team".to_owned(), "shop".to_owned()), ("region".into(), "x".into())].into();
+        let at: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let report = Report {
+            slot: Slot { check: check.id.clone(), region: check.regions[0].clone(), at },
+            started_at: at + Duration::from_millis(250),
+            duration: Duration::from_millis(1500),
+            failure: None,
+            trace,
+            clock_ahead: chrono::TimeDelta::zero(),
+        };
+        (check, report)
+    }
+
+    /// `name{labels} value` of each, without what all have.
+    fn told(series: &[Series]) -> Vec<String> {
+        let one = |it: &Series| {
+            let labels = it.labels().without(&["check", "region", "team"]);
+            format!("{}{} {}", it.labels().metric_name(), labels.nameless(), it.values()[0])
+        };
+        series.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_run_is_measured_when_it_ended() {
+        let step = |name: &str, millis| Step {
+            name: name.into(),
+            parent: None,
+            start: Duration::ZERO,
+            duration: Some(Duration::from_millis(millis)),
+            error: None,
+        };
+        let measured = |name: &str, tags: &[(&str, &str)]| Measurement {
+            name: name.into(),
+            value: 3.0,
+            tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        let (check, report) = report(Trace {
+            steps: vec![step("sign in", 200), step("sign in", 300)],
+            measurements: vec![
+                measured("cart.items", &[("plan", "free"), ("check", "other"), ("__name__", "x")]),
+                measured("tripline_check_up", &[]),
+            ],
+            ..Trace::default()
+        });
+        let series = of_run(&report, Some(&check));
+        assert_eq!(
+            told(&series),
+            [
+                "tripline_check_up{} 1",
+                "tripline_check_duration_seconds{} 1.5",
+                "tripline_check_lateness_seconds{} 0.25",
+                r#"tripline_check_step_duration_seconds{step="sign in"} 0.5"#,
+                r#"cart_items{plan="free"} 3"#,
+                "script_tripline_check_up{} 3",
+            ]
+        );
+        let labels = series[0].labels();
+        let of = ["check", "region", "team"].map(|name| labels.value(name));
+        assert_eq!(of, [check.id.as_str(), check.regions[0].as_str(), "shop"]);
+        let ended = report.finished_at().timestamp_millis();
+        assert!(series.iter().all(|it| it.times() == [ended]));
+    }
+
+    #[test]
+    fn an_unknown_run_has_no_times() {
+        let (check, report) = report(Trace::default());
+        let failure = |kind| Some(Failure::new(kind, "no"));
+        let failed = Report { failure: failure(FailureKind::Network), ..report.clone() };
+        assert_eq!(told(&of_run(&failed, Some(&check)))[0], "tripline_check_up{} 0");
+        let unknown = Report { failure: failure(FailureKind::Overload), ..report };
+        assert_eq!(told(&of_run(&unknown, None)), ["tripline_check_unknown{} 1"]);
+    }
+}
