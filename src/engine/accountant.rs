@@ -179,19 +179,46 @@ async fn joined(accounts: &dyn Accounts, found: Vec<(&Watch, Gap)>) -> Result<Ve
 pub async fn tallies(
     accounts: &dyn Accounts,
     check: Option<&CheckId>,
-    (after, until): (Timestamp, Timestamp),
+    period: (Timestamp, Timestamp),
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    let Some((from, to)) = accounts.tallied().await? else {
-        return count(accounts, check, (after, until)).await;
+    summed(accounts, check, period, Detail::All).await
+}
+
+/// The same of all checks, and of what is not counted by the hour without how late runs were and how
+/// long they took.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn outcomes(
+    accounts: &dyn Accounts,
+    period: (Timestamp, Timestamp),
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    summed(accounts, None, period, Detail::Outcomes).await
+}
+
+/// What is wanted to be known of runs.
+#[derive(Debug, Clone, Copy)]
+enum Detail {
+    All,
+    Outcomes,
+}
+
+async fn summed(
+    accounts: &dyn Accounts,
+    check: Option<&CheckId>,
+    (after, until): (Timestamp, Timestamp),
+    detail: Detail,
+) -> Result<BTreeMap<Place, Tally>, Error> {
+    let counted = accounts.tallied().await?;
+    let hours = counted.map(|(from, to)| (next_hour(after.max(from)), last_hour(until.min(to))));
+    let Some((start, end)) = hours.filter(|(start, end)| start < end) else {
+        return count(accounts, check, (after, until), detail).await;
     };
-    let (start, end) = (next_hour(after.max(from)), last_hour(until.min(to)));
-    if start >= end {
-        return count(accounts, check, (after, until)).await;
-    }
     let mut tallies = accounts.tallied_hours(check, (start, end)).await?;
     for edge in [(after, start), (end, until)] {
         if edge.0 < edge.1 {
-            for (place, tally) in count(accounts, check, edge).await? {
+            for (place, tally) in count(accounts, check, edge, detail).await? {
                 let sum = tallies.entry(place).or_default();
                 *sum = sum.and(tally);
             }
@@ -216,30 +243,17 @@ pub async fn by_the_hour(
     Ok((if is_counted { hour_of(after + moment) } else { after }, until))
 }
 
-/// The same as [`tallies`] of all checks without how late runs were and how long they took, and by the
-/// runs alone: for a time that is not long ago.
-///
-/// # Errors
-///
-/// The store's.
-pub async fn outcomes(
-    accounts: &dyn Accounts,
-    period: (Timestamp, Timestamp),
-) -> Result<BTreeMap<Place, Tally>, Error> {
-    let mut tallies = accounts.outcomes(period).await?;
-    for (place, expected) in expected(accounts, None, period).await? {
-        tallies.entry(place).or_default().expected += expected;
-    }
-    Ok(tallies)
-}
-
 /// How the slots of a period came out, by the runs that are there.
 async fn count(
     accounts: &dyn Accounts,
     check: Option<&CheckId>,
     period: (Timestamp, Timestamp),
+    detail: Detail,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    let mut tallies = accounts.tallies(check, period).await?;
+    let mut tallies = match detail {
+        Detail::All => accounts.tallies(check, period).await?,
+        Detail::Outcomes => accounts.outcomes(period).await?,
+    };
     for (place, expected) in expected(accounts, check, period).await? {
         tallies.entry(place).or_default().expected += expected;
     }

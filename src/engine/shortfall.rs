@@ -35,8 +35,10 @@ pub async fn standings(
     listening: Listening,
 ) -> Result<BTreeMap<Region, Standing>, Error> {
     let Some(until) = store.accounted_until().await? else { return Ok(BTreeMap::new()) };
-    // What was accounted for by a clock that was ahead, and set right since, has not come yet.
-    let until = until.min(listening.until());
+    // What was accounted for by a clock that was ahead, and set right since, has not come yet; and
+    // of what has, runs may still be on their way.
+    let now = listening.until();
+    let until = if until > now { now - rule.recently() } else { until };
     let earliest = until - rule.over;
     let filter = IncidentFilter { check: None, open_only: false, limit: TOLD };
     let incidents = store.incidents(&filter).await?;
@@ -54,7 +56,7 @@ pub async fn standings(
         let recent = tallied.of(&place(watch), lately(&watch.region));
         recent.missed() > 0 || recent.expected == 0
     };
-    let missed = Missed::read(store, &open, was_missed, listening.until()).await?;
+    let missed = Missed::read(store, &open, was_missed, now).await?;
     let mut seen: BTreeMap<Region, Seen> = BTreeMap::new();
     for watch in watches.iter().filter(is_on) {
         let heard = told.until(&watch.region);
@@ -202,7 +204,7 @@ impl Missed {
         }
         let ran = self.ran(watch).unwrap_or(Timestamp::MIN_UTC);
         let since_first = |after: Timestamp| {
-            let mut slots = watch.slots(after.max(heard).max(ran), gap.last);
+            let mut slots = watch.slots(after.max(heard).max(ran), gap.last.min(until));
             let since = slots.next()?;
             (slots.take(SILENT_AFTER - 1).count() + 1 == SILENT_AFTER).then_some(since)
         };

@@ -124,6 +124,7 @@ on_every_backend! {
         a_check_that_falls_silent_is_told_of
         runs_that_come_late_end_a_silence
         a_silence_goes_on_while_agents_come_and_go
+        slots_that_a_wrong_clock_accounted_for_are_no_silence
         a_lost_region_is_not_told_of_twice
     }
     metrics {

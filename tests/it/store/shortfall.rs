@@ -161,6 +161,22 @@ pub(super) async fn a_silence_goes_on_while_agents_come_and_go(store: &impl Ledg
     assert_eq!(scene.review().await, ["shortfall:eu resolved"]);
 }
 
+pub(super) async fn slots_that_a_wrong_clock_accounted_for_are_no_silence(store: &impl Ledger) {
+    let mut scene = Scene::new(store).await;
+    scene.pass(60, |_, _| true).await;
+    // The clock is an hour ahead for a moment, then set right; runs go on as before.
+    for second in [0, 5] {
+        let present = super::accounts::hub("one");
+        let now = at(scene.now + 122) + seconds(second);
+        vouch(store, &present, now).await.expect("stored");
+        round(store, now, PATIENCE).await.expect("accounted");
+    }
+    for _ in 0..5 {
+        assert!(scene.review().await.is_empty());
+        scene.pass(1, |_, _| true).await;
+    }
+}
+
 pub(super) async fn a_lost_region_is_not_told_of_twice(store: &impl Ledger) {
     let mut scene = Scene::new(store).await;
     scene.pass(60, |_, _| true).await;
