@@ -27,6 +27,7 @@ pub mod metrics;
 mod plan;
 pub mod postgres;
 mod rows;
+pub mod rules;
 pub mod sqlite;
 mod version;
 
@@ -276,9 +277,9 @@ impl Horizons {
 }
 
 /// Everything that a backend keeps: results and what follows from them, and the accounts of slots.
-pub trait Ledger: Store + accounts::Accounts + agents::Agents {}
+pub trait Ledger: Store + accounts::Accounts + agents::Agents + rules::Rules {}
 
-impl<T: Store + accounts::Accounts + agents::Agents> Ledger for T {}
+impl<T: Store + accounts::Accounts + agents::Agents + rules::Rules> Ledger for T {}
 
 /// The contract. All times are brought by the caller; a store reads no clock.
 #[async_trait]

@@ -9,6 +9,7 @@ pub(super) mod expression;
 mod grammar;
 mod lexer;
 mod selector;
+mod unfiltered;
 
 use std::fmt;
 

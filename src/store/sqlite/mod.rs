@@ -18,6 +18,7 @@ mod open;
 mod record;
 mod review;
 mod rows_of;
+mod rules;
 mod runs;
 mod tokens;
 mod writer;
