@@ -27,6 +27,7 @@ use super::lanes::contacts;
 use super::membership::{self, Membership};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
+use super::rules;
 use super::share::Share;
 use super::storage;
 use super::witness::Witness;
@@ -41,6 +42,7 @@ use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
+use crate::engine::rules::{RuleSet, WrongRule};
 use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
@@ -102,6 +104,9 @@ pub enum StartError {
     /// A check names a policy that is not there.
     #[error(transparent)]
     Policy(#[from] crate::engine::judge::UnknownPolicy),
+    /// A rule's expression is none.
+    #[error(transparent)]
+    Rule(#[from] WrongRule),
     /// The API's certificate cannot be used.
     #[error("failed to set up TLS: {0}")]
     Tls(#[from] http::tls::Error),
@@ -123,6 +128,7 @@ pub struct Daemon {
     store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
     judge: Arc<ProjectJudge>,
+    rules: rules::InForce,
     works: Works,
     share: Arc<Share>,
     membership: CancellationToken,
@@ -142,6 +148,7 @@ impl Daemon {
         let settings = &project.settings;
         let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
+        let rules = Arc::new(ArcSwap::from_pointee(rules::rule_set(settings)?));
         let store = storage::open(&settings.store.place, command, &*clock).await?;
         let (listeners, address) = bind(listen, &settings.hub).await?;
         let tls = listeners.tls.clone();
@@ -181,6 +188,7 @@ impl Daemon {
         };
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
+        rules::begin(&works, &store, &rules, (&clock, &witness));
         let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
         works.spawn(|halt| housekeeping.run(halt));
         let daemon = Self {
@@ -195,6 +203,7 @@ impl Daemon {
             store,
             accounting,
             judge,
+            rules,
             works,
             share,
             membership,
@@ -334,6 +343,7 @@ impl Daemon {
         let same = old.slack == new.slack && old.twilio == new.twilio;
         Ok(Fresh {
             rulebook,
+            rules: rules::rule_set(new)?,
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
             certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
         })
@@ -349,6 +359,7 @@ impl Daemon {
             self.works.replace_statsd(sink(settings));
         }
         self.judge.replace(fresh.rulebook);
+        self.rules.store(Arc::new(fresh.rules));
         self.works.agent.assign_over(dialer(&settings.agent), assignments(project));
         let now_checked = checks(project);
         self.snapshot.store(Arc::new(now_checked.clone()));
@@ -381,6 +392,7 @@ impl Daemon {
 /// What of a new project had to be made and could have been refused.
 struct Fresh {
     rulebook: Rulebook,
+    rules: RuleSet,
     /// Empty where the channels stay as they are.
     transports: Transports,
     /// None where the hub speaks no TLS.

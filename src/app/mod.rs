@@ -16,6 +16,8 @@ mod membership;
 mod metronome;
 pub mod project;
 mod publication;
+pub mod rule_tests;
+pub mod rules;
 mod share;
 pub mod storage;
 pub mod tokens;

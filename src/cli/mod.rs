@@ -12,6 +12,7 @@ pub mod log;
 pub mod look;
 mod onlooker;
 pub mod report;
+mod rule;
 pub mod run;
 mod store;
 mod tell;

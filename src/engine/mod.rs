@@ -6,4 +6,5 @@ pub mod holding;
 pub mod ingest;
 pub mod judge;
 pub mod review;
+pub mod rules;
 pub mod shortfall;

@@ -48,6 +48,6 @@ pub use labels::{Draft, Label, Labels, METRIC_NAME};
 pub use limits::{Excess, Limits};
 pub use matcher::{Comparison, Matcher};
 pub use notes::Notes;
-pub use parse::{Expression, ParseError, parse};
+pub use parse::{Compared, Expression, ParseError, parse};
 pub use plan::{Selection, plan};
 pub use series::{Disorder, STALE, Series, is_stale};

@@ -15,6 +15,7 @@ use std::fmt;
 
 use super::limits::{Excess, Limits};
 use expression::Node;
+pub use unfiltered::Compared;
 
 /// A checked expression.
 #[derive(Clone, Debug)]

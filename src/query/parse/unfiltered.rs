@@ -7,9 +7,40 @@
 
 use super::super::functions::Body;
 use super::Expression;
-use super::expression::{Aggregate, Aggregator, Binary, Kind, Node, Operator, Subquery};
+use super::expression::{Aggregate, Aggregator, Binary, Kind, Node, Operator, Subquery, Type};
+
+/// What an expression compares: `value > 5`.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// What stands on the left; it is evaluated over the series that were selected for the whole.
+    pub value: Expression,
+    /// The number on the right, where it is one.
+    pub bound: Option<f64>,
+    /// Whether it is the larger values that the whole yields.
+    pub upwards: bool,
+}
 
 impl Expression {
+    /// What it compares, where it is a comparison of series.
+    pub fn compared(&self) -> Option<Compared> {
+        let Kind::Binary(binary) = &self.root.bare().kind else { return None };
+        let upwards = match binary.operator {
+            Operator::Greater | Operator::GreaterOrEqual => true,
+            Operator::Less | Operator::LessOrEqual | Operator::Equal | Operator::NotEqual => false,
+            _ => return None,
+        };
+        if binary.left.value_type() != Type::Vector {
+            return None;
+        }
+        let bound = match binary.right.bare().kind {
+            Kind::Number(bound) => Some(bound),
+            _ => None,
+        };
+        let (selectors, text) = (self.selectors, self.text.clone());
+        let value = Self { root: binary.left.clone(), selectors, text };
+        Some(Compared { value, bound, upwards })
+    }
+
     /// The expression with a value for everything that it can judge: comparisons do not filter,
     /// `topk` and its like keep all, and `unless` takes nothing away. It is evaluated over the
     /// series that were selected for this one.
