@@ -14,6 +14,7 @@ mod reading;
 mod recording;
 mod retention;
 mod review;
+mod rules;
 mod scene;
 mod shortfall;
 mod sqlite;
@@ -115,6 +116,9 @@ on_every_backend! {
         too_little_known_is_one_incident_until_enough_is
         a_check_that_falls_silent_is_told_of
         a_lost_region_is_not_told_of_twice
+    }
+    rules {
+        a_time_is_passed_once
     }
     leases {
         one_holds_a_lease_at_a_time

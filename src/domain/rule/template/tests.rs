@@ -80,7 +80,7 @@ fn texts_and_conditions_are_those_of_go() {
     check(
         "{{ ($value | humanize) | toUpper }}{{ printf \"%05.1f|%-4s|%s\" $value \"a\" }}",
         1.5,
-        { "1.5001.5|a   |%!s(MISSING)" },
+        "1.5001.5|a   |%!s(MISSING)",
     );
     check("{{ gt $value 5 }}", 1.0, {
         "<error expanding template: incompatible types for comparison>"
