@@ -188,9 +188,7 @@ impl Daemon {
         };
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        rules::begin(&works, &store, &rules, (&clock, &witness));
-        let housekeeping = Housekeeping::new(&store, &clock, settings.store.retention);
-        works.spawn(|halt| housekeeping.run(halt));
+        works.spawn(|halt| Housekeeping::new(&store, &clock, settings.store.retention).run(halt));
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -372,8 +370,9 @@ impl Daemon {
     }
 
     /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
-    /// of all regions are there.
+    /// of all regions are there; and evaluates the rules.
     fn review(&self, pulse: Arc<Pulse>) {
+        rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
             store: Arc::clone(&self.store),

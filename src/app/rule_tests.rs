@@ -37,12 +37,12 @@ pub struct Tested {
 ///
 /// The mistakes in the file and in those that it names.
 pub fn run(file: &Path, environment: &Environment) -> Result<Tested, Vec<Diagnostic>> {
-    let document = document(file).map_err(|it| vec![it])?;
-    let tests = rule_tests::read_tests(&document).map_err(|it| vec![it])?;
+    let document = document(file).map_err(|it| vec![*it])?;
+    let tests = rule_tests::read_tests(&document).map_err(|it| vec![*it])?;
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut items: Vec<(String, Vec<Item>)> = Vec::new();
     for name in &tests.rule_files {
-        for path in expanded(folder, name).map_err(|it| vec![it])? {
+        for path in expanded(folder, name).map_err(|it| vec![*it])? {
             items.extend(read_items(&path, environment)?);
         }
     }
@@ -53,29 +53,34 @@ pub fn run(file: &Path, environment: &Environment) -> Result<Tested, Vec<Diagnos
     let mut failures = Vec::new();
     for test in &tests.tests {
         let found = tested(&tests, test, &items).unwrap_or_else(|reason| vec![reason]);
-        let name =
-            if test.name.is_empty() { String::new() } else { format!("name: {},\n", test.name) };
+        let name = if test.name.is_empty() {
+            String::new()
+        } else {
+            format!("    name: {},\n", test.name)
+        };
         failures.extend(found.into_iter().map(|it| format!("{name}{it}")));
     }
     Ok(Tested { tests: tests.tests.len(), failures })
 }
 
-fn document(path: &Path) -> Result<Document, Diagnostic> {
+fn document(path: &Path) -> Result<Document, Box<Diagnostic>> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Diagnostic::of_file(shown.as_str(), format!("cannot be read: {error}")))?;
+        .map_err(|error| Diagnostic::of_file(shown.as_str(), format!("cannot be read: {error}")))
+        .map_err(Box::new)?;
     Ok(Document::new(shown, text))
 }
 
 /// The files that a name means, in which `*` stands for any part of the last one.
-fn expanded(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Diagnostic> {
+fn expanded(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     let path = folder.join(name);
     let pattern = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     if !pattern.contains('*') {
         return Ok(vec![path]);
     }
     let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
-    let refused = |reason: String| Diagnostic::of_file(path.display().to_string(), reason);
+    let refused =
+        |reason: String| Box::new(Diagnostic::of_file(path.display().to_string(), reason));
     let matches = regex::Regex::new(&format!("^{}$", parts.join(".*")));
     let matches = matches.map_err(|error| refused(error.to_string()))?;
     let parent = path.parent().unwrap_or(folder);
@@ -97,8 +102,8 @@ fn read_items(
     if path.extension().is_some_and(|it| it == "toml") {
         return of_project(path, environment);
     }
-    let document = document(path).map_err(|it| vec![it])?;
-    let file = rule_tests::read_rules(&document).map_err(|it| vec![it])?;
+    let document = document(path).map_err(|it| vec![*it])?;
+    let file = rule_tests::read_rules(&document).map_err(|it| vec![*it])?;
     let (mut groups, mut found) = (Vec::new(), Vec::new());
     for group in file.groups {
         let mut items = Vec::new();
@@ -127,7 +132,7 @@ fn of_project(
         return Err(vec![Diagnostic::of_file(file, message)]);
     }
     let settings = Reading::begin(path.parent().unwrap_or(path), environment).settings()?;
-    let rules = compiled(&settings.rules.all, path).map_err(|it| vec![it])?;
+    let rules = compiled(&settings.rules.all, path).map_err(|it| vec![*it])?;
     let items = rules.into_iter().map(|it| Item::Alert(Box::new(it))).collect();
     Ok(vec![(file, items)])
 }
@@ -183,18 +188,18 @@ fn alert(name: &str, rule: &FileRule, labels: &BTreeMap<String, Text>) -> Result
 }
 
 /// What did not come out as expected.
-fn tested(file: &TestFile, test: &Test, items: &[Item]) -> Result<Vec<String>, String> {
-    let interval = test.interval.unwrap_or(file.evaluation_interval).0;
+fn tested(file: &TestFile, one: &Test, items: &[Item]) -> Result<Vec<String>, String> {
+    let interval = one.interval.unwrap_or(file.evaluation_interval).0;
     let trial = Trial {
         items: items.to_vec(),
-        external_labels: test.external_labels.clone(),
-        external_url: test.external_url.clone(),
+        external_labels: one.external_labels.clone(),
+        external_url: one.external_url.clone(),
         ..Trial::default()
     };
-    let series = test.input_series.iter().map(|it| series(it, interval));
+    let series = one.input_series.iter().map(|it| series(it, interval));
     let mut stage = trial.begin(series.collect::<Result<Vec<_>, _>>()?);
-    let alerts = test.alert_rule_test.iter().map(|it| it.eval_time.0);
-    let queries = test.promql_expr_test.iter().map(|it| it.eval_time.0);
+    let alerts = one.alert_rule_test.iter().map(|it| it.eval_time.0);
+    let queries = one.promql_expr_test.iter().map(|it| it.eval_time.0);
     let last = alerts.chain(queries).max().unwrap_or_default();
     let every = file.evaluation_interval.0;
     if every.is_zero() {
@@ -205,11 +210,11 @@ fn tested(file: &TestFile, test: &Test, items: &[Item]) -> Result<Vec<String>, S
     while at <= last {
         stage.step(millis(at))?;
         let due =
-            test.alert_rule_test.iter().filter(|it| (at..at + every).contains(&it.eval_time.0));
+            one.alert_rule_test.iter().filter(|it| (at..at + every).contains(&it.eval_time.0));
         failures.extend(due.filter_map(|it| compared(it, &stage)));
         at += every;
     }
-    for query in &test.promql_expr_test {
+    for query in &one.promql_expr_test {
         failures.extend(queried(query, &stage));
     }
     Ok(failures)
@@ -279,20 +284,20 @@ fn pairs(pairs: &BTreeMap<String, String>) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-fn queried(test: &QueryTest, stage: &Stage<'_>) -> Option<String> {
-    let Text(text) = &test.expr;
+fn queried(query: &QueryTest, stage: &Stage<'_>) -> Option<String> {
+    let Text(text) = &query.expr;
     let told = |rest: String| {
-        Some(format!("    expr: {text:?}, time: {},\n        {rest}", span(test.eval_time.0)))
+        Some(format!("    expr: {text:?}, time: {},\n        {rest}", span(query.eval_time.0)))
     };
     let expression = match parse(text, &Limits::default()) {
         Ok(expression) => expression,
         Err(error) => return told(format!("err: {error}")),
     };
-    let got = match stage.query(&expression, millis(test.eval_time.0)) {
+    let got = match stage.query(&expression, millis(query.eval_time.0)) {
         Ok(outcome) => samples(outcome),
         Err(error) => return told(format!("err: {error}")),
     };
-    let wanted = test.exp_samples.iter().map(|it| {
+    let wanted = query.exp_samples.iter().map(|it| {
         Ok::<_, String>((
             rule_tests::labels(&it.labels).map_err(|error| error.to_string())?,
             it.value,

@@ -88,10 +88,11 @@ pub async fn replayed(
 pub(super) fn compiled(
     rules: &[Arc<Rule>],
     file: &Path,
-) -> Result<Vec<Compiled>, crate::config::Diagnostic> {
+) -> Result<Vec<Compiled>, Box<crate::config::Diagnostic>> {
     let settings = crate::query::Settings::default();
     let compiled = rules.iter().map(|rule| Compiled::new(Arc::clone(rule), &settings));
     compiled.collect::<Result<_, _>>().map_err(|error: WrongRule| {
-        crate::config::Diagnostic::of_file(file.display().to_string(), error.to_string())
+        let file = file.display().to_string();
+        Box::new(crate::config::Diagnostic::of_file(file, error.to_string()))
     })
 }

@@ -81,7 +81,6 @@ pub async fn copy(from: &Place, to: &Place, clock: &dyn Clock) -> Result<Copied,
 }
 
 /// Where the series are of whoever keeps them in `store`; `None` where nobody does.
-#[expect(clippy::unnecessary_wraps, reason = "no store keeps series yet")]
 pub fn metrics(_store: &Arc<dyn Ledger>) -> Option<Arc<dyn Metrics>> {
     None
 }

@@ -93,11 +93,13 @@ fn described(status: &RuleStatus) -> serde_json::Value {
     })
 }
 
+/// Columns of how a rule stands.
+const STANDING: usize = 24;
+
 fn table(snapshot: &Snapshot, look: &Look) -> String {
     if snapshot.rules.is_empty() {
         return "There is no rule; write one as `[[rule]]` in tripline.toml.\n".to_owned();
     }
-    const STANDING: usize = 24;
     let mut text =
         look.paint(Paint::Faint, &format!("{}rule", padded("standing", STANDING))) + "\n";
     for RuleStatus { rule, state, .. } in &snapshot.rules {

@@ -220,7 +220,7 @@ fn minute() -> Span {
 /// # Errors
 ///
 /// The first mistake, with its place.
-pub fn read_tests(document: &Document) -> Result<TestFile, Diagnostic> {
+pub fn read_tests(document: &Document) -> Result<TestFile, Box<Diagnostic>> {
     read(document, "rule tests in promtool's format")
 }
 
@@ -229,11 +229,11 @@ pub fn read_tests(document: &Document) -> Result<TestFile, Diagnostic> {
 /// # Errors
 ///
 /// The first mistake, with its place.
-pub fn read_rules(document: &Document) -> Result<RuleFile, Diagnostic> {
+pub fn read_rules(document: &Document) -> Result<RuleFile, Box<Diagnostic>> {
     read(document, "rules in Prometheus' format")
 }
 
-fn read<'d, T: Deserialize<'d>>(document: &'d Document, what: &str) -> Result<T, Diagnostic> {
+fn read<'d, T: Deserialize<'d>>(document: &'d Document, what: &str) -> Result<T, Box<Diagnostic>> {
     serde_saphyr::from_str(&document.text).map_err(|error| {
         let place = error.location();
         let plain = error.without_snippet().to_string();
@@ -248,7 +248,7 @@ fn read<'d, T: Deserialize<'d>>(document: &'d Document, what: &str) -> Result<T,
             None => Diagnostic::error(document, 0..0, text),
         };
         diagnostic.advise(format!("the file holds {what}, in YAML"));
-        diagnostic
+        Box::new(diagnostic)
     })
 }
 

@@ -179,7 +179,7 @@ impl Change {
         let by = self.grouping();
         let week = |number: u32| {
             // The hour around that time, and not the one that ended then.
-            let hour = self.value(HOUR, Some(WEEK * number - HOUR / 2));
+            let hour = self.value(HOUR, Some((WEEK * number).saturating_sub(HOUR / 2)));
             format!("label_replace({hour}, \"__week__\", \"{number}\", \"\", \"\")")
         };
         let weeks = (1..=4).map(week).collect::<Vec<_>>().join("\n  or ");

@@ -125,7 +125,7 @@ impl Scene<'_> {
                 recipients.extend(fresh);
             }
             let kind = if open.is_some() { DecisionKind::Escalated } else { DecisionKind::Opened };
-            let reason = self.reason(state.in_a_row, &reached, &recipients, &said);
+            let reason = reason(state.in_a_row, &reached, &recipients, &said);
             mark_told(state);
             let transition = self.changed(
                 open,
@@ -275,23 +275,22 @@ impl Scene<'_> {
             Notice { subject, error, ..self.notice(NoticeKind::Recovered, "", open.since, 0) };
         resolved(open, &notice, reason.to_owned(), self.around.now)
     }
+}
 
-    fn reason(
-        &self,
-        in_a_row: u32,
-        reached: &BTreeSet<u32>,
-        recipients: &BTreeSet<Recipient>,
-        said: &str,
-    ) -> String {
-        let tiers: Vec<String> = reached.iter().map(u32::to_string).collect();
-        let plural = if tiers.len() == 1 { "" } else { "s" };
-        format!(
-            "breached in {in_a_row} evaluation{} in a row, {said}: tier{plural} {} tells {}",
-            if in_a_row == 1 { "" } else { "s" },
-            tiers.join(", "),
-            list(recipients)
-        )
-    }
+fn reason(
+    in_a_row: u32,
+    reached: &BTreeSet<u32>,
+    recipients: &BTreeSet<Recipient>,
+    said: &str,
+) -> String {
+    let tiers: Vec<String> = reached.iter().map(u32::to_string).collect();
+    let plural = if tiers.len() == 1 { "" } else { "s" };
+    format!(
+        "breached in {in_a_row} evaluation{} in a row, {said}: tier{plural} {} tells {}",
+        if in_a_row == 1 { "" } else { "s" },
+        tiers.join(", "),
+        list(recipients)
+    )
 }
 
 fn owe(recipient: &Recipient, notice: &Notice) -> Owed {

@@ -21,7 +21,7 @@ pub mod template;
 pub mod words;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,11 +180,11 @@ pub fn span(duration: Duration) -> String {
     let mut text = String::new();
     for (unit, length) in UNITS {
         // Weeks stand alone, as people write them.
-        if unit == "w" && millis % length != 0 {
+        if unit == "w" && !millis.is_multiple_of(length) {
             continue;
         }
         if millis >= length {
-            text += &format!("{}{unit}", millis / length);
+            _ = write!(text, "{}{unit}", millis / length);
             millis %= length;
         }
     }

@@ -4,6 +4,7 @@
 //! breach; else a change speaks of what is and what is usual, and an expression of its value.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::change::Direction;
@@ -26,7 +27,7 @@ pub fn breaches(rule: &Rule, breaches: &[(&LabelSet, &Track)]) -> String {
     parts.extend(named.map(|(labels, track)| told(rule, labels, track)));
     let mut text = parts.join("; ");
     if breaches.len() > parts.len() {
-        text += &format!("; + {} more", breaches.len() - parts.len());
+        _ = write!(text, "; + {} more", breaches.len() - parts.len());
     }
     text
 }
@@ -81,18 +82,14 @@ fn told(rule: &Rule, labels: &LabelSet, track: &Track) -> String {
 /// Why nobody knows how the rule stands.
 pub fn unseen(rule: &Rule, state: &RuleState, since: Timestamp) -> String {
     let since = moment(since);
-    match &state.error {
-        Some(error) => format!("the rule cannot be evaluated since {since}: {error}"),
-        None => {
-            let what = match &rule.condition {
-                Condition::Change(change) => format!(" of {}", change.metric),
-                Condition::Expression(_) | Condition::Absent(_) => String::new(),
-            };
-            format!(
-                "there are no data{what} since {since}: nobody knows whether the rule is breached"
-            )
-        }
+    if let Some(error) = &state.error {
+        return format!("the rule cannot be evaluated since {since}: {error}");
     }
+    let what = match &rule.condition {
+        Condition::Change(change) => format!(" of {}", change.metric),
+        Condition::Expression(_) | Condition::Absent(_) => String::new(),
+    };
+    format!("there are no data{what} since {since}: nobody knows whether the rule is breached")
 }
 
 /// A time of day; messages are in UTC throughout.

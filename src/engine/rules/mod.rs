@@ -18,6 +18,7 @@ mod round;
 pub mod snapshot;
 pub mod trial;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub use self::compiled::{Compiled, RuleSet, WrongRule};
 use self::round::{Round, RoundJudge};
 use crate::clock::{Clock, Halt, Pulse};
 use crate::domain::Timestamp;
-use crate::domain::incident::Change;
+use crate::domain::incident::{Change, Incident};
+use crate::domain::subject::Subject;
 use crate::store::metrics::Metrics;
 use crate::store::rules::{Judged, RuleJudge, RuleRecords};
 use crate::store::{Epoch, Error, Ledger};
@@ -80,13 +82,7 @@ impl std::fmt::Debug for Rounds {
 struct Passing;
 
 impl RuleJudge for Passing {
-    fn judge(
-        &self,
-        _: &std::collections::BTreeMap<
-            crate::domain::subject::Subject,
-            crate::domain::incident::Incident,
-        >,
-    ) -> Judged {
+    fn judge(&self, _: &BTreeMap<Subject, Incident>) -> Judged {
         Judged::default()
     }
 }
@@ -178,7 +174,7 @@ impl Rounds {
         let round = Round { rules: Arc::clone(rules), at, gathered };
         let states = records.states.clone();
         // Beside the runtime, whose one thread others wait for.
-        let worked = tokio::task::spawn_blocking(move || round.evaluate(states)).await;
+        let worked = tokio::task::spawn_blocking(move || round.evaluate(&states)).await;
         let Ok(stepped) = worked else {
             tracing::error!("rules were not evaluated: the thread that did ended early");
             return Ok(false);

@@ -26,7 +26,7 @@ pub(super) struct Round {
 
 impl Round {
     /// The states of the rules that are due, after their evaluation.
-    pub(super) fn evaluate(mut self, known: States) -> States {
+    pub(super) fn evaluate(mut self, known: &States) -> States {
         let mut stepped = States::new();
         for compiled in self.rules.due(self.at) {
             let name = &compiled.rule.name;

@@ -35,9 +35,10 @@ pub fn plain(message: &Outbound<'_>) -> String {
     lines.extend(Some(facts.join(", ")).filter(|facts| !facts.is_empty()));
     lines.extend(matrix.map(|matrix| format!("Regions: {matrix}")));
     lines.push(wording::when(notification));
-    let label = match wording::is_wrong(notice) {
-        true => String::new(),
-        false => format!("{}: ", wording::last_error(notice)),
+    let label = if wording::is_wrong(notice) {
+        String::new()
+    } else {
+        format!("{}: ", wording::last_error(notice))
     };
     let error = wording::error(notice).map(|error| cut(&error, ERROR_LIMIT));
     lines.extend(error.map(|error| format!("{label}{error}")));

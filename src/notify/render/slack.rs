@@ -96,9 +96,10 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
 fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
     let notice = &message.notification.notice;
     let error = wording::error(notice)?;
-    let label = match wording::is_wrong(notice) {
-        true => String::new(),
-        false => format!("{}\n", wording::last_error(notice)),
+    let label = if wording::is_wrong(notice) {
+        String::new()
+    } else {
+        format!("{}\n", wording::last_error(notice))
     };
     let text = format!("{label}```\n{}\n```", data(&error, ERROR_LIMIT));
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())

@@ -81,9 +81,10 @@ fn tail(message: &Outbound<'_>) -> String {
 
 /// What is failing comes before since when; what failed comes after until when.
 fn error_piece(notice: &Notice, error: &str) -> String {
-    match wording::is_wrong(notice) {
-        true => format!(": {error}"),
-        false => format!(" {}: {error}", wording::last_error(notice)),
+    if wording::is_wrong(notice) {
+        format!(": {error}")
+    } else {
+        format!(" {}: {error}", wording::last_error(notice))
     }
 }
 

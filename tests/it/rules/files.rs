@@ -9,7 +9,7 @@ use tripline::config::{Environment, Files, MissingSecrets, settings};
 use super::world::rules;
 use crate::support::tripline::Project;
 
-const MISTAKES: &str = r##"[rules]
+const MISTAKES: &str = r#"[rules]
 evry = "1m"
 
 [[rule]]
@@ -48,7 +48,7 @@ kind = "absent"
 metric = "logins"
 window = "5m"
 for = "2"
-"##;
+"#;
 
 #[test]
 fn mistakes_are_told_where_they_are() {
@@ -63,14 +63,13 @@ const PAGE: &str = include_str!("../../../docs/operators/rules.md");
 fn blocks(language: &str) -> Vec<&'static str> {
     let opening = format!("```{language}\n");
     let blocks = PAGE.split(opening.as_str()).skip(1);
-    // The split borrows nothing of `opening`, only of the page.
     blocks.map(|block| block.split("```").next().unwrap_or_default()).collect()
 }
 
 #[test]
 fn every_example_of_the_page_is_valid() {
     let examples = blocks("toml");
-    assert!(examples.len() >= 5, "the examples were not found");
+    assert!(examples.len() >= 3, "the examples were not found");
     for example in examples {
         let _ = rules(example);
     }
@@ -104,8 +103,8 @@ fn assert_passes(file: &Path) {
     assert!(tested.failures.is_empty(), "{}", tested.failures.join("\n"));
 }
 
-/// What promtool 2.42 says of these files is the same.
-const ALERTS: &str = r##"
+/// promtool 2.42 says the same of these files, but for the labels of groups, which it does not know.
+const ALERTS: &str = r#"
 groups:
   - name: hosts
     labels: { group: hosts }
@@ -128,9 +127,9 @@ groups:
         annotations:
           summary: '{{ $value | humanizeDuration }}, {{ printf "%.2f" $value }} in {{ $externalLabels.zone }}'
           share: '{{ if gt $value 1.0 }}{{ $value | humanizePercentage }}{{ else }}low{{ end }}'
-"##;
+"#;
 
-const TESTS: &str = r##"
+const TESTS: &str = r#"
 rule_files: [alerts*.yml]
 evaluation_interval: 1m
 tests:
@@ -177,7 +176,7 @@ tests:
       - expr: count(ALERTS{alertname="Down"})
         eval_time: 3m
         exp_samples: [{ value: 1 }]
-"##;
+"#;
 
 #[tokio::test]
 async fn promtools_tests_run_and_fail_as_there() {
@@ -200,7 +199,7 @@ async fn promtools_tests_run_and_fail_as_there() {
     assert!(err.contains("there is no function `with_no_meaning` in templates"), "{err}");
 }
 
-const PROJECT: &str = r##"
+const PROJECT: &str = r#"
 [[rule]]
 name = "logins collapse"
 kind = "change"
@@ -211,9 +210,9 @@ falls_by = "50%"
 every = "1m"
 labels = { severity = "page" }
 notify = ["slack:#p2"]
-"##;
+"#;
 
-const OF_PROJECT: &str = r##"
+const OF_PROJECT: &str = r#"
 rule_files: [tripline.toml]
 evaluation_interval: 1m
 tests:
@@ -228,7 +227,7 @@ tests:
         alertname: logins collapse
         exp_alerts:
           - exp_labels: { severity: page }
-"##;
+"#;
 
 #[tokio::test]
 async fn rules_of_a_project_are_tested_as_they_are_evaluated() {

@@ -4,7 +4,7 @@ use super::world::{World, at, rules};
 
 const WEEK: i64 = 7 * 24 * 60;
 
-const LOGINS: &str = r##"
+const LOGINS: &str = r#"
 [[rule]]
 name = "logins change"
 kind = "change"
@@ -17,7 +17,7 @@ minimum = 20
 for = "2m"
 every = "1m"
 notify = ["slack:#p2"]
-"##;
+"#;
 
 const NAME: [(&str, &str); 1] = [("__name__", "logins_total")];
 
@@ -92,14 +92,14 @@ async fn a_young_system_says_that_it_has_not_enough_history() {
 
 #[tokio::test]
 async fn absence_is_told_in_words() {
-    let absent = r##"
+    let absent = r#"
         [[rule]]
         name = "logins are missing"
         kind = "absent"
         metric = "logins_total"
         window = "5m"
         notify = ["slack:#p2"]
-    "##;
+    "#;
     let world = World::new(absent).await;
     world.count(&NAME, (-30, 10), |_| 118.0);
     let mut hub = world.hub("one");
@@ -114,13 +114,13 @@ async fn absence_is_told_in_words() {
 
 #[tokio::test]
 async fn a_thousand_breached_series_are_one_message() {
-    let disks = r##"
+    let disks = r#"
         [[rule]]
         name = "disks fill"
         expr = "disk_percent > 90"
         notify = ["slack:#p2"]
         annotations = { summary = "{{ $labels.host }} is {{ $value | humanize }} % full" }
-    "##;
+    "#;
     let world = World::new(disks).await;
     for host in 0..1000 {
         let host = format!("h{host:04}");

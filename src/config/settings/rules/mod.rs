@@ -62,14 +62,16 @@ impl Rules {
         let mut all = Vec::new();
         let written = root.optional("rule");
         for table in written.map(|it| tables("rule", &it, report)).unwrap_or_default() {
-            let Some((rule, span)) = read_rule(table, every, around, report) else { continue };
-            if let Some(first) = places.get(&rule.name) {
-                let message = format!("a rule called `{}` is there already", rule.name);
+            let (name, rule) = read_rule(table, every, around, report);
+            // Its name counts, whatever else is wrong with it.
+            let Some((name, span)) = name else { continue };
+            if let Some(first) = places.get(&name) {
+                let message = format!("a rule called `{name}` is there already");
                 report.error(&span, message).relate(first.clone(), "here");
                 continue;
             }
-            places.insert(rule.name.clone(), span);
-            all.push(Arc::new(rule));
+            places.insert(name, span);
+            all.extend(rule.map(Arc::new));
         }
         Self { all, settle }
     }
@@ -87,7 +89,7 @@ fn read_rule(
     every: Duration,
     around: &Around<'_>,
     report: &mut Report,
-) -> Option<(Rule, Span)> {
+) -> (Option<(RuleName, Span)>, Option<Rule>) {
     const SORTS: [(&str, Sort); 3] =
         [("expr", Sort::Expression), ("change", Sort::Change), ("absent", Sort::Absent)];
     let name = table.required("name", "messages begin with it", report);
@@ -115,21 +117,23 @@ fn read_rule(
     let runbook = table.optional("runbook").and_then(|it| it.web_url(report));
     let policy = read_policy(&mut table, around, report);
     table.finish(report, |key| hint(key, sort));
-    let (name, span) = name?;
-    let rule = Rule {
-        name,
-        condition: condition?,
-        interval: interval?,
-        hold: hold?,
-        keep_firing_for: keep_firing_for?,
-        on_missing: on_missing?,
-        missing_after: missing_after?,
-        labels,
-        annotations,
-        policy: policy?,
-        runbook: runbook.map(String::from),
+    let rule = || {
+        Some(Rule {
+            name: name.as_ref()?.0.clone(),
+            condition: condition?,
+            interval: interval?,
+            hold: hold?,
+            keep_firing_for: keep_firing_for?,
+            on_missing: on_missing?,
+            missing_after: missing_after?,
+            labels,
+            annotations,
+            policy: policy?,
+            runbook: runbook.map(String::from),
+        })
     };
-    Some((rule, span))
+    let rule = rule();
+    (name, rule)
 }
 
 /// What was probably meant by a key that this kind of rule does not have.

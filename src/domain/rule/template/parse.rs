@@ -58,7 +58,7 @@ pub(super) fn pieces(text: &str) -> Parsed<Vec<Piece>> {
     match end {
         End::Text => Ok(pieces),
         End::Else(at, _) => fails(at, "`else` without `if`"),
-        End::End(at) => fails(at, "`end` without `if`"),
+        End::Closed(at) => fails(at, "`end` without `if`"),
     }
 }
 
@@ -71,7 +71,7 @@ enum End {
     Text,
     /// With the condition of `else if`.
     Else(usize, Option<Pipe>),
-    End(usize),
+    Closed(usize),
 }
 
 struct Reader<'t> {
@@ -138,7 +138,7 @@ impl<'t> Reader<'t> {
                 }
                 _ => fails(start, "`else` stands alone, or with `if`"),
             },
-            Some("end") if tokens.len() == 1 => Ok(Action::Ends(End::End(start))),
+            Some("end") if tokens.len() == 1 => Ok(Action::Ends(End::Closed(start))),
             Some(word) if REFUSED.contains(&word) => {
                 fails(start, format!("`{word}` is not supported in templates"))
             }
@@ -157,7 +157,7 @@ impl<'t> Reader<'t> {
             let (inner, end) = self.until_end()?;
             match end {
                 End::Text => return fails(start, "`if` without `end`"),
-                End::End(_) => {
+                End::Closed(_) => {
                     cases.push((condition, inner));
                     break Piece::If { cases, otherwise: Vec::new() };
                 }
@@ -168,7 +168,7 @@ impl<'t> Reader<'t> {
                 End::Else(at, None) => {
                     cases.push((condition, inner));
                     let (otherwise, end) = self.until_end()?;
-                    let End::End(_) = end else { return fails(at, "`else` without `end`") };
+                    let End::Closed(_) = end else { return fails(at, "`else` without `end`") };
                     break Piece::If { cases, otherwise };
                 }
             }
@@ -191,10 +191,9 @@ fn closing(inner: &str) -> Option<usize> {
             (Some('"'), _) if escaped => escaped = false,
             (Some('"'), '\\') => escaped = true,
             (Some(open), _) if open == c => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '`') => quote = Some(c),
             (None, '}') if inner[at..].starts_with("}}") => return Some(at),
-            (None, _) => {}
+            _ => {}
         }
     }
     None
