@@ -173,30 +173,10 @@ pub struct FileRule {
     pub annotations: BTreeMap<String, Text>,
 }
 
-/// A text, or a number or truth value that is written where a text is meant.
+/// A text; what looks like a number or a truth value is one as well, where a text is meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(from = "Scalar")]
+#[serde(transparent)]
 pub struct Text(pub String);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Truth(bool),
-    Whole(i64),
-    Number(f64),
-    Text(String),
-}
-
-impl From<Scalar> for Text {
-    fn from(scalar: Scalar) -> Self {
-        Self(match scalar {
-            Scalar::Truth(value) => value.to_string(),
-            Scalar::Whole(value) => value.to_string(),
-            Scalar::Number(value) => value.to_string(),
-            Scalar::Text(text) => text,
-        })
-    }
-}
 
 /// A duration as Prometheus writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -71,6 +71,10 @@ pub fn labels(text: &str) -> Result<Labels, NotationError> {
     };
     let expression = parse(&selector, &settings.limits)
         .map_err(|error| NotationError(format!("`{text}` is no series: {}", error.message)))?;
+    // Only a selector can be followed by both.
+    if parse(&format!("{selector}[1m] offset 1m"), &settings.limits).is_err() {
+        return wrong(format!("`{text}` is no series"));
+    }
     let selections = plan(&expression, When::At(0), &settings).unwrap_or_default();
     let [selection] = selections.as_slice() else {
         return wrong(format!("`{text}` is no series"));
