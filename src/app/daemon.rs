@@ -28,6 +28,7 @@ use super::membership::{Membership, OwnName};
 use super::metering::{self, Meter};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
+use super::rules;
 use super::share::Share;
 use super::storage;
 use super::witness::Witness;
@@ -42,6 +43,7 @@ use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
+use crate::engine::rules::{RuleSet, WrongRule};
 use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
@@ -103,6 +105,9 @@ pub enum StartError {
     /// A check names a policy that is not there.
     #[error(transparent)]
     Policy(#[from] crate::engine::judge::UnknownPolicy),
+    /// A rule's expression is none.
+    #[error(transparent)]
+    Rule(#[from] WrongRule),
     /// The API's certificate cannot be used.
     #[error("failed to set up TLS: {0}")]
     Tls(#[from] http::tls::Error),
@@ -124,6 +129,7 @@ pub struct Daemon {
     store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
     judge: Arc<ProjectJudge>,
+    rules: rules::InForce,
     works: Works,
     share: Arc<Share>,
     membership: CancellationToken,
@@ -143,6 +149,7 @@ impl Daemon {
         let settings = &project.settings;
         let listen = place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
+        let rules = Arc::new(ArcSwap::from_pointee(rules::rule_set(settings)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let (meter, points) = Meter::new(&snapshot);
@@ -198,6 +205,7 @@ impl Daemon {
             store,
             accounting,
             judge,
+            rules,
             works,
             share,
             membership,
@@ -340,6 +348,7 @@ impl Daemon {
         let same = old.slack == new.slack && old.twilio == new.twilio;
         Ok(Fresh {
             rulebook,
+            rules: rules::rule_set(new)?,
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
             certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
         })
@@ -356,6 +365,7 @@ impl Daemon {
         }
         self.store.keep_by(metering::rules(&settings.metrics));
         self.judge.replace(fresh.rulebook);
+        self.rules.store(Arc::new(fresh.rules));
         self.works.agent.assign_over(dialer(&settings.agent), assignments(project));
         let now_checked = checks(project);
         self.snapshot.store(Arc::new(now_checked.clone()));
@@ -367,8 +377,9 @@ impl Daemon {
     }
 
     /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
-    /// of all regions are there.
+    /// of all regions are there; and evaluates the rules.
     fn review(&self, pulse: Arc<Pulse>) {
+        rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
             store: Arc::clone(&self.store),
@@ -387,6 +398,7 @@ impl Daemon {
 /// What of a new project had to be made and could have been refused.
 struct Fresh {
     rulebook: Rulebook,
+    rules: RuleSet,
     /// Empty where the channels stay as they are.
     transports: Transports,
     /// None where the hub speaks no TLS.

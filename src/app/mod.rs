@@ -17,6 +17,8 @@ mod metering;
 mod metronome;
 pub mod project;
 mod publication;
+pub mod rule_tests;
+pub mod rules;
 mod share;
 pub mod storage;
 pub mod tokens;

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod rule;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::rule::{RuleArguments, RuleCommand};
 use super::log::Format;
 use crate::app::demo_site::Fault;
 use crate::config::duration;
@@ -19,7 +22,7 @@ Exit codes:
   1  Tripline itself failed; please report it if it looks like a bug
   2  the command line is wrong
   3  the project has mistakes
-  4  a check did not pass
+  4  a check, or the test of a rule, did not pass
   5  a test message was not accepted";
 
 /// Signs in to your product every few seconds, the way your customers do, and tells the right people
@@ -97,6 +100,8 @@ pub enum Command {
     ///
     /// Can be used while `tripline up` runs.
     Query(Query),
+    /// Show how rules stand, what they stand for, what they would have said; and test them
+    Rule(RuleArguments),
     /// Look after what is remembered
     #[command(subcommand)]
     Store(StoreCommand),

@@ -13,7 +13,7 @@ pub enum Exit {
     Usage = 2,
     /// The project has mistakes.
     ProjectInvalid = 3,
-    /// A check did not pass.
+    /// A check, or the test of a rule, did not pass.
     CheckFailed = 4,
     /// A test message was not accepted.
     NotTold = 5,
@@ -42,7 +42,7 @@ impl Exit {
             Self::Broken => "Tripline itself failed; please report it if it looks like a bug",
             Self::Usage => "the command line is wrong",
             Self::ProjectInvalid => "the project has mistakes",
-            Self::CheckFailed => "a check did not pass",
+            Self::CheckFailed => "a check, or the test of a rule, did not pass",
             Self::NotTold => "a test message was not accepted",
         }
     }

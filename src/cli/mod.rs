@@ -14,6 +14,7 @@ pub mod look;
 mod onlooker;
 mod query;
 pub mod report;
+mod rule;
 pub mod run;
 mod store;
 mod tell;

@@ -164,7 +164,7 @@ fn place(reading: &Reading) -> Result<&Place, Stop> {
     reading.place().map_err(Stop::Invalid)
 }
 
-fn reading(global: &Global, terminal: &Terminal) -> Result<Reading, Stop> {
+pub(super) fn reading(global: &Global, terminal: &Terminal) -> Result<Reading, Stop> {
     let mut environment = run::environment(global, terminal)?;
     environment.missing_secrets = MissingSecrets::Warn;
     Ok(Reading::begin(&run::root(global, terminal)?, &environment))

@@ -105,7 +105,7 @@ pub fn review(
         wanted.entry(Subject::Region(region.clone())).or_default();
     }
     let over = open.iter().filter(|(subject, incident)| {
-        !matches!(subject, Subject::Shortfall(_))
+        matches!(subject, Subject::Coverage(_) | Subject::Region(_))
             && !wanted.contains_key(subject)
             && is_over(subject, incident, checks, now)
     });
@@ -203,7 +203,7 @@ fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Chan
             places.len(),
             first.unknowns.reason
         ),
-        (Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_), _) => format!(
+        _ => format!(
             "{} runs in a row ended unknown; the last: {}",
             first.unknowns.count, first.unknowns.reason
         ),
@@ -213,9 +213,7 @@ fn begin(subject: &Subject, places: &[Blind<'_>], now: Timestamp) -> Option<Chan
     let about = |region| Opening { region, since, error, recipients, now };
     Some(match subject {
         Subject::Region(region) => opened(subject, about(region), region.as_str(), None),
-        Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_) => {
-            opened(subject, about(first.region), &check.name, Some((check, first.state)))
-        }
+        _ => opened(subject, about(first.region), &check.name, Some((check, first.state))),
     })
 }
 

@@ -6,14 +6,17 @@
 //! | coverage | `coverage:shop/login` | nobody knows how the check is doing: its runs end unknown |
 //! | region | `region:eu-west-1` | no check of the region gives an answer |
 //! | shortfall | `shortfall:eu-west-1` | too few slots of the region have a known result |
+//! | rule | `rule:logins collapse` | the rule is breached |
+//! | unseen | `unseen:logins collapse` | nobody knows whether the rule is breached: it has no data, or cannot be evaluated |
 //!
-//! The text is stored and shown; it never changes its meaning. A name has no colon, so it is read
-//! back without doubt.
+//! The text is stored and shown; it never changes its meaning. The word before the first colon says
+//! what follows it, so it is read back without doubt.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::id::{CheckId, NameError, Region};
+use super::rule::{RuleName, RuleNameError};
 
 /// What an incident is about. There is at most one open incident about each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +29,10 @@ pub enum Subject {
     Region(Region),
     /// A region of which too few slots have a known result.
     Shortfall(Region),
+    /// A rule that is breached.
+    Rule(RuleName),
+    /// A rule of which nobody knows whether it is breached.
+    Unseen(RuleName),
 }
 
 /// Why a text names no subject.
@@ -37,6 +44,9 @@ pub enum SubjectError {
     /// What follows is no name.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// What follows is no name of a rule.
+    #[error(transparent)]
+    Rule(#[from] RuleNameError),
 }
 
 impl Subject {
@@ -49,7 +59,15 @@ impl Subject {
     pub fn check(&self) -> Option<&CheckId> {
         match self {
             Self::Check(check) | Self::Coverage(check) => Some(check),
-            Self::Region(_) | Self::Shortfall(_) => None,
+            Self::Region(_) | Self::Shortfall(_) | Self::Rule(_) | Self::Unseen(_) => None,
+        }
+    }
+
+    /// The rule, where it is about one.
+    pub fn rule(&self) -> Option<&RuleName> {
+        match self {
+            Self::Rule(rule) | Self::Unseen(rule) => Some(rule),
+            Self::Check(_) | Self::Coverage(_) | Self::Region(_) | Self::Shortfall(_) => None,
         }
     }
 
@@ -58,6 +76,7 @@ impl Subject {
         match self {
             Self::Check(check) | Self::Coverage(check) => check.as_str(),
             Self::Region(region) | Self::Shortfall(region) => region.as_str(),
+            Self::Rule(rule) | Self::Unseen(rule) => rule.as_str(),
         }
     }
 
@@ -68,6 +87,8 @@ impl Subject {
             Self::Coverage(_) => "coverage",
             Self::Region(_) => "region",
             Self::Shortfall(_) => "shortfall",
+            Self::Rule(_) => "rule",
+            Self::Unseen(_) => "unseen",
         }
     }
 }
@@ -87,6 +108,8 @@ impl FromStr for Subject {
             Some(("coverage", name)) => Ok(Self::Coverage(CheckId::new(name)?)),
             Some(("region", name)) => Ok(Self::Region(Region::new(name)?)),
             Some(("shortfall", name)) => Ok(Self::Shortfall(Region::new(name)?)),
+            Some(("rule", name)) => Ok(Self::Rule(RuleName::new(name)?)),
+            Some(("unseen", name)) => Ok(Self::Unseen(RuleName::new(name)?)),
             _ => Err(SubjectError::Kind(text.to_owned())),
         }
     }
@@ -98,11 +121,18 @@ mod tests {
 
     #[test]
     fn a_subject_comes_back_from_its_text() {
-        for text in ["check:shop/login", "coverage:shop/login", "region:eu", "shortfall:eu"] {
+        for text in [
+            "check:shop/login",
+            "coverage:shop/login",
+            "region:eu",
+            "shortfall:eu",
+            "rule:a: b",
+            "unseen:a",
+        ] {
             let subject: Subject = text.parse().expect("a subject");
             assert_eq!(subject.to_string(), text);
         }
-        for text in ["", "login", "check:", "check:a:b", "Check:a", "rule:a"] {
+        for text in ["", "login", "check:", "check:a:b", "Check:a", "rule:"] {
             assert!(text.parse::<Subject>().is_err(), "{text}");
         }
     }

@@ -8,4 +8,5 @@ pub mod judge;
 pub mod measuring;
 pub mod queries;
 pub mod review;
+pub mod rules;
 pub mod shortfall;

@@ -111,7 +111,7 @@ impl Told {
                 (Subject::Coverage(check), ended) if ended.is_none_or(|it| it > earliest) => {
                     told.checks.insert(check.clone());
                 }
-                (Subject::Check(_) | Subject::Coverage(_) | Subject::Shortfall(_), _) => {}
+                _ => {}
             }
         }
         told

@@ -49,6 +49,6 @@ pub use limits::{Excess, Limits};
 pub use matcher::{Comparison, Matcher};
 pub use notes::Notes;
 pub use number::{duration as parse_duration, plain as number};
-pub use parse::{Expression, ParseError, parse, parse_selector};
+pub use parse::{Compared, Expression, ParseError, parse, parse_selector};
 pub use plan::{Selection, plan};
 pub use series::{Disorder, STALE, Series, is_stale};

@@ -27,6 +27,7 @@ pub mod metrics;
 mod plan;
 pub mod postgres;
 mod rows;
+pub mod rules;
 pub mod sqlite;
 mod version;
 
@@ -286,15 +287,20 @@ impl Horizons {
     }
 }
 
-/// Everything that a backend keeps: results and what follows from them, the accounts of slots, and
-/// metrics.
+/// Everything that a backend keeps: results and what follows from them, the accounts of slots,
+/// metrics, and how far rules are evaluated.
 pub trait Ledger:
-    Store + accounts::Accounts + agents::Agents + metrics::Metrics + metrics::Keeping
+    Store + accounts::Accounts + agents::Agents + metrics::Metrics + metrics::Keeping + rules::Rules
 {
 }
 
 impl<T> Ledger for T where
-    T: Store + accounts::Accounts + agents::Agents + metrics::Metrics + metrics::Keeping
+    T: Store
+        + accounts::Accounts
+        + agents::Agents
+        + metrics::Metrics
+        + metrics::Keeping
+        + rules::Rules
 {
 }
 

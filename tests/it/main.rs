@@ -22,6 +22,7 @@ mod net;
 mod notify;
 mod oidc;
 mod promql;
+mod rules;
 mod sandbox;
 mod statsd_daemon;
 mod store;

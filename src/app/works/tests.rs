@@ -366,6 +366,23 @@ impl Accounts for Shelf {
 
 /// It knows no agents.
 #[async_trait]
+impl store::rules::Rules for Shelf {
+    async fn rule_records(&self) -> Result<store::rules::RuleRecords, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn pass(
+        &self,
+        _: Option<Timestamp>,
+        _: Timestamp,
+        _: &dyn store::rules::RuleJudge,
+        _: Timestamp,
+    ) -> Result<Option<Vec<Change>>, store::Error> {
+        Err(store::Error::Closed)
+    }
+}
+
+#[async_trait]
 impl Agents for Shelf {
     async fn tokens(&self) -> Result<Vec<TokenRecord>, store::Error> {
         Err(store::Error::Closed)

@@ -84,9 +84,13 @@ impl Live {
 fn subject(notice: &Notice) -> String {
     let name = notice.subject.name();
     match (notice.kind, &notice.subject) {
+        (NoticeKind::Failing { .. }, Subject::Rule(_)) => format!("{name} is breached"),
         (NoticeKind::Failing { tier }, _) => format!("{name} is failing (tier {tier})"),
         (NoticeKind::Blind, Subject::Region(_)) => format!("no check answers in {name}"),
         (NoticeKind::Blind, Subject::Shortfall(_)) => format!("too little is known of {name}"),
+        (NoticeKind::Blind, Subject::Unseen(_)) => {
+            format!("nobody knows whether {name} is breached")
+        }
         (NoticeKind::Blind, _) => format!("nobody knows how {name} is doing"),
         (NoticeKind::Recovered, Subject::Check(_)) => format!("{name} works again"),
         (NoticeKind::Recovered, Subject::Coverage(_)) => format!("{name} is seen again"),
@@ -94,6 +98,8 @@ fn subject(notice: &Notice) -> String {
         (NoticeKind::Recovered, Subject::Shortfall(_)) => {
             format!("enough is known of {name} again")
         }
+        (NoticeKind::Recovered, Subject::Rule(_)) => format!("{name} is breached no more"),
+        (NoticeKind::Recovered, Subject::Unseen(_)) => format!("{name} has data again"),
         (NoticeKind::Withdrawn, _) => format!("{name} is no longer watched"),
     }
 }

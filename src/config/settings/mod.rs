@@ -11,6 +11,7 @@ mod metrics;
 mod people;
 mod policy;
 mod regions;
+mod rules;
 mod statsd;
 mod store;
 
@@ -21,6 +22,7 @@ pub use channels::{Slack, Twilio};
 pub use hub::{Hub, HubTls, is_open};
 pub use metrics::Metrics;
 pub use people::People;
+pub use rules::Rules;
 pub use statsd::{Statsd, StatsdTags};
 pub use store::{Place, Retention, Store};
 
@@ -70,6 +72,8 @@ pub struct Settings {
     pub defaults: Defaults,
     /// All policies by name; never empty, since one is built in.
     pub policies: BTreeMap<String, Policy>,
+    /// What is told of series.
+    pub rules: Rules,
     /// The `[[check]]` entries.
     pub(super) drafts: Vec<Draft>,
     /// What checks may refer to. It includes what was written with a mistake, so that the mistake
@@ -119,7 +123,7 @@ fn conceal_secrets(recovered: &Value, sources: Sources<'_>, report: &mut Report)
 
 fn section_hint(key: &str) -> Option<String> {
     match key {
-        "rule" | "rules" => Some("this version has no rules".into()),
+        "alert" | "alerts" => Some("a rule is written as `[[rule]]`".into()),
         "policies" => Some("a policy is written as `[[policy]]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
         _ => None,
@@ -149,6 +153,13 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
     let defaults = Defaults::read(defaults, &agent.region, &known, report);
+    let around = rules::Around {
+        addresses: &addresses,
+        policies: &policies,
+        known: &known.policies,
+        default_policy: defaults.policy.as_deref(),
+    };
+    let rules = Rules::read(root, &around, report);
     let drafts = root.optional("check").map(|checks| {
         let surroundings = Surroundings::new(&defaults, Some(&known));
         let checks = tables("check", &checks, report).into_iter();
@@ -169,6 +180,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         coverage,
         defaults,
         policies,
+        rules,
         drafts: drafts.unwrap_or_default(),
         known,
     }

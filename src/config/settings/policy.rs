@@ -168,7 +168,11 @@ fn read_tier(
     Some((Tier { failures_in_a_row, notify: targets }, span))
 }
 
-fn read_target(field: &Field<'_>, addresses: &Addresses, report: &mut Report) -> Option<Target> {
+pub(super) fn read_target(
+    field: &Field<'_>,
+    addresses: &Addresses,
+    report: &mut Report,
+) -> Option<Target> {
     let text = field.filled_text(report)?;
     match text.split_once(':') {
         Some(("slack", channel)) => match slack_channel(channel) {

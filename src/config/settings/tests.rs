@@ -310,7 +310,7 @@ fn mistakes_are_told_where_they_are() {
         ("[defaults]\nevery = '10s'\ntimeout = '20s'", "'20s'", "longer than the 10s"),
         ("[defaults]\npolicy = 'none'", "'none'", "no policy `none`"),
         ("[check]\nname = 'x'", "[check]", "must be a list of sections"),
-        ("[[rule]]\nname = 'x'", "rule", "unknown key `rule`"),
+        ("[[rule]]\nname = 'x'", "[[rule]]", "`expr` is missing"),
         ("a = 1\na = 2", "a", "not valid TOML: duplicate key"),
     ] {
         assert_one_mistake(text, at, message);

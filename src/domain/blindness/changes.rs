@@ -104,6 +104,10 @@ pub(super) fn end(
             let reason = format!("enough results are known in {region} again, or no check is left");
             (NoticeKind::Recovered, region.as_str(), reason)
         }
+        // It is never asked about rules, which decide about their incidents themselves.
+        Subject::Rule(name) | Subject::Unseen(name) => {
+            (NoticeKind::Recovered, name.as_str(), "there are data again".to_owned())
+        }
         Subject::Check(id) | Subject::Coverage(id) => {
             if let Some(watched) = watched(id) {
                 let reason = "there is no region left in which it gives no answer";

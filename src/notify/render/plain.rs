@@ -35,7 +35,11 @@ pub fn plain(message: &Outbound<'_>) -> String {
     lines.extend(Some(facts.join(", ")).filter(|facts| !facts.is_empty()));
     lines.extend(matrix.map(|matrix| format!("Regions: {matrix}")));
     lines.push(wording::when(notification));
-    let label = if wording::is_wrong(notice) { "" } else { "Last error: " };
+    let label = if wording::is_wrong(notice) {
+        String::new()
+    } else {
+        format!("{}: ", wording::last_error(notice))
+    };
     let error = wording::error(notice).map(|error| cut(&error, ERROR_LIMIT));
     lines.extend(error.map(|error| format!("{label}{error}")));
     let incident = format!("Incident {}", notification.incident);

@@ -63,10 +63,14 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
     let notice = &notification.notice;
     let failing = wording::is_wrong(notice);
     let matrix = wording::matrix(notice);
-    let mut fields = vec![match &matrix {
-        Some(matrix) => field("Regions", &code(matrix, MATRIX_LIMIT)),
-        None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
-    }];
+    let mut fields = Vec::new();
+    // A rule is evaluated where the hub is, which says nothing to anybody.
+    if notice.subject.rule().is_none() {
+        fields.push(match &matrix {
+            Some(matrix) => field("Regions", &code(matrix, MATRIX_LIMIT)),
+            None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
+        });
+    }
     if let Some(step) = wording::step(notice) {
         let label = if failing { "Step" } else { "Last failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
@@ -81,7 +85,9 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
     // The matrix says it, too.
-    if let (NoticeKind::Failing { .. }, None) = (notice.kind, &matrix) {
+    if let (NoticeKind::Failing { .. }, None, true) =
+        (notice.kind, &matrix, wording::has_place(notice))
+    {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
     SlackSectionBlock::new().with_fields(fields).into()
@@ -90,7 +96,11 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
 fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
     let notice = &message.notification.notice;
     let error = wording::error(notice)?;
-    let label = if wording::is_wrong(notice) { "" } else { "Last error\n" };
+    let label = if wording::is_wrong(notice) {
+        String::new()
+    } else {
+        format!("{}\n", wording::last_error(notice))
+    };
     let text = format!("{label}```\n{}\n```", data(&error, ERROR_LIMIT));
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
 }
@@ -111,7 +121,9 @@ fn footer(message: &Outbound<'_>) -> SlackBlock {
     parts.extend(
         notice.subject.check().map(|it| format!("Check {}", code(it.as_str(), FIELD_LIMIT))),
     );
-    if let NoticeKind::Failing { tier } = notice.kind {
+    if let NoticeKind::Failing { tier } = notice.kind
+        && notice.subject.rule().is_none()
+    {
         parts.push(format!("Tier {tier}"));
     }
     let verbatim = SlackBlockMarkDownText::new(parts.join("  ·  ")).with_verbatim(true);
@@ -142,7 +154,7 @@ fn fallback(message: &Outbound<'_>) -> String {
         text.extend(wording::in_a_row(notice).map(|count| format!(", {count}")));
     } else {
         text.extend([". ", &when]);
-        text.extend(error.map(|error| format!(". Last error: {error}")));
+        text.extend(error.map(|error| format!(". {}: {error}", wording::last_error(notice))));
     }
     let incident = format!("Incident {}", notification.incident);
     match message.link.and_then(wording::web_address) {

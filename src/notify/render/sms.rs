@@ -81,7 +81,11 @@ fn tail(message: &Outbound<'_>) -> String {
 
 /// What is failing comes before since when; what failed comes after until when.
 fn error_piece(notice: &Notice, error: &str) -> String {
-    if wording::is_wrong(notice) { format!(": {error}") } else { format!(" Last error: {error}") }
+    if wording::is_wrong(notice) {
+        format!(": {error}")
+    } else {
+        format!(" {}: {error}", wording::last_error(notice))
+    }
 }
 
 #[derive(Clone, Copy)]

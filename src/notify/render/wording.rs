@@ -16,10 +16,14 @@ pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
 /// What happened, in at most three words.
 pub(super) fn title(notification: &Notification) -> &'static str {
     match notification.notice.kind {
+        NoticeKind::Failing { .. } if is_of_rule(&notification.notice) => {
+            if notification.first_word { "Breached" } else { "Still breached" }
+        }
         NoticeKind::Failing { .. } if notification.first_word => "Failing",
         NoticeKind::Failing { .. } => "Still failing",
         NoticeKind::Blind => "Blind",
         NoticeKind::Recovered if is_of_check(&notification.notice) => "Recovered",
+        NoticeKind::Recovered if is_of_rule(&notification.notice) => "Recovered",
         NoticeKind::Recovered => "Seen again",
         NoticeKind::Withdrawn => "No longer watched",
     }
@@ -35,7 +39,11 @@ pub(super) fn when(notification: &Notification) -> String {
         }
         NoticeKind::Recovered => format!("{} {}", was(notice), span(notice)),
         NoticeKind::Withdrawn => {
-            let while_so = if is_of_check(notice) { "failing" } else { "unknown" };
+            let while_so = match notice.subject {
+                Subject::Check(_) => "failing",
+                Subject::Rule(_) => "breached",
+                _ => "unknown",
+            };
             format!("Removed from the project while {while_so} since {}", since(notice))
         }
     }
@@ -43,12 +51,20 @@ pub(super) fn when(notification: &Notification) -> String {
 
 /// What is over.
 pub(super) fn was(notice: &Notice) -> &'static str {
-    if is_of_check(notice) { "Was down" } else { "Was blind" }
+    match notice.subject {
+        Subject::Check(_) => "Was down",
+        Subject::Rule(_) => "Was breached",
+        _ => "Was blind",
+    }
 }
 
 /// What happened to a check that was taken out.
 pub(super) fn removed(notice: &Notice) -> &'static str {
-    if is_of_check(notice) { "Removed while failing since" } else { "Removed while unknown since" }
+    match notice.subject {
+        Subject::Check(_) => "Removed while failing since",
+        Subject::Rule(_) => "Removed while breached since",
+        _ => "Removed while unknown since",
+    }
 }
 
 /// Whether it is about how a check is doing, and not about whether that is known.
@@ -56,9 +72,19 @@ fn is_of_check(notice: &Notice) -> bool {
     matches!(notice.subject, Subject::Check(_))
 }
 
+/// Whether it is about a rule being breached.
+fn is_of_rule(notice: &Notice) -> bool {
+    matches!(notice.subject, Subject::Rule(_))
+}
+
+/// What the last words of something that is over are called.
+pub(super) fn last_error(notice: &Notice) -> &'static str {
+    if is_of_rule(notice) { "Last seen" } else { "Last error" }
+}
+
 /// "2 in a row", where it says something.
 pub(super) fn in_a_row(notice: &Notice) -> Option<String> {
-    matches!(notice.kind, NoticeKind::Failing { .. })
+    (matches!(notice.kind, NoticeKind::Failing { .. }) && has_place(notice))
         .then(|| format!("{} in a row", notice.failures_in_a_row))
 }
 
@@ -87,7 +113,7 @@ pub(super) fn span(notice: &Notice) -> String {
 
 /// Whether the region needs to be said: where it is not the subject itself.
 pub(super) fn has_place(notice: &Notice) -> bool {
-    !matches!(notice.subject, Subject::Region(_) | Subject::Shortfall(_))
+    matches!(notice.subject, Subject::Check(_) | Subject::Coverage(_))
 }
 
 /// Where, with the other regions that are down.

@@ -9,6 +9,7 @@ pub(super) mod expression;
 mod grammar;
 mod lexer;
 mod selector;
+mod unfiltered;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use super::limits::{Excess, Limits};
 use super::matcher::Matcher;
 use expression::{Kind, Node, Selector, Shift};
+pub use unfiltered::Compared;
 
 /// A checked expression.
 #[derive(Clone, Debug)]

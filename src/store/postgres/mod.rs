@@ -23,6 +23,7 @@ mod notifications;
 mod open;
 mod record;
 mod review;
+mod rules;
 mod runs;
 mod session;
 mod settlements;

@@ -207,7 +207,7 @@ pub(super) async fn close_absent(
         Subject::Check(check) => {
             judge.judge_absent(check, &record.incident, now).map(|_| check.as_str())
         }
-        Subject::Coverage(_) | Subject::Region(_) | Subject::Shortfall(_) => None,
+        _ => None,
     });
     let gone: BTreeSet<&str> = gone.collect();
     if gone.is_empty() {

@@ -3,14 +3,17 @@
 //! Hubs review one after the other, and each sees what the one before decided. The states are read
 //! without the locks of their checks: a result that is recorded meanwhile is seen the next time.
 
-use sqlx::postgres::PgPool;
+use std::collections::BTreeMap;
+
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::incidents::{self, About};
 use super::record::write_decided;
 use super::session::{begin, commit};
 use super::{failed, leases, lock_number, states};
 use crate::domain::Timestamp;
-use crate::domain::incident::Change;
+use crate::domain::incident::{Change, Incident};
+use crate::domain::subject::Subject;
 use crate::store::{Error, Judge, Lease, rows};
 
 /// Held while what a review is about is read, decided and written.
@@ -39,23 +42,33 @@ pub(super) async fn review(
         transaction.rollback().await.map_err(failed("end a review"))?;
         return Ok(changes);
     }
+    write_changes(&mut transaction, (&mut changes, &open), now).await?;
+    commit(pool, transaction).await?;
+    Ok(changes)
+}
+
+/// Writes what was decided: an incident that is among the `open` ones keeps its number.
+pub(super) async fn write_changes(
+    connection: &mut PgConnection,
+    (changes, open): (&mut [Change], &BTreeMap<Subject, Incident>),
+    now: Timestamp,
+) -> Result<(), Error> {
     let known = |change: &Change| open.get(&change.subject).and_then(|incident| incident.id);
     let opened = changes
         .iter()
         .filter(|change| change.transition.incident.is_some() && known(change).is_none())
         .count();
-    let mut numbers = incidents::numbers(&mut transaction, opened).await?.into_iter();
-    for change in &mut changes {
+    let mut numbers = incidents::numbers(&mut *connection, opened).await?.into_iter();
+    for change in &mut *changes {
         let known = known(change);
         if let Some(incident) = &mut change.transition.incident {
             incident.id = known.or_else(|| numbers.next());
         }
     }
-    for Change { subject, transition } in &changes {
+    for Change { subject, transition } in changes {
         let incident = transition.incident.as_ref().and_then(|incident| incident.id);
         let about = About { subject, incident, run: None };
-        write_decided(&mut transaction, about, transition, now).await?;
+        write_decided(&mut *connection, about, transition, now).await?;
     }
-    commit(pool, transaction).await?;
-    Ok(changes)
+    Ok(())
 }

@@ -20,6 +20,7 @@ mod open;
 mod record;
 mod review;
 mod rows_of;
+mod rules;
 mod runs;
 mod tokens;
 mod writer;

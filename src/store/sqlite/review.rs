@@ -3,13 +3,18 @@
 //! States are those in memory, open incidents are read; the database is only written to where
 //! something was decided.
 
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteConnection;
+
 use super::incidents::{self, About};
 use super::leases;
 use super::record::write_decided;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
-use crate::domain::incident::Change;
+use crate::domain::incident::{Change, Incident};
+use crate::domain::subject::Subject;
 use crate::store::{Error, Judge, Lease, rows};
 
 /// Stores what `judge` makes of all checks together.
@@ -24,12 +29,27 @@ pub(super) async fn review(
     leases::hold(writer.connection().await?, lease).await?;
     let open = incidents::open_otherwise(writer.connection().await?).await?;
     let memory = writer.memory().await?;
-    let mut next = memory.next_incident;
+    let next = memory.next_incident;
     let mut changes = judge.review(&memory.states, &open, now);
     if changes.is_empty() {
         return Ok(changes);
     }
-    for change in &mut changes {
+    let connection = writer.begin(Durability::Power).await?;
+    let next = write_changes(connection, (&mut changes, &open), next, now).await?;
+    writer.commit().await?;
+    writer.memory().await?.next_incident = next;
+    Ok(changes)
+}
+
+/// Writes what was decided: an incident that is among the `open` ones keeps its number, others are
+/// numbered from `next` on; says which number is the next one then.
+pub(super) async fn write_changes(
+    connection: &mut SqliteConnection,
+    (changes, open): (&mut [Change], &BTreeMap<Subject, Incident>),
+    mut next: i64,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    for change in &mut *changes {
         let known = open.get(&change.subject).and_then(|incident| incident.id);
         if let Some(incident) = &mut change.transition.incident {
             let id = known.unwrap_or(IncidentId(next));
@@ -37,13 +57,10 @@ pub(super) async fn review(
             incident.id = Some(id);
         }
     }
-    let connection = writer.begin(Durability::Power).await?;
-    for Change { subject, transition } in &changes {
+    for Change { subject, transition } in changes {
         let incident = transition.incident.as_ref().and_then(|incident| incident.id);
         let about = About { subject, incident, run: None };
         write_decided(&mut *connection, about, transition, now).await?;
     }
-    writer.commit().await?;
-    writer.memory().await?.next_incident = next;
-    Ok(changes)
+    Ok(next)
 }

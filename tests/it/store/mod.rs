@@ -17,6 +17,7 @@ mod reading;
 mod recording;
 mod retention;
 mod review;
+mod rules;
 mod scene;
 mod shortfall;
 mod sqlite;
@@ -135,6 +136,9 @@ on_every_backend! {
         what_is_old_is_rolled_up
         no_more_is_kept_or_read_than_may_be
         series_of_a_time_are_listed
+    }
+    rules {
+        a_time_is_passed_once
     }
     leases {
         one_holds_a_lease_at_a_time

@@ -16,6 +16,7 @@ pub(crate) mod providers;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod relay;
+pub(crate) mod series;
 pub(crate) mod severed;
 pub(crate) mod site;
 pub(crate) mod slack;

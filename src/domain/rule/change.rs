@@ -1,0 +1,312 @@
+//! How much a metric rises or falls against what is usual.
+//!
+//! | now and usual | then |
+//! |---|---|
+//! | no value now | missing |
+//! | nothing to compare with | not enough history yet: no alert, and visible |
+//! | both below the minimum | clear: nothing is said of so little |
+//! | beyond usual by more than the threshold | breached |
+//! | breached, and not back within `hysteresis` of the threshold | still breached |
+//! | else | clear |
+//!
+//! Two expressions are evaluated, [`Change::now`] and [`Change::usual`], because the message says
+//! both values; [`Change::expression`] is what they amount to for a reader, without the hysteresis.
+
+use std::time::Duration;
+
+use super::span;
+
+/// A metric that is compared with what it used to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// A selector of series.
+    pub metric: String,
+    /// What its points are.
+    pub reading: Reading,
+    /// The labels by which it is looked at separately; none for all series together.
+    pub by: Vec<String>,
+    /// How much of the present is looked at.
+    pub window: Duration,
+    /// What it is compared with.
+    pub baseline: Baseline,
+    /// Breached when it is above that by so much.
+    pub rises_by: Option<Threshold>,
+    /// Breached when it is below that by so much.
+    pub falls_by: Option<Threshold>,
+    /// Nothing is said while both values are below this.
+    pub minimum: f64,
+    /// A breach ends when the change is back within this part of the threshold; more than 0, at most 1.
+    pub hysteresis: f64,
+}
+
+/// What the points of a metric are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// A total that only grows: looked at is how much a minute.
+    Counter,
+    /// How many since the last point: looked at is how many a minute.
+    Counts,
+    /// A level: looked at is its mean.
+    Gauge,
+}
+
+/// What a metric is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baseline {
+    /// The window before.
+    PreviousWindow,
+    /// The same window, a day before.
+    Yesterday,
+    /// The same window, a week before.
+    LastWeek,
+    /// The median of this hour of the day, one, two, three and four weeks before.
+    FourWeeks,
+}
+
+impl Baseline {
+    /// All, with the words used in files.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("previous window", Self::PreviousWindow),
+        ("same time yesterday", Self::Yesterday),
+        ("same time last week", Self::LastWeek),
+        ("median of the last four weeks at this hour", Self::FourWeeks),
+    ];
+
+    /// What its value is called in a message.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::PreviousWindow => "before that",
+            Self::Yesterday => "same time yesterday",
+            Self::LastWeek => "same time last week",
+            Self::FourWeeks => "usual at this hour",
+        }
+    }
+}
+
+/// How much is too much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// A share of what is usual: 0.5 is half of it.
+    Share(f64),
+    /// An amount, in the unit of the value.
+    Amount(f64),
+}
+
+impl Threshold {
+    fn of(self, usual: f64) -> f64 {
+        match self {
+            Self::Share(share) => usual.abs() * share,
+            Self::Amount(amount) => amount,
+        }
+    }
+}
+
+/// Which way it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Up.
+    Rising,
+    /// Down.
+    Falling,
+}
+
+impl Direction {
+    /// The word used in messages, in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rising => "rising",
+            Self::Falling => "falling",
+        }
+    }
+}
+
+/// What two values mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Judgement {
+    /// There is no value now.
+    Missing,
+    /// There is nothing to compare with.
+    NoHistory,
+    /// All is as usual, or too little to say.
+    Clear,
+    /// It is not.
+    Beyond(Direction),
+}
+
+/// How many of the four weeks must be known.
+const LEAST_WEEKS: u32 = 2;
+const WEEK: Duration = Duration::from_hours(7 * 24);
+const HOUR: Duration = Duration::from_hours(1);
+
+impl Change {
+    /// The value in a window that ended `ago`.
+    fn value(&self, window: Duration, ago: Option<Duration>) -> String {
+        let (metric, range) = (&self.metric, span(window));
+        let offset = ago.map(|ago| format!(" offset {}", span(ago))).unwrap_or_default();
+        let by = self.grouping();
+        let minutes = window.as_secs_f64() / 60.0;
+        match self.reading {
+            Reading::Counter => format!("sum{by}(rate({metric}[{range}]{offset})) * 60"),
+            Reading::Counts => {
+                format!("sum{by}(sum_over_time({metric}[{range}]{offset})) / {minutes}")
+            }
+            Reading::Gauge => format!("avg{by}(avg_over_time({metric}[{range}]{offset}))"),
+        }
+    }
+
+    /// ` by (region) `, or nothing.
+    fn grouping(&self) -> String {
+        if self.by.is_empty() { String::new() } else { format!(" by ({}) ", self.by.join(", ")) }
+    }
+
+    /// The expression of the present value.
+    pub fn now(&self) -> String {
+        self.value(self.window, None)
+    }
+
+    /// The expression of the value that is usual.
+    pub fn usual(&self) -> String {
+        match self.baseline {
+            Baseline::PreviousWindow => self.value(self.window, Some(self.window)),
+            Baseline::Yesterday => self.value(self.window, Some(Duration::from_hours(24))),
+            Baseline::LastWeek => self.value(self.window, Some(WEEK)),
+            Baseline::FourWeeks => self.median(),
+        }
+    }
+
+    /// The median of the hours around this time in four weeks, where at least two are known.
+    fn median(&self) -> String {
+        let by = self.grouping();
+        let week = |number: u32| {
+            // The hour around that time, and not the one that ended then.
+            let hour = self.value(HOUR, Some((WEEK * number).saturating_sub(HOUR / 2)));
+            format!("label_replace({hour}, \"__week__\", \"{number}\", \"\", \"\")")
+        };
+        let weeks = (1..=4).map(week).collect::<Vec<_>>().join("\n  or ");
+        format!("quantile{by}(0.5,\n  {weeks}\n)\nand count{by}(\n  {weeks}\n) >= {LEAST_WEEKS}")
+    }
+
+    /// What it amounts to, for a reader and for other systems.
+    pub fn expression(&self) -> String {
+        let (now, usual) = (self.now(), self.usual());
+        let usual = format!("({usual})");
+        let bound = |sign: &str, threshold: Threshold| {
+            let (compares, factor) = if sign == "-" { ("<", -1.0) } else { (">", 1.0) };
+            match threshold {
+                Threshold::Share(share) => {
+                    format!("({now}) {compares} {usual} * {}", rounded(1.0 + factor * share))
+                }
+                Threshold::Amount(amount) => format!("({now}) {compares} {usual} {sign} {amount}"),
+            }
+        };
+        let falls = self.falls_by.map(|it| bound("-", it));
+        let rises = self.rises_by.map(|it| bound("+", it));
+        let either = falls.into_iter().chain(rises).collect::<Vec<_>>().join("\nor\n");
+        if self.minimum <= 0.0 {
+            return either;
+        }
+        let minimum = self.minimum;
+        format!("({either})\nand (({now}) >= {minimum} or {usual} >= {minimum})")
+    }
+
+    /// What `now` and `usual` mean where the same was found `before`.
+    pub fn judge(
+        &self,
+        now: Option<f64>,
+        usual: Option<f64>,
+        before: Option<Direction>,
+    ) -> Judgement {
+        let Some(now) = now.filter(|it| !it.is_nan()) else { return Judgement::Missing };
+        let Some(usual) = usual.filter(|it| !it.is_nan()) else { return Judgement::NoHistory };
+        if now.max(usual) < self.minimum {
+            return Judgement::Clear;
+        }
+        let beyond = |direction: Direction, threshold: Option<Threshold>| {
+            let part = if before == Some(direction) { self.hysteresis } else { 1.0 };
+            let bound = threshold?.of(usual) * part;
+            let change = match direction {
+                Direction::Rising => now - usual,
+                Direction::Falling => usual - now,
+            };
+            (change > bound).then_some(Judgement::Beyond(direction))
+        };
+        beyond(Direction::Falling, self.falls_by)
+            .or_else(|| beyond(Direction::Rising, self.rises_by))
+            .unwrap_or(Judgement::Clear)
+    }
+
+    /// What stands after a value: a rate is per minute.
+    pub fn unit(&self) -> &'static str {
+        match self.reading {
+            Reading::Counter | Reading::Counts => "/min",
+            Reading::Gauge => "",
+        }
+    }
+}
+
+/// Without the noise of binary fractions: 0.7, not 0.7000000000000001.
+fn rounded(factor: f64) -> f64 {
+    (factor * 1e9).round() / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(rises: Option<Threshold>, falls: Option<Threshold>) -> Change {
+        Change {
+            metric: "logins".into(),
+            reading: Reading::Counter,
+            by: Vec::new(),
+            window: Duration::from_mins(5),
+            baseline: Baseline::LastWeek,
+            rises_by: rises,
+            falls_by: falls,
+            minimum: 10.0,
+            hysteresis: 0.5,
+        }
+    }
+
+    #[test]
+    fn what_two_values_mean() {
+        let half = change(Some(Threshold::Share(1.0)), Some(Threshold::Share(0.5)));
+        let judge = |now, usual| half.judge(now, usual, None);
+        let (falling, rising) = (Direction::Falling, Direction::Rising);
+        assert_eq!(judge(None, Some(100.0)), Judgement::Missing);
+        assert_eq!(judge(Some(f64::NAN), Some(100.0)), Judgement::Missing);
+        assert_eq!(judge(Some(100.0), None), Judgement::NoHistory);
+        assert_eq!(judge(Some(50.0), Some(100.0)), Judgement::Clear);
+        assert_eq!(judge(Some(49.0), Some(100.0)), Judgement::Beyond(falling));
+        assert_eq!(judge(Some(200.0), Some(100.0)), Judgement::Clear);
+        assert_eq!(judge(Some(201.0), Some(100.0)), Judgement::Beyond(rising));
+        // Of so little nothing is said; from nothing to much is.
+        assert_eq!(judge(Some(0.0), Some(9.9)), Judgement::Clear);
+        assert_eq!(judge(Some(11.0), Some(0.0)), Judgement::Beyond(rising));
+        let amount = change(None, Some(Threshold::Amount(30.0)));
+        assert_eq!(amount.judge(Some(69.0), Some(100.0), None), Judgement::Beyond(falling));
+        assert_eq!(amount.judge(Some(500.0), Some(100.0), None), Judgement::Clear);
+    }
+
+    #[test]
+    fn a_breach_ends_only_well_within_the_threshold() {
+        let half = change(None, Some(Threshold::Share(0.5)));
+        let judge = |now, before| half.judge(Some(now), Some(100.0), before);
+        let falling = Some(Direction::Falling);
+        assert_eq!(judge(60.0, None), Judgement::Clear);
+        assert_eq!(judge(60.0, falling), Judgement::Beyond(Direction::Falling));
+        assert_eq!(judge(75.0, falling), Judgement::Clear);
+    }
+
+    #[test]
+    fn it_prints_the_expression_it_stands_for() {
+        let mut logins = change(Some(Threshold::Amount(40.0)), Some(Threshold::Share(0.3)));
+        insta::assert_snapshot!(logins.expression());
+        logins.by = vec!["region".into()];
+        logins.baseline = Baseline::FourWeeks;
+        insta::assert_snapshot!(logins.usual());
+        let gauge = Change { reading: Reading::Gauge, ..logins.clone() };
+        assert_eq!(gauge.now(), "avg by (region) (avg_over_time(logins[5m]))");
+        let counts = Change { reading: Reading::Counts, ..logins };
+        assert_eq!(counts.now(), "sum by (region) (sum_over_time(logins[5m])) / 5");
+    }
+}

@@ -1,0 +1,392 @@
+//! What is known of a rule, and how an evaluation changes it.
+//!
+//! For each set of labels that is or was lately beyond the threshold there is a [`Track`]:
+//!
+//! | track | the evaluation finds | then |
+//! |---|---|---|
+//! | none | a breach | pending; breached at once where `for` is nothing |
+//! | pending | a breach, and `for` is over | breached |
+//! | pending | clear | forgotten |
+//! | breached | clear | breached while `keep_firing_for` lasts since that was found first, then over |
+//! | any | its data are missing | as it was: what is not seen is not over |
+//! | any | so for longer than `missing_after`, while other series are there | over: the series is gone |
+//! | breached | nothing is known of any series | breached, until data come back |
+//!
+//! And for the rule as a whole:
+//!
+//! | the evaluation finds | standing |
+//! |---|---|
+//! | a breached track | breached |
+//! | a pending one | pending |
+//! | data, and neither | ok |
+//! | nothing to compare with | not enough history |
+//! | no data | no data, which is never ok |
+//! | an error | failing, which is never ok |
+//!
+//! Times are those of the grid, so that the same points give the same verdict whenever they are
+//! looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change::Direction;
+use super::{LabelSet, Rule};
+use crate::domain::{Timestamp, after};
+
+/// What is known of a rule.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RuleState {
+    /// The label sets that are beyond the threshold, or were lately.
+    pub tracks: BTreeMap<LabelSet, Track>,
+    /// How it stands.
+    pub standing: Standing,
+    /// The last time of the grid at which it was evaluated.
+    pub evaluated_at: Option<Timestamp>,
+    /// Since when its data are missing or it cannot be evaluated.
+    pub unseen_since: Option<Timestamp>,
+    /// The last time of the grid at which there were data.
+    pub seen_at: Option<Timestamp>,
+    /// In how many evaluations in a row it was breached.
+    pub in_a_row: u32,
+    /// How many messages told of label sets that were breached later, and when the last one did.
+    pub growths: (u32, Option<Timestamp>),
+    /// Why it could not be evaluated the last time.
+    pub error: Option<String>,
+}
+
+/// How a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It was never evaluated.
+    #[default]
+    New,
+    /// There are data, and nothing is beyond the threshold.
+    Ok,
+    /// Something is, but not for long enough.
+    Pending,
+    /// Something is.
+    Breached,
+    /// There is nothing to compare with yet.
+    NoHistory,
+    /// There are no data.
+    NoData,
+    /// It cannot be evaluated.
+    Failing,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::New,
+        Self::Ok,
+        Self::Pending,
+        Self::Breached,
+        Self::NoHistory,
+        Self::NoData,
+        Self::Failing,
+    ];
+
+    /// The word used in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Ok => "ok",
+            Self::Pending => "pending",
+            Self::Breached => "breached",
+            Self::NoHistory => "no_history",
+            Self::NoData => "no_data",
+            Self::Failing => "failing",
+        }
+    }
+
+    /// As people read it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::New => "not evaluated yet",
+            Self::NoHistory => "not enough history yet",
+            Self::NoData => "no data",
+            Self::Failing => "cannot be evaluated",
+            other => other.as_str(),
+        }
+    }
+}
+
+/// One label set that is beyond the threshold, or was lately.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Track {
+    /// The first evaluation that found it so.
+    pub since: Timestamp,
+    /// When it became a breach; `None` while it is pending.
+    pub breached_at: Option<Timestamp>,
+    /// The last evaluation that found it so.
+    pub found_at: Timestamp,
+    /// The first evaluation that found it clear since then.
+    pub cleared_at: Option<Timestamp>,
+    /// Since when its data are missing.
+    pub missing_since: Option<Timestamp>,
+    /// The value that was found last.
+    pub value: f64,
+    /// What it was compared with, where it was.
+    pub usual: Option<f64>,
+    /// Which way it went, where that is known.
+    pub direction: Option<Direction>,
+    /// Whether people were told of this one.
+    pub told: bool,
+}
+
+impl Track {
+    /// Whether it is a breach.
+    pub fn is_breached(&self) -> bool {
+        self.breached_at.is_some()
+    }
+}
+
+/// A sample that is beyond the threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Its labels.
+    pub labels: LabelSet,
+    /// Its value.
+    pub value: f64,
+    /// What it is compared with, where it is.
+    pub usual: Option<f64>,
+    /// Which way it goes, where that is known.
+    pub direction: Option<Direction>,
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evaluation {
+    /// What there is.
+    Seen {
+        /// What is beyond the threshold.
+        found: Vec<Found>,
+        /// Of the known label sets those of which there are no data.
+        missing: BTreeSet<LabelSet>,
+        /// What else there is.
+        data: Data,
+    },
+    /// Nothing, for this reason.
+    Failed(String),
+}
+
+/// Whether there is anything to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// There is.
+    There,
+    /// There is, but nothing to compare it with.
+    WithoutHistory,
+    /// There is not.
+    Missing,
+}
+
+impl RuleState {
+    /// The state after an evaluation at `at`.
+    #[must_use]
+    pub fn step(&self, rule: &Rule, at: Timestamp, evaluation: &Evaluation) -> Self {
+        let mut state = self.clone();
+        state.evaluated_at = Some(at);
+        state.error = None;
+        match evaluation {
+            Evaluation::Failed(reason) => {
+                state.error = Some(reason.clone());
+                state.unseen_since.get_or_insert(at);
+                state.standing = Standing::Failing;
+            }
+            Evaluation::Seen { found, missing, data } => {
+                let is_seen = *data != Data::Missing || !found.is_empty();
+                if is_seen {
+                    state.seen_at = Some(at);
+                    state.unseen_since = None;
+                } else {
+                    state.unseen_since.get_or_insert(at);
+                }
+                state.follow(rule, at, found, if is_seen { Some(missing) } else { None });
+                state.standing = state.found_standing(*data, is_seen);
+            }
+        }
+        // By a clock that was set back, nothing has lasted yet.
+        let not_later = |since: &mut Option<Timestamp>| *since = since.map(|it| it.min(at));
+        not_later(&mut state.unseen_since);
+        let is_breached = state.tracks.values().any(Track::is_breached);
+        state.in_a_row = if is_breached { state.in_a_row.saturating_add(1) } else { 0 };
+        if !is_breached {
+            state.growths = (0, None);
+        }
+        state
+    }
+
+    fn found_standing(&self, data: Data, is_seen: bool) -> Standing {
+        if self.tracks.values().any(Track::is_breached) {
+            return Standing::Breached;
+        }
+        match data {
+            _ if !is_seen => Standing::NoData,
+            _ if !self.tracks.is_empty() => Standing::Pending,
+            Data::WithoutHistory => Standing::NoHistory,
+            _ => Standing::Ok,
+        }
+    }
+
+    /// Brings the tracks up to `at`; `missing` is nothing where nothing is known of any series.
+    fn follow(
+        &mut self,
+        rule: &Rule,
+        at: Timestamp,
+        found: &[Found],
+        missing: Option<&BTreeSet<LabelSet>>,
+    ) {
+        for sample in found {
+            let track = self.tracks.entry(sample.labels.clone()).or_insert_with(|| Track {
+                since: at,
+                breached_at: None,
+                found_at: at,
+                cleared_at: None,
+                missing_since: None,
+                value: sample.value,
+                usual: None,
+                direction: None,
+                told: false,
+            });
+            track.since = track.since.min(at);
+            track.found_at = at;
+            (track.cleared_at, track.missing_since) = (None, None);
+            track.value = sample.value;
+            track.usual = sample.usual;
+            track.direction = sample.direction;
+            if track.breached_at.is_none() && after(track.since, rule.hold) <= at {
+                track.breached_at = Some(at);
+            }
+        }
+        self.tracks.retain(|labels, track| {
+            if track.found_at == at {
+                return true;
+            }
+            track.found_at = track.found_at.min(at);
+            if missing.is_none_or(|missing| missing.contains(labels)) {
+                let since = *track.missing_since.get_or_insert(at);
+                let is_gone = after(since, rule.missing_after) <= at;
+                return !is_gone || (missing.is_none() && track.is_breached());
+            }
+            track.missing_since = None;
+            let cleared_at = *track.cleared_at.get_or_insert(at);
+            track.is_breached() && after(cleared_at, rule.keep_firing_for) > at
+        });
+    }
+
+    /// The tracks that are breaches, by since when and labels.
+    pub fn breaches(&self) -> Vec<(&LabelSet, &Track)> {
+        let mut breaches: Vec<_> =
+            self.tracks.iter().filter(|(_, track)| track.is_breached()).collect();
+        breaches.sort_by_key(|(labels, track)| (track.since, *labels));
+        breaches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Condition, OnMissing, RuleName};
+    use super::*;
+    use crate::domain::policy::Policy;
+
+    fn rule(hold: u64, keep: u64) -> Rule {
+        Rule {
+            name: RuleName::new("errors").expect("a name"),
+            condition: Condition::Expression("errors > 1".into()),
+            interval: Duration::from_mins(1),
+            hold: Duration::from_mins(hold),
+            keep_firing_for: Duration::from_mins(keep),
+            on_missing: OnMissing::Tell,
+            missing_after: Duration::from_mins(3),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            policy: Policy::built_in(None),
+            runbook: None,
+        }
+    }
+
+    fn at(minute: usize) -> Timestamp {
+        let start: Timestamp = "2026-11-21T02:00:00Z".parse().expect("a time");
+        start + chrono::TimeDelta::minutes(i64::try_from(minute).expect("small"))
+    }
+
+    fn host(name: &str) -> LabelSet {
+        [("host", name)].into_iter().collect()
+    }
+
+    /// What is found each minute: `!` a breach, `.` clear, `?` no data of this series, `-` no data at
+    /// all, `x` an error, `h` no history; answers with how the rule stood each minute.
+    fn stood(rule: &Rule, minutes: &str) -> String {
+        let mut state = RuleState::default();
+        let mut stood = String::new();
+        for (minute, c) in minutes.chars().enumerate() {
+            let found = Found { labels: host("a"), value: 2.0, usual: None, direction: None };
+            let seen = |found: Vec<Found>, missing: &[&str], data| Evaluation::Seen {
+                found,
+                missing: missing.iter().map(|it| host(it)).collect(),
+                data,
+            };
+            let evaluation = match c {
+                '!' => seen(vec![found], &[], Data::There),
+                '.' => seen(Vec::new(), &[], Data::There),
+                '?' => seen(Vec::new(), &["a"], Data::There),
+                '-' => seen(Vec::new(), &["a"], Data::Missing),
+                'h' => seen(Vec::new(), &[], Data::WithoutHistory),
+                _ => Evaluation::Failed("too much".into()),
+            };
+            state = state.step(rule, at(minute), &evaluation);
+            stood.push(match state.standing {
+                Standing::New => ' ',
+                Standing::Ok => 'o',
+                Standing::Pending => 'p',
+                Standing::Breached => 'B',
+                Standing::NoHistory => 'h',
+                Standing::NoData => '-',
+                Standing::Failing => 'x',
+            });
+        }
+        stood
+    }
+
+    fn check(rule: &Rule, minutes: &str, expected: &str) {
+        assert_eq!(stood(rule, minutes), expected, "{minutes}");
+    }
+
+    #[test]
+    fn a_condition_that_holds_long_enough_is_a_breach() {
+        check(&rule(0, 0), ".!!.", "oBBo");
+        check(&rule(2, 0), ".!!!.", "oppBo");
+        check(&rule(2, 0), "!!.!!!", "ppoppB");
+        check(&rule(0, 3), "!...!....", "BBBBBBBBo");
+        check(&rule(0, 3), "!....", "BBBBo");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_neither_over_nor_fine() {
+        // The series is gone, others are there: over after a while.
+        check(&rule(0, 0), "!???.", "BBBBo");
+        check(&rule(0, 0), "!?????", "BBBBoo");
+        // Nothing is known of anything: the breach stays.
+        check(&rule(0, 0), "!-------.", "BBBBBBBBo");
+        check(&rule(2, 0), "!-!", "p-B");
+        check(&rule(2, 0), "!----!", "p----p");
+        check(&rule(0, 0), "..--.xx.hh.", "oo--oxxohho");
+        check(&rule(0, 0), "!xx!x.", "BxxBxo");
+    }
+
+    #[test]
+    fn breaches_in_a_row_are_counted() {
+        let rule = rule(0, 0);
+        let found = Found { labels: host("a"), value: 2.0, usual: None, direction: None };
+        let breach =
+            Evaluation::Seen { found: vec![found], missing: BTreeSet::new(), data: Data::There };
+        let clear = Evaluation::Seen { found: vec![], missing: BTreeSet::new(), data: Data::There };
+        let state = RuleState::default().step(&rule, at(0), &breach).step(&rule, at(1), &breach);
+        assert_eq!((state.in_a_row, state.breaches().len()), (2, 1));
+        let lost = state.step(&rule, at(2), &Evaluation::Failed("x".into()));
+        assert_eq!(lost.unseen_since, Some(at(2)));
+        assert_eq!(state.step(&rule, at(2), &clear).in_a_row, 0);
+    }
+}

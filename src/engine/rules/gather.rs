@@ -1,0 +1,118 @@
+//! The series that the rules of one time of the grid need: what several of them need is read once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::compiled::{Compiled, RuleSet};
+use crate::domain::Timestamp;
+use crate::domain::rule::RuleName;
+use crate::query::{Matcher, Selection, Series, When};
+use crate::store::metrics::{Bounds, Found, Metrics};
+
+/// What may be read at one time of the grid, and for one rule where that is too much.
+const BOUNDS: Bounds = Bounds { series: 200_000, points: 20_000_000 };
+
+/// The series of one rule, or why there are none.
+pub(super) type Needed = Result<Vec<Vec<Arc<Series>>>, String>;
+
+/// What each rule needs.
+pub(super) type Gathered = BTreeMap<RuleName, Needed>;
+
+/// Selections that are read, and which rules they are for.
+#[derive(Default)]
+struct Reading {
+    selections: Vec<Selection>,
+    /// By their matchers as text.
+    places: HashMap<String, Vec<usize>>,
+}
+
+impl Reading {
+    /// Where what `selection` needs is read.
+    fn place(&mut self, selection: Selection) -> usize {
+        let places = self.places.entry(text(&selection.matchers)).or_default();
+        let known = &mut self.selections;
+        let near = places.iter().copied().find(|at| {
+            let other = &known[*at];
+            // Samples that nobody asked for do no harm, but cost time: those far apart are apart.
+            selection.after <= other.until && other.after <= selection.until
+        });
+        if let Some(at) = near {
+            known[at].after = known[at].after.min(selection.after);
+            known[at].until = known[at].until.max(selection.until);
+            return at;
+        }
+        known.push(selection);
+        places.push(known.len() - 1);
+        known.len() - 1
+    }
+}
+
+fn text(matchers: &[Matcher]) -> String {
+    let texts: Vec<String> = matchers.iter().map(Matcher::to_string).collect();
+    texts.join(",")
+}
+
+/// Reads what the rules need that are due at `at`.
+pub(super) async fn gather(metrics: &dyn Metrics, rules: &RuleSet, at: Timestamp) -> Gathered {
+    let when = When::At(at.timestamp_millis());
+    let mut reading = Reading::default();
+    let mut gathered = Gathered::new();
+    let mut places: Vec<(&Compiled, Vec<usize>)> = Vec::new();
+    for rule in rules.due(at) {
+        match rule.selections(when, &rules.settings) {
+            Ok(selections) => {
+                let found = selections.into_iter().map(|it| reading.place(it)).collect();
+                places.push((rule, found));
+            }
+            Err(error) => _ = gathered.insert(rule.rule.name.clone(), Err(error.to_string())),
+        }
+    }
+    let all = match read(metrics, &reading.selections).await {
+        Ok(all) => all.into_iter().map(Ok).collect(),
+        // So that only those fail that ask for too much.
+        Err(_) => one_by_one(metrics, &reading.selections).await,
+    };
+    for (rule, places) in places {
+        let needed = places.into_iter().map(|at| all[at].clone()).collect();
+        gathered.insert(rule.rule.name.clone(), needed);
+    }
+    gathered
+}
+
+async fn read(
+    metrics: &dyn Metrics,
+    selections: &[Selection],
+) -> Result<Vec<Vec<Arc<Series>>>, String> {
+    if selections.is_empty() {
+        return Ok(Vec::new());
+    }
+    match metrics.select(selections, BOUNDS).await {
+        Ok(Found::Series(all)) if all.len() == selections.len() => Ok(all),
+        Ok(Found::Series(_)) => Err("the store answered for other series".to_owned()),
+        Ok(Found::TooMuch(why)) => Err(why),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn one_by_one(
+    metrics: &dyn Metrics,
+    selections: &[Selection],
+) -> Vec<Result<Vec<Arc<Series>>, String>> {
+    let mut all = Vec::with_capacity(selections.len());
+    for selection in selections {
+        let found = read(metrics, std::slice::from_ref(selection)).await;
+        all.push(found.map(|mut series| series.pop().unwrap_or_default()));
+    }
+    all
+}
+
+/// Reads what one rule needs at `when`.
+pub(super) async fn gather_one(
+    metrics: &dyn Metrics,
+    rule: &Compiled,
+    when: When,
+    rules: &RuleSet,
+) -> Needed {
+    let selections = rule.selections(when, &rules.settings).map_err(|error| error.to_string())?;
+    read(metrics, &selections).await
+}

@@ -1,0 +1,179 @@
+//! What people read when logins collapse, grow, fall silent, or are few at night.
+
+use super::world::{World, at, rules};
+
+const WEEK: i64 = 7 * 24 * 60;
+
+const LOGINS: &str = r#"
+[[rule]]
+name = "logins change"
+kind = "change"
+metric = "logins_total"
+window = "5m"
+compare_to = "median of the last four weeks at this hour"
+falls_by = "50%"
+rises_by = "100%"
+minimum = 20
+for = "2m"
+every = "1m"
+notify = ["slack:#p2"]
+"#;
+
+const NAME: [(&str, &str); 1] = [("__name__", "logins_total")];
+
+/// `usual` logins a minute in `weeks` weeks, then `now`.
+async fn world(weeks: i64, usual: f64, now: impl Fn(i64) -> f64) -> World {
+    let world = World::new(LOGINS).await;
+    world.count(
+        &NAME,
+        (-weeks * WEEK - 120, 60),
+        |minute| {
+            if minute > 0 { now(minute) } else { usual }
+        },
+    );
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 60).await;
+    world
+}
+
+#[tokio::test]
+async fn a_collapse_is_told_in_words() {
+    let world =
+        world(4, 118.0, |minute| if (10..40).contains(&minute) { 41.0 } else { 118.0 }).await;
+    assert_eq!(world.incidents().await, ["rule:logins change since 02:13:00 resolved"]);
+    let texts = world.told(1).await;
+    assert_eq!(texts.len(), 1, "the recovery says both");
+    assert!(
+        texts[0].starts_with("Recovered: `logins change`. Was breached 02:13:00-"),
+        "{texts:?}"
+    );
+    assert!(
+        texts[0].contains("`logins_total 41/min, usual at this hour 118, falling since 02:13 UTC`"),
+        "{texts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_growth_that_goes_on_is_told_while_it_does() {
+    let world = world(4, 50.0, |minute| if minute >= 10 { 180.0 } else { 50.0 }).await;
+    let texts = world.told(1).await;
+    assert!(texts[0].starts_with("Breached: `logins change`: `logins_total "), "{texts:?}");
+    assert!(texts[0].contains("/min, usual at this hour 50, rising since 02:1"), "{texts:?}");
+    assert!(!texts[0].contains("in a row") && !texts[0].contains(" in `"), "{texts:?}");
+}
+
+#[tokio::test]
+async fn silence_is_not_fine() {
+    let silent = World::new(LOGINS).await;
+    silent.count(&NAME, (-4 * WEEK - 120, 9), |_| 118.0);
+    let mut hub = silent.hub("one");
+    silent.until(&mut hub, 40).await;
+    assert_eq!(silent.incidents().await, ["unseen:logins change since 02:13:00 open"]);
+    let texts = silent.told(1).await;
+    let said = "there are no data of logins_total since 02:13 UTC: nobody knows whether the rule is \
+                breached";
+    assert!(texts[0].starts_with(&format!("Blind: `logins change`: `{said}`")), "{texts:?}");
+}
+
+#[tokio::test]
+async fn few_logins_at_night_are_nobodys_business() {
+    let world = world(4, 8.0, |minute| if minute >= 10 { 1.0 } else { 8.0 }).await;
+    assert_eq!(world.incidents().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_young_system_says_that_it_has_not_enough_history() {
+    let world = world(1, 118.0, |minute| if minute >= 10 { 1.0 } else { 118.0 }).await;
+    assert_eq!(world.incidents().await, Vec::<String>::new());
+    let records = world.store.rule_records().await.expect("read");
+    let standings: Vec<&str> = records.states.values().map(|it| it.standing.in_words()).collect();
+    assert_eq!(standings, ["not enough history yet"]);
+}
+
+#[tokio::test]
+async fn absence_is_told_in_words() {
+    let absent = r#"
+        [[rule]]
+        name = "logins are missing"
+        kind = "absent"
+        metric = "logins_total"
+        window = "5m"
+        notify = ["slack:#p2"]
+    "#;
+    let world = World::new(absent).await;
+    world.count(&NAME, (-30, 10), |_| 118.0);
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 20).await;
+    let texts = world.told(1).await;
+    let said = "no point of logins_total for 5m, since 02:15 UTC";
+    assert!(
+        texts[0].starts_with(&format!("Breached: `logins are missing`: `{said}`")),
+        "{texts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_breached_series_are_one_message() {
+    let disks = r#"
+        [[rule]]
+        name = "disks fill"
+        expr = "disk_percent > 90"
+        notify = ["slack:#p2"]
+        annotations = { summary = "{{ $labels.host }} is {{ $value | humanize }} % full" }
+    "#;
+    let world = World::new(disks).await;
+    for host in 0..1000 {
+        let host = format!("h{host:04}");
+        let labels = [("__name__", "disk_percent"), ("host", host.as_str())];
+        for minute in 0..5 {
+            world.metrics.add(&labels, at(minute), 93.0);
+        }
+    }
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 5).await;
+    let texts = world.told(1).await;
+    assert_eq!(texts.len(), 1);
+    let said = "h0000 is 93 % full; {host=\"h0001\"} 93; {host=\"h0002\"} 93; + 997 more";
+    assert!(texts[0].contains(said), "{texts:?}");
+}
+
+/// The expression that is printed finds what is evaluated, but for the hysteresis.
+#[tokio::test]
+async fn a_change_is_the_expression_that_it_prints() {
+    use tripline::engine::rules::replay::replay;
+    for compare_to in [
+        "previous window",
+        "same time yesterday",
+        "same time last week",
+        "median of the last four weeks at this hour",
+    ] {
+        let change = format!(
+            "[[rule]]\nname = \"change\"\nkind = \"change\"\nmetric = \"logins_total\"\n\
+             by = \"region\"\nwindow = \"5m\"\ncompare_to = \"{compare_to}\"\nfalls_by = \"40%\"\n\
+             rises_by = 60\nminimum = 20\nhysteresis = 1\nevery = \"1m\"\nnotify = \"slack:#p2\"\n"
+        );
+        let text = rules(&change).rules[0].rule.condition.expression();
+        let whole = format!(
+            "{change}\n[[rule]]\nname = \"expr\"\nexpr = '''\n{text}\n'''\nevery = \"1m\"\n\
+             notify = \"slack:#p2\"\n"
+        );
+        let world = World::new(&whole).await;
+        for (region, usual) in [("eu", 100.0), ("us", 30.0), ("ap", 5.0)] {
+            let labels = [("__name__", "logins_total"), ("region", region)];
+            world.count(&labels, (-4 * WEEK - 120, 90), |minute| match minute {
+                10..30 => usual * 0.3,
+                40..60 => usual * 4.0,
+                _ => usual,
+            });
+        }
+        let rules = world.rules.load_full();
+        let mut found = Vec::new();
+        for rule in &rules.rules {
+            let replayed = replay(&*world.metrics, (&rules, rule), (at(0), at(90))).await;
+            let episodes = replayed.expect("evaluated").episodes.into_iter();
+            found.push(episodes.map(|it| (it.from, it.until, it.series)).collect::<Vec<_>>());
+        }
+        assert!(found[0].len() >= 2, "{compare_to}: {found:?}");
+        assert_eq!(found[0], found[1], "{compare_to}: {text}");
+    }
+}
