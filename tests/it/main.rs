@@ -17,6 +17,7 @@ mod faults;
 mod hostile;
 mod junit;
 mod kills;
+mod measuring;
 mod moving;
 mod net;
 mod notify;
