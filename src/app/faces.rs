@@ -8,16 +8,22 @@ use tokio::sync::watch;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::http::agents::{self, Link};
-use crate::http::{self, Api, CheckSnapshot, Hosts, Loops, Tls};
+use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
+use crate::statsd::Received;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::metrics::Metrics;
 use crate::store::{Ledger, Store};
 
 /// What the faces need.
 pub(super) struct Parts {
     /// What is remembered.
     pub(super) store: Arc<dyn Ledger>,
+    /// What is remembered of metrics.
+    pub(super) metrics: Arc<dyn Metrics>,
+    /// What the statsd listener received, if there is one.
+    pub(super) received: Option<Arc<Received>>,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -44,7 +50,7 @@ pub(super) struct Listeners {
 
 /// Answers from now on, until the works end.
 pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
-    let Parts { store, clock, checks, pulse, loops, hosts, publication } = parts;
+    let Parts { store, metrics, received, clock, checks, pulse, loops, hosts, publication } = parts;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,
@@ -60,12 +66,13 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         store: Arc::clone(&store) as Arc<dyn Store>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
+        metrics,
         clock: Arc::clone(&clock),
         checks,
         version,
         pulse,
         loops,
-        intake: works.intake(),
+        intake: Intake { received, ..works.intake() },
         hosts,
     };
     let Listeners { all: listener, agents: for_agents, tls } = listeners;

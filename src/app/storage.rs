@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::settings::Place;
 use crate::store::agents::Tokens;
 use crate::store::copying::{self, Copied, Source, Target};
+use crate::store::metrics::Metrics;
 use crate::store::postgres::{PostgresStore, PostgresTokens};
 use crate::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use crate::store::{Error, Ledger};
@@ -94,6 +95,27 @@ async fn target(place: &Place, command: &str, clock: &dyn Clock) -> Result<Targe
         }
         Place::Postgres { url, .. } => Target::database(url.expose()).await,
     }
+}
+
+/// Opens the store at `place` for writing metrics into it, with the metrics that it keeps. `command`
+/// tells others who holds a file.
+///
+/// # Errors
+///
+/// As the backends say; [`Error::Locked`] where a daemon holds the file.
+pub async fn open_metrics(
+    place: &Place,
+    command: &str,
+    clock: &dyn Clock,
+) -> Result<(Arc<dyn Ledger>, Arc<dyn Metrics>), Error> {
+    let store = open(place, command, clock).await?;
+    let metrics = metrics(&store);
+    Ok((store, metrics))
+}
+
+/// The metrics that `store` keeps.
+pub(super) fn metrics(_store: &Arc<dyn Ledger>) -> Arc<dyn Metrics> {
+    Arc::new(super::unkept::Unkept)
 }
 
 /// Opens the store at `place`. `command` tells others who holds a file.

@@ -5,5 +5,6 @@ pub mod deliveries;
 pub mod holding;
 pub mod ingest;
 pub mod judge;
+pub mod points;
 pub mod review;
 pub mod shortfall;

@@ -1,6 +1,7 @@
 //! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
 //!
-//! The JSON API reads: what the store remembers and which checks there are. Nothing here decides,
+//! The JSON API reads: what the store remembers and which checks there are; one route takes metrics.
+//! Nothing here decides,
 //! or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
 //! is given to those who do. No request, however wrong, ends in a panic or in an answer
 //! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
@@ -26,6 +27,7 @@ mod coverage;
 mod incidents;
 mod index;
 mod loops;
+mod metrics;
 mod parameters;
 mod runs;
 #[cfg(test)]
@@ -49,6 +51,7 @@ use crate::domain::check::Check;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::metrics::Metrics;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
 pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
@@ -62,6 +65,8 @@ pub struct Api {
     pub accounts: Arc<dyn Accounts>,
     /// Who runs checks.
     pub agents: Arc<dyn Agents>,
+    /// What is remembered of metrics.
+    pub metrics: Arc<dyn Metrics>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -79,7 +84,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 14] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -93,6 +98,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 14] {
         ("/api/v1/gaps", get(coverage::gaps)),
         ("/api/v1/agents", get(agent_list::list)),
         ("/api/v1/notifications/backlog", get(health::backlog)),
+        (metrics::PATH, metrics::routes()),
         ("/api/v1/openapi.json", get(openapi::document)),
         ("/healthz", get(health::health)),
     ]

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, runs};
+use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, metrics, runs};
 
 /// The description, without the version.
 #[derive(Debug, utoipa::OpenApi)]
@@ -32,6 +32,7 @@ use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, ru
         coverage::uptime,
         coverage::gaps,
         agent_list::list,
+        metrics::store,
         health::backlog,
         health::health,
         document,
@@ -44,6 +45,7 @@ use super::{Api, agent_list, checks, coverage, dto, health, incidents, index, ru
         (name = "coverage", description = "Uptime, and whether anybody was watching"),
         (name = "notifications", description = "What is still owed"),
         (name = "agents", description = "Who runs checks, and from where"),
+        (name = "metrics", description = "What others measured"),
         (name = "health", description = "Whether Tripline itself works"),
         (name = "meta", description = "Where to begin, and this description"),
     ),
@@ -73,12 +75,13 @@ impl Modify for SharedProblems {
             ("503", "No answer in time."),
         ];
         for path in document.paths.paths.values_mut() {
-            let Some(operation) = &mut path.get else { continue };
-            for (status, description) in shared {
-                let responses = &mut operation.responses.responses;
-                responses
-                    .entry(status.to_owned())
-                    .or_insert_with(|| RefOr::T(problem(description)));
+            for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+                for (status, description) in shared {
+                    let responses = &mut operation.responses.responses;
+                    responses
+                        .entry(status.to_owned())
+                        .or_insert_with(|| RefOr::T(problem(description)));
+                }
             }
         }
     }

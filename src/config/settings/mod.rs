@@ -11,6 +11,7 @@ mod people;
 mod policy;
 mod regions;
 mod statsd;
+mod statsd_listener;
 mod store;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use channels::{Slack, Twilio};
 pub use hub::{Hub, HubTls, is_open};
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
+pub use statsd_listener::StatsdListener;
 pub use store::{Place, Retention, Store};
 
 use self::regions::Regions;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub store: Store,
     /// Where measurements are sent, if anywhere.
     pub statsd: Option<Statsd>,
+    /// Where metrics of others are received, if anywhere.
+    pub statsd_listener: Option<StatsdListener>,
     /// How Slack is reached, if it is.
     pub slack: Option<Slack>,
     /// How SMS are sent, if they are.
@@ -127,7 +131,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let hub = Hub::read(section(root, "hub", report), sources.root, report);
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
-    let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
+    let statsd = section(root, "statsd", report);
+    let statsd = statsd.map(|it| Statsd::read(it, sources.root, report));
+    let (statsd, statsd_listener) = statsd.unwrap_or_default();
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
     let agent = Agent::read(section(root, "agent", report), sources, report);
@@ -153,6 +159,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         hub,
         store,
         statsd,
+        statsd_listener,
         slack: slack.map(|(slack, _)| slack),
         twilio,
         people,

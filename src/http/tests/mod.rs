@@ -3,6 +3,7 @@
 mod agents;
 mod fake;
 mod health;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,12 +57,18 @@ impl Face {
             store: store.clone(),
             accounts: store.clone(),
             agents: store.clone(),
+            metrics: store.clone(),
             clock: clock.clone(),
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
             pulse: pulse.clone(),
             loops,
-            intake: Intake { trouble: seen, holding: Arc::default(), statsd: Arc::default() },
+            intake: Intake {
+                trouble: seen,
+                holding: Arc::default(),
+                statsd: Arc::default(),
+                received: None,
+            },
             hosts: Hosts::new(bound, None),
         });
         Self { router, store, clock, pulse, review, trouble }
