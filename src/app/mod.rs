@@ -11,6 +11,7 @@ pub mod descriptors;
 mod faces;
 mod housekeeping;
 mod hub;
+pub mod import;
 mod lanes;
 mod listening;
 mod membership;

@@ -10,6 +10,7 @@ pub mod init;
 pub mod live;
 pub mod log;
 pub mod look;
+mod metrics;
 mod onlooker;
 pub mod report;
 pub mod run;

@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    agent, demo, diagnostics, env_file, init, log, store, tell, test, token, up, uptime, validate,
+    agent, demo, diagnostics, env_file, init, log, metrics, store, tell, test, token, up, uptime, validate,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -90,6 +90,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
+        Command::Metrics(wanted) => metrics::run(&wanted, &global, terminal).await,
         Command::Store(wanted) => store::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {
             Err(Stop::Usage("this command is started by tripline itself".into()))
