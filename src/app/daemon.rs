@@ -174,13 +174,9 @@ impl Daemon {
         let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
         works.spawn(|_| member.run(membership.clone()));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
-        let metrics = storage::metrics(&store);
-        let listener = settings.statsd_listener.as_ref();
-        let received = listening::start(listener, &works, &metrics, &clock)?;
         let parts = faces::Parts {
             store: Arc::clone(&store),
-            metrics,
-            received,
+            measured: listening::start(settings, &works, &store, &clock)?,
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,

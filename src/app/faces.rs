@@ -5,25 +5,22 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::listening::Measured;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
-use crate::statsd::Received;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
-use crate::store::metrics::Metrics;
 use crate::store::{Ledger, Store};
 
 /// What the faces need.
 pub(super) struct Parts {
     /// What is remembered.
     pub(super) store: Arc<dyn Ledger>,
-    /// What is remembered of metrics.
-    pub(super) metrics: Arc<dyn Metrics>,
-    /// What the statsd listener received, if there is one.
-    pub(super) received: Option<Arc<Received>>,
+    /// What others measured.
+    pub(super) measured: Measured,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -50,7 +47,8 @@ pub(super) struct Listeners {
 
 /// Answers from now on, until the works end.
 pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
-    let Parts { store, metrics, received, clock, checks, pulse, loops, hosts, publication } = parts;
+    let Parts { store, measured, clock, checks, pulse, loops, hosts, publication } = parts;
+    let Measured { metrics, received } = measured;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,

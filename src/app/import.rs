@@ -32,9 +32,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The daemon is not reached.
-    #[error(
-        "failed to reach the daemon at {url}: {source}; name its address with `--hub URL`"
-    )]
+    #[error("failed to reach the daemon at {url}: {source}; name its address with `--hub URL`")]
     Unreachable {
         /// Where it was looked for.
         url: Url,
@@ -96,7 +94,10 @@ impl Destination {
         }
         let client = reqwest::Client::builder().timeout(DEADLINE).build().map_err(Error::Client)?;
         let mut url = url.clone();
-        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(["api", "v1", "metrics"]);
+        url.path_segments_mut()
+            .map_err(|()| wrong())?
+            .pop_if_empty()
+            .extend(["api", "v1", "metrics"]);
         Ok(Self(Way::Daemon { client, url }))
     }
 

@@ -2,31 +2,44 @@
 
 use std::sync::Arc;
 
+use super::storage;
 use super::works::Works;
 use crate::clock::Clock;
-use crate::config::settings::StatsdListener;
+use crate::config::Settings;
+use crate::config::settings::{SignedGauges, StatsdListener};
 use crate::engine::points::Points;
-use crate::statsd::{BindError, Listener, Listening, Received, Rules};
+use crate::statsd::{BindError, Listener, Listening, Received, Rules, Signs};
+use crate::store::Ledger;
 use crate::store::metrics::Metrics;
 
-/// Receives as `settings` say, until the works end; what was received, counted. None where nothing
-/// is to be received.
+/// What others measured: where it is kept, and what came by statsd.
+pub(super) struct Measured {
+    /// What is remembered of metrics.
+    pub(super) metrics: Arc<dyn Metrics>,
+    /// What the listener received, if there is one.
+    pub(super) received: Option<Arc<Received>>,
+}
+
+/// Receives as `settings` say, if they do, until the works end.
 ///
 /// # Errors
 ///
 /// [`BindError`]; nothing is left running.
 pub(super) fn start(
-    settings: Option<&StatsdListener>,
+    settings: &Settings,
     works: &Works,
-    metrics: &Arc<dyn Metrics>,
+    store: &Arc<dyn Ledger>,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Arc<Received>>, BindError> {
-    let Some(settings) = settings else { return Ok(None) };
+) -> Result<Measured, BindError> {
+    let metrics = storage::metrics(store);
+    let Some(settings) = &settings.statsd_listener else {
+        return Ok(Measured { metrics, received: None });
+    };
     let (listener, intervals) = Listener::start(listening(settings), Arc::clone(clock))?;
     tell(settings, &listener);
     let received = Arc::clone(listener.received());
     let points = Points {
-        metrics: Arc::clone(metrics),
+        metrics: Arc::clone(&metrics),
         clock: Arc::clone(clock),
         received: Arc::clone(&received),
     };
@@ -37,7 +50,7 @@ pub(super) fn start(
         };
         tokio::join!(stopping, points.store(intervals, halt.clone()));
     });
-    Ok(Some(received))
+    Ok(Measured { metrics, received: Some(received) })
 }
 
 fn tell(settings: &StatsdListener, listener: &Listener) {
@@ -67,6 +80,10 @@ fn listening(settings: &StatsdListener) -> Listening {
             silent_after: settings.silent_after,
             most_series: usize::try_from(settings.max_series).unwrap_or(usize::MAX),
             buckets: settings.buckets.as_slice().into(),
+            signs: match settings.signed_gauges {
+                SignedGauges::Differences => Signs::Differences,
+                SignedGauges::Values => Signs::Values,
+            },
             labels: settings.labels.clone(),
         },
     }

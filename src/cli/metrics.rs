@@ -39,7 +39,8 @@ pub(super) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
     let MetricsCommand::Import { file, hub } = wanted;
-    let name = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
+    let name =
+        if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
     let input: Box<dyn AsyncBufRead + Unpin> = if is_stdin(file) {
         let input = std::io::stdin().as_fd().try_clone_to_owned()?;
         let input = File::from_std(std::fs::File::from(input));
@@ -47,9 +48,8 @@ pub(super) async fn run(
     } else {
         let path = terminal.folder.join(file);
         let opened = File::open(&path).await;
-        let file = opened.map_err(|error| {
-            Stop::Usage(format!("failed to read {}: {error}", path.display()))
-        })?;
+        let file = opened
+            .map_err(|error| Stop::Usage(format!("failed to read {}: {error}", path.display())))?;
         Box::new(BufReader::with_capacity(1 << 20, file))
     };
     let to = match hub {
@@ -91,9 +91,8 @@ struct Tally {
 impl Tally {
     fn told(&self) -> String {
         let Stored { new, repeated, too_old, over_limit } = self.stored;
-        let count = |number: u64, noun: &str| {
-            counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
-        };
+        let count =
+            |number: u64, noun: &str| counted(usize::try_from(number).unwrap_or(usize::MAX), noun);
         let mut text = format!(
             "{} new, {repeated} stored before, in {}.\n",
             count(new, "point"),
@@ -107,7 +106,11 @@ impl Tally {
             let _ = writeln!(text, "{points} refused: there would be more series than are kept.");
         }
         if self.exemplars > 0 {
-            let _ = writeln!(text, "{} passed over; they are not kept.", count(self.exemplars, "exemplar"));
+            let _ = writeln!(
+                text,
+                "{} passed over; they are not kept.",
+                count(self.exemplars, "exemplar")
+            );
         }
         text
     }
@@ -141,7 +144,8 @@ impl Import {
             }
             let text = std::str::from_utf8(&line);
             let lines = self.reader.lines() + 1;
-            let mistake = |message: &str| Mistake { line: lines, column: 1, message: message.into() };
+            let mistake =
+                |message: &str| Mistake { line: lines, column: 1, message: message.into() };
             let read = match text {
                 Ok(text) => self.reader.line(text),
                 Err(_) => Err(mistake("it is not UTF-8")),
@@ -175,7 +179,10 @@ impl Import {
             let stored = self.to.store(&series).await;
             let stored = stored.map_err(|error| {
                 let before = self.tally.stored.new;
-                Stop::Broken(format!("{} ({before} points were stored before)", with_causes(&error)))
+                Stop::Broken(format!(
+                    "{} ({before} points were stored before)",
+                    with_causes(&error)
+                ))
             })?;
             import::add(&mut self.tally.stored, stored);
         }

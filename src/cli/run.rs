@@ -13,7 +13,8 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    agent, demo, diagnostics, env_file, init, log, metrics, store, tell, test, token, up, uptime, validate,
+    agent, demo, diagnostics, env_file, init, log, metrics, store, tell, test, token, up, uptime,
+    validate,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;

@@ -34,6 +34,10 @@ impl Batch {
 
     /// The series with their points, and how many samples were of a time that was there already;
     /// the batch is empty after that.
+    ///
+    /// # Panics
+    ///
+    /// Never: times in a map ascend.
     pub fn take(&mut self) -> (Vec<Series>, u64) {
         let all = std::mem::take(self);
         let series = all.series.into_iter().map(|(labels, points)| {

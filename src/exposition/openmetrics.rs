@@ -211,7 +211,7 @@ fn timestamp(cursor: &mut Cursor<'_>) -> Result<i64, Mistake> {
     let start = *cursor;
     let millis = (number(cursor, "timestamp")? * 1000.0).round();
     #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^52")]
-    if !(millis.abs() <= LATEST as f64) {
+    if millis.is_nan() || millis.abs() > LATEST as f64 {
         let message = "the timestamp is out of range; it is in seconds since 1970";
         return Err(start.mistake(message));
     }

@@ -118,8 +118,8 @@ fn own_pages_only(headers: &HeaderMap) -> Result<(), Problem> {
 
 fn open_metrics(body: &[u8]) -> Result<(Vec<Sample>, u64), Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
-        let before = &body[..error.valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let before = body[..error.valid_up_to()].split(|byte| *byte == b'\n');
+        let line = before.count();
         Problem::new(StatusCode::BAD_REQUEST, format!("line {line}: it is not UTF-8"))
     })?;
     let mut reader = Reader::default();

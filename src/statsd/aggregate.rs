@@ -24,6 +24,15 @@ const AHEAD: i64 = 60_000;
 /// How many ways to write the same series are remembered, for each series on average.
 const SPELLINGS: usize = 4;
 
+/// What a sign before the value of a gauge means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// A difference, as for statsd's own daemon.
+    Differences,
+    /// A sign, as for Datadog's agent.
+    Values,
+}
+
 /// How series are made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
@@ -35,6 +44,8 @@ pub struct Rules {
     pub most_series: usize,
     /// The upper bounds of the buckets that timers have besides `+Inf`, ascending.
     pub buckets: Arc<[f64]>,
+    /// What a sign before the value of a gauge means.
+    pub signs: Signs,
     /// Labels that all series have.
     pub labels: Vec<(String, String)>,
 }
@@ -97,8 +108,14 @@ impl Aggregate {
         parse::read(line, |item| {
             let taken = match item {
                 Ok(Item::Metric(metric)) => self.metric(&metric, now),
-                Ok(Item::Event) => Ok(self.received.event()),
-                Ok(Item::ServiceCheck) => Ok(self.received.service_check()),
+                Ok(Item::Event) => {
+                    self.received.event();
+                    Ok(())
+                }
+                Ok(Item::ServiceCheck) => {
+                    self.received.service_check();
+                    Ok(())
+                }
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = taken {
@@ -142,6 +159,7 @@ impl Aggregate {
         let mut found = None;
         for number in metric.numbers() {
             let number = match number {
+                Ok(number) if self.rules.signs == Signs::Values => number.unsigned(),
                 Ok(number) => number,
                 Err(refusal) => {
                     self.received.refuse(refusal);

@@ -23,7 +23,7 @@ mod route;
 mod sink;
 mod state;
 
-pub use aggregate::{Aggregate, Rules};
+pub use aggregate::{Aggregate, Rules, Signs};
 pub use codec::Style;
 pub use dropped::Dropped;
 pub use listener::{BindError, Intervals, Listener, Listening};

@@ -64,6 +64,13 @@ pub struct Number {
     pub is_signed: bool,
 }
 
+impl Number {
+    /// The same value, whose sign is nothing but a sign.
+    pub(super) fn unsigned(self) -> Self {
+        Self { is_signed: false, ..self }
+    }
+}
+
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
         /// Why a line, or a part of it, is refused.

@@ -21,7 +21,7 @@ pub use channels::{Slack, Twilio};
 pub use hub::{Hub, HubTls, is_open};
 pub use people::People;
 pub use statsd::{Statsd, StatsdTags};
-pub use statsd_listener::StatsdListener;
+pub use statsd_listener::{SignedGauges, StatsdListener};
 pub use store::{Place, Retention, Store};
 
 use self::regions::Regions;

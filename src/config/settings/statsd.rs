@@ -38,9 +38,10 @@ impl Statsd {
         let receives = statsd_listener::KEYS.iter().any(|key| table.written(key).is_some());
         let help = "say where to, `send_to = \"127.0.0.1:8125\"`, or where to receive, `listen = \
                     \"127.0.0.1:8126\"`";
-        let field = match receives {
-            true => table.optional("send_to"),
-            false => table.required("send_to", help, report),
+        let field = if receives {
+            table.optional("send_to")
+        } else {
+            table.required("send_to", help, report)
         };
         let send_to = field.as_ref().and_then(|it| it.parsed(host_and_port, report));
         let prefix = table.optional("prefix").and_then(|it| it.parsed(prefix, report));

@@ -12,8 +12,16 @@ use crate::config::value::Kind;
 /// The keys that make a listener.
 pub(super) const KEYS: [&str; 4] = ["listen", "listen_tcp", "listen_unix", "listen_unix_stream"];
 /// The keys that say how it is to be.
-const WAYS: [&str; 7] =
-    ["open_to_network", "relay_to", "flush", "silent_after", "max_series", "buckets", "labels"];
+const WAYS: [&str; 8] = [
+    "open_to_network",
+    "relay_to",
+    "flush",
+    "silent_after",
+    "max_series",
+    "buckets",
+    "labels",
+    "signed_gauges",
+];
 
 /// Where and how metrics are received.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +46,17 @@ pub struct StatsdListener {
     pub buckets: Vec<f64>,
     /// Labels that all series have.
     pub labels: Vec<(String, String)>,
+    /// What a sign before the value of a gauge means.
+    pub signed_gauges: SignedGauges,
+}
+
+/// What a sign before the value of a gauge means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedGauges {
+    /// A difference, as for statsd's own daemon.
+    Differences,
+    /// A sign, as for Datadog's agent.
+    Values,
 }
 
 impl StatsdListener {
@@ -56,11 +75,11 @@ impl StatsdListener {
     /// What is written, if anything is received.
     pub(super) fn read(table: &mut Table<'_>, root: &Path, report: &mut Report) -> Option<Self> {
         let [udp, tcp, unix, unix_stream] = KEYS.map(|key| table.optional(key));
-        let [open, relay, flush, silent, most, buckets, labels] =
+        let [open, relay, flush, silent, most, buckets, labels, signs] =
             WAYS.map(|key| table.optional(key));
         let fields = [&udp, &tcp, &unix, &unix_stream];
         if fields.iter().all(|field| field.is_none()) {
-            let ways = [&open, &relay, &flush, &silent, &most, &buckets, &labels];
+            let ways = [&open, &relay, &flush, &silent, &most, &buckets, &labels, &signs];
             for field in ways.into_iter().flatten() {
                 report
                     .error(&field.key_span, format!("nothing is received for `{}`", field.name))
@@ -92,6 +111,9 @@ impl StatsdListener {
                 .and_then(|it| bounds(&it, report))
                 .unwrap_or_else(|| Self::BUCKETS.to_vec()),
             labels: labels.and_then(|it| fixed_labels(&it, report)).unwrap_or_default(),
+            signed_gauges: signs
+                .and_then(|it| it.word(&SIGNS, report))
+                .unwrap_or(SignedGauges::Differences),
         };
         let relay_to = relay.and_then(|it| listener.relay(&it, report));
         if let (Some(one), Some(other)) = (&listener.unix, &unix_stream)
@@ -128,6 +150,8 @@ impl StatsdListener {
     }
 }
 
+const SIGNS: [(&str, SignedGauges); 2] =
+    [("differences", SignedGauges::Differences), ("values", SignedGauges::Values)];
 const LEAST_SILENCE: Duration = Duration::from_mins(1);
 const MOST_SILENCE: Duration = Duration::from_hours(24 * 30);
 
@@ -153,7 +177,7 @@ fn allowed_address(field: &Field<'_>, open: bool, report: &mut Report) -> Option
 /// Intervals stand on a grid of which each minute is a whole part.
 fn interval(field: &Field<'_>, report: &mut Report) -> Option<Duration> {
     let flush = field.duration(Duration::from_secs(1)..=Duration::from_mins(1), report)?;
-    if Duration::from_mins(1).as_millis() % flush.as_millis() != 0 {
+    if !Duration::from_mins(1).as_millis().is_multiple_of(flush.as_millis()) {
         report
             .error(&field.span, "a minute must be a whole number of intervals")
             .advise("such as `1s`, `5s`, `10s`, `15s`, `30s` or `60s`");

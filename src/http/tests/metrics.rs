@@ -81,3 +81,17 @@ async fn a_page_of_another_site_sends_nothing() {
     assert_problem(&answer, StatusCode::METHOD_NOT_ALLOWED);
     assert!(answer.body["detail"].as_str().is_some_and(|it| it.ends_with("use POST")));
 }
+
+#[tokio::test]
+async fn the_answers_are_described() {
+    let face = Face::new();
+    let document = face.ok("/api/v1/openapi.json").await;
+    for (kind, body) in [
+        ("application/openmetrics-text", "a 1\n# EOF\n"),
+        ("application/openmetrics-text", "a"),
+        ("text/plain", "a 1"),
+    ] {
+        let answer = face.answer(sent(kind, body)).await;
+        assert_described(&document, ("post", "/api/v1/metrics"), &answer);
+    }
+}

@@ -13,6 +13,7 @@ fn rules() -> Rules {
         silent_after: Duration::from_secs(20),
         most_series: 100,
         buckets: [10.0, 100.0].into(),
+        signs: Signs::Differences,
         labels: Vec::new(),
     }
 }
@@ -83,6 +84,15 @@ fn a_gauge_is_what_it_is_and_signs_are_differences() {
     let sent = "queue:10|g\nqueue:+4|g\nqueue:-1.5|g\nbelow:-3|g\n";
     assert_eq!(world.values(sent), named(&[("below", -3.0), ("queue", 12.5)]));
     assert_eq!(world.values("queue:7|g|@0.1"), named(&[("below", -3.0), ("queue", 7.0)]));
+}
+
+#[test]
+fn a_sign_may_be_nothing_but_a_sign() {
+    let mut world = World::new(Rules { signs: Signs::Values, ..rules() });
+    assert_eq!(
+        world.values("queue:-4.5|g\nqueue:-3|g\na:+2|g"),
+        named(&[("a", 2.0), ("queue", -3.0)])
+    );
 }
 
 #[test]

@@ -95,10 +95,10 @@ pub(super) fn run(
         shared.borrow_mut().flush(at);
         // The relay ends when nobody hands anything in.
         drop(shared.borrow_mut().relay.take());
-        if let Some(relaying) = relaying {
-            if timeout(LAST, relaying).await.is_err() {
-                tracing::debug!("the last packets were not relayed");
-            }
+        if let Some(relaying) = relaying
+            && timeout(LAST, relaying).await.is_err()
+        {
+            tracing::debug!("the last packets were not relayed");
         }
     });
 }
@@ -259,40 +259,56 @@ where
 
 /// Takes the lines of one connection, the last of which may have no line break.
 async fn read_lines(mut stream: impl AsyncRead + Unpin, way: Way, shared: &Shared) {
-    let mut buffer = vec![0; 4 * LONGEST_LINE];
-    let (mut filled, mut skipping) = (0, false);
+    let mut unread = Unread { buffer: vec![0; 4 * LONGEST_LINE], filled: 0, is_skipping: false };
     loop {
-        let Ok(Ok(length)) = timeout(IDLE, stream.read(&mut buffer[filled..])).await else {
-            return;
-        };
-        let mut intake = shared.borrow_mut();
-        let now = intake.now();
+        let read = stream.read(&mut unread.buffer[unread.filled..]);
+        let Ok(Ok(length)) = timeout(IDLE, read).await else { return };
         if length == 0 {
-            if filled > 0 && !skipping {
-                intake.lines(&buffer[..filled], now);
-            }
-            return;
+            return unread.end(&mut shared.borrow_mut());
         }
+        unread.take(length, way, &mut shared.borrow_mut());
+        yield_now().await;
+    }
+}
+
+/// What came through a connection and is no whole line yet.
+struct Unread {
+    buffer: Vec<u8>,
+    filled: usize,
+    /// Whether the line began with what was too long to keep.
+    is_skipping: bool,
+}
+
+impl Unread {
+    /// Hands over the whole lines there are after `length` bytes more.
+    fn take(&mut self, length: usize, way: Way, intake: &mut Intake) {
         intake.received.bytes(way, length);
-        filled += length;
-        let end = buffer[..filled].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        // The end of a line whose beginning is gone already.
-        let mut begin = 0;
-        if skipping && end > 0 {
-            begin = buffer[..end].iter().position(|byte| *byte == b'\n').map_or(end, |at| at + 1);
-            skipping = false;
+        self.filled += length;
+        let is_break = |byte: &u8| *byte == b'\n';
+        let all = &self.buffer[..self.filled];
+        let end = all.iter().rposition(is_break).map_or(0, |at| at + 1);
+        if end > 0 {
+            let is_skipping = std::mem::take(&mut self.is_skipping);
+            let begin =
+                all.iter().position(is_break).filter(|_| is_skipping).map_or(0, |at| at + 1);
+            let now = intake.now();
+            intake.lines(&self.buffer[begin..end], now);
+            self.buffer.copy_within(end..self.filled, 0);
+            self.filled -= end;
         }
-        intake.lines(&buffer[begin..end], now);
-        buffer.copy_within(end..filled, 0);
-        filled -= end;
-        if filled > LONGEST_LINE {
-            if !skipping {
+        if self.filled > LONGEST_LINE {
+            if !self.is_skipping {
                 intake.received.refuse(Refusal::TooLong);
             }
-            (filled, skipping) = (0, true);
+            (self.filled, self.is_skipping) = (0, true);
         }
-        drop(intake);
-        yield_now().await;
+    }
+
+    fn end(&self, intake: &mut Intake) {
+        if self.filled > 0 && !self.is_skipping {
+            let now = intake.now();
+            intake.lines(&self.buffer[..self.filled], now);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod provider;
 pub(crate) mod providers;
 pub(crate) mod proxy;
 pub(crate) mod random;
+pub(crate) mod recorded;
 pub(crate) mod relay;
 pub(crate) mod severed;
 pub(crate) mod site;

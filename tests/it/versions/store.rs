@@ -26,6 +26,7 @@ use tripline::store::{IncidentFilter, Ledger};
 
 use super::{VERSIONS, assert_kept, assignments, checks, exchanges, file, json};
 use crate::support::postgres::Database;
+use crate::support::recorded::Recorded;
 
 /// Fields that depend on the moment of the question.
 const MOVING: [&str; 3] = ["after", "until", "next_slot_at"];
@@ -46,12 +47,13 @@ async fn says_the_same(
         store: store.clone(),
         accounts: store.clone(),
         agents: store,
+        metrics: Arc::new(Recorded::default()),
         clock: Arc::new(Manual::new(recorded_at(recorded))),
         checks: Arc::new(ArcSwap::from_pointee(checks)),
         version: "9.9.9",
         pulse: Arc::default(),
         loops: Loops::new(trouble.clone()),
-        intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default() },
+        intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default(), received: None },
         hosts: Hosts::new(bound, None),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");
