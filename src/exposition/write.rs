@@ -73,7 +73,7 @@ mod tests {
             prop_assert_eq!(read[0].labels(), series.labels());
             prop_assert_eq!(read[0].times(), series.times());
             for (one, other) in read[0].values().iter().zip(series.values()) {
-                prop_assert!(one == other || one.is_nan() && other.is_nan());
+                prop_assert!(one.total_cmp(other).is_eq() || one.is_nan() && other.is_nan());
             }
         }
     }

@@ -98,6 +98,10 @@ pub struct Count {
     pub points_lost: u64,
 }
 
+/// A series of the listener's own: its name, the label that tells it from others of the name, its
+/// value.
+type Own = (&'static str, Option<(&'static str, &'static str)>, u64);
+
 /// Says that the kernel does not say what it dropped.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -199,7 +203,7 @@ impl Received {
         dropped.packets + dropped.lines + dropped.reports
     }
 
-    fn all(&self) -> Vec<(&'static str, Option<(&'static str, &'static str)>, u64)> {
+    fn all(&self) -> Vec<Own> {
         let mut all = vec![
             ("tripline_statsd_lines_total", None, read(&self.lines)),
             ("tripline_statsd_events_total", None, read(&self.events)),

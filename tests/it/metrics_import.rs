@@ -1,5 +1,6 @@
 //! `tripline metrics import`, through the API of a daemon.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -42,7 +43,8 @@ async fn a_file_of_history_goes_to_the_daemon() {
     let project = Project::new();
     let mut text = "# TYPE http histogram\n".to_owned();
     for minute in 0..30_000 {
-        text += &format!("http_bucket{{le=\"0.5\"}} {minute} {}\n", 1_600_000_000 + 60 * minute);
+        let at = 1_600_000_000 + 60 * minute;
+        let _ = writeln!(text, "http_bucket{{le=\"0.5\"}} {minute} {at}");
     }
     text +=
         "http_count 7 1600000000.25 # {trace_id=\"a\"} 0.3\nhttp_count 8 1600000000.25\n# EOF\n";

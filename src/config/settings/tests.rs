@@ -272,23 +272,6 @@ fn mistakes_are_told_where_they_are() {
         ("[store]\nretention = '1h'", "'1h'", "out of range"),
         ("[store]\nkeep_passed = '2d'\nkeep_details = '3d'", "'3d'", "longer than the runs"),
         ("[statsd]\nprefix = 'a'", "[statsd]", "`send_to` is missing"),
-        ("[statsd]\nrelay_to = 'h:1'\nsend_to = 'h:1'", "relay_to", "nothing is received"),
-        ("[statsd]\nlisten = '0.0.0.0:1'", "'0.0.0.0:1'", "open to other machines"),
-        ("[statsd]\nlisten = 'localhost:1'", "'localhost:1'", "not an IP address"),
-        ("[statsd]\nlisten_tcp = '127.0.0.1:1'\nflush = '7s'", "'7s'", "a minute must be"),
-        ("[statsd]\nlisten_tcp = '127.0.0.1:1'\nlisten_tpc = 1", "listen_tpc", "unknown key"),
-        (
-            "[statsd]\nlisten = '[::]:9'\nopen_to_network = true\nrelay_to = 'localhost:9'",
-            "'localhost:9'",
-            "is this listener itself",
-        ),
-        (
-            "[statsd]\nlisten = '127.0.0.1:9'\nbuckets = [1, 2.5, 2]",
-            "2",
-            "greater than the one before",
-        ),
-        ("[statsd]\nlisten = '127.0.0.1:9'\nlabels = { le = 'x' }", "le", "cannot be the name"),
-        ("[statsd]\nlisten_unix = 'a'\nlisten_unix_stream = 'a'", "'a'", "has that path already"),
         ("[statsd]\nsend_to = 'h'", "'h'", "has no port"),
         ("[statsd]\nsend_to = 'h:0'", "'h:0'", "is no port"),
         ("[statsd]\nsend_to = '::1:5'", "'::1:5'", "in brackets: `[::1]:5`"),
@@ -334,6 +317,31 @@ fn assert_one_mistake(text: &str, at: &str, message: &str) {
     let found = mistakes(text);
     assert!(found.iter().any(|it| it.0 == at && it.1.contains(message)), "in {text}: {found:?}");
     assert_eq!(found.len(), 1, "in {text}: {found:?}");
+}
+
+#[test]
+fn mistakes_in_what_is_received_are_told_where_they_are() {
+    for (text, at, message) in [
+        ("[statsd]\nrelay_to = 'h:1'\nsend_to = 'h:1'", "relay_to", "nothing is received"),
+        ("[statsd]\nlisten = '0.0.0.0:1'", "'0.0.0.0:1'", "open to other machines"),
+        ("[statsd]\nlisten = 'localhost:1'", "'localhost:1'", "not an IP address"),
+        ("[statsd]\nlisten_tcp = '127.0.0.1:1'\nflush = '7s'", "'7s'", "a minute must be"),
+        ("[statsd]\nlisten_tcp = '127.0.0.1:1'\nlisten_tpc = 1", "listen_tpc", "unknown key"),
+        (
+            "[statsd]\nlisten = '[::]:9'\nopen_to_network = true\nrelay_to = 'localhost:9'",
+            "'localhost:9'",
+            "is this listener itself",
+        ),
+        (
+            "[statsd]\nlisten = '127.0.0.1:9'\nbuckets = [1, 2.5, 2]",
+            "2",
+            "greater than the one before",
+        ),
+        ("[statsd]\nlisten = '127.0.0.1:9'\nlabels = { le = 'x' }", "le", "cannot be the name"),
+        ("[statsd]\nlisten_unix = 'a'\nlisten_unix_stream = 'a'", "'a'", "has that path already"),
+    ] {
+        assert_one_mistake(text, at, message);
+    }
 }
 
 #[test]
@@ -555,4 +563,22 @@ fn a_store_in_postgresql_keeps_its_password_to_itself() {
     let (url, shown) = read("[store]\nurl = { env = 'DATABASE_URL' }");
     assert!(url.contains("hunter2") && url.ends_with("sslmode=require"));
     assert_eq!(shown, "postgres://ana@db.example.com:5433/watch");
+}
+
+#[test]
+fn sending_to_oneself_is_said() {
+    for (listen, send_to, is_itself) in [
+        ("127.0.0.1:8126", "127.0.0.1:8126", true),
+        ("127.0.0.1:8126", "localhost:8126", true),
+        ("[::1]:8126", "[::1]:8126", true),
+        ("127.0.0.1:8126", "127.0.0.1:8125", false),
+        ("127.0.0.1:8126", "statsd.internal:8126", false),
+    ] {
+        let text = format!("[statsd]\nlisten = '{listen}'\nsend_to = '{send_to}'");
+        let (_, diagnostics) = read_text(&text);
+        let told = |it: &Diagnostic| it.message == "`send_to` leads to Tripline's own listener";
+        let warnings: Vec<_> = diagnostics.iter().filter(|it| told(it)).collect();
+        assert_eq!(warnings.len(), usize::from(is_itself), "{text}: {diagnostics:?}");
+        assert!(warnings.iter().all(|it| it.severity == Severity::Warning));
+    }
 }

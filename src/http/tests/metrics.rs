@@ -43,6 +43,8 @@ async fn open_metrics_and_json_are_stored() {
     );
 }
 
+const TEXT: &str = "application/openmetrics-text";
+
 #[tokio::test]
 async fn what_is_wrong_is_told_with_its_place_and_nothing_is_stored() {
     let face = Face::new();
@@ -51,7 +53,6 @@ async fn what_is_wrong_is_told_with_its_place_and_nothing_is_stored() {
         assert_problem(&answer, status);
         answer.body["detail"].as_str().expect("a sentence").to_owned()
     };
-    const TEXT: &str = "application/openmetrics-text";
     let bad = StatusCode::BAD_REQUEST;
     assert_eq!(
         told(TEXT, b"a 1\nb{ 2\n# EOF\n", bad).await,

@@ -4,7 +4,6 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,25 +70,20 @@ pub(super) fn run(
         let shared = Rc::new(RefCell::new(intake));
         let udp = sockets.udp.take().and_then(|socket| usable(UdpSocket::from_std(socket)));
         let unix = sockets.unix.take().and_then(|socket| usable(UnixDatagram::from_std(socket)));
-        let packets = async {
-            futures::join!(
-                take_packets(udp.as_ref(), Way::Udp, &shared),
-                take_packets(unix.as_ref(), Way::UnixDatagram, &shared),
-            )
-        };
         accept(&mut sockets, &shared);
-        let mut intervals = pin!(intervals(&shared, udp.as_ref()));
+        // None of these ends by itself.
         tokio::select! {
             () = halt.cancelled() => {}
-            _ = packets => {}
-            () = &mut intervals => {}
+            () = take_packets(udp.as_ref(), Way::Udp, &shared) => {}
+            () = take_packets(unix.as_ref(), Way::UnixDatagram, &shared) => {}
+            () = intervals(&shared, udp.as_ref()) => {}
         }
         // What came before the end is still there.
-        if let Some(socket) = &udp {
-            burst(socket, Way::Udp, &shared);
+        if let Some(socket) = udp.and_then(|it| usable(it.into_std())) {
+            take_rest(|buffer| socket.recv(buffer), Way::Udp, &shared);
         }
-        if let Some(socket) = &unix {
-            burst(socket, Way::UnixDatagram, &shared);
+        if let Some(socket) = unix.and_then(|it| usable(it.into_std())) {
+            take_rest(|buffer| socket.recv(buffer), Way::UnixDatagram, &shared);
         }
         let at = shared.borrow().now();
         shared.borrow_mut().flush(at);
@@ -170,9 +164,9 @@ async fn take_packets(socket: Option<&impl Packets>, way: Way, shared: &Shared) 
     let mut buffer = vec![0; LONGEST_PACKET];
     loop {
         let ready = Packets::readable(socket).await;
-        let taken = ready.and_then(|()| take_some(socket, way, shared, &mut buffer));
+        let taken = ready.and_then(|()| take_some(|it| socket.take(it), way, shared, &mut buffer));
         match taken {
-            Ok(()) => yield_now().await,
+            Ok(_) => yield_now().await,
             Err(error) => {
                 tracing::debug!(%error, way = way.as_str(), "a statsd socket failed");
                 sleep(BREATH).await;
@@ -181,32 +175,30 @@ async fn take_packets(socket: Option<&impl Packets>, way: Way, shared: &Shared) 
     }
 }
 
-/// Takes packets until there are none or others are to have their turn.
+/// Takes packets until there are none or others are to have their turn; how many there were.
 fn take_some(
-    socket: &impl Packets,
+    take: impl Fn(&mut [u8]) -> io::Result<usize>,
     way: Way,
     shared: &Shared,
     buffer: &mut [u8],
-) -> io::Result<()> {
+) -> io::Result<usize> {
     let mut intake = shared.borrow_mut();
     let now = intake.now();
-    for _ in 0..BURST {
-        match socket.take(buffer) {
+    for taken in 0..BURST {
+        match take(buffer) {
             Ok(length) => intake.packet(&buffer[..length], way, now),
-            Err(error) if is_empty(&error) => break,
+            Err(error) if is_empty(&error) => return Ok(taken),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(BURST)
 }
 
-/// Takes all packets that are there, within the bounds of one interval's worth of bursts.
-fn burst(socket: &impl Packets, way: Way, shared: &Shared) {
+/// Takes what is left at the end, but not for ever from those who go on sending.
+fn take_rest(take: impl Fn(&mut [u8]) -> io::Result<usize>, way: Way, shared: &Shared) {
     let mut buffer = vec![0; LONGEST_PACKET];
     for _ in 0..BURST {
-        let before = shared.borrow().received.count().lines;
-        let taken = take_some(socket, way, shared, &mut buffer);
-        if taken.is_err() || shared.borrow().received.count().lines == before {
+        if !matches!(take_some(&take, way, shared, &mut buffer), Ok(BURST)) {
             return;
         }
     }
@@ -324,7 +316,7 @@ async fn intervals(shared: &Shared, udp: Option<&UdpSocket>) {
         let at = intake.now().div_euclid(interval) * interval;
         // The timer may be a little early; a clock that was set back begins a new count.
         if at != last {
-            intake.received.kernel_drops(udp.and_then(|socket| kernel::drops(socket)));
+            intake.received.kernel_drops(udp.and_then(kernel::drops));
             intake.flush(at);
             last = at;
         }

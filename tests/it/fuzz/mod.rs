@@ -30,6 +30,7 @@ struct Read<'t> {
 }
 
 impl Drop for Read<'_> {
+    #[expect(clippy::print_stderr, reason = "it belongs to the failure of the test")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let kept = Path::new(env!("CARGO_TARGET_TMPDIR"))
