@@ -6,6 +6,7 @@
 //! here knows a store; what is received is never waited for.
 
 mod bind;
+mod connection;
 mod intake;
 
 use std::io;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::error::TrySendError;
@@ -18,12 +18,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::bind::Sockets;
+use super::connection::read_lines;
 use super::is_empty;
 use crate::clock::Clock;
 use crate::query::Series;
 use crate::statsd::aggregate::Aggregate;
 use crate::statsd::kernel;
-use crate::statsd::parse::{LONGEST_LINE, Refusal};
 use crate::statsd::received::{Lost, Received, Way};
 use crate::statsd::relay::Relay;
 
@@ -33,8 +33,6 @@ const LONGEST_PACKET: usize = 1 << 16;
 const BURST: usize = 256;
 /// How many connections may be open.
 const MOST_CONNECTIONS: usize = 1024;
-/// How long a connection may say nothing.
-const IDLE: Duration = Duration::from_hours(1);
 /// The pause after a socket failed.
 const BREATH: Duration = Duration::from_millis(100);
 /// How long the relay has for what is left at the end.
@@ -50,7 +48,7 @@ pub(super) struct Intake {
     pub(super) out: mpsc::Sender<Vec<Series>>,
 }
 
-type Shared = Rc<RefCell<Intake>>;
+pub(super) type Shared = Rc<RefCell<Intake>>;
 
 /// Receives until `halt`, then hands over what is left.
 pub(super) fn run(
@@ -81,6 +79,7 @@ pub(super) fn run(
         // What came before the end is still there.
         if let Some(socket) = udp.and_then(|it| usable(it.into_std())) {
             take_rest(|buffer| socket.recv(buffer), Way::Udp, &shared);
+            shared.borrow().received.kernel_drops(kernel::drops(&socket));
         }
         if let Some(socket) = unix.and_then(|it| usable(it.into_std())) {
             take_rest(|buffer| socket.recv(buffer), Way::UnixDatagram, &shared);
@@ -99,7 +98,7 @@ pub(super) fn run(
 
 impl Intake {
     /// Milliseconds since 1970.
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         self.clock.now().timestamp_millis()
     }
 
@@ -112,7 +111,7 @@ impl Intake {
     }
 
     /// Takes whole lines that came through a connection.
-    fn lines(&mut self, lines: &[u8], now: i64) {
+    pub(super) fn lines(&mut self, lines: &[u8], now: i64) {
         self.aggregate.packet(lines, now);
         if let Some(relay) = &self.relay {
             relay.lines(lines);
@@ -245,61 +244,6 @@ where
         (Err(error), _) => {
             tracing::debug!(%error, way = way.as_str(), "a statsd connection was not taken");
             sleep(BREATH).await;
-        }
-    }
-}
-
-/// Takes the lines of one connection, the last of which may have no line break.
-async fn read_lines(mut stream: impl AsyncRead + Unpin, way: Way, shared: &Shared) {
-    let mut unread = Unread { buffer: vec![0; 4 * LONGEST_LINE], filled: 0, is_skipping: false };
-    loop {
-        let read = stream.read(&mut unread.buffer[unread.filled..]);
-        let Ok(Ok(length)) = timeout(IDLE, read).await else { return };
-        if length == 0 {
-            return unread.end(&mut shared.borrow_mut());
-        }
-        unread.take(length, way, &mut shared.borrow_mut());
-        yield_now().await;
-    }
-}
-
-/// What came through a connection and is no whole line yet.
-struct Unread {
-    buffer: Vec<u8>,
-    filled: usize,
-    /// Whether the line began with what was too long to keep.
-    is_skipping: bool,
-}
-
-impl Unread {
-    /// Hands over the whole lines there are after `length` bytes more.
-    fn take(&mut self, length: usize, way: Way, intake: &mut Intake) {
-        intake.received.bytes(way, length);
-        self.filled += length;
-        let is_break = |byte: &u8| *byte == b'\n';
-        let all = &self.buffer[..self.filled];
-        let end = all.iter().rposition(is_break).map_or(0, |at| at + 1);
-        if end > 0 {
-            let is_skipping = std::mem::take(&mut self.is_skipping);
-            let begin =
-                all.iter().position(is_break).filter(|_| is_skipping).map_or(0, |at| at + 1);
-            let now = intake.now();
-            intake.lines(&self.buffer[begin..end], now);
-            self.buffer.copy_within(end..self.filled, 0);
-            self.filled -= end;
-        }
-        if self.filled > LONGEST_LINE {
-            if !self.is_skipping {
-                intake.received.refuse(Refusal::TooLong);
-            }
-            (self.filled, self.is_skipping) = (0, true);
-        }
-    }
-
-    fn end(&self, intake: &mut Intake) {
-        if self.filled > 0 && !self.is_skipping {
-            let now = intake.now();
-            intake.lines(&self.buffer[..self.filled], now);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use self::mutation::Mutator;
 
 /// How many texts are read of each subject when nothing is said.
-const ROUNDS: u64 = 20_000;
+const ROUNDS: u64 = 10_000;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var_os(name)?.into_string().unwrap_or_default();
