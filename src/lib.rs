@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod exposition;
 pub mod http;
 pub mod link;
 pub mod net;

@@ -7,7 +7,7 @@
 //! when a request was meant to come.
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
-//! `alert`, `start`; of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
+//! `alert`, `start`, `statsd` (lines received); of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
 //! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks),
 //! `api-small` (questions over a million runs), and, only where they are named, because they take
 //! 10 GB of disk for a while, `api` and `api-postgres` (over twenty million). With `--realtime`, the
@@ -35,6 +35,7 @@ mod regions;
 mod scenarios;
 mod sender;
 mod statistics;
+mod statsd;
 mod target;
 
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some(target::ROLE) => target::serve(&arguments[1..]),
         Some(control::ROLE) => control::run(&arguments[1..]),
+        Some(statsd::ROLE) => statsd::control(),
         _ => harness(&arguments),
     };
     match result {

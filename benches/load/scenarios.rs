@@ -18,6 +18,7 @@ use crate::lateness::lateness;
 use crate::machine::{memory, processor_time};
 use crate::project::{Project, login_script, short_script};
 use crate::statistics::{Sample, double};
+use crate::statsd::statsd;
 use crate::target::{Seen, Target};
 use crate::{Priority, Row};
 
@@ -25,13 +26,14 @@ type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 12] = [
+pub(crate) const ALL: [(&str, Scenario); 13] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
     ("late-mixed", |priority| Box::pin(late_mixed(priority))),
     ("alert", |priority| Box::pin(alert(priority))),
     ("start", |priority| Box::pin(start(priority))),
+    ("statsd", |priority| Box::pin(statsd(priority))),
     ("ingest", |priority| Box::pin(ingest(priority))),
     ("change", |priority| Box::pin(change(priority))),
     ("agent", |priority| Box::pin(agent(priority))),

@@ -24,6 +24,7 @@ use super::faces::{self, Listeners};
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::lanes::contacts;
+use super::listening;
 use super::membership::{Membership, OwnName};
 use super::metering::{self, Meter};
 use super::project::Reading;
@@ -111,6 +112,9 @@ pub enum StartError {
     /// The API's certificate cannot be used.
     #[error("failed to set up TLS: {0}")]
     Tls(#[from] http::tls::Error),
+    /// Metrics cannot be received.
+    #[error(transparent)]
+    Statsd(#[from] statsd::BindError),
     /// The system refused a thread.
     #[error("failed to start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -181,6 +185,7 @@ impl Daemon {
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
+            measured: listening::start(settings, &works, &store, &clock)?,
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
@@ -330,6 +335,7 @@ impl Daemon {
             // Listeners are not moved, and a store is not left while results are on their way.
             ("[hub]", keep(&old.hub, &mut new.hub)),
             ("[store]", keep(&old.store, &mut new.store)),
+            ("how [statsd] receives", keep(&old.statsd_listener, &mut new.statsd_listener)),
             // The children were started so.
             ("[agent] max_runs", keep(&was.max_runs, &mut is.max_runs)),
             ("[agent] sandbox", keep(&was.sandbox, &mut is.sandbox)),

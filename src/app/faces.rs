@@ -5,22 +5,24 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::listening::Measured;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::Retention;
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
-use crate::http::{self, Api, CheckSnapshot, Hosts, Loops, Tls};
+use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
-use crate::store::metrics::Metrics;
 use crate::store::{Ledger, Store};
 
 /// What the faces need.
 pub(super) struct Parts {
     /// What is remembered.
     pub(super) store: Arc<dyn Ledger>,
+    /// What others measured.
+    pub(super) measured: Measured,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -49,7 +51,9 @@ pub(super) struct Listeners {
 
 /// Answers from now on, until the works end.
 pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
-    let Parts { store, clock, checks, pulse, loops, hosts, retention, publication } = parts;
+    let Parts { store, measured, clock, checks, pulse, loops, hosts, retention, publication } =
+        parts;
+    let Measured { metrics, received } = measured;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,
@@ -66,13 +70,14 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         store: Arc::clone(&store) as Arc<dyn Store>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
-        queries: Queries::of(Arc::clone(&store) as Arc<dyn Metrics>),
+        queries: Queries::of(Arc::clone(&metrics)),
+        metrics,
         clock: Arc::clone(&clock),
         checks,
         version,
         pulse,
         loops,
-        intake: works.intake(),
+        intake: Intake { received, ..works.intake() },
         hosts,
     };
     let Listeners { all: listener, agents: for_agents, tls } = listeners;

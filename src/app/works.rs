@@ -98,6 +98,7 @@ impl Works {
             trouble: self.trouble.clone(),
             holding: Arc::clone(&self.holding),
             statsd: Arc::clone(&self.statsd),
+            received: None,
         }
     }
 

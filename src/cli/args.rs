@@ -102,6 +102,9 @@ pub enum Command {
     Query(Query),
     /// Show how rules stand, what they stand for, what they would have said; and test them
     Rule(RuleArguments),
+    /// Bring in what was measured elsewhere
+    #[command(subcommand)]
+    Metrics(MetricsCommand),
     /// Look after what is remembered
     #[command(subcommand)]
     Store(StoreCommand),
@@ -328,6 +331,24 @@ pub struct Query {
     /// Print it as JSON, as the API has it
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do with metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum MetricsCommand {
+    /// Store the points of a file of OpenMetrics text
+    ///
+    /// Each value needs its timestamp, which may be of any age. What is stored already is counted and
+    /// left as it is, so a file can be imported again. It works on the store of the project, through
+    /// the API of the daemon where one holds it.
+    Import {
+        /// The file; `-` reads from standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Send it to the daemon at this address, such as `http://127.0.0.1:7676`
+        #[arg(long, value_name = "URL")]
+        hub: Option<url::Url>,
+    },
 }
 
 /// What to do with the store.

@@ -11,6 +11,7 @@ pub mod init;
 pub mod live;
 pub mod log;
 pub mod look;
+mod metrics;
 mod onlooker;
 mod query;
 pub mod report;

@@ -6,6 +6,7 @@ pub mod holding;
 pub mod ingest;
 pub mod judge;
 pub mod measuring;
+pub mod points;
 pub mod queries;
 pub mod review;
 pub mod rules;

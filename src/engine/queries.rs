@@ -52,11 +52,6 @@ impl Queries {
         Self { metrics, turns: Arc::new(Semaphore::new(processors.saturating_sub(1).max(1))) }
     }
 
-    /// The series that are asked.
-    pub fn metrics(&self) -> &dyn Metrics {
-        &*self.metrics
-    }
-
     /// The value of the expression `text`.
     ///
     /// # Errors

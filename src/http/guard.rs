@@ -9,9 +9,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::metrics;
 use super::problem::{Problem, shortened};
 
-/// The longest body that is taken, in bytes. No route needs one.
+/// The longest body that is taken, in bytes, but where metrics are taken.
 pub(super) const LONGEST_BODY: usize = 64 << 10;
 
 /// How long an answer may take.
@@ -78,14 +79,16 @@ pub(super) async fn known_host(
     Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response()
 }
 
-/// Refuses requests that announce a body longer than [`LONGEST_BODY`].
+/// Refuses requests that announce a body that is too long.
 pub(super) async fn bounded_body(request: Request, next: Next) -> Response {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let length = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.unwrap_or(0) <= LONGEST_BODY {
+    let is_metrics = request.uri().path() == metrics::PATH;
+    let longest = if is_metrics { metrics::LONGEST_BODY } else { LONGEST_BODY };
+    if length.unwrap_or(0) <= longest {
         return next.run(request).await;
     }
-    let detail = format!("a body has at most {LONGEST_BODY} bytes");
+    let detail = format!("a body has at most {longest} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
 }
 

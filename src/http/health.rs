@@ -18,7 +18,7 @@ use crate::domain::Timestamp;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::Trouble;
 use crate::link::protocol::SKEW_WARNING;
-use crate::statsd::Sink;
+use crate::statsd::{Received, Sink};
 use crate::store;
 use crate::store::agents::AgentRecord;
 
@@ -45,6 +45,8 @@ pub struct Intake {
     pub holding: Arc<Holding>,
     /// Where measurements are sent, if anywhere.
     pub statsd: Arc<ArcSwapOption<Sink>>,
+    /// What others sent by statsd, if that is received.
+    pub received: Option<Arc<Received>>,
 }
 
 /// Health
@@ -140,6 +142,7 @@ fn judged(
         },
         results: api.intake.holding.count().into(),
         statsd: api.intake.statsd.load().as_deref().map(|sink| sink.dropped().into()),
+        statsd_listener: api.intake.received.as_deref().map(|it| it.count().into()),
         notifications,
     };
     (health, is_well)

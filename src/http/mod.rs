@@ -1,6 +1,7 @@
 //! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
 //!
-//! The JSON API reads: what the store remembers and which checks there are. Nothing here decides,
+//! The JSON API reads: what the store remembers and which checks there are; one route takes metrics.
+//! Nothing here decides,
 //! or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
 //! is given to those who do. No request, however wrong, ends in a panic or in an answer
 //! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
@@ -28,6 +29,7 @@ mod exposition;
 mod incidents;
 mod index;
 mod loops;
+mod metrics;
 mod parameters;
 mod prometheus;
 mod runs;
@@ -54,6 +56,7 @@ use crate::engine::queries::Queries;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::metrics::Metrics;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
 pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
@@ -69,6 +72,8 @@ pub struct Api {
     pub agents: Arc<dyn Agents>,
     /// Where expressions are asked.
     pub queries: Queries,
+    /// What is remembered of metrics.
+    pub metrics: Arc<dyn Metrics>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -86,7 +91,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 22] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 23] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -107,6 +112,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 22] {
         ("/api/v1/label/{name}/values", get(prometheus::label_values)),
         ("/api/v1/metadata", get(prometheus::metadata)),
         ("/api/v1/status/buildinfo", get(prometheus::buildinfo)),
+        (metrics::PATH, metrics::routes()),
         ("/api/v1/openapi.json", get(openapi::document)),
         ("/metrics", get(exposition::metrics)),
         ("/healthz", get(health::health)),

@@ -9,7 +9,8 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{
-    Api, agent_list, checks, coverage, dto, exposition, health, incidents, index, prometheus, runs,
+    Api, agent_list, checks, coverage, dto, exposition, health, incidents, index, metrics,
+    prometheus, runs,
 };
 
 /// The description, without the version.
@@ -41,6 +42,7 @@ use super::{
         prometheus::label_values,
         prometheus::metadata,
         prometheus::buildinfo,
+        metrics::store,
         health::backlog,
         health::health,
         exposition::metrics,
@@ -54,7 +56,7 @@ use super::{
         (name = "coverage", description = "Uptime, and whether anybody was watching"),
         (name = "notifications", description = "What is still owed"),
         (name = "agents", description = "Who runs checks, and from where"),
-        (name = "metrics", description = "Series and expressions over them, as in Prometheus"),
+        (name = "metrics", description = "Series, and expressions over them as in Prometheus"),
         (name = "health", description = "Whether Tripline itself works"),
         (name = "meta", description = "Where to begin, and this description"),
     ),
@@ -84,12 +86,13 @@ impl Modify for SharedProblems {
             ("503", "No answer in time."),
         ];
         for path in document.paths.paths.values_mut() {
-            let Some(operation) = &mut path.get else { continue };
-            for (status, description) in shared {
-                let responses = &mut operation.responses.responses;
-                responses
-                    .entry(status.to_owned())
-                    .or_insert_with(|| RefOr::T(problem(description)));
+            for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+                for (status, description) in shared {
+                    let responses = &mut operation.responses.responses;
+                    responses
+                        .entry(status.to_owned())
+                        .or_insert_with(|| RefOr::T(problem(description)));
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Pretty;
-use super::dto;
+use super::{dto, metrics};
 use crate::store;
 
 /// An answer that is an error.
@@ -82,9 +82,10 @@ pub(super) async fn unknown_route(OriginalUri(uri): OriginalUri) -> Problem {
 /// The answer where a route does not know the method.
 pub(super) async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
     let detail = format!(
-        "{} is not possible at {}; use GET",
+        "{} is not possible at {}; use {}",
         shortened(method.as_str()),
-        shortened(uri.path())
+        shortened(uri.path()),
+        if uri.path() == metrics::PATH { "POST" } else { "GET" }
     );
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 9] = [
     &["domain"],
     &["clock"],
     &["net", "query"],
-    &["config", "store", "sandbox", "statsd", "notify"],
+    &["config", "store", "sandbox", "statsd", "notify", "exposition"],
     &["scheduler", "engine", "agent", "link"],
     &["http"],
     &["app"],

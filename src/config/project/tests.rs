@@ -149,7 +149,7 @@ fn secrets_that_scripts_name_are_declared() {
 
 /// Text that looks like a `tripline.toml` more often than chance would have it.
 fn toml_like() -> impl Strategy<Value = String> {
-    const KEYS: &str = "hub listen url store password retention keep_passed keep_details statsd send_to prefix slack bot_token \
+    const KEYS: &str = "hub listen url store password retention keep_passed keep_details statsd send_to prefix listen_tcp relay_to flush buckets slack bot_token \
         webhooks twilio from people ana phone teams secrets agent region regions defaults every \
         timeout policy policy.tier tier when failures_in_a_row notify quorum check name id cron \
         timezone headers body expect expect.json status labels env \"#a\"";

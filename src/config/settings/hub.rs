@@ -56,6 +56,11 @@ impl Hub {
         }
     }
 
+    /// Where this machine reaches it when it listens as written.
+    pub fn local_url(&self) -> String {
+        url_of(self.listen, self.tls.is_some())
+    }
+
     pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
         let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
         let mut open = false;

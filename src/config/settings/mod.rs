@@ -13,6 +13,7 @@ mod policy;
 mod regions;
 mod rules;
 mod statsd;
+mod statsd_listener;
 mod store;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use metrics::Metrics;
 pub use people::People;
 pub use rules::Rules;
 pub use statsd::{Statsd, StatsdTags};
+pub use statsd_listener::{SignedGauges, StatsdListener};
 pub use store::{Place, Retention, Store};
 
 use self::regions::Regions;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub metrics: Metrics,
     /// Where measurements are sent, if anywhere.
     pub statsd: Option<Statsd>,
+    /// Where metrics of others are received, if anywhere.
+    pub statsd_listener: Option<StatsdListener>,
     /// How Slack is reached, if it is.
     pub slack: Option<Slack>,
     /// How SMS are sent, if they are.
@@ -136,7 +140,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
     let metrics = Metrics::read(section(root, "metrics", report), report);
-    let statsd = section(root, "statsd", report).and_then(|it| Statsd::read(it, report));
+    let statsd = section(root, "statsd", report);
+    let statsd = statsd.map(|it| Statsd::read(it, sources.root, report));
+    let (statsd, statsd_listener) = statsd.unwrap_or_default();
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
     let agent = Agent::read(section(root, "agent", report), sources, report);
@@ -170,6 +176,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         store,
         metrics,
         statsd,
+        statsd_listener,
         slack: slack.map(|(slack, _)| slack),
         twilio,
         people,

@@ -1,6 +1,9 @@
-//! `[statsd]`: where measurements are sent.
+//! `[statsd]`: where measurements are sent, and where those of others are received.
 
-use crate::config::reader::{Report, Table};
+use std::path::Path;
+
+use super::statsd_listener::{self, StatsdListener};
+use crate::config::reader::{Field, Report, Table, no_hint};
 
 /// Where measurements are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,25 +29,54 @@ impl Statsd {
     /// What all names begin with when nothing is written.
     pub const PREFIX: &str = "tripline";
 
-    pub(super) fn read(mut table: Table<'_>, report: &mut Report) -> Option<Self> {
-        let help = "say where to: `send_to = \"127.0.0.1:8125\"`";
-        let send_to = table.required("send_to", help, report);
-        let send_to = send_to.and_then(|it| it.parsed(host_and_port, report));
+    /// Both directions, each if it is written.
+    pub(super) fn read(
+        mut table: Table<'_>,
+        root: &Path,
+        report: &mut Report,
+    ) -> (Option<Self>, Option<StatsdListener>) {
+        let receives = statsd_listener::KEYS.iter().any(|key| table.written(key).is_some());
+        let help = "say where to, `send_to = \"127.0.0.1:8125\"`, or where to receive, `listen = \
+                    \"127.0.0.1:8126\"`";
+        let field = if receives {
+            table.optional("send_to")
+        } else {
+            table.required("send_to", help, report)
+        };
+        let send_to = field.as_ref().and_then(|it| it.parsed(host_and_port, report));
         let prefix = table.optional("prefix").and_then(|it| it.parsed(prefix, report));
         let words = [("none", StatsdTags::None), ("dogstatsd", StatsdTags::Dogstatsd)];
         let tags = table.optional("tags").and_then(|it| it.word(&words, report));
-        table.finish(report, |key| {
-            (key == "listen").then(|| "this version does not receive metrics".into())
-        });
-        Some(Self {
-            send_to: send_to?,
+        let listener = StatsdListener::read(&mut table, root, report);
+        if let (Some(field), Some(send_to)) = (&field, &send_to) {
+            warn_of_itself(field, send_to, listener.as_ref(), report);
+        }
+        table.finish(report, no_hint);
+        let sink = send_to.map(|send_to| Self {
+            send_to,
             prefix: prefix.unwrap_or_else(|| Self::PREFIX.into()),
             tags: tags.unwrap_or(StatsdTags::None),
-        })
+        });
+        (sink, listener)
     }
 }
 
-fn host_and_port(text: &str) -> Result<String, String> {
+/// Says so where Tripline sends its metrics to itself: that works, and may not be meant.
+fn warn_of_itself(
+    field: &Field<'_>,
+    send_to: &str,
+    listener: Option<&StatsdListener>,
+    report: &mut Report,
+) {
+    if listener.is_some_and(|listener| listener.is_at(send_to)) {
+        report.warning(&field.span, "`send_to` leads to Tripline's own listener").advise(
+            "the metrics of runs then come back as series, and go on to `relay_to` if that is \
+                 written; to send them to another statsd alone, write its address",
+        );
+    }
+}
+
+pub(super) fn host_and_port(text: &str) -> Result<String, String> {
     let (host, port) = text
         .rsplit_once(':')
         .ok_or_else(|| format!("`{text}` has no port; write it like `127.0.0.1:8125`"))?;

@@ -86,6 +86,13 @@ retention = "90d"
 send_to = "[::1]:8125"
 prefix = "shop."
 tags = "dogstatsd"
+listen = "127.0.0.1:8126"
+listen_unix = "statsd.sock"
+relay_to = "h:8125"
+flush = "5s"
+max_series = 1000
+buckets = [0.5, 2]
+labels = { hub = "a" }
 
 [slack]
 bot_token = { env = "TOKEN" }
@@ -167,6 +174,12 @@ fn all_that_can_be_written_is_read() {
     let statsd = settings.statsd.expect("a section");
     assert_eq!((statsd.send_to.as_str(), statsd.prefix.as_str()), ("[::1]:8125", "shop"));
     assert_eq!(statsd.tags, StatsdTags::Dogstatsd);
+    let listener = settings.statsd_listener.expect("a listener");
+    assert_eq!(listener.udp, Some("127.0.0.1:8126".parse().expect("an address")));
+    assert_eq!(listener.unix, Some("/project/statsd.sock".into()));
+    assert_eq!((listener.flush, listener.max_series), (Duration::from_secs(5), 1000));
+    assert_eq!((listener.buckets, listener.relay_to), (vec![0.5, 2.0], Some("h:8125".into())));
+    assert_eq!(listener.labels, [("hub".to_owned(), "a".to_owned())]);
     let slack = settings.slack.expect("a section");
     assert_eq!(slack.bot_token.expect("a token").expose(), "t");
     assert_eq!(slack.api_url, "http://127.0.0.1:9/api");
@@ -321,6 +334,31 @@ fn assert_one_mistake(text: &str, at: &str, message: &str) {
     let found = mistakes(text);
     assert!(found.iter().any(|it| it.0 == at && it.1.contains(message)), "in {text}: {found:?}");
     assert_eq!(found.len(), 1, "in {text}: {found:?}");
+}
+
+#[test]
+fn mistakes_in_what_is_received_are_told_where_they_are() {
+    for (text, at, message) in [
+        ("[statsd]\nrelay_to = 'h:1'\nsend_to = 'h:1'", "relay_to", "nothing is received"),
+        ("[statsd]\nlisten = '0.0.0.0:1'", "'0.0.0.0:1'", "open to other machines"),
+        ("[statsd]\nlisten = 'localhost:1'", "'localhost:1'", "not an IP address"),
+        ("[statsd]\nlisten_tcp = '127.0.0.1:1'\nflush = '7s'", "'7s'", "a minute must be"),
+        ("[statsd]\nlisten_tcp = '127.0.0.1:1'\nlisten_tpc = 1", "listen_tpc", "unknown key"),
+        (
+            "[statsd]\nlisten = '[::]:9'\nopen_to_network = true\nrelay_to = 'localhost:9'",
+            "'localhost:9'",
+            "is this listener itself",
+        ),
+        (
+            "[statsd]\nlisten = '127.0.0.1:9'\nbuckets = [1, 2.5, 2]",
+            "2",
+            "greater than the one before",
+        ),
+        ("[statsd]\nlisten = '127.0.0.1:9'\nlabels = { le = 'x' }", "le", "cannot be the name"),
+        ("[statsd]\nlisten_unix = 'a'\nlisten_unix_stream = 'a'", "'a'", "has that path already"),
+    ] {
+        assert_one_mistake(text, at, message);
+    }
 }
 
 #[test]
@@ -542,4 +580,22 @@ fn a_store_in_postgresql_keeps_its_password_to_itself() {
     let (url, shown) = read("[store]\nurl = { env = 'DATABASE_URL' }");
     assert!(url.contains("hunter2") && url.ends_with("sslmode=require"));
     assert_eq!(shown, "postgres://ana@db.example.com:5433/watch");
+}
+
+#[test]
+fn sending_to_oneself_is_said() {
+    for (listen, send_to, is_itself) in [
+        ("127.0.0.1:8126", "127.0.0.1:8126", true),
+        ("127.0.0.1:8126", "localhost:8126", true),
+        ("[::1]:8126", "[::1]:8126", true),
+        ("127.0.0.1:8126", "127.0.0.1:8125", false),
+        ("127.0.0.1:8126", "statsd.internal:8126", false),
+    ] {
+        let text = format!("[statsd]\nlisten = '{listen}'\nsend_to = '{send_to}'");
+        let (_, diagnostics) = read_text(&text);
+        let told = |it: &Diagnostic| it.message == "`send_to` leads to Tripline's own listener";
+        let warnings: Vec<_> = diagnostics.iter().filter(|it| told(it)).collect();
+        assert_eq!(warnings.len(), usize::from(is_itself), "{text}: {diagnostics:?}");
+        assert!(warnings.iter().all(|it| it.severity == Severity::Warning));
+    }
 }

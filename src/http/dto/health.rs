@@ -1,12 +1,14 @@
 //! Whether Tripline itself works.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Channel, HealthStatus, Time, millis};
 use crate::domain::Timestamp;
 use crate::engine::holding::Count;
-use crate::statsd::Dropped;
+use crate::statsd::{self, Dropped};
 use crate::store;
 
 /// Whether Tripline itself works, and what that was judged by.
@@ -28,6 +30,8 @@ pub struct Health {
     pub results: ResultsHealth,
     /// What was not sent to statsd; `null` where nothing is sent.
     pub statsd: Option<StatsdHealth>,
+    /// What was received by statsd; `null` where nothing is received.
+    pub statsd_listener: Option<StatsdListenerHealth>,
     /// The notifications; `null` when the store does not answer.
     pub notifications: Option<NotificationHealth>,
 }
@@ -76,6 +80,38 @@ impl From<Dropped> for StatsdHealth {
             dropped_results: dropped.reports,
             dropped_lines: dropped.lines,
             dropped_packets: dropped.packets,
+        }
+    }
+}
+
+/// What was received by statsd, since the start.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StatsdListenerHealth {
+    /// Lines that were not empty.
+    pub lines: u64,
+    /// How many series there are.
+    pub series: u64,
+    /// Lines and parts of lines that were refused, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Packets that the kernel dropped because it came too many at once; `null` where it does not
+    /// say.
+    pub kernel_drops: Option<u64>,
+    /// Packets that were not relayed.
+    pub relay_drops: u64,
+    /// Points that were not stored.
+    pub points_lost: u64,
+}
+
+impl From<statsd::Count> for StatsdListenerHealth {
+    fn from(count: statsd::Count) -> Self {
+        let refused = count.refused.iter().map(|(refusal, lines)| (refusal.as_str(), *lines));
+        Self {
+            lines: count.lines,
+            series: count.series,
+            refused: refused.collect(),
+            kernel_drops: count.kernel_drops,
+            relay_drops: count.relay_drops,
+            points_lost: count.points_lost,
         }
     }
 }

@@ -11,6 +11,7 @@ mod coverage;
 mod health;
 mod incident;
 mod index;
+mod metrics;
 mod run;
 mod words;
 
@@ -25,13 +26,14 @@ pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{
     Backlog, ChannelBacklog, Health, LoopsHealth, NotificationHealth, ResultsHealth,
-    SchedulerHealth, StatsdHealth, StoreHealth,
+    SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
 };
 pub use incident::{
     Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
     Recipient, RunLink, SeenRegion,
 };
 pub use index::{Index, Link};
+pub use metrics::{SentMetrics, SentPoint, SentSeries, StoredMetrics};
 pub use run::{
     Comparison, Failure, LogLine, Measurement, Position, Request, Run, RunSummary, Runs, Step, Tag,
     Timings,

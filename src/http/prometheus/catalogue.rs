@@ -180,9 +180,8 @@ async fn found(api: &Api, asked: &Asked, limit: usize) -> Result<(Vec<Labels>, b
     let matchers = asked.matchers()?;
     let after = asked.time("start")?.unwrap_or(EARLIEST).saturating_sub(1);
     let until = asked.time("end")?.unwrap_or(LATEST);
-    let metrics = api.queries.metrics();
     let limit = limit.min(MOST_SERIES);
-    let mut found = metrics.labels(&matchers, after, until, limit + 1).await?;
+    let mut found = api.metrics.labels(&matchers, after, until, limit + 1).await?;
     let truncated = found.len() > limit;
     found.truncate(limit);
     Ok((found, truncated))

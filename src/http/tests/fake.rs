@@ -4,8 +4,8 @@ mod accounts;
 mod metrics;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +26,7 @@ use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
+use crate::query::Series;
 use crate::store::accounts::Place;
 use crate::store::{
     Backlog, DecisionRecord, Delivery, Error, Horizons, IncidentFilter, IncidentHistory,
@@ -47,6 +48,8 @@ pub(super) struct Remembered {
     given_up_lately: AtomicBool,
     /// Whether the agents have wrong clocks and do not keep their schedules.
     pub(super) agents_upset: AtomicBool,
+    /// The series that came, in the order in which they came.
+    pub(super) series: Mutex<Vec<Series>>,
 }
 
 impl Remembered {
@@ -251,6 +254,7 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             mood: AtomicU8::new(WORKS),
             given_up_lately: AtomicBool::new(false),
             agents_upset: AtomicBool::new(false),
+            series: Mutex::default(),
         },
     )
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod fake;
 mod health;
+mod metrics;
 mod pages;
 mod prometheus;
 
@@ -59,12 +60,18 @@ impl Face {
             accounts: store.clone(),
             agents: store.clone(),
             queries: Queries::of(store.clone()),
+            metrics: store.clone(),
             clock: clock.clone(),
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
             pulse: pulse.clone(),
             loops,
-            intake: Intake { trouble: seen, holding: Arc::default(), statsd: Arc::default() },
+            intake: Intake {
+                trouble: seen,
+                holding: Arc::default(),
+                statsd: Arc::default(),
+                received: None,
+            },
             hosts: Hosts::new(bound, None),
         });
         Self { router, store, clock, pulse, review, trouble }
@@ -339,10 +346,10 @@ fn closed_schemas(document: &Value) -> Value {
     components
 }
 
-fn assert_described(document: &Value, path: &str, answer: &Answer) {
+fn assert_described(document: &Value, (method, path): (&str, &str), answer: &Answer) {
     let media = answer.headers[header::CONTENT_TYPE].to_str().expect("text");
     let status = answer.status.as_str();
-    let response = &document["paths"][path]["get"]["responses"][status];
+    let response = &document["paths"][path][method]["responses"][status];
     let schema = &response["content"][media]["schema"];
     assert!(schema.is_object(), "{path} answers {status} as {media}, which is not described");
     let mut root = schema.clone();
@@ -363,8 +370,8 @@ async fn the_description_is_true() {
     assert_eq!(document["info"]["version"], "1.2.3");
 
     let operations = document["paths"].as_object().expect("paths").values();
-    let mut ids: Vec<&str> =
-        operations.filter_map(|path| path["get"]["operationId"].as_str()).collect();
+    let methods = operations.flat_map(|path| path.as_object().expect("methods").values());
+    let mut ids: Vec<&str> = methods.filter_map(|it| it["operationId"].as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), routes().len(), "an operation needs an id of its own: {ids:?}");
@@ -414,11 +421,11 @@ async fn the_description_is_true() {
         ("/", "/".to_owned()),
         ("/api/v1", "/api/v1".to_owned()),
     ] {
-        assert_described(&document, path, &face.get(&asked).await);
+        assert_described(&document, ("get", path), &face.get(&asked).await);
     }
     face.store.fail();
     for (path, asked) in [("/healthz", "/healthz"), ("/api/v1/runs", "/api/v1/runs")] {
-        assert_described(&document, path, &face.get(asked).await);
+        assert_described(&document, ("get", path), &face.get(asked).await);
     }
 }
 

@@ -4,6 +4,7 @@
 //! started as child processes on free ports. Installing needs Python 3, Node.js and npm, and their
 //! registries the first time.
 
+mod clients;
 mod django;
 mod install;
 mod oidc;
@@ -20,9 +21,10 @@ use super::process::Process;
 use super::wait::until;
 use super::{http, port};
 
+pub(crate) use clients::{datadog, hot_shots};
 pub(crate) use django::{PASSWORD, USER, django};
 pub(crate) use oidc::{CLIENT, oidc_provider};
-pub(crate) use statsd::statsd;
+pub(crate) use statsd::{Graphite, statsd, statsd_to_graphite};
 pub(crate) use typescript::mistakes;
 
 /// How long an application may take to start on a busy machine.

@@ -375,7 +375,8 @@ impl Daemon {
         .await;
     }
 
-    async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
+    /// Asks for what is at `path`.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
         let url = format!("{}{path}", self.api);
         let answer = self.client.get(&url).send().await;
         let answer = answer.unwrap_or_else(|error| panic!("failed to ask {url}: {error}"));

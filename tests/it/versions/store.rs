@@ -47,13 +47,14 @@ async fn says_the_same(
         store: store.clone(),
         accounts: store.clone(),
         agents: store.clone(),
-        queries: Queries::of(store),
+        queries: Queries::of(store.clone()),
+        metrics: store,
         clock: Arc::new(Manual::new(recorded_at(recorded))),
         checks: Arc::new(ArcSwap::from_pointee(checks)),
         version: "9.9.9",
         pulse: Arc::default(),
         loops: Loops::new(trouble.clone()),
-        intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default() },
+        intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default(), received: None },
         hosts: Hosts::new(bound, None),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");

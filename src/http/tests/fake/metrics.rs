@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::super::now;
-use super::{Remembered, broken};
+use super::Remembered;
 use crate::domain::Timestamp;
 use crate::query::{Labels, Matcher, Selection, Series};
 use crate::store::Error;
@@ -37,8 +37,11 @@ fn selected(matchers: &[Matcher], after: i64, until: i64) -> Vec<Arc<Series>> {
 
 #[async_trait]
 impl Metrics for Remembered {
-    async fn append(&self, _: &[Series], _: Timestamp) -> Result<Stored, Error> {
-        Err(broken())
+    async fn append(&self, series: &[Series], _: Timestamp) -> Result<Stored, Error> {
+        self.mood().await?;
+        self.series.lock().expect("no test panics with it").extend(series.iter().cloned());
+        let points: usize = series.iter().map(|series| series.times().len()).sum();
+        Ok(Stored { new: points as u64, ..Stored::default() })
     }
 
     async fn select(&self, selections: &[Selection], bounds: Bounds) -> Result<Found, Error> {

@@ -35,6 +35,7 @@ pub(super) async fn node_modules() -> PathBuf {
         ("package.json", include_str!("../../../targets/node/package.json")),
         ("package-lock.json", include_str!("../../../targets/node/package-lock.json")),
         ("provider.mjs", include_str!("../../../targets/node/provider.mjs")),
+        ("hot-shots.mjs", include_str!("../../../targets/node/hot-shots.mjs")),
     ];
     installed("node", pinned, install).await
 }

@@ -1,10 +1,13 @@
 //! statsd's own daemon, with its console backend.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{Process, START, TempDir, oidc, port, until};
 
@@ -18,13 +21,28 @@ pub(crate) struct Statsd {
 
 /// Starts a daemon that prints what it received every second.
 pub(crate) async fn statsd() -> Statsd {
+    started("backends: ['./backends/console']").await
+}
+
+/// Starts a daemon that sends what it received to a Graphite every second, and that Graphite.
+pub(crate) async fn statsd_to_graphite() -> (Statsd, Graphite) {
+    let graphite = Graphite::start().await;
+    let backends = format!(
+        "backends: ['./backends/graphite'], graphiteHost: '127.0.0.1', graphitePort: {}, \
+         graphite: {{ legacyNamespace: false }}",
+        graphite.port
+    );
+    (started(&backends).await, graphite)
+}
+
+async fn started(backends: &str) -> Statsd {
     let modules = oidc::node_modules().await;
     let folder = TempDir::new().expect("a temporary folder");
     let (port, management) = (port::free(), port::free());
     let configuration = folder.path().join("config.js");
     let text = format!(
         "{{ port: {port}, address: '127.0.0.1', mgmt_port: {management}, \
-         mgmt_address: '127.0.0.1', flushInterval: 1000, backends: ['./backends/console'] }}"
+         mgmt_address: '127.0.0.1', flushInterval: 1000, {backends} }}"
     );
     fs::write(&configuration, text).expect("a temporary folder can be written");
     let mut command = Command::new("node");
@@ -65,6 +83,58 @@ impl Statsd {
             .filter_map(|rest| rest.split(']').next())
             .flat_map(|list| list.split(',').filter_map(|value| value.trim().parse().ok()))
             .collect()
+    }
+}
+
+/// Takes lines as Graphite does: `NAME VALUE TIME`.
+#[derive(Debug)]
+pub(crate) struct Graphite {
+    port: u16,
+    lines: Arc<Mutex<Vec<(String, f64)>>>,
+    taking: tokio::task::AbortHandle,
+}
+
+impl Graphite {
+    async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let lines = Arc::<Mutex<Vec<(String, f64)>>>::default();
+        let kept = Arc::clone(&lines);
+        let taking = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut text = String::new();
+                let _ = stream.read_to_string(&mut text).await;
+                let read = |line: &str| {
+                    let mut words = line.rsplitn(3, ' ').skip(1);
+                    let value = match words.next()? {
+                        "Infinity" => f64::INFINITY,
+                        word => word.parse().ok()?,
+                    };
+                    Some((words.next()?.to_owned(), value))
+                };
+                let mut lines = kept.lock().expect("no test panics with it");
+                lines.extend(text.lines().filter_map(read));
+            }
+        });
+        Self { port, lines, taking: taking.abort_handle() }
+    }
+
+    /// All values of `name`, in the order in which they came.
+    pub(crate) fn values(&self, name: &str) -> Vec<f64> {
+        let lines = self.lines.lock().expect("no test panics with it");
+        lines.iter().filter(|(own, _)| own == name).map(|(_, value)| *value).collect()
+    }
+
+    /// All names that came.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let lines = self.lines.lock().expect("no test panics with it");
+        lines.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl Drop for Graphite {
+    fn drop(&mut self) {
+        self.taking.abort();
     }
 }
 
