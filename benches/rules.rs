@@ -103,10 +103,11 @@ fn project() -> String {
             2 => format!("avg by (env) (metric_{rule}_total) > 1000"),
             _ => format!("deriv(metric_{rule}_total[5m]) > 5 and metric_{rule}_total > 10"),
         };
-        text += &format!(
+        let rule = format!(
             "[[rule]]\nname = \"rule {rule}\"\nexpr = \"{expr}\"\nfor = \"1m\"\n\
              notify = [\"slack:#p2\"]\n"
         );
+        text.push_str(&rule);
     }
     text
 }
@@ -142,7 +143,7 @@ async fn main() {
         let (before, watch) = (spent(), Stopwatch::start());
         let now = start + Duration::from_millis(u64::try_from(round * STEP).expect("small"));
         rounds.tick(now).await.expect("evaluated");
-        let (cpu, elapsed) = (spent() - before, watch.elapsed());
+        let (cpu, elapsed) = (spent().saturating_sub(before), watch.elapsed());
         println!(
             "round {round:>2}: {:>7.1} ms of processor time, {:>7.1} ms",
             cpu.as_secs_f64() * 1000.0,

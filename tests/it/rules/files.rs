@@ -212,7 +212,7 @@ labels = { severity = "page" }
 notify = ["slack:#p2"]
 "#;
 
-const OF_PROJECT: &str = r#"
+const OF_PROJECT: &str = r"
 rule_files: [tripline.toml]
 evaluation_interval: 1m
 tests:
@@ -227,7 +227,7 @@ tests:
         alertname: logins collapse
         exp_alerts:
           - exp_labels: { severity: page }
-"#;
+";
 
 #[tokio::test]
 async fn rules_of_a_project_are_tested_as_they_are_evaluated() {

@@ -7,7 +7,7 @@ use tripline::domain::incident::{Cause, Change, Decision, DecisionKind, Incident
 use tripline::domain::rule::RuleName;
 use tripline::domain::rule::state::{RuleState, Standing};
 use tripline::domain::subject::Subject;
-use tripline::store::rules::{Judged, RuleJudge, Rules};
+use tripline::store::rules::{Judged, RuleJudge, RuleRecords, Rules};
 
 use super::scene::at;
 
@@ -55,7 +55,7 @@ impl RuleJudge for Turn {
 }
 
 pub(super) async fn a_time_is_passed_once(store: &dyn Rules) {
-    assert_eq!(store.rule_records().await.expect("read"), Default::default());
+    assert_eq!(store.rule_records().await.expect("read"), RuleRecords::default());
     let pass = async |from, until, turn| {
         let passed = store.pass(from, until, &Turn(turn), at(3)).await.expect("answered");
         passed.map(|changes| {
