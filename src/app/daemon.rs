@@ -11,7 +11,6 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use super::accounting::Accounting;
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::descriptors;
-use super::faces::{self, Listeners};
+use super::faces;
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::lanes::contacts;
@@ -36,9 +35,7 @@ use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::{Clock, Pulse};
-use crate::config::settings::{
-    self, Agent as AgentSettings, Hub, Statsd as StatsdSettings, StatsdTags,
-};
+use crate::config::settings::{self, Agent as AgentSettings, Statsd as StatsdSettings, StatsdTags};
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
@@ -151,13 +148,13 @@ impl Daemon {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
-        let listen = place_to_listen(listen, &settings.hub)?;
+        let listen = faces::place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let rules = Arc::new(ArcSwap::from_pointee(rules::rule_set(settings)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
         let (meter, points) = Meter::new(&snapshot);
-        let (listeners, address) = bind(listen, &settings.hub).await?;
+        let (listeners, address) = faces::bind(listen, &settings.hub).await?;
         let tls = listeners.tls.clone();
         let works = Works::start(works::Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -438,57 +435,6 @@ fn member_of(
 /// Where measurements go, if anywhere.
 fn sink(settings: &Settings) -> Option<Arc<Sink>> {
     settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))))
-}
-
-/// Where the API listens: as told on the command line, or else as written.
-fn place_to_listen(told: Option<SocketAddr>, hub: &Hub) -> Result<SocketAddr, StartError> {
-    let place = told.unwrap_or(hub.listen);
-    if settings::is_open(place) {
-        if !hub.open_to_network {
-            return Err(StartError::Open(place));
-        }
-        tracing::warn!(
-            address = %place,
-            "THE API IS OPEN TO THE NETWORK: whoever reaches it reads all runs and incidents \
-             without signing in"
-        );
-    }
-    Ok(place)
-}
-
-/// Where all that is answered listens; and the address of the API.
-async fn bind(listen: SocketAddr, hub: &Hub) -> Result<(Listeners, SocketAddr), StartError> {
-    let tls = tls_of(hub)?;
-    let (all, address) = listen_on(listen).await?;
-    let agents = listen_for_agents(hub).await?;
-    Ok((Listeners { all, agents, tls }, address))
-}
-
-/// Agents are asked for their tokens, so this listener may be open to other machines.
-async fn listen_for_agents(hub: &Hub) -> Result<Option<TcpListener>, StartError> {
-    let Some(address) = hub.agents_listen else { return Ok(None) };
-    let (listener, address) = listen_on(address).await?;
-    tracing::info!(%address, "agents of other regions can dial in");
-    if hub.tls.is_none() && settings::is_open(address) {
-        tracing::warn!(
-            %address,
-            "AGENTS DIAL IN WITHOUT TLS: whoever listens on the way reads tokens and secrets; give \
-             the hub a certificate with `tls` in [hub], or let a proxy that has one stand before it"
-        );
-    }
-    Ok(Some(listener))
-}
-
-async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
-    Ok((listener, address))
-}
-
-fn tls_of(hub: &Hub) -> Result<Option<Arc<Tls>>, StartError> {
-    let Some(tls) = &hub.tls else { return Ok(None) };
-    Ok(Some(Arc::new(Tls::load(tls.certificate.clone(), tls.key.clone())?)))
 }
 
 /// How many runs there may be at a time.

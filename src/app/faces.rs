@@ -1,14 +1,16 @@
 //! All that the daemon answers over HTTP: the JSON API, and the link to the agents of other regions.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::daemon::StartError;
 use super::listening::Measured;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
-use crate::config::settings::Retention;
+use crate::config::settings::{self, Hub, Retention};
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
@@ -86,4 +88,61 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     if let Some(listener) = for_agents {
         works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));
     }
+}
+
+/// Where the API listens: as told on the command line, or else as written.
+pub(super) fn place_to_listen(
+    told: Option<SocketAddr>,
+    hub: &Hub,
+) -> Result<SocketAddr, StartError> {
+    let place = told.unwrap_or(hub.listen);
+    if settings::is_open(place) {
+        if !hub.open_to_network {
+            return Err(StartError::Open(place));
+        }
+        tracing::warn!(
+            address = %place,
+            "THE API IS OPEN TO THE NETWORK: whoever reaches it reads all runs, incidents and \
+             metrics, and writes metrics, without signing in"
+        );
+    }
+    Ok(place)
+}
+
+/// Where all that is answered listens; and the address of the API.
+pub(super) async fn bind(
+    listen: SocketAddr,
+    hub: &Hub,
+) -> Result<(Listeners, SocketAddr), StartError> {
+    let tls = tls_of(hub)?;
+    let (all, address) = listen_on(listen).await?;
+    let agents = listen_for_agents(hub).await?;
+    Ok((Listeners { all, agents, tls }, address))
+}
+
+/// Agents are asked for their tokens, so this listener may be open to other machines.
+async fn listen_for_agents(hub: &Hub) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = hub.agents_listen else { return Ok(None) };
+    let (listener, address) = listen_on(address).await?;
+    tracing::info!(%address, "agents of other regions can dial in");
+    if hub.tls.is_none() && settings::is_open(address) {
+        tracing::warn!(
+            %address,
+            "AGENTS DIAL IN WITHOUT TLS: whoever listens on the way reads tokens and secrets; give \
+             the hub a certificate with `tls` in [hub], or let a proxy that has one stand before it"
+        );
+    }
+    Ok(Some(listener))
+}
+
+async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+fn tls_of(hub: &Hub) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(tls) = &hub.tls else { return Ok(None) };
+    Ok(Some(Arc::new(Tls::load(tls.certificate.clone(), tls.key.clone())?)))
 }

@@ -14,7 +14,7 @@ use ratatui_core::widgets::Widget as _;
 use ratatui_widgets::chart::{Axis, Chart, Dataset, GraphType};
 
 use super::look::{Glyphs, Look, Paint, Zone, clean};
-use crate::query::{self, Line};
+use crate::query;
 
 /// How many rows a chart has, axis included.
 const HEIGHT: u16 = 16;
@@ -25,8 +25,27 @@ const WIDEST: usize = 120;
 /// Letters for several series; what comes after them is named and not drawn.
 const LETTERS: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
-/// Draws `lines`, whose points are `step` milliseconds apart, from `start` until `end`.
-pub(super) fn drawn(lines: &[Line], (start, end): (i64, i64), step: i64, look: &Look) -> String {
+/// Values over time under a name.
+pub(super) struct Curve {
+    pub(super) name: String,
+    /// Milliseconds since 1970 and the value then; ascending.
+    pub(super) points: Vec<(i64, f64)>,
+}
+
+/// What a chart is of.
+#[derive(Clone, Copy)]
+pub(super) struct Frame<'a> {
+    /// From when until when, in milliseconds since 1970.
+    pub(super) span: (i64, i64),
+    /// How far apart points are, in milliseconds; what is farther apart is a gap.
+    pub(super) step: i64,
+    /// A row below, of so many characters.
+    pub(super) band: Option<&'a dyn Fn(usize) -> String>,
+}
+
+/// Draws `lines`.
+pub(super) fn drawn(lines: &[Curve], frame: Frame<'_>, look: &Look) -> String {
+    let Frame { span: (start, end), step, band } = frame;
     let runs: Vec<Vec<Vec<(f64, f64)>>> = lines.iter().map(|line| runs(line, step)).collect();
     let values = || runs.iter().flatten().flatten().map(|(_, value)| *value);
     let bounds = values().fold(None, |bounds: Option<(f64, f64)>, value| {
@@ -56,10 +75,17 @@ pub(super) fn drawn(lines: &[Line], (start, end): (i64, i64), step: i64, look: &
     let mut buffer = Buffer::empty(area);
     Chart::new(sets).x_axis(x).y_axis(y).legend_position(None).render(area, &mut buffer);
     let mut text = String::new();
+    let is_axis = |column: &u16| buffer[(*column, 0)].symbol() == "│";
+    let margin = (0..width).find(is_axis).map_or(0, |column| column + 1);
     for row in 0..HEIGHT {
-        let row: String = (0..width).map(|column| buffer[(column, row)].symbol()).collect();
-        text += row.trim_end();
+        let shown: String = (0..width).map(|column| buffer[(column, row)].symbol()).collect();
+        text += shown.trim_end();
         text.push('\n');
+        // Between the axis and its times.
+        if let Some(band) = band.filter(|_| row + 2 == HEIGHT) {
+            let _ =
+                writeln!(text, "{}{}", " ".repeat(margin.into()), band((width - margin).into()));
+        }
     }
     if look.glyphs == Glyphs::Ascii {
         text = text.replace('│', "|").replace('─', "-").replace('└', "+");
@@ -68,7 +94,7 @@ pub(super) fn drawn(lines: &[Line], (start, end): (i64, i64), step: i64, look: &
 }
 
 /// The names with their letters and values.
-fn legend(lines: &[Line], look: &Look) -> String {
+fn legend(lines: &[Curve], look: &Look) -> String {
     let mut text = String::new();
     for (at, line) in lines.iter().enumerate() {
         let sign = match LETTERS.get(at) {
@@ -81,7 +107,7 @@ fn legend(lines: &[Line], look: &Look) -> String {
         let present = line.points.last().map_or(f64::NAN, |(_, value)| *value);
         let (present, least, most) = (number(present), number(least), number(most));
         let values = format!("last {present}, from {least} to {most}");
-        let name = clean(&line.labels.to_string());
+        let name = clean(&line.name);
         let _ = writeln!(text, "{sign} {name}  {}", look.paint(Paint::Faint, &values));
     }
     if lines.len() > LETTERS.len() {
@@ -92,7 +118,7 @@ fn legend(lines: &[Line], look: &Look) -> String {
 }
 
 /// The finite points, cut where some are missing: nothing is drawn over a gap.
-fn runs(line: &Line, step: i64) -> Vec<Vec<(f64, f64)>> {
+fn runs(line: &Curve, step: i64) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
     let mut last = None;
     for (time, value) in line.points.iter().filter(|(_, value)| value.is_finite()) {
@@ -169,14 +195,14 @@ fn moment(time: i64, span: i64, zone: Zone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Labels;
 
     const BEGIN: i64 = 1_795_234_380_000;
 
-    fn line(region: &str, value: impl Fn(i64) -> Option<f64>) -> Line {
-        let labels: Labels = [("region", region)].into_iter().collect();
+    const HOUR: Frame<'_> = Frame { span: (BEGIN, BEGIN + 3_600_000), step: 60_000, band: None };
+
+    fn line(name: &str, value: impl Fn(i64) -> Option<f64>) -> Curve {
         let points = (0..=60).filter_map(|at| Some((BEGIN + at * 60_000, value(at)?)));
-        Line { labels, points: points.collect() }
+        Curve { name: name.to_owned(), points: points.collect() }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "small")]
@@ -186,17 +212,17 @@ mod tests {
 
     #[test]
     fn a_line_has_gaps_where_nothing_is_known() {
-        let gap = line("eu", |at| (!(20..30).contains(&at)).then(|| wave(at)));
-        let span = (BEGIN, BEGIN + 3_600_000);
-        insta::assert_snapshot!(drawn(&[gap], span, 60_000, &Look::plain(80)));
+        let gap = line("{region=\"eu\"}", |at| (!(20..30).contains(&at)).then(|| wave(at)));
+        let band = |columns: usize| "#".repeat(columns);
+        let frame = Frame { band: Some(&band), ..HOUR };
+        insta::assert_snapshot!(drawn(&[gap], frame, &Look::plain(80)));
     }
 
     #[test]
     fn several_are_told_apart_without_colours() {
         let lines = [line("eu", |at| Some(wave(at))), line("us", |_| Some(10.5))];
         let look = Look { glyphs: Glyphs::Ascii, ..Look::plain(80) };
-        let span = (BEGIN, BEGIN + 3_600_000);
-        insta::assert_snapshot!(drawn(&lines, span, 60_000, &look));
+        insta::assert_snapshot!(drawn(&lines, HOUR, &look));
     }
 
     #[test]
@@ -207,7 +233,7 @@ mod tests {
         assert_eq!(ticks((990.0, 1010.0)), [990.0, 995.0, 1000.0, 1005.0, 1010.0]);
         assert!(ticks((5.0, 5.0)).len() >= 3);
         assert!(ticks((-1e300, 1e300)).len() <= 21);
-        let none = drawn(&[], (0, 1), 1, &Look::plain(80));
+        let none = drawn(&[], HOUR, &Look::plain(80));
         assert_eq!(none, "No value in this time.\n");
     }
 }

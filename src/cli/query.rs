@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::args::{Global, Query};
-use super::chart::{drawn, number};
+use super::chart::{Curve, Frame, drawn, number};
 use super::exit::Exit;
 use super::look::{Look, Paint, clean, padded};
 use super::run::Stop;
@@ -17,7 +17,7 @@ use crate::clock::{Clock as _, System};
 use crate::domain::Timestamp;
 use crate::engine::queries::{Queries, Refusal};
 use crate::http;
-use crate::query::{Answer, Labels, Outcome, Settings, When};
+use crate::query::{Answer, Labels, Line, Outcome, Settings, When};
 
 /// How many steps a chart has when no step is asked for.
 const USUAL_STEPS: u128 = 240;
@@ -86,7 +86,10 @@ fn shown(answer: &Answer, when: When, look: &Look) -> String {
             table(rows)
         }
         (Outcome::Matrix(lines), When::Every { start, end, step }) => {
-            drawn(lines, (start, end), step, look)
+            let curve =
+                |line: &Line| Curve { name: line.labels.to_string(), points: line.points.clone() };
+            let curves: Vec<Curve> = lines.iter().map(curve).collect();
+            drawn(&curves, Frame { span: (start, end), step, band: None }, look)
         }
         (Outcome::Matrix(lines), When::At(_)) => {
             let value = |points: &[(i64, f64)]| -> String {
