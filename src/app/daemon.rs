@@ -176,9 +176,7 @@ impl Daemon {
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
-        let member = member_of(&project, address, &store, &clock, to)?;
-        let (share, membership) = (Arc::clone(&member.share), CancellationToken::new());
-        works.spawn(|_| member.run(membership.clone()));
+        let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
@@ -215,10 +213,17 @@ impl Daemon {
             tls,
             told_regions: std::sync::Mutex::default(),
         };
-        daemon.close_absent().await?;
-        daemon.tell_of_other_regions().await;
-        daemon.review(loops.review);
+        daemon.begin(loops.review).await?;
         Ok(daemon)
+    }
+
+    /// What is done once all parts are there.
+    async fn begin(&self, reviewing: Arc<Pulse>) -> Result<(), StartError> {
+        self.close_absent().await?;
+        self.tell_of_other_regions().await;
+        self.review(reviewing);
+        rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
+        Ok(())
     }
 
     /// Where the API can be asked on this machine.
@@ -380,9 +385,8 @@ impl Daemon {
     }
 
     /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
-    /// of all regions are there; and evaluates the rules.
+    /// of all regions are there.
     fn review(&self, pulse: Arc<Pulse>) {
-        rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
         let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
         let reviews = Reviews {
             store: Arc::clone(&self.store),
@@ -430,6 +434,13 @@ fn member_of(
     let who = (settings.agent.region.clone(), name);
     let agents = Arc::clone(store) as Arc<dyn Agents>;
     Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
+}
+
+/// Takes part in the region from now on; says in what share, and how that is ended.
+fn join(works: &Works, member: Membership) -> (Arc<Share>, CancellationToken) {
+    let (share, ends) = (Arc::clone(&member.share), CancellationToken::new());
+    works.spawn(|_| member.run(ends.clone()));
+    (share, ends)
 }
 
 /// Where measurements go, if anywhere.

@@ -171,7 +171,7 @@ async fn send(client: &reqwest::Client, url: &Url, text: String) -> Result<Store
     let answer: Answer = serde_json::from_slice(&body)
         .map_err(|_| refused("its answer was not understood; is it another version?".into()))?;
     let Answer { new, repeated, too_old, over_limit, ahead } = answer;
-    Ok(Stored { new, repeated, too_old, over_limit, ahead })
+    Ok(Stored { new, repeated, too_old, ahead, over_limit })
 }
 
 /// Adds what became of some points to what became of others.

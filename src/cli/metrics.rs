@@ -226,6 +226,7 @@ mod tests {
         insta::assert_snapshot!(Tally { stored, lines: 12, exemplars: 1 }.told(), @r"
         1 point new, 2 stored before, in 12 lines.
         3 points refused: older than what is kept.
+        6 points refused: more than an hour in the future.
         4 points refused: there would be more series than are kept.
         1 exemplar passed over; they are not kept.
         ");

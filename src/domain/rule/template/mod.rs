@@ -1,7 +1,7 @@
 //! The texts of labels and annotations: a part of Prometheus' templates.
 //!
 //! `{{ $labels.region }}`, `{{ $value | humanize }}`, `{{ printf "%.2f" $value }}`, and
-//! `{{ if gt $value 5.0 }}..{{ else }}..{{ end }}`, with [`functions::NAMES`]. What Prometheus knows
+//! `{{ if gt $value 5.0 }}..{{ else }}..{{ end }}`, with the functions of `functions`. What Prometheus knows
 //! beyond that is refused by name when the text is read: what asks a server for series (`query`),
 //! loops (`range`), and links to Prometheus' own pages. Rendering never fails: what goes wrong then
 //! stands in the text, as in Prometheus.

@@ -195,7 +195,10 @@ fn difference(ours: &Result, theirs: &Result) -> Option<String> {
 /// Versions of Prometheus sum in different orders and with different care.
 fn is_alike(ours: f64, theirs: f64) -> bool {
     let margin = 1e-9 * ours.abs().max(theirs.abs()).max(1.0);
-    ours == theirs || (ours.is_nan() && theirs.is_nan()) || (ours - theirs).abs() <= margin
+    // Infinities are alike by their bits.
+    ours.to_bits() == theirs.to_bits()
+        || (ours.is_nan() && theirs.is_nan())
+        || (ours - theirs).abs() <= margin
 }
 
 #[expect(clippy::print_stderr, reason = "a run that failed can be repeated by its seed")]

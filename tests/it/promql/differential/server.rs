@@ -14,7 +14,7 @@ use crate::support::process::Process;
 use crate::support::wait::until_true;
 
 /// How long it has to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running Prometheus.
 pub(super) struct Server {
