@@ -24,8 +24,8 @@ use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::lanes::contacts;
 use super::listening;
-use super::membership::{Membership, OwnName};
-use super::metering::{self, Meter};
+use super::membership::{self, Membership, OwnName};
+use super::metering::{self, Meter, Points};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::rules;
@@ -152,8 +152,7 @@ impl Daemon {
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let rules = Arc::new(ArcSwap::from_pointee(rules::rule_set(settings)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
-        let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(&project)));
-        let (meter, points) = Meter::new(&snapshot);
+        let (snapshot, meter, points) = measured(&project);
         let (listeners, address) = faces::bind(listen, &settings.hub).await?;
         let tls = listeners.tls.clone();
         let works = Works::start(works::Parts {
@@ -169,7 +168,6 @@ impl Daemon {
             limits: limits(&settings.agent),
             meter,
         });
-        descriptors::warn_if_too_low(&limits(&settings.agent));
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
         let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
@@ -181,6 +179,8 @@ impl Daemon {
         let parts = faces::Parts {
             store: Arc::clone(&store),
             measured: listening::start(settings, &works, &store, &clock)?,
+            rules: Arc::clone(&rules),
+            hub: membership::hub_name(address),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
@@ -219,6 +219,7 @@ impl Daemon {
 
     /// What is done once all parts are there.
     async fn begin(&self, reviewing: Arc<Pulse>) -> Result<(), StartError> {
+        descriptors::warn_if_too_low(&limits(&self.project.load().settings.agent));
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(reviewing);
@@ -434,6 +435,13 @@ fn member_of(
     let who = (settings.agent.region.clone(), name);
     let agents = Arc::clone(store) as Arc<dyn Agents>;
     Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
+}
+
+/// The checks of a project, and who measures their runs.
+fn measured(project: &Project) -> (CheckSnapshot, Arc<Meter>, Points) {
+    let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(checks(project)));
+    let (meter, points) = Meter::new(&snapshot);
+    (snapshot, meter, points)
 }
 
 /// Takes part in the region from now on; says in what share, and how that is ended.

@@ -8,6 +8,8 @@ use tokio::sync::watch;
 
 use super::daemon::StartError;
 use super::listening::Measured;
+use super::rules::InForce;
+use super::vitals;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::{self, Hub, Retention};
@@ -17,6 +19,7 @@ use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::rules::Rules as Records;
 use crate::store::{Ledger, Store};
 
 /// What the faces need.
@@ -25,6 +28,10 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Ledger>,
     /// What others measured.
     pub(super) measured: Measured,
+    /// The rules in force.
+    pub(super) rules: InForce,
+    /// What this hub is called.
+    pub(super) hub: String,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -53,8 +60,19 @@ pub(super) struct Listeners {
 
 /// Answers from now on, until the works end.
 pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
-    let Parts { store, measured, clock, checks, pulse, loops, hosts, retention, publication } =
-        parts;
+    let Parts {
+        store,
+        measured,
+        rules,
+        hub,
+        clock,
+        checks,
+        pulse,
+        loops,
+        hosts,
+        retention,
+        publication,
+    } = parts;
     let Measured { metrics, received } = measured;
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
@@ -73,6 +91,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
         queries: Queries::of(Arc::clone(&metrics)),
+        rules: http::Rules { in_force: rules, records: Arc::clone(&store) as Arc<dyn Records> },
         metrics,
         clock: Arc::clone(&clock),
         checks,
@@ -82,6 +101,8 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         intake: Intake { received, ..works.intake() },
         hosts,
     };
+    let measured = api.clone();
+    works.spawn(|halt| vitals::keep(measured, hub, halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;
     let all = http::router(api).merge(agents::router(link.clone()));
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));

@@ -255,6 +255,11 @@ fn tell_changes(before: Option<&Seen>, now: &Seen) {
     }
 }
 
+/// What the hub whose API listens at `api` is called among others.
+pub(super) fn hub_name(api: SocketAddr) -> String {
+    format!("{}:{}", host_name(), api.port())
+}
+
 /// The name of this machine, as far as it can stand in a name.
 pub(super) fn host_name() -> String {
     let system = rustix::system::uname();

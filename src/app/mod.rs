@@ -25,6 +25,7 @@ mod share;
 pub mod storage;
 pub mod tokens;
 pub mod trial;
+mod vitals;
 pub mod watch;
 pub mod witness;
 mod works;

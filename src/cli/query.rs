@@ -110,7 +110,35 @@ fn table(rows: Vec<(&Labels, String)>) -> String {
     let width = rows.iter().map(|(_, value)| value.len()).max().unwrap_or_default() + 2;
     let mut text = String::new();
     for (labels, value) in rows {
-        let _ = writeln!(text, "{}{}", padded(&value, width), clean(&labels.to_string()));
+        let _ = writeln!(text, "{}{}", padded(&value, width), clean(&named(labels)));
     }
     text
+}
+
+/// A series as people write it: the name of the metric before its labels.
+fn named(labels: &Labels) -> String {
+    let (name, others) = (labels.metric_name(), labels.nameless());
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'));
+    match (is_plain, others.is_empty()) {
+        (false, _) => labels.to_string(),
+        (true, true) if !name.is_empty() => name.to_owned(),
+        (true, _) => format!("{name}{others}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_named_as_people_write_them() {
+        let name = |name: &str, labels: &[(&str, &str)]| {
+            let all = labels.iter().copied().chain([("__name__", name)]);
+            named(&all.collect::<Labels>())
+        };
+        assert_eq!(name("up", &[("region", "eu")]), r#"up{region="eu"}"#);
+        assert_eq!(name("up", &[]), "up");
+        assert_eq!(name("", &[]), "{}");
+        assert_eq!(name("shop.queue", &[]), r#"{__name__="shop.queue"}"#);
+    }
 }

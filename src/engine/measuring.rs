@@ -81,7 +81,7 @@ pub fn of_all(
         }
     }
     let mut kinds: BTreeMap<&str, u32> =
-        ["check", "coverage", "region", "shortfall"].map(|kind| (kind, 0)).into();
+        ["check", "coverage", "region", "rule", "shortfall", "unseen"].map(|kind| (kind, 0)).into();
     let subjects: Vec<String> = open.iter().map(|it| it.subject.to_string()).collect();
     for subject in &subjects {
         let kind = subject.split_once(':').map_or(subject.as_str(), |(kind, _)| kind);

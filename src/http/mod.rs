@@ -47,7 +47,7 @@ use axum::routing::{MethodRouter, get};
 pub use self::guard::Hosts;
 pub use self::health::Intake;
 pub use self::loops::{Lags, Loops};
-pub use self::prometheus::value_of;
+pub use self::prometheus::{Rules, value_of};
 pub use self::serve::serve;
 pub use self::tls::Tls;
 use crate::clock::{Clock, Pulse};
@@ -72,6 +72,8 @@ pub struct Api {
     pub agents: Arc<dyn Agents>,
     /// Where expressions are asked.
     pub queries: Queries,
+    /// Which rules there are, and how they stand.
+    pub rules: Rules,
     /// What is remembered of metrics.
     pub metrics: Arc<dyn Metrics>,
     /// Tells the time.
@@ -91,7 +93,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 23] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 25] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -111,6 +113,8 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 23] {
         ("/api/v1/labels", get(prometheus::labels).post(prometheus::labels)),
         ("/api/v1/label/{name}/values", get(prometheus::label_values)),
         ("/api/v1/metadata", get(prometheus::metadata)),
+        ("/api/v1/rules", get(prometheus::rules)),
+        ("/api/v1/alerts", get(prometheus::alerts)),
         ("/api/v1/status/buildinfo", get(prometheus::buildinfo)),
         (metrics::PATH, metrics::routes()),
         ("/api/v1/openapi.json", get(openapi::document)),

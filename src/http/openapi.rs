@@ -41,6 +41,8 @@ use super::{
         prometheus::labels,
         prometheus::label_values,
         prometheus::metadata,
+        prometheus::rules,
+        prometheus::alerts,
         prometheus::buildinfo,
         metrics::store,
         health::backlog,

@@ -81,7 +81,7 @@ abouts! {
     BUILD = gauge("tripline_build_info", None, "1, with the version of the program.");
     STORE = gauge("tripline_store_up", None, "Whether the store answers: 1 or 0.");
     CHECKS = gauge("tripline_checks", None, "How many checks there are.");
-    INCIDENTS = gauge("tripline_incidents_open", None, "How many incidents are open.");
+    OPEN = gauge(INCIDENTS, None, "How many incidents are open.");
     LAG = gauge("tripline_loop_lag", SECONDS, "How far a loop of the hub is behind.");
     WAITING = gauge("tripline_results_waiting", None, "How many results are not stored yet.");
     BARE = counter("tripline_results_without_trace", None,
@@ -110,6 +110,9 @@ abouts! {
     PROCESSOR = counter("process_cpu", SECONDS, "How much processor time the hub has used.");
 }
 
+/// The name under which open incidents are counted.
+pub const INCIDENTS: &str = "tripline_incidents_open";
+
 /// The most incidents that are counted.
 const MOST_INCIDENTS: u32 = 10_000;
 
@@ -128,7 +131,7 @@ pub async fn vitals(api: &Api) -> Vec<Vital> {
     vitals.push(one(&STORE, f64::from(u8::from(remembered.is_ok()))));
     match remembered {
         Ok(Remembered { incidents, backlog, agents }) => {
-            vitals.push(one(&INCIDENTS, count(incidents)));
+            vitals.push(one(&OPEN, count(incidents)));
             vitals.extend(backlog.iter().flat_map(|lane| of_lane(lane, now)));
             vitals.extend(
                 agents

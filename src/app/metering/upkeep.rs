@@ -157,6 +157,6 @@ mod tests {
         upkeep.turn(&halt).await.expect("done");
         upkeep.turn(&halt).await.expect("done");
         assert_eq!(found(start, start + day).await, 0);
-        assert_eq!(store.census().await.expect("counted").active, 6);
+        assert_eq!(store.census().await.expect("counted").active, 8);
     }
 }

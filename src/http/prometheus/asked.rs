@@ -49,6 +49,12 @@ impl Asked {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All values of `name`.
+    pub(super) fn values(&self, name: &str) -> Vec<&str> {
+        let found = self.0.iter().filter(|(own, _)| own == name);
+        found.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// A time in milliseconds since 1970.
     pub(super) fn time(&self, name: &str) -> Result<Option<i64>, Fault> {
         self.read(name, |text| time(text).ok_or_else(|| cannot(text, "timestamp")))
@@ -76,10 +82,9 @@ impl Asked {
     /// The selectors under `match[]`.
     pub(super) fn matchers(&self) -> Result<Vec<Vec<Matcher>>, Fault> {
         let limits = Limits::default();
-        let selectors = self.0.iter().filter(|(name, _)| name == "match[]");
-        let parsed = selectors.map(|(name, text)| {
+        let parsed = self.values("match[]").into_iter().map(|text| {
             let matchers = query::parse_selector(text, &limits);
-            let matchers = matchers.map_err(|error| Fault::parameter(name, error.to_string()))?;
+            let matchers = matchers.map_err(|error| Fault::parameter("match[]", error))?;
             Ok(matchers.to_vec())
         });
         parsed.collect()

@@ -13,7 +13,10 @@ mod asked;
 mod catalogue;
 mod evaluation;
 mod reply;
+mod rules;
 
 pub(super) use catalogue::*;
 pub use evaluation::value_of;
 pub(super) use evaluation::*;
+pub use rules::Rules;
+pub(super) use rules::*;

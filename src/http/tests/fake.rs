@@ -2,6 +2,7 @@
 
 mod accounts;
 mod metrics;
+pub(super) mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -175,6 +175,24 @@ async fn hostile_questions_are_refused_and_harm_nobody() {
 }
 
 #[tokio::test]
+async fn rules_and_alerts_are_shown_as_prometheus_shows_them() {
+    let face = Face::new();
+    insta::assert_json_snapshot!(data(&face, "/api/v1/rules").await);
+    let alerts = data(&face, "/api/v1/alerts").await;
+    let labels = json!({"alertname": "few logins", "region": "us", "severity": "page"});
+    assert_eq!(alerts["alerts"][0]["labels"], labels);
+    assert_eq!(alerts["alerts"][0]["state"], "firing");
+    let none = json!({"groups": []});
+    for asked in ["type=record", "rule_name[]=other"] {
+        assert_eq!(data(&face, &format!("/api/v1/rules?{asked}")).await, none, "{asked}");
+    }
+    let bare = data(&face, "/api/v1/rules?exclude_alerts=true&rule_name[]=few+logins").await;
+    assert_eq!(bare["groups"][0]["rules"][0]["alerts"], json!([]));
+    let wrong = face.get("/api/v1/rules?type=x").await;
+    assert_eq!(wrong.body["error"], "invalid parameter \"type\": not supported value \"x\"");
+}
+
+#[tokio::test]
 async fn prometheus_can_scrape_us() {
     let face = Face::new();
     let answer = face.get("/metrics").await;

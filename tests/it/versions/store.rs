@@ -14,13 +14,15 @@ use tower::ServiceExt;
 use tripline::clock::Manual;
 use tripline::domain::Timestamp;
 use tripline::domain::check::Check;
+use tripline::domain::id::Region;
 use tripline::domain::notification::NotificationState;
 use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::judge::Rulebook;
 use tripline::engine::queries::Queries;
-use tripline::http::{Api, Hosts, Intake, Loops, router};
+use tripline::engine::rules::RuleSet;
+use tripline::http::{Api, Hosts, Intake, Loops, Rules, router};
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{IncidentFilter, Ledger};
@@ -33,6 +35,11 @@ const MOVING: [&str; 3] = ["after", "until", "next_slot_at"];
 
 fn recorded_at(recorded: &Value) -> Timestamp {
     recorded["at"].as_str().expect("a time").parse().expect("a time")
+}
+
+fn no_rules() -> RuleSet {
+    let around = (Roster::default(), Region::new("local").expect("a good name"));
+    RuleSet::new([], around, Duration::ZERO).expect("there is none that could be wrong")
 }
 
 /// Asks for all that the API of that version was asked for, at the moment at which it was.
@@ -48,6 +55,10 @@ async fn says_the_same(
         accounts: store.clone(),
         agents: store.clone(),
         queries: Queries::of(store.clone()),
+        rules: Rules {
+            in_force: Arc::new(ArcSwap::from_pointee(no_rules())),
+            records: store.clone(),
+        },
         metrics: store,
         clock: Arc::new(Manual::new(recorded_at(recorded))),
         checks: Arc::new(ArcSwap::from_pointee(checks)),

@@ -1,0 +1,36 @@
+//! Tripline's own measurements as series: what `GET /metrics` shows now, kept for later.
+//!
+//! Each hub measures itself and says which one it is; agents are measured by every hub alike, and so
+//! are messages. When the store fails, points are missing, and nobody waits for them.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::clock::Halt;
+use crate::http::Api;
+use crate::http::vitals::{INCIDENTS, Vital, vitals};
+use crate::query::{Labels, METRIC_NAME, Series};
+
+/// How far apart points are; the longest that `rate(x[1m])` has enough of.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Measures the hub called `hub` until `halt` is asked for.
+pub(super) async fn keep(api: Api, hub: String, halt: Halt) {
+    while timeout(INTERVAL, halt.asked()).await.is_err() {
+        let (mut measured, now) = (vitals(&api).await, api.clock.now());
+        // Kept by what they are about, once for all hubs, with what is measured of all checks.
+        measured.retain(|vital| vital.about.stem != INCIDENTS);
+        let one = |vital: Vital| {
+            let name = (METRIC_NAME.to_owned(), vital.about.name());
+            let own = vital.labels.into_iter().map(|(name, value)| (name.to_owned(), value));
+            let labels: Labels = own.chain([name, ("hub".to_owned(), hub.clone())]).collect();
+            Series::new(labels, vec![now.timestamp_millis()], vec![vital.value]).ok()
+        };
+        let series: Vec<Series> = measured.into_iter().filter_map(one).collect();
+        if let Err(error) = api.metrics.append(&series, now).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "the hub's own measurements are not kept");
+        }
+    }
+}
