@@ -15,6 +15,7 @@ mod editor;
 mod escalation;
 mod faults;
 mod fuzz;
+mod grafana;
 mod hostile;
 mod junit;
 mod kills;

@@ -1,5 +1,6 @@
 //! What others measured, sent by HTTP.
 
+use super::description::assert_described;
 use super::*;
 
 fn sent(kind: &str, body: impl Into<Body>) -> Request<Body> {

@@ -321,6 +321,11 @@ impl Daemon {
         self.process.ended()
     }
 
+    /// Where it is, as `http://...` without a slash at the end.
+    pub(crate) fn url(&self) -> &str {
+        &self.api
+    }
+
     /// The folder of its project.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
