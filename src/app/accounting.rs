@@ -144,12 +144,14 @@ impl Accounting {
     }
 
     async fn turn(&self) -> Result<Vec<Gap>, Error> {
+        // The time is asked for after the lease, which sets the clock right where it is the database's.
+        let mut is_mine = self.is_mine().await?;
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
         self.write(&mut *self.unwritten.lock().await).await?;
         let mut gaps = BTreeMap::new();
         // After a long absence, or where runs are many, this takes longer than a lease holds.
-        while self.is_mine().await? {
+        while is_mine {
             let done = accountant::period(&*self.store, now, self.patience()).await?;
             for gap in done.gaps {
                 gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
@@ -158,6 +160,7 @@ impl Accounting {
                 self.count_hours().await?;
                 break;
             }
+            is_mine = self.is_mine().await?;
         }
         Ok(gaps.into_values().collect())
     }

@@ -72,6 +72,8 @@ impl Housekeeping {
         if self.store.lease(PART, &self.holder, now, now + LEASE).await?.is_none() {
             return Ok(false);
         }
+        // By the clock as the lease has set it, where it is the database's.
+        let now = self.clock.now();
         let wanted = self.horizons(now);
         // Hours are counted by whoever accounts for their slots. Should this hub stand still from
         // here on, what it forgets when it goes on is still counted, and older than it has to be.

@@ -20,6 +20,9 @@ use crate::store::{self, Ledger};
 
 /// How much text is sent at a time; the API takes four times as much.
 const AT_ONCE: usize = 1 << 20;
+/// So many points of a series are written before its length is looked at; their labels have 64 KiB at
+/// most, all together.
+const POINTS: usize = 100;
 /// How long the daemon may take to answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// What holds the store meanwhile.
@@ -123,12 +126,14 @@ impl Destination {
             Way::Daemon { client, url } => (client, url),
         };
         let (mut all, mut text) = (Stored::default(), String::new());
-        for (index, series_of_all) in series.iter().enumerate() {
-            exposition::write(series_of_all, &mut text);
-            if text.len() >= AT_ONCE || index + 1 == series.len() {
-                text.push_str("# EOF\n");
-                add(&mut all, send(client, url, std::mem::take(&mut text)).await?);
+        for part in series.iter().flat_map(parts) {
+            exposition::write(&part, &mut text);
+            if text.len() >= AT_ONCE {
+                add(&mut all, send(client, url, whole(&mut text)).await?);
             }
+        }
+        if !text.is_empty() {
+            add(&mut all, send(client, url, whole(&mut text)).await?);
         }
         Ok(all)
     }
@@ -148,6 +153,7 @@ struct Answer {
     repeated: u64,
     too_old: u64,
     over_limit: u64,
+    #[serde(default)]
     ahead: u64,
 }
 
@@ -172,6 +178,20 @@ async fn send(client: &reqwest::Client, url: &Url, text: String) -> Result<Store
         .map_err(|_| refused("its answer was not understood; is it another version?".into()))?;
     let Answer { new, repeated, too_old, over_limit, ahead } = answer;
     Ok(Stored { new, repeated, too_old, ahead, over_limit })
+}
+
+/// The points of a series, some at a time: with long labels, a series alone may be too long a text.
+fn parts(series: &Series) -> impl Iterator<Item = Series> {
+    let points = series.times().chunks(POINTS).zip(series.values().chunks(POINTS));
+    points.filter_map(|(times, values)| {
+        Series::new(series.labels().clone(), times.to_vec(), values.to_vec()).ok()
+    })
+}
+
+/// What was written so far, as a whole text.
+fn whole(text: &mut String) -> String {
+    text.push_str("# EOF\n");
+    std::mem::take(text)
 }
 
 /// Adds what became of some points to what became of others.

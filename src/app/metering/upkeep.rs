@@ -72,11 +72,12 @@ impl Upkeep {
         if !self.is_mine().await? {
             return Ok(());
         }
-        self.measure(self.clock.now()).await?;
+        // Closing and forgetting do not depend on it.
+        let measured = self.measure(self.clock.now()).await;
         loop {
             let more = self.steps(halt).await?;
             if !more || !self.is_mine().await? {
-                return Ok(());
+                return measured;
             }
         }
     }

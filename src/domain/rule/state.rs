@@ -209,11 +209,19 @@ impl RuleState {
         let not_later = |since: &mut Option<Timestamp>| *since = since.map(|it| it.min(at));
         not_later(&mut state.unseen_since);
         let is_breached = state.tracks.values().any(Track::is_breached);
-        state.in_a_row = if is_breached { state.in_a_row.saturating_add(1) } else { 0 };
         if !is_breached {
-            state.growths = (0, None);
+            (state.in_a_row, state.growths) = (0, (0, None));
+        } else if state.is_confirmed_by(evaluation) {
+            state.in_a_row = state.in_a_row.saturating_add(1);
         }
         state
+    }
+
+    /// Whether an evaluation found something that is breached, and not only kept it.
+    fn is_confirmed_by(&self, evaluation: &Evaluation) -> bool {
+        let Evaluation::Seen { found, .. } = evaluation else { return false };
+        let is_breached = |it: &Found| self.tracks.get(&it.labels).is_some_and(Track::is_breached);
+        found.iter().any(is_breached)
     }
 
     fn found_standing(&self, data: Data, is_seen: bool) -> Standing {

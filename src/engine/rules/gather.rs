@@ -7,6 +7,7 @@ use super::compiled::{Compiled, RuleSet};
 use crate::domain::Timestamp;
 use crate::domain::rule::RuleName;
 use crate::query::{Matcher, Selection, Series, When};
+use crate::store::Error;
 use crate::store::metrics::{Bounds, Found, Metrics};
 
 /// What may be read at one time of the grid, and for one rule where that is too much.
@@ -53,7 +54,15 @@ fn text(matchers: &[Matcher]) -> String {
 }
 
 /// Reads what the rules need that are due at `at`.
-pub(super) async fn gather(metrics: &dyn Metrics, rules: &RuleSet, at: Timestamp) -> Gathered {
+///
+/// # Errors
+///
+/// When the store fails: that says nothing of any rule, and is tried again.
+pub(super) async fn gather(
+    metrics: &dyn Metrics,
+    rules: &RuleSet,
+    at: Timestamp,
+) -> Result<Gathered, Error> {
     let when = When::At(at.timestamp_millis());
     let mut reading = Reading::default();
     let mut gathered = Gathered::new();
@@ -67,43 +76,43 @@ pub(super) async fn gather(metrics: &dyn Metrics, rules: &RuleSet, at: Timestamp
             Err(error) => _ = gathered.insert(rule.rule.name.clone(), Err(error.to_string())),
         }
     }
-    let all = match read(metrics, &reading.selections).await {
+    let all = match read(metrics, &reading.selections).await? {
         Ok(all) => all.into_iter().map(Ok).collect(),
         // So that only those fail that ask for too much.
-        Err(_) => one_by_one(metrics, &reading.selections).await,
+        Err(_) => one_by_one(metrics, &reading.selections).await?,
     };
     for (rule, places) in places {
         let needed = places.into_iter().map(|at| all[at].clone()).collect();
         gathered.insert(rule.rule.name.clone(), needed);
     }
-    gathered
+    Ok(gathered)
 }
 
+/// Reads what is selected; a sentence where that is too much.
 async fn read(
     metrics: &dyn Metrics,
     selections: &[Selection],
-) -> Result<Vec<Vec<Arc<Series>>>, String> {
+) -> Result<Result<Vec<Vec<Arc<Series>>>, String>, Error> {
     if selections.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Ok(Vec::new()));
     }
-    match metrics.select(selections, BOUNDS).await {
-        Ok(Found::Series(all)) if all.len() == selections.len() => Ok(all),
-        Ok(Found::Series(_)) => Err("the store answered for other series".to_owned()),
-        Ok(Found::TooMuch(why)) => Err(why),
-        Err(error) => Err(error.to_string()),
-    }
+    Ok(match metrics.select(selections, BOUNDS).await? {
+        Found::Series(all) if all.len() == selections.len() => Ok(all),
+        Found::Series(_) => Err("the store answered for other series".to_owned()),
+        Found::TooMuch(why) => Err(why),
+    })
 }
 
 async fn one_by_one(
     metrics: &dyn Metrics,
     selections: &[Selection],
-) -> Vec<Result<Vec<Arc<Series>>, String>> {
+) -> Result<Vec<Result<Vec<Arc<Series>>, String>>, Error> {
     let mut all = Vec::with_capacity(selections.len());
     for selection in selections {
-        let found = read(metrics, std::slice::from_ref(selection)).await;
+        let found = read(metrics, std::slice::from_ref(selection)).await?;
         all.push(found.map(|mut series| series.pop().unwrap_or_default()));
     }
-    all
+    Ok(all)
 }
 
 /// Reads what one rule needs at `when`.
@@ -114,5 +123,5 @@ pub(super) async fn gather_one(
     rules: &RuleSet,
 ) -> Needed {
     let selections = rule.selections(when, &rules.settings).map_err(|error| error.to_string())?;
-    read(metrics, &selections).await
+    read(metrics, &selections).await.map_err(|error| error.to_string())?
 }

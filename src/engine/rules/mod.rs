@@ -170,7 +170,7 @@ impl Rounds {
         records: &mut RuleRecords,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let gathered = gather::gather(&*self.metrics, rules, at).await;
+        let gathered = gather::gather(&*self.metrics, rules, at).await?;
         let round = Round { rules: Arc::clone(rules), at, gathered };
         let states = records.states.clone();
         // Beside the runtime, whose one thread others wait for.

@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 
 use crate::clock::Stopwatch;
 use crate::domain::Timestamp;
-use crate::domain::coverage::Watch;
+use crate::domain::coverage::{Duty, Watch};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::slot::Slot;
 use crate::store::Error;
@@ -28,6 +28,17 @@ const TRUST: TimeDelta = TimeDelta::seconds(30);
 const REMEMBERED: Duration = Duration::from_mins(10);
 /// The watches of a region are not read more often.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Whether a slot was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Expected {
+    /// It was not.
+    Never,
+    /// It was, and slots like it are no longer.
+    Once,
+    /// It was, and slots like it still are.
+    Still,
+}
 
 /// What was expected of each region.
 #[derive(Debug, Default)]
@@ -53,14 +64,14 @@ struct Read {
 }
 
 impl Expectations {
-    /// Which of `slots`, all of `region`, were expected, in their order.
+    /// Whether each of `slots`, all of `region`, was expected, in their order.
     pub(super) async fn of(
         &self,
         region: &Region,
         slots: &[&Slot],
         accounts: &dyn Accounts,
         now: Timestamp,
-    ) -> Result<Vec<bool>, Error> {
+    ) -> Result<Vec<Expected>, Error> {
         if slots.is_empty() {
             return Ok(Vec::new());
         }
@@ -76,23 +87,30 @@ impl Expectations {
         if let Some(first) = slots.iter().filter(is_open).map(|slot| slot.at).min() {
             known.read(region, first, accounts, now).await?;
         }
-        Ok(slots.iter().map(|slot| known.covers(slot)).collect())
+        Ok(slots.iter().map(|slot| known.expected(slot)).collect())
     }
 }
 
 impl Known {
-    /// Whether `slot` is one of a watch.
-    fn covers(&self, slot: &Slot) -> bool {
+    /// Whether `slot` is one of a watch in which somebody was to run it.
+    fn expected(&self, slot: &Slot) -> Expected {
         let before = slot.at - TimeDelta::milliseconds(1);
-        let is_one = |watch: &Watch| watch.slots(before, slot.at).next() == Some(slot.at);
-        self.watches.get(&slot.check).is_some_and(|watches| watches.iter().any(is_one))
+        let is_one = |watch: &&Watch| {
+            watch.duty == Duty::Run && watch.slots(before, slot.at).next() == Some(slot.at)
+        };
+        let watches = self.watches.get(&slot.check).into_iter().flatten().filter(is_one);
+        let stands = |watch: &Watch| {
+            if watch.until.is_none() { Expected::Still } else { Expected::Once }
+        };
+        watches.map(stands).max().unwrap_or(Expected::Never)
     }
 
     /// Whether the store need not be asked about `slot`.
     fn is_settled(&self, slot: &Slot) -> bool {
         let Some(Read { from, until, .. }) = &self.read else { return false };
         let is_over = slot.at <= *until - MARGIN;
-        *from < slot.at && (is_over || slot.at <= *until + TRUST && self.covers(slot))
+        *from < slot.at
+            && (is_over || slot.at <= *until + TRUST && self.expected(slot) != Expected::Never)
     }
 
     /// Reads the watches since `first`, or since what was read before.

@@ -14,6 +14,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 
+use super::expected::Expected;
 use super::peer::Peer;
 use super::room::Room;
 use super::{Link, decoded};
@@ -98,8 +99,20 @@ async fn sorted(
     let mut sorted = Sorted { good: Vec::new(), refused: Vec::new(), later: Vec::new() };
     for (index, read) in read.into_iter().enumerate() {
         let judged = read.and_then(|report| {
-            let is_good = is_ours(&report) || expected.next().unwrap_or_default();
-            if is_good { Ok(report) } else { Err(unexpected(&report, now)) }
+            if is_ours(&report) {
+                return Ok(report);
+            }
+            match expected.next().unwrap_or(Expected::Never) {
+                Expected::Never => Err(unexpected(&report, now)),
+                // Another hub's project has the check. Stored here, nothing would follow from it.
+                Expected::Still
+                    if is_fresh(&report, now)
+                        && published.schedule_of(&report.slot.check).is_none() =>
+                {
+                    Err(of_another_project(&report))
+                }
+                Expected::Still | Expected::Once => Ok(report),
+            }
         });
         match judged {
             Ok(report) => sorted.good.push(report),
@@ -151,6 +164,11 @@ fn read(item: &Item, peer: &Peer, link: &Link, now: Timestamp) -> Result<Report,
 }
 
 /// What becomes of a slot that no watch has.
+fn of_another_project(report: &Report) -> NotTaken {
+    let check = &report.slot.check;
+    NotTaken::Yet(format!("this hub does not have the check `{check}` yet; another one has"))
+}
+
 fn unexpected(report: &Report, now: Timestamp) -> NotTaken {
     let Slot { check, region, at } = &report.slot;
     if is_fresh(report, now) {

@@ -385,8 +385,8 @@ fn begins(became: &[String]) -> Vec<&str> {
 async fn a_report_counts_where_its_slot_was_expected_by_whomever() {
     let hub = Hub::new(Taken::default());
     let (hour, minute) = (TimeDelta::hours(1), TimeDelta::minutes(1));
-    // Another hub that shares the store has a check that this one does not know yet; one was taken
-    // out an hour ago.
+    // Another hub that shares the store has a check that this one does not know yet, and can judge
+    // what it says; one was taken out an hour ago.
     hub.book.is_to_watch("new", now() - minute, None);
     hub.book.is_to_watch("gone", now() - hour * 3, Some(now() - hour));
     let of = |check: &str, ago: TimeDelta| report_of(check, slot(check, now() - ago));
@@ -411,13 +411,16 @@ async fn a_report_counts_where_its_slot_was_expected_by_whomever() {
     assert_eq!(
         begins(&became),
         [
-            "taken", "taken", "taken", "later", "refused", "later", "refused", "later", "refused",
+            "taken", "later", "taken", "later", "refused", "later", "refused", "later", "refused",
             "later", "refused"
         ]
     );
-    assert!(became[3].contains("does not know (yet, or any more)"), "{}", became[3]);
+    let waits = "this hub does not have the check `new` yet; another one has";
+    assert!(became[1].contains(waits), "{}", became[1]);
     assert!(became[8].contains("eu was not to run the check `never`"), "{}", became[8]);
-    assert_eq!(hub.taken.reports.lock().expect("nobody panics with it").len(), 3);
+    assert_eq!(hub.taken.reports.lock().expect("nobody panics with it").len(), 2);
+    let alone = self::became(&hub, &[of("gone", minute)]).await;
+    assert!(alone[0].contains("does not know (yet, or any more)"), "{}", alone[0]);
 }
 
 #[tokio::test]

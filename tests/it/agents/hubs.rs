@@ -66,7 +66,7 @@ async fn as_agent(hub: &str, path: &str, token: &str, body: Option<&Value>) -> V
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_is_behind_takes_what_the_other_expects_and_keeps_the_others_name() {
+async fn a_hub_that_is_behind_leaves_to_the_other_what_only_that_can_judge() {
     let (site, database) = (Site::start().await, Database::empty().await);
     let (ahead, behind) =
         (project(&database, &site, &["shop"]), project(&database, &site, &["shop"]));
@@ -96,7 +96,11 @@ async fn a_hub_that_is_behind_takes_what_the_other_expects_and_keeps_the_others_
         }));
     }
     let batch = json!({ "name": "one", "reports": reports });
+    // Stored by a hub that does not have the check, nothing would follow from it.
     let verdict = as_agent(&second, "reports", token, Some(&batch)).await;
+    let reason = "this hub does not have the check `office` yet; another one has";
+    assert_eq!(verdict, json!({ "refused": [], "later": [1], "later_reason": reason }));
+    let verdict = as_agent(&first, "reports", token, Some(&batch)).await;
     assert_eq!(verdict, json!({ "refused": [] }));
     let runs = asked(&format!("{first}/api/v1/runs?check=office")).await;
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
