@@ -108,6 +108,7 @@ async fn soak(kept: Kept, faults: &[Fault]) {
         }
         tokio::time::sleep(Duration::from_millis(random.below(3_000))).await;
     }
+    let _ = writeln!(std::io::stderr(), "{story:#?}");
     let Stage { world, hubs, .. } = &stage;
     let hub = hubs[0].as_ref().expect("it was started again");
     world.watched(hub, &REGIONS.map(|(region, _)| region)).await;
@@ -142,6 +143,8 @@ impl Stage {
         }
         let agents = world.start_agents().await;
         let mut stage = Self { world, hubs, agents, walls };
+        // Stopped sooner, it might hold its name without knowing that it does.
+        stage.agents[0].says("the hub knows it", |it| it["hub_reachable"] == true).await;
         stage.agents[0].stop().await;
         stage.start_agent(0);
         Some(stage)
