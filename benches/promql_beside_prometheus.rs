@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench promql_beside_prometheus`; needs `prometheus` and `promtool`.
 
+mod counters;
+
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -11,12 +13,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use counters::{DAY, STEP, counters};
 use tripline::clock::Stopwatch;
-use tripline::query::{Labels, Limits, Series, Settings, When, evaluate, parse, plan};
+use tripline::query::{Limits, Series, Settings, When, evaluate, parse, plan};
 
-const SERIES: u32 = 1_000;
-const STEP: i64 = 15_000;
-const DAY: i64 = 86_400_000;
 /// Some moment; milliseconds since 1970.
 const BEGIN: i64 = 1_767_225_600_000;
 const ROUNDS: usize = 5;
@@ -29,26 +29,6 @@ const EXPRESSIONS: [&str; 6] = [
     "sum by (job) (x_total)",
     "quantile(0.9, x_total)",
 ];
-
-/// A counter that now and then begins anew.
-fn series(number: u32) -> Arc<Series> {
-    let labels = [
-        ("__name__".to_owned(), "x_total".to_owned()),
-        ("instance".to_owned(), format!("host-{number}")),
-        ("job".to_owned(), format!("job-{}", number % 10)),
-    ];
-    let times: Vec<i64> = (0..(DAY + 3_600_000) / STEP).map(|at| BEGIN + at * STEP).collect();
-    let (mut value, mut state) = (0.0, u64::from(number) + 1);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let random = u32::try_from(state >> 33).expect("31 bits");
-        value = if random.is_multiple_of(997) { 0.0 } else { value + f64::from(random % 10) };
-        value
-    };
-    let values = times.iter().map(|_| next()).collect();
-    let labels: Labels = labels.into_iter().collect();
-    Arc::new(Series::new(labels, times, values).expect("ascending times"))
-}
 
 fn write(all: &[Arc<Series>], path: &Path) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
@@ -130,7 +110,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let all: Vec<Arc<Series>> = (0..SERIES).map(series).collect();
+    let all = counters(BEGIN);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let address = "127.0.0.1:29090";
     let _server = start(&all, folder.path(), address).expect("prometheus and promtool are there");

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::clock::Halt;
+use crate::engine::measuring::INCIDENTS_OPEN;
 use crate::http::Api;
-use crate::http::vitals::{INCIDENTS, Vital, vitals};
+use crate::http::vitals::{Vital, vitals};
 use crate::query::{Labels, METRIC_NAME, Series};
 
 /// How far apart points are; the longest that `rate(x[1m])` has enough of.
@@ -20,7 +21,7 @@ pub(super) async fn keep(api: Api, hub: String, halt: Halt) {
     while timeout(INTERVAL, halt.asked()).await.is_err() {
         let (mut measured, now) = (vitals(&api).await, api.clock.now());
         // Kept by what they are about, once for all hubs, with what is measured of all checks.
-        measured.retain(|vital| vital.about.stem != INCIDENTS);
+        measured.retain(|vital| vital.about.stem != INCIDENTS_OPEN);
         let one = |vital: Vital| {
             let name = (METRIC_NAME.to_owned(), vital.about.name());
             let own = vital.labels.into_iter().map(|(name, value)| (name.to_owned(), value));

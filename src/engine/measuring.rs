@@ -62,6 +62,9 @@ pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
     points.series
 }
 
+/// The name under which open incidents are counted.
+pub const INCIDENTS_OPEN: &str = "tripline_incidents_open";
+
 /// How the slots of the last while came out, and which incidents are open.
 pub fn of_all(
     tallies: &BTreeMap<Place, Tally>,
@@ -88,7 +91,7 @@ pub fn of_all(
         *kinds.entry(kind).or_default() += 1;
     }
     for (kind, count) in kinds {
-        points.add("tripline_incidents_open", &[("about", kind)], f64::from(count));
+        points.add(INCIDENTS_OPEN, &[("about", kind)], f64::from(count));
     }
     points.add("tripline_series", &[("state", "kept")], counted(census.series));
     points.add("tripline_series", &[("state", "active")], counted(census.active));

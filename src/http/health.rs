@@ -203,7 +203,8 @@ fn totals(lanes: &[store::Backlog], now: Timestamp) -> dto::NotificationHealth {
     }
 }
 
-fn age(lane: &store::Backlog, now: Timestamp) -> Option<Duration> {
+/// How long the oldest message of `lane` has been owed, if any is.
+pub(super) fn age(lane: &store::Backlog, now: Timestamp) -> Option<Duration> {
     lane.oldest.map(|oldest| (now - oldest).to_std().unwrap_or_default())
 }
 

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::Api;
-use super::health::GIVEN_UP_WINDOW;
+use super::health::{GIVEN_UP_WINDOW, age};
 use crate::domain::Timestamp;
+use crate::engine::measuring::INCIDENTS_OPEN;
 use crate::store::agents::AgentRecord;
 use crate::store::{self, IncidentFilter};
 
@@ -81,7 +82,7 @@ abouts! {
     BUILD = gauge("tripline_build_info", None, "1, with the version of the program.");
     STORE = gauge("tripline_store_up", None, "Whether the store answers: 1 or 0.");
     CHECKS = gauge("tripline_checks", None, "How many checks there are.");
-    OPEN = gauge(INCIDENTS, None, "How many incidents are open.");
+    OPEN = gauge(INCIDENTS_OPEN, None, "How many incidents are open.");
     LAG = gauge("tripline_loop_lag", SECONDS, "How far a loop of the hub is behind.");
     WAITING = gauge("tripline_results_waiting", None, "How many results are not stored yet.");
     BARE = counter("tripline_results_without_trace", None,
@@ -109,9 +110,6 @@ abouts! {
     MEMORY = gauge("process_resident_memory", BYTES, "How much memory the hub has resident.");
     PROCESSOR = counter("process_cpu", SECONDS, "How much processor time the hub has used.");
 }
-
-/// The name under which open incidents are counted.
-pub const INCIDENTS: &str = "tripline_incidents_open";
 
 /// The most incidents that are counted.
 const MOST_INCIDENTS: u32 = 10_000;
@@ -184,7 +182,7 @@ fn of_process(api: &Api, now: Timestamp) -> Vec<Vital> {
 }
 
 fn of_lane(lane: &store::Backlog, now: Timestamp) -> Vec<Vital> {
-    let age = lane.oldest.and_then(|oldest| (now - oldest).to_std().ok()).unwrap_or_default();
+    let age = age(lane, now).unwrap_or_default();
     let channel = lane.channel.as_str();
     vec![
         labelled(&OWED, "channel", channel, whole(lane.owed)),

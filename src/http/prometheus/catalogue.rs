@@ -38,7 +38,7 @@ pub(in crate::http) async fn series(
     State(api): State<Api>,
     asked: Asked,
 ) -> Result<Reply<Vec<Named>>, Fault> {
-    if asked.matchers()?.is_empty() {
+    if asked.values("match[]").is_empty() {
         return Err(Fault::bad("no match[] parameter provided"));
     }
     let (found, truncated) = found(&api, &asked, asked.limit()?.unwrap_or(MOST_SERIES)).await?;
