@@ -12,6 +12,7 @@ use tripline::clock::{Manual, Stopwatch};
 use tripline::config::{Environment, Files, settings};
 use tripline::domain::Timestamp;
 use tripline::domain::incident::Change;
+use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::rules::{Observer, Rounds};
 use tripline::query::{Labels, Matcher, Selection, Series};
 use tripline::store::metrics::{Bounds, Found, Metrics, Stored};
@@ -133,7 +134,7 @@ async fn main() {
     let store: Arc<dyn Ledger> = Arc::new(store);
     let mut rounds = Rounds::new(
         (store, Arc::new(memory(start))),
-        Arc::new(ArcSwap::from_pointee(rules)),
+        (Arc::new(ArcSwap::from_pointee(rules)), Arc::new(ProjectJudge::new(Rulebook::default()))),
         Arc::new(Manual::new(start)),
         Arc::new(Nobody),
         "a bench".into(),

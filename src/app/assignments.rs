@@ -1,6 +1,7 @@
 //! What a project means for those who run its checks: turning its parts into the agent's, the
 //! judge's and the sandbox's terms.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::project::seal;
@@ -37,7 +38,9 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let settings = &project.settings;
     let (checks, policies) = (project.checks.values(), settings.policies.values());
     let rules = Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())?;
-    Ok(rules.with_coverage(settings.coverage))
+    let all = settings.rules.all.iter();
+    let by_name = all.map(|rule| (rule.name.clone(), rule.policy.clone(), BTreeMap::new()));
+    Ok(rules.with_coverage(settings.coverage).with_rules(by_name))
 }
 
 /// How checks connect, and where they may.

@@ -42,6 +42,7 @@ use crate::domain::id::Region;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
+use crate::engine::tending::Tending;
 use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
@@ -223,7 +224,8 @@ impl Daemon {
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(reviewing);
-        rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
+        let around = (&self.clock, &self.witness);
+        rules::begin(&self.works, &self.store, (&self.rules, &self.judge), around);
         Ok(())
     }
 
@@ -304,7 +306,10 @@ impl Daemon {
 
     async fn close_absent(&self) -> Result<(), store::Error> {
         let rulebook = self.judge.current();
-        let closed = self.store.close_absent(&*rulebook, self.clock.now()).await?;
+        let now = self.clock.now();
+        let closed = self.store.close_absent(&*rulebook, now).await?;
+        // Whatever is open is looked at by the rules as they are now.
+        self.store.reconsider(now).await?;
         if !closed.is_empty() {
             self.works.lanes.wake();
         }
@@ -400,6 +405,14 @@ impl Daemon {
             pulse,
         };
         self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
+        let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
+        let tending = Tending {
+            store: Arc::clone(&self.store),
+            judge: Arc::clone(&self.judge),
+            clock: Arc::clone(&self.clock),
+            observer: Arc::new(Aftermath { witness, wake, meter: None }),
+        };
+        self.works.spawn(|halt| tending.run(halt));
     }
 }
 

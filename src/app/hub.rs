@@ -14,7 +14,7 @@ use crate::domain::incident::Change;
 use crate::domain::run::Report;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
-use crate::engine::review;
+use crate::engine::{review, tending};
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
 use crate::store::{Novelty, Recorded};
@@ -107,6 +107,12 @@ impl ingest::Observer for Aftermath {
         if let Some(meter) = &self.meter {
             meter.measure(recorded, reports);
         }
+    }
+}
+
+impl tending::Observer for Aftermath {
+    fn on_tended(&self, changes: &[Change]) {
+        review::Observer::on_reviewed(self, changes);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::config::rule_tests::{
     self, AlertTest, ExpectedAlert, FileRule, InputSeries, QueryTest, Test, TestFile, Text,
 };
 use crate::config::{Diagnostic, Environment};
-use crate::domain::policy::{Policy, Quorum};
+use crate::domain::policy::Policy;
 use crate::domain::rule::{Condition, OnMissing, Rule, RuleName, Template, span};
 use crate::engine::rules::Compiled;
 use crate::engine::rules::trial::{Alert, Item, Stage, Trial};
@@ -163,12 +163,7 @@ fn alert(name: &str, rule: &FileRule, labels: &BTreeMap<String, Text>) -> Result
         };
         texts.iter().map(read).collect::<Result<BTreeMap<_, _>, String>>()
     };
-    let policy = Policy {
-        name: String::new(),
-        quorum: Quorum::Count(1),
-        recover_after: 1,
-        tiers: Vec::new(),
-    };
+    let policy = Policy::of("", Vec::new());
     let rule = Rule {
         name: RuleName::new(name).map_err(|error| format!("`{name}`: {error}"))?,
         condition: Condition::Expression(rule.expr.0.clone()),

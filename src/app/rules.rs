@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::domain::Timestamp;
 use crate::domain::incident::Change;
 use crate::domain::rule::Rule;
+use crate::engine::judge::ProjectJudge;
 use crate::engine::rules::replay::{Replayed, replay};
 use crate::engine::rules::{Compiled, Observer, Rounds, RuleSet, WrongRule};
 use crate::store::Ledger;
@@ -36,14 +37,14 @@ pub fn rule_set(settings: &Settings) -> Result<RuleSet, WrongRule> {
 pub(super) fn begin(
     works: &Works,
     store: &Arc<dyn Ledger>,
-    rules: &InForce,
+    (rules, judge): (&InForce, &Arc<ProjectJudge>),
     (clock, witness): (&Arc<dyn Clock>, &Arc<dyn Witness>),
 ) {
     let (witness, wake) = (Arc::clone(witness), works.lanes.waker());
     let aftermath = Aftermath { witness, wake, meter: None };
     let rounds = Rounds::new(
         (Arc::clone(store), Arc::clone(store) as Arc<dyn Metrics>),
-        Arc::clone(rules),
+        (Arc::clone(rules), Arc::clone(judge)),
         Arc::clone(clock),
         Arc::new(aftermath),
         Uuid::new_v4().to_string(),

@@ -24,6 +24,7 @@ use crate::app::{rule_tests, rules};
 use crate::clock::{Clock as _, System};
 use crate::config::{MissingSecrets, Settings, duration};
 use crate::domain::Timestamp;
+use crate::domain::policy::Condition;
 use crate::domain::rule::state::Standing;
 use crate::domain::rule::{Rule, words};
 use crate::engine::rules::replay::Replayed;
@@ -168,16 +169,22 @@ fn definition(rule: &Rule) -> String {
         }
     }
     text.push('\n');
-    for tier in &rule.policy.tiers {
+    for (number, tier) in rule.policy.numbered() {
         let targets: Vec<String> = tier.notify.iter().map(ToString::to_string).collect();
-        let _ = writeln!(
-            text,
-            "Breached {} in a row: {}",
-            counted(usize::try_from(tier.failures_in_a_row).unwrap_or(usize::MAX), "time"),
-            targets.join(", ")
-        );
+        let _ = writeln!(text, "Tier {number}, {}: {}", in_words(tier.when), targets.join(", "));
     }
     text
+}
+
+/// When a tier of a rule is reached.
+fn in_words(when: Condition) -> String {
+    match when {
+        Condition::FailuresInARow(times) => {
+            let times = usize::try_from(times).unwrap_or(usize::MAX);
+            format!("breached {} in a row", counted(times, "time"))
+        }
+        other => format!("after {other}"),
+    }
 }
 
 fn test(files: &[PathBuf], global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {

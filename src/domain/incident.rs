@@ -1,8 +1,10 @@
 //! An incident: a check being down, from opening to resolution. What else an incident can be about
 //! says [`Subject`].
 //!
-//! [`step`] decides what one result means. It is a function of the state, the event and the policy
-//! alone; whoever calls it stores the [`Transition`] as one unit or not at all.
+//! [`step`] decides what one result means, [`tending`] what time alone means, [`acting`] what it means
+//! that somebody does something; [`telling`] holds back what nobody is to be told now. All are
+//! functions of the state, the event and the rules alone; whoever calls them stores the [`Transition`]
+//! as one unit or not at all.
 //!
 //! | incident | event | condition | then |
 //! |---|---|---|---|
@@ -40,11 +42,15 @@ use super::check::Check;
 use super::id::{IncidentId, Region};
 use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
+use super::restraint::Acknowledgement;
 use super::run::{Failure, Outcome, Report};
 use super::streak::Streak;
 use super::subject::Subject;
 use world::World;
 
+pub mod acting;
+pub mod telling;
+pub mod tending;
 mod world;
 
 /// What is known of one check.
@@ -54,6 +60,8 @@ pub struct CheckState {
     pub streaks: BTreeMap<Region, Streak>,
     /// The open incident.
     pub incident: Option<Incident>,
+    /// Without an open one, the last that was resolved, if that is not long ago.
+    pub closed: Option<Incident>,
 }
 
 /// One incident, whatever it is about.
@@ -73,6 +81,56 @@ pub struct Incident {
     pub told: BTreeSet<Recipient>,
     /// The latest failure: region, step and first line.
     pub cause: Cause,
+    /// When time alone may change something ([`tending::due`]).
+    pub due_at: Option<Timestamp>,
+    /// What people were told of it, and what they did.
+    pub story: Story,
+}
+
+/// What people were told of an incident, and what they did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Story {
+    /// How often people were told something of it; numbers what they are told next.
+    pub tellings: u32,
+    /// When people were last told that it goes on.
+    pub told_at: Option<Timestamp>,
+    /// The tiers that were reached while nobody was to be told; they are among
+    /// [`Incident::tiers`].
+    pub held: BTreeSet<u32>,
+    /// What kept people from being told of these.
+    pub held_by: Option<String>,
+    /// Who takes care of it.
+    pub acknowledged: Option<Acknowledgement>,
+    /// Since when nobody does, where that is not since it was opened.
+    pub left_alone_since: Option<Timestamp>,
+    /// How often it was opened again.
+    pub reopened: u32,
+    /// When it was opened again the last time.
+    pub reopened_at: Option<Timestamp>,
+    /// What people were last told of what is wrong.
+    pub notice: Option<Notice>,
+}
+
+impl Incident {
+    /// One that is opened now, with no tier reached and nobody told.
+    pub fn opening(now: Timestamp, since: Timestamp, cause: Cause) -> Self {
+        Self {
+            id: None,
+            opened_at: now,
+            since,
+            resolved_at: None,
+            tiers: BTreeSet::new(),
+            told: BTreeSet::new(),
+            cause,
+            due_at: None,
+            story: Story::default(),
+        }
+    }
+
+    /// When it was opened the last time.
+    pub fn begun_at(&self) -> Timestamp {
+        self.story.reopened_at.unwrap_or(self.opened_at)
+    }
 }
 
 /// A failure as people are told of it.
@@ -133,27 +191,52 @@ pub enum DecisionKind {
     Opened,
     /// A further tier was reached.
     Escalated,
+    /// What was resolved a while ago fails again, and is the same incident.
+    Reopened,
+    /// People were told once more, with no further tier reached.
+    Reminded,
     /// The incident was resolved.
     Resolved,
     /// A failure did not lead to a message.
     NotTold,
     /// A result changed nothing.
     Ignored,
+    /// Somebody takes care of it.
+    Acknowledged,
+    /// Nobody does any more: it was taken back, or its time is over.
+    LeftAlone,
+    /// Somebody said something about it, or asked that nobody be told.
+    Noted,
 }
 
 impl DecisionKind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Opened, Self::Escalated, Self::Resolved, Self::NotTold, Self::Ignored];
+    pub const ALL: [Self; 10] = [
+        Self::Opened,
+        Self::Escalated,
+        Self::Reopened,
+        Self::Reminded,
+        Self::Resolved,
+        Self::NotTold,
+        Self::Ignored,
+        Self::Acknowledged,
+        Self::LeftAlone,
+        Self::Noted,
+    ];
 
     /// The word used in the store and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
             Self::Escalated => "escalated",
+            Self::Reopened => "reopened",
+            Self::Reminded => "reminded",
             Self::Resolved => "resolved",
             Self::NotTold => "not_told",
             Self::Ignored => "ignored",
+            Self::Acknowledged => "acknowledged",
+            Self::LeftAlone => "left_alone",
+            Self::Noted => "noted",
         }
     }
 }
@@ -165,6 +248,9 @@ pub struct Owed {
     pub recipient: Recipient,
     /// What it says.
     pub notice: Notice,
+    /// Which telling about the incident it belongs to, from 1; 0 until [`telling::finish`] has
+    /// numbered it.
+    pub telling: u32,
 }
 
 /// What one event leads to; stored as one unit.
@@ -237,9 +323,19 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
     }
 }
 
+/// Brings what a notice says of the regions of a check up to date.
+pub fn refresh(notice: &mut Notice, state: &CheckState, rules: Rules<'_>, now: Timestamp) {
+    world::refresh(notice, state, rules, now);
+}
+
 /// The streak of the result's region with the result counted.
 fn counted(before: &Streak, verdict: &Verdict, rules: Rules<'_>) -> Streak {
-    let streak = before.counting(verdict.outcome, verdict.slot, rules.policy.recover_after);
+    let Verdict { outcome, slot, .. } = *verdict;
+    let streak = before.counting(outcome, slot, rules.policy.recover_after).remembering(
+        outcome,
+        slot,
+        rules.policy.failures_remembered(),
+    );
     let broke = before.heard_until().is_some_and(|heard| rules.check.is_old(heard, verdict.slot));
     if broke && verdict.outcome != Outcome::Unknown {
         return streak.after_a_break(verdict.slot);
@@ -280,6 +376,7 @@ pub fn withdraw(
         failures_in_a_row: 0,
         at: now,
         runbook: None,
+        note: None,
     };
     let reason = "the check is no longer in the project".to_owned();
     resolved(open, &notice, reason, now)
@@ -299,13 +396,16 @@ pub(super) fn resolved(
     reason: String,
     now: Timestamp,
 ) -> Transition {
-    let tell =
-        |recipient: &Recipient| Owed { recipient: recipient.clone(), notice: notice.clone() };
+    let tell = |recipient: &Recipient| Owed {
+        recipient: recipient.clone(),
+        notice: notice.clone(),
+        telling: 0,
+    };
     Transition {
         streak: None,
         owed: open.told.iter().map(tell).collect(),
         decisions: vec![Decision { kind: DecisionKind::Resolved, reason }],
-        incident: Some(Incident { resolved_at: Some(now), ..open.clone() }),
+        incident: Some(Incident { resolved_at: Some(now), due_at: None, ..open.clone() }),
     }
 }
 

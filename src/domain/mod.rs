@@ -16,6 +16,7 @@ pub mod notice;
 pub mod notification;
 pub mod policy;
 pub mod rendezvous;
+pub mod restraint;
 pub mod rule;
 pub mod run;
 pub mod schedule;

@@ -36,6 +36,9 @@ pub struct Notice {
     pub at: Timestamp,
     /// Where the recipient finds what to do.
     pub runbook: Option<String>,
+    /// What else there is to say, in a sentence: that it fails again, that a silence is over, who
+    /// did what.
+    pub note: Option<String>,
 }
 
 /// How a check is doing in one region.
@@ -63,6 +66,12 @@ pub enum NoticeKind {
     Recovered,
     /// The check was taken out of the project while that was so.
     Withdrawn,
+    /// Somebody says that it is over.
+    Closed,
+    /// Somebody takes care of it.
+    Acknowledged,
+    /// Somebody said something about it, or asked that nobody be told.
+    Noted,
 }
 
 impl NoticeKind {
@@ -73,7 +82,20 @@ impl NoticeKind {
             Self::Blind => "blind",
             Self::Recovered => "recovered",
             Self::Withdrawn => "withdrawn",
+            Self::Closed => "closed",
+            Self::Acknowledged => "acknowledged",
+            Self::Noted => "noted",
         }
+    }
+
+    /// Whether it says that something is wrong; such news are held back where nobody is to be told.
+    pub fn is_alarm(self) -> bool {
+        matches!(self, Self::Failing { .. } | Self::Blind)
+    }
+
+    /// Whether it says that it is over.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Recovered | Self::Withdrawn | Self::Closed)
     }
 }
 

@@ -263,6 +263,7 @@ mod tests {
                 failures_in_a_row: 1,
                 at,
                 runbook: None,
+                note: None,
             },
             first_word: true,
             owed_at: at,

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::id::PersonId;
+use super::rule::span;
+use super::streak::Streak;
 
 /// Who is told at which stage of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +17,14 @@ pub struct Policy {
     pub quorum: Quorum,
     /// How many passed runs in a row end being down in a region; at least 1.
     pub recover_after: u32,
-    /// The stages, mildest first.
+    /// What fails again so soon after its incident was resolved opens that one again; zero never.
+    pub reopen_within: Duration,
+    /// How often those whom the tiers reached so far have told are told again, while nobody has
+    /// acknowledged it.
+    pub repeat_every: Option<Duration>,
+    /// How long an acknowledgement holds when whoever gives it does not say.
+    pub acknowledged_for: Duration,
+    /// The stages, mildest first. The first one is reached by failures.
     pub tiers: Vec<Tier>,
 }
 
@@ -22,30 +32,140 @@ impl Policy {
     /// The name of the policy that applies when none is written.
     pub const DEFAULT_NAME: &str = "p2-then-p1";
 
+    /// How soon a failure opens an incident again, where nothing is written.
+    pub const REOPEN_WITHIN: Duration = Duration::from_mins(10);
+    /// How long an acknowledgement holds, where nothing is written.
+    pub const ACKNOWLEDGED_FOR: Duration = Duration::from_hours(4);
+
+    /// One that tells of tiers, with all else as where nothing is written.
+    pub fn of(name: &str, tiers: Vec<Tier>) -> Self {
+        Self {
+            name: name.to_owned(),
+            quorum: Quorum::Count(1),
+            recover_after: 1,
+            reopen_within: Self::REOPEN_WITHIN,
+            repeat_every: None,
+            acknowledged_for: Self::ACKNOWLEDGED_FOR,
+            tiers,
+        }
+    }
+
+    /// The tiers with their numbers, from 1.
+    pub fn numbered(&self) -> impl Iterator<Item = (u32, &Tier)> {
+        (1u32..).zip(&self.tiers)
+    }
+
+    /// How many failures of a region are to be remembered one by one.
+    pub fn failures_remembered(&self) -> usize {
+        let most = self.tiers.iter().filter_map(|tier| tier.when.failures_remembered()).max();
+        most.map_or(0, |most| usize::try_from(most).unwrap_or(usize::MAX))
+    }
+
     /// The built-in policy: the first failure to Slack `#p2`, the second in a row to Slack `#p1`
     /// and, when there is a team to call, by SMS to everyone in it.
     pub fn built_in(team: Option<&str>) -> Self {
         let sms = team.map(|team| Target::Sms(team.to_owned()));
         let p1 = std::iter::once(Target::Slack("#p1".into())).chain(sms).collect();
-        Self {
-            name: Self::DEFAULT_NAME.into(),
-            quorum: Quorum::Count(1),
-            recover_after: 1,
-            tiers: vec![
-                Tier { failures_in_a_row: 1, notify: vec![Target::Slack("#p2".into())] },
-                Tier { failures_in_a_row: 2, notify: p1 },
-            ],
-        }
+        let tiers = vec![Tier::after(1, vec![Target::Slack("#p2".into())]), Tier::after(2, p1)];
+        Self::of(Self::DEFAULT_NAME, tiers)
     }
 }
 
 /// One stage: its condition and whom it tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tier {
-    /// Reached by a region when this many runs in a row have failed there; at least 1.
-    pub failures_in_a_row: u32,
+    /// When it is reached.
+    pub when: Condition,
     /// Who is told.
     pub notify: Vec<Target>,
+}
+
+impl Tier {
+    /// One that is reached after so many failures in a row.
+    pub fn after(failures_in_a_row: u32, notify: Vec<Target>) -> Self {
+        Self { when: Condition::FailuresInARow(failures_in_a_row), notify }
+    }
+}
+
+/// When a tier is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// By a region in which this many runs in a row have failed; at least 1.
+    FailuresInARow(u32),
+    /// By a region in which so many of the last runs that passed or failed have failed.
+    FailuresOfLast {
+        /// How many; from 1 to [`Condition::MOST_FAILURES`].
+        failures: u32,
+        /// Of how many; at least as many.
+        of_last: u32,
+    },
+    /// By a region in which so many runs have failed within so long.
+    FailuresWithin {
+        /// How many; from 1 to [`Condition::MOST_FAILURES`].
+        failures: u32,
+        /// From the first of these failures to the last.
+        within: Duration,
+    },
+    /// By an incident that nobody has acknowledged for so long.
+    UnacknowledgedFor(Duration),
+    /// By an incident that has been open for so long.
+    OpenFor(Duration),
+}
+
+impl Condition {
+    /// The most failures that are counted otherwise than in a row.
+    pub const MOST_FAILURES: u32 = 100;
+
+    /// Whether results reach it, and not time alone.
+    pub fn is_of_results(self) -> bool {
+        match self {
+            Self::FailuresInARow(_) | Self::FailuresOfLast { .. } | Self::FailuresWithin { .. } => {
+                true
+            }
+            Self::UnacknowledgedFor(_) | Self::OpenFor(_) => false,
+        }
+    }
+
+    /// Whether a region with `streak`, whose last answer is a failure, meets it.
+    pub fn is_met_in(self, streak: &Streak) -> bool {
+        match self {
+            Self::FailuresInARow(wanted) => streak.failures >= wanted,
+            Self::FailuresOfLast { failures, of_last } => {
+                streak.recent.failed_of_last(of_last) >= failures
+            }
+            Self::FailuresWithin { failures, within } => {
+                streak.recent.failed_within(within) >= failures
+            }
+            Self::UnacknowledgedFor(_) | Self::OpenFor(_) => false,
+        }
+    }
+
+    fn failures_remembered(self) -> Option<u32> {
+        match self {
+            Self::FailuresOfLast { failures, .. } | Self::FailuresWithin { failures, .. } => {
+                Some(failures)
+            }
+            Self::FailuresInARow(_) | Self::UnacknowledgedFor(_) | Self::OpenFor(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    /// What has to happen, after "when" or "after".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::FailuresInARow(1) => f.write_str("the first failure"),
+            Self::FailuresInARow(failures) => write!(f, "{failures} failures in a row"),
+            Self::FailuresOfLast { failures, of_last } => {
+                write!(f, "{failures} failures of the last {of_last}")
+            }
+            Self::FailuresWithin { failures, within } => {
+                write!(f, "{failures} failures within {}", span(within))
+            }
+            Self::UnacknowledgedFor(time) => write!(f, "{} without an acknowledgement", span(time)),
+            Self::OpenFor(time) => write!(f, "{} of being open", span(time)),
+        }
+    }
 }
 
 /// How many regions must agree.
@@ -131,6 +251,14 @@ impl Recipient {
         match self {
             Self::Slack(_) => Channel::Slack,
             Self::Sms(_) => Channel::Sms,
+        }
+    }
+
+    /// Whether it may be told what wakes nobody, such as who takes care of an incident.
+    pub fn follows(&self) -> bool {
+        match self {
+            Self::Slack(_) => true,
+            Self::Sms(_) => false,
         }
     }
 

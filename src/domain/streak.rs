@@ -1,5 +1,7 @@
 //! A streak: failures in a row of a check in a region.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use super::Timestamp;
@@ -29,6 +31,50 @@ pub struct Streak {
     /// The latest slot that passed or failed; what passed or failed before it is not counted any
     /// more. An unknown run does not move it: the run before may still be going, and count.
     pub last_counted: Option<Timestamp>,
+    /// Its last failures one by one, where a policy counts them otherwise than in a row.
+    pub recent: Recent,
+}
+
+/// The last failures of a region among its answers (runs that passed or failed).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recent {
+    /// How many answers there were since this is counted.
+    pub answers: u64,
+    /// Which of them failed, counted from 1, and their slots; oldest first.
+    pub failed: Vec<(u64, Timestamp)>,
+}
+
+impl Recent {
+    /// How many of the last `answers` answers failed, as far as that is remembered.
+    pub fn failed_of_last(&self, answers: u32) -> u32 {
+        let before = self.answers.saturating_sub(u64::from(answers));
+        count(self.failed.iter().filter(|(number, _)| *number > before))
+    }
+
+    /// How many answers failed up to `span` before the last that did.
+    pub fn failed_within(&self, span: Duration) -> u32 {
+        let Some((_, last)) = self.failed.last() else { return 0 };
+        let span = TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
+        count(self.failed.iter().filter(|(_, slot)| *last - *slot <= span))
+    }
+
+    /// With one more answer, of which `most` failures are remembered.
+    fn with(&self, failed: bool, slot: Timestamp, most: usize) -> Self {
+        if most == 0 {
+            return Self::default();
+        }
+        let mut next = self.clone();
+        next.answers += 1;
+        if failed {
+            next.failed.push((next.answers, slot));
+        }
+        next.failed.drain(..next.failed.len().saturating_sub(most));
+        next
+    }
+}
+
+fn count<T>(some: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(some.count()).unwrap_or(u32::MAX)
 }
 
 /// Unknown runs in a row.
@@ -83,6 +129,9 @@ impl Streak {
             self.last_slot = None;
             self.last_counted = None;
             self.failing_since = self.failing_since.map(|since| since.min(slot));
+            for (_, failed) in &mut self.recent.failed {
+                *failed = slot.min(*failed);
+            }
             self.answering_since = None;
             if let Some(unknowns) = &mut self.unknowns {
                 unknowns.since = unknowns.since.min(slot);
@@ -133,6 +182,15 @@ impl Streak {
         next
     }
 
+    /// Remembers the answer in `slot` among the last ones, and at most `most` failures of them.
+    #[must_use]
+    pub fn remembering(mut self, outcome: Outcome, slot: Timestamp, most: usize) -> Self {
+        if outcome != Outcome::Unknown {
+            self.recent = self.recent.with(outcome == Outcome::Failed, slot, most);
+        }
+        self
+    }
+
     /// Says why the last run is unknown, if it is.
     #[must_use]
     pub fn explained(mut self, reason: &str) -> Self {
@@ -178,6 +236,24 @@ mod tests {
         assert_eq!(streak.failures, 2);
         assert_eq!((streak.last_slot, streak.last_outcome), (Some(at(20)), Some(Unknown)));
         assert!(!streak.is_news(Passed, at(10)) && streak.is_news(Passed, at(20)));
+    }
+
+    #[test]
+    fn failures_are_counted_among_the_last_answers_and_within_a_time() {
+        let mut streak = Streak::default();
+        let mut answer = |second: i64, outcome: run::Outcome| {
+            streak = streak.counting(outcome, at(second), 1).remembering(outcome, at(second), 3);
+            let within = streak.recent.failed_within(Duration::from_secs(20));
+            (streak.recent.failed_of_last(3), within)
+        };
+        assert_eq!(answer(0, Failed), (1, 1));
+        assert_eq!(answer(10, Passed), (1, 1));
+        assert_eq!(answer(15, Unknown), (1, 1));
+        assert_eq!(answer(20, Failed), (2, 2));
+        assert_eq!(answer(30, Failed), (2, 2));
+        assert_eq!(answer(40, Failed), (3, 3));
+        assert_eq!(answer(90, Failed), (3, 1));
+        assert_eq!(streak.recent.failed.len(), 3);
     }
 
     #[test]

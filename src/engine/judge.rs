@@ -14,11 +14,18 @@ use crate::domain::blindness::shortfall::{self, Rule, Standing};
 use crate::domain::blindness::{self, Watched};
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, Region};
+use crate::domain::incident::acting::{self, Act, Refused};
+use crate::domain::incident::telling::{self, Situation};
+use crate::domain::incident::tending::{self, Surroundings};
 use crate::domain::incident::{self, Change, CheckState, Incident, Rules, Transition, Verdict};
+use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::policy::{Policy, Roster};
+use crate::domain::restraint::{About, Actor, Maintenance, Quiet, Scope, Silence};
+use crate::domain::rule::RuleName;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
-use crate::store::Judge;
+use crate::store::care::{Caretaker, Case};
+use crate::store::{Judge, Remembered};
 
 /// A check names a policy that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +43,11 @@ pub struct Rulebook {
     checks: HashMap<CheckId, (Arc<Check>, Arc<Policy>)>,
     roster: Roster,
     coverage: Rule,
+    maintenance: Vec<Maintenance>,
+    rules: HashMap<RuleName, (Arc<Policy>, Labels)>,
 }
+
+type Labels = BTreeMap<String, String>;
 
 impl Rulebook {
     /// Finds each check its policy.
@@ -59,7 +70,93 @@ impl Rulebook {
             Ok((check.id.clone(), (check, Arc::clone(policy))))
         };
         let checks = checks.into_iter().map(Into::into).map(ruled).collect::<Result<_, _>>()?;
-        Ok(Self { checks, roster, coverage: Rule::default() })
+        Ok(Self { checks, roster, ..Self::default() })
+    }
+
+    /// The same with planned times in which nobody is told.
+    #[must_use]
+    pub fn with_maintenance(self, maintenance: Vec<Maintenance>) -> Self {
+        Self { maintenance, ..self }
+    }
+
+    /// The same with rules: who is told of each, and the labels by which it is chosen.
+    #[must_use]
+    pub fn with_rules(self, rules: impl IntoIterator<Item = (RuleName, Policy, Labels)>) -> Self {
+        let known = |(name, policy, labels)| (name, (Arc::new(policy), labels));
+        Self { rules: rules.into_iter().map(known).collect(), ..self }
+    }
+
+    fn quiet<'a>(&'a self, silences: &'a [Silence]) -> Quiet<'a> {
+        Quiet { silences, maintenance: &self.maintenance }
+    }
+
+    /// The policy and the labels of what an incident is about.
+    fn ruled(&self, subject: &Subject) -> (Option<&Policy>, &Labels) {
+        static NONE: Labels = Labels::new();
+        if let Some((check, policy)) = subject.check().and_then(|it| self.checks.get(it)) {
+            return (Some(policy), &check.labels);
+        }
+        match subject.rule().and_then(|it| self.rules.get(it)) {
+            Some((policy, labels)) => (Some(policy), labels),
+            None => (None, &NONE),
+        }
+    }
+
+    /// Makes what was decided about a subject whole.
+    pub fn finish(
+        &self,
+        Change { subject, transition }: Change,
+        remembered: &Remembered,
+        now: Timestamp,
+    ) -> Change {
+        let (policy, labels) = self.ruled(&subject);
+        let transition = telling::finish(
+            transition,
+            Situation {
+                open: remembered.open.get(&subject),
+                closed: remembered.closed.get(&subject),
+                policy,
+                about: About { subject: &subject, labels, down: &[] },
+                quiet: self.quiet(&remembered.silences),
+                now,
+            },
+        );
+        Change { subject, transition }
+    }
+
+    /// What is wrong with what `case` is about, as it is now.
+    fn notice(&self, case: Case<'_>, now: Timestamp) -> Notice {
+        let open = case.open;
+        let mut notice = open.story.notice.clone().unwrap_or_else(|| Notice {
+            kind: NoticeKind::Failing { tier: open.tiers.last().copied().unwrap_or(1) },
+            subject: case.subject.clone(),
+            check_name: case.subject.name().to_owned(),
+            region: open.cause.region.clone(),
+            down: Vec::new(),
+            regions: Vec::new(),
+            step: open.cause.step.clone(),
+            error: open.cause.error.clone(),
+            since: open.since,
+            failures_in_a_row: 0,
+            at: now,
+            runbook: None,
+            note: None,
+        });
+        notice.note = None;
+        if let (Subject::Check(id), Some(state)) = (case.subject, case.state)
+            && let Some((check, policy)) = self.checks.get(id)
+        {
+            let rules = Rules { check, policy, roster: &self.roster };
+            incident::refresh(&mut notice, state, rules, now);
+        }
+        notice
+    }
+
+    fn around<'a>(&'a self, case: Case<'a>, notice: &'a Notice) -> Surroundings<'a> {
+        let (policy, labels) = self.ruled(case.subject);
+        let about = About { subject: case.subject, labels, down: &notice.down };
+        let quiet = self.quiet(case.silences);
+        Surroundings { policy, roster: &self.roster, about, notice, quiet }
     }
 
     /// The same with another rule about how much is to be known of a region.
@@ -79,9 +176,10 @@ impl Rulebook {
         &self,
         (lost, standings): (&BTreeMap<Region, Lost>, &BTreeMap<Region, Standing>),
         states: &HashMap<CheckId, CheckState>,
-        open: &BTreeMap<Subject, Incident>,
+        remembered: &Remembered,
         now: Timestamp,
     ) -> Vec<Change> {
+        let open = &remembered.open;
         let nothing = CheckState::default();
         let watched = self.checks.values().map(|(check, policy)| Watched {
             rules: Rules { check, policy, roster: &self.roster },
@@ -90,32 +188,75 @@ impl Rulebook {
         let watched: Vec<Watched<'_>> = watched.collect();
         let mut changes = blindness::review(&watched, lost, open, now);
         changes.extend(shortfall::review(&watched, standings, open, &changes, now));
-        changes
+        changes.into_iter().map(|change| self.finish(change, remembered, now)).collect()
     }
 }
 
 impl Judge for Rulebook {
-    fn judge(&self, state: &CheckState, report: &Report, now: Timestamp) -> Transition {
+    fn judge(
+        &self,
+        state: &CheckState,
+        report: &Report,
+        silences: &[Silence],
+        now: Timestamp,
+    ) -> Transition {
         // A result of a check that is gone is kept as a run and decides nothing.
         let Some((check, policy)) = self.checks.get(&report.slot.check) else {
             return Transition::default();
         };
         let rules = Rules { check, policy, roster: &self.roster };
-        incident::step(state, &Verdict::from(report), rules, now)
+        let transition = incident::step(state, &Verdict::from(report), rules, now);
+        // Nearly every result.
+        if transition.incident.is_none() && transition.owed.is_empty() {
+            return transition;
+        }
+        let subject = Subject::Check(check.id.clone());
+        let situation = Situation {
+            open: state.incident.as_ref(),
+            closed: state.closed.as_ref(),
+            policy: Some(policy),
+            about: About { subject: &subject, labels: &check.labels, down: &[] },
+            quiet: self.quiet(silences),
+            now,
+        };
+        telling::finish(transition, situation)
     }
 
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition> {
         let gone = !self.checks.contains_key(check);
-        gone.then(|| incident::withdraw(open, check, check.as_str(), now))
+        gone.then(|| telling::numbered(incident::withdraw(open, check, check.as_str(), now), now))
     }
 
     fn review(
         &self,
         states: &HashMap<CheckId, CheckState>,
-        open: &BTreeMap<Subject, Incident>,
+        remembered: &Remembered,
         now: Timestamp,
     ) -> Vec<Change> {
-        self.review_without((&BTreeMap::new(), &BTreeMap::new()), states, open, now)
+        self.review_without((&BTreeMap::new(), &BTreeMap::new()), states, remembered, now)
+    }
+}
+
+impl Caretaker for Rulebook {
+    fn tend(&self, case: Case<'_>, now: Timestamp) -> Transition {
+        let notice = self.notice(case, now);
+        tending::tend(case.open, self.around(case, &notice), now)
+    }
+
+    fn act(
+        &self,
+        case: Case<'_>,
+        act: &Act,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Transition, Refused> {
+        let notice = self.notice(case, now);
+        acting::act(case.open, (act, actor), self.around(case, &notice), now)
+    }
+
+    fn covers(&self, scope: &Scope, case: Case<'_>) -> bool {
+        let notice = self.notice(case, case.open.opened_at);
+        scope.covers(self.around(case, &notice).about)
     }
 }
 
@@ -131,8 +272,14 @@ pub struct Overview<'a> {
 }
 
 impl Judge for Overview<'_> {
-    fn judge(&self, state: &CheckState, report: &Report, now: Timestamp) -> Transition {
-        self.rulebook.judge(state, report, now)
+    fn judge(
+        &self,
+        state: &CheckState,
+        report: &Report,
+        silences: &[Silence],
+        now: Timestamp,
+    ) -> Transition {
+        self.rulebook.judge(state, report, silences, now)
     }
 
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition> {
@@ -142,10 +289,10 @@ impl Judge for Overview<'_> {
     fn review(
         &self,
         states: &HashMap<CheckId, CheckState>,
-        open: &BTreeMap<Subject, Incident>,
+        remembered: &Remembered,
         now: Timestamp,
     ) -> Vec<Change> {
-        self.rulebook.review_without((self.lost, self.standings), states, open, now)
+        self.rulebook.review_without((self.lost, self.standings), states, remembered, now)
     }
 }
 

@@ -19,6 +19,7 @@
 
 pub mod accounts;
 pub mod agents;
+pub mod care;
 mod claims;
 pub mod copying;
 mod error;
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
 pub use error::Error;
 
@@ -43,6 +45,7 @@ use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
+use crate::domain::restraint::Silence;
 use crate::domain::run::{Failure, Outcome, Report};
 use crate::domain::slot::Slot;
 use crate::domain::subject::Subject;
@@ -50,25 +53,44 @@ use crate::domain::subject::Subject;
 /// Decides what a result means. Called inside a transaction, perhaps again if that is retried, so
 /// it must be a pure function.
 pub trait Judge: Send + Sync {
-    /// What `report` means at `now` for a check in `state`.
-    fn judge(&self, state: &CheckState, report: &Report, now: Timestamp) -> Transition;
+    /// What `report` means at `now` for a check in `state`, while there are `silences`.
+    fn judge(
+        &self,
+        state: &CheckState,
+        report: &Report,
+        silences: &[Silence],
+        now: Timestamp,
+    ) -> Transition;
 
     /// What it means at `now` that `check`, which has an open incident, is no longer watched;
     /// `None` while it still is.
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition>;
 
-    /// What the `states` of all checks mean together at `now`; `open` are the open incidents that
-    /// are not about a check's failures. Each subject is named once at most, and an incident that
-    /// is open keeps its number.
+    /// What the `states` of all checks mean together at `now`. Each subject is named once at most,
+    /// and an incident that is open keeps its number.
     fn review(
         &self,
         _states: &HashMap<CheckId, CheckState>,
-        _open: &BTreeMap<Subject, Incident>,
+        _remembered: &Remembered,
         _now: Timestamp,
     ) -> Vec<Change> {
         Vec::new()
     }
 }
+
+/// What is remembered of incidents that are not about a check's failures, and of silences.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Remembered {
+    /// The open ones.
+    pub open: BTreeMap<Subject, Incident>,
+    /// Those that were resolved lately, the last one about each subject.
+    pub closed: BTreeMap<Subject, Incident>,
+    /// What people asked not to be told of, as far as it may not be over.
+    pub silences: Vec<Silence>,
+}
+
+/// What was resolved longer ago is not opened again.
+pub const REMEMBERED: TimeDelta = TimeDelta::days(1);
 
 /// What became of one report.
 #[derive(Debug, Clone, PartialEq)]
@@ -290,7 +312,13 @@ impl Horizons {
 /// Everything that a backend keeps: results and what follows from them, the accounts of slots,
 /// metrics, and how far rules are evaluated.
 pub trait Ledger:
-    Store + accounts::Accounts + agents::Agents + metrics::Metrics + metrics::Keeping + rules::Rules
+    Store
+    + accounts::Accounts
+    + agents::Agents
+    + care::Care
+    + metrics::Metrics
+    + metrics::Keeping
+    + rules::Rules
 {
 }
 
@@ -298,6 +326,7 @@ impl<T> Ledger for T where
     T: Store
         + accounts::Accounts
         + agents::Agents
+        + care::Care
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules

@@ -8,7 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Judge, Novelty, Recorded, rows};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
-use crate::domain::incident::{CheckState, Transition};
+use crate::domain::incident::{CheckState, Incident, Transition};
+use crate::domain::restraint::Silence;
 use crate::domain::run::Report;
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
@@ -23,6 +24,8 @@ pub(super) struct Known<'a> {
     pub(super) states: &'a HashMap<CheckId, CheckState>,
     /// Which of the runs are stored already, and when those started.
     pub(super) stored: &'a HashMap<RunId, Timestamp>,
+    /// What people asked not to be told of.
+    pub(super) silences: &'a [Silence],
 }
 
 /// Whether a run is to be stored and counted.
@@ -70,10 +73,10 @@ impl<'a> Plan<'a> {
             let counts = match stored.get(&run) {
                 None => Counts::Yes,
                 Some(before) if *before == started_at => Counts::No,
-                Some(_) => plan.make_way(known.states, (run, report), judge, now),
+                Some(_) => plan.make_way(known, (run, report), judge, now),
             };
             let recorded = match counts {
-                Counts::Yes => plan.add(known.states, (run, report), judge, now, &mut number),
+                Counts::Yes => plan.add(known, (run, report), judge, now, &mut number),
                 Counts::No => repeated(run),
             };
             if recorded.novelty == Novelty::New {
@@ -88,15 +91,16 @@ impl<'a> Plan<'a> {
     /// back, if the judge counts the new one.
     fn make_way(
         &mut self,
-        states: &HashMap<CheckId, CheckState>,
+        known: Known<'_>,
         (run, report): (RunId, &Report),
         judge: &dyn Judge,
         now: Timestamp,
     ) -> Counts {
         let check = &report.slot.check;
         let unknown = CheckState::default();
-        let state = self.states.get(check).or_else(|| states.get(check));
-        if judge.judge(state.unwrap_or(&unknown), report, now).streak.is_none() {
+        let state = self.states.get(check).or_else(|| known.states.get(check));
+        let transition = judge.judge(state.unwrap_or(&unknown), report, known.silences, now);
+        if transition.streak.is_none() {
             return Counts::No;
         }
         self.runs.retain(|(planned, _)| *planned != run);
@@ -106,16 +110,16 @@ impl<'a> Plan<'a> {
 
     fn add(
         &mut self,
-        states: &HashMap<CheckId, CheckState>,
+        known: Known<'_>,
         (run, report): (RunId, &'a Report),
         judge: &dyn Judge,
         now: Timestamp,
         number: &mut impl FnMut() -> IncidentId,
     ) -> Recorded {
         let Slot { check, region, .. } = &report.slot;
-        let remembered = || states.get(check).cloned().unwrap_or_default();
+        let remembered = || known.states.get(check).cloned().unwrap_or_default();
         let state = self.states.entry(check.clone()).or_insert_with(remembered);
-        let mut transition = judge.judge(state, report, now);
+        let mut transition = judge.judge(state, report, known.silences, now);
         if let Some(streak) = &transition.streak {
             state.streaks.insert(region.clone(), streak.clone());
             self.streaks.insert((check, region));
@@ -124,7 +128,7 @@ impl<'a> Plan<'a> {
         let changed = transition.incident.as_mut().map(|incident| {
             let id = incident.id.or(open).unwrap_or_else(&mut *number);
             incident.id = Some(id);
-            state.incident = incident.resolved_at.is_none().then(|| incident.clone());
+            remember(state, incident);
             id
         });
         if changed.is_some() || !transition.decisions.is_empty() || !transition.owed.is_empty() {
@@ -141,6 +145,16 @@ impl<'a> Plan<'a> {
             Some((*check, *region, streak))
         });
         written.collect()
+    }
+}
+
+/// Remembers an incident about a check's failures as it is now.
+pub(super) fn remember(state: &mut CheckState, incident: &Incident) {
+    let (open, closed) = (&mut state.incident, &mut state.closed);
+    if incident.resolved_at.is_none() {
+        (*open, *closed) = (Some(incident.clone()), None);
+    } else {
+        (*open, *closed) = (None, Some(incident.clone()));
     }
 }
 

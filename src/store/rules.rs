@@ -11,18 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use super::Error;
+use super::{Error, Remembered};
 use crate::domain::Timestamp;
-use crate::domain::incident::{Change, Incident};
+use crate::domain::incident::Change;
 use crate::domain::rule::RuleName;
 use crate::domain::rule::state::RuleState;
-use crate::domain::subject::Subject;
 
 /// Decides what evaluations mean. Called inside a transaction, perhaps again if that is retried, so
 /// it must be a pure function.
 pub trait RuleJudge: Send + Sync {
-    /// What they mean while `open` are the open incidents that are not about a check's failures.
-    fn judge(&self, open: &BTreeMap<Subject, Incident>) -> Judged;
+    /// What they mean with what is remembered.
+    fn judge(&self, remembered: &Remembered) -> Judged;
 }
 
 /// What evaluations of one time of the grid lead to; stored as one unit.

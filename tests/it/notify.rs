@@ -46,6 +46,7 @@ fn notification(recipient: Recipient) -> Notification {
             failures_in_a_row: 1,
             at,
             runbook: None,
+            note: None,
         },
         first_word: true,
         owed_at: at,

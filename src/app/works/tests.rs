@@ -1,5 +1,6 @@
 //! The stop, with a store and a channel that can be told to hang, in a time that jumps.
 
+mod carefree;
 mod unmeasured;
 
 use std::collections::{BTreeMap, HashMap};
@@ -263,6 +264,7 @@ fn owed() -> Notification {
             failures_in_a_row: 1,
             at: now(),
             runbook: None,
+            note: None,
         },
         first_word: true,
         owed_at: now(),

@@ -120,6 +120,11 @@ impl Live {
             DecisionKind::Resolved => (self.look.sign("▼", "*"), Paint::Good, "resolved"),
             DecisionKind::NotTold => (self.look.sign("·", "-"), Paint::Faint, "not told"),
             DecisionKind::Ignored => (self.look.sign("·", "-"), Paint::Faint, "no change"),
+            DecisionKind::Reopened => (self.look.sign("▲", "!"), Paint::Bad, "opened again"),
+            DecisionKind::Reminded => (self.look.sign("▲", "!"), Paint::Bad, "told again"),
+            DecisionKind::Acknowledged => (self.look.sign("●", "+"), Paint::Unsure, "acknowledged"),
+            DecisionKind::LeftAlone => (self.look.sign("○", "-"), Paint::Unsure, "left alone"),
+            DecisionKind::Noted => (self.look.sign("·", "-"), Paint::Faint, "noted"),
         };
         let incident = incident.map(|id| format!("incident {id} ")).unwrap_or_default();
         let what = self.look.paint(paint, &format!("{incident}{verb}"));

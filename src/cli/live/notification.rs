@@ -101,5 +101,8 @@ fn subject(notice: &Notice) -> String {
         (NoticeKind::Recovered, Subject::Rule(_)) => format!("{name} is breached no more"),
         (NoticeKind::Recovered, Subject::Unseen(_)) => format!("{name} has data again"),
         (NoticeKind::Withdrawn, _) => format!("{name} is no longer watched"),
+        (NoticeKind::Closed, _) => format!("{name} was closed"),
+        (NoticeKind::Acknowledged, _) => format!("somebody takes care of {name}"),
+        (NoticeKind::Noted, _) => format!("a note about {name}"),
     }
 }

@@ -72,6 +72,7 @@ fn notification(kind: NoticeKind, recipient: &str) -> Notification {
             failures_in_a_row: 1,
             at: at(0),
             runbook: None,
+            note: None,
         },
         first_word: true,
         owed_at: at(0),

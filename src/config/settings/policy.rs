@@ -1,6 +1,7 @@
 //! `[[policy]]`: who is told, and at which stage.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::channels::slack_channel;
 use super::people::{Addresses, People};
@@ -11,7 +12,8 @@ use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
 use crate::config::value::Kind;
 use crate::domain::id::validate_name;
-use crate::domain::policy::{Policy, Quorum, Target, Tier};
+use crate::domain::incident::acting;
+use crate::domain::policy::{Condition, Policy, Quorum, Target, Tier};
 
 /// The built-in policy and those written; one written under its name takes its place.
 pub(super) fn read(
@@ -98,26 +100,59 @@ fn read_policy(
         Some(field) => field.integer(1..=1000, report),
         None => Some(1),
     };
+    let length = |field: Option<Field<'_>>, report: &mut Report| match field {
+        Some(field) => field.duration(Duration::ZERO..=LONGEST, report).map(Some),
+        None => Some(None),
+    };
+    let reopen_within = length(table.optional("reopen_within"), report);
+    let repeat_every = match table.optional("repeat_every") {
+        Some(field) => field.duration(SHORTEST..=LONGEST, report).map(Some),
+        None => Some(None),
+    };
+    let acknowledged_for = match table.optional("acknowledged_for") {
+        Some(field) => field.duration(SHORTEST..=acting::LONGEST, report).map(Some),
+        None => Some(None),
+    };
     let help = "say who is told: `[[policy.tier]]` with `when` and `notify`";
     let field = table.required("tier", help, report);
     table.finish(report, no_hint);
     let mut tiers: Vec<Tier> = Vec::new();
     let mut before: Option<(u32, Span)> = None;
+    let mut first = true;
     for tier in tables("policy.tier", &field?, report) {
         let Some((tier, span)) = read_tier(tier, addresses, report) else { continue };
-        if let Some((failures, place)) = &before
-            && tier.failures_in_a_row <= *failures
-        {
+        if std::mem::take(&mut first) && !tier.when.is_of_results() {
             report
-                .error(&span, "a tier must need more failures in a row than the one before it")
-                .advise("write the mildest tier first")
-                .relate(place.clone(), "the one before");
+                .error(&span, "the first tier must be reached by failures, or none ever is")
+                .advise("write `when = { failures_in_a_row = 1 }`");
         }
-        before = Some((tier.failures_in_a_row, span));
+        if let Condition::FailuresInARow(wanted) = tier.when {
+            if let Some((failures, place)) = &before
+                && wanted <= *failures
+            {
+                report
+                    .error(&span, "a tier must need more failures in a row than the one before it")
+                    .advise("write the mildest tier first")
+                    .relate(place.clone(), "the one before");
+            }
+            before = Some((wanted, span));
+        }
         tiers.push(tier);
     }
-    Some(Policy { name: String::new(), quorum: quorum?, recover_after: recover_after?, tiers })
+    Some(Policy {
+        quorum: quorum?,
+        recover_after: recover_after?,
+        reopen_within: reopen_within?.unwrap_or(Policy::REOPEN_WITHIN),
+        repeat_every: repeat_every?,
+        acknowledged_for: acknowledged_for?.unwrap_or(Policy::ACKNOWLEDGED_FOR),
+        ..Policy::of("", tiers)
+    })
 }
+
+/// The longest time in a policy.
+const LONGEST: Duration = Duration::from_hours(24);
+/// The shortest after which something is done again.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 fn read_quorum(field: &Field<'_>, known: &Known, report: &mut Report) -> Option<Quorum> {
     if let Kind::Integer(_) = field.kind() {
@@ -144,16 +179,12 @@ fn read_tier(
     addresses: &Addresses,
     report: &mut Report,
 ) -> Option<(Tier, Span)> {
-    const WHEN: &str = "write `when = { failures_in_a_row = 2 }`";
     let when = table.required("when", WHEN, report);
     let notify = table.required("notify", "write `notify = [\"slack:#p2\"]`", report);
     table.finish(report, no_hint);
-    let failures = when.and_then(|it| it.table("a table with `failures_in_a_row`", report));
-    let failures = failures.and_then(|mut when| {
-        let field = when.required("failures_in_a_row", WHEN, report);
-        when.finish(report, no_hint);
-        let field = field?;
-        Some((field.integer(1..=10_000, report)?, field.span))
+    let when = when.and_then(|field| {
+        let span = field.span.clone();
+        Some((read_condition(&field, report)?, span))
     });
     let mut targets: Vec<Target> = Vec::new();
     for item in notify.and_then(|it| it.list(report)).unwrap_or_default() {
@@ -164,8 +195,70 @@ fn read_tier(
         }
         targets.push(target);
     }
-    let (failures_in_a_row, span) = failures?;
-    Some((Tier { failures_in_a_row, notify: targets }, span))
+    let (when, span) = when?;
+    Some((Tier { when, notify: targets }, span))
+}
+
+const WHEN: &str = "write `when = { failures_in_a_row = 2 }`";
+
+/// What reaches a tier: one condition.
+fn read_condition(field: &Field<'_>, report: &mut Report) -> Option<Condition> {
+    let mut table = field.table("a table with one condition", report)?;
+    let in_a_row = table.optional("failures_in_a_row");
+    let failures = table.optional("failures");
+    let of_last = table.optional("of_last");
+    let within = table.optional("within");
+    let unacknowledged = table.optional("unacknowledged_for");
+    let open = table.optional("open_for");
+    table.finish(report, no_hint);
+    let named: Vec<&Field<'_>> =
+        [&in_a_row, &failures, &unacknowledged, &open].into_iter().flatten().collect();
+    if named.len() != 1 {
+        let message = "a tier has one condition: `failures_in_a_row`, `failures` with `of_last` or \
+                       `within`, `unacknowledged_for` or `open_for`";
+        report.error(&field.span, message).advise(WHEN);
+        return None;
+    }
+    if failures.is_none()
+        && let Some(stray) = of_last.as_ref().or(within.as_ref())
+    {
+        report
+            .error(&stray.key_span, "this belongs to `failures`")
+            .advise("write `when = { failures = 3, of_last = 5 }`");
+        return None;
+    }
+    if let Some(field) = in_a_row {
+        return field.integer(1..=10_000, report).map(Condition::FailuresInARow);
+    }
+    if let Some(field) = unacknowledged {
+        return field.duration(SHORTEST..=LONGEST, report).map(Condition::UnacknowledgedFor);
+    }
+    if let Some(field) = open {
+        return field.duration(SHORTEST..=LONGEST, report).map(Condition::OpenFor);
+    }
+    let field = failures?;
+    let count: u32 = field.integer(1..=Condition::MOST_FAILURES, report)?;
+    match (of_last, within) {
+        (Some(of_last), None) => {
+            let answers: u32 = of_last.integer(1..=1000, report)?;
+            if answers < count {
+                let message = format!("{count} failures cannot be among the last {answers} runs");
+                report.error(&of_last.span, message);
+                return None;
+            }
+            Some(Condition::FailuresOfLast { failures: count, of_last: answers })
+        }
+        (None, Some(within)) => {
+            let within = within.duration(SHORTEST..=LONGEST, report)?;
+            Some(Condition::FailuresWithin { failures: count, within })
+        }
+        _ => {
+            report
+                .error(&field.span, "`failures` needs either `of_last` or `within`")
+                .advise("write `when = { failures = 3, within = \"10m\" }`");
+            None
+        }
+    }
 }
 
 pub(super) fn read_target(

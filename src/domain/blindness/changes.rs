@@ -46,25 +46,25 @@ pub(super) fn opened(
         failures_in_a_row: 0,
         at: now,
         runbook: check.and_then(|(check, _)| check.runbook.clone()),
+        note: None,
     };
     let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
     let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
     let cause = Cause { region: region.clone(), step: None, error: error.clone() };
     let reason = format!("{error}: the first tier tells {told}");
-    let owed =
-        |recipient: &Recipient| Owed { recipient: recipient.clone(), notice: notice.clone() };
+    let owed = |recipient: &Recipient| Owed {
+        recipient: recipient.clone(),
+        notice: notice.clone(),
+        telling: 0,
+    };
     let transition = Transition {
         streak: None,
         owed: recipients.iter().map(owed).collect(),
         decisions: vec![Decision { kind: DecisionKind::Opened, reason }],
         incident: Some(Incident {
-            id: None,
-            opened_at: now,
-            since,
-            resolved_at: None,
             tiers: [1].into(),
             told: recipients,
-            cause,
+            ..Incident::opening(now, since, cause)
         }),
     };
     Change { subject: subject.clone(), transition }
@@ -132,6 +132,7 @@ pub(super) fn end(
         failures_in_a_row: 0,
         at: now,
         runbook: None,
+        note: None,
     };
     Change { subject: subject.clone(), transition: resolved(open, &notice, reason, now) }
 }

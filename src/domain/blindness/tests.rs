@@ -36,10 +36,7 @@ fn check(name: &str, regions: &[&str]) -> Check {
 
 /// Tells `#p2` first, then `#p1`.
 fn policy(name: &str) -> Policy {
-    let tier = |failures_in_a_row, channel: &str| Tier {
-        failures_in_a_row,
-        notify: vec![Target::Slack(channel.into())],
-    };
+    let tier = |failures, channel: &str| Tier::after(failures, vec![Target::Slack(channel.into())]);
     let tiers = vec![tier(1, "#p2"), tier(2, "#p1")];
     Policy { name: name.into(), tiers, ..Policy::built_in(None) }
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::id::PersonId;
-use crate::domain::policy::{Quorum, Target, Tier};
+use crate::domain::policy::{Condition, Quorum, Target, Tier};
 use crate::domain::schedule::{Interval, Schedule};
 
 mod model;
@@ -234,10 +234,7 @@ fn recovering_takes_as_many_passes_as_the_policy_wants() {
 
 #[test]
 fn a_policy_may_tell_nobody_at_first_and_several_tiers_at_once() {
-    let tier = |failures_in_a_row, target: &str| Tier {
-        failures_in_a_row,
-        notify: vec![Target::Slack(target.into())],
-    };
+    let tier = |failures, target: &str| Tier::after(failures, vec![Target::Slack(target.into())]);
     let patient =
         Policy { tiers: vec![tier(2, "#p2"), tier(2, "#p1"), tier(3, "#p2")], ..default_policy() };
     check(

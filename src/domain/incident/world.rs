@@ -7,15 +7,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Cause, Decision, DecisionKind, Incident, Owed, Rules, Transition, Verdict, noted, only,
-    resolved,
+    Cause, CheckState, Decision, DecisionKind, Incident, Owed, Rules, Transition, Verdict, noted,
+    only, resolved,
 };
 use crate::domain::id::Region;
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
+use crate::domain::policy::Condition;
 use crate::domain::run::Outcome;
 use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
 use crate::domain::{Timestamp, after};
+
+/// Brings what a notice says of the regions of a check up to date.
+pub(super) fn refresh(notice: &mut Notice, state: &CheckState, rules: Rules<'_>, now: Timestamp) {
+    // As an answer from the notice's region would find them now.
+    let verdict = Verdict {
+        region: notice.region.clone(),
+        slot: now,
+        ended: now,
+        outcome: Outcome::Unknown,
+        step: None,
+        error: String::new(),
+    };
+    let mut streaks = state.streaks.clone();
+    streaks.retain(|region, _| rules.check.regions.contains(region));
+    let world = World { streaks, verdict: &verdict, rules, now };
+    notice.check_name.clone_from(&rules.check.name);
+    notice.runbook.clone_from(&rules.check.runbook);
+    notice.down = world.down();
+    notice.regions = world.regions();
+    if let Some(streak) = state.streaks.get(&notice.region) {
+        notice.failures_in_a_row = streak.failures;
+    }
+}
 
 /// The state after counting a verdict, and what is needed to judge it.
 pub(super) struct World<'a> {
@@ -39,15 +63,8 @@ impl World<'_> {
             step: self.verdict.step.clone(),
             error: self.verdict.error.clone(),
         };
-        let mut incident = open.cloned().unwrap_or_else(|| Incident {
-            id: None,
-            opened_at: self.now,
-            since: self.since(),
-            resolved_at: None,
-            tiers: BTreeSet::new(),
-            told: BTreeSet::new(),
-            cause: cause.clone(),
-        });
+        let opening = || Incident::opening(self.now, self.since(), cause.clone());
+        let mut incident = open.cloned().unwrap_or_else(opening);
         incident.cause = cause;
         let owed = self.owed_for(&reached, streak, incident.since);
         incident.told.extend(owed.iter().map(|owed| owed.recipient.clone()));
@@ -126,17 +143,17 @@ impl World<'_> {
 
     /// The tiers whose condition enough regions meet, counted from 1.
     fn tiers_reached(&self) -> BTreeSet<u32> {
-        (1u32..)
-            .zip(&self.rules.policy.tiers)
-            .filter(|(_, tier)| self.regions_at(tier.failures_in_a_row) >= self.quorum())
+        let tiers = self.rules.policy.numbered().filter(|(_, tier)| tier.when.is_of_results());
+        tiers
+            .filter(|(_, tier)| self.regions_at(tier.when) >= self.quorum())
             .map(|(number, _)| number)
             .collect()
     }
 
-    /// How many regions have failed so often in a row, as far as they speak of the present.
-    fn regions_at(&self, failures: u32) -> usize {
+    /// How many regions meet a condition, as far as they speak of the present.
+    fn regions_at(&self, condition: Condition) -> usize {
         let met = |(region, streak): &(&Region, &Streak)| {
-            streak.failures >= failures && self.is_current(region, streak)
+            streak.failures > 0 && condition.is_met_in(streak) && self.is_current(region, streak)
         };
         self.streaks.iter().filter(met).count()
     }
@@ -155,7 +172,7 @@ impl World<'_> {
     fn owed_for(&self, reached: &BTreeSet<u32>, streak: &Streak, since: Timestamp) -> Vec<Owed> {
         let mut seen = BTreeSet::new();
         let mut owed = Vec::new();
-        for (number, tier) in (1u32..).zip(&self.rules.policy.tiers) {
+        for (number, tier) in self.rules.policy.numbered() {
             if !reached.contains(&number) {
                 continue;
             }
@@ -164,7 +181,7 @@ impl World<'_> {
                 tier.notify.iter().flat_map(|target| self.rules.roster.recipients(target));
             for recipient in recipients {
                 if seen.insert(recipient.clone()) {
-                    owed.push(Owed { recipient, notice: notice.clone() });
+                    owed.push(Owed { recipient, notice: notice.clone(), telling: 0 });
                 }
             }
         }
@@ -185,6 +202,7 @@ impl World<'_> {
             failures_in_a_row: streak.failures,
             at: self.now,
             runbook: self.rules.check.runbook.clone(),
+            note: None,
         }
     }
 
@@ -229,22 +247,20 @@ impl World<'_> {
     /// Why a failure opens no incident.
     fn no_tier(&self, streak: &Streak) -> String {
         let (policy, region) = (self.rules.policy, &self.verdict.region);
-        let Some(first) = policy.tiers.first().map(|tier| tier.failures_in_a_row) else {
+        let Some(first) = policy.tiers.first().map(|tier| tier.when) else {
             return format!(
                 "failed in {region}; policy {} has no tier: nobody is told",
                 policy.name
             );
         };
-        if streak.failures < first {
+        if !first.is_met_in(streak) {
             return format!(
-                "failed {} in a row in {region}; policy {} tells after {first} in a row: nobody is \
-                 told",
+                "failed {} in a row in {region}; policy {} tells after {first}: nobody is told",
                 streak.failures, policy.name
             );
         }
-        let in_a_row = if first > 1 { format!(" {first} in a row") } else { String::new() };
         format!(
-            "failed{in_a_row} in {} of {} regions, quorum {}: nobody is told",
+            "{first} in {} of {} regions, quorum {}: nobody is told",
             self.regions_at(first),
             self.rules.check.regions.len(),
             self.quorum(),
@@ -253,9 +269,12 @@ impl World<'_> {
 
     /// Whether the region has failed so often that an earlier failure already had nothing to add.
     fn is_past(&self, streak: &Streak, open: &Incident) -> bool {
-        let tiers = (1u32..).zip(&self.rules.policy.tiers);
-        let known = tiers.filter(|(number, _)| open.tiers.contains(number));
-        let last = known.map(|(_, tier)| tier.failures_in_a_row).max().unwrap_or(0);
+        let in_a_row = |when| match when {
+            Condition::FailuresInARow(failures) => Some(failures),
+            _ => None,
+        };
+        let known = self.rules.policy.numbered().filter(|(number, _)| open.tiers.contains(number));
+        let last = known.filter_map(|(_, tier)| in_a_row(tier.when)).max().unwrap_or(0);
         streak.failures > last + 1
     }
 
@@ -269,7 +288,7 @@ impl World<'_> {
         };
         let last = reached.last().and_then(|number| usize::try_from(*number).ok());
         let tier = last.and_then(|number| self.rules.policy.tiers.get(number - 1));
-        let regions = self.regions_at(tier.map_or(1, |tier| tier.failures_in_a_row));
+        let regions = tier.map_or(0, |tier| self.regions_at(tier.when));
         let quorum = match self.quorum() {
             1 => String::new(),
             quorum => format!(" ({regions} regions, quorum {quorum})"),

@@ -27,7 +27,7 @@ use crate::domain::incident::{
     Cause, Change, Decision, DecisionKind, Incident, Owed, Transition, resolved,
 };
 use crate::domain::notice::{Notice, NoticeKind};
-use crate::domain::policy::{Recipient, Roster};
+use crate::domain::policy::{Condition, Recipient, Roster};
 use crate::domain::subject::Subject;
 use crate::domain::{Timestamp, after};
 
@@ -92,6 +92,7 @@ pub fn withdraw(subject: &Subject, open: &Incident, now: Timestamp) -> Change {
         failures_in_a_row: 0,
         at: now,
         runbook: None,
+        note: None,
     };
     let reason = "the rule is no longer in the project".to_owned();
     Change { subject: subject.clone(), transition: resolved(open, &notice, reason, now) }
@@ -195,12 +196,15 @@ impl Scene<'_> {
 
     /// The tiers that so many evaluations in a row reach.
     fn tiers_reached(&self, in_a_row: u32) -> BTreeSet<u32> {
-        let tiers = (1..).zip(&self.rule.policy.tiers);
-        tiers.filter(|(_, it)| it.failures_in_a_row <= in_a_row).map(|(tier, _)| tier).collect()
+        // Evaluations are counted in a row only.
+        let reached =
+            |when| matches!(when, Condition::FailuresInARow(wanted) if wanted <= in_a_row);
+        let tiers = self.rule.policy.numbered().filter(|(_, tier)| reached(tier.when));
+        tiers.map(|(number, _)| number).collect()
     }
 
     fn recipients(&self, tier: u32) -> BTreeSet<Recipient> {
-        let tier = (1..).zip(&self.rule.policy.tiers).find(|(number, _)| *number == tier);
+        let tier = self.rule.policy.numbered().find(|(number, _)| *number == tier);
         let targets = tier.map(|(_, tier)| tier.notify.as_slice()).unwrap_or_default();
         targets.iter().flat_map(|it| self.around.roster.recipients(it)).collect()
     }
@@ -236,6 +240,7 @@ impl Scene<'_> {
             failures_in_a_row: in_a_row,
             at: self.around.now,
             runbook: self.rule.runbook.clone(),
+            note: None,
         }
     }
 
@@ -249,15 +254,8 @@ impl Scene<'_> {
     ) -> Transition {
         let region = self.around.region.clone();
         let cause = Cause { region, step: None, error: said.to_owned() };
-        let mut incident = open.cloned().unwrap_or_else(|| Incident {
-            id: None,
-            opened_at: self.around.now,
-            since,
-            resolved_at: None,
-            tiers: BTreeSet::new(),
-            told: BTreeSet::new(),
-            cause: cause.clone(),
-        });
+        let opening = || Incident::opening(self.around.now, since, cause.clone());
+        let mut incident = open.cloned().unwrap_or_else(opening);
         incident.cause = cause;
         incident.tiers.extend(tiers);
         incident.told.extend(told);
@@ -294,7 +292,7 @@ fn reason(
 }
 
 fn owe(recipient: &Recipient, notice: &Notice) -> Owed {
-    Owed { recipient: recipient.clone(), notice: notice.clone() }
+    Owed { recipient: recipient.clone(), notice: notice.clone(), telling: 0 }
 }
 
 fn list(recipients: &BTreeSet<Recipient>) -> String {

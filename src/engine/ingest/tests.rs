@@ -53,7 +53,7 @@ impl Store for Ledger {
         let mut states = self.states.lock().expect("not poisoned");
         let one = |report: &Report| {
             let state = states.entry(report.slot.check.clone()).or_default();
-            let transition = judge.judge(state, report, now);
+            let transition = judge.judge(state, report, &[], now);
             if let Some(streak) = &transition.streak {
                 state.streaks.insert(report.slot.region.clone(), streak.clone());
             }

@@ -18,7 +18,6 @@ mod round;
 pub mod snapshot;
 pub mod trial;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,13 +27,13 @@ use tokio::time::timeout;
 
 pub use self::compiled::{Compiled, RuleSet, WrongRule};
 use self::round::{Round, RoundJudge};
+use super::judge::ProjectJudge;
 use crate::clock::{Clock, Halt, Pulse};
 use crate::domain::Timestamp;
-use crate::domain::incident::{Change, Incident};
-use crate::domain::subject::Subject;
+use crate::domain::incident::Change;
 use crate::store::metrics::Metrics;
 use crate::store::rules::{Judged, RuleJudge, RuleRecords};
-use crate::store::{Epoch, Error, Ledger};
+use crate::store::{Epoch, Error, Ledger, Remembered};
 
 /// What was missed is made up for as far back as this.
 pub const CATCH_UP: TimeDelta = TimeDelta::hours(1);
@@ -61,6 +60,8 @@ pub struct Rounds {
     pub metrics: Arc<dyn Metrics>,
     /// The rules in force; whoever reads the project again swaps them.
     pub rules: Arc<ArcSwap<RuleSet>>,
+    /// What keeps people from being told.
+    pub judge: Arc<ProjectJudge>,
     /// When it is decided.
     pub clock: Arc<dyn Clock>,
     /// Who wants to know.
@@ -82,7 +83,7 @@ impl std::fmt::Debug for Rounds {
 struct Passing;
 
 impl RuleJudge for Passing {
-    fn judge(&self, _: &BTreeMap<Subject, Incident>) -> Judged {
+    fn judge(&self, _: &Remembered) -> Judged {
         Judged::default()
     }
 }
@@ -91,13 +92,13 @@ impl Rounds {
     /// Evaluates `rules` over `metrics`, and keeps what follows in `store`.
     pub fn new(
         (store, metrics): (Arc<dyn Ledger>, Arc<dyn Metrics>),
-        rules: Arc<ArcSwap<RuleSet>>,
+        (rules, judge): (Arc<ArcSwap<RuleSet>>, Arc<ProjectJudge>),
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         holder: String,
     ) -> Self {
         let pulse = Arc::default();
-        Self { store, metrics, rules, clock, observer, holder, pulse, known: None }
+        Self { store, metrics, rules, judge, clock, observer, holder, pulse, known: None }
     }
 
     /// Evaluates what is due at `now`, if it is this hub's turn; says whether more is due already.
@@ -179,7 +180,8 @@ impl Rounds {
             tracing::error!("rules were not evaluated: the thread that did ended early");
             return Ok(false);
         };
-        let judge = RoundJudge::new(rules, stepped, &records.states, (at, now));
+        let rulebook = self.judge.current();
+        let judge = RoundJudge::new((rules, &rulebook), stepped, &records.states, (at, now));
         let Some(changes) = self.store.pass(Some(from), at, &judge, now).await? else {
             return Ok(false);
         };

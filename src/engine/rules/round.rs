@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compiled::{Compiled, RuleSet};
 use super::gather::{Gathered, Needed};
 use crate::domain::Timestamp;
-use crate::domain::incident::Incident;
 use crate::domain::rule::decision::{Open, Surroundings, decide, withdraw};
 use crate::domain::rule::state::{Evaluation, RuleState, Standing};
 use crate::domain::rule::{LabelSet, RuleName};
 use crate::domain::subject::Subject;
+use crate::engine::judge::Rulebook;
 use crate::query::{Settings, When};
+use crate::store::Remembered;
 use crate::store::rules::{Judged, RuleJudge};
 
 /// The states of rules by name.
@@ -76,6 +77,8 @@ fn note(name: &RuleName, before: &RuleState, after: &RuleState) {
 /// Decides about the incidents of rules, in the store's transaction.
 pub(super) struct RoundJudge<'a> {
     rules: &'a RuleSet,
+    /// What keeps people from being told.
+    rulebook: &'a Rulebook,
     /// After the evaluation.
     stepped: States,
     /// Before it.
@@ -88,12 +91,12 @@ pub(super) struct RoundJudge<'a> {
 
 impl<'a> RoundJudge<'a> {
     pub(super) fn new(
-        rules: &'a RuleSet,
+        (rules, rulebook): (&'a RuleSet, &'a Rulebook),
         stepped: States,
         known: &'a States,
         (at, now): (Timestamp, Timestamp),
     ) -> Self {
-        Self { rules, stepped, known, at, now, states: Mutex::default() }
+        Self { rules, rulebook, stepped, known, at, now, states: Mutex::default() }
     }
 
     /// All states after what was judged last.
@@ -103,7 +106,8 @@ impl<'a> RoundJudge<'a> {
 }
 
 impl RuleJudge for RoundJudge<'_> {
-    fn judge(&self, open: &BTreeMap<Subject, Incident>) -> Judged {
+    fn judge(&self, remembered: &Remembered) -> Judged {
+        let open = &remembered.open;
         let mut judged = Judged::default();
         let mut all = self.known.clone();
         let by_name: HashMap<&RuleName, &Compiled> =
@@ -135,6 +139,8 @@ impl RuleJudge for RoundJudge<'_> {
         let gone = self.known.keys().filter(|name| !by_name.contains_key(name));
         judged.gone = gone.cloned().collect::<BTreeSet<_>>();
         all.retain(|name, _| !judged.gone.contains(name));
+        let whole = |change| self.rulebook.finish(change, remembered, self.now);
+        judged.changes = judged.changes.into_iter().map(whole).collect();
         *self.states.lock().unwrap_or_else(PoisonError::into_inner) = all;
         judged
     }

@@ -248,15 +248,15 @@ pub struct Notice {
     pub at: Time,
     /// Where the recipient finds what to do.
     pub runbook: Option<String>,
+    /// What else there is to say: that it fails again, that a silence is over, who did what.
+    pub note: Option<String>,
 }
 
 impl From<&notice::Notice> for Notice {
     fn from(notice: &notice::Notice) -> Self {
         let tier = match notice.kind {
             notice::NoticeKind::Failing { tier } => Some(tier),
-            notice::NoticeKind::Blind
-            | notice::NoticeKind::Recovered
-            | notice::NoticeKind::Withdrawn => None,
+            _ => None,
         };
         Self {
             kind: notice.kind.into(),
@@ -273,6 +273,7 @@ impl From<&notice::Notice> for Notice {
             failures_in_a_row: notice.failures_in_a_row,
             at: Time(notice.at),
             runbook: notice.runbook.clone(),
+            note: notice.note.clone(),
         }
     }
 }

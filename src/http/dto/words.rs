@@ -108,6 +108,16 @@ twin! {
         NotTold,
         /// A result changed nothing.
         Ignored,
+        /// What was resolved a while ago fails again, and is the same incident.
+        Reopened,
+        /// People were told once more, with no further tier reached.
+        Reminded,
+        /// Somebody takes care of it.
+        Acknowledged,
+        /// Nobody does any more.
+        LeftAlone,
+        /// Somebody said something about it, or asked that nobody be told.
+        Noted,
     }
 }
 
@@ -122,6 +132,12 @@ twin! {
         Recovered,
         /// The check was taken out of the project while that was so.
         Withdrawn,
+        /// Somebody says that it is over.
+        Closed,
+        /// Somebody takes care of it.
+        Acknowledged,
+        /// Somebody said something about it, or asked that nobody be told.
+        Noted,
     }
 }
 
@@ -246,16 +262,18 @@ mod tests {
         {
             assert_word(LogLevel::from(level), level.as_str());
         }
-        for kind in [
-            Decided::Opened,
-            Decided::Escalated,
-            Decided::Resolved,
-            Decided::NotTold,
-            Decided::Ignored,
-        ] {
+        for kind in Decided::ALL {
             assert_word(DecisionKind::from(kind), kind.as_str());
         }
-        for kind in [Said::Failing { tier: 1 }, Said::Recovered, Said::Withdrawn] {
+        for kind in [
+            Said::Failing { tier: 1 },
+            Said::Blind,
+            Said::Recovered,
+            Said::Withdrawn,
+            Said::Closed,
+            Said::Acknowledged,
+            Said::Noted,
+        ] {
             assert_word(NoticeKind::from(kind), kind.as_str());
         }
         for state in notification::NotificationState::ALL {

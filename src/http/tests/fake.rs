@@ -243,6 +243,7 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
     let state = CheckState {
         streaks: [(eu.clone(), streak(&eu)), (us.clone(), streak(&us))].into(),
         incident: Some(history.record.incident.clone()),
+        closed: None,
     };
     let checks = vec![Arc::new(a_script(&login, vec![eu, us])), Arc::new(a_request())];
     let states = [(login, state)].into();
@@ -356,14 +357,12 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
 fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
     let recipient = Recipient::Slack("#p2".into());
     let error = "expected 200, received 503".to_owned();
+    let cause = Cause { region: eu.clone(), step: Some("sign in".into()), error: error.clone() };
     let incident = Incident {
         id: Some(IncidentId(7)),
-        opened_at: at,
-        since: at,
-        resolved_at: None,
         tiers: [1].into(),
         told: [recipient.clone()].into(),
-        cause: Cause { region: eu.clone(), step: Some("sign in".into()), error: error.clone() },
+        ..Incident::opening(at, at, cause)
     };
     let notice = Notice {
         kind: NoticeKind::Failing { tier: 1 },
@@ -382,6 +381,7 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         failures_in_a_row: 1,
         at,
         runbook: None,
+        note: None,
     };
     let notification = Notification {
         id: NotificationId(3),

@@ -6,6 +6,7 @@ use crate::notify::Outbound;
 
 const NAME_LIMIT: usize = 200;
 const ERROR_LIMIT: usize = 800;
+const NOTE_LIMIT: usize = 600;
 const STEP_LIMIT: usize = 300;
 const MATRIX_LIMIT: usize = 500;
 
@@ -21,6 +22,7 @@ pub fn plain(message: &Outbound<'_>) -> String {
     };
     let name = cut(&wording::name(notice), NAME_LIMIT);
     let mut lines = vec![format!("{}: {name}{repeat}", wording::title(notification))];
+    lines.extend(wording::note(notice).map(|note| cut(&note, NOTE_LIMIT)));
     let matrix = wording::matrix(notice).map(|matrix| cut(&matrix, MATRIX_LIMIT));
     let place = match matrix {
         Some(_) => notice.region.to_string(),

@@ -22,6 +22,7 @@ const NAME_LIMIT: usize = 200;
 const FIELD_LIMIT: usize = 300;
 const MATRIX_LIMIT: usize = 500;
 const ERROR_LIMIT: usize = 800;
+const NOTE_LIMIT: usize = 600;
 
 /// A message, ready to be posted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,7 +36,9 @@ pub struct SlackMessage {
 
 /// Writes a notification for Slack.
 pub fn slack(message: &Outbound<'_>) -> SlackMessage {
-    let mut blocks = vec![header(message), facts(message)];
+    let mut blocks = vec![header(message)];
+    blocks.extend(note(message));
+    blocks.push(facts(message));
     blocks.extend(error(message));
     blocks.push(footer(message));
     SlackMessage { text: fallback(message), blocks }
@@ -47,7 +50,9 @@ fn header(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Failing { .. } => "🔴",
         NoticeKind::Blind => "🟠",
         NoticeKind::Recovered => "✅",
-        NoticeKind::Withdrawn => "⚪",
+        NoticeKind::Withdrawn | NoticeKind::Noted => "⚪",
+        NoticeKind::Closed => "✅",
+        NoticeKind::Acknowledged => "🟡",
     };
     let title = wording::title(notification);
     let repeat = repeat_mark(message);
@@ -76,12 +81,17 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
     }
     fields.push(match notice.kind {
-        NoticeKind::Failing { .. } | NoticeKind::Blind => field("Since", &wording::since(notice)),
+        NoticeKind::Failing { .. }
+        | NoticeKind::Blind
+        | NoticeKind::Acknowledged
+        | NoticeKind::Noted => field("Since", &wording::since(notice)),
         NoticeKind::Recovered if notification.first_word => {
             let span = format!("{}, has recovered", wording::span(notice));
             field(wording::was(notice), &span)
         }
-        NoticeKind::Recovered => field(wording::was(notice), &wording::span(notice)),
+        NoticeKind::Recovered | NoticeKind::Closed => {
+            field(wording::was(notice), &wording::span(notice))
+        }
         NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
     // The matrix says it, too.
@@ -91,6 +101,12 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
     SlackSectionBlock::new().with_fields(fields).into()
+}
+
+/// What else there is to say.
+fn note(message: &Outbound<'_>) -> Option<SlackBlock> {
+    let text = wording::note(&message.notification.notice)?;
+    Some(SlackSectionBlock::new().with_text(markdown(data(&text, NOTE_LIMIT))).into())
 }
 
 fn error(message: &Outbound<'_>) -> Option<SlackBlock> {

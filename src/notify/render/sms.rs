@@ -19,6 +19,7 @@ const UCS2_ROOM: usize = 2 * 67;
 const NAME_LIMIT: usize = 60;
 const STEP_LIMIT: usize = 40;
 const REGION_LIMIT: usize = 32;
+const NOTE_LIMIT: usize = 100;
 const ELSEWHERE_LIMIT: usize = 120;
 /// Less of an error than this says nothing.
 const LEAST_ERROR: usize = 12;
@@ -42,6 +43,9 @@ pub fn sms(message: &Outbound<'_>) -> String {
         step: step.as_deref().map(|step| alphabet.write(&format!(", step {step}"))),
         error: error.as_deref().map(|error| alphabet.write(&error_piece(notice, error))),
         tail: alphabet.write(&tail(message)),
+        note: wording::note(notice)
+            .map(|note| cut_by(&without_links(&note), NOTE_LIMIT, |_| 1))
+            .map(|note| alphabet.write(&format!(" ({note})"))),
         elsewhere: wording::elsewhere(notice)
             .map(|states| cut_by(&states, ELSEWHERE_LIMIT, |_| 1))
             .map(|states| alphabet.write(&format!(" Elsewhere: {states}."))),
@@ -132,6 +136,8 @@ struct Pieces {
     step: Option<String>,
     error: Option<String>,
     tail: String,
+    /// What else there is to say.
+    note: Option<String>,
     /// How the other regions are doing.
     elsewhere: Option<String>,
     link: Option<String>,
@@ -162,13 +168,14 @@ impl Pieces {
         };
         let tail = granted(Some(self.tail), 0);
         let step = granted(self.step, 0);
+        let note = granted(self.note, enough);
         let link = granted(self.link, enough);
         let elsewhere = granted(self.elsewhere, enough);
         let error = self.error.filter(|_| room >= LEAST_ERROR);
         let error = error.map(|error| alphabet.cut(&error, room));
         let rest = match self.error_comes {
-            Place::First => [step, error, tail, elsewhere, link],
-            Place::Last => [step, tail, error, elsewhere, link],
+            Place::First => [step, error, tail, note, elsewhere, link],
+            Place::Last => [step, tail, note, error, elsewhere, link],
         };
         let rest: String = rest.into_iter().flatten().collect();
         alphabet.cut(&(self.head + &rest), alphabet.room())

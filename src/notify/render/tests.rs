@@ -37,6 +37,7 @@ fn owed(kind: NoticeKind) -> Notification {
             failures_in_a_row: 2,
             at: at("2026-11-21T02:14:10Z"),
             runbook: Some("https://wiki.example.com/login?a=1&b=2".into()),
+            note: None,
         },
         first_word: true,
         owed_at: at("2026-11-21T02:14:10Z"),

@@ -26,6 +26,9 @@ pub(super) fn title(notification: &Notification) -> &'static str {
         NoticeKind::Recovered if is_of_rule(&notification.notice) => "Recovered",
         NoticeKind::Recovered => "Seen again",
         NoticeKind::Withdrawn => "No longer watched",
+        NoticeKind::Closed => "Closed",
+        NoticeKind::Acknowledged => "Acknowledged",
+        NoticeKind::Noted => "Note",
     }
 }
 
@@ -33,11 +36,14 @@ pub(super) fn title(notification: &Notification) -> &'static str {
 pub(super) fn when(notification: &Notification) -> String {
     let notice = &notification.notice;
     match notice.kind {
-        NoticeKind::Failing { .. } | NoticeKind::Blind => format!("Since {}", since(notice)),
+        NoticeKind::Failing { .. }
+        | NoticeKind::Blind
+        | NoticeKind::Acknowledged
+        | NoticeKind::Noted => format!("Since {}", since(notice)),
         NoticeKind::Recovered if notification.first_word => {
             format!("{} {}, has recovered", was(notice), span(notice))
         }
-        NoticeKind::Recovered => format!("{} {}", was(notice), span(notice)),
+        NoticeKind::Recovered | NoticeKind::Closed => format!("{} {}", was(notice), span(notice)),
         NoticeKind::Withdrawn => {
             let while_so = match notice.subject {
                 Subject::Check(_) => "failing",
@@ -47,6 +53,11 @@ pub(super) fn when(notification: &Notification) -> String {
             format!("Removed from the project while {while_so} since {}", since(notice))
         }
     }
+}
+
+/// What else there is to say, as one line.
+pub(super) fn note(notice: &Notice) -> Option<String> {
+    notice.note.as_deref().map(line).filter(|text| !text.is_empty())
 }
 
 /// What is over.

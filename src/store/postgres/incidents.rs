@@ -1,21 +1,25 @@
 //! Incidents and the decisions about them.
 
-use std::collections::BTreeMap;
-
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder};
 
-use super::{failed, notifications, storable};
+use super::{care, failed, notifications, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Decision, Incident};
 use crate::domain::subject::Subject;
 use crate::store::rows;
 use crate::store::rows::incident::{DecisionRow, IncidentRow};
-use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
+use crate::store::{
+    DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, REMEMBERED, Remembered,
+};
 
 const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
-     cause_region, cause_step, cause_error FROM incidents";
+     cause_region, cause_step, cause_error, due_at, story FROM incidents";
+
+/// The same of the last incident about each subject.
+const LAST: &str = "SELECT DISTINCT ON (subject) id, subject, opened_at, since, resolved_at, tiers, \
+     told, cause_region, cause_step, cause_error, due_at, story FROM incidents";
 
 /// All open incidents.
 pub(super) async fn open(connection: &mut PgConnection) -> Result<Vec<IncidentRecord>, Error> {
@@ -24,24 +28,59 @@ pub(super) async fn open(connection: &mut PgConnection) -> Result<Vec<IncidentRe
     fetch(connection, query).await
 }
 
-/// The open incidents that are not about a check's failures, of which there are few.
-pub(super) async fn open_otherwise(
+/// What is remembered of incidents that are not about a check's failures, of which there are few.
+pub(super) async fn remembered(
     connection: &mut PgConnection,
-) -> Result<BTreeMap<Subject, Incident>, Error> {
+    now: Timestamp,
+) -> Result<Remembered, Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
     query.push(" WHERE resolved_at IS NULL AND subject NOT LIKE 'check:%'");
-    let records = fetch(connection, query).await?.into_iter();
-    Ok(records.map(|record| (record.subject, record.incident)).collect())
+    let open = fetch(&mut *connection, query).await?;
+    let mut query = QueryBuilder::<Postgres>::new(LAST);
+    query.push(" WHERE subject NOT LIKE 'check:%' AND resolved_at >= ");
+    query.push_bind(rows::millis(now - REMEMBERED)).push(" ORDER BY subject, id DESC");
+    let closed = fetch(&mut *connection, query).await?;
+    let by_subject =
+        |it: Vec<IncidentRecord>| it.into_iter().map(|it| (it.subject, it.incident)).collect();
+    let silences = care::silences(connection, now).await?;
+    Ok(Remembered { open: by_subject(open), closed: by_subject(closed), silences })
 }
 
-/// The open incidents about the failures of some checks.
-pub(super) async fn open_of(
+/// The open incidents about the failures of some checks, or else the last that was resolved lately.
+pub(super) async fn last_of(
     connection: &mut PgConnection,
     names: &[&str],
+    now: Timestamp,
 ) -> Result<Vec<IncidentRecord>, Error> {
     let subjects: Vec<String> = names.iter().map(|name| format!("check:{name}")).collect();
+    let mut query = QueryBuilder::<Postgres>::new(LAST);
+    query.push(" WHERE subject = ANY(").push_bind(subjects);
+    query.push(") AND (resolved_at IS NULL OR resolved_at >= ");
+    query.push_bind(rows::millis(now - REMEMBERED));
+    query.push(") ORDER BY subject, resolved_at IS NULL DESC, id DESC");
+    fetch(connection, query).await
+}
+
+/// The numbers and subjects of open incidents that are due, those that have been for longest first.
+pub(super) async fn due(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<IncidentRecord>, Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-    query.push(" WHERE resolved_at IS NULL AND subject = ANY(").push_bind(subjects).push(")");
+    query.push(" WHERE resolved_at IS NULL AND due_at <= ").push_bind(rows::millis(now));
+    query.push(" ORDER BY due_at LIMIT ").push_bind(i64::from(limit));
+    fetch(connection, query).await
+}
+
+/// Some incidents, by number.
+pub(super) async fn some(
+    connection: &mut PgConnection,
+    ids: &[IncidentId],
+) -> Result<Vec<IncidentRecord>, Error> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE id = ANY(").push_bind(ids).push(") ORDER BY id");
     fetch(connection, query).await
 }
 
@@ -140,10 +179,12 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "INSERT INTO incidents (id, subject, opened_at, since, resolved_at, tiers, told, \
-         cause_region, cause_step, cause_error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-         ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, \
-         tiers = excluded.tiers, told = excluded.told, cause_region = excluded.cause_region, \
-         cause_step = excluded.cause_step, cause_error = excluded.cause_error",
+         cause_region, cause_step, cause_error, due_at, story) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         ON CONFLICT (id) DO UPDATE SET since = excluded.since, \
+         resolved_at = excluded.resolved_at, tiers = excluded.tiers, told = excluded.told, \
+         cause_region = excluded.cause_region, cause_step = excluded.cause_step, \
+         cause_error = excluded.cause_error, due_at = excluded.due_at, story = excluded.story",
     )
     .bind(id.0)
     .bind(subject.to_string())
@@ -154,7 +195,9 @@ pub(super) async fn write(
     .bind(rows::told_text(&incident.told))
     .bind(incident.cause.region.as_str())
     .bind(incident.cause.step.as_deref().map(storable))
-    .bind(storable(&incident.cause.error));
+    .bind(storable(&incident.cause.error))
+    .bind(incident.due_at.map(rows::millis))
+    .bind(storable(&rows::story::text(&incident.story)).into_owned());
     query.execute(connection).await.map_err(failed("write an incident")).map(|_| ())
 }
 

@@ -12,6 +12,7 @@ mod accounts;
 mod agents;
 mod attempts;
 mod backing;
+mod care;
 pub(super) mod copying;
 mod days;
 mod forgetting;
@@ -305,7 +306,7 @@ impl Store for PostgresStore {
 
     async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
         let names: Vec<&str> = checks.iter().map(CheckId::as_str).collect();
-        let states = states::of(&mut *self.snapshot().await?, &names).await?;
+        let states = states::of(&mut *self.snapshot().await?, &names, Timestamp::MAX_UTC).await?;
         Ok(states.into_iter().collect())
     }
 

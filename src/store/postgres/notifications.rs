@@ -14,7 +14,6 @@ use super::session::{begin, commit};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
-use crate::domain::notice::NoticeKind;
 use crate::domain::policy::{Channel, Recipient};
 use crate::store::claims;
 use crate::store::rows::notification::{DeliveryRow, NotificationRow};
@@ -28,18 +27,18 @@ pub(super) async fn owe(
     owed: &Owed,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let Owed { recipient, notice: said } = owed;
-    if matches!(said.kind, NoticeKind::Recovered | NoticeKind::Withdrawn) {
+    let Owed { recipient, notice: said, telling } = owed;
+    if said.kind.is_end() {
         supersede(&mut *connection, incident, recipient, now).await?;
     }
     // The recipient has heard of the incident if an earlier notice was sent, may have been, or
     // still will be.
     let query = sqlx::query(
         "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
-         first_word, state, owed_at, due_at, failures, possible_repeat) \
+         first_word, state, owed_at, due_at, failures, possible_repeat, telling) \
          SELECT $1, $2, $3, $4, $5, $6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = $1 AND channel = $2 AND address = $3 \
-         AND (state IN ('sent', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false \
+         AND (state IN ('sent', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false, $8 \
          ON CONFLICT DO NOTHING",
     )
     .bind(incident.0)
@@ -48,7 +47,8 @@ pub(super) async fn owe(
     .bind(said.kind.as_str())
     .bind(i64::from(notice::tier(said.kind)))
     .bind(notice::notice_text(said))
-    .bind(rows::millis(now));
+    .bind(rows::millis(now))
+    .bind(i64::from(*telling));
     let inserted = query.execute(connection).await.map_err(failed("owe a notification"))?;
     if inserted.rows_affected() == 0 {
         let kind = said.kind.as_str();

@@ -15,7 +15,7 @@ use super::days::{Day, Days};
 use super::incidents::{self, About};
 use super::session::{Transaction, begin, commit};
 use super::states::{self, States};
-use super::{failed, hours, notifications, runs};
+use super::{care, failed, hours, notifications, runs};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
@@ -91,7 +91,8 @@ async fn try_record(
     let checks: BTreeSet<&str> = reports.iter().map(|report| report.slot.check.as_str()).collect();
     let checks: Vec<&str> = checks.into_iter().collect();
     let mut transaction = begin_on(pool, &checks).await?;
-    let states = states::of(&mut transaction, &checks).await?;
+    let states = states::of(&mut transaction, &checks, now).await?;
+    let silences = care::silences(&mut transaction, now).await?;
     let in_doubt = |report: &&Report| {
         trust == Trust::Nothing
             || may_be_stored(&states, &report.slot)
@@ -100,7 +101,7 @@ async fn try_record(
     let in_doubt: Vec<RunId> =
         reports.iter().filter(in_doubt).map(|report| report.slot.run_id()).collect();
     let stored = runs::known(&mut transaction, &in_doubt).await?;
-    let known = Known { states: &states, stored: &stored };
+    let known = Known { states: &states, stored: &stored, silences: &silences };
     let plan = draw(&mut transaction, reports, known, judge, now).await?;
     if !plan.runs.is_empty() {
         write(&plan, &mut transaction, reports, now).await?;
@@ -110,7 +111,7 @@ async fn try_record(
 }
 
 /// Begins a transaction that holds `checks`, sorted.
-async fn begin_on(pool: &PgPool, checks: &[&str]) -> Result<Transaction, Error> {
+pub(super) async fn begin_on(pool: &PgPool, checks: &[&str]) -> Result<Transaction, Error> {
     let mut transaction = begin(pool).await?;
     if states::lock(&mut transaction, checks).await? {
         return Ok(transaction);
@@ -216,7 +217,7 @@ pub(super) async fn close_absent(
     let gone: Vec<&str> = gone.into_iter().collect();
     let mut transaction = begin_on(pool, &gone).await?;
     // Only what is seen under the lock counts: another hub may have closed some by now.
-    let states = states::of(&mut transaction, &gone).await?;
+    let states = states::of(&mut transaction, &gone, now).await?;
     let closed = absent(&states, judge, now);
     for (id, (check, transition)) in &closed {
         let subject = Subject::Check((*check).clone());

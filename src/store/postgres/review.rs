@@ -28,26 +28,29 @@ pub(super) async fn review(
 ) -> Result<Vec<Change>, Error> {
     let now = rows::whole_millis(now);
     let mut transaction = begin(pool).await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(REVIEWING)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("lock the review"))?;
+    lock(&mut transaction).await?;
     // Whoever stood still since it took its turn would decide by what was so then.
     leases::hold(&mut transaction, lease).await?;
     let states = states::all(&mut transaction).await?;
-    let open = incidents::open_otherwise(&mut transaction).await?;
-    let mut changes = judge.review(&states, &open, now);
+    let remembered = incidents::remembered(&mut transaction, now).await?;
+    let mut changes = judge.review(&states, &remembered, now);
     if changes.is_empty() {
         transaction.rollback().await.map_err(failed("end a review"))?;
         return Ok(changes);
     }
-    write_changes(&mut transaction, (&mut changes, &open), now).await?;
+    write_changes(&mut transaction, (&mut changes, &remembered.open), now).await?;
     commit(pool, transaction).await?;
     Ok(changes)
 }
 
-/// Writes what was decided: an incident that is among the `open` ones keeps its number.
+/// Locks what is decided about incidents that are not about a check's failures, until the transaction
+/// ends.
+pub(super) async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
+    let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(REVIEWING);
+    query.execute(connection).await.map_err(failed("lock the review")).map(|_| ())
+}
+
+/// Writes what was decided: an incident that is among the `open` ones or has a number keeps it.
 pub(super) async fn write_changes(
     connection: &mut PgConnection,
     (changes, open): (&mut [Change], &BTreeMap<Subject, Incident>),
@@ -56,13 +59,16 @@ pub(super) async fn write_changes(
     let known = |change: &Change| open.get(&change.subject).and_then(|incident| incident.id);
     let opened = changes
         .iter()
-        .filter(|change| change.transition.incident.is_some() && known(change).is_none())
+        .filter(|change| {
+            let incident = change.transition.incident.as_ref();
+            incident.is_some_and(|it| it.id.is_none()) && known(change).is_none()
+        })
         .count();
     let mut numbers = incidents::numbers(&mut *connection, opened).await?.into_iter();
     for change in &mut *changes {
         let known = known(change);
         if let Some(incident) = &mut change.transition.incident {
-            incident.id = known.or_else(|| numbers.next());
+            incident.id = known.or(incident.id).or_else(|| numbers.next());
         }
     }
     for Change { subject, transition } in changes {

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::attempts::Attempts;
 use super::incidents;
-use super::review::write_changes;
+use super::review::{self, write_changes};
 use super::session::{begin, commit};
 use super::{PostgresStore, failed, storable};
 use crate::domain::Timestamp;
@@ -85,9 +85,10 @@ async fn pass(
         transaction.rollback().await.map_err(failed("leave a time of the grid to others"))?;
         return Ok(None);
     }
-    let open = incidents::open_otherwise(&mut transaction).await?;
-    let Judged { states, gone, mut changes } = judge.judge(&open);
-    write_changes(&mut transaction, (&mut changes, &open), now).await?;
+    review::lock(&mut transaction).await?;
+    let remembered = incidents::remembered(&mut transaction, now).await?;
+    let Judged { states, gone, mut changes } = judge.judge(&remembered);
+    write_changes(&mut transaction, (&mut changes, &remembered.open), now).await?;
     let what = failed("write what is known of rules");
     if !states.is_empty() {
         let names: Vec<String> = states.keys().map(|name| storable(name.as_str()).into()).collect();

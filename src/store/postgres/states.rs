@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::{failed, incidents, storable};
+use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
 use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
-use crate::store::plan::Written;
+use crate::store::plan::{self, Written};
 use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, IncidentRecord, rows};
 
@@ -19,7 +20,7 @@ macro_rules! streaks {
         concat!(
             "SELECT check_id, region, failures, passes, down, failing_since, last_success, \
              last_slot, last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
-             last_counted FROM streaks",
+             last_counted, recent FROM streaks",
             $rest
         )
     };
@@ -61,25 +62,29 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<States, Error> 
     gather(streaks, incidents::open(connection).await?)
 }
 
-/// Reads the state of `names`. The caller has locked them, or brings a snapshot.
-pub(super) async fn of(connection: &mut PgConnection, names: &[&str]) -> Result<States, Error> {
+/// Reads the state of `names` at `now`. The caller has locked them, or brings a snapshot.
+pub(super) async fn of(
+    connection: &mut PgConnection,
+    names: &[&str],
+    now: Timestamp,
+) -> Result<States, Error> {
     let streaks: Vec<StreakRow> = sqlx::query_as(streaks!(" WHERE check_id = ANY($1::text[])"))
         .bind(names)
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read the streaks"))?;
-    gather(streaks, incidents::open_of(connection, names).await?)
+    gather(streaks, incidents::last_of(connection, names, now).await?)
 }
 
-fn gather(streaks: Vec<StreakRow>, open: Vec<IncidentRecord>) -> Result<States, Error> {
+fn gather(streaks: Vec<StreakRow>, last: Vec<IncidentRecord>) -> Result<States, Error> {
     let mut states = States::new();
     for row in streaks {
         let (check, region, streak) = row.read()?;
         states.entry(check).or_default().streaks.insert(region, streak);
     }
-    for record in open {
+    for record in last {
         if let Subject::Check(check) = record.subject {
-            states.entry(check).or_default().incident = Some(record.incident);
+            plan::remember(states.entry(check).or_default(), &record.incident);
         }
     }
     Ok(states)
@@ -101,14 +106,16 @@ pub(super) async fn write(
     let query = sqlx::query(
         "INSERT INTO streaks (check_id, region, failures, passes, down, failing_since, \
          last_success, last_slot, last_outcome, answering_since, unknowns, unknown_since, \
-         unknown_reason, last_counted) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], \
+         unknown_reason, last_counted, recent) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], \
          $4::bigint[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], \
-         $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[]) ON CONFLICT (check_id, region) DO UPDATE SET failures = excluded.failures, \
+         $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
+         $15::text[]) ON CONFLICT (check_id, region) DO UPDATE SET failures = excluded.failures, \
          passes = excluded.passes, down = excluded.down, failing_since = excluded.failing_since, \
          last_success = excluded.last_success, last_slot = excluded.last_slot, \
          last_outcome = excluded.last_outcome, answering_since = excluded.answering_since, \
          unknowns = excluded.unknowns, unknown_since = excluded.unknown_since, \
-         unknown_reason = excluded.unknown_reason, last_counted = excluded.last_counted",
+         unknown_reason = excluded.unknown_reason, last_counted = excluded.last_counted, \
+         recent = excluded.recent",
     )
     .bind(streaks.iter().map(|(check, ..)| check.as_str()).collect::<Vec<_>>())
     .bind(streaks.iter().map(|(_, region, _)| region.as_str()).collect::<Vec<_>>())
@@ -123,7 +130,8 @@ pub(super) async fn write(
     .bind(column(|(.., it)| it.unknowns.as_ref().map_or(0, |unknowns| unknowns.count.into())))
     .bind(times(|(.., it)| it.unknowns.as_ref().map(|unknowns| rows::millis(unknowns.since))))
     .bind(reasons.collect::<Vec<_>>())
-    .bind(times(|(.., streak)| streak.last_counted.map(rows::millis)));
+    .bind(times(|(.., streak)| streak.last_counted.map(rows::millis)))
+    .bind(streaks.iter().map(|(.., it)| rows::streak::recent_text(&it.recent)).collect::<Vec<_>>());
     query.execute(connection).await.map_err(failed("write the streaks")).map(|_| ())
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{decision_kind, region, subject, tiers, timestamp, told};
+use super::{decision_kind, region, story, subject, tiers, timestamp, told};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::{Cause, Decision, Incident};
 use crate::store::{DecisionRecord, Error, IncidentRecord};
@@ -20,6 +20,8 @@ pub(in crate::store) struct IncidentRow {
     cause_region: String,
     cause_step: Option<String>,
     cause_error: String,
+    due_at: Option<i64>,
+    story: Option<String>,
 }
 
 impl IncidentRow {
@@ -38,6 +40,8 @@ impl IncidentRow {
                 step: self.cause_step,
                 error: self.cause_error,
             },
+            due_at: self.due_at.map(timestamp).transpose()?,
+            story: self.story.as_deref().map(story::read).transpose()?.unwrap_or_default(),
         };
         Ok(IncidentRecord { id, subject: subject(&self.subject)?, incident })
     }

@@ -10,6 +10,8 @@ pub(super) mod notice;
 pub(super) mod notification;
 pub(super) mod rule;
 pub(super) mod run;
+pub(super) mod silence;
+pub(super) mod story;
 pub(super) mod streak;
 pub(super) mod trace;
 

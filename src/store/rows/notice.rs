@@ -34,6 +34,8 @@ struct NoticeRow {
     at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     runbook: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// Region, outcome, failures in a row.
@@ -62,7 +64,7 @@ impl RegionStateRow {
 pub(in crate::store) fn tier(kind: NoticeKind) -> u32 {
     match kind {
         NoticeKind::Failing { tier } => tier,
-        NoticeKind::Blind | NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
+        _ => 0,
     }
 }
 
@@ -87,6 +89,7 @@ pub(in crate::store) fn notice_text(notice: &Notice) -> String {
         failures_in_a_row: notice.failures_in_a_row,
         at: millis(notice.at),
         runbook: notice.runbook.clone(),
+        note: notice.note.clone(),
     })
 }
 
@@ -98,6 +101,9 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         "blind" => NoticeKind::Blind,
         "recovered" => NoticeKind::Recovered,
         "withdrawn" => NoticeKind::Withdrawn,
+        "closed" => NoticeKind::Closed,
+        "acknowledged" => NoticeKind::Acknowledged,
+        "noted" => NoticeKind::Noted,
         other => return Err(unreadable("notice", format!("`{other}` is not known"))),
     };
     let subject = match (row.subject, row.check) {
@@ -118,6 +124,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         failures_in_a_row: row.failures_in_a_row,
         at: timestamp(row.at)?,
         runbook: row.runbook,
+        note: row.note,
     })
 }
 
@@ -142,6 +149,9 @@ mod tests {
             (NoticeKind::Recovered, Subject::Check(check.clone())),
             (NoticeKind::Withdrawn, Subject::Coverage(check)),
             (NoticeKind::Blind, Subject::Region(eu.clone())),
+            (NoticeKind::Closed, Subject::Region(eu.clone())),
+            (NoticeKind::Acknowledged, Subject::Region(eu.clone())),
+            (NoticeKind::Noted, Subject::Region(eu.clone())),
         ];
         for (kind, subject) in kinds {
             let whole = Notice {
@@ -161,6 +171,7 @@ mod tests {
                 failures_in_a_row: 2,
                 at,
                 runbook: Some("https://wiki.example.com/login".into()),
+                note: Some("fails again".into()),
             };
             assert_eq!(notice(&notice_text(&whole)).expect("readable"), whole);
         }

@@ -1,8 +1,10 @@
 //! What the runs of a check in a region amount to, as a row.
 
-use super::{check_id, count, outcome, region, timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{check_id, count, from_json, millis, outcome, region, timestamp, to_json};
 use crate::domain::id::{CheckId, Region};
-use crate::domain::streak::{Streak, Unknowns};
+use crate::domain::streak::{Recent, Streak, Unknowns};
 use crate::store::Error;
 
 /// The columns of `streaks`.
@@ -22,6 +24,23 @@ pub(in crate::store) struct StreakRow {
     unknown_since: Option<i64>,
     unknown_reason: Option<String>,
     last_counted: Option<i64>,
+    recent: Option<String>,
+}
+
+/// How many answers, and which of them failed: number and slot.
+#[derive(Serialize, Deserialize)]
+struct RecentRow(u64, Vec<(u64, i64)>);
+
+/// The last failures one by one; nothing where no policy asks for them.
+pub(in crate::store) fn recent_text(recent: &Recent) -> Option<String> {
+    let failed = recent.failed.iter().map(|(number, slot)| (*number, millis(*slot)));
+    (recent.answers > 0).then(|| to_json(&RecentRow(recent.answers, failed.collect())))
+}
+
+fn recent(text: &str) -> Result<Recent, Error> {
+    let RecentRow(answers, failed) = from_json("list of failures", text)?;
+    let read = |(number, slot)| Ok((number, timestamp(slot)?));
+    Ok(Recent { answers, failed: failed.into_iter().map(read).collect::<Result<_, Error>>()? })
 }
 
 impl StreakRow {
@@ -45,6 +64,7 @@ impl StreakRow {
             answering_since: time(self.answering_since)?,
             unknowns,
             last_counted: time(self.last_counted)?,
+            recent: self.recent.as_deref().map(recent).transpose()?.unwrap_or_default(),
         };
         Ok((check_id(&self.check_id)?, region(&self.region)?, streak))
     }

@@ -1,7 +1,5 @@
 //! Incidents and the decisions about them.
 
-use std::collections::BTreeMap;
-
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -9,13 +7,16 @@ use super::{failed, notifications};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Decision, Incident};
+use crate::domain::restraint::Silence;
 use crate::domain::subject::Subject;
 use crate::store::rows;
 use crate::store::rows::incident::{DecisionRow, IncidentRow};
-use crate::store::{DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord};
+use crate::store::{
+    DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, REMEMBERED, Remembered,
+};
 
 const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
-     cause_region, cause_step, cause_error FROM incidents";
+     cause_region, cause_step, cause_error, due_at, story FROM incidents";
 
 /// All open incidents.
 pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<IncidentRecord>, Error> {
@@ -24,14 +25,63 @@ pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<Incide
     fetch(connection, query).await
 }
 
-/// The open incidents that are not about a check's failures, of which there are few.
-pub(super) async fn open_otherwise(
+/// What is remembered of incidents that are not about a check's failures, of which there are few.
+pub(super) async fn remembered(
     connection: &mut SqliteConnection,
-) -> Result<BTreeMap<Subject, Incident>, Error> {
+    silences: &[Silence],
+    now: Timestamp,
+) -> Result<Remembered, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE resolved_at IS NULL AND subject NOT GLOB 'check:*'");
-    let records = fetch(connection, query).await?.into_iter();
-    Ok(records.map(|record| (record.subject, record.incident)).collect())
+    let open = fetch(&mut *connection, query).await?;
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE subject NOT GLOB 'check:*' AND resolved_at >= ");
+    query.push_bind(rows::millis(now - REMEMBERED)).push(" ORDER BY id");
+    let closed = fetch(connection, query).await?;
+    let by_subject =
+        |it: Vec<IncidentRecord>| it.into_iter().map(|it| (it.subject, it.incident)).collect();
+    let silences = silences.to_vec();
+    Ok(Remembered { open: by_subject(open), closed: by_subject(closed), silences })
+}
+
+/// The incidents that were resolved lately, the last ones at the end.
+pub(super) async fn closed(
+    connection: &mut SqliteConnection,
+    now: Option<Timestamp>,
+) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE resolved_at >= ");
+    match now {
+        Some(now) => query.push_bind(rows::millis(now - REMEMBERED)),
+        // Without a clock: what is recent by the latest of them.
+        None => query
+            .push("(SELECT max(resolved_at) FROM incidents) - ")
+            .push_bind(REMEMBERED.num_milliseconds()),
+    };
+    query.push(" ORDER BY id");
+    fetch(connection, query).await
+}
+
+/// The open incidents that are due, those that have been for longest first.
+pub(super) async fn due(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND due_at <= ").push_bind(rows::millis(now));
+    query.push(" ORDER BY due_at LIMIT ").push_bind(limit);
+    fetch(connection, query).await
+}
+
+/// One incident.
+pub(super) async fn one(
+    connection: &mut SqliteConnection,
+    id: IncidentId,
+) -> Result<Option<IncidentRecord>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE id = ").push_bind(id.0);
+    Ok(fetch(connection, query).await?.pop())
 }
 
 /// Lists incidents, the latest first.
@@ -117,10 +167,13 @@ pub(super) async fn write(
     incident: &Incident,
 ) -> Result<(), Error> {
     let query = sqlx::query(
-        "INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, \
-         tiers = excluded.tiers, told = excluded.told, cause_region = excluded.cause_region, \
-         cause_step = excluded.cause_step, cause_error = excluded.cause_error",
+        "INSERT INTO incidents (id, subject, opened_at, since, resolved_at, tiers, told, \
+         cause_region, cause_step, cause_error, due_at, story) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET since = excluded.since, \
+         resolved_at = excluded.resolved_at, tiers = excluded.tiers, told = excluded.told, \
+         cause_region = excluded.cause_region, cause_step = excluded.cause_step, \
+         cause_error = excluded.cause_error, due_at = excluded.due_at, story = excluded.story",
     )
     .bind(id.0)
     .bind(subject.to_string())
@@ -131,7 +184,9 @@ pub(super) async fn write(
     .bind(rows::told_text(&incident.told))
     .bind(incident.cause.region.as_str())
     .bind(incident.cause.step.as_deref())
-    .bind(incident.cause.error.as_str());
+    .bind(incident.cause.error.as_str())
+    .bind(incident.due_at.map(rows::millis))
+    .bind(rows::story::text(&incident.story));
     query.execute(connection).await.map_err(failed("write an incident")).map(|_| ())
 }
 

@@ -7,13 +7,14 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::rows_of::RowsOf;
-use super::{failed, hours, incidents};
+use super::{care, failed, hours, incidents};
 use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
+use crate::domain::restraint::Silence;
 use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
-use crate::store::plan::Written;
+use crate::store::plan::{self, Written};
 use crate::store::rows::streak::StreakRow;
 use crate::store::{Error, rows};
 
@@ -24,11 +25,13 @@ pub(super) struct Memory {
     pub(super) next_incident: i64,
     /// The hours to whose counts late runs are added.
     pub(super) closed: Option<(Timestamp, Timestamp)>,
+    /// What people asked not to be told of, as far as it may not be over.
+    pub(super) silences: Vec<Silence>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { states: HashMap::new(), next_incident: 1, closed: None }
+        Self { states: HashMap::new(), next_incident: 1, closed: None, silences: Vec::new() }
     }
 }
 
@@ -39,8 +42,9 @@ impl Memory {
             .fetch_one(&mut *connection)
             .await
             .map_err(failed("number incidents"))?;
-        let closed = hours::closed(connection).await?;
-        Ok(Self { states, next_incident, closed })
+        let closed = hours::closed(&mut *connection).await?;
+        let silences = care::all(connection).await?;
+        Ok(Self { states, next_incident, closed, silences })
     }
 }
 
@@ -54,7 +58,7 @@ pub(super) async fn states(
     let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
          last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
-         last_counted FROM streaks",
+         last_counted, recent FROM streaks",
     );
     if let Some(checks) = checks {
         query.push(" WHERE check_id IN (");
@@ -74,11 +78,18 @@ pub(super) async fn states(
         let (check, region, streak) = row.read()?;
         states.entry(check).or_default().streaks.insert(region, streak);
     }
+    for record in incidents::closed(&mut *connection, None).await? {
+        if let Subject::Check(check) = record.subject
+            && checks.is_none_or(|checks| checks.contains(&check))
+        {
+            states.entry(check).or_default().closed = Some(record.incident);
+        }
+    }
     for record in incidents::open(connection).await? {
         if let Subject::Check(check) = record.subject
             && checks.is_none_or(|checks| checks.contains(&check))
         {
-            states.entry(check).or_default().incident = Some(record.incident);
+            plan::remember(states.entry(check).or_default(), &record.incident);
         }
     }
     Ok(states)
@@ -87,7 +98,7 @@ pub(super) async fn states(
 /// The beginning of every statement that writes streaks.
 pub(super) const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
      failing_since, last_success, last_slot, last_outcome, answering_since, unknowns, \
-     unknown_since, unknown_reason, last_counted) VALUES";
+     unknown_since, unknown_reason, last_counted, recent) VALUES";
 
 /// The end of every statement that writes streaks.
 pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
@@ -96,10 +107,10 @@ pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET 
      last_slot = excluded.last_slot, last_outcome = excluded.last_outcome, \
      answering_since = excluded.answering_since, unknowns = excluded.unknowns, \
      unknown_since = excluded.unknown_since, unknown_reason = excluded.unknown_reason, \
-     last_counted = excluded.last_counted";
+     last_counted = excluded.last_counted, recent = excluded.recent";
 
 /// The columns of a streak, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 14;
+pub(super) const COLUMNS: usize = 15;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
@@ -125,6 +136,7 @@ pub(super) fn bind<'q>(
         .bind(unknowns.map(|unknowns| rows::millis(unknowns.since)))
         .bind(unknowns.map(|unknowns| unknowns.reason.clone()))
         .bind(streak.last_counted.map(rows::millis))
+        .bind(rows::streak::recent_text(&streak.recent))
 }
 
 /// Writes streaks.

@@ -7,6 +7,7 @@
 mod accounts;
 mod agents;
 mod backing;
+mod care;
 pub(super) mod copying;
 mod forgetting;
 mod hold;

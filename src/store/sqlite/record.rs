@@ -66,7 +66,7 @@ async fn try_record(
     let stored = runs::known(writer.connection().await?, &in_doubt).await?;
     let memory = writer.memory().await?;
     let mut next_incident = memory.next_incident;
-    let known = Known { states: &memory.states, stored: &stored };
+    let known = Known { states: &memory.states, stored: &stored, silences: &memory.silences };
     let plan = Plan::draw(reports, known, judge, now, || {
         let id = IncidentId(next_incident);
         next_incident += 1;

@@ -27,22 +27,23 @@ pub(super) async fn review(
     let now = rows::whole_millis(now);
     // Nobody else writes, so it stays so until the end.
     leases::hold(writer.connection().await?, lease).await?;
-    let open = incidents::open_otherwise(writer.connection().await?).await?;
+    let silences = writer.memory().await?.silences.clone();
+    let remembered = incidents::remembered(writer.connection().await?, &silences, now).await?;
     let memory = writer.memory().await?;
     let next = memory.next_incident;
-    let mut changes = judge.review(&memory.states, &open, now);
+    let mut changes = judge.review(&memory.states, &remembered, now);
     if changes.is_empty() {
         return Ok(changes);
     }
     let connection = writer.begin(Durability::Power).await?;
-    let next = write_changes(connection, (&mut changes, &open), next, now).await?;
+    let next = write_changes(connection, (&mut changes, &remembered.open), next, now).await?;
     writer.commit().await?;
     writer.memory().await?.next_incident = next;
     Ok(changes)
 }
 
-/// Writes what was decided: an incident that is among the `open` ones keeps its number, others are
-/// numbered from `next` on; says which number is the next one then.
+/// Writes what was decided: an incident that is among the `open` ones or has a number keeps it, others
+/// are numbered from `next` on; says which number is the next one then.
 pub(super) async fn write_changes(
     connection: &mut SqliteConnection,
     (changes, open): (&mut [Change], &BTreeMap<Subject, Incident>),
@@ -52,7 +53,7 @@ pub(super) async fn write_changes(
     for change in &mut *changes {
         let known = open.get(&change.subject).and_then(|incident| incident.id);
         if let Some(incident) = &mut change.transition.incident {
-            let id = known.unwrap_or(IncidentId(next));
+            let id = known.or(incident.id).unwrap_or(IncidentId(next));
             next = next.max(id.0 + 1);
             incident.id = Some(id);
         }

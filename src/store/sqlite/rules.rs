@@ -58,16 +58,17 @@ async fn pass(
     now: Timestamp,
 ) -> Result<Option<Vec<Change>>, Error> {
     let now = rows::whole_millis(now);
-    let next = writer.memory().await?.next_incident;
+    let memory = writer.memory().await?;
+    let (next, silences) = (memory.next_incident, memory.silences.clone());
     // Nobody else writes between this and the transaction.
     if mark(writer.connection().await?).await? != from {
         return Ok(None);
     }
-    let open = incidents::open_otherwise(writer.connection().await?).await?;
-    let Judged { states, gone, mut changes } = judge.judge(&open);
+    let remembered = incidents::remembered(writer.connection().await?, &silences, now).await?;
+    let Judged { states, gone, mut changes } = judge.judge(&remembered);
     let durability = if changes.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
-    let next = write_changes(&mut *connection, (&mut changes, &open), next, now).await?;
+    let next = write_changes(&mut *connection, (&mut changes, &remembered.open), next, now).await?;
     let what = failed("write what is known of rules");
     for (name, state) in &states {
         let query = sqlx::query(

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::id::Region;
 use crate::domain::incident::{Decision, DecisionKind, Incident, Transition};
+use crate::domain::restraint::Silence;
 use crate::domain::run::{Outcome, Trace};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
@@ -45,7 +46,13 @@ fn report(check: &str, second: u64) -> Report {
 struct Counting;
 
 impl Judge for Counting {
-    fn judge(&self, state: &CheckState, report: &Report, _now: Timestamp) -> Transition {
+    fn judge(
+        &self,
+        state: &CheckState,
+        report: &Report,
+        _: &[Silence],
+        _: Timestamp,
+    ) -> Transition {
         let before = state.streaks.get(&report.slot.region).cloned().unwrap_or_default();
         let streak: Streak = before.counting(Outcome::Passed, report.slot.at, 1);
         let noted = report.slot.check.as_str() == "noted";

@@ -126,8 +126,7 @@ pub(super) async fn a_clock_set_back_keeps_nobody_waiting(store: &dyn Store) {
 }
 
 pub(super) async fn one_recipient_is_told_in_order(store: &dyn Store) {
-    let tier =
-        |failures_in_a_row| Tier { failures_in_a_row, notify: vec![Target::Slack("#p2".into())] };
+    let tier = |failures| Tier::after(failures, vec![Target::Slack("#p2".into())]);
     let policy = Policy { tiers: vec![tier(1), tier(2)], ..Policy::built_in(None) };
     let rules = rules_with(policy, &["login"]);
     let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];

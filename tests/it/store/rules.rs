@@ -19,18 +19,12 @@ fn name(text: &str) -> RuleName {
 struct Turn(&'static str);
 
 impl RuleJudge for Turn {
-    fn judge(&self, open: &BTreeMap<Subject, Incident>) -> Judged {
+    fn judge(&self, remembered: &Remembered) -> Judged {
+        let open = &remembered.open;
         let subject = Subject::Rule(name(self.0));
         let region = Region::new("eu").expect("a good name");
-        let fresh = Incident {
-            id: None,
-            opened_at: at(1),
-            since: at(0),
-            resolved_at: None,
-            tiers: [1].into(),
-            told: std::collections::BTreeSet::new(),
-            cause: Cause { region, step: None, error: "value 7".into() },
-        };
+        let cause = Cause { region, step: None, error: "value 7".into() };
+        let fresh = Incident { tiers: [1].into(), ..Incident::opening(at(1), at(0), cause) };
         let known = open.get(&subject).cloned();
         let incident = match known {
             Some(open) => Incident { resolved_at: Some(at(2)), ..open },

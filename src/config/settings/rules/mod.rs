@@ -15,7 +15,7 @@ use crate::config::quoted;
 use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
 use crate::config::value::Kind;
-use crate::domain::policy::{Policy, Quorum, Target, Tier};
+use crate::domain::policy::{Policy, Target, Tier};
 use crate::domain::rule::{Absent, Condition, OnMissing, Rule, RuleName, Template};
 use crate::query::{Limits, parse};
 
@@ -256,9 +256,7 @@ fn read_policy(table: &mut Table<'_>, around: &Around<'_>, report: &mut Report) 
             }
             targets.push(target);
         }
-        let tier = Tier { failures_in_a_row: 1, notify: targets };
-        let quorum = Quorum::Count(1);
-        return Some(Policy { name: "notify".into(), quorum, recover_after: 1, tiers: vec![tier] });
+        return Some(Policy::of("notify", vec![Tier::after(1, targets)]));
     }
     let Some(field) = policy else {
         let found = around.default_policy.and_then(|name| around.policies.get(name));

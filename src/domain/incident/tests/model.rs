@@ -97,10 +97,8 @@ impl Model {
             self.places.iter().enumerate().filter(met).count() >= policy.quorum.of(3)
         };
         let tiers = policy.tiers.iter().enumerate();
-        let reached: BTreeSet<usize> = tiers
-            .filter(|(_, tier)| many(tier.failures_in_a_row))
-            .map(|(number, _)| number)
-            .collect();
+        let reached: BTreeSet<usize> =
+            tiers.filter(|(_, tier)| many(in_a_row(tier))).map(|(number, _)| number).collect();
         let known = self.open.as_ref().map(|(tiers, _)| tiers.clone()).unwrap_or_default();
         let fresh: Vec<usize> = reached.difference(&known).copied().collect();
         if fresh.is_empty() {
@@ -156,13 +154,12 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         Just(Target::Sms("bo".into())),
     ];
     let tier = (1u32..5, proptest::collection::vec(target, 0..3))
-        .prop_map(|(failures_in_a_row, notify)| Tier { failures_in_a_row, notify });
+        .prop_map(|(failures_in_a_row, notify)| Tier::after(failures_in_a_row, notify));
     (quorum, 1u32..4, proptest::collection::vec(tier, 0..4)).prop_map(
         |(quorum, recover_after, tiers)| Policy {
-            name: "any".into(),
             quorum,
             recover_after,
-            tiers,
+            ..Policy::of("any", tiers)
         },
     )
 }
@@ -181,6 +178,14 @@ fn any_results() -> impl Strategy<Value = Vec<Told>> {
     let told = (0usize..3, any_outcome(), after, age)
         .prop_map(|(place, outcome, after, age)| Told { place, outcome, after, age });
     proptest::collection::vec(told, 0..80)
+}
+
+/// The model knows of no other tiers.
+fn in_a_row(tier: &Tier) -> u32 {
+    match tier.when {
+        Condition::FailuresInARow(failures) => failures,
+        other => unreachable!("{other}"),
+    }
 }
 
 /// How many regions have failed so often, of those that answer at present.
@@ -206,7 +211,7 @@ proptest! {
             prop_assert_eq!(story.state.incident.is_some(), model.open.is_some());
             if transition.incident.is_some_and(|incident| incident.resolved_at.is_some()) {
                 for tier in &policy.tiers {
-                    let still = answering_at(&story, tier.failures_in_a_row);
+                    let still = answering_at(&story, in_a_row(tier));
                     prop_assert!(still < policy.quorum.of(3), "resolved while a tier holds");
                 }
             }

@@ -7,7 +7,7 @@ use super::super::{Condition, RuleName};
 use super::*;
 use crate::domain::id::PersonId;
 use crate::domain::incident::DecisionKind;
-use crate::domain::policy::{Policy, Quorum, Target, Tier};
+use crate::domain::policy::{Policy, Target, Tier};
 
 /// A rule with its state and its open incidents, evaluated once a minute.
 struct Story {
@@ -25,7 +25,7 @@ fn at(minute: i64) -> Timestamp {
 
 fn story(hold: u64, on_missing: OnMissing) -> Story {
     let ana = PersonId::new("ana").expect("a name");
-    let tier = |failures_in_a_row, notify| Tier { failures_in_a_row, notify };
+    let tier = Tier::after;
     Story {
         rule: Rule {
             name: RuleName::new("disks fill").expect("a name"),
@@ -37,15 +37,13 @@ fn story(hold: u64, on_missing: OnMissing) -> Story {
             missing_after: Duration::from_mins(3),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
-            policy: Policy {
-                name: "two".into(),
-                quorum: Quorum::Count(1),
-                recover_after: 1,
-                tiers: vec![
+            policy: Policy::of(
+                "two",
+                vec![
                     tier(1, vec![Target::Slack("#p2".into())]),
                     tier(3, vec![Target::Slack("#p1".into()), Target::Sms("ana".into())]),
                 ],
-            },
+            ),
             runbook: None,
         },
         roster: Roster { people: [(ana, None)].into(), teams: BTreeMap::new() },

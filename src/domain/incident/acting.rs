@@ -1,0 +1,167 @@
+//! What it means that somebody does something about an open incident.
+//!
+//! | act | condition | then |
+//! |---|---|---|
+//! | acknowledge | | further tiers are held back until it ends; those who follow are told who takes care |
+//! | acknowledge | acknowledged already | the new one takes its place |
+//! | take back | acknowledged | as if its time were over: all who were told are told again |
+//! | resolve | | resolved; what fails on opens it again |
+//! | note, silence | | those who follow are told |
+//!
+//! Those who follow are the recipients that were told and whom such a message does not wake
+//! ([`Recipient::follows`]).
+
+use std::time::Duration;
+
+use super::tending::{self, Surroundings};
+use super::{Decision, DecisionKind, Incident, Owed, Transition, resolved, telling};
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::policy::{Policy, Recipient};
+use crate::domain::restraint::{Acknowledgement, Actor, moment};
+use crate::domain::{Timestamp, after};
+
+/// What somebody does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Takes care of it.
+    Acknowledge {
+        /// What they say.
+        reason: Option<String>,
+        /// For how long; else the policy says.
+        lasts: Option<Duration>,
+    },
+    /// Does not take care of it any more.
+    TakeBack,
+    /// Says that it is over.
+    Resolve {
+        /// What they say.
+        reason: Option<String>,
+    },
+    /// Says something about it.
+    Note {
+        /// What they say.
+        text: String,
+    },
+    /// Asked that nobody be told of it, by a silence that was made beside.
+    Silenced {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why an act changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is over already.
+    #[error("the incident is resolved already, since {}", moment(*.0))]
+    Resolved(Timestamp),
+    /// Nobody has acknowledged it.
+    #[error("nobody has acknowledged the incident")]
+    NotAcknowledged,
+    /// An acknowledgement that ends at once, or not within [`LONGEST`].
+    #[error("an acknowledgement lasts from one minute to seven days")]
+    Length,
+}
+
+/// The longest that an acknowledgement may last.
+pub const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+/// The shortest.
+pub const SHORTEST: Duration = Duration::from_mins(1);
+
+/// What `act` by `actor` means at `now`.
+///
+/// # Errors
+///
+/// [`Refused`] where it means nothing.
+pub fn act(
+    open: &Incident,
+    (act, actor): (&Act, &Actor),
+    around: Surroundings<'_>,
+    now: Timestamp,
+) -> Result<Transition, Refused> {
+    let Surroundings { policy, notice, about, quiet, .. } = around;
+    if let Some(at) = open.resolved_at {
+        return Err(Refused::Resolved(at));
+    }
+    let said = |reason: &Option<String>| match reason {
+        Some(reason) => format!(": {reason}"),
+        None => String::new(),
+    };
+    let mut transition = match act {
+        Act::Acknowledge { reason, lasts } => {
+            let default = policy.map_or(Policy::ACKNOWLEDGED_FOR, |it| it.acknowledged_for);
+            let lasts = match lasts {
+                Some(lasts) if !(SHORTEST..=LONGEST).contains(lasts) => {
+                    return Err(Refused::Length);
+                }
+                lasts => lasts.unwrap_or(default),
+            };
+            let until = after(now, lasts);
+            let mut incident = open.clone();
+            incident.story.acknowledged =
+                Some(Acknowledgement { by: actor.clone(), reason: reason.clone(), at: now, until });
+            let note = format!("acknowledged by {actor} until {}{}", moment(until), said(reason));
+            followed(incident, (DecisionKind::Acknowledged, NoticeKind::Acknowledged), note, notice)
+        }
+        Act::TakeBack => {
+            let mut incident = open.clone();
+            let Some(acknowledged) = &mut incident.story.acknowledged else {
+                return Err(Refused::NotAcknowledged);
+            };
+            // The next look at it finds that its time is over, and tells.
+            acknowledged.until = now;
+            let note = format!("{actor} does not take care of it any more");
+            followed(incident, (DecisionKind::LeftAlone, NoticeKind::Noted), note, notice)
+        }
+        Act::Resolve { reason } => {
+            let note = format!("closed by {actor}{}", said(reason));
+            let notice = Notice {
+                kind: NoticeKind::Closed,
+                at: now,
+                note: Some(note.clone()),
+                ..notice.clone()
+            };
+            resolved(open, &notice, note, now)
+        }
+        Act::Note { text } => {
+            let kinds = (DecisionKind::Noted, NoticeKind::Noted);
+            followed(open.clone(), kinds, format!("{actor}: {text}"), notice)
+        }
+        Act::Silenced { until, reason } => {
+            let note = format!("silenced by {actor} until {}: {reason}", moment(*until));
+            followed(open.clone(), (DecisionKind::Noted, NoticeKind::Noted), note, notice)
+        }
+    };
+    for owed in &mut transition.owed {
+        owed.notice.at = now;
+    }
+    telling::number(&mut transition, now);
+    if let Some(incident) = transition.incident.as_mut().filter(|it| it.resolved_at.is_none()) {
+        incident.due_at = tending::due(incident, policy, (about, quiet), now);
+    }
+    Ok(transition)
+}
+
+/// A change that only those who follow are told of.
+fn followed(
+    incident: Incident,
+    (decided, kind): (DecisionKind, NoticeKind),
+    note: String,
+    notice: &Notice,
+) -> Transition {
+    let notice = Notice { kind, note: Some(note.clone()), ..notice.clone() };
+    let owe = |recipient: &Recipient| Owed {
+        recipient: recipient.clone(),
+        notice: notice.clone(),
+        telling: 0,
+    };
+    Transition {
+        streak: None,
+        owed: incident.told.iter().filter(|it| it.follows()).map(owe).collect(),
+        decisions: vec![Decision { kind: decided, reason: note }],
+        incident: Some(incident),
+    }
+}
