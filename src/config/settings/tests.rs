@@ -399,6 +399,7 @@ fn mistakes_in_a_policy_are_told_where_they_are() {
              notify = {notify}\n"
         )
     };
+    let when = |when: &str| tier("['slack:#a']").replace("failures_in_a_row = 1", when);
     let second = "[[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = ['slack:#b']\n";
     for (text, message) in [
         (tier("['email:ana']"), "is no target"),
@@ -414,7 +415,16 @@ fn mistakes_in_a_policy_are_told_where_they_are() {
         (tier("['slack:#a']").replace("name = 'a'", "quorum = 1"), "`name` is missing"),
         (tier("['slack:#a']").replace("name = 'a'", "name = 'a'\nquorum = 0"), "from 1 to 1000"),
         (tier("['slack:#a']").replace("name = 'a'", "name = 'a'\nquorum = 'most'"), "be `most`"),
-        (tier("['slack:#a']").replace("failures_in", "failure_in"), "is missing"),
+        (tier("['slack:#a']").replace("failures_in", "failure_in"), "one condition"),
+        (when("failures = 3"), "needs either `of_last` or `within`"),
+        (when("failures = 3, of_last = 2"), "cannot be among the last 2 runs"),
+        (when("failures_in_a_row = 3, of_last = 5"), "this belongs to `failures`"),
+        (when("failures_in_a_row = 3, open_for = '1h'"), "a tier has one condition"),
+        (when("open_for = '1h'"), "the first tier must be reached by failures"),
+        (
+            when("failures_in_a_row = 1").replace("name = 'a'", "name = 'a'\nrepeat_every = '2d'"),
+            "out of range",
+        ),
         (tier("['slack:#a']") + &tier("['slack:#a']").replace(PEOPLE, ""), "there already"),
     ] {
         let found = mistakes(&text);

@@ -185,7 +185,7 @@ impl Due {
 /// What is owed to those of the tiers; whoever is in several hears of the highest alone.
 fn owed(incident: &Incident, due: &Due, around: Surroundings<'_>, now: Timestamp) -> Vec<Owed> {
     let mut seen: BTreeSet<Recipient> = BTreeSet::new();
-    let mut owed = Vec::new();
+    let mut by_tier = Vec::new();
     for tier in due.tiers.iter().rev() {
         let kind = match around.notice.kind {
             NoticeKind::Blind => NoticeKind::Blind,
@@ -193,23 +193,21 @@ fn owed(incident: &Incident, due: &Due, around: Surroundings<'_>, now: Timestamp
         };
         let notice =
             Notice { kind, at: now, note: Some(due.why.join("; ")), ..around.notice.clone() };
-        for recipient in recipients(incident, *tier, around) {
-            if seen.insert(recipient.clone()) {
-                owed.push(Owed { recipient, notice: notice.clone(), telling: 0 });
-            }
-        }
+        let owe = |recipient| Owed { recipient, notice: notice.clone(), telling: 0 };
+        let mut fresh = recipients(incident, *tier, around);
+        fresh.retain(|recipient| seen.insert(recipient.clone()));
+        by_tier.push(fresh.into_iter().map(owe).collect::<Vec<_>>());
     }
-    owed.reverse();
-    owed
+    by_tier.into_iter().rev().flatten().collect()
 }
 
 /// Whom a tier tells; all who were told where the policy has no such tier.
-fn recipients(incident: &Incident, tier: u32, around: Surroundings<'_>) -> BTreeSet<Recipient> {
+fn recipients(incident: &Incident, tier: u32, around: Surroundings<'_>) -> Vec<Recipient> {
     let found = around.policy.into_iter().flat_map(Policy::numbered).find(|(it, _)| *it == tier);
     match found {
         Some((_, tier)) => {
             tier.notify.iter().flat_map(|target| around.roster.recipients(target)).collect()
         }
-        None => incident.told.clone(),
+        None => incident.told.iter().cloned().collect(),
     }
 }

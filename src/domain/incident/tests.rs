@@ -9,6 +9,7 @@ use crate::domain::id::PersonId;
 use crate::domain::policy::{Condition, Quorum, Target, Tier};
 use crate::domain::schedule::{Interval, Schedule};
 
+mod care;
 mod model;
 
 fn region(name: &str) -> Region {

@@ -259,8 +259,13 @@ impl World<'_> {
                 streak.failures, policy.name
             );
         }
+        let failed = match first {
+            Condition::FailuresInARow(1) => "failed".to_owned(),
+            Condition::FailuresInARow(failures) => format!("failed {failures} in a row"),
+            other => other.to_string(),
+        };
         format!(
-            "{first} in {} of {} regions, quorum {}: nobody is told",
+            "{failed} in {} of {} regions, quorum {}: nobody is told",
             self.regions_at(first),
             self.rules.check.regions.len(),
             self.quorum(),

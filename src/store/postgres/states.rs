@@ -84,7 +84,12 @@ fn gather(streaks: Vec<StreakRow>, last: Vec<IncidentRecord>) -> Result<States, 
     }
     for record in last {
         if let Subject::Check(check) = record.subject {
-            plan::remember(states.entry(check).or_default(), &record.incident);
+            // Of a check that has no streak, nothing goes on.
+            if record.incident.resolved_at.is_none() {
+                plan::remember(states.entry(check).or_default(), &record.incident);
+            } else if let Some(state) = states.get_mut(&check) {
+                plan::remember(state, &record.incident);
+            }
         }
     }
     Ok(states)

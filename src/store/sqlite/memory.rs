@@ -79,10 +79,11 @@ pub(super) async fn states(
         states.entry(check).or_default().streaks.insert(region, streak);
     }
     for record in incidents::closed(&mut *connection, None).await? {
+        // Of a check that has no streak, nothing goes on.
         if let Subject::Check(check) = record.subject
-            && checks.is_none_or(|checks| checks.contains(&check))
+            && let Some(state) = states.get_mut(&check)
         {
-            states.entry(check).or_default().closed = Some(record.incident);
+            state.closed = Some(record.incident);
         }
     }
     for record in incidents::open(connection).await? {

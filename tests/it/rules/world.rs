@@ -15,6 +15,7 @@ use tripline::domain::Timestamp;
 use tripline::domain::incident::Change;
 use tripline::domain::policy::{Channel, Roster};
 use tripline::engine::deliveries::{self, Attempted, Contacts, Lane};
+use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::rules::{Observer, Rounds, RuleSet};
 use tripline::notify::slack::{self, Slack};
 use tripline::store::sqlite::{Holder, SqliteStore};
@@ -94,7 +95,7 @@ impl World {
     pub(super) fn hub_on(&self, store: Arc<dyn Ledger>, holder: &str) -> Rounds {
         Rounds::new(
             (store, self.metrics.clone()),
-            Arc::clone(&self.rules),
+            (Arc::clone(&self.rules), Arc::new(ProjectJudge::new(Rulebook::default()))),
             self.time.clone(),
             self.decided.clone(),
             holder.into(),

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agents;
+mod care;
 mod copying;
 mod crash;
 mod leases;
@@ -107,6 +108,14 @@ on_every_backend! {
         old_accounts_are_forgotten
         of_two_hubs_one_accounts_for_a_slot
         a_slot_that_nobody_knows_of_is_found
+    }
+    care {
+        an_acknowledgement_holds_back_and_ends
+        an_act_on_what_is_over_is_refused
+        what_is_closed_by_hand_is_opened_again
+        a_silence_holds_back_until_it_ends
+        rules_that_change_are_heeded
+        failures_are_remembered_one_by_one
     }
     agents {
         a_name_is_one_instances_until_its_lease_ends

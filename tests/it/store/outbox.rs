@@ -340,9 +340,8 @@ pub(super) async fn a_recovery_after_a_failure_that_was_given_up_is_the_first_wo
 }
 
 pub(super) async fn a_further_tier_is_not_the_first_word(store: &dyn Store) {
-    let tier = |failures_in_a_row, target: &str| Tier {
-        failures_in_a_row,
-        notify: vec![Target::Slack(target.into()), Target::Slack("#all".into())],
+    let tier = |failures, target: &str| {
+        Tier::after(failures, vec![Target::Slack(target.into()), Target::Slack("#all".into())])
     };
     let policy = Policy { tiers: vec![tier(1, "#p2"), tier(2, "#p1")], ..Policy::built_in(None) };
     let rules = rules_with(policy, &["login"]);

@@ -1,12 +1,11 @@
 //! What is known of rules: each time of the grid is passed once.
 
-use std::collections::BTreeMap;
-
 use tripline::domain::id::Region;
 use tripline::domain::incident::{Cause, Change, Decision, DecisionKind, Incident, Transition};
 use tripline::domain::rule::RuleName;
 use tripline::domain::rule::state::{RuleState, Standing};
 use tripline::domain::subject::Subject;
+use tripline::store::Remembered;
 use tripline::store::rules::{Judged, RuleJudge, RuleRecords, Rules};
 
 use super::scene::at;

@@ -57,9 +57,10 @@ pub(super) fn rules_with(policy: Policy, names: &[&str]) -> Rulebook {
         .expect("it has its policy")
 }
 
-/// The default policy for `login` and `search`.
+/// The default policy for `login` and `search`, by which each outage is an incident of its own.
 pub(super) fn rules() -> Rulebook {
-    rules_with(Policy::built_in(Some("devops")), &["login", "search"])
+    let policy = Policy { reopen_within: Duration::ZERO, ..Policy::built_in(Some("devops")) };
+    rules_with(policy, &["login", "search"])
 }
 
 pub(super) fn report(check: &str, place: &str, slot: u32, outcome: Outcome) -> Report {

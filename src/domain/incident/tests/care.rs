@@ -1,0 +1,326 @@
+//! What keeps people from being told, what time alone does, and what people do.
+
+use super::*;
+use crate::domain::incident::acting::{Act, Refused, act};
+use crate::domain::incident::telling::{Situation, finish};
+use crate::domain::incident::tending::{Surroundings, due, tend};
+use crate::domain::policy::Policy;
+use crate::domain::restraint::{
+    About, Actor, Maintenance, Quiet, Scope, Silence, SilenceId, Via, Window,
+};
+
+/// A check in `eu` with its rules, silences and maintenance, and what came of it.
+struct Scene {
+    story: Story,
+    silences: Vec<Silence>,
+    maintenance: Vec<Maintenance>,
+    closed: Option<Incident>,
+}
+
+fn ana() -> Actor {
+    Actor { name: "ana".into(), via: Via::Slack }
+}
+
+fn acknowledge(lasts: Option<u64>) -> Act {
+    Act::Acknowledge { reason: None, lasts: lasts.map(Duration::from_mins) }
+}
+
+impl Scene {
+    fn new(policy: Policy) -> Self {
+        let story = Story::new(policy, &["eu"]);
+        Self { story, silences: Vec::new(), maintenance: Vec::new(), closed: None }
+    }
+
+    fn with_tiers(tiers: &[(Condition, &str)]) -> Self {
+        let tier = |(when, target): &(Condition, &str)| Tier {
+            when: *when,
+            notify: vec![Target::Slack((*target).into())],
+        };
+        Self::new(Policy { tiers: tiers.iter().map(tier).collect(), ..default_policy() })
+    }
+
+    fn silence(&mut self, minutes: i64) {
+        let from = self.story.now;
+        self.silences.push(Silence {
+            id: SilenceId(1),
+            scope: Scope::default(),
+            reason: "deploy".into(),
+            by: ana(),
+            from,
+            until: from + TimeDelta::minutes(minutes),
+        });
+    }
+
+    fn quiet(&self) -> Quiet<'_> {
+        Quiet { silences: &self.silences, maintenance: &self.maintenance }
+    }
+
+    fn later(&mut self, minutes: i64) {
+        self.story.now += TimeDelta::minutes(minutes);
+    }
+
+    /// A result, 30 seconds later.
+    fn tell(&mut self, outcome: Outcome) -> Transition {
+        let open = self.story.state.incident.clone();
+        let number = self.story.opened;
+        let transition = self.story.tell(region("eu"), outcome);
+        self.story.state.incident.clone_from(&open);
+        // As the store has it before it numbers incidents.
+        let mut raw = transition;
+        if let Some(incident) = raw.incident.as_mut().filter(|_| open.is_none()) {
+            incident.id = None;
+        }
+        self.story.opened = number;
+        let subject = Subject::Check(self.story.check.id.clone());
+        let situation = Situation {
+            open: open.as_ref(),
+            closed: self.closed.as_ref(),
+            policy: Some(&self.story.policy),
+            about: About { subject: &subject, labels: &self.story.check.labels, down: &[] },
+            quiet: self.quiet(),
+            now: self.story.now,
+        };
+        let transition = finish(raw, situation);
+        self.keep(transition)
+    }
+
+    fn keep(&mut self, mut transition: Transition) -> Transition {
+        if let Some(incident) = &mut transition.incident {
+            if incident.id.is_none() {
+                self.story.opened += 1;
+                incident.id = Some(IncidentId(self.story.opened));
+            }
+            if incident.resolved_at.is_some() {
+                self.closed = Some(incident.clone());
+                self.story.state.incident = None;
+            } else {
+                self.closed = None;
+                self.story.state.incident = Some(incident.clone());
+            }
+        }
+        transition
+    }
+
+    fn around<'a>(&'a self, subject: &'a Subject, notice: &'a Notice) -> Surroundings<'a> {
+        Surroundings {
+            policy: Some(&self.story.policy),
+            roster: &self.story.roster,
+            about: About { subject, labels: &self.story.check.labels, down: &notice.down },
+            notice,
+            quiet: self.quiet(),
+        }
+    }
+
+    fn open(&self) -> (Incident, Subject, Notice) {
+        let open = self.story.state.incident.clone().expect("an open incident");
+        let notice = open.story.notice.clone().expect("a notice");
+        (open, Subject::Check(self.story.check.id.clone()), notice)
+    }
+
+    fn tend(&mut self) -> Transition {
+        let (open, subject, notice) = self.open();
+        let transition = tend(&open, self.around(&subject, &notice), self.story.now);
+        self.keep(transition)
+    }
+
+    fn act(&mut self, what: &Act) -> Result<Transition, Refused> {
+        let (open, subject, notice) = self.open();
+        let done = act(&open, (what, &ana()), self.around(&subject, &notice), self.story.now)?;
+        Ok(self.keep(done))
+    }
+
+    /// In how many seconds time alone changes something.
+    fn due_in(&self) -> Option<i64> {
+        let (open, subject, _) = self.open();
+        let about = About { subject: &subject, labels: &self.story.check.labels, down: &[] };
+        let at = due(&open, Some(&self.story.policy), (about, self.quiet()), self.story.now);
+        at.map(|at| (at - self.story.now).num_seconds())
+    }
+}
+
+fn note(transition: &Transition) -> &str {
+    transition.owed[0].notice.note.as_deref().expect("a note")
+}
+
+const NOBODY: &str = "not_told 1";
+
+#[test]
+fn an_acknowledged_incident_wakes_nobody_until_that_is_forgotten() {
+    let mut scene = Scene::new(default_policy());
+    assert_eq!(in_words(&scene.tell(Outcome::Failed)), OPENED);
+    let told = scene.act(&acknowledge(Some(60))).expect("acknowledged");
+    assert_eq!(in_words(&told), "acknowledged 1: slack:#p2");
+    assert_eq!(note(&told), "acknowledged by ana (Slack) until 2026-11-21 04:00:30 UTC");
+    let second = scene.tell(Outcome::Failed);
+    assert_eq!(in_words(&second), NOBODY);
+    let why = "2 failures in a row in eu: tier 2 of policy p2-then-p1 tells slack:#p1, sms:ana, \
+               sms:bo, but nobody is told: acknowledged by ana (Slack) until 2026-11-21 04:00:30 \
+               UTC";
+    assert_eq!(reason(&second), why);
+    assert_eq!(scene.due_in(), Some(3570));
+    assert_eq!(in_words(&scene.tend()), "-");
+    scene.later(60);
+    let woken = scene.tend();
+    assert_eq!(in_words(&woken), "left_alone reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+    assert!(note(&woken).starts_with("the acknowledgement by ana (Slack) is over after 1h, and"));
+    assert_eq!(scene.due_in(), None);
+    let over = scene.tell(Outcome::Passed);
+    assert_eq!(in_words(&over), "resolved 1: slack:#p1 slack:#p2 sms:ana sms:bo");
+}
+
+#[test]
+fn whoever_takes_it_back_has_all_told_again() {
+    let mut scene = Scene::new(default_policy());
+    scene.tell(Outcome::Failed);
+    assert_eq!(scene.act(&Act::TakeBack), Err(Refused::NotAcknowledged));
+    scene.act(&acknowledge(None)).expect("acknowledged");
+    scene.tell(Outcome::Failed);
+    assert_eq!(in_words(&scene.act(&Act::TakeBack).expect("done")), "left_alone 1: slack:#p2");
+    assert_eq!(scene.due_in(), Some(0));
+    let woken = in_words(&scene.tend());
+    assert_eq!(woken, "left_alone reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+}
+
+#[test]
+fn what_fails_under_a_silence_is_told_when_that_ends() {
+    let mut scene = Scene::new(default_policy());
+    scene.silence(10);
+    assert_eq!(in_words(&scene.tell(Outcome::Failed)), "opened 1");
+    assert_eq!(in_words(&scene.tell(Outcome::Failed)), NOBODY);
+    assert_eq!(scene.due_in(), Some(540));
+    assert_eq!(in_words(&scene.tend()), "-");
+    scene.later(9);
+    let told = scene.tend();
+    assert_eq!(in_words(&told), "reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+    let said = "still fails after: silenced by ana (Slack) until 2026-11-21 03:10:00 UTC: deploy";
+    assert_eq!(note(&told), said);
+    assert_eq!(in_words(&scene.tend()), "-");
+}
+
+#[test]
+fn what_recovers_under_a_silence_was_never_told() {
+    let mut scene = Scene::new(default_policy());
+    scene.silence(10);
+    scene.tell(Outcome::Failed);
+    assert_eq!(in_words(&scene.tell(Outcome::Passed)), "resolved 1");
+}
+
+#[test]
+fn maintenance_begins_and_ends_while_it_fails() {
+    let mut scene = Scene::new(default_policy());
+    let (from, until) = (start() + TimeDelta::seconds(45), start() + TimeDelta::minutes(30));
+    scene.maintenance.push(Maintenance {
+        name: "db".into(),
+        scope: Scope::default(),
+        window: Window::Once { from, until },
+    });
+    assert_eq!(in_words(&scene.tell(Outcome::Failed)), OPENED);
+    let second = scene.tell(Outcome::Failed);
+    assert_eq!(in_words(&second), NOBODY);
+    assert!(reason(&second).ends_with("maintenance `db` until 2026-11-21 03:30:00 UTC"));
+    scene.later(29);
+    assert_eq!(in_words(&scene.tend()), "reminded 1: slack:#p1 sms:ana sms:bo");
+}
+
+#[test]
+fn time_reaches_tiers() {
+    let minutes = Duration::from_mins;
+    let mut scene = Scene::with_tiers(&[
+        (Condition::FailuresInARow(1), "#p2"),
+        (Condition::UnacknowledgedFor(minutes(10)), "#lead"),
+        (Condition::OpenFor(minutes(60)), "#boss"),
+    ]);
+    scene.tell(Outcome::Failed);
+    assert_eq!(scene.due_in(), Some(600));
+    scene.later(10);
+    let told = scene.tend();
+    assert_eq!(in_words(&told), "escalated 1: slack:#lead");
+    assert_eq!(note(&told), "tier 2: 10m without an acknowledgement");
+    assert_eq!(scene.due_in(), Some(3000));
+    scene.act(&acknowledge(Some(100))).expect("acknowledged");
+    scene.later(50);
+    assert_eq!(in_words(&scene.tend()), NOBODY);
+    scene.later(50);
+    let all = "left_alone reminded 1: slack:#p2 slack:#lead slack:#boss";
+    assert_eq!(in_words(&scene.tend()), all);
+}
+
+#[test]
+fn an_acknowledged_incident_is_not_unacknowledged() {
+    let mut scene = Scene::with_tiers(&[
+        (Condition::FailuresInARow(1), "#p2"),
+        (Condition::UnacknowledgedFor(Duration::from_mins(10)), "#lead"),
+    ]);
+    scene.tell(Outcome::Failed);
+    scene.act(&acknowledge(Some(30))).expect("acknowledged");
+    assert_eq!(scene.due_in(), Some(1800));
+    scene.later(30);
+    assert_eq!(in_words(&scene.tend()), "left_alone reminded 1: slack:#p2");
+    // Counted from when it was left alone.
+    assert_eq!(scene.due_in(), Some(600));
+}
+
+#[test]
+fn people_are_reminded_while_nobody_takes_care() {
+    let every = Some(Duration::from_mins(15));
+    let mut scene = Scene::new(Policy { repeat_every: every, ..default_policy() });
+    scene.tell(Outcome::Failed);
+    scene.tell(Outcome::Failed);
+    assert_eq!(scene.due_in(), Some(900));
+    scene.later(15);
+    let told = scene.tend();
+    assert_eq!(in_words(&told), "reminded 1: slack:#p1 sms:ana sms:bo");
+    assert_eq!(note(&told), "still fails after 15m30s");
+    assert_eq!(told.owed[0].telling, 3);
+    scene.act(&acknowledge(Some(60))).expect("acknowledged");
+    assert_eq!(scene.due_in(), Some(3600));
+}
+
+#[test]
+fn what_fails_again_soon_is_the_same_incident() {
+    let mut scene = Scene::new(default_policy());
+    for outcome in [Outcome::Failed, Outcome::Failed, Outcome::Passed] {
+        scene.tell(outcome);
+    }
+    let again = scene.tell(Outcome::Failed);
+    assert_eq!(in_words(&again), "reopened 1: slack:#p2");
+    assert_eq!(note(&again), "fails again 30s after it was over, for the 2nd time");
+    // A second failure in a row is one, and wakes people again.
+    assert_eq!(in_words(&scene.tell(Outcome::Failed)), ESCALATED);
+    let over = "resolved 1: slack:#p1 slack:#p2 sms:ana sms:bo";
+    assert_eq!(in_words(&scene.tell(Outcome::Passed)), over);
+    scene.later(10);
+    assert_eq!(in_words(&scene.tell(Outcome::Failed)), "opened 2: slack:#p2");
+}
+
+#[test]
+fn failures_count_among_the_last_runs() {
+    let three_of_five = Condition::FailuresOfLast { failures: 3, of_last: 5 };
+    let mut scene = Scene::with_tiers(&[(three_of_five, "#p2")]);
+    let mut told = Vec::new();
+    for letter in ["fail", "pass", "fail", "unknown", "pass", "fail"] {
+        told.push(in_words(&scene.tell(outcome_of(letter))));
+    }
+    assert_eq!(told, ["not_told", "-", "not_told", "-", "-", "opened 1: slack:#p2"]);
+}
+
+#[test]
+fn people_close_annotate_and_are_refused() {
+    let mut scene = Scene::new(default_policy());
+    scene.tell(Outcome::Failed);
+    scene.tell(Outcome::Failed);
+    let said = scene.act(&Act::Note { text: "the database".into() }).expect("noted");
+    assert_eq!(in_words(&said), "noted 1: slack:#p1 slack:#p2");
+    assert_eq!(note(&said), "ana (Slack): the database");
+    let short = Act::Acknowledge { reason: None, lasts: Some(Duration::from_secs(1)) };
+    assert_eq!(scene.act(&short), Err(Refused::Length));
+    let closed = scene.act(&Act::Resolve { reason: Some("rolled back".into()) }).expect("closed");
+    assert_eq!(in_words(&closed), "resolved 1: slack:#p1 slack:#p2 sms:ana sms:bo");
+    assert_eq!(closed.owed[0].notice.kind, NoticeKind::Closed);
+    assert_eq!(reason(&closed), "closed by ana (Slack): rolled back");
+    // It still fails: nobody should believe that it is over.
+    assert_eq!(
+        in_words(&scene.tell(Outcome::Failed)),
+        "reopened 1: slack:#p2 slack:#p1 sms:ana sms:bo"
+    );
+}

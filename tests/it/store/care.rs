@@ -1,0 +1,137 @@
+//! Taking care of open incidents: what time alone does, what people do, what they ask not to be told of.
+
+use std::time::Duration;
+
+use tripline::domain::Timestamp;
+use tripline::domain::id::IncidentId;
+use tripline::domain::incident::acting::{Act, Refused};
+use tripline::domain::policy::{Condition, Policy, Target, Tier};
+use tripline::domain::restraint::{Actor, Scope, SilenceId, Via};
+use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::engine::judge::Rulebook;
+use tripline::store::Store;
+use tripline::store::care::{Acted, Care, NewSilence};
+
+use super::scene::{at, check_id, history, outbox, report, rules, rules_with, tell};
+
+fn ana() -> Actor {
+    Actor { name: "ana".into(), via: Via::Cli }
+}
+
+fn acknowledge(lasts: u64) -> Act {
+    Act::Acknowledge { reason: Some("on it".into()), lasts: Some(Duration::from_secs(lasts)) }
+}
+
+async fn act(store: &(impl Store + Care), act: &Act, now: Timestamp) -> Acted {
+    store.act(IncidentId(1), (act, &ana()), &rules(), now).await.expect("taken")
+}
+
+/// Has all decided that is due; says which decisions that led to.
+async fn tend(store: &impl Care, rules: &Rulebook, now: Timestamp) -> Vec<String> {
+    let changes = store.tend(rules, 100, now).await.expect("tended");
+    let words = changes.iter().flat_map(|change| &change.transition.decisions);
+    words.map(|decision| decision.kind.as_str().to_owned()).collect()
+}
+
+pub(super) async fn an_acknowledgement_holds_back_and_ends(store: &(impl Store + Care)) {
+    tell(store, 1, &[Failed]).await;
+    assert!(matches!(act(store, &acknowledge(120), at(1)).await, Acted::Done(_)));
+    tell(store, 2, &[Failed]).await;
+    let quiet = ["slack:#p2 failing owed", "slack:#p2 acknowledged owed"];
+    assert_eq!(outbox(store, 1).await, quiet);
+    let story = history(store, 1).await.record.incident.story;
+    assert_eq!(story.acknowledged.map(|it| it.by), Some(ana()));
+    assert_eq!(story.held, [2].into());
+    let end = at(1) + Duration::from_secs(120);
+    assert_eq!(store.next_tending().await.expect("read"), Some(end));
+    assert_eq!(tend(store, &rules(), at(4)).await, Vec::<String>::new());
+    assert_eq!(tend(store, &rules(), end).await, ["left_alone", "reminded"]);
+    assert_eq!(tend(store, &rules(), end).await, Vec::<String>::new());
+    let woken =
+        ["slack:#p2", "slack:#p1", "sms:ana", "sms:bo"].map(|it| format!("{it} failing owed"));
+    assert_eq!(outbox(store, 1).await[2..], woken);
+    assert_eq!(store.next_tending().await.expect("read"), None);
+}
+
+pub(super) async fn an_act_on_what_is_over_is_refused(store: &(impl Store + Care)) {
+    assert_eq!(act(store, &acknowledge(120), at(1)).await, Acted::Unknown);
+    tell(store, 1, &[Failed, Passed]).await;
+    let over = history(store, 1).await.record.incident.resolved_at.expect("over");
+    let refused = Acted::Refused(Refused::Resolved(over));
+    assert_eq!(act(store, &acknowledge(120), at(3)).await, refused);
+}
+
+pub(super) async fn what_is_closed_by_hand_is_opened_again(store: &(impl Store + Care)) {
+    tell(store, 1, &[Failed]).await;
+    let closed = act(store, &Act::Resolve { reason: None }, at(1)).await;
+    assert!(matches!(closed, Acted::Done(_)));
+    assert!(history(store, 1).await.record.incident.resolved_at.is_some());
+    let forgiving = rules_with(Policy::built_in(Some("devops")), &["login"]);
+    let again = [report("login", "eu", 2, Failed)];
+    store.record(&again, &forgiving, at(2)).await.expect("recorded");
+    let incident = history(store, 1).await.record.incident;
+    assert_eq!((incident.resolved_at, incident.story.reopened), (None, 1));
+    // The end of the first time takes the place of what was not sent.
+    let said = outbox(store, 1).await;
+    assert_eq!(said[..2], ["slack:#p2 failing superseded", "slack:#p2 closed owed"]);
+    assert!(said[2..].contains(&"slack:#p2 failing owed".to_owned()), "{said:?}");
+    let states = store.check_states().await.expect("read");
+    assert!(states[&check_id("login")].incident.is_some());
+}
+
+pub(super) async fn a_silence_holds_back_until_it_ends(store: &(impl Store + Care)) {
+    tell(store, 1, &[Failed]).await;
+    let scope = Scope { checks: [check_id("login")].into(), ..Scope::default() };
+    let reason = "deploy".to_owned();
+    let wanted = NewSilence { scope, reason, by: ana(), until: at(10) };
+    let made = store.silence(&wanted, &rules(), at(1)).await.expect("made");
+    assert_eq!(store.silences(at(2)).await.expect("read"), [made.clone()]);
+    tell(store, 2, &[Failed]).await;
+    // Another one is not silenced.
+    let other = [report("search", "eu", 2, Failed)];
+    store.record(&other, &rules(), at(2)).await.expect("recorded");
+    assert_eq!(outbox(store, 2).await, ["slack:#p2 failing owed"]);
+    let said = ["slack:#p2 failing owed", "slack:#p2 noted owed"];
+    assert_eq!(outbox(store, 1).await, said);
+    tend(store, &rules(), at(2)).await;
+    assert_eq!(store.next_tending().await.expect("read"), Some(at(10)));
+
+    assert_eq!(store.end_silence(SilenceId(made.id.0 + 1), at(3)).await.expect("read"), None);
+    let ended = store.end_silence(made.id, at(3)).await.expect("ended").expect("there");
+    assert_eq!(ended.until, at(3));
+    assert_eq!(store.end_silence(made.id, at(4)).await.expect("read"), None);
+    assert_eq!(store.silences(at(4)).await.expect("read"), []);
+    assert_eq!(tend(store, &rules(), at(4)).await, ["reminded"]);
+    let woken = ["slack:#p1", "sms:ana", "sms:bo"].map(|it| format!("{it} failing owed"));
+    assert_eq!(outbox(store, 1).await[2..], woken);
+}
+
+pub(super) async fn rules_that_change_are_heeded(store: &(impl Store + Care)) {
+    tell(store, 1, &[Failed]).await;
+    assert_eq!(store.next_tending().await.expect("read"), None);
+    let slack = |channel: &str| vec![Target::Slack(channel.into())];
+    let policy = Policy::of(
+        Policy::DEFAULT_NAME,
+        vec![
+            Tier::after(1, slack("#p2")),
+            Tier { when: Condition::OpenFor(Duration::from_secs(60)), notify: slack("#boss") },
+        ],
+    );
+    let patient = rules_with(policy, &["login"]);
+    store.reconsider(at(2)).await.expect("noted");
+    assert_eq!(tend(store, &patient, at(2)).await, Vec::<String>::new());
+    let due = store.next_tending().await.expect("read").expect("due");
+    assert_eq!(tend(store, &patient, due).await, ["escalated"]);
+    assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed", "slack:#boss failing owed"]);
+}
+
+pub(super) async fn failures_are_remembered_one_by_one(store: &(impl Store + Care)) {
+    let when = Condition::FailuresOfLast { failures: 2, of_last: 3 };
+    let tiers = vec![Tier { when, notify: vec![Target::Slack("#p2".into())] }];
+    let policy = rules_with(Policy::of(Policy::DEFAULT_NAME, tiers), &["login"]);
+    for (slot, outcome) in (1..).zip([Failed, Passed, Failed]) {
+        let one = [report("login", "eu", slot, outcome)];
+        store.record(&one, &policy, at(slot)).await.expect("recorded");
+    }
+    assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed"]);
+}
