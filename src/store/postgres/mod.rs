@@ -58,6 +58,10 @@ use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
 
+/// How often the server is asked for its time at the opening, should this machine's clock be set
+/// meanwhile. A lease asks again soon.
+const GUIDED_WITHIN: u32 = 3;
+
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
     pool: PgPool,
@@ -113,9 +117,13 @@ impl PostgresStore {
     /// As [`Self::open`].
     pub async fn open_guiding(url: &str, clock: Arc<Guided>) -> Result<Self, Error> {
         let mut store = Self::open(url).await?;
+        for _ in 0..GUIDED_WITHIN {
+            let (_, is_guided) = store.guiding_time(&clock).await?;
+            if is_guided {
+                break;
+            }
+        }
         store.guided = Some(clock);
-        let now = Timestamp::UNIX_EPOCH;
-        store.by_the_server(now, now).await?;
         Ok(store)
     }
 
@@ -146,10 +154,17 @@ impl PostgresStore {
         until: Timestamp,
     ) -> Result<(Timestamp, Timestamp), Error> {
         let Some(clock) = &self.guided else { return Ok((now, until)) };
+        let (shown, _) = self.guiding_time(clock).await?;
+        Ok((shown, shown + (until - now)))
+    }
+
+    /// The time that the server's clock shows, of which `clock` is told; and whether that says
+    /// anything of `clock`.
+    async fn guiding_time(&self, clock: &Guided) -> Result<(Timestamp, bool), Error> {
         let (asked, watch) = (clock.own(), Stopwatch::start());
         let shown = self.time().await?;
-        clock.heed(shown, asked, watch.elapsed());
-        Ok((shown, shown + (until - now)))
+        let (took, heard) = (watch.elapsed(), clock.own());
+        Ok((shown, clock.heed(shown, (asked, heard), took)))
     }
 
     /// The time that the server's clock shows.
