@@ -7,6 +7,8 @@ mod accounts;
 mod agents;
 mod copying;
 mod crash;
+mod hubs;
+mod killed;
 mod leases;
 mod metrics;
 mod metrics_crash;
