@@ -238,11 +238,6 @@ impl Daemon {
         self.address
     }
 
-    /// The project folder.
-    pub fn root(&self) -> &std::path::Path {
-        &self.root
-    }
-
     /// Reads the project again and puts it in force, or leaves the old one in force if the new one
     /// has mistakes. Says either to the witness.
     pub async fn reload(&self) {
