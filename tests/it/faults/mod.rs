@@ -155,8 +155,11 @@ async fn a_killed_agent_is_missed_and_what_nobody_ran_is_told() {
     world.watched(&hub, &["eu"]).await;
     until_true("the region is back", PATIENCE, async || world.blind(&hub).await.is_empty()).await;
     let audit = world.verdict(&hub, "after an agent was killed").await;
-    assert!(audit.missed.get("agent_lost") >= Some(&20), "{audit:?}");
-    assert_eq!(audit.missed.len(), 1, "{audit:?}");
+    let lost = audit.missed.get("agent_lost").copied().unwrap_or_default();
+    assert!(lost >= 20, "{audit:?}");
+    // In each region a slot that came due while hub and agent started may have another reason.
+    let others = audit.missed.values().sum::<u64>() - lost;
+    assert!(others <= 3, "{audit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
