@@ -111,20 +111,18 @@ async fn the_five_minutes_lead_to_a_message() {
         match language {
             "toml" => reader.write_settings(text),
             "python" | "javascript" => texts.push((language, reader.here(text))),
-            "sh" => match text.strip_suffix("tripline up\n") {
-                Some(before) => {
+            "sh" => {
+                if let Some(before) = text.strip_suffix("tripline up\n") {
                     reader.run(before).await;
                     daemon = Some(reader.start("exec tripline up"));
                     applications = start(&texts).await;
                     reader.until_both_count().await;
-                }
-                None => {
+                } else {
                     let printed = reader.run(text).await;
-                    if text.contains("rule list") {
-                        assert!(printed.contains("logins collapse"), "{printed}");
-                    }
+                    let is_list = text.contains("rule list");
+                    assert!(!is_list || printed.contains("logins collapse"), "{printed}");
                 }
-            },
+            }
             "text" => {
                 assert!(slack.accepted().is_empty(), "{:#?}", slack.accepted());
                 applications.clear();
@@ -159,16 +157,12 @@ fn a_minute(json: &str) -> Option<f64> {
 async fn start(applications: &[(&str, String)]) -> Vec<Application> {
     let mut started = Vec::new();
     for (language, text) in applications {
-        started.push(match *language {
-            "python" => {
-                let again =
-                    "\n\nimport time\nwhile True:\n    signed_in()\n    time.sleep(60 / 59)\n";
-                Application::of_python(&format!("{text}{again}")).await
-            }
-            _ => {
-                let again = "\nsetInterval(signedIn, 60000 / 59);\n";
-                Application::of_node(&format!("{text}{again}")).await
-            }
+        started.push(if *language == "python" {
+            let again = "\n\nimport time\nwhile True:\n    signed_in()\n    time.sleep(60 / 59)\n";
+            Application::of_python(&format!("{text}{again}")).await
+        } else {
+            let again = "\nsetInterval(signedIn, 60000 / 59);\n";
+            Application::of_node(&format!("{text}{again}")).await
         });
     }
     started
