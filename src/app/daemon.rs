@@ -213,17 +213,18 @@ impl Daemon {
             tls,
             told_regions: std::sync::Mutex::default(),
         };
-        daemon.begin(loops.review).await?;
+        daemon.begin(loops).await?;
         Ok(daemon)
     }
 
     /// What is done once all parts are there.
-    async fn begin(&self, reviewing: Arc<Pulse>) -> Result<(), StartError> {
+    async fn begin(&self, loops: Loops) -> Result<(), StartError> {
         descriptors::warn_if_too_low(&limits(&self.project.load().settings.agent));
         self.close_absent().await?;
         self.tell_of_other_regions().await;
-        self.review(reviewing);
-        rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
+        self.review(loops.review);
+        let around = (&self.clock, &self.witness, loops.rules);
+        rules::begin(&self.works, &self.store, &self.rules, around);
         Ok(())
     }
 
@@ -388,7 +389,12 @@ impl Daemon {
             store: Arc::clone(&self.store),
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
-            observer: Arc::new(Aftermath { witness, wake, meter: None }),
+            observer: Arc::new(Aftermath {
+                witness,
+                wake,
+                statsd: self.works.statsd(),
+                meter: None,
+            }),
             holder: Uuid::new_v4().to_string(),
             listening: Listening::begun(self.clock.now()),
             looked: None,

@@ -11,6 +11,7 @@ use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::Tally;
 use crate::domain::run::{Outcome, Report, Timings};
+use crate::domain::subject::Subject;
 use crate::query::{Labels, METRIC_NAME, Series};
 use crate::store::IncidentRecord;
 use crate::store::accounts::Place;
@@ -42,6 +43,9 @@ pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
         for (phase, total) in phases(report) {
             points.add("tripline_check_phase_seconds", &[("phase", phase)], seconds(total));
         }
+    }
+    if let Some(left) = report.certificate_left() {
+        points.add("tripline_check_certificate_seconds", &[], left.as_seconds_f64());
     }
     let mut steps: BTreeMap<&str, Duration> = BTreeMap::new();
     for step in &report.trace.steps {
@@ -83,19 +87,21 @@ pub fn of_all(
             points.add("tripline_check_coverage_ratio", &labels, coverage);
         }
     }
-    let mut kinds: BTreeMap<&str, u32> =
-        ["check", "coverage", "region", "rule", "shortfall", "unseen"].map(|kind| (kind, 0)).into();
-    let subjects: Vec<String> = open.iter().map(|it| it.subject.to_string()).collect();
-    for subject in &subjects {
-        let kind = subject.split_once(':').map_or(subject.as_str(), |(kind, _)| kind);
-        *kinds.entry(kind).or_default() += 1;
-    }
-    for (kind, count) in kinds {
+    for (kind, count) in by_kind(open) {
         points.add(INCIDENTS_OPEN, &[("about", kind)], f64::from(count));
     }
     points.add("tripline_series", &[("state", "kept")], counted(census.series));
     points.add("tripline_series", &[("state", "active")], counted(census.active));
     points.series
+}
+
+/// How many of the incidents are about each kind of subject; none of some kinds, too.
+pub fn by_kind(incidents: &[IncidentRecord]) -> BTreeMap<&'static str, u32> {
+    let mut kinds: BTreeMap<_, _> = Subject::KINDS.map(|kind| (kind, 0)).into();
+    for incident in incidents {
+        *kinds.entry(incident.subject.kind()).or_default() += 1;
+    }
+    kinds
 }
 
 /// Points of one moment.
@@ -175,7 +181,7 @@ fn counted(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::run::{Failure, FailureKind, Measurement, Step, Trace};
+    use crate::domain::run::{Failure, FailureKind, Measurement, Request, Step, Trace};
     use crate::domain::slot::Slot;
 
     fn report(trace: Trace) -> (Check, Report) {
@@ -217,8 +223,27 @@ mod tests {
             value: 3.0,
             tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         };
+        let request = |certificate_until| Request {
+            step: None,
+            start: Duration::ZERO,
+            method: "GET".into(),
+            url: "https://shop.example.com/".into(),
+            status: Some(200),
+            remote: None,
+            sent: 0,
+            received: 0,
+            timings: Timings::default(),
+            certificate_until,
+            error: None,
+        };
+        let until = |text: &str| Some(text.parse().expect("a time"));
         let (check, report) = report(Trace {
             steps: vec![step("sign in", 200), step("sign in", 300)],
+            requests: vec![
+                request(until("2026-11-23T03:00:01.75Z")),
+                request(until("2026-11-22T03:00:01.75Z")),
+                request(None),
+            ],
             measurements: vec![
                 measured("cart.items", &[("plan", "free"), ("check", "other"), ("__name__", "x")]),
                 measured("tripline_check_up", &[]),
@@ -232,6 +257,7 @@ mod tests {
                 "tripline_check_up{} 1",
                 "tripline_check_duration_seconds{} 1.5",
                 "tripline_check_lateness_seconds{} 0.25",
+                "tripline_check_certificate_seconds{} 86400",
                 r#"tripline_check_step_duration_seconds{step="sign in"} 0.5"#,
                 r#"cart_items{plan="free"} 3"#,
                 "script_tripline_check_up{} 3",

@@ -167,6 +167,7 @@ fn of_process(api: &Api, now: Timestamp) -> Vec<Vital> {
         ("scheduler", api.pulse.lag(now)),
         ("review", lags.review),
         ("accounting", lags.accounting),
+        ("rules", lags.rules),
         ("results", lags.results),
     ];
     vitals.extend(lags.map(|(name, lag)| labelled(&LAG, "loop", name, lag.as_secs_f64())));

@@ -37,6 +37,6 @@ pub(super) fn start(
     store.keep_by(rules(settings));
     let (metrics, time) = (Arc::clone(store) as Arc<dyn Metrics>, Arc::clone(clock));
     works.spawn(|halt| points.run(metrics, time, halt));
-    let upkeep = Upkeep::new(store, clock);
+    let upkeep = Upkeep::new((store, clock), works.statsd());
     works.spawn(|halt| upkeep.run(halt));
 }

@@ -6,13 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
-use crate::domain::coverage::HOUR;
+use crate::domain::coverage::{HOUR, Tally};
 use crate::engine::{accountant, measuring};
+use crate::statsd::{Share, Sink};
+use crate::store::accounts::Place;
 use crate::store::{Error, IncidentFilter, Ledger};
 
 /// The name of the lease.
@@ -27,6 +30,9 @@ const BREATH: Duration = Duration::from_millis(20);
 const AT_ONCE: u32 = 5_000;
 /// So many steps are done before the lease is renewed.
 const STEPS: usize = 500;
+/// Of so many checks and regions is sent at once how their slots came out: as much as a socket's
+/// usual buffer holds easily.
+const SENT_AT_ONCE: usize = 200;
 /// The most open incidents that are counted.
 const INCIDENTS: u32 = 10_000;
 
@@ -34,14 +40,19 @@ const INCIDENTS: u32 = 10_000;
 pub(super) struct Upkeep {
     store: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    /// Where measurements are sent, if anywhere.
+    statsd: Arc<ArcSwapOption<Sink>>,
     /// Tells this hub from others, and from itself before a restart.
     holder: String,
 }
 
 impl Upkeep {
-    pub(super) fn new(store: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+        statsd: Arc<ArcSwapOption<Sink>>,
+    ) -> Self {
         let holder = Uuid::new_v4().to_string();
-        Self { store: Arc::clone(store), clock: Arc::clone(clock), holder }
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), statsd, holder }
     }
 
     /// Comes round until `halt` is asked for, then leaves it to others.
@@ -73,7 +84,7 @@ impl Upkeep {
             return Ok(());
         }
         // Closing and forgetting do not depend on it.
-        let measured = self.measure(self.clock.now()).await;
+        let measured = self.measure(self.clock.now(), halt).await;
         loop {
             let more = self.steps(halt).await?;
             if !more || !self.is_mine().await? {
@@ -100,8 +111,8 @@ impl Upkeep {
         Ok(true)
     }
 
-    /// Stores what is known of all checks together.
-    async fn measure(&self, now: Timestamp) -> Result<(), Error> {
+    /// Stores what is known of all checks together, and sends it to statsd.
+    async fn measure(&self, now: Timestamp, halt: &Halt) -> Result<(), Error> {
         // What is not accounted for yet would look as if nobody had watched.
         let until = self.store.accounted_until().await?.unwrap_or(now);
         let tallies = accountant::tallies(&*self.store, None, (until - HOUR, until)).await?;
@@ -109,7 +120,24 @@ impl Upkeep {
         let open = self.store.incidents(&filter).await?;
         let census = self.store.census().await?;
         let series = measuring::of_all(&tallies, &open, census, now);
-        self.store.append(&series, now).await.map(|_| ())
+        let stored = self.store.append(&series, now).await.map(|_| ());
+        if let Some(statsd) = self.statsd.load_full() {
+            statsd.tell_open(&measuring::by_kind(&open));
+            let share = |((check, region), tally): (&Place, &Tally)| Share {
+                check: check.clone(),
+                region: region.clone(),
+                uptime: tally.uptime(),
+                coverage: tally.coverage(),
+            };
+            let shares: Vec<Share> = tallies.iter().map(share).collect();
+            for part in shares.chunks(SENT_AT_ONCE) {
+                statsd.tell_shares(part);
+                if timeout(BREATH, halt.asked()).await.is_ok() {
+                    break;
+                }
+            }
+        }
+        stored
     }
 }
 
@@ -132,7 +160,7 @@ mod tests {
         store.keep_by(Rules { keep: day, keep_short: day, keep_long: day, ..Rules::default() });
         let time = Arc::new(Manual::new(start));
         let clock: Arc<dyn Clock> = time.clone();
-        let (upkeep, halt) = (Upkeep::new(&store, &clock), Halt::new());
+        let (upkeep, halt) = (Upkeep::new((&store, &clock), Arc::default()), Halt::new());
         let found = async |from: Timestamp, until: Timestamp| {
             let name = Matcher::new("__name__", crate::query::Comparison::Equal, "tripline_series");
             let matchers = [name.expect("no pattern")].into();
@@ -152,7 +180,7 @@ mod tests {
         let inspected = store.inspect().await.expect("looked at");
         assert!(inspected.chunks > 0 && inspected.told.is_empty(), "{inspected:?}");
         // Another hub does nothing meanwhile.
-        Upkeep::new(&store, &clock).turn(&halt).await.expect("done");
+        Upkeep::new((&store, &clock), Arc::default()).turn(&halt).await.expect("done");
         assert_eq!(found(start, clock.now()).await, 200);
         time.advance(day * 10);
         upkeep.turn(&halt).await.expect("done");

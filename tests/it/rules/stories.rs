@@ -54,6 +54,24 @@ async fn a_collapse_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn the_readme_shows_a_rule_and_what_it_says() {
+    const README: &str = include_str!("../../../README.md");
+    let block = |language: &str, with: &str| {
+        let opening = format!("```{language}\n");
+        let mut blocks =
+            README.split(opening.as_str()).skip(1).filter_map(|it| it.split("```").next());
+        blocks.find(|it| it.contains(with)).expect("it is in the README")
+    };
+    let world = World::new(block("toml", "[[rule]]")).await;
+    world.count(&NAME, (-4 * WEEK - 120, 60), |minute| if minute > 10 { 41.0 } else { 118.0 });
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 18).await;
+    let texts = world.told(1).await;
+    let shown = block("text", "Breached").trim();
+    assert!(texts[0].starts_with(shown), "{texts:?} is not {shown}");
+}
+
+#[tokio::test]
 async fn a_growth_that_goes_on_is_told_while_it_does() {
     let world = world(4, 50.0, |minute| if minute >= 10 { 180.0 } else { 50.0 }).await;
     let texts = world.told(1).await;

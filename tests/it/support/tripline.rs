@@ -419,6 +419,8 @@ pub(crate) struct Run {
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
     #[serde(default)]
+    pub(crate) requests: Vec<RequestMade>,
+    #[serde(default)]
     pub(crate) logs: Vec<LogLine>,
     #[serde(default)]
     pub(crate) dropped: Vec<String>,
@@ -443,6 +445,12 @@ pub(crate) struct Failure {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Step {
     pub(crate) name: String,
+}
+
+/// A request of a run.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RequestMade {
+    pub(crate) certificate_until: Option<Timestamp>,
 }
 
 /// A line of the console.
