@@ -16,14 +16,15 @@ use uuid::Uuid;
 use crate::clock::{Clock, Halt, Pulse, Stopwatch};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
-use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::{Duty, Gap, GapReason, SEEN_FOR};
+use crate::domain::edition::{Origin, Rank};
 use crate::domain::id::Region;
 use crate::engine::accountant::{self, Rest};
+use crate::engine::judge::ProjectJudge;
 use crate::http::{CheckSnapshot, Loops};
 use crate::link::protocol as link;
-use crate::store::accounts::{Expected, Process};
+use crate::store::accounts::{Expectation, Expected, Process};
 use crate::store::{Error, Ledger};
 
 /// The name of the lease.
@@ -49,21 +50,31 @@ pub(super) struct Accounting {
     id: String,
     /// Which the agent of this process serves.
     region: ArcSwap<Region>,
-    /// What is expected since when, as far as that is not stored yet.
-    unwritten: Mutex<VecDeque<Expectation>>,
+    judge: Arc<ProjectJudge>,
+    expectations: Mutex<Expectations>,
     /// Is told when it is to come round next.
     pulse: Arc<Pulse>,
 }
 
-/// What is expected, and since when.
-type Expectation = (Vec<Expected>, Timestamp);
+/// What this hub has expected.
+#[derive(Debug, Default)]
+struct Expectations {
+    /// In order, as far as that is not stored yet.
+    unwritten: VecDeque<Expectation>,
+    /// What it expects now.
+    latest: Option<Expectation>,
+    /// How that stands among what other hubs expect.
+    rank: Option<Rank>,
+    /// The edition whose absent checks are to have their incidents closed.
+    absent: Option<String>,
+}
 
 impl Accounting {
     /// Accounts for `checks`; `agent` is the one of this process. `loops` are told when it is
     /// to come round next.
     pub(super) fn new(
         (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
-        checks: &CheckSnapshot,
+        (checks, judge): (&CheckSnapshot, &Arc<ProjectJudge>),
         agent: &AgentSettings,
         loops: &Loops,
     ) -> Arc<Self> {
@@ -71,9 +82,10 @@ impl Accounting {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             checks: Arc::clone(checks),
+            judge: Arc::clone(judge),
             id: Uuid::new_v4().to_string(),
             region: ArcSwap::from_pointee(agent.region.clone()),
-            unwritten: Mutex::default(),
+            expectations: Mutex::default(),
             pulse: Arc::clone(&loops.accounting),
         })
     }
@@ -89,23 +101,64 @@ impl Accounting {
         [None, Some(region)].map(|region| Process { id: self.id.clone(), region })
     }
 
-    /// From now on the slots of the checks of `project` are expected, and no others. What cannot be
-    /// written now is written before anything else is accounted for, as of now.
+    /// From now on the slots of the checks of `project` are expected, and no others, unless another hub
+    /// has a later edition of it. What cannot be written now is written before anything else is
+    /// accounted for, as of now.
     pub(super) async fn expect(&self, project: &Project) -> Result<(), Error> {
         let run = project.checks.values().map(|check| (check, Duty::Run));
         let paused = project.disabled.values().map(|check| (check, Duty::Paused));
         let expected = run.chain(paused).flat_map(|(check, duty)| expected(check, duty)).collect();
-        let mut unwritten = self.unwritten.lock().await;
-        unwritten.push_back((expected, self.clock.now()));
-        self.write(&mut unwritten).await
+        let mut expectations = self.expectations.lock().await;
+        let before = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
+        let origin = before.map_or(Origin::Start, |before| Origin::Reload { before });
+        let now = self.clock.now();
+        let expectation = Expectation::new(expected, project.edited_at, origin, now);
+        expectations.latest = Some(expectation.clone());
+        expectations.unwritten.push_back(expectation);
+        self.write(&mut expectations).await
+    }
+
+    /// Closes the incidents of checks that the rules in force do not have any more, unless another
+    /// hub has a later edition; whether there were any. What cannot be done now is done later.
+    pub(super) async fn close_absent(&self) -> Result<bool, Error> {
+        let mut expectations = self.expectations.lock().await;
+        expectations.absent = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
+        self.close(&mut expectations).await
+    }
+
+    async fn close(&self, expectations: &mut Expectations) -> Result<bool, Error> {
+        let (Some(absent), Some(Rank::Latest)) = (&expectations.absent, expectations.rank) else {
+            return Ok(false);
+        };
+        let rules = self.judge.current();
+        let closed = self.store.close_absent(&*rules, absent, self.clock.now()).await?;
+        expectations.absent = None;
+        Ok(!closed.is_empty())
     }
 
     /// Writes what is expected and was not written yet, in order.
-    async fn write(&self, unwritten: &mut VecDeque<Expectation>) -> Result<(), Error> {
-        while let Some((expected, since)) = unwritten.front() {
-            self.store.expect(expected, *since).await?;
-            unwritten.pop_front();
+    async fn write(&self, expectations: &mut Expectations) -> Result<(), Error> {
+        while let Some(expectation) = expectations.unwritten.front() {
+            let rank = self.store.expect(expectation, self.clock.now()).await?;
+            expectations.unwritten.pop_front();
+            expectations.note(rank);
         }
+        Ok(())
+    }
+
+    /// Says that this hub has what it has, where that is the latest; else looks whether it is now,
+    /// because no other hub has anything later any more.
+    async fn stand(&self, expectations: &mut Expectations) -> Result<(), Error> {
+        let Some(latest) = &mut expectations.latest else { return Ok(()) };
+        let now = self.clock.now();
+        let rank = match expectations.rank {
+            Some(Rank::Latest) => self.store.hold_edition(&latest.edition.digest, now).await?,
+            _ => {
+                latest.since = now;
+                self.store.expect(latest, now).await?
+            }
+        };
+        expectations.note(rank);
         Ok(())
     }
 
@@ -148,7 +201,13 @@ impl Accounting {
         let mut is_mine = self.is_mine().await?;
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
-        self.write(&mut *self.unwritten.lock().await).await?;
+        let mut expectations = self.expectations.lock().await;
+        self.write(&mut expectations).await?;
+        self.stand(&mut expectations).await?;
+        if self.close(&mut expectations).await? {
+            tracing::info!("incidents of checks that are gone were closed");
+        }
+        drop(expectations);
         let mut gaps = BTreeMap::new();
         // After a long absence, or where runs are many, this takes longer than a lease holds.
         while is_mine {
@@ -185,6 +244,22 @@ impl Accounting {
     fn patience(&self) -> Duration {
         let longest = self.checks.load().iter().map(|check| check.timeout).max();
         longest.unwrap_or_default() + REPORTING
+    }
+}
+
+impl Expectations {
+    /// Notes how what this hub expects stands, and says so where that changes.
+    fn note(&mut self, rank: Rank) {
+        match (self.rank.replace(rank), rank) {
+            (None | Some(Rank::Latest), Rank::Earlier) => tracing::warn!(
+                "another hub that shares the store has a later edition of the project; what it \
+                 watches stays as it is until this hub has that, too, or no hub has it any more"
+            ),
+            (Some(Rank::Earlier), Rank::Latest) => {
+                tracing::info!("this hub has the latest edition of the project");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -228,6 +303,8 @@ mod tests {
     use super::*;
     use crate::clock::Manual;
     use crate::config::{Environment, Files, settings};
+    use crate::domain::Timestamp;
+    use crate::engine::judge::Rulebook;
     use crate::store::sqlite::{Holder, SqliteStore};
 
     fn project(folder: &std::path::Path, checks: &str) -> Project {
@@ -254,7 +331,9 @@ mod tests {
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(Vec::new()));
         let loops = Loops::new(watch::channel(None).1);
         let agent = &first.settings.agent;
-        let accounting = Accounting::new((&store, &clock), &snapshot, agent, &loops);
+        let judge = Arc::new(ProjectJudge::new(Rulebook::default()));
+        let checks = (&snapshot, &judge);
+        let accounting = Accounting::new((&store, &clock), checks, agent, &loops);
         accounting.expect(&first).await.expect("written");
         let watches = async || -> Vec<(String, Duration, Duty)> {
             let all = store.watches(None, (start, time.now())).await.expect("read");

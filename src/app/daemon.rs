@@ -170,7 +170,8 @@ impl Daemon {
         });
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
-        let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
+        let accounting =
+            Accounting::new((&store, &clock), (&snapshot, &judge), &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
@@ -303,9 +304,7 @@ impl Daemon {
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {
-        let rulebook = self.judge.current();
-        let closed = self.store.close_absent(&*rulebook, self.clock.now()).await?;
-        if !closed.is_empty() {
+        if self.accounting.close_absent().await? {
             self.works.lanes.wake();
         }
         Ok(())

@@ -106,6 +106,7 @@ mod tests {
     use crate::domain::slot::Slot;
     use crate::engine::accountant;
     use crate::engine::judge::Rulebook;
+    use crate::store::accounts::Known;
     use crate::store::sqlite::{Holder, SqliteStore};
     use crate::store::{RunFilter, Standing};
 
@@ -172,7 +173,10 @@ mod tests {
         assert!(!house.turn().await.expect("done"));
         assert_eq!(runs().await, 120);
         let account = async |after, until| {
-            let standing = store.account(&[], after, until).await.expect("accounted");
+            let standing = store
+                .account(&[], Known { until: after, watches: 0 }, until)
+                .await
+                .expect("accounted");
             assert_eq!(standing, Standing::Held);
             while accountant::count_hour(&*store).await.expect("counted").is_some() {}
         };

@@ -322,10 +322,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Recorded>, Error>;
 
     /// Asks `judge` about every open incident and closes those whose check is gone; the streaks of
-    /// such a check are forgotten, so that it starts afresh should it come back.
+    /// such a check are forgotten, so that it starts afresh should it come back. Nothing changes
+    /// where `edition`, which the judge judges by, is not the latest one
+    /// ([`accounts::Accounts::expect`]): another may have the check.
     async fn close_absent(
         &self,
         judge: &dyn Judge,
+        edition: &str,
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error>;
 

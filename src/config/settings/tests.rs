@@ -12,6 +12,7 @@ fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
         settings: Some(Document::new(FILE, text)),
         modules: Vec::new(),
         diagnostics: Vec::new(),
+        edited_at: crate::domain::Timestamp::UNIX_EPOCH,
     };
     let variables = [
         ("TOKEN", "t"),
@@ -565,6 +566,7 @@ fn a_store_in_postgresql_keeps_its_password_to_itself() {
             settings: Some(Document::new(FILE, text)),
             modules: Vec::new(),
             diagnostics: Vec::new(),
+            edited_at: crate::domain::Timestamp::UNIX_EPOCH,
         };
         let (settings, told) = read(&files, &Environment::new(variables));
         assert!(told.is_empty(), "{told:?}");

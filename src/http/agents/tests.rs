@@ -17,11 +17,12 @@ use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
 use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
+use crate::domain::edition::Rank;
 use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
 use crate::link::publication::Part;
 use crate::link::token::Token;
-use crate::store::accounts::{Expected, Place, Process, Ran};
+use crate::store::accounts::{self, Expectation, Place, Process, Ran};
 use crate::store::agents::{AgentRecord, Claim, Claimed, TokenId, TokenRecord};
 use crate::store::{Error, Standing};
 
@@ -129,7 +130,15 @@ impl Accounts for Book {
         Ok(())
     }
 
-    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
+    async fn expect(&self, _: &Expectation, _: Timestamp) -> Result<Rank, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn hold_edition(&self, _: &str, _: Timestamp) -> Result<Rank, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn known(&self) -> Result<accounts::Known, Error> {
         unreachable!("the link does not ask for it")
     }
 
@@ -166,7 +175,7 @@ impl Accounts for Book {
     async fn account(
         &self,
         _: &[Gap],
-        _: Option<Timestamp>,
+        _: accounts::Known,
         _: Timestamp,
     ) -> Result<Standing, Error> {
         unreachable!("the link does not ask for it")

@@ -14,6 +14,7 @@ mod attempts;
 mod backing;
 pub(super) mod copying;
 mod days;
+mod expectations;
 mod forgetting;
 mod hours;
 mod incidents;
@@ -194,11 +195,12 @@ impl Store for PostgresStore {
     async fn close_absent(
         &self,
         judge: &dyn Judge,
+        edition: &str,
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = record::close_absent(self.writers()?, judge, now).await;
+            let result = record::close_absent(self.writers()?, judge, edition, now).await;
             if attempts.are_over(&result) {
                 return result;
             }
