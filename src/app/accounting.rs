@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::turns::Turns;
 use crate::clock::{Clock, Halt, Pulse, Stopwatch};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
@@ -25,14 +26,12 @@ use crate::engine::judge::ProjectJudge;
 use crate::http::{CheckSnapshot, Loops};
 use crate::link::protocol as link;
 use crate::store::accounts::{Expectation, Expected, Process};
-use crate::store::{Error, Ledger};
+use crate::store::{Error, Ledger, RENEWAL};
 
 /// The name of the lease.
 const PART: &str = "accounting";
 /// How often it comes round. A process that is killed is missed after this time at the latest.
 const PERIOD: Duration = Duration::from_secs(10);
-/// How long a lease holds.
-const LEASE: Duration = Duration::from_secs(30);
 // Between two signs of life an agent is not taken for lost.
 const _: () = assert!(link::LEASE.as_secs() <= SEEN_FOR.as_secs());
 /// After so long no further hour is counted in a turn: hubs and agents are to see that it goes on.
@@ -54,6 +53,15 @@ pub(super) struct Accounting {
     expectations: Mutex<Expectations>,
     /// Is told when it is to come round next.
     pulse: Arc<Pulse>,
+}
+
+/// When this hub last came round.
+#[derive(Debug, Default)]
+struct Came {
+    /// Since when; `None` when it never did.
+    round: Option<Stopwatch>,
+    /// Whether it was its turn when it last looked.
+    is_mine: bool,
 }
 
 /// What this hub has expected.
@@ -151,12 +159,11 @@ impl Accounting {
     async fn stand(&self, expectations: &mut Expectations) -> Result<(), Error> {
         let Some(latest) = &mut expectations.latest else { return Ok(()) };
         let now = self.clock.now();
-        let rank = match expectations.rank {
-            Some(Rank::Latest) => self.store.hold_edition(&latest.edition.digest, now).await?,
-            _ => {
-                latest.since = now;
-                self.store.expect(latest, now).await?
-            }
+        let rank = if expectations.rank == Some(Rank::Latest) {
+            self.store.hold_edition(&latest.edition.digest, now).await?
+        } else {
+            latest.since = now;
+            self.store.expect(latest, now).await?
         };
         expectations.note(rank);
         Ok(())
@@ -166,10 +173,12 @@ impl Accounting {
     /// that a stop in order is known to the moment.
     pub(super) async fn run(self: Arc<Self>, halt: Halt) {
         let mut troubled = false;
-        let next = || Some(self.clock.now() + PERIOD);
+        let mut turns = Turns::new((&self.store, &self.clock), PART);
+        let mut came = Came::default();
+        let next = || Some(self.clock.now() + RENEWAL);
         self.pulse.expect(next());
         loop {
-            match self.turn().await {
+            match self.look(&mut turns, &mut came).await {
                 Ok(gaps) => {
                     tell(&gaps);
                     troubled = false;
@@ -182,7 +191,7 @@ impl Accounting {
                 }
                 Err(_) => {}
             }
-            if timeout(PERIOD, halt.asked()).await.is_ok() {
+            if timeout(RENEWAL, halt.asked()).await.is_ok() {
                 break;
             }
         }
@@ -190,15 +199,25 @@ impl Accounting {
         if let Err(error) = accountant::vouch(&*self.store, &self.present(), now).await {
             tracing::debug!(%error, "the end of this process was not noted to the moment");
         }
-        let holder = &self.id;
-        if let Err(error) = self.store.lease(PART, holder, now, now).await {
-            tracing::debug!(%error, "the lease on accounting was not given back; it runs out");
-        }
+        turns.leave().await;
     }
 
-    async fn turn(&self) -> Result<Vec<Gap>, Error> {
+    /// Looks whose turn it is, and comes round when it is time, or when another hub was to and is gone.
+    async fn look(&self, turns: &mut Turns, came: &mut Came) -> Result<Vec<Gap>, Error> {
+        let (is_mine, was_mine) = (turns.renew().await?, came.is_mine);
+        came.is_mine = is_mine;
+        let is_time = came.round.is_none_or(|since| since.elapsed() + RENEWAL / 2 >= PERIOD);
+        if !is_time && (was_mine || !is_mine) {
+            return Ok(Vec::new());
+        }
+        let gaps = self.turn(turns).await?;
+        came.round = Some(Stopwatch::start());
+        Ok(gaps)
+    }
+
+    async fn turn(&self, turns: &mut Turns) -> Result<Vec<Gap>, Error> {
         // The time is asked for after the lease, which sets the clock right where it is the database's.
-        let mut is_mine = self.is_mine().await?;
+        let mut is_mine = turns.go_on().await?;
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
         let mut expectations = self.expectations.lock().await;
@@ -216,28 +235,22 @@ impl Accounting {
                 gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
             }
             if done.rest == Rest::Nothing {
-                self.count_hours().await?;
+                self.count_hours(turns).await?;
                 break;
             }
-            is_mine = self.is_mine().await?;
+            is_mine = turns.go_on().await?;
         }
         Ok(gaps.into_values().collect())
     }
 
     /// Counts the hours that are over, for as long as a turn may take.
-    async fn count_hours(&self) -> Result<(), Error> {
+    async fn count_hours(&self, turns: &mut Turns) -> Result<(), Error> {
         let watch = Stopwatch::start();
-        while watch.elapsed() < COUNTING && self.is_mine().await? {
+        while watch.elapsed() < COUNTING && turns.go_on().await? {
             let Some(hour) = accountant::count_hour(&*self.store).await? else { break };
             tracing::debug!(%hour, took_ms = watch.elapsed().as_millis(), "an hour was counted");
         }
         Ok(())
-    }
-
-    /// Takes or renews the lease.
-    async fn is_mine(&self) -> Result<bool, Error> {
-        let now = self.clock.now();
-        Ok(self.store.lease(PART, &self.id, now, now + LEASE).await?.is_some())
     }
 
     /// How long after a slot its report may come.
@@ -355,11 +368,12 @@ mod tests {
             accounting.expect(&project(folder.path(), edit)).await.expect_err("it is full");
         }
         time.advance(Duration::from_secs(100));
-        accounting.turn().await.expect_err("it is full");
+        let mut turns = Turns::new((&store, &clock), PART);
+        accounting.turn(&mut turns).await.expect_err("it is full");
         assert_eq!(store.accounted_until().await.expect("read"), None);
         assert_eq!(watches().await.len(), 1);
         sqlx::raw_sql("DROP TRIGGER full").execute(&mut *disk).await.expect("there is room");
-        accounting.turn().await.expect("accounted");
+        accounting.turn(&mut turns).await.expect("accounted");
         assert!(store.accounted_until().await.expect("read").is_some());
         let told = [(0, Duty::Run), (100, Duty::Run), (200, Duty::Paused)];
         let told = told.map(|(since, duty)| ("front".to_owned(), Duration::from_secs(since), duty));

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::accounting::Accounting;
+use super::alarm::{self, Alarmed};
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::descriptors;
@@ -129,6 +130,7 @@ pub struct Daemon {
     address: SocketAddr,
     store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
+    alarmed: Arc<ArcSwap<Alarmed>>,
     judge: Arc<ProjectJudge>,
     rules: rules::InForce,
     works: Works,
@@ -191,9 +193,8 @@ impl Daemon {
             publication: published,
         };
         faces::start(&works, parts, listeners);
-        works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        works.spawn(|halt| Housekeeping::new(&store, &clock, settings.store.retention).run(halt));
-        metering::start(&works, &settings.metrics, (&store, &clock), points);
+        keep_house(&works, settings, (&store, &clock), (&accounting, points));
+        let alarmed = alarm_by(&works, &project, address);
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -205,6 +206,7 @@ impl Daemon {
             address,
             store,
             accounting,
+            alarmed,
             judge,
             rules,
             works,
@@ -214,18 +216,17 @@ impl Daemon {
             tls,
             told_regions: std::sync::Mutex::default(),
         };
-        daemon.begin(loops.review).await?;
-        Ok(daemon)
+        daemon.begin(loops.review).await
     }
 
     /// What is done once all parts are there.
-    async fn begin(&self, reviewing: Arc<Pulse>) -> Result<(), StartError> {
+    async fn begin(self, reviewing: Arc<Pulse>) -> Result<Self, StartError> {
         descriptors::warn_if_too_low(&limits(&self.project.load().settings.agent));
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(reviewing);
         rules::begin(&self.works, &self.store, &self.rules, (&self.clock, &self.witness));
-        Ok(())
+        Ok(self)
     }
 
     /// Where the API can be asked on this machine.
@@ -371,6 +372,7 @@ impl Daemon {
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }
+        self.alarmed.store(Arc::new(Alarmed::of(project, membership::hub_name(self.address))));
         self.store.keep_by(metering::rules(&settings.metrics));
         self.judge.replace(fresh.rulebook);
         self.rules.store(Arc::new(fresh.rules));
@@ -434,6 +436,26 @@ fn member_of(
     let who = (settings.agent.region.clone(), name);
     let agents = Arc::clone(store) as Arc<dyn Agents>;
     Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
+}
+
+/// Keeps what is stored in order, until the works end.
+fn keep_house(
+    works: &Works,
+    settings: &Settings,
+    (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+    (accounting, points): (&Arc<Accounting>, Points),
+) {
+    works.spawn(|halt| Arc::clone(accounting).run(halt));
+    works.spawn(|halt| Housekeeping::new(store, clock, settings.store.retention).run(halt));
+    metering::start(works, &settings.metrics, (store, clock), points);
+}
+
+/// Tells from now on when the store takes nothing; whom, until others are named.
+fn alarm_by(works: &Works, project: &Project, api: SocketAddr) -> Arc<ArcSwap<Alarmed>> {
+    let alarmed = Alarmed::of(project, membership::hub_name(api));
+    let (alarmed, trouble) = (Arc::new(ArcSwap::from_pointee(alarmed)), works.intake().trouble);
+    works.spawn(|halt| alarm::run(trouble, Arc::clone(&alarmed), halt));
+    alarmed
 }
 
 /// The checks of a project, and who measures their runs.

@@ -108,6 +108,13 @@ pub struct Claim {
     pub until: Timestamp,
 }
 
+/// How long a lease holds on something that one hub does at a time.
+pub const LEASE: Duration = Duration::from_secs(9);
+/// How often whoever holds one renews it, and the others look whether it does.
+pub const RENEWAL: Duration = Duration::from_secs(5);
+// So soon is a hub replaced that was stopped, killed or frozen, whatever it was doing.
+const _: () = assert!(LEASE.as_secs() + RENEWAL.as_secs() < 15);
+
 /// What one hub does at a time, in the hands of the hub that may do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {

@@ -489,6 +489,22 @@ async fn what_is_too_old_to_be_kept_is_not_taken() {
 }
 
 #[tokio::test]
+async fn what_is_too_old_by_a_clock_that_is_wrong_is_wanted_later() {
+    let hub = Hub::new(Taken::default());
+    let batch = batch(&[]);
+    let name = serde_json::from_str::<Value>(&batch).expect("JSON")["name"].clone();
+    // Ours is 40 days ahead of the agent's.
+    let beat = json!({
+        "region": "eu", "name": name, "instance": Uuid::from_u128(1),
+        "sent_at": now() - TimeDelta::days(40), "round_trip_us": 5,
+    });
+    assert_eq!(hub.asked(Method::POST, "hello", beat.to_string()).await.0, 200);
+    let at = |days: i64| slot("shop", now() - TimeDelta::days(days));
+    let became = became(&hub, &[report_of("shop", at(40)), report_of("shop", at(43))]).await;
+    assert_eq!(begins(&became), ["later", "refused"], "{became:?}");
+}
+
+#[tokio::test]
 async fn names_and_starts_of_agents_are_bounded() {
     let beat = |name: &str, instance: u128| {
         let beat = json!({

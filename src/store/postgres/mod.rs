@@ -38,7 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
 pub use tokens::PostgresTokens;
@@ -148,19 +148,9 @@ impl PostgresStore {
     ) -> Result<(Timestamp, Timestamp), Error> {
         let Some(clock) = &self.guided else { return Ok((now, until)) };
         let (asked, watch) = (clock.own(), Stopwatch::start());
-        let shown = self.time().await?;
+        let shown = time(&mut *self.reader().await?).await?;
         clock.heed(shown, asked, watch.elapsed());
         Ok((shown, shown + (until - now)))
-    }
-
-    /// The time that the server's clock shows.
-    async fn time(&self) -> Result<Timestamp, Error> {
-        let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let millis: i64 = sqlx::query_scalar(time)
-            .fetch_one(&mut *self.reader().await?)
-            .await
-            .map_err(failed("ask for the time"))?;
-        rows::timestamp(millis)
     }
 
     /// The connections, where something may be changed.
@@ -393,6 +383,14 @@ impl Agents for PostgresStore {
             }
         }
     }
+}
+
+/// The time that the server's clock shows.
+async fn time(connection: &mut PgConnection) -> Result<Timestamp, Error> {
+    let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    let millis: i64 =
+        sqlx::query_scalar(time).fetch_one(connection).await.map_err(failed("ask for the time"))?;
+    rows::timestamp(millis)
 }
 
 fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
