@@ -480,7 +480,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_interrupted_and_a_message_finished_in_time() {
-    let world = World::busy(Some(Duration::from_secs(9))).await;
+    let world = World::busy(Some(Duration::from_secs(8))).await;
     assert!(world.stop().await < BUDGET);
     assert_eq!(world.outcomes(), ["unknown"]);
     assert_eq!((world.slack.sends.load(Ordering::SeqCst), world.settled()), (1, 1));
@@ -492,7 +492,7 @@ async fn a_channel_that_hangs_costs_no_result() {
     let world = World::busy(None).await;
     assert!(world.stop().await <= BUDGET);
     assert_eq!(world.outcomes(), ["unknown"]);
-    assert_eq!(world.settled(), 0, "whether it arrived is not known");
+    assert_eq!(world.settled(), 1, "that nobody knows whether it arrived");
     assert!(world.shelf.closed.load(Ordering::SeqCst), "there is time left to close the store");
 }
 
