@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::accounting::Accounting;
+use super::alarm::{self, Alarmed};
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::descriptors;
@@ -129,6 +130,7 @@ pub struct Daemon {
     address: SocketAddr,
     store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
+    alarmed: Arc<ArcSwap<Alarmed>>,
     judge: Arc<ProjectJudge>,
     rules: rules::InForce,
     works: Works,
@@ -170,7 +172,8 @@ impl Daemon {
         });
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
-        let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
+        let accounting =
+            Accounting::new((&store, &clock), (&snapshot, &judge), &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
@@ -190,9 +193,8 @@ impl Daemon {
             publication: published,
         };
         faces::start(&works, parts, listeners);
-        works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        works.spawn(|halt| Housekeeping::new(&store, &clock, settings.store.retention).run(halt));
-        metering::start(&works, &settings.metrics, (&store, &clock), points);
+        keep_house(&works, settings, (&store, &clock), (&accounting, points));
+        let alarmed = alarm_by(&works, &project, address);
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -204,6 +206,7 @@ impl Daemon {
             address,
             store,
             accounting,
+            alarmed,
             judge,
             rules,
             works,
@@ -213,19 +216,18 @@ impl Daemon {
             tls,
             told_regions: std::sync::Mutex::default(),
         };
-        daemon.begin(loops).await?;
-        Ok(daemon)
+        daemon.begin(loops).await
     }
 
     /// What is done once all parts are there.
-    async fn begin(&self, loops: Loops) -> Result<(), StartError> {
+    async fn begin(self, loops: Loops) -> Result<Self, StartError> {
         descriptors::warn_if_too_low(&limits(&self.project.load().settings.agent));
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(loops.review);
         let around = (&self.clock, &self.witness, loops.rules);
         rules::begin(&self.works, &self.store, &self.rules, around);
-        Ok(())
+        Ok(self)
     }
 
     /// Where the API can be asked on this machine.
@@ -299,9 +301,7 @@ impl Daemon {
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {
-        let rulebook = self.judge.current();
-        let closed = self.store.close_absent(&*rulebook, self.clock.now()).await?;
-        if !closed.is_empty() {
+        if self.accounting.close_absent().await? {
             self.works.lanes.wake();
         }
         Ok(())
@@ -368,6 +368,7 @@ impl Daemon {
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }
+        self.alarmed.store(Arc::new(Alarmed::of(project, membership::hub_name(self.address))));
         self.store.keep_by(metering::rules(&settings.metrics));
         self.judge.replace(fresh.rulebook);
         self.rules.store(Arc::new(fresh.rules));
@@ -436,6 +437,26 @@ fn member_of(
     let who = (settings.agent.region.clone(), name);
     let agents = Arc::clone(store) as Arc<dyn Agents>;
     Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
+}
+
+/// Keeps what is stored in order, until the works end.
+fn keep_house(
+    works: &Works,
+    settings: &Settings,
+    (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+    (accounting, points): (&Arc<Accounting>, Points),
+) {
+    works.spawn(|halt| Arc::clone(accounting).run(halt));
+    works.spawn(|halt| Housekeeping::new(store, clock, settings.store.retention).run(halt));
+    metering::start(works, &settings.metrics, (store, clock), points);
+}
+
+/// Tells from now on when the store takes nothing; whom, until others are named.
+fn alarm_by(works: &Works, project: &Project, api: SocketAddr) -> Arc<ArcSwap<Alarmed>> {
+    let alarmed = Alarmed::of(project, membership::hub_name(api));
+    let (alarmed, trouble) = (Arc::new(ArcSwap::from_pointee(alarmed)), works.intake().trouble);
+    works.spawn(|halt| alarm::run(trouble, Arc::clone(&alarmed), halt));
+    alarmed
 }
 
 /// The checks of a project, and who measures their runs.

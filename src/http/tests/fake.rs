@@ -104,7 +104,12 @@ impl Store for Remembered {
         Ok(Vec::new())
     }
 
-    async fn close_absent(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<IncidentId>, Error> {
+    async fn close_absent(
+        &self,
+        _: &dyn Judge,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Vec<IncidentId>, Error> {
         Err(broken())
     }
 

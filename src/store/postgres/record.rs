@@ -15,8 +15,9 @@ use super::days::{Day, Days};
 use super::incidents::{self, About};
 use super::session::{Transaction, begin, commit};
 use super::states::{self, States};
-use super::{failed, hours, notifications, runs};
+use super::{expectations, failed, hours, notifications, runs};
 use crate::domain::Timestamp;
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
@@ -196,6 +197,7 @@ pub(super) async fn write_decided(
 pub(super) async fn close_absent(
     pool: &PgPool,
     judge: &dyn Judge,
+    edition: &str,
     now: Timestamp,
 ) -> Result<Vec<IncidentId>, Error> {
     let now = rows::whole_millis(now);
@@ -215,6 +217,9 @@ pub(super) async fn close_absent(
     }
     let gone: Vec<&str> = gone.into_iter().collect();
     let mut transaction = begin_on(pool, &gone).await?;
+    if let Rank::Earlier = expectations::rank(&mut transaction, edition).await? {
+        return Ok(Vec::new());
+    }
     // Only what is seen under the lock counts: another hub may have closed some by now.
     let states = states::of(&mut transaction, &gone).await?;
     let closed = absent(&states, judge, now);

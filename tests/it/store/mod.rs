@@ -7,6 +7,7 @@ mod accounts;
 mod agents;
 mod copying;
 mod crash;
+mod editions;
 mod hubs;
 mod killed;
 mod leases;
@@ -109,6 +110,12 @@ on_every_backend! {
         old_accounts_are_forgotten
         of_two_hubs_one_accounts_for_a_slot
         a_slot_that_nobody_knows_of_is_found
+    }
+    editions {
+        a_hub_that_is_behind_changes_nothing
+        a_change_may_be_taken_back
+        what_is_accounted_for_is_not_expected_anew
+        what_was_accounted_for_ahead_of_time_is_taken_back
     }
     agents {
         a_name_is_one_instances_until_its_lease_ends

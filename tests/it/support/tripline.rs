@@ -84,6 +84,12 @@ impl Project {
         self.write("tripline.toml", &text.replace(old, new));
     }
 
+    /// The same, and for all starts to come.
+    pub(crate) fn change(&mut self, old: &str, new: &str) {
+        self.settings = self.settings.replace(old, new);
+        self.edit(old, new);
+    }
+
     /// Adds an option that stands before every command.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.extend([name.to_owned(), value.to_owned()]);
