@@ -178,7 +178,7 @@ impl Daemon {
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
-            measured: listening::start(settings, &works, &store, &clock)?,
+            measured: listening::start(settings, &works, (&store, &clock), address)?,
             rules: Arc::clone(&rules),
             hub: membership::hub_name(address),
             clock: Arc::clone(&clock),
@@ -192,7 +192,7 @@ impl Daemon {
         faces::start(&works, parts, listeners);
         works.spawn(|halt| Arc::clone(&accounting).run(halt));
         works.spawn(|halt| Housekeeping::new(&store, &clock, settings.store.retention).run(halt));
-        metering::start(&works, &settings.metrics, (&store, &clock), points);
+        metering::start(&works, &settings.metrics, (&store, &clock), (points, address));
         let daemon = Self {
             root: project.root.clone(),
             environment,

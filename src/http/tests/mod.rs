@@ -75,6 +75,7 @@ impl Face {
                 received: None,
             },
             hosts: Hosts::new(bound, None),
+            refused: Arc::default(),
         });
         Self { router, store, clock, pulse, review, trouble }
     }
