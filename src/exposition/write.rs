@@ -78,7 +78,7 @@ mod tests {
             let (mut reader, mut batch) = (Reader::default(), Batch::default());
             for line in text.lines() {
                 let read = reader.line(line).expect("it is right");
-                for sample in read {
+                if let Some(sample) = read {
                     batch.push(sample, 0);
                 }
             }
