@@ -181,7 +181,7 @@ impl Daemon {
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
-            measured: listening::start(settings, &works, &store, &clock)?,
+            measured: listening::start(settings, &works, (&store, &clock), address)?,
             rules: Arc::clone(&rules),
             hub: membership::hub_name(address),
             clock: Arc::clone(&clock),
@@ -193,7 +193,7 @@ impl Daemon {
             publication: published,
         };
         faces::start(&works, parts, listeners);
-        keep_house(&works, settings, (&store, &clock), (&accounting, points));
+        keep_house(&works, settings, (&store, &clock), (&accounting, (points, address)));
         let alarmed = alarm_by(&works, &project, address);
         let daemon = Self {
             root: project.root.clone(),
@@ -444,11 +444,11 @@ fn keep_house(
     works: &Works,
     settings: &Settings,
     (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
-    (accounting, points): (&Arc<Accounting>, Points),
+    (accounting, measured): (&Arc<Accounting>, (Points, SocketAddr)),
 ) {
     works.spawn(|halt| Arc::clone(accounting).run(halt));
     works.spawn(|halt| Housekeeping::new(store, clock, settings.store.retention).run(halt));
-    metering::start(works, &settings.metrics, (store, clock), points);
+    metering::start(works, &settings.metrics, (store, clock), measured);
 }
 
 /// Tells from now on when the store takes nothing; whom, until others are named.

@@ -61,6 +61,8 @@ pub enum NoticeKind {
     Blind,
     /// What was wrong is over.
     Recovered,
+    /// What was wrong is taken as over because its data are gone: nobody saw it end.
+    Lost,
     /// The check was taken out of the project while that was so.
     Withdrawn,
 }
@@ -72,6 +74,7 @@ impl NoticeKind {
             Self::Failing { .. } => "failing",
             Self::Blind => "blind",
             Self::Recovered => "recovered",
+            Self::Lost => "lost",
             Self::Withdrawn => "withdrawn",
         }
     }

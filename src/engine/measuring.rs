@@ -12,13 +12,11 @@ use crate::domain::check::Check;
 use crate::domain::coverage::Tally;
 use crate::domain::run::{Outcome, Report, Timings};
 use crate::domain::subject::Subject;
-use crate::query::{Labels, METRIC_NAME, Series};
+use crate::query::{Labels, METRIC_NAME, Measure, OWN, Series};
 use crate::store::IncidentRecord;
 use crate::store::accounts::Place;
 use crate::store::metrics::Census;
 
-/// What our own series begin with; no other may.
-const OWN: &str = "tripline_";
 /// The labels that say where a value comes from. Neither a check nor a script can set them.
 const RESERVED: [&str; 4] = ["check", "region", "step", "phase"];
 
@@ -66,6 +64,35 @@ pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
     points.series
 }
 
+/// The name under which lost points of runs are counted.
+const LOST: &str = "tripline_run_points_lost_total";
+
+/// What the series of runs, and those of all checks together, measure and say, by their names.
+pub const ABOUT: [(&str, Measure, &str); 10] = [
+    ("tripline_check_up", Measure::Gauge, "1 when the run passed, 0 when it failed."),
+    ("tripline_check_unknown", Measure::Gauge, "1 when the run ended unknown."),
+    ("tripline_check_duration_seconds", Measure::Gauge, "How long a run took."),
+    ("tripline_check_lateness_seconds", Measure::Gauge, "How long after its slot a run began."),
+    (
+        "tripline_check_phase_seconds",
+        Measure::Gauge,
+        "How long all requests of a run spent in a phase.",
+    ),
+    ("tripline_check_step_duration_seconds", Measure::Gauge, "How long a step took."),
+    (
+        "tripline_check_uptime_ratio",
+        Measure::Gauge,
+        "The share of the known slots of the last hour that passed.",
+    ),
+    (
+        "tripline_check_coverage_ratio",
+        Measure::Gauge,
+        "The share of the slots of the last hour whose result is known.",
+    ),
+    ("tripline_series", Measure::Gauge, "How many series there are."),
+    (LOST, Measure::Counter, "Points of runs that were not stored."),
+];
+
 /// The name under which open incidents are counted.
 pub const INCIDENTS_OPEN: &str = "tripline_incidents_open";
 
@@ -104,6 +131,19 @@ pub fn by_kind(incidents: &[IncidentRecord]) -> BTreeMap<&'static str, u32> {
     kinds
 }
 
+/// How many points of runs are lost, by the reason, as the hub called `hub` counts them.
+pub fn of_lost(
+    lost: [(&'static str, u64); 2],
+    hub: &str,
+    now: Timestamp,
+) -> impl Iterator<Item = Series> {
+    let mut points = Points { at: now.timestamp_millis(), labels: Vec::new(), series: Vec::new() };
+    for (reason, count) in lost {
+        points.add(LOST, &[("hub", hub), ("reason", reason)], counted(count));
+    }
+    points.series.into_iter()
+}
+
 /// Points of one moment.
 struct Points {
     at: i64,
@@ -121,7 +161,9 @@ impl Points {
         let all = of_check.into_iter().chain(all).chain(where_from).chain([(METRIC_NAME, name)]);
         let labels: Labels = all.collect();
         // One point is always in order.
-        self.series.extend(Series::new(labels, vec![self.at], vec![value]));
+        let measure = ABOUT.iter().find(|(own, ..)| *own == name).map(|(_, measure, _)| *measure);
+        let series = Series::new(labels, vec![self.at], vec![value]);
+        self.series.extend(series.map(|series| series.measuring(measure)));
     }
 }
 

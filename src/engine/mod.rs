@@ -11,3 +11,4 @@ pub mod queries;
 pub mod review;
 pub mod rules;
 pub mod shortfall;
+pub mod storing;

@@ -29,5 +29,5 @@ pub use codec::Style;
 pub use dropped::Dropped;
 pub use listener::{BindError, Intervals, Listener, Listening};
 pub use metrics::Share;
-pub use received::{Count, Lost, Received, Way};
+pub use received::{ABOUT, Count, LISTENING, Lost, Received, Way};
 pub use sink::{Options, Sink};

@@ -256,6 +256,7 @@ impl From<&notice::Notice> for Notice {
             notice::NoticeKind::Failing { tier } => Some(tier),
             notice::NoticeKind::Blind
             | notice::NoticeKind::Recovered
+            | notice::NoticeKind::Lost
             | notice::NoticeKind::Withdrawn => None,
         };
         Self {

@@ -120,6 +120,8 @@ twin! {
         Blind,
         /// What was wrong is over.
         Recovered,
+        /// What was wrong is taken as over because its data are gone: nobody saw it end.
+        Lost,
         /// The check was taken out of the project while that was so.
         Withdrawn,
     }
@@ -255,7 +257,7 @@ mod tests {
         ] {
             assert_word(DecisionKind::from(kind), kind.as_str());
         }
-        for kind in [Said::Failing { tier: 1 }, Said::Recovered, Said::Withdrawn] {
+        for kind in [Said::Failing { tier: 1 }, Said::Recovered, Said::Lost, Said::Withdrawn] {
             assert_word(NoticeKind::from(kind), kind.as_str());
         }
         for state in notification::NotificationState::ALL {

@@ -76,6 +76,7 @@ impl Face {
                 received: None,
             },
             hosts: Hosts::new(bound, None),
+            refused: Arc::default(),
         });
         Self { router, store, clock, pulse, review, evaluation, trouble }
     }

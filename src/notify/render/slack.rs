@@ -47,7 +47,7 @@ fn header(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Failing { .. } => "🔴",
         NoticeKind::Blind => "🟠",
         NoticeKind::Recovered => "✅",
-        NoticeKind::Withdrawn => "⚪",
+        NoticeKind::Lost | NoticeKind::Withdrawn => "⚪",
     };
     let title = wording::title(notification);
     let repeat = repeat_mark(message);
@@ -82,6 +82,7 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
             field(wording::was(notice), &span)
         }
         NoticeKind::Recovered => field(wording::was(notice), &wording::span(notice)),
+        NoticeKind::Lost => field(wording::LOST, &wording::since(notice)),
         NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
     // The matrix says it, too.

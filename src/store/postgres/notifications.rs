@@ -29,7 +29,7 @@ pub(super) async fn owe(
     now: Timestamp,
 ) -> Result<(), Error> {
     let Owed { recipient, notice: said } = owed;
-    if matches!(said.kind, NoticeKind::Recovered | NoticeKind::Withdrawn) {
+    if matches!(said.kind, NoticeKind::Recovered | NoticeKind::Lost | NoticeKind::Withdrawn) {
         supersede(&mut *connection, incident, recipient, now).await?;
     }
     // The recipient has heard of the incident if an earlier notice was sent, may have been, or

@@ -62,7 +62,7 @@ impl RegionStateRow {
 pub(in crate::store) fn tier(kind: NoticeKind) -> u32 {
     match kind {
         NoticeKind::Failing { tier } => tier,
-        NoticeKind::Blind | NoticeKind::Recovered | NoticeKind::Withdrawn => 0,
+        NoticeKind::Blind | NoticeKind::Recovered | NoticeKind::Lost | NoticeKind::Withdrawn => 0,
     }
 }
 
@@ -97,6 +97,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         "failing" => NoticeKind::Failing { tier: row.tier.unwrap_or(1) },
         "blind" => NoticeKind::Blind,
         "recovered" => NoticeKind::Recovered,
+        "lost" => NoticeKind::Lost,
         "withdrawn" => NoticeKind::Withdrawn,
         other => return Err(unreadable("notice", format!("`{other}` is not known"))),
     };

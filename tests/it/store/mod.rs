@@ -144,6 +144,9 @@ on_every_backend! {
         points_of_any_age_are_taken
         what_is_old_is_rolled_up
         no_more_is_kept_or_read_than_may_be
+        series_that_fell_silent_make_room
+        what_a_series_measures_is_said_by_its_source
+        much_at_once_is_stored_in_parts
         series_of_a_time_are_listed
     }
     rules {

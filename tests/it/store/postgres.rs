@@ -356,3 +356,22 @@ async fn what_text_in_a_database_cannot_hold_is_replaced() {
     assert_eq!(unknowns.map(|it| it.reason.as_str()), Some("nul \u{fffd} there"));
     fresh.close().await;
 }
+
+#[tokio::test]
+async fn a_hub_forgets_no_series_of_which_another_stored_points_of_long_ago() {
+    use super::metrics::{DAY, HOUR, append, compact, forget, select, series};
+    let fresh = Fresh::new().await;
+    let (one, other) = (&fresh.store, fresh.another().await);
+    append(one, &[series("imported", &[], &[(HOUR, 1.0)])], HOUR).await;
+    compact(one, 60 * DAY).await;
+    // It knows of the series, and that it was seen on the first day.
+    assert_eq!(select(&other, &[], (0, DAY)).await.len(), 1);
+    append(one, &[series("imported", &[], &[(50 * DAY, 2.0)])], 60 * DAY).await;
+    forget(&other, 420 * DAY).await;
+    let left = select(&other, &[], (40 * DAY, 60 * DAY)).await;
+    assert_eq!(left.len(), 1, "there is a roll-up of it");
+    forget(&other, 470 * DAY).await;
+    assert!(select(&other, &[], (0, 60 * DAY)).await.is_empty());
+    other.close().await;
+    fresh.close().await;
+}
