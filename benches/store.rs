@@ -81,6 +81,7 @@ fn sign_in() -> Trace {
         remote: Some("192.0.2.17:443".into()),
         sent: 0,
         received: 18_231,
+        certificate_until: None,
         timings: Timings {
             dns: Some(millis(2)),
             connect: Some(millis(9)),

@@ -258,6 +258,7 @@ fn exchange(step: Option<u32>, start: u64, path: &str, status: u16) -> Request {
         remote: Some("192.0.2.17:443".into()),
         sent: 0,
         received: 18_231,
+        certificate_until: None,
         timings: Timings {
             dns: Some(micros(1_021)),
             connect: Some(micros(9_312)),

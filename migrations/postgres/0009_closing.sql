@@ -3,7 +3,8 @@
 ALTER TABLE tallied ADD COLUMN closing_at BIGINT;
 
 -- A gap is replaced by one that begins alike, so there is one of each; the latest come first.
-DELETE FROM gaps WHERE id NOT IN (SELECT max(id) FROM gaps GROUP BY check_id, region, first_at);
+DELETE FROM gaps USING gaps AS later WHERE later.check_id = gaps.check_id
+    AND later.region = gaps.region AND later.first_at = gaps.first_at AND later.id > gaps.id;
 CREATE UNIQUE INDEX gaps_once ON gaps (check_id, region, first_at);
 DROP INDEX gaps_by_time;
 CREATE INDEX gaps_by_time ON gaps (last_at DESC, check_id, region);

@@ -206,6 +206,7 @@ impl Recorder {
             sent: 0,
             received: 0,
             timings: crate::domain::run::Timings::default(),
+            certificate_until: None,
             error: None,
         };
         let happening = self.observer.is_some().then(|| Happening::Requested(request.clone()));
@@ -227,6 +228,7 @@ impl Recorder {
         request.sent = seen.sent;
         request.received = seen.received;
         request.timings = seen.timings;
+        request.certificate_until = seen.certificate_until;
         request.error = error;
         let happening = self.observer.is_some().then(|| Happening::Answered(request.clone()));
         drop(state);

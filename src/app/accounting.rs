@@ -13,25 +13,25 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::turns::Turns;
 use crate::clock::{Clock, Halt, Pulse, Stopwatch};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
-use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::{Duty, Gap, GapReason, SEEN_FOR};
+use crate::domain::edition::{Origin, Rank};
 use crate::domain::id::Region;
 use crate::engine::accountant::{self, Rest};
+use crate::engine::judge::ProjectJudge;
 use crate::http::{CheckSnapshot, Loops};
 use crate::link::protocol as link;
-use crate::store::accounts::{Expected, Process};
-use crate::store::{Error, Ledger};
+use crate::store::accounts::{Expectation, Expected, Process};
+use crate::store::{Error, Ledger, RENEWAL};
 
 /// The name of the lease.
 const PART: &str = "accounting";
 /// How often it comes round. A process that is killed is missed after this time at the latest.
 const PERIOD: Duration = Duration::from_secs(10);
-/// How long a lease holds.
-const LEASE: Duration = Duration::from_secs(30);
 // Between two signs of life an agent is not taken for lost.
 const _: () = assert!(link::LEASE.as_secs() <= SEEN_FOR.as_secs());
 /// After so long no further hour is counted in a turn: hubs and agents are to see that it goes on.
@@ -49,21 +49,40 @@ pub(super) struct Accounting {
     id: String,
     /// Which the agent of this process serves.
     region: ArcSwap<Region>,
-    /// What is expected since when, as far as that is not stored yet.
-    unwritten: Mutex<VecDeque<Expectation>>,
+    judge: Arc<ProjectJudge>,
+    expectations: Mutex<Expectations>,
     /// Is told when it is to come round next.
     pulse: Arc<Pulse>,
 }
 
-/// What is expected, and since when.
-type Expectation = (Vec<Expected>, Timestamp);
+/// When this hub last came round.
+#[derive(Debug, Default)]
+struct Came {
+    /// Since when; `None` when it never did.
+    round: Option<Stopwatch>,
+    /// Whether it was its turn when it last looked.
+    is_mine: bool,
+}
+
+/// What this hub has expected.
+#[derive(Debug, Default)]
+struct Expectations {
+    /// In order, as far as that is not stored yet.
+    unwritten: VecDeque<Expectation>,
+    /// What it expects now.
+    latest: Option<Expectation>,
+    /// How that stands among what other hubs expect.
+    rank: Option<Rank>,
+    /// The edition whose absent checks are to have their incidents closed.
+    absent: Option<String>,
+}
 
 impl Accounting {
     /// Accounts for `checks`; `agent` is the one of this process. `loops` are told when it is
     /// to come round next.
     pub(super) fn new(
         (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
-        checks: &CheckSnapshot,
+        (checks, judge): (&CheckSnapshot, &Arc<ProjectJudge>),
         agent: &AgentSettings,
         loops: &Loops,
     ) -> Arc<Self> {
@@ -71,9 +90,10 @@ impl Accounting {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             checks: Arc::clone(checks),
+            judge: Arc::clone(judge),
             id: Uuid::new_v4().to_string(),
             region: ArcSwap::from_pointee(agent.region.clone()),
-            unwritten: Mutex::default(),
+            expectations: Mutex::default(),
             pulse: Arc::clone(&loops.accounting),
         })
     }
@@ -89,23 +109,63 @@ impl Accounting {
         [None, Some(region)].map(|region| Process { id: self.id.clone(), region })
     }
 
-    /// From now on the slots of the checks of `project` are expected, and no others. What cannot be
-    /// written now is written before anything else is accounted for, as of now.
+    /// From now on the slots of the checks of `project` are expected, and no others, unless another hub
+    /// has a later edition of it. What cannot be written now is written before anything else is
+    /// accounted for, as of now.
     pub(super) async fn expect(&self, project: &Project) -> Result<(), Error> {
         let run = project.checks.values().map(|check| (check, Duty::Run));
         let paused = project.disabled.values().map(|check| (check, Duty::Paused));
         let expected = run.chain(paused).flat_map(|(check, duty)| expected(check, duty)).collect();
-        let mut unwritten = self.unwritten.lock().await;
-        unwritten.push_back((expected, self.clock.now()));
-        self.write(&mut unwritten).await
+        let mut expectations = self.expectations.lock().await;
+        let before = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
+        let origin = before.map_or(Origin::Start, |before| Origin::Reload { before });
+        let now = self.clock.now();
+        let expectation = Expectation::new(expected, project.edited_at, origin, now);
+        expectations.latest = Some(expectation.clone());
+        expectations.unwritten.push_back(expectation);
+        self.write(&mut expectations).await
+    }
+
+    /// Closes the incidents of checks that the rules in force do not have any more, unless another
+    /// hub has a later edition; whether there were any. What cannot be done now is done later.
+    pub(super) async fn close_absent(&self) -> Result<bool, Error> {
+        let mut expectations = self.expectations.lock().await;
+        expectations.absent = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
+        self.close(&mut expectations).await
+    }
+
+    async fn close(&self, expectations: &mut Expectations) -> Result<bool, Error> {
+        let (Some(absent), Some(Rank::Latest)) = (&expectations.absent, expectations.rank) else {
+            return Ok(false);
+        };
+        let rules = self.judge.current();
+        let closed = self.store.close_absent(&*rules, absent, self.clock.now()).await?;
+        expectations.absent = None;
+        Ok(!closed.is_empty())
     }
 
     /// Writes what is expected and was not written yet, in order.
-    async fn write(&self, unwritten: &mut VecDeque<Expectation>) -> Result<(), Error> {
-        while let Some((expected, since)) = unwritten.front() {
-            self.store.expect(expected, *since).await?;
-            unwritten.pop_front();
+    async fn write(&self, expectations: &mut Expectations) -> Result<(), Error> {
+        while let Some(expectation) = expectations.unwritten.front() {
+            let rank = self.store.expect(expectation, self.clock.now()).await?;
+            expectations.unwritten.pop_front();
+            expectations.note(rank);
         }
+        Ok(())
+    }
+
+    /// Says that this hub has what it has, where that is the latest; else looks whether it is now,
+    /// because no other hub has anything later any more.
+    async fn stand(&self, expectations: &mut Expectations) -> Result<(), Error> {
+        let Some(latest) = &mut expectations.latest else { return Ok(()) };
+        let now = self.clock.now();
+        let rank = if expectations.rank == Some(Rank::Latest) {
+            self.store.hold_edition(&latest.edition.digest, now).await?
+        } else {
+            latest.since = now;
+            self.store.expect(latest, now).await?
+        };
+        expectations.note(rank);
         Ok(())
     }
 
@@ -113,10 +173,12 @@ impl Accounting {
     /// that a stop in order is known to the moment.
     pub(super) async fn run(self: Arc<Self>, halt: Halt) {
         let mut troubled = false;
-        let next = || Some(self.clock.now() + PERIOD);
+        let mut turns = Turns::new((&self.store, &self.clock), PART);
+        let mut came = Came::default();
+        let next = || Some(self.clock.now() + RENEWAL);
         self.pulse.expect(next());
         loop {
-            match self.turn().await {
+            match self.look(&mut turns, &mut came).await {
                 Ok(gaps) => {
                     tell(&gaps);
                     troubled = false;
@@ -129,7 +191,7 @@ impl Accounting {
                 }
                 Err(_) => {}
             }
-            if timeout(PERIOD, halt.asked()).await.is_ok() {
+            if timeout(RENEWAL, halt.asked()).await.is_ok() {
                 break;
             }
         }
@@ -137,18 +199,34 @@ impl Accounting {
         if let Err(error) = accountant::vouch(&*self.store, &self.present(), now).await {
             tracing::debug!(%error, "the end of this process was not noted to the moment");
         }
-        let holder = &self.id;
-        if let Err(error) = self.store.lease(PART, holder, now, now).await {
-            tracing::debug!(%error, "the lease on accounting was not given back; it runs out");
-        }
+        turns.leave().await;
     }
 
-    async fn turn(&self) -> Result<Vec<Gap>, Error> {
+    /// Looks whose turn it is, and comes round when it is time, or when another hub was to and is gone.
+    async fn look(&self, turns: &mut Turns, came: &mut Came) -> Result<Vec<Gap>, Error> {
+        let (is_mine, was_mine) = (turns.renew().await?, came.is_mine);
+        came.is_mine = is_mine;
+        let is_time = came.round.is_none_or(|since| since.elapsed() + RENEWAL / 2 >= PERIOD);
+        if !is_time && (was_mine || !is_mine) {
+            return Ok(Vec::new());
+        }
+        let gaps = self.turn(turns).await?;
+        came.round = Some(Stopwatch::start());
+        Ok(gaps)
+    }
+
+    async fn turn(&self, turns: &mut Turns) -> Result<Vec<Gap>, Error> {
         // The time is asked for after the lease, which sets the clock right where it is the database's.
-        let mut is_mine = self.is_mine().await?;
+        let mut is_mine = turns.go_on().await?;
         let now = self.clock.now();
         accountant::vouch(&*self.store, &self.present(), now).await?;
-        self.write(&mut *self.unwritten.lock().await).await?;
+        let mut expectations = self.expectations.lock().await;
+        self.write(&mut expectations).await?;
+        self.stand(&mut expectations).await?;
+        if self.close(&mut expectations).await? {
+            tracing::info!("incidents of checks that are gone were closed");
+        }
+        drop(expectations);
         let mut gaps = BTreeMap::new();
         // After a long absence, or where runs are many, this takes longer than a lease holds.
         while is_mine {
@@ -157,34 +235,44 @@ impl Accounting {
                 gaps.insert((gap.check.clone(), gap.region.clone(), gap.first), gap);
             }
             if done.rest == Rest::Nothing {
-                self.count_hours().await?;
+                self.count_hours(turns).await?;
                 break;
             }
-            is_mine = self.is_mine().await?;
+            is_mine = turns.go_on().await?;
         }
         Ok(gaps.into_values().collect())
     }
 
     /// Counts the hours that are over, for as long as a turn may take.
-    async fn count_hours(&self) -> Result<(), Error> {
+    async fn count_hours(&self, turns: &mut Turns) -> Result<(), Error> {
         let watch = Stopwatch::start();
-        while watch.elapsed() < COUNTING && self.is_mine().await? {
+        while watch.elapsed() < COUNTING && turns.go_on().await? {
             let Some(hour) = accountant::count_hour(&*self.store).await? else { break };
             tracing::debug!(%hour, took_ms = watch.elapsed().as_millis(), "an hour was counted");
         }
         Ok(())
     }
 
-    /// Takes or renews the lease.
-    async fn is_mine(&self) -> Result<bool, Error> {
-        let now = self.clock.now();
-        Ok(self.store.lease(PART, &self.id, now, now + LEASE).await?.is_some())
-    }
-
     /// How long after a slot its report may come.
     fn patience(&self) -> Duration {
         let longest = self.checks.load().iter().map(|check| check.timeout).max();
         longest.unwrap_or_default() + REPORTING
+    }
+}
+
+impl Expectations {
+    /// Notes how what this hub expects stands, and says so where that changes.
+    fn note(&mut self, rank: Rank) {
+        match (self.rank.replace(rank), rank) {
+            (None | Some(Rank::Latest), Rank::Earlier) => tracing::warn!(
+                "another hub that shares the store has a later edition of the project; what it \
+                 watches stays as it is until this hub has that, too, or no hub has it any more"
+            ),
+            (Some(Rank::Earlier), Rank::Latest) => {
+                tracing::info!("this hub has the latest edition of the project");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -228,6 +316,8 @@ mod tests {
     use super::*;
     use crate::clock::Manual;
     use crate::config::{Environment, Files, settings};
+    use crate::domain::Timestamp;
+    use crate::engine::judge::Rulebook;
     use crate::store::sqlite::{Holder, SqliteStore};
 
     fn project(folder: &std::path::Path, checks: &str) -> Project {
@@ -254,7 +344,9 @@ mod tests {
         let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(Vec::new()));
         let loops = Loops::new(watch::channel(None).1);
         let agent = &first.settings.agent;
-        let accounting = Accounting::new((&store, &clock), &snapshot, agent, &loops);
+        let judge = Arc::new(ProjectJudge::new(Rulebook::default()));
+        let checks = (&snapshot, &judge);
+        let accounting = Accounting::new((&store, &clock), checks, agent, &loops);
         accounting.expect(&first).await.expect("written");
         let watches = async || -> Vec<(String, Duration, Duty)> {
             let all = store.watches(None, (start, time.now())).await.expect("read");
@@ -276,11 +368,12 @@ mod tests {
             accounting.expect(&project(folder.path(), edit)).await.expect_err("it is full");
         }
         time.advance(Duration::from_secs(100));
-        accounting.turn().await.expect_err("it is full");
+        let mut turns = Turns::new((&store, &clock), PART);
+        accounting.turn(&mut turns).await.expect_err("it is full");
         assert_eq!(store.accounted_until().await.expect("read"), None);
         assert_eq!(watches().await.len(), 1);
         sqlx::raw_sql("DROP TRIGGER full").execute(&mut *disk).await.expect("there is room");
-        accounting.turn().await.expect("accounted");
+        accounting.turn(&mut turns).await.expect("accounted");
         assert!(store.accounted_until().await.expect("read").is_some());
         let told = [(0, Duty::Run), (100, Duty::Run), (200, Duty::Paused)];
         let told = told.map(|(since, duty)| ("front".to_owned(), Duration::from_secs(since), duty));

@@ -89,12 +89,24 @@ pub async fn rehearse(
     recipient: &Recipient,
     now: Timestamp,
 ) -> Result<Option<Attempt>, StartError> {
-    let text = render::rehearsal(now);
+    say(settings, recipient, &render::rehearsal(now)).await
+}
+
+/// Sends `text` to `recipient`, once, past the store; `None` where the channel has no credentials.
+///
+/// # Errors
+///
+/// [`StartError::Channel`] when the credentials cannot be used.
+pub(super) async fn say(
+    settings: &Settings,
+    recipient: &Recipient,
+    text: &str,
+) -> Result<Option<Attempt>, StartError> {
     let channel = recipient.channel().as_str();
     let failed = |source| StartError::Channel { channel, source };
     Ok(match recipient {
         Recipient::Slack(name) => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
-            Some(slack) => Some(by_slack(slack).map_err(failed)?.rehearse(name, &text).await),
+            Some(slack) => Some(by_slack(slack).map_err(failed)?.rehearse(name, text).await),
             None => None,
         },
         Recipient::Sms(person) => match &settings.twilio {
@@ -102,7 +114,7 @@ pub async fn rehearse(
                 let twilio = by_twilio(twilio).map_err(failed)?;
                 let phone = settings.people.roster.people.get(person).and_then(Option::as_deref);
                 Some(match phone {
-                    Some(phone) => twilio.rehearse(phone, &text).await,
+                    Some(phone) => twilio.rehearse(phone, text).await,
                     None => Attempt::GiveUp { reason: format!("{person} has no telephone number") },
                 })
             }

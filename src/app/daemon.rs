@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::accounting::Accounting;
+use super::alarm::{self, Alarmed};
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::descriptors;
@@ -130,6 +131,7 @@ pub struct Daemon {
     address: SocketAddr,
     store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
+    alarmed: Arc<ArcSwap<Alarmed>>,
     judge: Arc<ProjectJudge>,
     rules: rules::InForce,
     works: Works,
@@ -171,7 +173,8 @@ impl Daemon {
         });
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
-        let accounting = Accounting::new((&store, &clock), &snapshot, &settings.agent, &loops);
+        let accounting =
+            Accounting::new((&store, &clock), (&snapshot, &judge), &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
@@ -179,7 +182,7 @@ impl Daemon {
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
-            measured: listening::start(settings, &works, &store, &clock)?,
+            measured: listening::start(settings, &works, (&store, &clock), address)?,
             rules: Arc::clone(&rules),
             hub: membership::hub_name(address),
             clock: Arc::clone(&clock),
@@ -191,9 +194,8 @@ impl Daemon {
             publication: published,
         };
         faces::start(&works, parts, listeners);
-        works.spawn(|halt| Arc::clone(&accounting).run(halt));
-        works.spawn(|halt| Housekeeping::new(&store, &clock, settings.store.retention).run(halt));
-        metering::start(&works, &settings.metrics, (&store, &clock), points);
+        keep_house(&works, settings, (&store, &clock), (&accounting, (points, address)));
+        let alarmed = alarm_by(&works, &project, address);
         let daemon = Self {
             root: project.root.clone(),
             environment,
@@ -205,6 +207,7 @@ impl Daemon {
             address,
             store,
             accounting,
+            alarmed,
             judge,
             rules,
             works,
@@ -214,19 +217,18 @@ impl Daemon {
             tls,
             told_regions: std::sync::Mutex::default(),
         };
-        daemon.begin(loops.review).await?;
-        Ok(daemon)
+        daemon.begin(loops).await
     }
 
     /// What is done once all parts are there.
-    async fn begin(&self, reviewing: Arc<Pulse>) -> Result<(), StartError> {
+    async fn begin(self, loops: Loops) -> Result<Self, StartError> {
         descriptors::warn_if_too_low(&limits(&self.project.load().settings.agent));
         self.close_absent().await?;
         self.tell_of_other_regions().await;
-        self.review(reviewing);
-        let around = (&self.clock, &self.witness);
+        self.review(loops.review);
+        let around = (&self.clock, &self.witness, loops.rules);
         rules::begin(&self.works, &self.store, (&self.rules, &self.judge), around);
-        Ok(())
+        Ok(self)
     }
 
     /// Where the API can be asked on this machine.
@@ -238,11 +240,6 @@ impl Daemon {
     /// Where the API listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The project folder.
-    pub fn root(&self) -> &std::path::Path {
-        &self.root
     }
 
     /// Reads the project again and puts it in force, or leaves the old one in force if the new one
@@ -305,12 +302,10 @@ impl Daemon {
     }
 
     async fn close_absent(&self) -> Result<(), store::Error> {
-        let rulebook = self.judge.current();
-        let now = self.clock.now();
-        let closed = self.store.close_absent(&*rulebook, now).await?;
+        let is_closed = self.accounting.close_absent().await?;
         // Whatever is open is looked at by the rules as they are now.
-        self.store.reconsider(now).await?;
-        if !closed.is_empty() {
+        self.store.reconsider(self.clock.now()).await?;
+        if is_closed {
             self.works.lanes.wake();
         }
         Ok(())
@@ -377,6 +372,7 @@ impl Daemon {
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }
+        self.alarmed.store(Arc::new(Alarmed::of(project, membership::hub_name(self.address))));
         self.store.keep_by(metering::rules(&settings.metrics));
         self.judge.replace(fresh.rulebook);
         self.rules.store(Arc::new(fresh.rules));
@@ -393,25 +389,21 @@ impl Daemon {
     /// Looks from time to time whether anybody knows how the checks are doing, and whether the agents
     /// of all regions are there.
     fn review(&self, pulse: Arc<Pulse>) {
-        let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
+        let observer = Arc::new(Aftermath::of(&self.works, &self.witness));
+        let (store, judge) = (Arc::clone(&self.store), Arc::clone(&self.judge));
+        let clock = Arc::clone(&self.clock);
+        let tending = Tending { store, judge, clock, observer: observer.clone() };
         let reviews = Reviews {
             store: Arc::clone(&self.store),
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
-            observer: Arc::new(Aftermath { witness, wake, meter: None }),
+            observer,
             holder: Uuid::new_v4().to_string(),
             listening: Listening::begun(self.clock.now()),
             looked: None,
             pulse,
         };
         self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
-        let (witness, wake) = (Arc::clone(&self.witness), self.works.lanes.waker());
-        let tending = Tending {
-            store: Arc::clone(&self.store),
-            judge: Arc::clone(&self.judge),
-            clock: Arc::clone(&self.clock),
-            observer: Arc::new(Aftermath { witness, wake, meter: None }),
-        };
         self.works.spawn(|halt| tending.run(halt));
     }
 }
@@ -448,6 +440,26 @@ fn member_of(
     let who = (settings.agent.region.clone(), name);
     let agents = Arc::clone(store) as Arc<dyn Agents>;
     Membership::join(who, checks(project), clock, agents, to).map_err(StartError::Thread)
+}
+
+/// Keeps what is stored in order, until the works end.
+fn keep_house(
+    works: &Works,
+    settings: &Settings,
+    (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+    (accounting, measured): (&Arc<Accounting>, (Points, SocketAddr)),
+) {
+    works.spawn(|halt| Arc::clone(accounting).run(halt));
+    works.spawn(|halt| Housekeeping::new(store, clock, settings.store.retention).run(halt));
+    metering::start(works, &settings.metrics, (store, clock), measured);
+}
+
+/// Tells from now on when the store takes nothing; whom, until others are named.
+fn alarm_by(works: &Works, project: &Project, api: SocketAddr) -> Arc<ArcSwap<Alarmed>> {
+    let alarmed = Alarmed::of(project, membership::hub_name(api));
+    let (alarmed, trouble) = (Arc::new(ArcSwap::from_pointee(alarmed)), works.intake().trouble);
+    works.spawn(|halt| alarm::run(trouble, Arc::clone(&alarmed), halt));
+    alarmed
 }
 
 /// The checks of a project, and who measures their runs.

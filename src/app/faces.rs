@@ -100,6 +100,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         loops,
         intake: Intake { received, ..works.intake() },
         hosts,
+        refused: Arc::default(),
     };
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, hub, halt));

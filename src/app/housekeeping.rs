@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use uuid::Uuid;
 
+use super::turns::Turns;
 use crate::clock::{Clock, Halt};
 use crate::config::settings::Retention;
 use crate::domain::Timestamp;
-use crate::store::{Error, Horizons, Ledger};
+use crate::store::{Error, Horizons, Ledger, RENEWAL};
 
 /// The name of the lease.
 const PART: &str = "housekeeping";
@@ -23,8 +23,6 @@ const PART: &str = "housekeeping";
 const PERIOD: Duration = Duration::from_mins(10);
 /// The pause after which to go on while there is more.
 const BREATH: Duration = Duration::from_secs(1);
-/// How long a lease holds: until the next time and a little longer.
-const LEASE: Duration = Duration::from_mins(11);
 /// How many runs are forgotten at a time.
 const AT_ONCE: u32 = 5_000;
 
@@ -33,8 +31,7 @@ pub(super) struct Housekeeping {
     store: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     retention: Retention,
-    /// Tells this hub from others, and from itself before a restart.
-    holder: String,
+    turns: Turns,
 }
 
 impl Housekeeping {
@@ -43,33 +40,34 @@ impl Housekeeping {
         clock: &Arc<dyn Clock>,
         retention: Retention,
     ) -> Self {
-        let holder = Uuid::new_v4().to_string();
-        Self { store: Arc::clone(store), clock: Arc::clone(clock), retention, holder }
+        let turns = Turns::new((store, clock), PART);
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), retention, turns }
     }
 
     /// Keeps house until `halt` is asked for, then leaves it to others.
-    pub(super) async fn run(self, halt: Halt) {
+    pub(super) async fn run(mut self, halt: Halt) {
+        let mut troubled = false;
         loop {
-            let more = self.turn().await.unwrap_or_else(|error| {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "old runs were not forgotten");
+            let turn = self.turn().await;
+            let was_troubled = std::mem::replace(&mut troubled, turn.is_err());
+            let more = turn.unwrap_or_else(|error| {
+                if !was_troubled {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "old runs were not forgotten; tried again");
+                }
                 false
             });
-            let pause = if more { BREATH } else { PERIOD };
+            let pause = if more { BREATH } else { RENEWAL };
             if timeout(pause, halt.asked()).await.is_ok() {
                 break;
             }
         }
-        let now = self.clock.now();
-        if let Err(error) = self.store.lease(PART, &self.holder, now, now).await {
-            tracing::debug!(%error, "the lease on housekeeping was not given back; it runs out");
-        }
+        self.turns.leave().await;
     }
 
-    /// Forgets some, if it is this hub's turn; says whether there may be more.
-    async fn turn(&self) -> Result<bool, Error> {
-        let now = self.clock.now();
-        if self.store.lease(PART, &self.holder, now, now + LEASE).await?.is_none() {
+    /// Forgets some, if it is this hub's turn and time; says whether there may be more.
+    async fn turn(&mut self) -> Result<bool, Error> {
+        if !self.turns.is_due(PERIOD).await? {
             return Ok(false);
         }
         // By the clock as the lease has set it, where it is the database's.
@@ -80,8 +78,12 @@ impl Housekeeping {
         let counted = self.store.tallied().await?.map(|(_, until)| until);
         let counted = counted.unwrap_or(Timestamp::UNIX_EPOCH);
         let forgotten = self.store.forget(&wanted.up_to(counted), AT_ONCE).await?;
-        self.store.forget_accounts(now - self.retention.uptime).await?;
-        Ok(forgotten >= u64::from(AT_ONCE))
+        let more = forgotten >= u64::from(AT_ONCE);
+        if !more {
+            self.store.forget_accounts(now - self.retention.uptime).await?;
+            self.turns.done();
+        }
+        Ok(more)
     }
 
     /// Before which times what is forgotten at `now`.
@@ -106,35 +108,9 @@ mod tests {
     use crate::domain::slot::Slot;
     use crate::engine::accountant;
     use crate::engine::judge::Rulebook;
+    use crate::store::accounts::Known;
     use crate::store::sqlite::{Holder, SqliteStore};
     use crate::store::{RunFilter, Standing};
-
-    #[tokio::test]
-    async fn hubs_take_turns() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
-        let holder = Holder { command: "a test".into(), since: start };
-        let store = SqliteStore::open(&folder.path().join("t.db"), &holder).await.expect("opened");
-        let store: Arc<dyn Ledger> = Arc::new(store);
-        let time = Arc::new(Manual::new(start));
-        let clock: Arc<dyn Clock> = time.clone();
-        let hub =
-            || Housekeeping::new(&store, &clock, Retention::of_runs(Duration::from_hours(24)));
-        let (one, other) = (hub(), hub());
-        let holds = async |hub: &Housekeeping| {
-            let now = clock.now();
-            store.lease(PART, &hub.holder, now, now + LEASE).await.expect("answered").is_some()
-        };
-        assert!(!one.turn().await.expect("answered"), "there is nothing to forget");
-        assert!(holds(&one).await && !holds(&other).await);
-        // One that stops leaves it to the other at once, one that is killed after its lease.
-        let halt = Halt::new();
-        halt.ask();
-        one.run(halt).await;
-        assert!(holds(&other).await);
-        time.advance(LEASE);
-        assert!(holds(&hub()).await);
-    }
 
     #[tokio::test]
     async fn nothing_is_forgotten_that_is_not_counted() {
@@ -163,25 +139,34 @@ mod tests {
         let clock: Arc<dyn Clock> =
             Arc::new(Manual::new(start + Duration::from_hours(25) + Duration::from_mins(30)));
         let retention = Retention::of_runs(Duration::from_hours(24));
-        let house = Housekeeping::new(&store, &clock, retention);
+        // Each time it is another hub, which does not know when it was last done.
+        let house = async || {
+            let mut hub = Housekeeping::new(&store, &clock, retention);
+            let more = hub.turn().await.expect("done");
+            hub.turns.leave().await;
+            more
+        };
         let runs = async || {
             let all = RunFilter { limit: 500, ..RunFilter::default() };
             store.runs(&all).await.expect("listed").len()
         };
         // The slots are not accounted for: nobody knows yet what was missed.
-        assert!(!house.turn().await.expect("done"));
+        assert!(!house().await);
         assert_eq!(runs().await, 120);
         let account = async |after, until| {
-            let standing = store.account(&[], after, until).await.expect("accounted");
+            let standing = store
+                .account(&[], Known { until: after, watches: 0 }, until)
+                .await
+                .expect("accounted");
             assert_eq!(standing, Standing::Held);
             while accountant::count_hour(&*store).await.expect("counted").is_some() {}
         };
         let hour = start + Duration::from_hours(1);
         account(None, hour).await;
-        house.turn().await.expect("done");
+        house().await;
         assert_eq!(runs().await, 61, "up to the hour that is counted");
         account(Some(hour), start + Duration::from_hours(24)).await;
-        house.turn().await.expect("done");
+        house().await;
         assert_eq!(runs().await, 31);
         let period = (start, start + Duration::from_hours(2));
         let tallies = accountant::tallies(&*store, None, period).await.expect("read");

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 
 use super::metering::Meter;
 use super::witness::Witness;
+use super::works::Works;
 use crate::agent;
 use crate::clock::Clock;
-use crate::domain::incident::Change;
+use crate::domain::incident::{Change, DecisionKind, Transition};
 use crate::domain::run::Report;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
@@ -86,14 +87,34 @@ impl Inlet for LocalHub {
     }
 }
 
-/// Tells the witness, the delivery lanes and the meter what was committed.
+/// Tells the witness, the delivery lanes, statsd and the meter what was committed.
 pub(super) struct Aftermath {
     /// Who looks on.
     pub(super) witness: Arc<dyn Witness>,
     /// Wakes the lanes; a lane that is not woken looks by itself a little later.
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
+    /// Where measurements are sent, if anywhere.
+    pub(super) statsd: Arc<ArcSwapOption<Sink>>,
     /// Who measures runs; none where there are none.
     pub(super) meter: Option<Arc<Meter>>,
+}
+
+impl Aftermath {
+    /// Tells those of `works` of what follows from no run.
+    pub(super) fn of(works: &Works, witness: &Arc<dyn Witness>) -> Self {
+        let (witness, wake) = (Arc::clone(witness), works.lanes.waker());
+        Self { witness, wake, statsd: works.statsd(), meter: None }
+    }
+
+    /// Counts the incidents that began, by the kind of their subjects.
+    fn count_opened<'a>(&self, all: impl Iterator<Item = (&'static str, &'a Transition)>) {
+        let Some(statsd) = self.statsd.load_full() else { return };
+        for (about, transition) in all {
+            if transition.decisions.iter().any(|it| it.kind == DecisionKind::Opened) {
+                statsd.tell_opened(about);
+            }
+        }
+    }
 }
 
 impl ingest::Observer for Aftermath {
@@ -104,6 +125,8 @@ impl ingest::Observer for Aftermath {
         for (recorded, report) in recorded.iter().zip(reports) {
             self.witness.recorded(recorded, report);
         }
+        // A result by itself says something about its check alone.
+        self.count_opened(recorded.iter().map(|it| ("check", &it.transition)));
         if let Some(meter) = &self.meter {
             meter.measure(recorded, reports);
         }
@@ -124,5 +147,6 @@ impl review::Observer for Aftermath {
         for change in changes {
             self.witness.reviewed(change);
         }
+        self.count_opened(changes.iter().map(|it| (it.subject.kind(), &it.transition)));
     }
 }

@@ -20,7 +20,7 @@ use crate::store::{self, Ledger};
 
 /// How much text is sent at a time; the API takes four times as much.
 const AT_ONCE: usize = 1 << 20;
-/// So many points of a series are written before its length is looked at; their labels have 64 KiB at
+/// So many points of a series are written before its length is looked at; its labels have 16 KiB at
 /// most, all together.
 const POINTS: usize = 100;
 /// How long the daemon may take to answer.
@@ -129,11 +129,11 @@ impl Destination {
         for part in series.iter().flat_map(parts) {
             exposition::write(&part, &mut text);
             if text.len() >= AT_ONCE {
-                add(&mut all, send(client, url, whole(&mut text)).await?);
+                all.add(send(client, url, whole(&mut text)).await?);
             }
         }
         if !text.is_empty() {
-            add(&mut all, send(client, url, whole(&mut text)).await?);
+            all.add(send(client, url, whole(&mut text)).await?);
         }
         Ok(all)
     }
@@ -184,7 +184,8 @@ async fn send(client: &reqwest::Client, url: &Url, text: String) -> Result<Store
 fn parts(series: &Series) -> impl Iterator<Item = Series> {
     let points = series.times().chunks(POINTS).zip(series.values().chunks(POINTS));
     points.filter_map(|(times, values)| {
-        Series::new(series.labels().clone(), times.to_vec(), values.to_vec()).ok()
+        let part = Series::new(series.labels().clone(), times.to_vec(), values.to_vec());
+        Some(part.ok()?.measuring(series.measure()))
     })
 }
 
@@ -192,13 +193,4 @@ fn parts(series: &Series) -> impl Iterator<Item = Series> {
 fn whole(text: &mut String) -> String {
     text.push_str("# EOF\n");
     std::mem::take(text)
-}
-
-/// Adds what became of some points to what became of others.
-pub fn add(all: &mut Stored, some: Stored) {
-    all.new += some.new;
-    all.repeated += some.repeated;
-    all.too_old += some.too_old;
-    all.over_limit += some.over_limit;
-    all.ahead += some.ahead;
 }

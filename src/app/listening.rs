@@ -1,11 +1,14 @@
 //! The statsd listener of a daemon, and the way of what it receives into the store.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::membership::hub_name;
 use super::works::Works;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::{SignedGauges, StatsdListener};
+use crate::domain::rule::change::HUB;
 use crate::engine::points::Points;
 use crate::statsd::{BindError, Listener, Listening, Received, Rules, Signs};
 use crate::store::Ledger;
@@ -19,7 +22,8 @@ pub(super) struct Measured {
     pub(super) received: Option<Arc<Received>>,
 }
 
-/// Receives as `settings` say, if they do, until the works end.
+/// Receives as `settings` say, if they do, until the works end. Series say which hub received them,
+/// the one whose API listens at `api`: of several that share a store, each has series of its own.
 ///
 /// # Errors
 ///
@@ -27,14 +31,15 @@ pub(super) struct Measured {
 pub(super) fn start(
     settings: &Settings,
     works: &Works,
-    store: &Arc<dyn Ledger>,
-    clock: &Arc<dyn Clock>,
+    (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+    api: SocketAddr,
 ) -> Result<Measured, BindError> {
     let metrics = Arc::clone(store) as Arc<dyn Metrics>;
     let Some(settings) = &settings.statsd_listener else {
         return Ok(Measured { metrics, received: None });
     };
-    let (listener, intervals) = Listener::start(listening(settings), Arc::clone(clock))?;
+    let (listener, intervals) =
+        Listener::start(listening(settings, &hub_name(api)), Arc::clone(clock))?;
     tell(settings, &listener);
     let received = Arc::clone(listener.received());
     let points = Points {
@@ -53,7 +58,7 @@ pub(super) fn start(
 }
 
 fn tell(settings: &StatsdListener, listener: &Listener) {
-    let place = |address: Option<std::net::SocketAddr>| address.map(tracing::field::display);
+    let place = |address: Option<SocketAddr>| address.map(tracing::field::display);
     let path = |path: &Option<std::path::PathBuf>| {
         path.as_ref().map(|path| tracing::field::display(path.display().to_string()))
     };
@@ -67,7 +72,9 @@ fn tell(settings: &StatsdListener, listener: &Listener) {
     );
 }
 
-fn listening(settings: &StatsdListener) -> Listening {
+fn listening(settings: &StatsdListener, hub: &str) -> Listening {
+    // Who gives hubs names of their own has a reason.
+    let own = [(HUB.to_owned(), hub.to_owned())].into_iter();
     Listening {
         udp: settings.udp,
         tcp: settings.tcp,
@@ -83,7 +90,7 @@ fn listening(settings: &StatsdListener) -> Listening {
                 SignedGauges::Differences => Signs::Differences,
                 SignedGauges::Values => Signs::Values,
             },
-            labels: settings.labels.clone(),
+            labels: own.chain(settings.labels.iter().cloned()).collect(),
         },
     }
 }

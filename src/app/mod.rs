@@ -3,6 +3,7 @@
 
 mod accounting;
 pub mod agent;
+mod alarm;
 mod assignments;
 pub mod channels;
 pub mod daemon;
@@ -25,6 +26,7 @@ mod share;
 pub mod storage;
 pub mod tokens;
 pub mod trial;
+mod turns;
 mod vitals;
 pub mod watch;
 pub mod witness;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::hub::Aftermath;
 use super::witness::Witness;
 use super::works::Works;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pulse};
 use crate::config::Settings;
 use crate::domain::Timestamp;
 use crate::domain::incident::Change;
@@ -33,22 +33,23 @@ pub fn rule_set(settings: &Settings) -> Result<RuleSet, WrongRule> {
     RuleSet::new(settings.rules.all.iter().cloned(), around, settings.rules.settle)
 }
 
-/// Evaluates the rules in force from now on, until the works end.
+/// Evaluates the rules in force from now on, until the works end; `pulse` is told when the next look
+/// is due.
 pub(super) fn begin(
     works: &Works,
     store: &Arc<dyn Ledger>,
     (rules, judge): (&InForce, &Arc<ProjectJudge>),
-    (clock, witness): (&Arc<dyn Clock>, &Arc<dyn Witness>),
+    (clock, witness, pulse): (&Arc<dyn Clock>, &Arc<dyn Witness>, Arc<Pulse>),
 ) {
-    let (witness, wake) = (Arc::clone(witness), works.lanes.waker());
-    let aftermath = Aftermath { witness, wake, meter: None };
-    let rounds = Rounds::new(
+    let aftermath = Aftermath::of(works, witness);
+    let mut rounds = Rounds::new(
         (Arc::clone(store), Arc::clone(store) as Arc<dyn Metrics>),
         (Arc::clone(rules), Arc::clone(judge)),
         Arc::clone(clock),
         Arc::new(aftermath),
         Uuid::new_v4().to_string(),
     );
+    rounds.pulse = pulse;
     works.spawn(|halt| rounds.run(halt));
 }
 

@@ -28,16 +28,24 @@ pub async fn open_read_only(place: &Place) -> Result<Arc<dyn Ledger>, Error> {
     })
 }
 
-/// Opens the tokens of agents in the store at `place`, beside the hubs that use it.
+/// Opens the tokens of agents in the store at `place`, beside the hubs that use it, and gives the
+/// clock that those go by.
 ///
 /// # Errors
 ///
 /// As the backends say.
-pub(super) async fn open_tokens(place: &Place) -> Result<Arc<dyn Tokens>, Error> {
-    Ok(match place {
-        Place::File(path) => Arc::new(SqliteTokens::open(path).await?),
-        Place::Postgres { url, .. } => Arc::new(PostgresTokens::open(url.expose()).await?),
-    })
+pub(super) async fn open_tokens(
+    place: &Place,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<dyn Tokens>, Arc<dyn Clock>), Error> {
+    match place {
+        Place::File(path) => Ok((Arc::new(SqliteTokens::open(path).await?), clock)),
+        Place::Postgres { url, .. } => {
+            let guided = Arc::new(Guided::new(clock));
+            let tokens = PostgresTokens::open_guiding(url.expose(), &guided).await?;
+            Ok((Arc::new(tokens), guided))
+        }
+    }
 }
 
 /// Writes all that the store at `place` holds to the new file `file`, beside the hubs that use it.

@@ -43,7 +43,7 @@ impl Desk {
     ///
     /// [`Error::Store`] when there is none, or it is of another version.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let tokens = storage::open_tokens(&settings.store.place).await?;
+        let (tokens, clock) = storage::open_tokens(&settings.store.place, clock).await?;
         Ok(Self { tokens, clock })
     }
 

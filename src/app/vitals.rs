@@ -26,7 +26,8 @@ pub(super) async fn keep(api: Api, hub: String, halt: Halt) {
             let name = (METRIC_NAME.to_owned(), vital.about.name());
             let own = vital.labels.into_iter().map(|(name, value)| (name.to_owned(), value));
             let labels: Labels = own.chain([name, ("hub".to_owned(), hub.clone())]).collect();
-            Series::new(labels, vec![now.timestamp_millis()], vec![vital.value]).ok()
+            let series = Series::new(labels, vec![now.timestamp_millis()], vec![vital.value]);
+            Some(series.ok()?.measuring(Some(vital.about.kind.measure())))
         };
         let series: Vec<Series> = measured.into_iter().filter_map(one).collect();
         if let Err(error) = api.metrics.append(&series, now).await {

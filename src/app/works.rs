@@ -70,7 +70,12 @@ impl Works {
             store: Arc::clone(&store),
             judge,
             clock: Arc::clone(&clock),
-            observer: Arc::new(Aftermath { witness, wake: lanes.waker(), meter: Some(meter) }),
+            observer: Arc::new(Aftermath {
+                witness,
+                wake: lanes.waker(),
+                statsd: Arc::clone(&statsd),
+                meter: Some(meter),
+            }),
         };
         let (ingest, committer) = Ingest::new(results, Pace::default());
         tasks.spawn(committer.run(halt.clone()));
@@ -100,6 +105,11 @@ impl Works {
             statsd: Arc::clone(&self.statsd),
             received: None,
         }
+    }
+
+    /// Where measurements are sent, if anywhere.
+    pub(super) fn statsd(&self) -> Arc<ArcSwapOption<Sink>> {
+        Arc::clone(&self.statsd)
     }
 
     /// Where the reports of agents elsewhere go.

@@ -14,6 +14,7 @@ use ratatui_core::widgets::Widget as _;
 use ratatui_widgets::chart::{Axis, Chart, Dataset, GraphType};
 
 use super::look::{Glyphs, Look, Paint, Zone, clean};
+use crate::domain::rule::words::significant;
 use crate::query;
 
 /// How many rows a chart has, axis included.
@@ -166,13 +167,7 @@ pub(super) fn number(value: f64) -> String {
     if !(1e-4..1e7).contains(&size) {
         return format!("{value:.2e}");
     }
-    #[expect(clippy::cast_possible_truncation, reason = "between -4 and 7")]
-    let digits = usize::try_from(3 - size.log10().floor() as i32).unwrap_or(0);
-    let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    text
+    significant(value, 4)
 }
 
 /// A time as people would say it of a chart that is `span` milliseconds wide.

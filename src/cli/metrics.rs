@@ -188,7 +188,7 @@ impl Import {
                     with_causes(&error)
                 ))
             })?;
-            import::add(&mut self.tally.stored, stored);
+            self.tally.stored.add(stored);
         }
         self.tally.stored.repeated += repeated;
         (self.tally.lines, self.tally.exemplars) = (self.reader.lines(), self.reader.exemplars());

@@ -5,6 +5,7 @@
 
 mod chart;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -25,8 +26,8 @@ use crate::clock::{Clock as _, System};
 use crate::config::{MissingSecrets, Settings, duration};
 use crate::domain::Timestamp;
 use crate::domain::policy::Condition;
-use crate::domain::rule::state::Standing;
-use crate::domain::rule::{Rule, words};
+use crate::domain::rule::state::{Standing, Track};
+use crate::domain::rule::{LabelSet, Rule, words};
 use crate::engine::rules::replay::Replayed;
 use crate::engine::rules::snapshot::{RuleStatus, Snapshot};
 
@@ -71,10 +72,10 @@ async fn list(json: bool, global: &Global, terminal: &Terminal) -> Result<Exit, 
 
 fn described(status: &RuleStatus) -> serde_json::Value {
     let RuleStatus { rule, state, evaluated_at } = status;
-    let breach = |(labels, track): (&_, &crate::domain::rule::state::Track)| {
-        let labels: &crate::domain::rule::LabelSet = labels;
+    let plain = |labels: &LabelSet| json!(labels.iter().collect::<BTreeMap<_, _>>());
+    let breach = |(labels, track): (&LabelSet, &Track)| {
         json!({
-            "labels": labels.iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "labels": plain(labels),
             "since": track.since,
             "breached_at": track.breached_at,
             "missing_since": track.missing_since,
@@ -89,6 +90,7 @@ fn described(status: &RuleStatus) -> serde_json::Value {
         "standing": state.standing.as_str(),
         "evaluated_at": evaluated_at,
         "unseen_since": state.unseen_since,
+        "missing": state.missing.iter().map(plain).collect::<Vec<_>>(),
         "error": state.error,
         "breaches": state.tracks.iter().map(breach).collect::<Vec<_>>(),
     })
@@ -114,6 +116,7 @@ fn table(snapshot: &Snapshot, look: &Look) -> String {
         let said = match (&state.error, state.standing) {
             (Some(error), _) => error.clone(),
             (None, Standing::Breached) => words::breaches(rule, &state.breaches()),
+            (None, Standing::NoData) if !state.missing.is_empty() => words::missing(state),
             _ => String::new(),
         };
         if !said.is_empty() {

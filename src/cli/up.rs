@@ -25,6 +25,8 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     run::start_log(global, log::Stream::Stdout, Stream::Out, terminal)?;
     let root = run::root(global, terminal)?;
     let environment = run::environment(global, terminal)?;
+    // Before it is read, so that no edit goes unnoticed, however long the start takes.
+    let watch = Watch::start(&root);
     let reading = Reading::begin(&root, &environment);
     let pool = run::pool(&reading)?;
     let project = run::project(reading, &pool, global, terminal).await?;
@@ -45,9 +47,7 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     let daemon = Daemon::start(plan).await.map_err(|error| welcome.missed(&error))?;
     welcome.say(&daemon);
     say_open(&daemon).await;
-    let watch = Watch::start(daemon.root());
-    let watch = watch.inspect_err(tell_unwatched);
-    let mut watch = watch.ok();
+    let mut watch = watch.inspect_err(tell_unwatched).ok();
     loop {
         let event = tokio::select! {
             event = signals.next() => event,

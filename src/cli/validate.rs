@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 
 use super::diagnostics::{self, Style};
+use super::look::counted;
 use crate::config::{Diagnostic, Project, Severity};
 
 /// How the answer is written.
@@ -48,9 +49,11 @@ pub fn report(
     match form {
         Form::Json => {
             let checks = project.as_ref().map_or_else(|_| Vec::new(), ids);
+            let rules = project.as_ref().map_or_else(|_| Vec::new(), rules);
             let answer = serde_json::json!({
                 "valid": verdict == Verdict::Good,
                 "checks": checks,
+                "rules": rules,
                 "diagnostics": diagnostics::to_json(&diagnostics),
             });
             writeln!(out, "{answer:#}")?;
@@ -67,9 +70,11 @@ pub fn report(
     Ok(verdict)
 }
 
-/// A project without a check watches nothing, which nobody means for long.
+/// A project without a check or a rule watches nothing, which nobody means for long.
 fn nothing_to_watch(project: &Project) -> Option<Diagnostic> {
-    let is_empty = project.checks.is_empty() && project.disabled.is_empty();
+    let is_empty = project.checks.is_empty()
+        && project.disabled.is_empty()
+        && project.settings.rules.all.is_empty();
     let mut diagnostic =
         Diagnostic::of_file("tripline.toml", "there is no check: nothing is watched");
     diagnostic.severity = Severity::Warning;
@@ -82,14 +87,20 @@ fn ids(project: &Project) -> Vec<&str> {
     project.checks.keys().map(crate::domain::id::CheckId::as_str).collect()
 }
 
+fn rules(project: &Project) -> Vec<&str> {
+    project.settings.rules.all.iter().map(|rule| rule.name.as_str()).collect()
+}
+
 fn summary(project: &Project) -> String {
-    let checks = match project.checks.len() {
+    let mut parts = vec![match project.checks.len() {
         0 => "no check".to_owned(),
-        1 => "1 check".to_owned(),
-        count => format!("{count} checks"),
-    };
-    match project.disabled.len() {
-        0 => format!("The project is valid: {checks}."),
-        count => format!("The project is valid: {checks}, {count} more switched off."),
+        count => counted(count, "check"),
+    }];
+    if !project.disabled.is_empty() {
+        parts.push(format!("{} more switched off", project.disabled.len()));
     }
+    if !project.settings.rules.all.is_empty() {
+        parts.push(counted(project.settings.rules.all.len(), "rule"));
+    }
+    format!("The project is valid: {}.", parts.join(", "))
 }

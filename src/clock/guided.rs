@@ -37,8 +37,21 @@ impl Guided {
         TimeDelta::microseconds(self.correction.load(Ordering::Relaxed))
     }
 
-    /// The other clock showed `shown`, asked when the own one showed `asked`; the answer took `took`.
-    pub fn heed(&self, shown: Timestamp, asked: Timestamp, took: Duration) {
+    /// The other clock showed `shown`, asked when the own one showed `asked` and heard when that showed
+    /// `heard`; the answer took `took`. Whether it says anything: not where the own clock was set
+    /// meanwhile, or the machine slept.
+    pub fn heed(
+        &self,
+        shown: Timestamp,
+        (asked, heard): (Timestamp, Timestamp),
+        took: Duration,
+    ) -> bool {
+        let passed = TimeDelta::from_std(took).unwrap_or(TimeDelta::MAX);
+        let tolerance = TimeDelta::from_std(TOLERANCE).unwrap_or_default();
+        let jump = heard.signed_duration_since(asked).checked_sub(&passed);
+        if jump.is_none_or(|jump| jump.abs() > tolerance) {
+            return false;
+        }
         let on_the_way = TimeDelta::from_std(took / 2).unwrap_or_default();
         let ahead = shown - (asked + on_the_way);
         let change = (ahead - self.correction()).abs();
@@ -48,6 +61,7 @@ impl Guided {
             let micros = ahead.num_microseconds().unwrap_or_default();
             self.correction.store(micros, Ordering::Relaxed);
         }
+        true
     }
 }
 
@@ -70,7 +84,8 @@ mod tests {
         let clock = Guided::new(Arc::clone(&own) as Arc<dyn Clock>);
         let heed = |ahead: i64, took: u64| {
             let shown = own.now() + TimeDelta::milliseconds(ahead);
-            clock.heed(shown, own.now(), Duration::from_millis(took));
+            let (asked, took) = (own.now(), Duration::from_millis(took));
+            assert!(clock.heed(shown, (asked, asked + took), took));
             (clock.now() - own.now()).num_milliseconds()
         };
         assert_eq!(heed(90, 0), 0);
@@ -80,5 +95,27 @@ mod tests {
         // Then somebody sets the machine's clock right.
         own.set(start - TimeDelta::hours(1));
         assert_eq!(heed(10, 2), 9);
+    }
+
+    #[test]
+    fn an_answer_during_which_the_own_clock_jumped_says_nothing() {
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let own = Arc::new(Manual::new(start));
+        let clock = Guided::new(Arc::clone(&own) as Arc<dyn Clock>);
+        let took = Duration::from_millis(20);
+        for jump in [TimeDelta::minutes(10), TimeDelta::seconds(-1)] {
+            // Both clocks are right when it is asked, and the own one is not when it hears.
+            let (asked, shown) = (own.now(), own.now() + TimeDelta::milliseconds(10));
+            own.set(asked + took + jump);
+            assert!(!clock.heed(shown, (asked, own.now()), took), "{jump}");
+            assert_eq!(clock.correction(), TimeDelta::zero(), "{jump}");
+            // The next answer knows better.
+            let (asked, shown) = (own.now(), own.now() - jump);
+            assert!(clock.heed(shown, (asked, asked), Duration::ZERO));
+            assert_eq!(clock.correction(), -jump);
+            own.set(start);
+            assert!(clock.heed(start, (start, start), Duration::ZERO));
+        }
+        assert!(!clock.heed(start, (Timestamp::MIN_UTC, Timestamp::MAX_UTC), took));
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Document, Severity};
 use super::settings;
+use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 
 /// The largest script and the largest file of JSON that scripts import, in bytes.
@@ -37,6 +38,8 @@ pub struct Files {
     pub modules: Vec<(String, String)>,
     /// What could not be read.
     pub diagnostics: Vec<Diagnostic>,
+    /// When a file or folder of it was last changed, as the file system says.
+    pub edited_at: Timestamp,
 }
 
 /// There is no project.
@@ -75,7 +78,10 @@ impl Files {
             settings: None,
             modules: Vec::new(),
             diagnostics: Vec::new(),
+            edited_at: Timestamp::UNIX_EPOCH,
         };
+        // Before anything is read: what changes meanwhile is read again, and is of another time.
+        files.note_edit(settings::FILE);
         match read(&root.join(settings::FILE), LARGEST_SETTINGS) {
             Ok(text) => files.settings = Some(Document::new(settings::FILE, text)),
             Err(why) => {
@@ -101,6 +107,12 @@ impl Files {
     pub fn module(&self, path: &str) -> Option<Document> {
         let at = self.modules.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
         Some(Document::new(path, self.modules[at].1.as_str()))
+    }
+
+    /// Notes when `path` was changed, if that is known.
+    fn note_edit(&mut self, path: &str) {
+        let changed = fs::metadata(self.root.join(path)).and_then(|it| it.modified());
+        self.edited_at = changed.map_or(self.edited_at, |it| self.edited_at.max(it.into()));
     }
 
     fn refuse(&mut self, path: &str, message: String) -> &mut Diagnostic {
@@ -169,6 +181,8 @@ impl Files {
         if !seen.insert(place) {
             return Ok(Vec::new());
         }
+        // What is taken out of a folder changes the folder.
+        self.note_edit(folder);
         let mut names = Vec::new();
         for entry in fs::read_dir(self.root.join(folder))? {
             match entry?.file_name().into_string() {
@@ -191,6 +205,7 @@ impl Files {
             return false;
         }
         let full = self.root.join(&path);
+        self.note_edit(&path);
         match fs::canonicalize(&full) {
             Ok(place) if !place.starts_with(inside) => self.refuse_outside(&path),
             _ => match read(&full, LARGEST_SCRIPT) {

@@ -11,6 +11,7 @@ use super::reader::Report;
 use super::secret::{self, Part};
 use super::settings::{self, Settings};
 use super::value::Value;
+use crate::domain::Timestamp;
 use crate::domain::check::{Check, Work};
 use crate::domain::id::CheckId;
 use crate::domain::policy::Quorum;
@@ -30,6 +31,8 @@ pub struct Project {
     pub modules: Vec<(String, String)>,
     /// What looks like a mistake.
     pub warnings: Vec<Diagnostic>,
+    /// When a file of it was last changed.
+    pub edited_at: Timestamp,
     /// The secrets that each script and the modules that it imports name, by the script's path.
     pub(super) named: BTreeMap<String, BTreeSet<String>>,
 }
@@ -98,9 +101,9 @@ impl Project {
             let place = if draft.enabled { &mut checks } else { &mut disabled };
             place.extend(draft.check.map(|check| (draft.id, Arc::new(check))));
         }
-        let Files { root, modules, .. } = files;
+        let Files { root, modules, edited_at, .. } = files;
         let named = scripts.iter().map(|it| (it.entry.clone(), names(it))).collect();
-        Ok(Self { root, settings, checks, disabled, modules, warnings: found, named })
+        Ok(Self { root, settings, checks, disabled, modules, warnings: found, edited_at, named })
     }
 
     /// The names of the secrets that `check` names, and no others. A script that computes the name

@@ -50,7 +50,7 @@ pub enum GapReason {
     HubDown,
     /// No agent of the region was in touch.
     AgentLost,
-    /// The check was changed or taken out as the slot came due.
+    /// The check was put in, changed or taken out as the slot came due.
     ProjectChanged,
     /// The check was switched off.
     Paused,
@@ -93,6 +93,14 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+impl Gap {
+    /// What of it lies up to `end`: `later` of its slots are after that. None where it begins later.
+    pub fn up_to(self, end: Timestamp, later: u64) -> Option<Self> {
+        let (last, slots) = (self.last.min(end), self.slots.saturating_sub(later));
+        (self.first <= end).then_some(Self { last, slots, ..self })
+    }
+}
+
 /// How long after it was last seen an agent may still be there: it says so every few seconds, and its
 /// lease holds for so long.
 pub const SEEN_FOR: Duration = Duration::from_secs(15);
@@ -115,7 +123,8 @@ pub struct Presence {
     pub agents: Vec<Life>,
 }
 
-/// A slot that came due this shortly before its watch ended may have been taken away with it.
+/// A slot that came due this shortly before its watch ended may have been taken away with it, and one
+/// this shortly after it began may have come before those who were to run it knew.
 const CHANGING: Duration = Duration::from_secs(2);
 
 impl Watch {
@@ -185,7 +194,9 @@ impl Watch {
         };
         if self.duty == Duty::Paused {
             GapReason::Paused
-        } else if self.until.is_some_and(|ended| ended <= at + CHANGING) {
+        } else if at <= self.from + CHANGING
+            || self.until.is_some_and(|ended| ended <= at + CHANGING)
+        {
             GapReason::ProjectChanged
         } else if !there(&presence.hub, Duration::ZERO) {
             GapReason::HubDown
@@ -433,6 +444,14 @@ mod tests {
         let ended = Watch { until: Some(last + Duration::from_millis(3)), ..whole };
         let gaps = ended.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
         assert_eq!(reasons(&gaps), [(GapReason::ProjectChanged, 1)]);
+        // So does one that came with it: nobody knew of it in time.
+        let begun = Watch { from: at(100), until: None, ..ended.clone() };
+        let first = begun.slots(at(100), at(200)).next().expect("a slot");
+        let begun = Watch { from: first - Duration::from_millis(3), ..begun };
+        let gaps = begun.gaps((at(100), first), |_| false, &presence, PATIENCE);
+        assert_eq!(reasons(&gaps), [(GapReason::ProjectChanged, 1)]);
+        let gaps = begun.gaps((first, at(200)), |_| false, &presence, PATIENCE);
+        assert!(matches!(reasons(&gaps)[..], [(GapReason::Stalled, _)]), "what comes later");
         let paused = Watch { duty: Duty::Paused, ..ended };
         let gaps = paused.gaps((at(0), at(500)), |slot| slot < last, &presence, PATIENCE);
         assert_eq!(reasons(&gaps), [(GapReason::Paused, 1)], "whatever happens meanwhile");

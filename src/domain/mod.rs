@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod blindness;
 pub mod check;
 pub mod coverage;
+pub mod edition;
 pub mod id;
 pub mod incident;
 pub mod notice;

@@ -64,6 +64,8 @@ pub enum NoticeKind {
     Blind,
     /// What was wrong is over.
     Recovered,
+    /// What was wrong is taken as over because its data are gone: nobody saw it end.
+    Lost,
     /// The check was taken out of the project while that was so.
     Withdrawn,
     /// Somebody says that it is over.
@@ -81,6 +83,7 @@ impl NoticeKind {
             Self::Failing { .. } => "failing",
             Self::Blind => "blind",
             Self::Recovered => "recovered",
+            Self::Lost => "lost",
             Self::Withdrawn => "withdrawn",
             Self::Closed => "closed",
             Self::Acknowledged => "acknowledged",
@@ -95,7 +98,7 @@ impl NoticeKind {
 
     /// Whether it says that it is over.
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Recovered | Self::Withdrawn | Self::Closed)
+        matches!(self, Self::Recovered | Self::Lost | Self::Withdrawn | Self::Closed)
     }
 }
 

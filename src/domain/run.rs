@@ -278,6 +278,8 @@ pub struct Request {
     pub received: u64,
     /// Where the time went.
     pub timings: Timings,
+    /// Until when the server's certificate is valid; `None` without TLS, or when it was not shown.
+    pub certificate_until: Option<Timestamp>,
     /// Why there is no answer.
     pub error: Option<String>,
 }
@@ -406,6 +408,13 @@ impl Report {
     /// When the run ended.
     pub fn finished_at(&self) -> Timestamp {
         after(self.started_at, self.duration)
+    }
+
+    /// How long the certificates that the run saw were still valid when it ended: the least of them,
+    /// negative when one had expired meanwhile; `None` when it saw none.
+    pub fn certificate_left(&self) -> Option<TimeDelta> {
+        let until = self.trace.requests.iter().filter_map(|it| it.certificate_until).min()?;
+        Some(until - self.finished_at())
     }
 }
 

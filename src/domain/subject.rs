@@ -50,6 +50,9 @@ pub enum SubjectError {
 }
 
 impl Subject {
+    /// The words before the names, in alphabetical order.
+    pub const KINDS: [&str; 6] = ["check", "coverage", "region", "rule", "shortfall", "unseen"];
+
     /// All subjects that have to do with a check alone.
     pub fn of_check(check: &CheckId) -> [Self; 2] {
         [Self::Check(check.clone()), Self::Coverage(check.clone())]
@@ -131,6 +134,7 @@ mod tests {
         ] {
             let subject: Subject = text.parse().expect("a subject");
             assert_eq!(subject.to_string(), text);
+            assert!(Subject::KINDS.contains(&subject.kind()), "{text}");
         }
         for text in ["", "login", "check:", "check:a:b", "Check:a", "rule:"] {
             assert!(text.parse::<Subject>().is_err(), "{text}");

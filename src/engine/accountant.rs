@@ -90,8 +90,8 @@ pub async fn period(
     patience: Duration,
 ) -> Result<Accounted, Error> {
     let nothing = Accounted { gaps: Vec::new(), rest: Rest::Nothing };
-    let known = accounts.accounted_until().await?;
-    let Some(after) = begin(accounts, known, now).await? else { return Ok(nothing) };
+    let known = accounts.known().await?;
+    let Some(after) = begin(accounts, known.until, now).await? else { return Ok(nothing) };
     let end = now - patience;
     if after >= end {
         return Ok(nothing);

@@ -69,7 +69,8 @@ pub struct Limits {
     pub rate: Option<Rate>,
     /// One attempt; a little more than what a transport promises.
     pub attempt: Duration,
-    /// How long a claim holds: longer than an attempt and the wait for its turn together.
+    /// How long a claim holds: longer than an attempt and the wait for its turn together, and less
+    /// than the time within which a hub is replaced. Whoever waits wakes when it ends.
     pub lease: Duration,
     /// The store is asked at least this often, woken or not.
     pub poll: Duration,
@@ -88,8 +89,8 @@ impl Limits {
         Self {
             concurrent,
             rate,
-            attempt: Duration::from_secs(12),
-            lease: Duration::from_secs(20),
+            attempt: Duration::from_secs(9),
+            lease: Duration::from_secs(14),
             poll: Duration::from_secs(5),
             retry: Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) },
         }
@@ -98,7 +99,7 @@ impl Limits {
 
 /// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
 /// for its turn, less than a lease.
-const NOTED_WITHIN: Duration = Duration::from_secs(3);
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The messages of one channel on their way.
 #[derive(Debug)]

@@ -11,13 +11,12 @@ use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::Tally;
 use crate::domain::run::{Outcome, Report, Timings};
-use crate::query::{Labels, METRIC_NAME, Series};
+use crate::domain::subject::Subject;
+use crate::query::{Labels, METRIC_NAME, Measure, OWN, Series};
 use crate::store::IncidentRecord;
 use crate::store::accounts::Place;
 use crate::store::metrics::Census;
 
-/// What our own series begin with; no other may.
-const OWN: &str = "tripline_";
 /// The labels that say where a value comes from. Neither a check nor a script can set them.
 const RESERVED: [&str; 4] = ["check", "region", "step", "phase"];
 
@@ -43,6 +42,9 @@ pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
             points.add("tripline_check_phase_seconds", &[("phase", phase)], seconds(total));
         }
     }
+    if let Some(left) = report.certificate_left() {
+        points.add("tripline_check_certificate_seconds", &[], left.as_seconds_f64());
+    }
     let mut steps: BTreeMap<&str, Duration> = BTreeMap::new();
     for step in &report.trace.steps {
         if let Some(duration) = step.duration {
@@ -61,6 +63,35 @@ pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
     }
     points.series
 }
+
+/// The name under which lost points of runs are counted.
+const LOST: &str = "tripline_run_points_lost_total";
+
+/// What the series of runs, and those of all checks together, measure and say, by their names.
+pub const ABOUT: [(&str, Measure, &str); 10] = [
+    ("tripline_check_up", Measure::Gauge, "1 when the run passed, 0 when it failed."),
+    ("tripline_check_unknown", Measure::Gauge, "1 when the run ended unknown."),
+    ("tripline_check_duration_seconds", Measure::Gauge, "How long a run took."),
+    ("tripline_check_lateness_seconds", Measure::Gauge, "How long after its slot a run began."),
+    (
+        "tripline_check_phase_seconds",
+        Measure::Gauge,
+        "How long all requests of a run spent in a phase.",
+    ),
+    ("tripline_check_step_duration_seconds", Measure::Gauge, "How long a step took."),
+    (
+        "tripline_check_uptime_ratio",
+        Measure::Gauge,
+        "The share of the known slots of the last hour that passed.",
+    ),
+    (
+        "tripline_check_coverage_ratio",
+        Measure::Gauge,
+        "The share of the slots of the last hour whose result is known.",
+    ),
+    ("tripline_series", Measure::Gauge, "How many series there are."),
+    (LOST, Measure::Counter, "Points of runs that were not stored."),
+];
 
 /// The name under which open incidents are counted.
 pub const INCIDENTS_OPEN: &str = "tripline_incidents_open";
@@ -83,19 +114,34 @@ pub fn of_all(
             points.add("tripline_check_coverage_ratio", &labels, coverage);
         }
     }
-    let mut kinds: BTreeMap<&str, u32> =
-        ["check", "coverage", "region", "rule", "shortfall", "unseen"].map(|kind| (kind, 0)).into();
-    let subjects: Vec<String> = open.iter().map(|it| it.subject.to_string()).collect();
-    for subject in &subjects {
-        let kind = subject.split_once(':').map_or(subject.as_str(), |(kind, _)| kind);
-        *kinds.entry(kind).or_default() += 1;
-    }
-    for (kind, count) in kinds {
+    for (kind, count) in by_kind(open) {
         points.add(INCIDENTS_OPEN, &[("about", kind)], f64::from(count));
     }
     points.add("tripline_series", &[("state", "kept")], counted(census.series));
     points.add("tripline_series", &[("state", "active")], counted(census.active));
     points.series
+}
+
+/// How many of the incidents are about each kind of subject; none of some kinds, too.
+pub fn by_kind(incidents: &[IncidentRecord]) -> BTreeMap<&'static str, u32> {
+    let mut kinds: BTreeMap<_, _> = Subject::KINDS.map(|kind| (kind, 0)).into();
+    for incident in incidents {
+        *kinds.entry(incident.subject.kind()).or_default() += 1;
+    }
+    kinds
+}
+
+/// How many points of runs are lost, by the reason, as the hub called `hub` counts them.
+pub fn of_lost(
+    lost: [(&'static str, u64); 2],
+    hub: &str,
+    now: Timestamp,
+) -> impl Iterator<Item = Series> {
+    let mut points = Points { at: now.timestamp_millis(), labels: Vec::new(), series: Vec::new() };
+    for (reason, count) in lost {
+        points.add(LOST, &[("hub", hub), ("reason", reason)], counted(count));
+    }
+    points.series.into_iter()
 }
 
 /// Points of one moment.
@@ -115,7 +161,9 @@ impl Points {
         let all = of_check.into_iter().chain(all).chain(where_from).chain([(METRIC_NAME, name)]);
         let labels: Labels = all.collect();
         // One point is always in order.
-        self.series.extend(Series::new(labels, vec![self.at], vec![value]));
+        let measure = ABOUT.iter().find(|(own, ..)| *own == name).map(|(_, measure, _)| *measure);
+        let series = Series::new(labels, vec![self.at], vec![value]);
+        self.series.extend(series.map(|series| series.measuring(measure)));
     }
 }
 
@@ -175,7 +223,7 @@ fn counted(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::run::{Failure, FailureKind, Measurement, Step, Trace};
+    use crate::domain::run::{Failure, FailureKind, Measurement, Request, Step, Trace};
     use crate::domain::slot::Slot;
 
     fn report(trace: Trace) -> (Check, Report) {
@@ -217,8 +265,27 @@ mod tests {
             value: 3.0,
             tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         };
+        let request = |certificate_until| Request {
+            step: None,
+            start: Duration::ZERO,
+            method: "GET".into(),
+            url: "https://shop.example.com/".into(),
+            status: Some(200),
+            remote: None,
+            sent: 0,
+            received: 0,
+            timings: Timings::default(),
+            certificate_until,
+            error: None,
+        };
+        let until = |text: &str| Some(text.parse().expect("a time"));
         let (check, report) = report(Trace {
             steps: vec![step("sign in", 200), step("sign in", 300)],
+            requests: vec![
+                request(until("2026-11-23T03:00:01.75Z")),
+                request(until("2026-11-22T03:00:01.75Z")),
+                request(None),
+            ],
             measurements: vec![
                 measured("cart.items", &[("plan", "free"), ("check", "other"), ("__name__", "x")]),
                 measured("tripline_check_up", &[]),
@@ -232,6 +299,7 @@ mod tests {
                 "tripline_check_up{} 1",
                 "tripline_check_duration_seconds{} 1.5",
                 "tripline_check_lateness_seconds{} 0.25",
+                "tripline_check_certificate_seconds{} 86400",
                 r#"tripline_check_step_duration_seconds{step="sign in"} 0.5"#,
                 r#"cart_items{plan="free"} 3"#,
                 "script_tripline_check_up{} 3",

@@ -11,4 +11,5 @@ pub mod queries;
 pub mod review;
 pub mod rules;
 pub mod shortfall;
+pub mod storing;
 pub mod tending;

@@ -1,7 +1,7 @@
 //! Points of received series on their way into the store.
 //!
 //! They are stored in the order in which they come, a bounded number at a time. While the store
-//! fails, an interval is tried again and the others wait; when no more can wait, whoever hands them in
+//! fails, an interval is tried again and the others wait (what it will never take is dropped); when no more can wait, whoever hands them in
 //! loses the latest and counts it. Nothing here receives or evaluates.
 
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::storing::{Outcome, Storing};
 use crate::clock::{Clock, Halt};
 use crate::query::Series;
 use crate::statsd::{Intervals, Lost, Received};
-use crate::store::Error;
 use crate::store::metrics::{Metrics, Stored};
 
 /// How many series are stored at a time.
@@ -35,11 +35,12 @@ impl Points {
     /// Stores `intervals` until there are no more; after `halt` was asked for, as long as that
     /// allows.
     pub async fn store(self, mut intervals: Intervals, halt: Halt) {
+        let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));
+        let mut storing = Storing::new(metrics, clock, "received metrics");
         let all = async {
-            let mut is_troubled = false;
             while let Some(interval) = intervals.recv().await {
                 for series in interval.chunks(AT_ONCE) {
-                    self.keep(series, &mut is_troubled, &halt).await;
+                    self.keep(series, &mut storing, &halt).await;
                 }
             }
         };
@@ -49,17 +50,13 @@ impl Points {
     }
 
     /// Stores `series`, however often the store has to be tried; after the halt, once.
-    async fn keep(&self, series: &[Series], is_troubled: &mut bool, halt: &Halt) {
+    async fn keep(&self, mut series: &[Series], storing: &mut Storing, halt: &Halt) {
         loop {
-            match self.metrics.append(series, self.clock.now()).await {
-                Ok(stored) => {
-                    self.count(stored);
-                    if std::mem::take(is_troubled) {
-                        tracing::info!("received metrics are stored again");
-                    }
-                    return;
-                }
-                Err(error) => tell(&error, is_troubled),
+            let Outcome { stored, refused, left } = storing.attempt(series).await;
+            self.count(stored, refused);
+            series = &series[series.len() - left..];
+            if series.is_empty() {
+                return;
             }
             if halt.is_asked() || timeout(PAUSE, halt.asked()).await.is_ok() {
                 let points = series.iter().map(|series| series.times().len() as u64).sum();
@@ -68,23 +65,17 @@ impl Points {
         }
     }
 
-    fn count(&self, stored: Stored) {
+    fn count(&self, stored: Stored, refused: u64) {
         for (why, points) in [
             (Lost::TooOld, stored.too_old),
             (Lost::OverLimit, stored.over_limit),
             (Lost::Ahead, stored.ahead),
+            (Lost::Refused, refused),
         ] {
             if points > 0 {
                 self.received.lose(why, points);
             }
         }
-    }
-}
-
-fn tell(error: &Error, is_troubled: &mut bool) {
-    if !std::mem::replace(is_troubled, true) {
-        let error = error as &dyn std::error::Error;
-        tracing::warn!(error, "received metrics are not stored; trying again");
     }
 }
 
@@ -99,6 +90,7 @@ mod tests {
     use crate::clock::System;
     use crate::domain::Timestamp;
     use crate::query::{Labels, Matcher, Selection};
+    use crate::store::Error;
     use crate::store::metrics::{Bounds, Found};
 
     /// Fails some times, then remembers how many series came at a time.

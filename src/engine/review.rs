@@ -20,16 +20,14 @@ use crate::domain::blindness::shortfall::Standing;
 use crate::domain::id::Region;
 use crate::domain::incident::Change;
 use crate::store::agents::AgentRecord;
-use crate::store::{Error, Lease, Ledger};
+use crate::store::{Error, LEASE, Lease, Ledger, RENEWAL};
 
 /// How often one looks.
-pub const PAUSE: Duration = Duration::from_secs(5);
+pub const PAUSE: Duration = RENEWAL;
 /// How often one looks at the accounts, too.
 const ACCOUNTS_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// The name of the lease.
 const PART: &str = "review";
-/// How long a lease holds: so long nobody looks after a hub died.
-const LASTING: Duration = Duration::from_secs(15);
 
 /// Is told what was decided, after it is stored. Must not block.
 pub trait Observer: Send + Sync {
@@ -70,7 +68,7 @@ impl Reviews {
     ///
     /// [`Error`] when the store failed; nothing was decided then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
-        let turn = self.store.lease(PART, &self.holder, now, now + LASTING).await?;
+        let turn = self.store.lease(PART, &self.holder, now, now + LEASE).await?;
         let agents = self.store.agents().await?;
         // While the store fails, agents are not heard.
         self.listening = self.listening.going_on(now);
@@ -232,7 +230,7 @@ mod tests {
 
         async fn holds(&self, holder: &str) -> bool {
             let now = self.time.now();
-            self.store.lease(PART, holder, now, now + LASTING).await.expect("answered").is_some()
+            self.store.lease(PART, holder, now, now + LEASE).await.expect("answered").is_some()
         }
 
         /// Lets time pass with `hub` looking, up to when something is decided or `most` is over;
@@ -271,7 +269,7 @@ mod tests {
             };
             let now = self.time.now();
             let supersedes = Supersedes::Nobody;
-            let claim = Claim { presence, supersedes, now, lease_until: now + LASTING };
+            let claim = Claim { presence, supersedes, now, lease_until: now + LEASE };
             let claimed = self.store.claim_name(&claim).await.expect("answered");
             assert!(matches!(claimed, Claimed::Granted(_)), "{claimed:?}");
         }
@@ -308,7 +306,7 @@ mod tests {
         halt.ask();
         world.hub("one").run(PAUSE, halt).await;
         assert!(world.holds("other").await);
-        world.time.advance(LASTING);
+        world.time.advance(LEASE);
         assert!(world.holds("one").await);
     }
 

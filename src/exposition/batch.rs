@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Sample;
-use crate::query::{Labels, Series};
+use crate::query::{Labels, Measure, Series};
 
 /// Samples that wait to be stored together.
 #[derive(Debug, Default)]
 pub struct Batch {
-    series: HashMap<Labels, BTreeMap<i64, f64>>,
+    series: HashMap<Labels, (Option<Measure>, BTreeMap<i64, f64>)>,
     points: usize,
     repeated: u64,
 }
@@ -17,7 +17,8 @@ impl Batch {
     /// Adds a sample, which was at `now` unless it says otherwise. Of one series the first of a time
     /// holds.
     pub fn push(&mut self, sample: Sample, now: i64) {
-        let points = self.series.entry(sample.labels).or_default();
+        let (measure, points) = self.series.entry(sample.labels).or_default();
+        *measure = measure.or(sample.measure);
         let before = points.len();
         points.entry(sample.at.unwrap_or(now)).or_insert(sample.value);
         if points.len() == before {
@@ -40,9 +41,10 @@ impl Batch {
     /// Never: times in a map ascend.
     pub fn take(&mut self) -> (Vec<Series>, u64) {
         let all = std::mem::take(self);
-        let series = all.series.into_iter().map(|(labels, points)| {
+        let series = all.series.into_iter().map(|(labels, (measure, points))| {
             let (times, values) = points.into_iter().unzip();
-            Series::new(labels, times, values).expect("the times ascend, with one value for each")
+            let series = Series::new(labels, times, values);
+            series.expect("the times ascend, with one value for each").measuring(measure)
         });
         let mut series: Vec<Series> = series.collect();
         series.sort_unstable_by(|a, b| a.labels().cmp(b.labels()));
@@ -59,7 +61,7 @@ mod tests {
         let mut batch = Batch::default();
         let labels: Labels = [("__name__", "a")].into_iter().collect();
         for (at, value) in [(Some(2), 1.0), (None, 2.0), (Some(2), 3.0), (Some(1), 4.0)] {
-            batch.push(Sample { labels: labels.clone(), at, value }, 9);
+            batch.push(Sample { labels: labels.clone(), measure: None, at, value }, 9);
         }
         assert_eq!(batch.points(), 3);
         let (series, repeated) = batch.take();

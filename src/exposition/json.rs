@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::bounds::fault;
 use super::{LATEST, Mistake, Sample};
-use crate::query::{Labels, METRIC_NAME};
+use crate::query::{Labels, METRIC_NAME, Measure};
 
 /// All that is sent.
 #[derive(Deserialize)]
@@ -18,9 +19,18 @@ struct Sent {
 #[serde(deny_unknown_fields)]
 struct SentSeries {
     name: String,
+    #[serde(default, rename = "type")]
+    kind: Option<SentKind>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     points: Vec<SentPoint>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SentKind {
+    Counter,
+    Gauge,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +40,7 @@ struct SentPoint {
     at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// Reads `{"series": [{"name", "labels", "points": [{"value", "at"}]}]}`.
+/// Reads `{"series": [{"name", "type", "labels", "points": [{"value", "at"}]}]}`.
 ///
 /// # Errors
 ///
@@ -59,12 +69,19 @@ pub fn read(text: &[u8]) -> Result<Vec<Sample>, Mistake> {
         }
         let pairs = series.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let labels: Labels = pairs.chain([(METRIC_NAME, series.name.as_str())]).collect();
+        if let Some(fault) = fault(&labels) {
+            return Err(wrong(fault));
+        }
+        let measure = series.kind.map(|kind| match kind {
+            SentKind::Counter => Measure::Counter,
+            SentKind::Gauge => Measure::Gauge,
+        });
         for point in &series.points {
             let at = point.at.map(|at| at.timestamp_millis());
             if at.is_some_and(|at| at.abs() > LATEST) {
                 return Err(wrong("a time is out of range".into()));
             }
-            samples.push(Sample { labels: labels.clone(), at, value: point.value });
+            samples.push(Sample { labels: labels.clone(), measure, at, value: point.value });
         }
     }
     Ok(samples)
@@ -91,10 +108,17 @@ mod tests {
                 r#"{__name__="logins", region="eu"} -1.5 Some(1795234351500)"#,
             ]
         );
+        let text = br#"{"series": [{"name": "a", "type": "counter", "points": [{"value": 3}]}]}"#;
+        assert_eq!(read(text).expect("it is right")[0].measure, Some(Measure::Counter));
         for (text, expected) in [
             (
                 "{\"series\": [\n{\"nam\": 1}]}",
-                "line 2, column 6: unknown field `nam`, expected one of `name`, `labels`, `points`",
+                "line 2, column 6: unknown field `nam`, expected one of `name`, `type`, `labels`, `points`",
+            ),
+            (
+                r#"{"series": [{"name": "tripline_check_up", "points": []}]}"#,
+                "line 1, column 1: series 1 (`tripline_check_up`): `tripline_check_up` begins with \
+                 `tripline_`, as only the names of Tripline's own series do; give it another",
             ),
             (
                 r#"{"series": [{"name": "", "points": []}]}"#,

@@ -5,6 +5,7 @@
 //! passed over and counted. Nothing here stores, sends or tells the time.
 
 mod batch;
+mod bounds;
 mod cursor;
 mod json;
 mod openmetrics;
@@ -15,7 +16,7 @@ pub use json::read as read_json;
 pub use openmetrics::Reader;
 pub use write::write;
 
-use crate::query::Labels;
+use crate::query::{Labels, Measure};
 
 /// The content type of OpenMetrics text.
 pub const OPENMETRICS: &str = "application/openmetrics-text";
@@ -25,6 +26,8 @@ pub const OPENMETRICS: &str = "application/openmetrics-text";
 pub struct Sample {
     /// The series, with its metric name.
     pub labels: Labels,
+    /// What the series measures, where that is said.
+    pub measure: Option<Measure>,
     /// When it was so, in milliseconds since 1970; now, where nothing is said.
     pub at: Option<i64>,
     /// The value; it may be infinite or no number.

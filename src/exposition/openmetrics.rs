@@ -4,22 +4,62 @@
 //! the names in quotes of Prometheus 3. More lenient where that costs nothing: empty lines and
 //! comments are passed over.
 
+use super::bounds::fault;
 use super::cursor::Cursor;
 use super::{LATEST, Mistake, Sample};
-use crate::query::METRIC_NAME;
+use crate::query::{Labels, METRIC_NAME, Measure};
 
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: usize = 1 << 20;
 /// The types that a metric may have.
-const TYPES: [&str; 8] =
-    ["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"];
+const TYPES: [(&str, Type); 8] = [
+    ("counter", Type::Counter),
+    ("gauge", Type::Gauge),
+    ("histogram", Type::Histogram),
+    ("gaugehistogram", Type::GaugeHistogram),
+    ("summary", Type::Summary),
+    ("info", Type::Info),
+    ("stateset", Type::Gauge),
+    ("unknown", Type::Unknown),
+];
 
-/// Reads a text line by line.
+/// The type of a metric.
+#[derive(Debug, Clone, Copy)]
+enum Type {
+    Counter,
+    Gauge,
+    Histogram,
+    GaugeHistogram,
+    Summary,
+    Info,
+    Unknown,
+}
+
+impl Type {
+    /// What a series measures that is called like the metric, with this behind it.
+    fn measure(self, suffix: &str) -> Option<Measure> {
+        use Measure::{Counter, Gauge};
+        Some(match (self, suffix) {
+            (Self::Counter, "" | "_total")
+            | (Self::Histogram, "_bucket" | "_count" | "_sum")
+            | (Self::Summary, "_count" | "_sum") => Counter,
+            (Self::Counter | Self::Histogram | Self::Summary, "_created")
+            | (Self::Gauge | Self::Summary, "")
+            | (Self::Info, "" | "_info")
+            | (Self::GaugeHistogram, "_bucket" | "_gcount" | "_gsum") => Gauge,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads a text line by line. A type that is said counts until another is.
 #[derive(Debug, Default)]
 pub struct Reader {
     lines: u64,
     is_ended: bool,
     exemplars: u64,
+    /// The metric of which a type was said last, and that.
+    family: Option<(String, Type)>,
 }
 
 impl Reader {
@@ -40,7 +80,10 @@ impl Reader {
         }
         if line.starts_with('#') {
             self.is_ended = line == "# EOF";
-            return metadata(&mut cursor).map(|()| None);
+            if let Some(family) = metadata(&mut cursor)? {
+                self.family = Some(family);
+            }
+            return Ok(None);
         }
         let sample = self.sample(&mut cursor)?;
         Ok(Some(sample))
@@ -101,7 +144,14 @@ impl Reader {
         if !cursor.is_at_end() {
             return Err(cursor.mistake("a line ends after its value and its timestamp"));
         }
-        Ok(Sample { labels: pairs.into_iter().collect(), at, value })
+        let labels: Labels = pairs.into_iter().collect();
+        if let Some(fault) = fault(&labels) {
+            return Err(start.mistake(fault));
+        }
+        let measure = self.family.as_ref().and_then(|(family, kind)| {
+            kind.measure(labels.metric_name().strip_prefix(family.as_str())?)
+        });
+        Ok(Sample { labels, measure, at, value })
     }
 }
 
@@ -236,19 +286,22 @@ fn exemplar(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// A line that begins with `#`. Of metadata only the types are looked at; other words are comments.
-fn metadata(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
+/// A line that begins with `#`: the metric of which it says the type, and that. Other words are
+/// comments.
+fn metadata(cursor: &mut Cursor<'_>) -> Result<Option<(String, Type)>, Mistake> {
     let mut words = cursor.rest().splitn(4, ' ');
     if (words.next(), words.next()) != (Some("#"), Some("TYPE")) {
-        return Ok(());
+        return Ok(None);
     }
     let (Some(name), Some(kind)) = (words.next().filter(|it| !it.is_empty()), words.next()) else {
         return Err(cursor.mistake("it is written like `# TYPE logins counter`"));
     };
-    if TYPES.contains(&kind) {
-        return Ok(());
+    if let Some((_, known)) = TYPES.iter().find(|(word, _)| *word == kind) {
+        let bare = name.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(name);
+        return Ok(Some((bare.to_owned(), *known)));
     }
-    let (name, kind, types) = (short(name), short(kind), TYPES.join(", "));
+    let types = TYPES.map(|(word, _)| word).join(", ");
+    let (name, kind) = (short(name), short(kind));
     Err(cursor.mistake(format!("`{kind}` is no type for {name}; there are {types}")))
 }
 
@@ -312,6 +365,17 @@ mod tests {
     }
 
     #[test]
+    fn types_say_what_series_measure() {
+        let text = "# TYPE logins counter\nlogins_total 1\nlogins_created 1\nother 1\n\
+                    # TYPE size_total gauge\nsize_total 1\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\n\
+                    h_sum 1\n# TYPE x unknown\nx_total 1\n# TYPE \"a.b\" counter\n{\"a.b\"} 1\n# EOF\n";
+        let read = read(text).expect("it is right");
+        let said = read.iter().map(|it| it.measure.map_or("-", Measure::as_str));
+        let expected = ["counter", "gauge", "-", "gauge", "counter", "counter", "-", "counter"];
+        assert_eq!(said.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn a_mistake_has_its_place() {
         for (line, expected) in [
             ("a", "line 1, column 2: a space and a value are missing"),
@@ -338,6 +402,15 @@ mod tests {
             (
                 "# TYPE a foo",
                 "line 1, column 1: `foo` is no type for a; there are counter, gauge, histogram, gaugehistogram, summary, info, stateset, unknown",
+            ),
+            (
+                "b 1\n tripline_check_up 1",
+                "line 2, column 1: a line begins with the name of a metric, such as `logins_total 3`",
+            ),
+            (
+                "b 1\ntripline_check_up 1",
+                "line 2, column 1: `tripline_check_up` begins with `tripline_`, as only the names of \
+                 Tripline's own series do; give it another",
             ),
             ("# EOF\na 1", "line 2, column 1: there is something after `# EOF`"),
         ] {

@@ -2,12 +2,16 @@
 
 use std::fmt::Write as _;
 
-use crate::query::{METRIC_NAME, Series};
+use crate::query::{METRIC_NAME, Measure, Series};
 
-/// Appends a line for each point of `series`. What only a store knows, that a series has ended, has
-/// no line.
+/// Appends a line for each point of `series`, after one with its type where that is known. What only
+/// a store knows, that a series has ended, has no line.
 pub fn write(series: &Series, text: &mut String) {
     let labels = series.labels();
+    let (name, kind) = (labels.metric_name(), series.measure().map_or("unknown", Measure::as_str));
+    if is_plain(name) {
+        let _ = writeln!(text, "# TYPE \"{name}\" {kind}");
+    }
     let mut head = format!("{{\"{}\"", Escaped(labels.metric_name()));
     for label in labels.iter().filter(|label| *label.name != *METRIC_NAME) {
         let _ = write!(head, ",\"{}\"=\"{}\"", Escaped(&label.name), Escaped(&label.value));
@@ -24,6 +28,11 @@ pub fn write(series: &Series, text: &mut String) {
         };
         let _ = writeln!(text, "{head}}} {value} {sign}{}.{:03}", millis / 1000, millis % 1000);
     }
+}
+
+/// Whether a name can stand in a line about its type.
+fn is_plain(name: &str) -> bool {
+    !name.contains([' ', '"', '\\'])
 }
 
 /// A text as it stands between quotes.
@@ -62,16 +71,23 @@ mod tests {
                 [(METRIC_NAME, name.as_str()), ("a.b", &value)].into_iter().collect();
             let (times, values): (Vec<_>, Vec<_>) = points.into_iter().unzip();
             let series = Series::new(labels, times, values).expect("a series");
+            let measure = [None, Some(Measure::Counter), Some(Measure::Gauge)][value.len() % 3];
+            let series = series.measuring(measure);
             let mut text = String::new();
             write(&series, &mut text);
             let (mut reader, mut batch) = (Reader::default(), Batch::default());
             for line in text.lines() {
-                batch.push(reader.line(line).expect("it is right").expect("a value"), 0);
+                let read = reader.line(line).expect("it is right");
+                if let Some(sample) = read {
+                    batch.push(sample, 0);
+                }
             }
             let (read, repeated) = batch.take();
             prop_assert_eq!((read.len(), repeated), (1, 0));
             prop_assert_eq!(read[0].labels(), series.labels());
             prop_assert_eq!(read[0].times(), series.times());
+            let measure = series.measure().filter(|_| is_plain(&name));
+            prop_assert_eq!(read[0].measure(), measure);
             for (one, other) in read[0].values().iter().zip(series.values()) {
                 prop_assert!(one.total_cmp(other).is_eq() || one.is_nan() && other.is_nan());
             }

@@ -17,6 +17,7 @@ use super::{Api, dto};
 use crate::domain::Timestamp;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::Trouble;
+use crate::engine::rules::snapshot::Snapshot;
 use crate::link::protocol::SKEW_WARNING;
 use crate::statsd::{Received, Sink};
 use crate::store;
@@ -52,9 +53,9 @@ pub struct Intake {
 /// Health
 ///
 /// Whether Tripline itself works: the store answers and takes results, slots start on time, no notification has been owed
-/// for more than a minute, and none was given up in the last hour. That an agent does not keep its
-/// schedule, or has a clock that is more than two seconds off, makes it degraded, and is answered with
-/// 200: it is no reason to restart the hub.
+/// for more than a minute, and none was given up in the last hour. That a rule cannot be evaluated, or
+/// that an agent does not keep its schedule or has a clock that is more than two seconds off, makes it
+/// degraded, and is answered with 200: it is no reason to restart the hub.
 #[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", responses(
     (status = 200, description = "It works.", body = dto::Health),
     (status = 503, description = "It does not, or people are not told; `reasons` says why.", body = dto::Health),
@@ -64,7 +65,10 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
     let asked = async {
         let lately = api.store.backlog(now - GIVEN_UP_LATELY).await?;
         let backlog = api.store.backlog(now - GIVEN_UP_WINDOW).await?;
-        Ok(Remembered { backlog, lately, agents: api.agents.agents().await? })
+        let agents = api.agents.agents().await?;
+        let records = api.rules.records.rule_records().await?;
+        let rules = Snapshot::of(&api.rules.in_force.load_full(), &records);
+        Ok(Remembered { backlog, lately, agents, rules: dto::RulesHealth::new(&rules, now) })
     };
     let remembered = match tokio::time::timeout(STORE_DEADLINE, asked).await {
         Ok(Ok(remembered)) => Ok(remembered),
@@ -88,6 +92,7 @@ struct Remembered {
     /// The same, with what was given up in the last hour.
     lately: Vec<store::Backlog>,
     agents: Vec<AgentRecord>,
+    rules: dto::RulesHealth,
 }
 
 /// The health, and whether this process has no part in what is wrong.
@@ -96,39 +101,41 @@ fn judged(
     api: &Api,
     now: Timestamp,
 ) -> (dto::Health, bool) {
-    let (mut reasons, mut untold, mut of_agents) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut reasons, mut untold, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
     let (lag, lags) = (api.pulse.lag(now), api.loops.lags(now));
     let trouble = api.intake.trouble.borrow().as_ref().map(|trouble| not_stored(trouble, now));
     let loops = [
         ("the scheduler", lag),
         ("the review of checks and agents", lags.review),
         ("the accounting for slots", lags.accounting),
+        ("the evaluation of rules", lags.rules),
     ];
     let late = loops.into_iter().filter(|(_, lag)| *lag > OVERDUE);
     reasons.extend(late.map(|(what, lag)| format!("{what} is {} s behind", lag.as_secs())));
     let stores = trouble.is_none();
     reasons.extend(trouble);
     let store = dto::StoreHealth { answers: remembered.is_ok(), stores };
-    let notifications = match remembered {
-        Ok(Remembered { backlog, lately, agents }) => {
+    let (notifications, rules) = match remembered {
+        Ok(Remembered { backlog, lately, agents, rules }) => {
             reasons.extend(backlog.iter().filter_map(|lane| overdue(lane, now)));
             untold.extend(lately.iter().filter_map(given_up));
-            of_agents.extend(agents.iter().flat_map(|agent| troubles(agent, now)));
-            Some(totals(&backlog, now))
+            elsewhere.extend(not_evaluated(&rules));
+            elsewhere.extend(agents.iter().flat_map(|agent| troubles(agent, now)));
+            (Some(totals(&backlog, now)), Some(rules))
         }
         Err(reason) => {
             reasons.push(reason);
-            None
+            (None, None)
         }
     };
     let is_well = reasons.is_empty() && untold.is_empty();
-    let status = match (reasons.is_empty(), is_well && of_agents.is_empty()) {
+    let status = match (reasons.is_empty(), is_well && elsewhere.is_empty()) {
         (true, true) => dto::HealthStatus::Healthy,
         (true, false) => dto::HealthStatus::Degraded,
         (false, _) => dto::HealthStatus::Unhealthy,
     };
     reasons.append(&mut untold);
-    reasons.append(&mut of_agents);
+    reasons.append(&mut elsewhere);
     let health = dto::Health {
         status,
         reasons,
@@ -138,14 +145,29 @@ fn judged(
         loops: dto::LoopsHealth {
             review_lag_ms: dto::millis(lags.review),
             accounting_lag_ms: dto::millis(lags.accounting),
+            rules_lag_ms: dto::millis(lags.rules),
             results_lag_ms: dto::millis(lags.results),
         },
+        rules,
         results: api.intake.holding.count().into(),
         statsd: api.intake.statsd.load().as_deref().map(|sink| sink.dropped().into()),
         statsd_listener: api.intake.received.as_deref().map(|it| it.count().into()),
         notifications,
     };
     (health, is_well)
+}
+
+/// Which rules cannot be evaluated; the store knows why of each.
+fn not_evaluated(rules: &dto::RulesHealth) -> Option<String> {
+    const NAMED: usize = 3;
+    let first = rules.failing.first()?;
+    let names: Vec<&str> = rules.failing.iter().take(NAMED).map(|it| it.name.as_str()).collect();
+    let names = names.join("`, `");
+    Some(match rules.failing.len() {
+        1 => format!("the rule `{names}` cannot be evaluated: {}", first.error),
+        all if all <= NAMED => format!("the rules `{names}` cannot be evaluated"),
+        all => format!("the rules `{names}` and {} more cannot be evaluated", all - NAMED),
+    })
 }
 
 /// What is wrong with an agent that says that it lives.

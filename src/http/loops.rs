@@ -19,6 +19,8 @@ pub struct Loops {
     pub review: Arc<Pulse>,
     /// The one that accounts for slots.
     pub accounting: Arc<Pulse>,
+    /// The one that evaluates rules.
+    pub rules: Arc<Pulse>,
     /// Why results are not being stored.
     pub results: watch::Receiver<Option<Trouble>>,
 }
@@ -30,6 +32,8 @@ pub struct Lags {
     pub review: Duration,
     /// The one that accounts for slots.
     pub accounting: Duration,
+    /// The one that evaluates rules.
+    pub rules: Duration,
     /// How long results have not been stored.
     pub results: Duration,
 }
@@ -37,7 +41,8 @@ pub struct Lags {
 impl Loops {
     /// Loops that have not begun, and results that are stored unless `results` says otherwise.
     pub fn new(results: watch::Receiver<Option<Trouble>>) -> Self {
-        Self { review: Arc::default(), accounting: Arc::default(), results }
+        let [review, accounting, rules] = [Arc::default(), Arc::default(), Arc::default()];
+        Self { review, accounting, rules, results }
     }
 
     /// How far each is behind at `now`.
@@ -47,6 +52,7 @@ impl Loops {
         Lags {
             review: self.review.lag(now),
             accounting: self.accounting.lag(now),
+            rules: self.rules.lag(now),
             results: since.and_then(|since| since.to_std().ok()).unwrap_or_default(),
         }
     }

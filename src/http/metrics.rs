@@ -3,6 +3,8 @@
 //! A request is stored as a whole or not at all, as far as reading goes: a mistake anywhere in it is
 //! told with its line and column, and nothing of it is kept.
 
+use std::sync::atomic::Ordering;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -53,19 +55,9 @@ pub(super) async fn store(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Pretty<dto::StoredMetrics>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
-    own_pages_only(&headers)?;
-    let form = form(&headers)?;
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("a body has at most {LONGEST_BODY} bytes; send it in parts");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-        }
-        status => Problem::new(status, "the body could not be read"),
+    let (samples, exemplars) = taken(&headers, body).inspect_err(|_| {
+        api.refused.fetch_add(1, Ordering::Relaxed);
     })?;
-    let (samples, exemplars) = match form {
-        Form::Json => (exposition::read_json(&body).map_err(wrong)?, 0),
-        Form::OpenMetrics => open_metrics(&body)?,
-    };
     let now = api.clock.now();
     let mut batch = Batch::default();
     for sample in samples {
@@ -81,6 +73,26 @@ pub(super) async fn store(
         ahead: stored.ahead,
         exemplars_ignored: exemplars,
     }))
+}
+
+/// What is in a request, and how many exemplars were passed over.
+fn taken(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(Vec<Sample>, u64), Problem> {
+    own_pages_only(headers)?;
+    let form = form(headers)?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("a body has at most {LONGEST_BODY} bytes; send it in parts");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        }
+        status => Problem::new(status, "the body could not be read"),
+    })?;
+    match form {
+        Form::Json => Ok((exposition::read_json(&body).map_err(wrong)?, 0)),
+        Form::OpenMetrics => open_metrics(&body),
+    }
 }
 
 enum Form {

@@ -37,6 +37,7 @@ mod runs;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -90,6 +91,8 @@ pub struct Api {
     pub intake: Intake,
     /// By which names the API may be addressed.
     pub hosts: Hosts,
+    /// How many requests with metrics were refused since the start.
+    pub refused: Arc<AtomicU64>,
 }
 
 /// All routes: paths as in the OpenAPI description.

@@ -3,12 +3,14 @@
 //! They are what the health page judges, as numbers. `GET /metrics` shows them as they are now, and
 //! the hub keeps them as series. Nothing here judges.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Api;
 use super::health::{GIVEN_UP_WINDOW, age};
 use crate::domain::Timestamp;
 use crate::engine::measuring::INCIDENTS_OPEN;
+use crate::query::Measure;
 use crate::store::agents::AgentRecord;
 use crate::store::{self, IncidentFilter};
 
@@ -19,6 +21,16 @@ pub enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+}
+
+impl Kind {
+    /// The same, as series know it.
+    pub fn measure(self) -> Measure {
+        match self {
+            Self::Counter => Measure::Counter,
+            Self::Gauge => Measure::Gauge,
+        }
+    }
 }
 
 /// What is measured.
@@ -89,6 +101,8 @@ abouts! {
         "How many results were kept without their traces, because too many waited.");
     DROPPED = counter("tripline_results_dropped", None,
         "How many results were dropped, because too many waited.");
+    REFUSED = counter("tripline_metrics_requests_refused", None,
+        "How many requests with metrics were refused.");
     OWED = gauge("tripline_notifications_owed", None, "How many notifications are owed.");
     OLDEST = gauge("tripline_notifications_oldest", SECONDS,
         "How long the oldest notification has been owed.");
@@ -162,11 +176,13 @@ fn of_process(api: &Api, now: Timestamp) -> Vec<Vital> {
         one(&WAITING, count(held.held)),
         one(&BARE, whole(held.without_trace)),
         one(&DROPPED, whole(held.dropped)),
+        one(&REFUSED, whole(api.refused.load(Ordering::Relaxed))),
     ];
     let lags = [
         ("scheduler", api.pulse.lag(now)),
         ("review", lags.review),
         ("accounting", lags.accounting),
+        ("rules", lags.rules),
         ("results", lags.results),
     ];
     vitals.extend(lags.map(|(name, lag)| labelled(&LAG, "loop", name, lag.as_secs_f64())));

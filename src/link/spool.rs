@@ -81,6 +81,44 @@ struct Inner {
     unkept: Unkept,
 }
 
+/// A report as it is kept and handed over: a [`ReportMessage`] as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    text: String,
+    passed: bool,
+}
+
+impl From<&Report> for Written {
+    fn from(report: &Report) -> Self {
+        let text = serde_json::to_string(&ReportMessage::from(report));
+        let text = text.expect("a report has text keys and finite numbers");
+        Self { text, passed: report.outcome() == Outcome::Passed }
+    }
+}
+
+impl Written {
+    /// The JSON.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the run passed.
+    pub fn passed(&self) -> bool {
+        self.passed
+    }
+
+    /// Its beginning, which names check, region and time.
+    pub fn shown(&self) -> String {
+        self.text.chars().take(160).collect()
+    }
+
+    /// A report that says `text`.
+    #[cfg(test)]
+    pub(crate) fn example(text: &str, passed: bool) -> Self {
+        Self { text: text.to_owned(), passed }
+    }
+}
+
 /// How many reports could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Unkept {
@@ -126,10 +164,8 @@ impl Spool {
     /// # Errors
     ///
     /// [`Error::Database`]; the report is not kept.
-    pub async fn push(&self, report: &Report) -> Result<(), Error> {
-        let text = written(report);
-        let size = text.len() as u64 + OVERHEAD;
-        let passed = report.outcome() == Outcome::Passed;
+    pub async fn push(&self, report: &Written) -> Result<(), Error> {
+        let size = report.text.len() as u64 + OVERHEAD;
         let mut inner = self.inner.lock().await;
         let (mut state, unkept) = (inner.known().await?, inner.unkept);
         inner.state = None;
@@ -140,9 +176,9 @@ impl Spool {
             make_room(&mut transaction, &mut state, target).await?;
         }
         sqlx::query("INSERT INTO reports (passed, size, report) VALUES (?, ?, ?)")
-            .bind(passed)
+            .bind(report.passed)
             .bind(signed(size))
-            .bind(text)
+            .bind(&report.text)
             .execute(&mut *transaction)
             .await
             .map_err(failed("keep a report"))?;
@@ -157,10 +193,9 @@ impl Spool {
 
     /// Counts a report that could not be kept and is gone for good. It is counted on disk as soon as
     /// that takes something again, and until then here.
-    pub async fn note_unkept(&self, report: &Report) {
+    pub async fn note_unkept(&self, report: &Written) {
         let unkept = &mut self.inner.lock().await.unkept;
-        let passed = report.outcome() == Outcome::Passed;
-        *(if passed { &mut unkept.passed } else { &mut unkept.others }) += 1;
+        *(if report.passed { &mut unkept.passed } else { &mut unkept.others }) += 1;
     }
 
     /// The oldest reports, at most `most` and, unless the first alone is larger, at most `bytes`;
@@ -453,12 +488,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(path);
     name.push(ending);
     name.into()
-}
-
-/// A report as it is kept and handed over: a [`ReportMessage`] as JSON.
-pub(crate) fn written(report: &Report) -> String {
-    let text = serde_json::to_string(&ReportMessage::from(report));
-    text.expect("a report has text keys and finite numbers")
 }
 
 fn signed(number: u64) -> i64 {

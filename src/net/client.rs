@@ -85,6 +85,7 @@ impl Client {
             && link.is_open().await
         {
             seen.remote = link.remote;
+            seen.certificate_until = link.certificate_until;
             match self.send(&mut link, outgoing, seen).await? {
                 Ok(response) => return self.receive(origin, link, response, seen).await,
                 Err(failed) if may_repeat(&failed, &outgoing.method) => {}
@@ -92,6 +93,7 @@ impl Client {
             }
         }
         let stream = self.dialer.dial(outgoing.url, seen).await?;
+        seen.certificate_until = stream.certificate_until();
         let mut link = Link::open(stream, seen.remote, self.limits).await?;
         match self.send(&mut link, outgoing, seen).await? {
             Ok(response) => self.receive(origin, link, response, seen).await,

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::exchange::{Limits, Version};
 use super::stream::Stream;
+use crate::domain::Timestamp;
 
 /// More headers than servers send, few enough to be parsed at once.
 const MOST_HEADERS: usize = 256;
@@ -52,6 +53,8 @@ pub enum Broken {
 pub(super) struct Link {
     /// The address at the other end.
     pub(super) remote: Option<SocketAddr>,
+    /// Until when the certificate is valid that the other end showed.
+    pub(super) certificate_until: Option<Timestamp>,
     limits: Limits,
     kind: Kind,
 }
@@ -93,6 +96,7 @@ impl Link {
         limits: Limits,
     ) -> Result<Self, Broken> {
         let broken = |error: hyper::Error| explain(&error, limits);
+        let certificate_until = stream.certificate_until();
         let kind = if stream.speaks_http2() {
             let (sender, driver) = http2::Builder::new(TokioExecutor::new())
                 .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX))
@@ -113,7 +117,7 @@ impl Link {
                 .map_err(broken)?;
             Kind::One(Box::new(One { sender, driver, ended: false }))
         };
-        Ok(Self { remote, limits, kind })
+        Ok(Self { remote, certificate_until, limits, kind })
     }
 
     /// The version of HTTP that is spoken.
@@ -130,6 +134,7 @@ impl Link {
             Kind::One(_) => None,
             Kind::Two(two) => Some(Self {
                 remote: self.remote,
+                certificate_until: self.certificate_until,
                 limits: self.limits,
                 kind: Kind::Two(two.clone()),
             }),

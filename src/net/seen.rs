@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::clock::Stopwatch;
+use crate::domain::Timestamp;
 use crate::domain::run::Timings;
 
 /// What was seen of one exchange so far.
@@ -19,6 +20,8 @@ pub struct Seen {
     pub sent: u64,
     /// Bytes of the body received, as they came over the wire.
     pub received: u64,
+    /// Until when the certificate of the server is valid, where it showed one.
+    pub certificate_until: Option<Timestamp>,
     /// Whether the proxy of the agent is being reached, which is no matter of the target.
     pub(super) at_proxy: bool,
     /// Whether reading waits for memory that other runs take up.

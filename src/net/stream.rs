@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::tls;
+use crate::domain::Timestamp;
+
 /// A connection to a server.
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -23,6 +26,16 @@ impl Stream {
         match self {
             Self::Plain(_) => false,
             Self::Secure(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
+    /// Until when the certificate is valid that the server showed.
+    pub(super) fn certificate_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Secure(stream) => {
+                stream.get_ref().1.peer_certificates()?.first().and_then(tls::valid_until)
+            }
         }
     }
 }

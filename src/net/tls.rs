@@ -5,11 +5,15 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use crate::domain::Timestamp;
 
 /// Why TLS could not be set up.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -104,6 +108,25 @@ fn explain_certificate(problem: &CertificateError, host: &str) -> String {
         }
         CertificateError::Revoked => "certificate was revoked by its issuer".to_owned(),
         other => format!("certificate is not valid: {other}"),
+    }
+}
+
+/// The last moment at which `certificate` is valid; `None` when it cannot be read or is of times that
+/// no clock shows.
+pub(super) fn valid_until(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    // rustls hands out no field of a certificate, and says of a time at which none is valid any more
+    // until when this one was. It looks at the times before it looks for an issuer.
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    let roots = RootCertStore::empty();
+    let verified =
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], end_of_time, &[]);
+    match verified {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after,
+            ..
+        })) => Timestamp::from_timestamp(i64::try_from(not_after.as_secs()).ok()?, 0),
+        _ => None,
     }
 }
 

@@ -14,11 +14,11 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use super::render;
 
 /// One attempt, from the first look-up to the last byte of the answer.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(8);
 
 /// Finding the provider and agreeing on a connection. Shorter than [`DEADLINE`], so that a
 /// deadline that passes always means that the request left.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(6);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// More of an answer is not read.
 const ANSWER_LIMIT: usize = 64 << 10;

@@ -6,6 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// What the names of Tripline's own series begin with; nobody else may write such.
+pub const OWN: &str = "tripline_";
+
 /// The label that holds a series' metric name.
 pub const METRIC_NAME: &str = "__name__";
 

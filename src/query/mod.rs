@@ -44,11 +44,11 @@ mod series;
 mod window;
 
 pub use eval::{Answer, EvaluationError, Line, Outcome, Sample, Settings, When, evaluate};
-pub use labels::{Draft, Label, Labels, METRIC_NAME};
+pub use labels::{Draft, Label, Labels, METRIC_NAME, OWN};
 pub use limits::{Excess, Limits};
 pub use matcher::{Comparison, Matcher};
 pub use notes::Notes;
 pub use number::{duration as parse_duration, plain as number};
 pub use parse::{Compared, Expression, ParseError, parse, parse_selector};
 pub use plan::{Selection, plan};
-pub use series::{Disorder, STALE, Series, is_stale};
+pub use series::{Disorder, Measure, STALE, Series, is_stale};

@@ -14,10 +14,35 @@ pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE.to_bits()
 }
 
+/// What a series measures, as far as whoever brings it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// A total that only grows, but for new beginnings.
+    Counter,
+    /// What goes up and down.
+    Gauge,
+}
+
+impl Measure {
+    /// The word used in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+
+    /// The one that is called so.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Counter, Self::Gauge].into_iter().find(|it| it.as_str() == word)
+    }
+}
+
 /// One series with its samples.
 #[derive(Clone, Debug)]
 pub struct Series {
     labels: Labels,
+    measure: Option<Measure>,
     times: Vec<i64>,
     values: Vec<f64>,
 }
@@ -58,7 +83,18 @@ impl Series {
         if let Some(pair) = times.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(Disorder::Unordered { labels: labels.to_string(), time: pair[1] });
         }
-        Ok(Self { labels, times, values })
+        Ok(Self { labels, measure: None, times, values })
+    }
+
+    /// The same series, said to measure this.
+    #[must_use]
+    pub fn measuring(self, measure: Option<Measure>) -> Self {
+        Self { measure, ..self }
+    }
+
+    /// What it measures, where that was said.
+    pub fn measure(&self) -> Option<Measure> {
+        self.measure
     }
 
     /// The labels, with the metric name.

@@ -62,8 +62,6 @@ pub struct Aggregate {
     numbers: HashMap<(Labels, Kind), usize>,
     /// All series there are.
     taken: HashSet<Labels>,
-    /// How many of them are not tracked here.
-    reserved: usize,
     next: usize,
     hasher: RandomState,
     members: usize,
@@ -72,19 +70,15 @@ pub struct Aggregate {
 }
 
 impl Aggregate {
-    /// Nothing yet.
-    ///
-    /// The series that are made of `received` are the listener's own, which nobody may send.
+    /// Nothing yet; what is refused is counted in `received`.
     pub fn new(rules: Rules, received: Arc<Received>) -> Self {
-        let taken: HashSet<Labels> = received.own_series(&rules.labels).into_iter().collect();
         Self {
             rules,
             received,
             tracked: HashMap::new(),
             spellings: HashMap::new(),
             numbers: HashMap::new(),
-            reserved: taken.len(),
-            taken,
+            taken: HashSet::new(),
             next: 0,
             hasher: RandomState::new(),
             members: 0,
@@ -148,7 +142,7 @@ impl Aggregate {
 
     /// How many series there are.
     pub fn series(&self) -> usize {
-        self.taken.len() - self.reserved
+        self.taken.len()
     }
 
     fn metric(&mut self, metric: &Metric<'_>, now: i64) -> Result<(), Refusal> {

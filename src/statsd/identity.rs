@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::parse::{Kind, Metric, Refusal};
-use crate::query::{Labels, METRIC_NAME};
+use crate::query::{Labels, METRIC_NAME, OWN};
 
 /// The most tags of one metric.
 const MOST_TAGS: usize = 64;
@@ -26,6 +26,9 @@ pub(super) fn identity(
     let name = parts.next().unwrap_or_default().trim_ascii();
     if name.is_empty() {
         return Err(Refusal::Name);
+    }
+    if name.starts_with(OWN) {
+        return Err(Refusal::Reserved);
     }
     let mut tags = Vec::new();
     for tag in parts {
@@ -123,5 +126,9 @@ mod tests {
         }
         assert!(labels("a:1|c|#le:1").is_ok());
         assert_eq!(labels(";a=b:1|c"), Err(Refusal::Name));
+        for line in ["tripline_statsd_lines_total:1|c", " tripline_check_up;check=a:1|g"] {
+            assert_eq!(labels(line), Err(Refusal::Reserved), "{line}");
+        }
+        assert!(labels("tripline.runs:1|c").is_ok() && labels("my_tripline_x:1|c").is_ok());
     }
 }

@@ -100,6 +100,8 @@ refusals! {
     TooLong = "too_long",
     /// It has no name, or one that is too long or has control characters.
     Name = "name",
+    /// The name is one of those that Tripline gives its own series.
+    Reserved = "reserved",
     /// It has no value, or one that is no finite number.
     Value = "value",
     /// It has no type, or one that is not known.

@@ -3,11 +3,11 @@
 //! Counting is all that happens here. The counts are exact, but for what the kernel drops on systems
 //! that do not say. They become series of their own, `tripline_statsd_*`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::dropped::Counters;
 use super::parse::Refusal;
-use crate::query::{Labels, METRIC_NAME, Series};
+use crate::query::{Labels, METRIC_NAME, Measure, Series};
 
 /// By which way something came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,45 @@ pub struct Received {
     connections_refused: AtomicU64,
     /// Points that were not stored, in words of [`Lost`].
     lost: [AtomicU64; Lost::ALL.len()],
+    /// Whether the listener is about to end.
+    is_leaving: AtomicBool,
     /// What the relay could not pass on.
     pub(super) relay: std::sync::Arc<Counters>,
 }
+
+/// The series that shows that a listener listens.
+pub const LISTENING: &str = "tripline_statsd_listening";
+
+/// What the series of a listener's own measure and say, by their names.
+pub const ABOUT: [(&str, Measure, &str); 11] = [
+    (
+        LISTENING,
+        Measure::Gauge,
+        "Whether the hub receives statsd: 1, and 0 when it was told to end.",
+    ),
+    ("tripline_statsd_lines_total", Measure::Counter, "Lines that came by statsd."),
+    ("tripline_statsd_bytes_total", Measure::Counter, "Bytes that came by statsd."),
+    ("tripline_statsd_events_total", Measure::Counter, "Events, of which nothing is made."),
+    (
+        "tripline_statsd_service_checks_total",
+        Measure::Counter,
+        "Service checks, of which nothing is made.",
+    ),
+    (
+        "tripline_statsd_refused_total",
+        Measure::Counter,
+        "Lines and parts of lines that were refused.",
+    ),
+    ("tripline_statsd_series", Measure::Gauge, "How many series come by statsd."),
+    (KERNEL_DROPS, Measure::Counter, "UDP packets that the kernel dropped."),
+    (
+        "tripline_statsd_connections_refused_total",
+        Measure::Counter,
+        "Connections beyond those that may be open.",
+    ),
+    ("tripline_statsd_relay_drops_total", Measure::Counter, "Packets that were not passed on."),
+    ("tripline_statsd_points_lost_total", Measure::Counter, "Points that were not stored."),
+];
 
 /// Why points were not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +103,14 @@ pub enum Lost {
     OverLimit,
     /// They are more than an hour ahead of the hub's clock.
     Ahead,
+    /// The store will never take them: to try again would not help.
+    Refused,
 }
 
 impl Lost {
     /// All reasons, in the order of the enumeration.
-    pub const ALL: [Self; 4] = [Self::Unstored, Self::TooOld, Self::OverLimit, Self::Ahead];
+    pub const ALL: [Self; 5] =
+        [Self::Unstored, Self::TooOld, Self::OverLimit, Self::Ahead, Self::Refused];
 
     /// The reason in a word or two.
     pub fn as_str(self) -> &'static str {
@@ -80,6 +119,7 @@ impl Lost {
             Self::TooOld => "too_old",
             Self::OverLimit => "over_limit",
             Self::Ahead => "ahead",
+            Self::Refused => "refused",
         }
     }
 }
@@ -120,6 +160,7 @@ impl Default for Received {
             kernel_drops: AtomicU64::new(UNKNOWN),
             connections_refused: AtomicU64::default(),
             lost: Default::default(),
+            is_leaving: AtomicBool::new(false),
             relay: std::sync::Arc::default(),
         }
     }
@@ -166,6 +207,11 @@ impl Received {
         self.kernel_drops.store(drops.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 
+    /// Notes that the listener ends because it was told to: nobody need wait for it.
+    pub(super) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Counts points that were not stored.
     pub fn lose(&self, why: Lost, points: u64) {
         self.lost[why as usize].fetch_add(points, Ordering::Relaxed);
@@ -189,16 +235,11 @@ impl Received {
     pub(super) fn points(&self, at: i64, fixed: &[(String, String)]) -> Vec<Series> {
         let own = self.all().into_iter().map(|(name, label, value)| {
             let series = Series::new(labels(name, label, fixed), vec![at], vec![precise(value)]);
-            series.expect("one time and one value")
+            let measure =
+                ABOUT.iter().find(|(own, ..)| *own == name).map(|(_, measure, _)| *measure);
+            series.expect("one time and one value").measuring(measure)
         });
         own.collect()
-    }
-
-    /// The series that the counts become.
-    pub(super) fn own_series(&self, fixed: &[(String, String)]) -> Vec<Labels> {
-        // The kernel's count is reserved even while it is not known.
-        let named = self.all().into_iter().map(|(name, label, _)| labels(name, label, fixed));
-        named.chain([labels(KERNEL_DROPS, None, fixed)]).collect()
     }
 
     fn relay_drops(&self) -> u64 {
@@ -207,7 +248,9 @@ impl Received {
     }
 
     fn all(&self) -> Vec<Own> {
+        let listens = u64::from(!self.is_leaving.load(Ordering::Relaxed));
         let mut all = vec![
+            (LISTENING, None, listens),
             ("tripline_statsd_lines_total", None, read(&self.lines)),
             ("tripline_statsd_events_total", None, read(&self.events)),
             ("tripline_statsd_service_checks_total", None, read(&self.service_checks)),
@@ -243,4 +286,26 @@ fn labels(name: &str, label: Option<(&str, &str)>, fixed: &[(String, String)]) -
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn precise(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn there_is_something_to_say_of_each_series() {
+        let received = Received::default();
+        let said: BTreeSet<&str> = ABOUT.iter().map(|(name, ..)| *name).collect();
+        received.kernel_drops(Some(1));
+        let own = received.points(1, &[]);
+        let named = own.iter().map(|it| it.labels().metric_name());
+        assert_eq!(named.collect::<BTreeSet<_>>(), said);
+        assert!(own.iter().all(|it| it.measure().is_some()));
+        let listens = || received.points(1, &[])[0].values()[0].to_string();
+        assert_eq!(listens(), "1");
+        received.leave();
+        assert_eq!(listens(), "0");
+    }
 }

@@ -3,6 +3,7 @@
 //! One task owns the packet and the socket; [`Sink::record`] only encodes and queues. It must never
 //! wait, lock or fail: a run is not worth less because its metrics got lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::codec::{Encoder, Lines, Style};
 use super::dropped::{Change, Counters, Dropped, Watch};
-use super::metrics;
+use super::metrics::{self, Share};
 use super::packet::{Packet, Refusal};
 use super::route::{self, Names, Route};
 use crate::domain::run::Report;
@@ -36,7 +37,7 @@ pub struct Options {
     pub tags: Style,
 }
 
-/// Sends the metrics of runs.
+/// Sends the metrics of runs, and what is known of all checks together.
 #[derive(Debug)]
 pub struct Sink {
     encoder: Encoder,
@@ -77,7 +78,26 @@ impl Sink {
     /// Sends the metrics of a run at some time within the next quarter of a second, if at all.
     /// Takes a few microseconds and never waits.
     pub fn record(&self, report: &Report) {
-        let lines = metrics::of_run(report, &self.encoder);
+        self.queue(metrics::of_run(report, &self.encoder));
+    }
+
+    /// Sends how slots came out lately, in the same way. Many are better told in parts, with a pause
+    /// after each: whoever receives packets drops those that come too many at once.
+    pub fn tell_shares(&self, shares: &[Share]) {
+        self.queue(metrics::of_shares(shares, &self.encoder));
+    }
+
+    /// Sends how many incidents are open, by the kind of their subjects, in the same way.
+    pub fn tell_open(&self, open: &BTreeMap<&'static str, u32>) {
+        self.queue(metrics::of_open(open, &self.encoder));
+    }
+
+    /// Sends that an incident began, with the kind of its subject, in the same way.
+    pub fn tell_opened(&self, about: &'static str) {
+        self.queue(metrics::of_opened(about, &self.encoder));
+    }
+
+    fn queue(&self, lines: Lines) {
         if self.queue.try_send(lines).is_err() {
             Counters::count(&self.dropped.reports);
         }

@@ -10,7 +10,12 @@ use std::sync::Arc;
 
 use super::identity::Identity;
 use super::parse::{Kind, Number};
-use crate::query::{Labels, STALE, Series};
+use crate::query::{Labels, Measure, STALE, Series};
+
+/// Where the least value of a timer is among its series.
+const LOWER: usize = 2;
+/// Where the greatest is.
+const UPPER: usize = 3;
 
 /// The series that metrics become, with what is to be stored of each.
 #[derive(Debug)]
@@ -42,7 +47,8 @@ enum State {
 #[derive(Debug)]
 struct Timer {
     bounds: Arc<[f64]>,
-    /// How many values were at most each bound and more than the one before, and then the rest.
+    /// How many values were at most each bound and more than the one before, and then the rest; a
+    /// number, all together.
     buckets: Box<[f64]>,
     sum: f64,
     /// The least and the greatest value since the last flush.
@@ -118,7 +124,14 @@ impl Tracked {
         self.silent = if self.is_heard { 0 } else { self.silent.saturating_add(1) };
         let (is_heard, is_new) = (self.is_heard, self.is_new);
         (self.is_heard, self.is_new) = (false, false);
-        let mut out = Out { series: &self.series, points };
+        let measure = match &self.state {
+            State::Counter(_) => |_| Measure::Counter,
+            State::Gauge { .. } | State::Set(_) => |_| Measure::Gauge,
+            State::Timer(_) => |index| {
+                if matches!(index, LOWER | UPPER) { Measure::Gauge } else { Measure::Counter }
+            },
+        };
+        let mut out = Out { series: &self.series, measure, points };
         let before = is_new.then_some(at - interval);
         match &mut self.state {
             State::Counter(total) => out.total(0, at, *total, before),
@@ -130,8 +143,11 @@ impl Tracked {
                 out.all(0, late);
             }
             State::Set(members) => {
-                out.one(0, at, count(members.len()));
+                let most = members.len();
+                out.one(0, at, count(most));
                 members.clear();
+                // One interval with a million must not be paid for ever after.
+                members.shrink_to(most);
             }
             State::Timer(timer) => timer.flush(at, before, is_heard, &mut out),
         }
@@ -153,6 +169,10 @@ fn count(members: usize) -> f64 {
 
 impl Timer {
     fn take(&mut self, value: f64, weight: f64) {
+        // Each bucket alone may be finite when all together are not.
+        if !(self.buckets.iter().sum::<f64>() + weight).is_finite() {
+            return;
+        }
         let at = self.bounds.partition_point(|bound| *bound < value);
         add(&mut self.buckets[at], weight);
         add(&mut self.sum, value * weight);
@@ -170,13 +190,13 @@ impl Timer {
         out.total(1, at, self.sum, before);
         match self.extremes.take().filter(|_| is_heard) {
             Some((lower, upper)) => {
-                out.one(2, at, lower);
-                out.one(3, at, upper);
+                out.one(LOWER, at, lower);
+                out.one(UPPER, at, upper);
                 self.had_extremes = true;
             }
             None if std::mem::take(&mut self.had_extremes) => {
-                out.one(2, at, STALE);
-                out.one(3, at, STALE);
+                out.one(LOWER, at, STALE);
+                out.one(UPPER, at, STALE);
             }
             None => {}
         }
@@ -186,6 +206,8 @@ impl Timer {
 /// Where the points of one metric go.
 struct Out<'a> {
     series: &'a [Labels],
+    /// What each of them measures.
+    measure: fn(usize) -> Measure,
     points: &'a mut Vec<Series>,
 }
 
@@ -206,6 +228,65 @@ impl Out<'_> {
             return;
         }
         let series = Series::new(self.series[index].clone(), times, values);
-        self.points.push(series.expect("the times ascend, with one value for each"));
+        let series = series.expect("the times ascend, with one value for each");
+        self.points.push(series.measuring(Some((self.measure)(index))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tracked(kind: Kind) -> Tracked {
+        let bounds: Arc<[f64]> = [10.0, 100.0].into();
+        let series = vec![Labels::default(); 4 + bounds.len() + 1];
+        Tracked::new(series, kind, &bounds)
+    }
+
+    #[test]
+    fn a_set_lets_go_of_what_one_interval_took() {
+        let (mut set, hasher) = (tracked(Kind::Set), RandomState::new());
+        let capacity = |set: &Tracked| match &set.state {
+            State::Set(members) => members.capacity(),
+            _ => 0,
+        };
+        for member in 0..10_000 {
+            set.join(&member.to_string(), &hasher);
+        }
+        assert!(capacity(&set) >= 10_000);
+        let mut points = Vec::new();
+        set.flush(10_000, 10_000, &mut points);
+        set.join("one", &hasher);
+        set.flush(20_000, 10_000, &mut points);
+        assert!(capacity(&set) < 100, "{}", capacity(&set));
+        assert_eq!(points.iter().map(|it| it.values()[0]).collect::<Vec<_>>(), [10_000.0, 1.0]);
+    }
+
+    #[test]
+    fn sample_rates_make_nothing_infinite() {
+        let mut timer = tracked(Kind::Timer);
+        let number = |value| Number { value, is_signed: false };
+        // Each stands for so many that two are more than a number can be.
+        for (value, rate) in [(5.0, 1e-308), (50.0, 1e-308), (500.0, f64::MIN_POSITIVE / 4.0)] {
+            timer.take(number(value), rate);
+        }
+        let mut points = Vec::new();
+        timer.flush(10_000, 10_000, &mut points);
+        let values: Vec<f64> = points.iter().flat_map(|it| it.values().to_vec()).collect();
+        assert!(!values.is_empty() && values.iter().all(|it| it.is_finite()), "{values:?}");
+    }
+
+    #[test]
+    fn what_only_grows_is_said_to() {
+        let mut timer = tracked(Kind::Timer);
+        timer.take(Number { value: 5.0, is_signed: false }, 1.0);
+        let mut points = Vec::new();
+        timer.flush(10_000, 10_000, &mut points);
+        let levels = points.iter().filter(|it| it.measure() == Some(Measure::Gauge));
+        assert_eq!((levels.count(), points.len()), (2, 7), "the least and the greatest");
+        let mut counter = tracked(Kind::Counter);
+        points.clear();
+        counter.flush(10_000, 10_000, &mut points);
+        assert_eq!(points[0].measure(), Some(Measure::Counter));
     }
 }

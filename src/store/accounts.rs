@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use data_encoding::HEXLOWER;
+use ring::digest::{Context, SHA256};
 
 use super::{Error, Standing};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
+use crate::domain::edition::{Edition, Origin, Rank};
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::Schedule;
 
@@ -24,6 +27,54 @@ pub struct Expected {
     pub schedule: Schedule,
     /// Whether anybody is to run them.
     pub duty: Duty,
+}
+
+/// The slots that are expected by an edition of the project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// Which.
+    pub edition: Edition,
+    /// What it has expected.
+    pub expected: Vec<Expected>,
+    /// Since when it is in force.
+    pub since: Timestamp,
+}
+
+impl Expectation {
+    /// What is expected by an edition that is in force since `since`.
+    pub fn new(
+        expected: Vec<Expected>,
+        edited_at: Timestamp,
+        origin: Origin,
+        since: Timestamp,
+    ) -> Self {
+        let digest = digest_of(&expected);
+        let edition = Edition { digest, edited_at: edited_at.min(since), origin };
+        Self { edition, expected, since }
+    }
+}
+
+/// Tells one set of expected slots from others, whatever their order.
+fn digest_of(expected: &[Expected]) -> String {
+    let line = |it: &Expected| {
+        let (schedule, paused) = super::rows::accounts::terms(it);
+        format!("{}\t{}\t{schedule}\t{paused}\n", it.check, it.region)
+    };
+    let lines: BTreeSet<String> = expected.iter().map(line).collect();
+    let mut context = Context::new(&SHA256);
+    for line in lines {
+        context.update(line.as_bytes());
+    }
+    HEXLOWER.encode(&context.finish().as_ref()[..16])
+}
+
+/// Up to where slots are accounted for, and how far what is expected was known then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Up to when every slot is accounted for; `None` when none ever was.
+    pub until: Option<Timestamp>,
+    /// The number of the watch that began last.
+    pub watches: i64,
 }
 
 /// A process that is alive.
@@ -44,9 +95,18 @@ pub type Ran = HashMap<Place, BTreeSet<Timestamp>>;
 /// Accounts for slots. A period is after its first moment and up to its second.
 #[async_trait]
 pub trait Accounts: Send + Sync + std::fmt::Debug {
-    /// From `now` on the slots of `expected` are expected, and no others. A watch that stays as it
-    /// is goes on, also over a time in which nobody ran.
-    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error>;
+    /// Since the time that `expectation` says, its slots are expected and no others, if its edition is
+    /// the latest one at `now`; else nothing changes. A watch that stays as it is goes on, also over
+    /// a time in which nobody ran.
+    ///
+    /// What is accounted for stays as it was expected: where that goes further, watches begin and end
+    /// there. Nothing can be accounted for beyond `now`; where it was, because a clock was ahead, that
+    /// is taken back, with the hours that were counted.
+    async fn expect(&self, expectation: &Expectation, now: Timestamp) -> Result<Rank, Error>;
+
+    /// Notes that a hub has the edition with this digest at `now`, if it is the latest one; says
+    /// whether it is.
+    async fn hold_edition(&self, digest: &str, now: Timestamp) -> Result<Rank, Error>;
 
     /// The watches that were on during some of `period`: all, or those of `check`.
     async fn watches(
@@ -54,6 +114,18 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         check: Option<&CheckId>,
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error>;
+
+    /// The same of `checks` in one region.
+    async fn watches_of(
+        &self,
+        region: &Region,
+        checks: &[CheckId],
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        let mut watches = self.watches(None, period).await?;
+        watches.retain(|watch| watch.region == *region && checks.contains(&watch.check));
+        Ok(watches)
+    }
 
     /// Notes that `process` is alive at `now`.
     async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error>;
@@ -68,6 +140,9 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Up to when every slot is accounted for; `None` when none ever was.
     async fn accounted_until(&self) -> Result<Option<Timestamp>, Error>;
 
+    /// The same, and how far what is expected is known; to be asked before the watches are read.
+    async fn known(&self) -> Result<Known, Error>;
+
     /// The slots within `period` that have runs.
     async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error>;
 
@@ -75,12 +150,12 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     async fn latest_gaps(&self, places: &[Place]) -> Result<HashMap<Place, Gap>, Error>;
 
     /// Stores `gaps` and that all slots up to `until` are accounted for. A gap that begins like one
-    /// that is stored takes its place. Nothing changes where slots are not accounted for up to
-    /// `after` any more, because another hub went on from there.
+    /// that is stored takes its place. Nothing changes where what was `known` is not so any more,
+    /// because another hub went on from there, or a watch has begun.
     async fn account(
         &self,
         gaps: &[Gap],
-        after: Option<Timestamp>,
+        known: Known,
         until: Timestamp,
     ) -> Result<Standing, Error>;
 

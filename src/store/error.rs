@@ -123,3 +123,48 @@ pub enum Error {
         reason: String,
     },
 }
+
+impl Error {
+    /// Whether the same attempt will fail the same way, however often it is made: something stored is
+    /// damaged, or the database does not take what it is handed. What may pass by itself, such as a
+    /// disk that is full, a lock or a server that is away, is not.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::ReadOnly | Self::TooNew | Self::TooOld => true,
+            Self::Database { source, .. } => match source {
+                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                    // SQLite: too big, a constraint, a type; PostgreSQL: values, constraints, a limit.
+                    matches!(&*code, "18" | "19" | "20" | "54000" | "54001")
+                        || code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
+                }),
+                sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::InvalidArgument(_) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        let database = |source| Error::Database { what: "write", source };
+        let lasting = [
+            Error::Unreadable { what: "chunk", reason: "no".into() },
+            database(sqlx::Error::Decode("no".into())),
+        ];
+        assert!(lasting.iter().all(Error::is_lasting));
+        let passing = [
+            Error::Closed,
+            database(sqlx::Error::PoolTimedOut),
+            database(sqlx::Error::Io(std::io::Error::other("no"))),
+        ];
+        assert!(!passing.iter().any(Error::is_lasting));
+    }
+}

@@ -130,6 +130,13 @@ pub struct Claim {
     pub until: Timestamp,
 }
 
+/// How long a lease holds on something that one hub does at a time.
+pub const LEASE: Duration = Duration::from_secs(9);
+/// How often whoever holds one renews it, and the others look whether it does.
+pub const RENEWAL: Duration = Duration::from_secs(5);
+// So soon is a hub replaced that was stopped, killed or frozen, whatever it was doing.
+const _: () = assert!(LEASE.as_secs() + RENEWAL.as_secs() < 15);
+
 /// What one hub does at a time, in the hands of the hub that may do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -351,10 +358,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Recorded>, Error>;
 
     /// Asks `judge` about every open incident and closes those whose check is gone; the streaks of
-    /// such a check are forgotten, so that it starts afresh should it come back.
+    /// such a check are forgotten, so that it starts afresh should it come back. Nothing changes
+    /// where `edition`, which the judge judges by, is not the latest one
+    /// ([`accounts::Accounts::expect`]): another may have the check.
     async fn close_absent(
         &self,
         judge: &dyn Judge,
+        edition: &str,
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error>;
 

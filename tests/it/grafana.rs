@@ -10,8 +10,10 @@ use serde_json::Value;
 use tripline::clock::{Clock as _, System};
 use url::form_urlencoded::Serializer;
 
+use crate::net::trust::{Authority, for_localhost, serve};
 use crate::support::http::client;
 use crate::support::site::Site;
+use crate::support::targets::mistakes_in_dashboards;
 use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::until;
 
@@ -19,10 +21,13 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 const DASHBOARDS: [&str; 5] = ["checks", "check", "logins", "paging", "tripline"];
 
-fn dashboard(name: &str) -> Value {
+fn dashboard_text(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("dashboards/{name}.json"));
-    let text = fs::read_to_string(path).expect("the dashboard can be read");
-    serde_json::from_str(&text).expect("the dashboard is JSON")
+    fs::read_to_string(path).expect("the dashboard can be read")
+}
+
+fn dashboard(name: &str) -> Value {
+    serde_json::from_str(&dashboard_text(name)).expect("the dashboard is JSON")
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a Vec<Value> {
@@ -70,12 +75,19 @@ async fn remember_logins(daemon: &Daemon) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_expression_has_data_in_a_running_daemon() {
     let site = Site::start().await;
+    let authority = Authority::new();
+    let secure = serve(&authority, for_localhost(), "http/1.1").await;
     let script = format!(
         "import {{ step }} from \"tripline\";\nexport const options = {{ every: \"1s\" }};\n\
-         export default async function () {{\n  await step(\"open\", () => fetch(\"{}/\"));\n}}\n",
-        site.url()
+         export default async function () {{\n  await step(\"open\", () => fetch(\"{}/\"));\n  \
+         await fetch(\"https://localhost:{}/\");\n}}\n",
+        site.url(),
+        secure.port
     );
     let project = Project::new().script("shop.js", &script);
+    project.write("ca.pem", &authority.pem);
+    let authorities = project.path().join("ca.pem").display().to_string();
+    let project = project.env("SSL_CERT_FILE", &authorities);
     let daemon = project.up().await;
     remember_logins(&daemon).await;
     for name in DASHBOARDS {
@@ -101,6 +113,30 @@ async fn every_expression_has_data_in_a_running_daemon() {
         }
     }
     assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn grafanas_own_types_hold() {
+    let all = DASHBOARDS.into_iter().chain(["runs-graphite"]);
+    let all: Vec<_> = all.map(|name| (name, dashboard_text(name))).collect();
+    let found = mistakes_in_dashboards(&all).await;
+    assert!(found.is_empty(), "{found:#?}");
+    // Typos are found where they are.
+    for (right, wrong) in [
+        ("\"schemaVersion\"", "\"schemaVersoin\""),
+        ("\"fillOpacity\"", "\"fillOpacty\""),
+        ("\"legendFormat\"", "\"legendformat\""),
+        ("\"placement\": \"bottom\"", "\"placement\": \"botom\""),
+    ] {
+        let text = dashboard_text("logins");
+        let line = text.lines().position(|line| line.contains(right)).expect("it is there") + 2;
+        let found = mistakes_in_dashboards(&[("logins", text.replace(right, wrong))]).await;
+        let near = |told: &String| {
+            let at = told.strip_prefix("logins.ts(").and_then(|it| it.split(',').next());
+            at.and_then(|it| it.parse::<usize>().ok()).is_some_and(|at| at.abs_diff(line) < 20)
+        };
+        assert!(found.iter().any(near), "{wrong} in line {line}: {found:#?}");
+    }
 }
 
 #[test]

@@ -23,12 +23,15 @@ pub enum FolderError {
     },
 }
 
+/// How many claims are remembered of which nobody knows what became of them.
+const MOST_CLAIMS: usize = 8;
+
 /// The folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// The instance that used it before.
-    before: Option<Uuid>,
+    /// The instances that used it before and may have the agent's name, the oldest first.
+    before: Vec<Uuid>,
     /// Held while the process lives.
     _lock: File,
 }
@@ -46,20 +49,36 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(FolderError::Taken(path)),
             Err(TryLockError::Error(error)) => return Err(broken(error)),
         }
-        let before = fs::read_to_string(path.join("instance"));
-        let before = before.ok().and_then(|text| text.trim().parse().ok());
+        let before = fs::read_to_string(path.join("instance")).unwrap_or_default();
+        let before = before.lines().filter_map(|line| line.trim().parse().ok()).collect();
         Ok(Self { path, before, _lock: lock })
     }
 
-    /// The instance that used it before, which cannot live any more.
-    pub(super) fn before(&self) -> Option<Uuid> {
-        self.before
+    /// The instances that used it before and may have the agent's name, the latest first. None of
+    /// them can live any more.
+    pub(super) fn before(&self) -> impl Iterator<Item = Uuid> {
+        self.before.iter().rev().copied()
+    }
+
+    /// Notes that `instance` is about to claim the agent's name: whoever comes after a crash cannot
+    /// know whether it got it.
+    pub(super) fn note_claim(&self, instance: Uuid) {
+        let surplus = (self.before.len() + 1).saturating_sub(MOST_CLAIMS);
+        let before = self.before.iter().skip(surplus).copied();
+        self.note(before.chain([instance]));
     }
 
     /// Notes that `instance` has the agent's name.
-    pub(super) fn note_instance(&self, instance: Uuid) {
-        let file = self.path.join("instance");
-        if let Err(error) = fs::write(file, instance.to_string()) {
+    pub(super) fn note_grant(&self, instance: Uuid) {
+        self.note([instance]);
+    }
+
+    fn note(&self, instances: impl IntoIterator<Item = Uuid>) {
+        let lines = instances.into_iter().map(|instance| format!("{instance}\n"));
+        let (file, fresh) = (self.path.join("instance"), self.path.join("instance.new"));
+        // A crash on the way leaves what was noted before.
+        let noted = fs::write(&fresh, lines.collect::<String>());
+        if let Err(error) = noted.and_then(|()| fs::rename(&fresh, &file)) {
             tracing::warn!(%error, "after a crash this agent has to wait for its name");
         }
     }
@@ -77,5 +96,42 @@ impl Folder {
     /// The file of the cache.
     pub(super) fn cache(&self) -> PathBuf {
         self.path.join("assignments")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_have_the_name_is_remembered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let take = || Folder::take(folder.path().to_owned()).expect("it is free");
+        let before = |folder: &Folder| folder.before().collect::<Vec<_>>();
+        let instances: Vec<Uuid> = (1..=20).map(Uuid::from_u128).collect();
+
+        let first = take();
+        assert!(before(&first).is_empty());
+        first.note_claim(instances[0]);
+        first.note_grant(instances[0]);
+        assert!(matches!(Folder::take(folder.path().to_owned()), Err(FolderError::Taken(_))));
+        drop(first);
+        // It claims the name and is gone before it hears whether it has it.
+        let second = take();
+        assert_eq!(before(&second), [instances[0]]);
+        second.note_claim(instances[1]);
+        drop(second);
+        let third = take();
+        assert_eq!(before(&third), [instances[1], instances[0]]);
+        third.note_claim(instances[2]);
+        third.note_grant(instances[2]);
+        drop(third);
+        assert_eq!(before(&take()), [instances[2]]);
+
+        for instance in &instances {
+            take().note_claim(*instance);
+        }
+        let latest: Vec<Uuid> = instances.iter().rev().take(MOST_CLAIMS).copied().collect();
+        assert_eq!(before(&take()), latest);
     }
 }

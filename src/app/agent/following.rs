@@ -116,6 +116,7 @@ fn put_in_force(shared: &Shared, cached: &Arc<Cached>) {
     let revision = Assignments::shown_revision(&assignments.revision);
     tracing::info!(checks = count, revision, "what to run is known");
     shared.work.store(Some(Arc::clone(cached)));
+    shared.assigned.notify_one();
 }
 
 /// The checks that this version understands; the others are told.

@@ -1,39 +1,51 @@
 //! Keeps reports until the hub has them: on disk, or, where the disk does not take them, by handing
 //! them over at once.
 //!
-//! What neither takes within about a minute is gone, counted and told.
+//! Both take them in the order in which they came. What neither takes waits in memory, within a bound;
+//! what there is no room for is gone, counted and told.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::line::{Line, Waiting};
 use super::{jitter, with_cause};
 use crate::agent;
 use crate::clock::Stopwatch;
 use crate::domain::backoff::Backoff;
 use crate::domain::run::Report;
 use crate::link::client::Client;
-use crate::link::spool::{Spool, written};
+use crate::link::protocol::{MOST_REPORTS, Verdict};
+use crate::link::spool::{Spool, Written};
 
-/// How often a report is tried to be kept; with the waits for the hub it takes about a minute.
-const TRIES: u32 = 12;
+/// The most that waits in memory, in bytes; less where the spool may hold less.
+const MOST_IN_MEMORY: usize = 64 << 20;
+/// Waits between attempts while neither disk nor hub takes anything.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(5) };
-/// How many reports are handed over at a time while the disk takes none.
-const AT_ONCE: usize = 8;
-/// How long a report waits for its turn, and then for the hub. Reports wait in memory meanwhile.
-const TURN_WITHIN: Duration = Duration::from_secs(1);
+/// The largest batch for the hub, in bytes, unless one report alone is larger.
+const LARGEST: usize = 1 << 20;
+/// How long the hub may take.
 const HUB_WITHIN: Duration = Duration::from_secs(5);
-/// How long a hub that did not answer is left alone.
+/// How long a hub that did not answer is left alone, and how long reports that it wants later.
 const REST: Duration = Duration::from_secs(5);
 /// What is gone is told at most this often.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Keeps reports until the hub has them.
 pub(super) struct Keeper {
+    desk: Arc<Desk>,
+    _work: AbortOnDropHandle<()>,
+}
+
+/// Where reports are dealt with, one after the other.
+struct Desk {
     spool: Arc<Spool>,
     spooled: Arc<Notify>,
+    line: Arc<Line>,
+    arrived: Notify,
     hub: Hub,
     trouble: Arc<Trouble>,
 }
@@ -45,9 +57,18 @@ pub(super) struct Hub {
     name: String,
     /// Whether the hub knows it.
     registered: watch::Receiver<bool>,
-    turns: Semaphore,
     /// When it last did not answer.
     rests: Mutex<Option<Stopwatch>>,
+}
+
+/// What came of reports that were handed over.
+enum Answer {
+    /// The hub has dealt with the first, and wants the others later.
+    Taken(Vec<Waiting>, Vec<Waiting>),
+    /// Something in them cannot be taken; which, the halves will show.
+    Refused(Vec<Waiting>),
+    /// There was no answer.
+    None(Vec<Waiting>),
 }
 
 /// Why reports are not kept on disk at the moment.
@@ -58,76 +79,163 @@ pub(super) struct Trouble(Mutex<State>);
 struct State {
     reason: Option<String>,
     /// How many reports are gone since that was told.
-    untold: u64,
+    untold: usize,
     told: Option<Stopwatch>,
 }
 
+/// A line for what a spool of `spool_limit` bytes does not take.
+pub(super) fn line(spool_limit: u64) -> Arc<Line> {
+    let limit = usize::try_from(spool_limit).unwrap_or(usize::MAX);
+    Arc::new(Line::new(limit.min(MOST_IN_MEMORY)))
+}
+
 impl Keeper {
-    pub(super) fn new(
-        spool: &Arc<Spool>,
-        spooled: &Arc<Notify>,
+    /// Keeps what comes, until this is dropped.
+    pub(super) fn start(
+        (spool, spooled): (&Arc<Spool>, &Arc<Notify>),
+        line: &Arc<Line>,
         hub: Hub,
         trouble: &Arc<Trouble>,
     ) -> Self {
-        let (spool, spooled) = (Arc::clone(spool), Arc::clone(spooled));
-        Self { spool, spooled, hub, trouble: Arc::clone(trouble) }
+        let (spool, spooled, line) = (Arc::clone(spool), Arc::clone(spooled), Arc::clone(line));
+        let (trouble, arrived) = (Arc::clone(trouble), Notify::new());
+        let desk = Arc::new(Desk { spool, spooled, line, arrived, hub, trouble });
+        let work = tokio::spawn(Arc::clone(&desk).work());
+        Self { desk, _work: AbortOnDropHandle::new(work) }
     }
 }
 
 #[async_trait]
 impl agent::Hub for Keeper {
     async fn deliver(&self, report: Report) {
-        for failures in 1..=TRIES {
-            match self.spool.push(&report).await {
+        let desk = &self.desk;
+        let brought = desk.line.join(Written::from(&report));
+        drop(report);
+        desk.arrived.notify_one();
+        if !brought.gone.is_empty() {
+            desk.trouble.note_gone(brought.gone.len());
+            for gone in &brought.gone {
+                desk.spool.note_unkept(gone).await;
+            }
+        }
+        // It ends without a word.
+        let _ = brought.done.await;
+    }
+}
+
+impl Desk {
+    /// Keeps what comes for as long as it is polled.
+    async fn work(self: Arc<Self>) {
+        let (mut failures, mut most) = (0, MOST_REPORTS);
+        loop {
+            let Some(first) = self.line.take_first() else {
+                failures = 0;
+                self.arrived.notified().await;
+                continue;
+            };
+            match self.spool.push(&first.report).await {
                 Ok(()) => {
+                    failures = 0;
                     self.trouble.end();
-                    return self.spooled.notify_one();
+                    self.line.settle(vec![first]);
+                    self.spooled.notify_one();
+                    continue;
                 }
                 Err(error) => self.trouble.note(with_cause(&error)),
             }
-            if self.hub.takes(&report).await {
-                return;
+            self.line.put_back(vec![first]);
+            if self.hand_over(&mut most).await {
+                failures = 0;
+            } else {
+                failures += 1;
+                tokio::time::sleep(RETRY.after(failures, jitter())).await;
             }
-            tokio::time::sleep(RETRY.after(failures, jitter())).await;
         }
-        self.spool.note_unkept(&report).await;
-        self.trouble.note_gone(&report);
+    }
+
+    /// Hands the oldest reports to the hub, at most `most`; whether that helped.
+    async fn hand_over(&self, most: &mut usize) -> bool {
+        if !self.hub.is_there() {
+            return false;
+        }
+        let reports = self.line.take(*most, LARGEST, REST);
+        if reports.is_empty() {
+            return false;
+        }
+        match self.hub.take(reports).await {
+            Answer::Taken(settled, left) => {
+                *most = MOST_REPORTS;
+                let helped = !settled.is_empty();
+                self.line.settle(settled);
+                self.line.put_back(left);
+                helped
+            }
+            Answer::Refused(reports) => {
+                *most = (reports.len() / 2).max(1);
+                self.line.put_back(reports);
+                true
+            }
+            Answer::None(reports) => {
+                self.line.put_back(reports);
+                false
+            }
+        }
     }
 }
 
 impl Hub {
     pub(super) fn new(client: &Arc<Client>, name: &str, registered: watch::Receiver<bool>) -> Self {
-        let (client, name, turns) = (Arc::clone(client), name.to_owned(), Semaphore::new(AT_ONCE));
-        Self { client, name, registered, turns, rests: Mutex::default() }
+        let (client, name) = (Arc::clone(client), name.to_owned());
+        Self { client, name, registered, rests: Mutex::default() }
     }
 
-    /// Hands a report over; whether the hub has dealt with it.
-    async fn takes(&self, report: &Report) -> bool {
-        let turn = tokio::time::timeout(TURN_WITHIN, self.turns.acquire()).await;
-        if !matches!(turn, Ok(Ok(_))) || !*self.registered.borrow() || self.is_resting() {
-            return false;
+    async fn take(&self, reports: Vec<Waiting>) -> Answer {
+        let texts: Vec<String> = reports.iter().map(|it| it.report.text().to_owned()).collect();
+        let asked = self.client.reports(&self.name, &texts);
+        match tokio::time::timeout(HUB_WITHIN, asked).await {
+            Ok(Ok(verdict)) => sorted(reports, verdict),
+            Ok(Err(error)) if matches!(error.status(), Some(400 | 413 | 422)) => {
+                if reports.len() > 1 {
+                    return Answer::Refused(reports);
+                }
+                let report = reports.first().map(|it| it.report.shown());
+                tracing::error!(report, %error, "a report cannot be handed over and is dropped");
+                Answer::Taken(reports, Vec::new())
+            }
+            Ok(Err(_)) | Err(_) => {
+                *self.rests() = Some(Stopwatch::start());
+                Answer::None(reports)
+            }
         }
-        let reports = [written(report)];
-        let asked = self.client.reports(&self.name, &reports);
-        let Ok(Ok(verdict)) = tokio::time::timeout(HUB_WITHIN, asked).await else {
-            *self.rests() = Some(Stopwatch::start());
-            return false;
-        };
-        if let Some(refused) = verdict.refused.first() {
-            let (check, slot) = (report.slot.check.as_str(), report.slot.at.to_string());
-            let reason = refused.reason.as_str();
-            tracing::warn!(check, slot, reason, "the hub refused a report for good");
-        }
-        verdict.later.is_empty()
     }
 
-    fn is_resting(&self) -> bool {
-        self.rests().as_ref().is_some_and(|since| since.elapsed() < REST)
+    /// Whether it is of use to ask it.
+    fn is_there(&self) -> bool {
+        let rests = self.rests().as_ref().is_some_and(|since| since.elapsed() < REST);
+        !rests && *self.registered.borrow()
     }
 
     fn rests(&self) -> MutexGuard<'_, Option<Stopwatch>> {
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the hub has dealt with, and what it wants later.
+fn sorted(reports: Vec<Waiting>, verdict: Verdict) -> Answer {
+    for refused in verdict.refused {
+        let report = reports.get(refused.index).map(|it| it.report.shown());
+        tracing::warn!(report, reason = refused.reason, "the hub refused a report for good");
+    }
+    let (mut settled, mut left) = (Vec::new(), Vec::new());
+    for (index, mut waiting) in reports.into_iter().enumerate() {
+        if verdict.later.contains(&index) {
+            waiting.put_off();
+            left.push(waiting);
+        } else {
+            settled.push(waiting);
+        }
+    }
+    Answer::Taken(settled, left)
 }
 
 impl Trouble {
@@ -143,8 +251,8 @@ impl Trouble {
             tracing::error!(
                 event.action = "disk-fails",
                 reason,
-                "the disk does not take reports; they are handed to the hub at once, or lost where \
-                 that cannot be reached within a minute"
+                "the disk does not take reports; they are handed to the hub at once, and wait in \
+                 memory where that cannot be reached"
             );
         }
         state.reason = Some(reason);
@@ -159,12 +267,10 @@ impl Trouble {
         }
     }
 
-    /// A report is gone for good.
-    fn note_gone(&self, report: &Report) {
-        let (check, slot) = (report.slot.check.as_str(), report.slot.at.to_string());
-        tracing::debug!(check, slot, "a report is lost");
+    /// So many reports are gone for good.
+    fn note_gone(&self, reports: usize) {
         let mut state = self.state();
-        state.untold += 1;
+        state.untold += reports;
         if state.told.as_ref().is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             state.tell();
         }
@@ -181,7 +287,8 @@ impl State {
             tracing::error!(
                 event.action = "reports-lost",
                 reports = self.untold,
-                "reports are lost: the disk did not take them, and neither did the hub"
+                "reports are lost: the disk did not take them, the hub could not be reached, and \
+                 there is no room for more in memory"
             );
             (self.untold, self.told) = (0, Some(Stopwatch::start()));
         }
@@ -190,32 +297,35 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
     use sqlx::{Connection as _, SqliteConnection};
 
     use super::*;
     use crate::agent::Hub as _;
+    use crate::domain::Timestamp;
     use crate::domain::check::Check;
-    use crate::domain::run::Trace;
+    use crate::domain::run::{Failure, FailureKind, Trace};
     use crate::domain::slot::Slot;
     use crate::link::client::{Route, hub_address};
     use crate::link::token::Token;
 
-    fn report() -> Report {
-        let (check, at) = (Check::example("shop"), "2026-11-21T04:12:31Z".parse());
-        let at = at.expect("a time");
+    fn report(second: u32, kind: Option<FailureKind>) -> Report {
+        let check = Check::example("shop");
+        let start: Timestamp = "2026-11-21T04:12:00Z".parse().expect("a time");
+        let at = start + Duration::from_secs(second.into());
         let slot = Slot { check: check.id, region: check.regions[0].clone(), at };
         Report {
             slot,
             started_at: at,
             duration: Duration::from_millis(5),
-            failure: None,
+            failure: kind.map(|kind| Failure::new(kind, "it broke")),
             trace: Trace::default(),
             clock_ahead: chrono::TimeDelta::zero(),
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_neither_disk_nor_hub_takes_is_counted() {
+    async fn what_the_disk_does_not_take_waits_in_order_and_within_a_bound() {
         // The runtime's clock jumps when all is idle; the disk has a thread of its own.
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().expect("a folder");
@@ -227,23 +337,45 @@ mod tests {
         let (_known, registered) = watch::channel(false);
         let hub = Hub::new(&Arc::new(client), "one", registered);
         let (spooled, trouble) = (Arc::new(Notify::new()), Arc::new(Trouble::default()));
-        let keeper = Keeper::new(&spool, &spooled, hub, &trouble);
+        let reports: Vec<Report> = (0..9)
+            .map(|second| report(second, (second == 1).then_some(FailureKind::Network)))
+            .collect();
+        let room: usize = reports[..5].iter().map(|it| Written::from(it).text().len()).sum();
+        let line = line(room as u64);
+        let keeper = Keeper::start((&spool, &spooled), &line, hub, &trouble);
         let url = format!("sqlite:{}", file.display());
         let mut aside = SqliteConnection::connect(&url).await.expect("opened");
-        let mut run = async |sql: &'static str| {
-            sqlx::raw_sql(sql).execute(&mut aside).await.expect("done");
+
+        sqlx::raw_sql("ALTER TABLE reports RENAME TO gone")
+            .execute(&mut aside)
+            .await
+            .expect("done");
+        let delivered = join_all(reports.iter().cloned().map(|report| keeper.deliver(report)));
+        let repaired = async {
+            let state = loop {
+                let state = line.and(spool.last_state().await);
+                if trouble.reason().is_some() && state.reports + state.thinned == 9 {
+                    break state;
+                }
+                tokio::task::yield_now().await;
+            };
+            assert!(state.thinned >= 4, "{state:?}");
+            assert!(state.bytes <= room as u64, "{state:?}");
+            assert_eq!(state.lost, 0, "counted though the disk takes nothing");
+            let back = sqlx::raw_sql("ALTER TABLE gone RENAME TO reports").execute(&mut aside);
+            back.await.expect("done");
+            state
         };
-
-        run("ALTER TABLE reports RENAME TO gone").await;
-        keeper.deliver(report()).await;
-        assert!(trouble.reason().is_some_and(|reason| reason.contains("reports")));
-        assert_eq!(spool.last_state().await.thinned, 1, "counted though the disk takes nothing");
-
-        run("ALTER TABLE gone RENAME TO reports").await;
-        keeper.deliver(report()).await;
+        let (waited, _) = tokio::join!(repaired, delivered);
         assert_eq!(trouble.reason(), None);
         let again = Spool::open(&file, 1 << 20).await.expect("a spool");
         let state = again.state().await.expect("known");
-        assert_eq!((state.reports, state.thinned), (1, 1), "and on disk as soon as it does");
+        assert_eq!((state.reports, state.thinned), (waited.reports, waited.thinned));
+        let kept = again.oldest(99, 1 << 20).await.expect("readable").reports;
+        let newest = (reports.len() - kept.len() + 1..reports.len()).map(|second| &reports[second]);
+        let expected = [&reports[1]].into_iter().chain(newest);
+        let expected: Vec<String> =
+            expected.map(|it| Written::from(it).text().to_owned()).collect();
+        assert_eq!(kept, expected, "what failed stays, and all are in order");
     }
 }

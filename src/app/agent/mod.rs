@@ -12,6 +12,7 @@ mod course;
 mod folder;
 mod following;
 mod keeper;
+mod line;
 mod registration;
 mod shipping;
 mod status;
@@ -32,6 +33,7 @@ use self::contact::Contact;
 use self::folder::Folder;
 pub use self::folder::FolderError;
 use self::keeper::{Keeper, Trouble};
+use self::line::Line;
 use super::assignments::{dialer, pool_options};
 use super::descriptors;
 use super::share::Share;
@@ -143,6 +145,8 @@ struct Shared {
     spool: Arc<Spool>,
     /// There is something in the spool.
     spooled: Arc<Notify>,
+    /// Reports that are not in the spool yet.
+    line: Arc<Line>,
     /// Why the disk takes no reports.
     trouble: Arc<Trouble>,
     agent: Agent,
@@ -151,6 +155,8 @@ struct Shared {
     contact: Mutex<Contact>,
     /// What is run.
     work: ArcSwapOption<Cached>,
+    /// Something else is run than before.
+    assigned: Notify,
     /// Whether the hub knows this agent.
     registered: watch::Sender<bool>,
     /// Why it is of no use to go on.
@@ -162,6 +168,8 @@ pub struct AgentProcess {
     shared: Arc<Shared>,
     address: SocketAddr,
     tasks: TaskTracker,
+    /// What says that it lives.
+    registering: TaskTracker,
     /// Ends what makes it an agent of its region.
     leaving: CancellationToken,
     /// Ends what brings reports.
@@ -196,15 +204,13 @@ impl AgentProcess {
         crate::domain::id::validate_name(&name).map_err(wrong)?;
         let folder = Folder::take(folder)?;
         let spool = Arc::new(Spool::open(&folder.spool(), spool_limit).await?);
-        let listener = TcpListener::bind(listen).await;
-        let bound = listener.and_then(|it| Ok((it.local_addr()?, it)));
-        let (address, listener) =
-            bound.map_err(|source| StartError::Listen { address: listen, source })?;
+        let (address, listener) = bound_to(listen).await?;
         let spooled = Arc::new(Notify::new());
         let (registered, known) = watch::channel(false);
         let way = keeper::Hub::new(&client, &name, known);
         let trouble = Arc::new(Trouble::default());
-        let keeper = Keeper::new(&spool, &spooled, way, &trouble);
+        let line = keeper::line(spool_limit);
+        let keeper = Keeper::start((&spool, &spooled), &line, way, &trouble);
         let agent = agent_of(&settings, &clock, pool, keeper);
         let pulse = Arc::new(Pulse::default());
         let to = (agent.clone(), Arc::clone(&pulse));
@@ -223,12 +229,14 @@ impl AgentProcess {
             cache,
             spool,
             spooled,
+            line,
             trouble,
             agent,
             share,
             pulse,
             contact: Mutex::default(),
             work: ArcSwapOption::empty(),
+            assigned: Notify::new(),
             registered,
             fatal: watch::Sender::new(None),
         });
@@ -237,6 +245,7 @@ impl AgentProcess {
             shared,
             address,
             tasks: TaskTracker::new(),
+            registering: TaskTracker::new(),
             leaving: CancellationToken::new(),
             shipping: CancellationToken::new(),
             halt: Halt::new(),
@@ -253,7 +262,8 @@ impl AgentProcess {
                 stop.run_until_cancelled(work).await;
             });
         };
-        until(&self.leaving, Box::pin(registration::run(Arc::clone(shared))));
+        self.registering.spawn(registration::run(Arc::clone(shared), self.leaving.clone()));
+        self.registering.close();
         until(&self.leaving, Box::pin(following::run(Arc::clone(shared))));
         until(&self.shipping, Box::pin(shipping::run(Arc::clone(shared))));
         let source = Arc::clone(shared) as Arc<dyn Source>;
@@ -311,12 +321,15 @@ impl AgentProcess {
 
     async fn say_goodbye(&self, within: Duration) {
         let shared = &self.shared;
-        if *shared.registered.borrow() {
-            let goodbye = Goodbye { name: shared.name.clone(), instance: shared.instance };
-            let said = tokio::time::timeout(within, shared.client.goodbye(&goodbye));
-            // The lease ends by itself; this only makes it known sooner.
-            let _ = self.halt.bound(said).await;
-        }
+        let said = async {
+            self.registering.wait().await;
+            if *shared.registered.borrow() {
+                let goodbye = Goodbye { name: shared.name.clone(), instance: shared.instance };
+                // The lease ends by itself; this only makes it known sooner.
+                let _ = shared.client.goodbye(&goodbye).await;
+            }
+        };
+        let _ = self.halt.bound(tokio::time::timeout(within, said)).await;
     }
 }
 
@@ -362,6 +375,12 @@ fn read_token(path: &PathBuf) -> Result<Token, StartError> {
     let read = file.take(LONGEST_TOKEN_FILE).read_to_string(&mut text);
     read.map_err(|error| failed(error.to_string()))?;
     Token::parse(&text).map_err(|error: token::Malformed| failed(error.to_string()))
+}
+
+async fn bound_to(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let listener = TcpListener::bind(address).await;
+    let bound = listener.and_then(|it| Ok((it.local_addr()?, it)));
+    bound.map_err(|source| StartError::Listen { address, source })
 }
 
 fn agent_of(

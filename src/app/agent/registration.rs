@@ -1,9 +1,16 @@
 //! Says hello, and then regularly that the agent lives; learns who else does.
 //!
-//! The others keep this agent's share until a heartbeat says that it knows what to run.
+//! The others keep this agent's share until a heartbeat says that it knows what to run, so one follows
+//! as soon as it does.
+//!
+//! What was asked is answered before it ends: a heartbeat that reached the hub after the goodbye
+//! would take the name again, for nobody.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{RETRY, Shared, following, jitter};
 use crate::clock::Stopwatch;
@@ -14,22 +21,25 @@ use crate::link::protocol::{Beat, HEARTBEAT, LEASE, Pulse, SKEW_WARNING};
 /// one that has just died.
 const CONTEST: Duration = LEASE.saturating_mul(2);
 
-/// Says it for as long as it is polled.
-pub(super) async fn run(shared: Arc<Shared>) {
+/// Says it until `leaving`.
+pub(super) async fn run(shared: Arc<Shared>, leaving: CancellationToken) {
     let (mut failures, mut contest) = (0, None);
-    loop {
+    let mut before = shared.folder.before();
+    let mut replaces = before.next();
+    shared.folder.note_claim(shared.instance);
+    while !leaving.is_cancelled() {
         if shared.refresh_token() {
             following::remember_again(&shared).await;
         }
         let is_known = *shared.registered.borrow();
-        let beat = beat(&shared, is_known).await;
+        let beat = beat(&shared, replaces.filter(|_| !is_known)).await;
         let since = Stopwatch::start();
         let answer = if is_known {
             shared.client.heartbeat(&beat).await
         } else {
             shared.client.hello(&beat).await
         };
-        let wait = match answer {
+        match answer {
             Ok(pulse) => {
                 failures = 0;
                 if contest.take().is_some() {
@@ -39,28 +49,36 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 // The first also paid for the handshake, so it says nothing about clocks.
                 let round_trip = if is_known { since.elapsed() } else { Duration::ZERO };
                 welcome(&shared, pulse, round_trip);
-                HEARTBEAT
+                tokio::select! {
+                    () = leaving.cancelled() => {}
+                    () = shared.assigned.notified() => {}
+                    () = tokio::time::sleep(HEARTBEAT) => {}
+                }
             }
             Err(error) if is_known && error.status() == Some(409) => {
                 contested(&shared, contest.get_or_insert_with(Stopwatch::start), &error);
-                HEARTBEAT
+                leaving.run_until_cancelled(tokio::time::sleep(HEARTBEAT)).await;
             }
             Err(error) => {
+                // Perhaps another of those before has the name.
+                replaces = if error.status() == Some(409) { before.next() } else { replaces };
+                if error.status() == Some(409) && replaces.is_some() {
+                    continue;
+                }
                 failures += 1;
                 refused(&shared, &error);
-                RETRY.after(failures, jitter())
+                let wait = RETRY.after(failures, jitter());
+                leaving.run_until_cancelled(tokio::time::sleep(wait)).await;
             }
-        };
-        tokio::time::sleep(wait).await;
+        }
     }
 }
 
-async fn beat(shared: &Shared, is_known: bool) -> Beat {
+async fn beat(shared: &Shared, replaces: Option<Uuid>) -> Beat {
     let now = shared.clock.now();
     let lag = shared.pulse.lag(now).as_millis();
     let round_trip = shared.contact().round_trip.as_micros();
-    let replaces = if is_known { None } else { shared.folder.before() };
-    let spool = shared.spool.last_state().await;
+    let spool = shared.line.and(shared.spool.last_state().await);
     Beat {
         region: shared.settings.region.to_string(),
         name: shared.name.clone(),
@@ -89,7 +107,7 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
         }
     }
     if !shared.registered.send_replace(true) {
-        shared.folder.note_instance(shared.instance);
+        shared.folder.note_grant(shared.instance);
         tracing::info!(hub = shared.hub, version = pulse.version, "the hub knows this agent");
     }
     shared.share.replace_live(&shared.settings.region, pulse.live);

@@ -12,7 +12,7 @@ impl Source for Shared {
     async fn status(&self) -> Status {
         let lag = self.pulse.lag(self.clock.now()).as_millis();
         let size = self.share.size();
-        let spool = self.spool.state().await.ok();
+        let spool = self.spool.state().await.ok().map(|spool| self.line.and(spool));
         let work = self.work.load_full();
         let shown =
             |work: &Cached| Assignments::shown_revision(&work.assignments.revision).to_owned();

@@ -14,9 +14,10 @@ use crate::clock::{Clock, Halt};
 use crate::domain::id::CheckId;
 use crate::domain::run::Report;
 use crate::engine::measuring;
+use crate::engine::storing::Storing;
 use crate::http::CheckSnapshot;
 use crate::query::Series;
-use crate::store::metrics::{Metrics, Stored};
+use crate::store::metrics::Metrics;
 use crate::store::{Novelty, Recorded};
 
 /// How many commits may wait.
@@ -25,6 +26,8 @@ const QUEUE: usize = 1_024;
 const MOST: usize = 200_000;
 /// How long points are gathered.
 const GATHER: Duration = Duration::from_secs(1);
+/// After how many times it is stored how many points were lost.
+const COUNT: u32 = 60;
 /// How long the last points may take when all ends.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -41,7 +44,7 @@ impl Meter {
     pub(in crate::app) fn new(checks: &CheckSnapshot) -> (Arc<Self>, Points) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        let points = Points { waiting, dropped: Arc::clone(&dropped) };
+        let points = Points { waiting, dropped: Arc::clone(&dropped), refused: 0 };
         (Arc::new(Self { checks: Arc::clone(checks), queue, dropped }), points)
     }
 
@@ -67,15 +70,10 @@ impl Meter {
 #[derive(Debug)]
 pub(in crate::app) struct Points {
     waiting: mpsc::Receiver<Vec<Series>>,
+    /// Those that found no room.
     dropped: Arc<AtomicU64>,
-}
-
-/// What was told of before, so that it is told when it changes.
-#[derive(Debug, Default)]
-struct Told {
-    trouble: bool,
-    over_limit: bool,
-    dropped: u64,
+    /// Those that the store will never take.
+    refused: u64,
 }
 
 impl Points {
@@ -83,13 +81,19 @@ impl Points {
     pub(in crate::app) async fn run(
         mut self,
         store: Arc<dyn Metrics>,
-        clock: Arc<dyn Clock>,
+        (clock, hub): (Arc<dyn Clock>, String),
         halt: Halt,
     ) {
-        let (mut gathered, mut told) = (Vec::new(), Told::default());
+        let (mut gathered, mut told) = (Vec::new(), 0);
+        let mut storing = Storing::new(store, Arc::clone(&clock), "runs");
+        let mut turns = (0..COUNT).cycle();
         while timeout(GATHER, halt.asked()).await.is_err() {
             self.gather(&mut gathered, &mut told);
-            store_some(&*store, &*clock, &mut gathered, &mut told).await;
+            if turns.next() == Some(0) {
+                let lost = [("dropped", told), ("refused", self.refused)];
+                gathered.extend(measuring::of_lost(lost, &hub, clock.now()));
+            }
+            self.store(&mut storing, &mut gathered).await;
         }
         // Results are stored until the end, and measured; that is over when the meter is gone.
         let rest = async {
@@ -98,13 +102,23 @@ impl Points {
             }
         };
         let is_whole = timeout(LAST, rest).await.is_ok();
-        let stored = timeout(LAST, store_some(&*store, &*clock, &mut gathered, &mut told)).await;
+        let stored = timeout(LAST, self.store(&mut storing, &mut gathered)).await;
         if !is_whole || stored.is_err() || !gathered.is_empty() {
             tracing::warn!("not all of the last points of runs were stored before the stop");
         }
     }
 
-    fn gather(&mut self, gathered: &mut Vec<Series>, told: &mut Told) {
+    /// Stores what is gathered; what cannot be stored now is kept for the next time.
+    async fn store(&mut self, storing: &mut Storing, gathered: &mut Vec<Series>) {
+        if gathered.is_empty() {
+            return;
+        }
+        let outcome = storing.attempt(gathered).await;
+        gathered.drain(..gathered.len() - outcome.left);
+        self.refused += outcome.refused;
+    }
+
+    fn gather(&mut self, gathered: &mut Vec<Series>, told: &mut u64) {
         while let Ok(some) = self.waiting.try_recv() {
             if gathered.len() + some.len() > MOST {
                 let count = u64::try_from(some.len()).unwrap_or(u64::MAX);
@@ -114,55 +128,13 @@ impl Points {
             }
         }
         let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped > told.dropped {
-            let points = dropped - told.dropped;
+        if dropped > *told {
+            let points = dropped - *told;
             tracing::warn!(
                 points,
                 "points of runs were dropped: they come faster than they can be stored"
             );
-            told.dropped = dropped;
+            *told = dropped;
         }
     }
-}
-
-/// Stores what is gathered, or keeps it for the next time.
-async fn store_some(
-    store: &dyn Metrics,
-    clock: &dyn Clock,
-    gathered: &mut Vec<Series>,
-    told: &mut Told,
-) {
-    if gathered.is_empty() {
-        return;
-    }
-    match store.append(gathered, clock.now()).await {
-        Ok(stored) => {
-            if told.trouble {
-                tracing::info!("points of runs can be stored again");
-            }
-            told.trouble = false;
-            tell_of_limit(stored, told);
-            gathered.clear();
-        }
-        Err(error) if !told.trouble => {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "points of runs cannot be stored; they are kept and tried again");
-            told.trouble = true;
-        }
-        Err(_) => {}
-    }
-}
-
-fn tell_of_limit(stored: Stored, told: &mut Told) {
-    let is_over = stored.over_limit > 0;
-    if is_over && !told.over_limit {
-        tracing::warn!(
-            points = stored.over_limit,
-            "points of new series are refused: there are as many series as [metrics] max_series says"
-        );
-    }
-    if !is_over && told.over_limit && stored.new > 0 {
-        tracing::info!("points of all series of runs are stored again");
-    }
-    told.over_limit = is_over;
 }

@@ -4,11 +4,13 @@
 mod meter;
 mod upkeep;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub(super) use meter::{Meter, Points};
 
 use self::upkeep::Upkeep;
+use super::membership::hub_name;
 use super::works::Works;
 use crate::clock::Clock;
 use crate::config::settings::Metrics as Settings;
@@ -27,16 +29,18 @@ pub(super) fn rules(settings: &Settings) -> Rules {
     }
 }
 
-/// Stores `points`, and keeps what is stored in order, until the works end.
+/// Stores `points`, and keeps what is stored in order, until the works end. What is lost is counted
+/// under the name of the hub whose API listens at `api`.
 pub(super) fn start(
     works: &Works,
     settings: &Settings,
     (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
-    points: Points,
+    (points, api): (Points, SocketAddr),
 ) {
     store.keep_by(rules(settings));
+    let hub = hub_name(api);
     let (metrics, time) = (Arc::clone(store) as Arc<dyn Metrics>, Arc::clone(clock));
-    works.spawn(|halt| points.run(metrics, time, halt));
-    let upkeep = Upkeep::new(store, clock);
+    works.spawn(|halt| points.run(metrics, (time, hub), halt));
+    let upkeep = Upkeep::new((store, clock), works.statsd());
     works.spawn(|halt| upkeep.run(halt));
 }

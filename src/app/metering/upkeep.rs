@@ -6,27 +6,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::time::timeout;
-use uuid::Uuid;
 
+use crate::app::turns::Turns;
 use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
-use crate::domain::coverage::HOUR;
+use crate::domain::coverage::{HOUR, Tally};
 use crate::engine::{accountant, measuring};
-use crate::store::{Error, IncidentFilter, Ledger};
+use crate::statsd::{Share, Sink};
+use crate::store::accounts::Place;
+use crate::store::{Error, IncidentFilter, Ledger, RENEWAL};
 
 /// The name of the lease.
 const PART: &str = "metrics";
 /// How often it comes round, and measures.
 const PERIOD: Duration = Duration::from_mins(1);
-/// How long a lease holds: until the next time and a little longer.
-const LEASE: Duration = Duration::from_secs(90);
 /// Between two steps, others write.
 const BREATH: Duration = Duration::from_millis(20);
 /// How many chunks are forgotten at a time.
 const AT_ONCE: u32 = 5_000;
-/// So many steps are done before the lease is renewed.
-const STEPS: usize = 500;
+/// Of so many checks and regions is sent at once how their slots came out: as much as a socket's
+/// usual buffer holds easily.
+const SENT_AT_ONCE: usize = 200;
 /// The most open incidents that are counted.
 const INCIDENTS: u32 = 10_000;
 
@@ -34,18 +36,22 @@ const INCIDENTS: u32 = 10_000;
 pub(super) struct Upkeep {
     store: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    /// Tells this hub from others, and from itself before a restart.
-    holder: String,
+    /// Where measurements are sent, if anywhere.
+    statsd: Arc<ArcSwapOption<Sink>>,
+    turns: Turns,
 }
 
 impl Upkeep {
-    pub(super) fn new(store: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>) -> Self {
-        let holder = Uuid::new_v4().to_string();
-        Self { store: Arc::clone(store), clock: Arc::clone(clock), holder }
+    pub(super) fn new(
+        (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+        statsd: Arc<ArcSwapOption<Sink>>,
+    ) -> Self {
+        let turns = Turns::new((store, clock), PART);
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), statsd, turns }
     }
 
     /// Comes round until `halt` is asked for, then leaves it to others.
-    pub(super) async fn run(self, halt: Halt) {
+    pub(super) async fn run(mut self, halt: Halt) {
         let mut troubled = false;
         loop {
             match self.turn(&halt).await {
@@ -57,51 +63,41 @@ impl Upkeep {
                 }
                 Err(_) => {}
             }
-            if timeout(PERIOD, halt.asked()).await.is_ok() {
+            if timeout(RENEWAL, halt.asked()).await.is_ok() {
                 break;
             }
         }
-        let now = self.clock.now();
-        if let Err(error) = self.store.lease(PART, &self.holder, now, now).await {
-            tracing::debug!(%error, "the lease on metrics was not given back; it runs out");
-        }
+        self.turns.leave().await;
     }
 
-    /// Does what is due, if it is this hub's turn.
-    async fn turn(&self, halt: &Halt) -> Result<(), Error> {
-        if !self.is_mine().await? {
+    /// Does what is due, if it is this hub's turn and time.
+    async fn turn(&mut self, halt: &Halt) -> Result<(), Error> {
+        if !self.turns.is_due(PERIOD).await? {
             return Ok(());
         }
         // Closing and forgetting do not depend on it.
-        let measured = self.measure(self.clock.now()).await;
-        loop {
-            let more = self.steps(halt).await?;
-            if !more || !self.is_mine().await? {
-                return measured;
-            }
-        }
+        let measured = self.measure(self.clock.now(), halt).await;
+        // What fails is done again in its time, and not before: there would be two points in a minute.
+        self.turns.done();
+        self.steps(halt).await?;
+        measured
     }
 
-    async fn is_mine(&self) -> Result<bool, Error> {
-        let now = self.clock.now();
-        Ok(self.store.lease(PART, &self.holder, now, now + LEASE).await?.is_some())
-    }
-
-    /// Closes and forgets for a while; says whether there is more to do.
-    async fn steps(&self, halt: &Halt) -> Result<bool, Error> {
-        for _ in 0..STEPS {
+    /// Closes and forgets until there is nothing to do.
+    async fn steps(&mut self, halt: &Halt) -> Result<(), Error> {
+        while self.turns.go_on().await? {
             let now = self.clock.now();
             let is_done = !self.store.compact(now).await?
                 && self.store.forget_points(now, AT_ONCE).await? == 0;
             if is_done || timeout(BREATH, halt.asked()).await.is_ok() {
-                return Ok(false);
+                break;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Stores what is known of all checks together.
-    async fn measure(&self, now: Timestamp) -> Result<(), Error> {
+    /// Stores what is known of all checks together, and sends it to statsd.
+    async fn measure(&self, now: Timestamp, halt: &Halt) -> Result<(), Error> {
         // What is not accounted for yet would look as if nobody had watched.
         let until = self.store.accounted_until().await?.unwrap_or(now);
         let tallies = accountant::tallies(&*self.store, None, (until - HOUR, until)).await?;
@@ -109,7 +105,24 @@ impl Upkeep {
         let open = self.store.incidents(&filter).await?;
         let census = self.store.census().await?;
         let series = measuring::of_all(&tallies, &open, census, now);
-        self.store.append(&series, now).await.map(|_| ())
+        let stored = self.store.append(&series, now).await.map(|_| ());
+        if let Some(statsd) = self.statsd.load_full() {
+            statsd.tell_open(&measuring::by_kind(&open));
+            let share = |((check, region), tally): (&Place, &Tally)| Share {
+                check: check.clone(),
+                region: region.clone(),
+                uptime: tally.uptime(),
+                coverage: tally.coverage(),
+            };
+            let shares: Vec<Share> = tallies.iter().map(share).collect();
+            for part in shares.chunks(SENT_AT_ONCE) {
+                statsd.tell_shares(part);
+                if timeout(BREATH, halt.asked()).await.is_ok() {
+                    break;
+                }
+            }
+        }
+        stored
     }
 }
 
@@ -132,7 +145,13 @@ mod tests {
         store.keep_by(Rules { keep: day, keep_short: day, keep_long: day, ..Rules::default() });
         let time = Arc::new(Manual::new(start));
         let clock: Arc<dyn Clock> = time.clone();
-        let (upkeep, halt) = (Upkeep::new(&store, &clock), Halt::new());
+        let halt = Halt::new();
+        // Each time it is another hub, which does not know when it was last done.
+        let turn = async || {
+            let mut hub = Upkeep::new((&store, &clock), Arc::default());
+            hub.turn(&halt).await.expect("done");
+            hub
+        };
         let found = async |from: Timestamp, until: Timestamp| {
             let name = Matcher::new("__name__", crate::query::Comparison::Equal, "tripline_series");
             let matchers = [name.expect("no pattern")].into();
@@ -146,17 +165,20 @@ mod tests {
         };
         for _ in 0..100 {
             time.advance(Duration::from_mins(1));
-            upkeep.turn(&halt).await.expect("done");
+            turn().await.turns.leave().await;
         }
         assert_eq!(found(start, clock.now()).await, 200, "kept and active, each minute");
         let inspected = store.inspect().await.expect("looked at");
         assert!(inspected.chunks > 0 && inspected.told.is_empty(), "{inspected:?}");
         // Another hub does nothing meanwhile.
-        Upkeep::new(&store, &clock).turn(&halt).await.expect("done");
-        assert_eq!(found(start, clock.now()).await, 200);
+        let held = turn().await;
+        let points = found(start, clock.now()).await;
+        Upkeep::new((&store, &clock), Arc::default()).turn(&halt).await.expect("done");
+        assert_eq!(found(start, clock.now()).await, points);
+        drop(held);
         time.advance(day * 10);
-        upkeep.turn(&halt).await.expect("done");
-        upkeep.turn(&halt).await.expect("done");
+        turn().await.turns.leave().await;
+        turn().await.turns.leave().await;
         assert_eq!(found(start, start + day).await, 0);
         assert_eq!(store.census().await.expect("counted").active, 8);
     }

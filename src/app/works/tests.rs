@@ -20,6 +20,7 @@ use crate::config::{Diagnostic, Project};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Transition};
 use crate::domain::notice::{Notice, NoticeKind};
@@ -33,7 +34,7 @@ use crate::notify::printed::PrintedMessage;
 use crate::notify::{Outbound, Transport};
 use crate::sandbox::protocol::Job;
 use crate::sandbox::{Host, Ran};
-use crate::store::accounts::{self, Accounts, Expected, Place, Process};
+use crate::store::accounts::{self, Accounts, Expectation, Known, Place, Process};
 use crate::store::agents::{self, AgentRecord, Agents, Claimed, TokenRecord};
 use crate::store::{
     self, Backlog, Claim, DecisionRecord, Epoch, Horizons, IncidentFilter, IncidentHistory,
@@ -144,6 +145,7 @@ impl Store for Shelf {
     async fn close_absent(
         &self,
         _: &dyn Judge,
+        _: &str,
         _: Timestamp,
     ) -> Result<Vec<IncidentId>, store::Error> {
         unreachable!("the works do not ask for it")
@@ -276,7 +278,15 @@ fn owed() -> Notification {
 /// It keeps no accounts.
 #[async_trait]
 impl Accounts for Shelf {
-    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), store::Error> {
+    async fn expect(&self, _: &Expectation, _: Timestamp) -> Result<Rank, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn hold_edition(&self, _: &str, _: Timestamp) -> Result<Rank, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn known(&self) -> Result<Known, store::Error> {
         Err(store::Error::Closed)
     }
 
@@ -311,12 +321,7 @@ impl Accounts for Shelf {
         Err(store::Error::Closed)
     }
 
-    async fn account(
-        &self,
-        _: &[Gap],
-        _: Option<Timestamp>,
-        _: Timestamp,
-    ) -> Result<Standing, store::Error> {
+    async fn account(&self, _: &[Gap], _: Known, _: Timestamp) -> Result<Standing, store::Error> {
         Err(store::Error::Closed)
     }
 
@@ -477,7 +482,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_interrupted_and_a_message_finished_in_time() {
-    let world = World::busy(Some(Duration::from_secs(9))).await;
+    let world = World::busy(Some(Duration::from_secs(8))).await;
     assert!(world.stop().await < BUDGET);
     assert_eq!(world.outcomes(), ["unknown"]);
     assert_eq!((world.slack.sends.load(Ordering::SeqCst), world.settled()), (1, 1));
@@ -489,7 +494,7 @@ async fn a_channel_that_hangs_costs_no_result() {
     let world = World::busy(None).await;
     assert!(world.stop().await <= BUDGET);
     assert_eq!(world.outcomes(), ["unknown"]);
-    assert_eq!(world.settled(), 0, "whether it arrived is not known");
+    assert_eq!(world.settled(), 1, "that nobody knows whether it arrived");
     assert!(world.shelf.closed.load(Ordering::SeqCst), "there is time left to close the store");
 }
 

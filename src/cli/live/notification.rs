@@ -100,6 +100,7 @@ fn subject(notice: &Notice) -> String {
         }
         (NoticeKind::Recovered, Subject::Rule(_)) => format!("{name} is breached no more"),
         (NoticeKind::Recovered, Subject::Unseen(_)) => format!("{name} has data again"),
+        (NoticeKind::Lost, _) => format!("the data of {name} are gone"),
         (NoticeKind::Withdrawn, _) => format!("{name} is no longer watched"),
         (NoticeKind::Closed, _) => format!("{name} was closed"),
         (NoticeKind::Acknowledged, _) => format!("somebody takes care of {name}"),

@@ -41,6 +41,7 @@ fn request(step: u32, start: u64, method: &str, url: &str, status: u16) -> Reque
         sent: 0,
         received: 12_345,
         timings: Timings { wait: Some(ms(150)), download: Some(ms(40)), ..Timings::default() },
+        certificate_until: None,
         error: None,
     }
 }
@@ -71,6 +72,7 @@ fn passing() -> Report {
         wait: Some(ms(110)),
         download: Some(Duration::from_micros(700)),
     };
+    first.certificate_until = "2027-02-01T23:59:59Z".parse().ok();
     let long = "https://shop.example.com/session/1790000000/redirect?return_to=%2Fhome&client=web";
     let trace = Trace {
         steps: vec![

@@ -179,6 +179,8 @@ impl<'a> Layout<'a> {
         let took =
             |(name, time): (&str, Option<Duration>)| Some(format!("{name} {}", spoken(time?)));
         parts.extend(named.into_iter().filter_map(took));
+        let until = request.certificate_until.map(|at| at.format("certificate until %Y-%m-%d"));
+        parts.extend(until.map(|it| it.to_string()));
         parts.join(self.look.sign(" · ", ", "))
     }
 

@@ -11,6 +11,7 @@ fn files(text: &str, modules: &[(&str, &str)]) -> Files {
         settings: Some(Document::new(settings::FILE, text)),
         modules: modules.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect(),
         diagnostics: Vec::new(),
+        edited_at: crate::domain::Timestamp::UNIX_EPOCH,
     }
 }
 

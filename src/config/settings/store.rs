@@ -56,8 +56,16 @@ impl Retention {
         let all = all.unwrap_or(Store::RETENTION);
         let ((_, passed), (_, failed)) = (field("keep_passed"), field("keep_failed"));
         let ((details, kept), (_, incidents)) = (field("keep_details"), field("keep_incidents"));
-        let (_, uptime) = field("keep_uptime");
-        let passed = passed.unwrap_or(all);
+        let (counted, uptime) = field("keep_uptime");
+        let (passed, failed) = (passed.unwrap_or(all), failed.unwrap_or(all));
+        if let (Some(counted), Some(kept)) = (counted, uptime)
+            && kept < passed.max(failed)
+        {
+            let message = "uptime, with what was expected, cannot be kept shorter than runs";
+            report
+                .error(&counted.span, message)
+                .advise("raise it, or lower `retention`, `keep_passed` and `keep_failed` to it");
+        }
         if let (Some(details), Some(kept)) = (details, kept)
             && kept > passed
         {
@@ -67,7 +75,7 @@ impl Retention {
         Self {
             details: kept.unwrap_or(passed).min(passed),
             passed,
-            failed: failed.unwrap_or(all),
+            failed,
             incidents,
             uptime: uptime.unwrap_or(LONGEST),
         }

@@ -12,6 +12,7 @@ fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
         settings: Some(Document::new(FILE, text)),
         modules: Vec::new(),
         diagnostics: Vec::new(),
+        edited_at: crate::domain::Timestamp::UNIX_EPOCH,
     };
     let variables = [
         ("TOKEN", "t"),
@@ -520,6 +521,11 @@ fn each_kind_of_data_is_kept_as_long_as_it_says() {
     let wanted = Retention { passed: days(7), details: days(7), failed: days(400), ..some };
     assert_eq!(some, wanted);
     assert_eq!(some.of_every_run(), days(7));
+    // Runs that are kept when nobody knows any more what was expected cannot be accounted for.
+    for text in ["keep_uptime = '29d'", "keep_failed = '90d'\nkeep_uptime = '89d'"] {
+        let (_, told) = read_text(&format!("[store]\n{text}"));
+        assert!(told[0].message.contains("cannot be kept shorter than runs"), "{told:?}");
+    }
     let all = kept(
         "retention = '20d'\nkeep_details = '2d'\nkeep_incidents = '700d'\nkeep_uptime = '800d'",
     );
@@ -575,6 +581,7 @@ fn a_store_in_postgresql_keeps_its_password_to_itself() {
             settings: Some(Document::new(FILE, text)),
             modules: Vec::new(),
             diagnostics: Vec::new(),
+            edited_at: crate::domain::Timestamp::UNIX_EPOCH,
         };
         let (settings, told) = read(&files, &Environment::new(variables));
         assert!(told.is_empty(), "{told:?}");

@@ -9,6 +9,13 @@
 //! | breached, and not back within `hysteresis` of the threshold | still breached |
 //! | else | clear |
 //!
+//! A total or a count over a window in which points are wanting is low because nobody listened, and
+//! not because little happened. So a window has a value only if it is **whole**: at each of
+//! [`PARTS`] times in it, every hub that brought points of the metric (those that came by other ways
+//! count as of one) brought one within the quarter before. A hub that brought some when it was usual,
+//! listened within [`EXPECTED`], was not told to end, and does not listen now is wanting, too, whatever
+//! the others bring. A mean is not low for want of points, and needs none of that.
+//!
 //! Two expressions are evaluated, [`Change::now`] and [`Change::usual`], because the message says
 //! both values; [`Change::expression`] is what they amount to for a reader, without the hysteresis.
 
@@ -135,23 +142,68 @@ pub enum Judgement {
 
 /// How many of the four weeks must be known.
 const LEAST_WEEKS: u32 = 2;
+/// At so many times a window is looked at for points that are wanting.
+const PARTS: u32 = 20;
+/// The least time between points that may be too long.
+const LEAST_REACH: Duration = Duration::from_secs(30);
+/// So long a hub is waited for that listened and does not any more.
+const EXPECTED: Duration = Duration::from_hours(1);
+/// The series that shows which hubs listen.
+pub const LISTENING: &str = "tripline_statsd_listening";
+/// The label that says which hub brought a series.
+pub const HUB: &str = "hub";
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const HOUR: Duration = Duration::from_hours(1);
 
 impl Change {
-    /// The value in a window that ended `ago`.
+    /// The value in a window that ended `ago`, if the window is whole.
     fn value(&self, window: Duration, ago: Option<Duration>) -> String {
         let (metric, range) = (&self.metric, span(window));
         let offset = ago.map(|ago| format!(" offset {}", span(ago))).unwrap_or_default();
         let by = self.grouping();
         let minutes = window.as_secs_f64() / 60.0;
-        match self.reading {
+        let value = match self.reading {
             Reading::Counter => format!("sum{by}(rate({metric}[{range}]{offset})) * 60"),
             Reading::Counts => {
                 format!("sum{by}(sum_over_time({metric}[{range}]{offset})) / {minutes}")
             }
-            Reading::Gauge => format!("avg{by}(avg_over_time({metric}[{range}]{offset}))"),
-        }
+            Reading::Gauge => {
+                return format!("avg{by}(avg_over_time({metric}[{range}]{offset}))");
+            }
+        };
+        let (hubs, reach, step) = (self.hubs(), span(reach(window)), span(window / PARTS));
+        let found = format!("sum by ({hubs}) (count_over_time({metric}[{reach}]))");
+        let whole = format!("min{by}(count_over_time(({found})[{range}:{step}]{offset}))");
+        format!("{value}\n  and {whole} >= {PARTS}")
+    }
+
+    /// The hubs that are wanting: for each group, those that brought points when it was usual,
+    /// listened a while ago and do not now.
+    fn wanting(&self) -> String {
+        let (window, ago) = match self.baseline {
+            Baseline::PreviousWindow => (self.window, self.window),
+            Baseline::Yesterday => (self.window, Duration::from_hours(24)),
+            Baseline::LastWeek => (self.window, WEEK),
+            Baseline::FourWeeks => (HOUR, WEEK.saturating_sub(HOUR / 2)),
+        };
+        let (metric, hubs, range, ago) = (&self.metric, self.hubs(), span(window), span(ago));
+        let (reach, expected) = (span(reach(self.window)), span(EXPECTED));
+        format!(
+            "group by ({hubs}) (present_over_time({metric}[{range}] offset {ago}))\n    \
+             and on ({HUB}) last_over_time({LISTENING}[{expected}]) == 1\n    \
+             unless on ({HUB}) last_over_time({LISTENING}[{reach}])"
+        )
+    }
+
+    /// The distance of the times at which its window is looked at for points that are wanting.
+    pub fn own_step(&self) -> Duration {
+        (self.window / PARTS).max(Duration::from_millis(1))
+    }
+
+    /// The labels by which it is looked at, and the hub.
+    fn hubs(&self) -> String {
+        let own = self.by.iter().map(String::as_str).filter(|it| *it != HUB);
+        own.chain([HUB]).collect::<Vec<_>>().join(", ")
     }
 
     /// ` by (region) `, or nothing.
@@ -161,7 +213,14 @@ impl Change {
 
     /// The expression of the present value.
     pub fn now(&self) -> String {
-        self.value(self.window, None)
+        let value = self.value(self.window, None);
+        match self.reading {
+            Reading::Gauge => value,
+            Reading::Counter | Reading::Counts => {
+                let (by, wanting) = (self.by.join(", "), self.wanting());
+                format!("{value}\n  unless on ({by}) (\n    {wanting}\n  )")
+            }
+        }
     }
 
     /// The expression of the value that is usual.
@@ -244,6 +303,11 @@ impl Change {
     }
 }
 
+/// Up to which time without a point a window is whole.
+fn reach(window: Duration) -> Duration {
+    (window / 4).max(LEAST_REACH.min(window))
+}
+
 /// Without the noise of binary fractions: 0.7, not 0.7000000000000001.
 fn rounded(factor: f64) -> f64 {
     (factor * 1e9).round() / 1e9
@@ -307,6 +371,6 @@ mod tests {
         let gauge = Change { reading: Reading::Gauge, ..logins.clone() };
         assert_eq!(gauge.now(), "avg by (region) (avg_over_time(logins[5m]))");
         let counts = Change { reading: Reading::Counts, ..logins };
-        assert_eq!(counts.now(), "sum by (region) (sum_over_time(logins[5m])) / 5");
+        insta::assert_snapshot!(counts.now());
     }
 }

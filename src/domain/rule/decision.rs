@@ -9,12 +9,12 @@
 //! | none | breached, in so many evaluations in a row as a tier wants | open, tell the tier |
 //! | open | breached in a row as often as a further tier wants | escalate, tell that tier |
 //! | open | further label sets are breached | tell everyone told so far, at once if that was not done within [`PAUSE`], twice as long after each time |
-//! | open | nothing is breached | resolve, tell all who were told |
+//! | open | nothing is breached | resolve, tell all who were told; of series that are gone, that they are |
 //! | open | the rule is no longer in the project | resolve, tell all who were told |
 //!
 //! | incident of its being unseen | its state | then |
 //! |---|---|---|
-//! | none | no data though there were, or an error, for `missing_after` | open, tell the first tier |
+//! | none | no data though there were, also of some label sets alone, or an error, for `missing_after` | open, tell the first tier |
 //! | open | data | resolve |
 
 use std::collections::BTreeSet;
@@ -108,8 +108,13 @@ impl Scene<'_> {
         let breaches = state.breaches();
         let Some((_, first)) = breaches.first() else {
             let subject = Subject::Rule(self.rule.name.clone());
-            let reason = "nothing is beyond the threshold any more, or its series are gone";
-            return open.map(|it| self.over(it, subject, it.cause.error.clone(), reason));
+            let (kind, reason) = if state.is_lost {
+                (NoticeKind::Lost, "its series are gone: nobody saw it end")
+            } else {
+                (NoticeKind::Recovered, "nothing is beyond the threshold any more")
+            };
+            let said = |it: &Incident| (kind, it.cause.error.clone());
+            return open.map(|it| self.over(it, subject, said(it), reason));
         };
         let known = open.map(|incident| incident.tiers.clone()).unwrap_or_default();
         let mut reached: BTreeSet<u32> = self.tiers_reached(state.in_a_row);
@@ -171,7 +176,8 @@ impl Scene<'_> {
         let Some(since) = state.unseen_since else {
             let subject = Subject::Unseen(self.rule.name.clone());
             let reason = "there are data again";
-            return open.map(|it| self.over(it, subject, String::new(), reason));
+            let said = (NoticeKind::Recovered, String::new());
+            return open.map(|it| self.over(it, subject, said, reason));
         };
         let lasts = after(since, self.rule.missing_after) <= self.around.at;
         // What never had data is shown where one looks; an error is always told.
@@ -268,9 +274,14 @@ impl Scene<'_> {
     }
 
     /// The end of an incident of which `notice` says what it was about.
-    fn over(&self, open: &Incident, subject: Subject, error: String, reason: &str) -> Transition {
-        let notice =
-            Notice { subject, error, ..self.notice(NoticeKind::Recovered, "", open.since, 0) };
+    fn over(
+        &self,
+        open: &Incident,
+        subject: Subject,
+        (kind, error): (NoticeKind, String),
+        reason: &str,
+    ) -> Transition {
+        let notice = Notice { subject, error, ..self.notice(kind, "", open.since, 0) };
         resolved(open, &notice, reason.to_owned(), self.around.now)
     }
 }

@@ -98,7 +98,7 @@ pub struct Rule {
     pub keep_firing_for: Duration,
     /// What happens when its data are missing.
     pub on_missing: OnMissing,
-    /// After which time missing data are told, and a series that is gone ends its breach.
+    /// After which time missing data are told; where nobody is, a series that is gone ends its breach.
     pub missing_after: Duration,
     /// Labels that its breaches have besides those of their series.
     pub labels: BTreeMap<String, Template>,
@@ -113,6 +113,9 @@ pub struct Rule {
 impl Rule {
     /// After which time missing data are told, where nothing is written.
     pub const MISSING_AFTER: Duration = Duration::from_mins(10);
+    /// After which time a series without data is taken as gone, while others are there: until then
+    /// its breach goes on.
+    pub const GONE_AFTER: Duration = Duration::from_hours(24);
 }
 
 /// What happens when a rule that had data has none any more.

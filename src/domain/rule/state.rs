@@ -7,9 +7,11 @@
 //! | none | a breach | pending; breached at once where `for` is nothing |
 //! | pending | a breach, and `for` is over | breached |
 //! | pending | clear | forgotten |
+//! | pending | its data were missing, or nobody looked | pending from now on: `for` begins anew |
 //! | breached | clear | breached while `keep_firing_for` lasts since that was found first, then over |
 //! | any | its data are missing | as it was: what is not seen is not over |
-//! | any | so for longer than `missing_after`, while other series are there | over: the series is gone |
+//! | pending | so for longer than `missing_after` | forgotten |
+//! | breached | so for longer than [`Rule::GONE_AFTER`] (where nobody wants to hear of it, `missing_after`), while other series are there | over: the series is gone, which is no recovery |
 //! | breached | nothing is known of any series | breached, until data come back |
 //!
 //! And for the rule as a whole:
@@ -17,8 +19,9 @@
 //! | the evaluation finds | standing |
 //! |---|---|
 //! | a breached track | breached |
-//! | a pending one | pending |
-//! | data, and neither | ok |
+//! | a pending one that was seen | pending |
+//! | of some label sets no data | no data, which is never ok |
+//! | data, and none of these | ok |
 //! | nothing to compare with | not enough history |
 //! | no data | no data, which is never ok |
 //! | an error | failing, which is never ok |
@@ -29,7 +32,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::Direction;
-use super::{LabelSet, Rule};
+use super::{Condition, LabelSet, OnMissing, Rule};
 use crate::domain::{Timestamp, after};
 
 /// What is known of a rule.
@@ -45,6 +48,10 @@ pub struct RuleState {
     pub unseen_since: Option<Timestamp>,
     /// The last time of the grid at which there were data.
     pub seen_at: Option<Timestamp>,
+    /// The label sets of which there are no data, where there are of others.
+    pub missing: BTreeSet<LabelSet>,
+    /// Whether the last breach is over because its series are gone: nobody saw it end.
+    pub is_lost: bool,
     /// In how many evaluations in a row it was breached.
     pub in_a_row: u32,
     /// How many messages told of label sets that were breached later, and when the last one did.
@@ -160,7 +167,7 @@ pub enum Evaluation {
     Seen {
         /// What is beyond the threshold.
         found: Vec<Found>,
-        /// Of the known label sets those of which there are no data.
+        /// The label sets that are known or waited for and of which there are no data.
         missing: BTreeSet<LabelSet>,
         /// What else there is.
         data: Data,
@@ -192,16 +199,22 @@ impl RuleState {
                 state.error = Some(reason.clone());
                 state.unseen_since.get_or_insert(at);
                 state.standing = Standing::Failing;
+                for track in state.tracks.values_mut().filter(|track| !track.is_breached()) {
+                    track.missing_since.get_or_insert(at);
+                }
             }
             Evaluation::Seen { found, missing, data } => {
                 let is_seen = *data != Data::Missing || !found.is_empty();
+                state.follow(rule, at, found, if is_seen { Some(missing) } else { None });
+                state.missing = if is_seen { state.unseen(rule, missing) } else { BTreeSet::new() };
                 if is_seen {
                     state.seen_at = Some(at);
+                }
+                if is_seen && state.missing.is_empty() {
                     state.unseen_since = None;
                 } else {
                     state.unseen_since.get_or_insert(at);
                 }
-                state.follow(rule, at, found, if is_seen { Some(missing) } else { None });
                 state.standing = state.found_standing(*data, is_seen);
             }
         }
@@ -224,13 +237,25 @@ impl RuleState {
         found.iter().any(is_breached)
     }
 
+    /// Which of the `missing` label sets somebody waits for: those of a change, which were there
+    /// when it was usual, and those that are breached. What is only pending may go unheard.
+    fn unseen(&self, rule: &Rule, missing: &BTreeSet<LabelSet>) -> BTreeSet<LabelSet> {
+        let is_change = matches!(rule.condition, Condition::Change(_));
+        let is_breached =
+            |labels: &LabelSet| self.tracks.get(labels).is_some_and(Track::is_breached);
+        missing.iter().filter(|labels| is_change || is_breached(labels)).cloned().collect()
+    }
+
     fn found_standing(&self, data: Data, is_seen: bool) -> Standing {
         if self.tracks.values().any(Track::is_breached) {
             return Standing::Breached;
         }
         match data {
             _ if !is_seen => Standing::NoData,
-            _ if !self.tracks.is_empty() => Standing::Pending,
+            _ if self.tracks.values().any(|track| track.missing_since.is_none()) => {
+                Standing::Pending
+            }
+            _ if !self.tracks.is_empty() || !self.missing.is_empty() => Standing::NoData,
             Data::WithoutHistory => Standing::NoHistory,
             _ => Standing::Ok,
         }
@@ -244,6 +269,9 @@ impl RuleState {
         found: &[Found],
         missing: Option<&BTreeSet<LabelSet>>,
     ) {
+        // What nobody looked at for so long may have been clear meanwhile.
+        let unwatched = rule.missing_after.saturating_add(rule.interval);
+        self.is_lost = self.is_lost && found.is_empty();
         for sample in found {
             let track = self.tracks.entry(sample.labels.clone()).or_insert_with(|| Track {
                 since: at,
@@ -256,7 +284,8 @@ impl RuleState {
                 direction: None,
                 told: false,
             });
-            track.since = track.since.min(at);
+            let is_broken = track.missing_since.is_some() || after(track.found_at, unwatched) < at;
+            track.since = if is_broken && !track.is_breached() { at } else { track.since.min(at) };
             track.found_at = at;
             (track.cleared_at, track.missing_since) = (None, None);
             track.value = sample.value;
@@ -266,6 +295,11 @@ impl RuleState {
                 track.breached_at = Some(at);
             }
         }
+        let gone_after = match rule.on_missing {
+            OnMissing::Tell => rule.missing_after.max(Rule::GONE_AFTER),
+            OnMissing::Quiet => rule.missing_after,
+        };
+        let mut is_lost = false;
         self.tracks.retain(|labels, track| {
             if track.found_at == at {
                 return true;
@@ -273,13 +307,17 @@ impl RuleState {
             track.found_at = track.found_at.min(at);
             if missing.is_none_or(|missing| missing.contains(labels)) {
                 let since = *track.missing_since.get_or_insert(at);
-                let is_gone = after(since, rule.missing_after) <= at;
-                return !is_gone || (missing.is_none() && track.is_breached());
+                let (is_breached, is_known) = (track.is_breached(), missing.is_some());
+                let patience = if is_breached { gone_after } else { rule.missing_after };
+                let is_kept = after(since, patience) > at || (is_breached && !is_known);
+                is_lost |= is_breached && !is_kept;
+                return is_kept;
             }
             track.missing_since = None;
             let cleared_at = *track.cleared_at.get_or_insert(at);
             track.is_breached() && after(cleared_at, rule.keep_firing_for) > at
         });
+        self.is_lost |= is_lost;
     }
 
     /// The tracks that are breaches, by since when and labels.
@@ -295,7 +333,8 @@ impl RuleState {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Condition, OnMissing, RuleName};
+    use super::super::change::{Baseline, Reading};
+    use super::super::{Change, RuleName};
     use super::*;
     use crate::domain::policy::Policy;
 
@@ -373,15 +412,75 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_is_neither_over_nor_fine() {
-        // The series is gone, others are there: over after a while.
         check(&rule(0, 0), "!???.", "BBBBo");
-        check(&rule(0, 0), "!?????", "BBBBoo");
         // Nothing is known of anything: the breach stays.
         check(&rule(0, 0), "!-------.", "BBBBBBBBo");
-        check(&rule(2, 0), "!-!", "p-B");
-        check(&rule(2, 0), "!----!", "p----p");
         check(&rule(0, 0), "..--.xx.hh.", "oo--oxxohho");
         check(&rule(0, 0), "!xx!x.", "BxxBxo");
+    }
+
+    #[test]
+    fn a_condition_that_was_not_seen_to_hold_holds_anew() {
+        check(&rule(2, 0), "!-!", "p-p");
+        check(&rule(2, 0), "!-!!!", "p-ppB");
+        check(&rule(2, 0), "!?!!!", "p-ppB");
+        check(&rule(2, 0), "!x!!!", "pxppB");
+        check(&rule(2, 0), "!----!", "p----p");
+        // The series is gone, and was never a breach: it is forgotten.
+        check(&rule(2, 0), "!????", "p---o");
+        // Nobody looked for an hour.
+        let found = Found { labels: host("a"), value: 2.0, usual: None, direction: None };
+        let found = Evaluation::Seen { found: vec![found], missing: [].into(), data: Data::There };
+        let state = RuleState::default().step(&rule(2, 0), at(0), &found);
+        assert_eq!(state.step(&rule(2, 0), at(60), &found).standing, Standing::Pending);
+    }
+
+    #[test]
+    fn a_series_that_is_gone_is_over_late_and_said_to_be_lost() {
+        let day = 24 * 60;
+        let gone = format!("!{}", "?".repeat(day + 1));
+        let kept = format!("{}o", "B".repeat(day + 1));
+        check(&rule(0, 0), &gone, &kept);
+        let quiet = Rule { on_missing: OnMissing::Quiet, ..rule(0, 0) };
+        check(&quiet, "!?????", "BBBBoo");
+        let seen = |found: bool, missing: &[&str]| Evaluation::Seen {
+            found: found
+                .then(|| Found { labels: host("a"), value: 2.0, usual: None, direction: None })
+                .into_iter()
+                .collect(),
+            missing: missing.iter().map(|it| host(it)).collect(),
+            data: Data::There,
+        };
+        let breached = RuleState::default().step(&quiet, at(0), &seen(true, &[]));
+        let missing = breached.step(&quiet, at(1), &seen(false, &["a"]));
+        assert_eq!((missing.unseen_since, missing.missing.len()), (Some(at(1)), 1));
+        let lost = missing.step(&quiet, at(4), &seen(false, &["a"]));
+        assert!(lost.is_lost && lost.breaches().is_empty());
+        assert!(!breached.step(&quiet, at(1), &seen(false, &[])).is_lost, "it was seen to end");
+        assert!(!lost.step(&quiet, at(5), &seen(true, &[])).is_lost);
+    }
+
+    #[test]
+    fn a_group_that_vanishes_is_no_data_and_not_fine() {
+        let change = Change {
+            metric: "logins".into(),
+            reading: Reading::Counter,
+            by: vec!["host".into()],
+            window: Duration::from_mins(5),
+            baseline: Baseline::LastWeek,
+            rises_by: None,
+            falls_by: None,
+            minimum: 0.0,
+            hysteresis: 1.0,
+        };
+        let by_host = Rule { condition: Condition::Change(change), ..rule(0, 0) };
+        check(&by_host, "..??.", "oo--o");
+        check(&by_host, "!??.", "BBBo");
+        let seen =
+            Evaluation::Seen { found: vec![], missing: [host("a")].into(), data: Data::There };
+        let state = RuleState::default().step(&by_host, at(0), &seen).step(&by_host, at(1), &seen);
+        assert_eq!((state.unseen_since, state.seen_at), (Some(at(0)), Some(at(1))));
+        assert_eq!(state.missing, [host("a")].into());
     }
 
     #[test]

@@ -89,7 +89,25 @@ pub fn unseen(rule: &Rule, state: &RuleState, since: Timestamp) -> String {
         Condition::Change(change) => format!(" of {}", change.metric),
         Condition::Expression(_) | Condition::Absent(_) => String::new(),
     };
-    format!("there are no data{what} since {since}: nobody knows whether the rule is breached")
+    if state.missing.is_empty() {
+        return format!(
+            "there are no data{what} since {since}: nobody knows whether the rule is breached"
+        );
+    }
+    let which = missing(state);
+    format!(
+        "there are no data{what} for {which} since {since}: nobody knows whether it is breached there"
+    )
+}
+
+/// The first label sets of which there are no data, and how many more there are.
+pub fn missing(state: &RuleState) -> String {
+    let named: Vec<String> = state.missing.iter().take(NAMED).map(LabelSet::to_string).collect();
+    let mut which = named.join(", ");
+    if state.missing.len() > named.len() {
+        _ = write!(which, " + {} more", state.missing.len() - named.len());
+    }
+    which
 }
 
 /// A time of day; messages are in UTC throughout.
@@ -100,19 +118,20 @@ fn moment(at: Timestamp) -> String {
 /// A number with as many digits as people take in: 118, 41, 0.53, 0.0012, 1234567.
 pub fn number(value: f64) -> String {
     let size = value.abs();
-    let digits = match size {
-        _ if !value.is_finite() => return format!("{value}"),
-        0.0 => 0,
-        _ if size >= 100.0 => 0,
-        _ if size >= 10.0 => 1,
-        _ if size >= 1.0 => 2,
-        _ if size >= 1e-6 => {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 7")]
-            let zeros = (-size.log10()).floor() as usize;
-            zeros + 2
-        }
-        _ => return format!("{value:.1e}"),
-    };
+    match size {
+        _ if !value.is_finite() => format!("{value}"),
+        0.0 => "0".to_owned(),
+        _ if size < 1e-6 => format!("{value:.1e}"),
+        _ => significant(value, if size >= 1.0 { 3 } else { 2 }),
+    }
+}
+
+/// A finite number that is not 0 with so many figures that say something, and no others behind the
+/// point.
+pub fn significant(value: f64, figures: i32) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "between -324 and 308")]
+    let power = value.abs().log10().floor() as i32;
+    let digits = usize::try_from(figures - 1 - power).unwrap_or(0);
     let text = format!("{value:.digits$}");
     if !text.contains('.') {
         return text;

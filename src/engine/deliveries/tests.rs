@@ -203,7 +203,7 @@ async fn a_lane_that_died_leaves_a_possible_repeat() {
     drop(lane);
     let mut lane = world.lane(Channel::Slack);
     let next = lane.tick(after(1)).await.expect("an answer");
-    assert_eq!(next, Some(after(20)), "the lease holds");
+    assert_eq!(next, Some(after(14)), "the lease holds");
     pass(&mut lane, after(20)).await;
     let messages = world.memory.messages();
     assert!(messages.last().expect("sent again").notification.possible_repeat);

@@ -82,6 +82,7 @@ impl Store for Ledger {
     async fn close_absent(
         &self,
         _: &dyn Judge,
+        _: &str,
         _: Timestamp,
     ) -> Result<Vec<IncidentId>, store::Error> {
         unreachable!("ingest only records")

@@ -391,6 +391,11 @@ fn changed(
         let (is, was) = (now.get(labels).copied(), usual.get(labels).copied());
         let before = tracks.get(labels).filter(|it| it.is_breached());
         match change.judge(is, was, before.and_then(|it| it.direction)) {
+            // Of several groups, one that was too little to say anything of is not waited for.
+            Judgement::Missing
+                if before.is_none()
+                    && !change.by.is_empty()
+                    && was.is_some_and(|was| was < change.minimum) => {}
             Judgement::Missing => _ = missing.insert(labels.clone()),
             // What began with a history is not over for want of one.
             Judgement::NoHistory if before.is_some() => _ = missing.insert(labels.clone()),

@@ -33,16 +33,14 @@ use crate::domain::Timestamp;
 use crate::domain::incident::Change;
 use crate::store::metrics::Metrics;
 use crate::store::rules::{Judged, RuleJudge, RuleRecords};
-use crate::store::{Epoch, Error, Ledger, Remembered};
+use crate::store::{Epoch, Error, LEASE, Ledger, RENEWAL, Remembered};
 
 /// What was missed is made up for as far back as this.
 pub const CATCH_UP: TimeDelta = TimeDelta::hours(1);
 /// The name of the lease.
 const PART: &str = "rules";
-/// How long a lease holds: so long nobody evaluates after a hub died.
-const LEASE: Duration = Duration::from_secs(15);
 /// At least so often one looks whether something is due.
-pub const PAUSE: Duration = Duration::from_secs(5);
+pub const PAUSE: Duration = RENEWAL;
 /// How many times of the grid are evaluated before others have a turn.
 const AT_ONCE: usize = 20;
 

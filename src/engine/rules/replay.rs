@@ -12,8 +12,8 @@ use super::compiled::{Compiled, Look, RuleSet};
 use super::gather::gather_one;
 use crate::domain::Timestamp;
 use crate::domain::rule::state::{Evaluation, RuleState, Standing};
-use crate::domain::rule::words;
-use crate::query::{Series, When};
+use crate::domain::rule::{Condition, words};
+use crate::query::{Series, Settings, When};
 use crate::store::metrics::Metrics;
 
 /// So many times of the grid are evaluated together.
@@ -73,14 +73,25 @@ pub async fn replay(
     let end = end.timestamp_millis();
     let mut replayed = Replayed { bound: rule.bound(), ..Replayed::default() };
     let mut state = RuleState::default();
+    let together = together(rule, step, &rules.settings);
     while next <= end {
-        let last = (next + (TOGETHER - 1) * step).min(end.div_euclid(step) * step);
+        let last = (next + (together - 1) * step).min(end.div_euclid(step) * step);
         let when = When::Every { start: next, end: last, step };
         let data = gather_one(metrics, rule, when, rules).await?;
         state = some(rule, rules, (when, &data), state, &mut replayed)?;
         next = last + step;
     }
     Ok(replayed)
+}
+
+/// How many times of the grid can be evaluated together: a change looks at far more times than
+/// those of its grid.
+fn together(rule: &Compiled, step: i64, settings: &Settings) -> i64 {
+    let Condition::Change(change) = &rule.rule.condition else { return TOGETHER };
+    let (own, window) = (change.own_step(), change.window.max(change.own_step()));
+    let most = u32::try_from(settings.limits.steps).unwrap_or(u32::MAX).saturating_sub(1);
+    let whole = i64::try_from((own * most).saturating_sub(window).as_millis()).unwrap_or(i64::MAX);
+    (whole / step).clamp(1, TOGETHER)
 }
 
 /// Evaluates some times of the grid together.

@@ -6,7 +6,7 @@
 //!
 //! Must not: take a slot for expected because somebody ran it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ const MARGIN: TimeDelta = TimeDelta::seconds(10);
 const TRUST: TimeDelta = TimeDelta::seconds(30);
 /// For how long what was read is remembered.
 const REMEMBERED: Duration = Duration::from_mins(10);
+/// What is known of more checks than this is forgotten.
+const MOST_CHECKS: usize = 50_000;
 /// The watches of a region are not read more often.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -47,20 +49,21 @@ pub(super) struct Expectations(Mutex<HashMap<Region, Arc<tokio::sync::Mutex<Know
 /// What is known of one region.
 #[derive(Debug, Default)]
 struct Known {
-    read: Option<Read>,
-    watches: HashMap<CheckId, Vec<Watch>>,
+    checks: HashMap<CheckId, OfCheck>,
+    /// When watches were last read.
+    last: Option<Stopwatch>,
 }
 
-/// What was read.
+/// What is known of one check there.
 #[derive(Debug)]
-struct Read {
-    /// All watches that were on after this,
+struct OfCheck {
+    /// All watches that were on after this are known,
     from: Timestamp,
     /// and up to this.
     until: Timestamp,
-    /// When that was done first, and last.
+    /// When they were read first.
     first: Stopwatch,
-    last: Stopwatch,
+    watches: Vec<Watch>,
 }
 
 impl Expectations {
@@ -80,12 +83,11 @@ impl Expectations {
             Arc::clone(regions.entry(region.clone()).or_default())
         };
         let mut known = known.lock().await;
-        if known.read.as_ref().is_some_and(|read| read.first.elapsed() > REMEMBERED) {
-            *known = Known::default();
-        }
-        let is_open = |slot: &&&Slot| !known.is_settled(slot);
-        if let Some(first) = slots.iter().filter(is_open).map(|slot| slot.at).min() {
-            known.read(region, first, accounts, now).await?;
+        known.forget();
+        let open = slots.iter().filter(|slot| !known.is_settled(slot));
+        let open: Vec<&Slot> = open.copied().collect();
+        if !open.is_empty() {
+            known.read(region, &open, accounts, now).await?;
         }
         Ok(slots.iter().map(|slot| known.expected(slot)).collect())
     }
@@ -98,7 +100,8 @@ impl Known {
         let is_one = |watch: &&Watch| {
             watch.duty == Duty::Run && watch.slots(before, slot.at).next() == Some(slot.at)
         };
-        let watches = self.watches.get(&slot.check).into_iter().flatten().filter(is_one);
+        let known = self.checks.get(&slot.check);
+        let watches = known.into_iter().flat_map(|it| &it.watches).filter(is_one);
         let stands = |watch: &Watch| {
             if watch.until.is_none() { Expected::Still } else { Expected::Once }
         };
@@ -107,37 +110,56 @@ impl Known {
 
     /// Whether the store need not be asked about `slot`.
     fn is_settled(&self, slot: &Slot) -> bool {
-        let Some(Read { from, until, .. }) = &self.read else { return false };
+        let Some(OfCheck { from, until, .. }) = self.checks.get(&slot.check) else {
+            return false;
+        };
         let is_over = slot.at <= *until - MARGIN;
         *from < slot.at
             && (is_over || slot.at <= *until + TRUST && self.expected(slot) != Expected::Never)
     }
 
-    /// Reads the watches since `first`, or since what was read before.
+    /// Forgets what is known for long, and all of it where that is much: who sends reports names what
+    /// it likes.
+    fn forget(&mut self) {
+        self.checks.retain(|_, known| known.first.elapsed() <= REMEMBERED);
+        if self.checks.len() > MOST_CHECKS {
+            self.checks.clear();
+        }
+    }
+
+    /// Reads the watches of the checks of `slots` since the first of these, or since what was read
+    /// before.
     async fn read(
         &mut self,
         region: &Region,
-        first: Timestamp,
+        slots: &[&Slot],
         accounts: &dyn Accounts,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let first = slots.iter().map(|slot| slot.at).min().unwrap_or(now);
         let mut wanted = (first - TimeDelta::milliseconds(1)).min(now - MARGIN);
-        if let Some(read) = &self.read {
-            tokio::time::sleep(PAUSE.saturating_sub(read.last.elapsed())).await;
-            wanted = wanted.min(read.until);
+        let checks: BTreeSet<&CheckId> = slots.iter().map(|slot| &slot.check).collect();
+        let checks: Vec<CheckId> = checks.into_iter().cloned().collect();
+        for known in checks.iter().filter_map(|check| self.checks.get(check)) {
+            wanted = wanted.min(known.until);
         }
-        for watch in accounts.watches(None, (wanted, now)).await? {
-            if watch.region == *region {
-                let known = self.watches.entry(watch.check.clone()).or_default();
-                known.retain(|it| it.from != watch.from || it.schedule != watch.schedule);
-                known.push(watch);
+        if let Some(last) = self.last {
+            tokio::time::sleep(PAUSE.saturating_sub(last.elapsed())).await;
+        }
+        let watches = accounts.watches_of(region, &checks, (wanted, now)).await?;
+        self.last = Some(Stopwatch::start());
+        for check in checks {
+            let fresh =
+                || OfCheck { from: wanted, until: now, first: Stopwatch::start(), watches: vec![] };
+            let known = self.checks.entry(check).or_insert_with(fresh);
+            (known.from, known.until) = (known.from.min(wanted), now);
+        }
+        for watch in watches {
+            if let Some(OfCheck { watches, .. }) = self.checks.get_mut(&watch.check) {
+                watches.retain(|it| it.from != watch.from || it.schedule != watch.schedule);
+                watches.push(watch);
             }
         }
-        let last = Stopwatch::start();
-        self.read = Some(match self.read.take() {
-            Some(read) => Read { from: wanted.min(read.from), until: now, last, ..read },
-            None => Read { from: wanted, until: now, first: Stopwatch::start(), last },
-        });
         Ok(())
     }
 }

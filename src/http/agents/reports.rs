@@ -18,9 +18,9 @@ use super::expected::Expected;
 use super::peer::Peer;
 use super::room::Room;
 use super::{Link, decoded};
-use crate::domain::Timestamp;
 use crate::domain::run::{Outcome, Report};
 use crate::domain::slot::Slot;
+use crate::domain::{Timestamp, after};
 use crate::http::problem::{Problem, shortened};
 use crate::link::protocol::{
     Batch, Item, MOST_REPORTS, Refused, ReportMessage, SKEW_WARNING, Verdict,
@@ -45,7 +45,7 @@ pub(super) async fn reports(
         let detail = format!("a batch has at most {MOST_REPORTS} reports");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
-    let skew = skew_of(&link, &peer, &batch.name).await?;
+    let skew = link.heard.skew_of(&peer.region, &batch.name, &*link.agents).await?;
     let Sorted { good, refused, later } = sorted(&batch, &peer, &link, skew).await?;
     let who = (&peer, batch.name.as_str());
     tell_later(&later, who);
@@ -81,16 +81,13 @@ impl From<String> for NotTaken {
     }
 }
 
-async fn sorted(
-    batch: &Batch,
-    peer: &Peer,
-    link: &Link,
-    skew: TimeDelta,
-) -> Result<Sorted, Problem> {
+async fn sorted(batch: &Batch, peer: &Peer, link: &Link, skew_us: i64) -> Result<Sorted, Problem> {
     let now = link.clock.now();
     let published = link.publication.borrow().of(&peer.region);
     let is_ours = |report: &Report| is_of_project(report, &published, now);
-    let read = |item| read(item, peer, link, now).map(|it| it.by_a_clock_ahead(skew));
+    let apart = TimeDelta::microseconds(skew_us).abs();
+    let skew = corrected_by(skew_us);
+    let read = |item| read(item, peer, link, (now, apart)).map(|it| it.by_a_clock_ahead(skew));
     let read: Vec<_> = batch.reports.iter().map(read).collect();
     let others: Vec<&Slot> =
         read.iter().flatten().filter(|it| !is_ours(it)).map(|it| &it.slot).collect();
@@ -138,7 +135,13 @@ fn is_fresh(report: &Report, now: Timestamp) -> bool {
     (now - report.slot_by_our_clock()).abs() < FRESH
 }
 
-fn read(item: &Item, peer: &Peer, link: &Link, now: Timestamp) -> Result<Report, NotTaken> {
+/// Reads a report at `now` of a peer whose clock is so far `apart` from ours.
+fn read(
+    item: &Item,
+    peer: &Peer,
+    link: &Link,
+    (now, apart): (Timestamp, TimeDelta),
+) -> Result<Report, NotTaken> {
     let message: ReportMessage = item.read().map_err(|it| it.to_string())?;
     if let Some(ahead) = message.ahead(now) {
         let seconds = ahead.num_seconds();
@@ -157,6 +160,13 @@ fn read(item: &Item, peer: &Peer, link: &Link, now: Timestamp) -> Result<Report,
     let kept = if is_passed { link.retention.passed } else { link.retention.failed };
     if slot.at < now - kept {
         let (days, at) = (kept.as_secs() / 86_400, slot.at);
+        if after(slot.at, apart.to_std().unwrap_or_default()) >= now - kept {
+            let seconds = apart.num_seconds();
+            return Err(NotTaken::Yet(format!(
+                "by the hub's clock it is too old to be kept, and by the agent's, which differs by \
+                 {seconds} s, it is not: one of the two clocks is wrong"
+            )));
+        }
         let reason = format!("it is of {at}, and the hub keeps such runs for {days} d only");
         return Err(reason.into());
     }
@@ -208,11 +218,10 @@ fn tell_refused(refused: &[Refused], (peer, name): (&Peer, &str)) {
 
 /// By how much the times in an agent's reports are to be set back: by nothing where its clock is good,
 /// and else by what its last heartbeat showed.
-async fn skew_of(link: &Link, peer: &Peer, name: &str) -> Result<TimeDelta, Problem> {
-    let skew = link.heard.skew_of(&peer.region, name, &*link.agents).await?;
-    let is_wrong = Duration::from_micros(skew.unsigned_abs()) > SKEW_WARNING;
-    let is_bounded = skew.unsigned_abs() <= MOST_SKEW_US;
+fn corrected_by(skew_us: i64) -> TimeDelta {
+    let is_wrong = Duration::from_micros(skew_us.unsigned_abs()) > SKEW_WARNING;
+    let is_bounded = skew_us.unsigned_abs() <= MOST_SKEW_US;
     // What is measured differs a little from beat to beat.
-    let rounded = TimeDelta::milliseconds(skew / 100_000 * 100);
-    Ok(if is_wrong && is_bounded { rounded } else { TimeDelta::zero() })
+    let rounded = TimeDelta::milliseconds(skew_us / 100_000 * 100);
+    if is_wrong && is_bounded { rounded } else { TimeDelta::zero() }
 }

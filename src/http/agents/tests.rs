@@ -17,11 +17,12 @@ use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
 use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
+use crate::domain::edition::Rank;
 use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
 use crate::link::publication::Part;
 use crate::link::token::Token;
-use crate::store::accounts::{Expected, Place, Process, Ran};
+use crate::store::accounts::{self, Expectation, Place, Process, Ran};
 use crate::store::agents::{AgentRecord, Claim, Claimed, TokenId, TokenRecord};
 use crate::store::{Error, Standing};
 
@@ -129,7 +130,15 @@ impl Accounts for Book {
         Ok(())
     }
 
-    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
+    async fn expect(&self, _: &Expectation, _: Timestamp) -> Result<Rank, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn hold_edition(&self, _: &str, _: Timestamp) -> Result<Rank, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
+    async fn known(&self) -> Result<accounts::Known, Error> {
         unreachable!("the link does not ask for it")
     }
 
@@ -166,7 +175,7 @@ impl Accounts for Book {
     async fn account(
         &self,
         _: &[Gap],
-        _: Option<Timestamp>,
+        _: accounts::Known,
         _: Timestamp,
     ) -> Result<Standing, Error> {
         unreachable!("the link does not ask for it")
@@ -477,6 +486,22 @@ async fn what_is_too_old_to_be_kept_is_not_taken() {
     let became = became(&hub, &[report_of("shop", at(47)), report_of("shop", at(49))]).await;
     assert_eq!(became[0], "taken");
     assert!(became[1].contains("the hub keeps such runs for 2 d only"), "{}", became[1]);
+}
+
+#[tokio::test]
+async fn what_is_too_old_by_a_clock_that_is_wrong_is_wanted_later() {
+    let hub = Hub::new(Taken::default());
+    let batch = batch(&[]);
+    let name = serde_json::from_str::<Value>(&batch).expect("JSON")["name"].clone();
+    // Ours is 40 days ahead of the agent's.
+    let beat = json!({
+        "region": "eu", "name": name, "instance": Uuid::from_u128(1),
+        "sent_at": now() - TimeDelta::days(40), "round_trip_us": 5,
+    });
+    assert_eq!(hub.asked(Method::POST, "hello", beat.to_string()).await.0, 200);
+    let at = |days: i64| slot("shop", now() - TimeDelta::days(days));
+    let became = became(&hub, &[report_of("shop", at(40)), report_of("shop", at(43))]).await;
+    assert_eq!(begins(&became), ["later", "refused"], "{became:?}");
 }
 
 #[tokio::test]

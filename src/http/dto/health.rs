@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use super::{Channel, HealthStatus, Time, millis};
 use crate::domain::Timestamp;
+use crate::domain::rule::state::Standing;
 use crate::engine::holding::Count;
+use crate::engine::rules::snapshot::Snapshot;
 use crate::statsd::{self, Dropped};
 use crate::store;
 
@@ -26,6 +28,8 @@ pub struct Health {
     pub scheduler: SchedulerHealth,
     /// The loops that look at what no single result can tell.
     pub loops: LoopsHealth,
+    /// The rules; `null` when the store does not answer.
+    pub rules: Option<RulesHealth>,
     /// The results that are on their way into the store.
     pub results: ResultsHealth,
     /// What was not sent to statsd; `null` where nothing is sent.
@@ -130,8 +134,57 @@ pub struct LoopsHealth {
     pub review_lag_ms: f64,
     /// The one that accounts for slots.
     pub accounting_lag_ms: f64,
+    /// The one that evaluates rules.
+    pub rules_lag_ms: f64,
     /// How long results have not been stored.
     pub results_lag_ms: f64,
+}
+
+/// Whether rules are evaluated, by whichever hub.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RulesHealth {
+    /// How many are in force.
+    pub in_force: u64,
+    /// How long ago the last time was that was evaluated; `null` when none was.
+    pub last_evaluation_age_ms: Option<f64>,
+    /// How many are breached.
+    pub breached: u64,
+    /// How many have no data, or not enough history yet.
+    pub without_data: u64,
+    /// Those that cannot be evaluated.
+    pub failing: Vec<FailingRule>,
+}
+
+/// A rule that cannot be evaluated.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FailingRule {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub error: String,
+}
+
+impl RulesHealth {
+    /// How the rules of `snapshot` are at `now`.
+    pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let standing = |wanted: &[Standing]| -> u64 {
+            let rules = snapshot.rules.iter();
+            rules.map(|it| u64::from(wanted.contains(&it.state.standing))).sum()
+        };
+        let failing = snapshot.rules.iter().filter(|it| it.state.standing == Standing::Failing);
+        let failing = failing.map(|it| FailingRule {
+            name: it.rule.name.to_string(),
+            error: it.state.error.clone().unwrap_or_default(),
+        });
+        let age = snapshot.until.map(|until| (now - until).to_std().unwrap_or_default());
+        Self {
+            in_force: u64::try_from(snapshot.rules.len()).unwrap_or(u64::MAX),
+            last_evaluation_age_ms: age.map(millis),
+            breached: standing(&[Standing::Breached]),
+            without_data: standing(&[Standing::NoData, Standing::NoHistory]),
+            failing: failing.collect(),
+        }
+    }
 }
 
 /// Whether messages leave.

@@ -19,11 +19,24 @@ pub struct SentMetrics {
 pub struct SentSeries {
     /// The name of the metric.
     pub name: String,
+    /// What it measures; where nothing is said, its name tells.
+    #[schema(rename = "type")]
+    pub kind: Option<SentKind>,
     /// What tells it from others of the name.
     #[schema(required = false)]
     pub labels: BTreeMap<String, String>,
     /// The points, in any order.
     pub points: Vec<SentPoint>,
+}
+
+/// What a series measures. It counts when the series comes for the first time.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum SentKind {
+    /// A total that only grows.
+    Counter,
+    /// What goes up and down.
+    Gauge,
 }
 
 /// A value of a series.

@@ -25,8 +25,8 @@ pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use health::{
-    Backlog, ChannelBacklog, Health, LoopsHealth, NotificationHealth, ResultsHealth,
-    SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
+    Backlog, ChannelBacklog, FailingRule, Health, LoopsHealth, NotificationHealth, ResultsHealth,
+    RulesHealth, SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
 };
 pub use incident::{
     Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,

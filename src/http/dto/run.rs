@@ -218,6 +218,8 @@ pub struct Request {
     pub received_bytes: u64,
     /// Where the time went.
     pub timings: Timings,
+    /// Until when the server's certificate is valid; `null` without TLS.
+    pub certificate_until: Option<Time>,
     /// Why there is no answer.
     pub error: Option<String>,
 }
@@ -234,6 +236,7 @@ impl From<&run::Request> for Request {
             sent_bytes: request.sent,
             received_bytes: request.received,
             timings: request.timings.into(),
+            certificate_until: request.certificate_until.map(Time),
             error: request.error.clone(),
         }
     }

@@ -130,6 +130,8 @@ twin! {
         Blind,
         /// What was wrong is over.
         Recovered,
+        /// What was wrong is taken as over because its data are gone: nobody saw it end.
+        Lost,
         /// The check was taken out of the project while that was so.
         Withdrawn,
         /// Somebody says that it is over.
@@ -269,6 +271,7 @@ mod tests {
             Said::Failing { tier: 1 },
             Said::Blind,
             Said::Recovered,
+            Said::Lost,
             Said::Withdrawn,
             Said::Closed,
             Said::Acknowledged,

@@ -7,10 +7,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::Api;
-use super::super::vitals::{ALL, About, Kind};
+use super::super::vitals::{ALL, About};
 use super::asked::{Asked, EARLIEST, LATEST};
 use super::reply::{Fault, Named, Reply};
+use crate::engine::measuring;
 use crate::query::Labels;
+use crate::statsd;
 
 /// The most series that are looked through for one answer.
 const MOST_SERIES: usize = 200_000;
@@ -108,13 +110,24 @@ pub(in crate::http) struct Described {
     unit: &'static str,
 }
 
+/// All metrics that Tripline itself makes, by their names: those of the hub, of runs and of what comes
+/// by statsd.
+fn described() -> BTreeMap<String, Described> {
+    let others = measuring::ABOUT.iter().chain(&statsd::ABOUT);
+    let others = others.map(|(name, measure, help)| {
+        let unit = if name.ends_with("_seconds") { "seconds" } else { "" };
+        ((*name).to_owned(), Described { kind: measure.as_str(), help, unit })
+    });
+    ALL.iter().map(|about| (about.name(), Described::from(*about))).chain(others).collect()
+}
+
 impl From<&About> for Described {
     fn from(about: &About) -> Self {
-        let kind = match about.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
-        Self { kind, help: about.help, unit: about.unit.unwrap_or_default() }
+        Self {
+            kind: about.kind.measure().as_str(),
+            help: about.help,
+            unit: about.unit.unwrap_or_default(),
+        }
     }
 }
 
@@ -134,7 +147,7 @@ pub(in crate::http) async fn metadata(
 ) -> Result<Reply<BTreeMap<String, Vec<Described>>>, Fault> {
     let limit = asked.limit()?.unwrap_or(usize::MAX);
     let wanted = asked.value("metric");
-    let known = ALL.iter().map(|about| (about.name(), vec![Described::from(*about)]));
+    let known = described().into_iter().map(|(name, described)| (name, vec![described]));
     let known = known.filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name));
     Ok(Reply::of(known.take(limit).collect()))
 }

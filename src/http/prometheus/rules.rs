@@ -17,7 +17,7 @@ use super::asked::Asked;
 use super::reply::{Fault, Reply};
 use crate::domain::rule::state::{Standing, Track};
 use crate::domain::rule::words::filling;
-use crate::domain::rule::{LabelSet, Rule, Template};
+use crate::domain::rule::{LabelSet, Rule, Template, words};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::snapshot::{RuleStatus, Snapshot};
 use crate::store::rules::Rules as Records;
@@ -186,6 +186,9 @@ fn shown(status: &RuleStatus) -> AlertingRule {
     };
     let (health, missing) = match state.standing {
         Standing::Failing => (RuleHealth::Err, None),
+        Standing::NoData if !state.missing.is_empty() => {
+            (RuleHealth::Unknown, Some(format!("no data for {}", words::missing(state))))
+        }
         Standing::New | Standing::NoData | Standing::NoHistory => {
             (RuleHealth::Unknown, Some(state.standing.in_words().to_owned()))
         }

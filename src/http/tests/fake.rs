@@ -6,7 +6,7 @@ pub(super) mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +49,8 @@ pub(super) struct Remembered {
     given_up_lately: AtomicBool,
     /// Whether the agents have wrong clocks and do not keep their schedules.
     pub(super) agents_upset: AtomicBool,
+    /// Why no rule can be evaluated.
+    pub(super) rules_fail: OnceLock<&'static str>,
     /// The series that came, in the order in which they came.
     pub(super) series: Mutex<Vec<Series>>,
 }
@@ -68,6 +70,10 @@ impl Remembered {
 
     pub(super) fn upset_agents(&self) {
         self.agents_upset.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail_rules(&self, error: &'static str) {
+        self.rules_fail.set(error).expect("set once");
     }
 
     pub(super) async fn mood(&self) -> Result<(), Error> {
@@ -98,7 +104,12 @@ impl Store for Remembered {
         Ok(Vec::new())
     }
 
-    async fn close_absent(&self, _: &dyn Judge, _: Timestamp) -> Result<Vec<IncidentId>, Error> {
+    async fn close_absent(
+        &self,
+        _: &dyn Judge,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Vec<IncidentId>, Error> {
         Err(broken())
     }
 
@@ -256,6 +267,7 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             mood: AtomicU8::new(WORKS),
             given_up_lately: AtomicBool::new(false),
             agents_upset: AtomicBool::new(false),
+            rules_fail: OnceLock::new(),
             series: Mutex::default(),
         },
     )
@@ -339,6 +351,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
                     wait: Some(millis(700)),
                     ..Timings::default()
                 },
+                certificate_until: "2027-02-01T23:59:59Z".parse().ok(),
                 error: None,
             }],
             logs: vec![LogLine { at: millis(12), level: LogLevel::Warn, text: "slow".into() }],

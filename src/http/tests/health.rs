@@ -33,3 +33,23 @@ async fn a_hub_whose_loops_stand_still_says_so() {
     assert_eq!(health.body["reasons"], json!([reason]));
     assert_eq!(health.body["loops"]["review_lag_ms"], 61_000.0);
 }
+
+#[tokio::test]
+async fn rules_that_are_not_evaluated_are_a_reason() {
+    let face = Face::new();
+    let healthy = face.ok("/healthz").await["rules"].clone();
+    let expected = json!({
+        "in_force": 1, "last_evaluation_age_ms": 0.0, "breached": 1, "without_data": 0, "failing": [],
+    });
+    assert_eq!(healthy, expected);
+    face.store.fail_rules("more than 200000 series");
+    let degraded = face.ok("/healthz").await;
+    let reason = "the rule `few logins` cannot be evaluated: more than 200000 series";
+    assert_eq!((&degraded["status"], &degraded["reasons"]), (&json!("degraded"), &json!([reason])));
+    let failing = json!([{ "name": "few logins", "error": "more than 200000 series" }]);
+    assert_eq!(degraded["rules"]["failing"], failing);
+    face.evaluation.expect(Some(now() - TimeDelta::seconds(61)));
+    let health = face.get("/healthz").await;
+    assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(health.body["reasons"][0], "the evaluation of rules is 61 s behind");
+}

@@ -61,6 +61,19 @@ async fn what_is_wrong_is_told_with_its_place_and_nothing_is_stored() {
     );
     assert!(told(TEXT, b"a 1\n", bad).await.starts_with("line 2, column 1: the text ends without"));
     assert_eq!(told(TEXT, b"a 1\n\xff 1\n# EOF\n", bad).await, "line 2: it is not UTF-8");
+    for (kind, body) in [
+        (TEXT, "a 1\ntripline_check_up{check=\"x\"} 1\n# EOF\n"),
+        ("application/json", r#"{"series": [{"name": "tripline_check_up", "points": []}]}"#),
+    ] {
+        let said = told(kind, body.as_bytes(), bad).await;
+        assert!(said.contains("begins with `tripline_`, as only the names of"), "{said}");
+    }
+    let many = (0..65).map(|number| format!("l{number}=\"x\"")).collect::<Vec<_>>().join(",");
+    let said = told(TEXT, format!("a{{{many}}} 1\n# EOF\n").as_bytes(), bad).await;
+    assert_eq!(said, "line 1, column 1: it has 65 labels, and 64 is the most");
+    let counted = face.get("/metrics").await;
+    let counted = counted.body.as_str().expect("a text");
+    assert!(counted.contains("tripline_metrics_requests_refused_total 6"), "{counted}");
     assert!(told("application/json", b"{", bad).await.starts_with("line 1, column 1: EOF"));
     let kind = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     assert!(told("text/plain", b"a 1\n# EOF\n", kind).await.contains("`text/plain`"));

@@ -34,6 +34,7 @@ struct Face {
     clock: Arc<Manual>,
     pulse: Arc<Pulse>,
     review: Arc<Pulse>,
+    evaluation: Arc<Pulse>,
     trouble: watch::Sender<Option<Trouble>>,
 }
 
@@ -54,7 +55,7 @@ impl Face {
         let pulse = Arc::new(Pulse::default());
         let (trouble, seen) = watch::channel(None);
         let loops = Loops::new(seen.clone());
-        let review = Arc::clone(&loops.review);
+        let (review, evaluation) = (Arc::clone(&loops.review), Arc::clone(&loops.rules));
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
         let router = router(Api {
             store: store.clone(),
@@ -75,8 +76,9 @@ impl Face {
                 received: None,
             },
             hosts: Hosts::new(bound, None),
+            refused: Arc::default(),
         });
-        Self { router, store, clock, pulse, review, trouble }
+        Self { router, store, clock, pulse, review, evaluation, trouble }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {

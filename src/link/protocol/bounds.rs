@@ -147,6 +147,7 @@ mod tests {
             sent: 0,
             received: 0,
             timings: Timings::default(),
+            certificate_until: None,
             error: None,
         };
         let line = |length: usize| LogLine {

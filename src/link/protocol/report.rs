@@ -95,6 +95,9 @@ struct RequestMessage {
     received: u64,
     #[serde(default)]
     timings: TimingsMessage,
+    /// Later than the first versions, which neither say nor expect it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate_until: Option<Timestamp>,
     #[serde(default)]
     error: Option<String>,
 }
@@ -310,6 +313,7 @@ impl From<&Request> for RequestMessage {
                 wait_us: wait.map(micros),
                 download_us: download.map(micros),
             },
+            certificate_until: request.certificate_until,
             error: request.error.clone(),
         }
     }
@@ -333,6 +337,7 @@ impl RequestMessage {
                 wait: optional(self.timings.wait_us)?,
                 download: optional(self.timings.download_us)?,
             },
+            certificate_until: self.certificate_until,
             error: self.error,
         })
     }

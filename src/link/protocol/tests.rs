@@ -109,6 +109,19 @@ fn a_kind_of_failure_of_a_later_version_counts_by_its_outcome() {
 }
 
 #[test]
+fn the_time_of_a_certificate_comes_along_and_is_not_needed() {
+    let mut value = fixture("batch")["reports"][1].take();
+    let read = |value: &Value| kept::<ReportMessage>(value).read(now()).expect("a report");
+    assert_eq!(read(&value).certificate_left(), None, "of a version that says nothing");
+    value["requests"][0]["certificate_until"] = json!("2090-01-31T00:00:00Z");
+    let until = "2090-01-31T00:00:00Z".parse().ok();
+    assert_eq!(read(&value).trace.requests[0].certificate_until, until);
+    // Whatever a peer claims, it ends in a number.
+    value["requests"][0]["certificate_until"] = json!("+262142-12-31T23:59:59Z");
+    assert!(read(&value).certificate_left().is_some_and(|left| left.num_days() > 90_000_000));
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let refused = |change: &dyn Fn(&mut Value)| {
         let mut value = fixture("batch")["reports"][1].take();

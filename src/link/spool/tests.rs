@@ -10,9 +10,9 @@ fn now() -> Timestamp {
     "2026-11-21T04:12:31.250Z".parse().expect("a time")
 }
 
-fn report(second: i64, kind: Option<FailureKind>) -> Report {
+fn written(second: i64, kind: Option<FailureKind>) -> Written {
     let at = now() + TimeDelta::seconds(second);
-    Report {
+    Written::from(&Report {
         slot: Slot {
             check: CheckId::new("shop/login").expect("a good name"),
             region: Region::new("eu").expect("a good name"),
@@ -22,8 +22,8 @@ fn report(second: i64, kind: Option<FailureKind>) -> Report {
         duration: Duration::from_millis(5),
         failure: kind.map(|kind| Failure::new(kind, "it broke")),
         trace: Trace::default(),
-        clock_ahead: chrono::TimeDelta::zero(),
-    }
+        clock_ahead: TimeDelta::zero(),
+    })
 }
 
 fn seconds(oldest: &Oldest) -> Vec<i64> {
@@ -43,7 +43,7 @@ async fn reports_come_out_in_order_and_stay_until_they_are_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = spool(&folder, 1 << 20).await;
     for second in 0..5 {
-        first.push(&report(second, None)).await.expect("room");
+        first.push(&written(second, None)).await.expect("room");
     }
     let some = first.oldest(3, 1 << 20).await.expect("readable");
     assert_eq!(seconds(&some), [0, 1, 2]);
@@ -65,7 +65,7 @@ async fn what_is_wanted_later_stays_and_holds_nothing_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = spool(&folder, 1 << 20).await;
     for second in 0..5 {
-        spool.push(&report(second, None)).await.expect("room");
+        spool.push(&written(second, None)).await.expect("room");
     }
     let some = spool.oldest(3, 1 << 20).await.expect("readable");
     spool.remove(&some, &[0, 2]).await.expect("removed");
@@ -83,9 +83,9 @@ async fn what_is_wanted_later_stays_and_holds_nothing_up() {
 async fn without_room_the_oldest_passed_runs_go_first_and_all_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = spool(&folder, 4_000).await;
-    spool.push(&report(0, Some(FailureKind::Timeout))).await.expect("room");
+    spool.push(&written(0, Some(FailureKind::Timeout))).await.expect("room");
     for second in 1..=40 {
-        spool.push(&report(second, None)).await.expect("room");
+        spool.push(&written(second, None)).await.expect("room");
     }
     let state = spool.state().await.expect("known");
     assert!(state.bytes <= 4_000 && state.thinned > 0 && state.lost == 0, "{state:?}");
@@ -94,7 +94,7 @@ async fn without_room_the_oldest_passed_runs_go_first_and_all_are_counted() {
     assert_eq!((kept.first(), kept.last()), (Some(&0), Some(&40)));
 
     for second in 41..=90 {
-        spool.push(&report(second, Some(FailureKind::Network))).await.expect("room");
+        spool.push(&written(second, Some(FailureKind::Network))).await.expect("room");
     }
     let state = spool.state().await.expect("known");
     assert!(state.bytes <= 4_000, "{state:?}");
@@ -111,6 +111,6 @@ async fn a_damaged_file_is_put_aside() {
     std::fs::write(&path, "this is no database, but long enough to look at".repeat(100))
         .expect("written");
     let spool = spool(&folder, 1 << 20).await;
-    spool.push(&report(1, None)).await.expect("room");
+    spool.push(&written(1, None)).await.expect("room");
     assert!(folder.path().join("spool.db.damaged").exists());
 }

@@ -6,6 +6,7 @@
 //! the operator and the author, are links.
 
 mod clean;
+mod degraded;
 mod gsm;
 mod plain;
 mod rehearsal;
@@ -16,6 +17,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use degraded::degraded;
 pub use plain::plain;
 pub use rehearsal::rehearsal;
 pub use slack::{SlackMessage, slack};

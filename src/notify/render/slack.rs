@@ -50,7 +50,7 @@ fn header(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Failing { .. } => "🔴",
         NoticeKind::Blind => "🟠",
         NoticeKind::Recovered => "✅",
-        NoticeKind::Withdrawn | NoticeKind::Noted => "⚪",
+        NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Noted => "⚪",
         NoticeKind::Closed => "✅",
         NoticeKind::Acknowledged => "🟡",
     };
@@ -92,6 +92,7 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Recovered | NoticeKind::Closed => {
             field(wording::was(notice), &wording::span(notice))
         }
+        NoticeKind::Lost => field(wording::LOST, &wording::since(notice)),
         NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
     // The matrix says it, too.

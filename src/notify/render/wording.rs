@@ -13,6 +13,9 @@ use crate::domain::subject::Subject;
 /// What every repeated message says.
 pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
 
+/// That what was wrong has no data any more, before since when it was.
+pub(super) const LOST: &str = "Its data are gone; breached since";
+
 /// What happened, in at most three words.
 pub(super) fn title(notification: &Notification) -> &'static str {
     match notification.notice.kind {
@@ -25,6 +28,7 @@ pub(super) fn title(notification: &Notification) -> &'static str {
         NoticeKind::Recovered if is_of_check(&notification.notice) => "Recovered",
         NoticeKind::Recovered if is_of_rule(&notification.notice) => "Recovered",
         NoticeKind::Recovered => "Seen again",
+        NoticeKind::Lost => "Lost from sight",
         NoticeKind::Withdrawn => "No longer watched",
         NoticeKind::Closed => "Closed",
         NoticeKind::Acknowledged => "Acknowledged",
@@ -44,6 +48,7 @@ pub(super) fn when(notification: &Notification) -> String {
             format!("{} {}, has recovered", was(notice), span(notice))
         }
         NoticeKind::Recovered | NoticeKind::Closed => format!("{} {}", was(notice), span(notice)),
+        NoticeKind::Lost => format!("{LOST} {}", since(notice)),
         NoticeKind::Withdrawn => {
             let while_so = match notice.subject {
                 Subject::Check(_) => "failing",

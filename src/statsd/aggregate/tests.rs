@@ -153,7 +153,7 @@ fn there_are_no_more_series_than_allowed_and_none_twice() {
     world.after("a:1|c\na:1|g\nt:1|ms\nt_count:1|c\nb:1|g\nb:1|g|#x:1\n");
     assert_eq!(world.refused(), [("conflict", 2), ("series_limit", 2)]);
     world.after("a:1|c\na:2|c\nt:1|ms\ntripline_statsd_lines_total:1|c");
-    assert_eq!(world.refused(), [("conflict", 3), ("series_limit", 2)]);
+    assert_eq!(world.refused(), [("reserved", 1), ("conflict", 2), ("series_limit", 2)]);
     assert_eq!(world.aggregate.series(), 8);
     let count = world.received.count();
     assert_eq!((count.lines, count.series), (10, 8));

@@ -85,6 +85,7 @@ pub(super) fn run(
             take_rest(|buffer| socket.recv(buffer), Way::UnixDatagram, &shared);
         }
         let at = shared.borrow().now();
+        shared.borrow().received.leave();
         shared.borrow_mut().flush(at);
         // The relay ends when nobody hands anything in.
         drop(shared.borrow_mut().relay.take());
@@ -121,7 +122,8 @@ impl Intake {
     fn flush(&mut self, at: i64) {
         let points = self.aggregate.flush(at);
         if let Err(TrySendError::Full(points)) = self.out.try_send(points) {
-            self.received.lose(Lost::Unstored, points.len() as u64);
+            let points = points.iter().map(|series| series.times().len() as u64).sum();
+            self.received.lose(Lost::Unstored, points);
         }
     }
 }

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::id::{CheckId, Region};
-use crate::domain::run::{Failure, FailureKind, Measurement, Step, Trace};
+use crate::domain::run::{Failure, FailureKind, Measurement, Request, Step, Timings, Trace};
 use crate::domain::slot::Slot;
 use crate::statsd::codec::Style;
 use crate::statsd::codec::tests::is_metric;
 
 const DOC: &str = include_str!("../../../docs/metrics.md");
 
-/// The report that docs/metrics.md shows: one of each metric.
+/// A report with one of each metric that a run without TLS yields.
 pub(in crate::statsd) fn sample() -> Report {
     let at = chrono::DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
     let step = |name: &str, millis| Step {
@@ -48,21 +48,59 @@ fn text(report: &Report, style: Style) -> String {
     lines.entries().collect::<Vec<_>>().join("\n")
 }
 
+/// What docs/metrics.md shows: one of each metric.
+fn everything(style: Style) -> String {
+    let (mut report, encoder) = (sample(), Encoder::new("tripline", style));
+    let until = report.finished_at() + chrono::TimeDelta::hours(62 * 24 + 12);
+    report.trace.requests.push(Request {
+        step: None,
+        start: Duration::ZERO,
+        method: "GET".into(),
+        url: "https://shop.example.com/".into(),
+        status: Some(200),
+        remote: None,
+        sent: 0,
+        received: 0,
+        timings: Timings::default(),
+        certificate_until: Some(until),
+        error: None,
+    });
+    let Slot { check, region, .. } = report.slot.clone();
+    let share = Share { check, region, uptime: Some(0.998), coverage: Some(1.0) };
+    let all = [
+        of_run(&report, &encoder),
+        of_shares(&[share], &encoder),
+        of_open(&[("check", 2)].into(), &encoder),
+        of_opened("check", &encoder),
+    ];
+    all.iter().flat_map(Lines::entries).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
-fn a_run_yields_each_metric() {
-    insta::assert_snapshot!(text(&sample(), Style::Plain), @r"
+fn each_metric_is_written() {
+    insta::assert_snapshot!(everything(Style::Plain), @r"
     tripline.runs.shop_login.eu-west-1.passed:1|c
     tripline.duration.shop_login.eu-west-1:348.1|ms
     tripline.lateness.shop_login.eu-west-1:4|ms
+    tripline.certificate_days.shop_login.eu-west-1:62.5|g
     tripline.step.shop_login.eu-west-1.sign_in:212.25|ms
     tripline.script.cart.items.shop_login.eu-west-1:3|g
+    tripline.uptime.shop_login.eu-west-1:0.998|g
+    tripline.coverage.shop_login.eu-west-1:1|g
+    tripline.incidents.open.check:2|g
+    tripline.incidents.opened.check:1|c
     ");
-    insta::assert_snapshot!(text(&sample(), Style::Dogstatsd), @r"
+    insta::assert_snapshot!(everything(Style::Dogstatsd), @r"
     tripline.runs:1|c|#check:shop/login,region:eu-west-1,outcome:passed
     tripline.duration:348.1|ms|#check:shop/login,region:eu-west-1
     tripline.lateness:4|ms|#check:shop/login,region:eu-west-1
+    tripline.certificate_days:62.5|g|#check:shop/login,region:eu-west-1
     tripline.step:212.25|ms|#check:shop/login,region:eu-west-1,step:sign_in
     tripline.script.cart.items:3|g|#check:shop/login,region:eu-west-1,plan:free
+    tripline.uptime:0.998|g|#check:shop/login,region:eu-west-1
+    tripline.coverage:1|g|#check:shop/login,region:eu-west-1
+    tripline.incidents.open:2|g|#about:check
+    tripline.incidents.opened:1|c|#about:check
     ");
 }
 
@@ -124,14 +162,14 @@ fn the_documentation_names_what_is_sent() {
         let name = name.strip_prefix("tripline.").expect("the prefix").to_owned();
         [name, kind(letters).to_owned(), keys.collect::<Vec<_>>().join(", ")]
     };
-    let sent: BTreeSet<_> = text(&sample(), Style::Dogstatsd).lines().map(row).collect();
+    let sent: BTreeSet<_> = everything(Style::Dogstatsd).lines().map(row).collect();
     assert_eq!(rows(), sent);
 }
 
 #[test]
 fn the_documentation_shows_what_is_sent() {
     for style in [Style::Plain, Style::Dogstatsd] {
-        let block = format!("```text\n{}\n```", text(&sample(), style));
+        let block = format!("```text\n{}\n```", everything(style));
         assert!(DOC.contains(&block), "not in docs/metrics.md:\n{block}");
     }
 }

@@ -112,7 +112,9 @@ struct Intake<'h> {
     state: State,
     fresh: Vec<(SeriesRow, Labels)>,
     /// The numbers of fresh series.
-    numbers: BTreeMap<Labels, i64>,
+    numbers: BTreeMap<Labels, (i64, Kind)>,
+    /// How many series were seen lately, where that was looked up.
+    current: Option<usize>,
     live: BTreeMap<i64, Points>,
     late: BTreeMap<i64, (Kind, Points)>,
     stored: Stored,
@@ -126,6 +128,7 @@ impl<'h> Intake<'h> {
             state,
             fresh: Vec::new(),
             numbers: BTreeMap::new(),
+            current: None,
             live: BTreeMap::new(),
             late: BTreeMap::new(),
             stored: Stored::default(),
@@ -142,7 +145,7 @@ impl<'h> Intake<'h> {
         self.stored.too_old += count(too_old);
         self.stored.ahead += count(points.len() - too_old - times.len());
         let Some(last) = times.last() else { return };
-        let Some(id) = self.number(series.labels(), *last) else {
+        let Some((id, kind)) = self.number(series, (*last, now)) else {
             self.stored.over_limit += count(times.len());
             return;
         };
@@ -155,30 +158,45 @@ impl<'h> Intake<'h> {
             self.stored.repeated += united(self.live.entry(id).or_default(), live);
         }
         if !early.is_empty() {
-            let nothing = || (Kind::of(series.labels()), Points::default());
+            let nothing = || (kind, Points::default());
             self.stored.repeated +=
                 united(&mut self.late.entry(id).or_insert_with(nothing).1, early);
         }
     }
 
-    /// The number of a series; none where there are too many.
-    fn number(&mut self, labels: &Labels, last: i64) -> Option<i64> {
+    /// The number of a series and what it measures; none where there are too many.
+    fn number(&mut self, series: &Series, (last, now): (i64, i64)) -> Option<(i64, Kind)> {
+        let labels = series.labels();
         if let Some(place) = self.head.index.find(labels) {
-            return Some(self.head.index.at(place).id);
+            let known = self.head.index.at(place);
+            return Some((known.id, known.kind));
         }
-        if let Some(id) = self.numbers.get(labels) {
-            return Some(*id);
+        if let Some(known) = self.numbers.get(labels) {
+            return Some(*known);
         }
-        if self.head.index.len() + self.fresh.len() >= self.rules.max_series {
+        if self.is_full(now) {
             return None;
         }
-        let id = self.state.next_series;
+        let (id, measure) = (self.state.next_series, series.measure());
         self.state.next_series += 1;
         let seen_until = ceiling(last, Level::Long.period());
-        let row = SeriesRow { id, labels: labels_stored(labels), seen_until };
+        let row = SeriesRow { id, labels: labels_stored(labels), measure, seen_until };
         self.fresh.push((row, labels.clone()));
-        self.numbers.insert(labels.clone(), id);
-        Some(id)
+        let kind = Kind::of(labels, measure);
+        self.numbers.insert(labels.clone(), (id, kind));
+        Some((id, kind))
+    }
+
+    /// Whether there are as many series as may be: of those seen lately, and in all.
+    fn is_full(&mut self, now: i64) -> bool {
+        let most = self.rules.max_series;
+        let all = self.head.index.len() + self.fresh.len();
+        if all < most {
+            return false;
+        }
+        let head = self.head;
+        let current = *self.current.get_or_insert_with(|| head.current(now));
+        current + self.fresh.len() >= most || all >= most.saturating_mul(Rules::QUIET)
     }
 }
 
@@ -229,10 +247,10 @@ fn news(
 /// The points of a period as far as they matter to one of `time` and later ones.
 fn before(open: &super::head::Open, time: i64, rules: &Rules) -> Points {
     let resolution = rules.resolution_millis();
-    let is_clear = open.chunk.last().is_some_and(|(last, _)| {
-        last < time && part_of(last, resolution) != part_of(time, resolution)
-    });
-    if is_clear { Points::default() } else { open.chunk.points() }
+    let is_clear = open
+        .last()
+        .is_some_and(|last| last < time && part_of(last, resolution) != part_of(time, resolution));
+    if is_clear { Points::default() } else { open.points() }
 }
 
 /// How far series are seen by late points, where that is further than is known.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 
 use super::levels::Level;
+use crate::query::Measure;
 use crate::store::Error;
 
 /// What there is of metrics, as everybody who shares the store sees it.
@@ -30,8 +31,25 @@ pub(in crate::store) struct SeriesRow {
     pub(in crate::store) id: i64,
     /// A JSON object.
     pub(in crate::store) labels: String,
+    /// What it measures, as far as that was said when it came first.
+    pub(in crate::store) measure: Option<Measure>,
     /// No point of it in a chunk is later.
     pub(in crate::store) seen_until: i64,
+}
+
+impl SeriesRow {
+    /// The word for what a series measures, as it is stored.
+    pub(in crate::store) fn measured(&self) -> Option<&'static str> {
+        self.measure.map(Measure::as_str)
+    }
+
+    /// A row as it is read; an unknown word says nothing.
+    pub(in crate::store) fn read(
+        (id, labels, measure, seen_until): (i64, String, Option<String>, i64),
+    ) -> Self {
+        let measure = measure.as_deref().and_then(Measure::named);
+        Self { id, labels, measure, seen_until }
+    }
 }
 
 /// A frame as it is stored.
@@ -91,6 +109,9 @@ pub(in crate::store) trait Backing: Send {
 
     /// Adds series.
     async fn add_series(&mut self, rows: &[SeriesRow]) -> Result<(), Error>;
+
+    /// Until when these series were seen, of those that are there.
+    async fn seen(&mut self, series: &[i64]) -> Result<Vec<(i64, i64)>, Error>;
 
     /// Notes until when series were seen.
     async fn note_seen(&mut self, seen: &[(i64, i64)]) -> Result<(), Error>;

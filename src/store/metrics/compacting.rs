@@ -11,7 +11,6 @@ use super::head::Head;
 use super::index::Place;
 use super::levels::{Level, ceiling, floor};
 use super::rolling::{Change, Changed, roll_up};
-use super::rollup::Kind;
 use crate::domain::Timestamp;
 use crate::store::Error;
 
@@ -75,11 +74,10 @@ async fn write_some(
         if known.seen_until < until {
             seen.push((known.id, until));
         }
-        rows.push(ChunkRow { start_at: start, series: known.id, points: open.chunk.stored() });
-        let points = open.chunk.points();
+        rows.push(ChunkRow { start_at: start, series: known.id, points: open.stored() });
+        let points = open.points();
         let all = vec![Change::Known { after: start, until: end, points }];
-        let kind = Kind::of(&known.labels);
-        changed.push(Changed { series: known.id, kind, changes: all });
+        changed.push(Changed { series: known.id, kind: known.kind, changes: all });
     }
     backing.put_chunks(Level::Points, &rows).await?;
     roll_up(backing, &changed, state.forgotten).await?;

@@ -53,8 +53,15 @@ pub(in crate::store) async fn write(
         }
     }
     if count < u64::from(limit) {
-        let gone: Vec<i64> =
-            head.gone(state.forgotten[Level::Long.place()]).take(SERIES_AT_ONCE).collect();
+        let until = state.forgotten[Level::Long.place()];
+        let gone: Vec<i64> = head.gone(until).take(SERIES_AT_ONCE).collect();
+        // Another hub may have stored points of long ago, which this one does not hear of.
+        for (series, seen_until) in backing.seen(&gone).await? {
+            if let Some(place) = head.index.place(series) {
+                head.index.note_seen(place, seen_until);
+            }
+        }
+        let gone: Vec<i64> = head.gone(until).take(gone.len()).collect();
         if !gone.is_empty() {
             backing.drop_series(&gone).await?;
             state.generation += 1;

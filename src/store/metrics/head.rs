@@ -13,7 +13,9 @@ use super::backing::{Backing, SeriesRow, State};
 use super::chunk::Chunk;
 use super::frame::{self, Entry};
 use super::index::{Index, Place};
-use super::levels::Level;
+use super::levels::{Level, ceiling};
+use super::points::Points;
+use super::rollup::Kind;
 use crate::query::Labels;
 use crate::store::Error;
 
@@ -21,27 +23,77 @@ use crate::store::Error;
 const SERIES_AT_ONCE: u32 = 10_000;
 /// How many frames are read at a time.
 const FRAMES_AT_ONCE: u32 = 8;
+/// So many points out of their order lie beside a chunk, and half as many as are in it.
+const LATE: usize = 64;
+
 /// Points of one series and one period that is not closed.
 #[derive(Debug, Clone)]
 pub(super) struct Open {
     /// When the period starts.
     pub(super) start: i64,
-    pub(super) chunk: Chunk,
+    packed: Chunk,
+    /// Those that came after later ones, not packed: to pack one of them is to pack all anew.
+    late: Points,
     /// Whether all of it is in a chunk of the store already, which nobody reads before the period
     /// is closed.
     pub(super) is_written: bool,
 }
 
 impl Open {
+    fn new(start: i64) -> Self {
+        Self { start, packed: Chunk::default(), late: Points::default(), is_written: false }
+    }
+
     /// Adds points of this period that are not there.
     fn add(&mut self, time: i64, value: f64) {
         self.is_written = false;
-        if self.chunk.last().is_none_or(|(last, _)| last < time) {
-            return self.chunk.push(time, value);
+        if self.packed.last().is_none_or(|(last, _)| last < time) {
+            return self.packed.push(time, value);
         }
-        let mut points = self.chunk.points();
-        points.add(time, value, 1);
-        self.chunk = Chunk::of(&points);
+        self.late.add(time, value, 1);
+        // Twice as many as before have come by then, so each is packed a few times at most.
+        if self.late.len() >= LATE + self.packed.len() / 2 {
+            self.packed = Chunk::of(&self.points());
+            self.late = Points::default();
+        }
+    }
+
+    /// All of them, unpacked.
+    pub(super) fn points(&self) -> Points {
+        let mut points = self.packed.points();
+        if !self.late.is_empty() {
+            points.unite(&self.late);
+        }
+        points
+    }
+
+    /// What is stored of them.
+    pub(super) fn stored(&self) -> Vec<u8> {
+        if self.late.is_empty() { self.packed.stored() } else { Chunk::of(&self.points()).stored() }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.packed.len() + self.late.len()
+    }
+
+    /// When the last one is.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.packed.last().map(|(last, _)| last)
+    }
+
+    /// Whether all of the period is after `after` and until `until`.
+    pub(super) fn is_within(&self, after: i64, until: i64) -> bool {
+        self.start >= after && self.start.saturating_add(Level::Points.period()) <= until
+    }
+
+    /// Whether there is one after `after` and until `until`; unpacks only where the ends do not say.
+    pub(super) fn has_within(&self, after: i64, until: i64) -> bool {
+        let is_meant = |last: i64| last > after && last <= until;
+        self.last().is_some_and(is_meant)
+            || self.is_within(after, until) && self.len() > 0
+            || self.last().is_some_and(|last| last > after)
+                && !self.points().within(after, until).0.is_empty()
     }
 }
 
@@ -83,7 +135,7 @@ impl Head {
         while self.last_series < state.next_series - 1 {
             let rows = backing.series(self.last_series, SERIES_AT_ONCE).await?;
             for row in &rows {
-                self.add_series(row.id, &labels(&row.labels)?, row.seen_until);
+                self.add_series(row, &labels(&row.labels)?);
             }
             // The last ones may have been forgotten.
             self.last_series = rows.last().map_or(state.next_series - 1, |row| row.id);
@@ -106,7 +158,13 @@ impl Head {
     /// From now on the state is this one.
     fn enter(&mut self, state: State) {
         if self.state.is_some_and(|known| known.closed < state.closed) {
-            for periods in &mut self.open {
+            for (place, periods) in self.open.iter_mut().enumerate() {
+                let is_over = |open: &&Open| open.start < state.closed;
+                // Whoever closed the period noted it in the store.
+                if let Some(last) = periods.iter().filter(is_over).map(|open| open.start).max() {
+                    let until = ceiling(last + Level::Points.period(), Level::Long.period());
+                    self.index.note_seen(Place::try_from(place).unwrap_or(Place::MAX), until);
+                }
                 periods.retain(|open| open.start >= state.closed);
                 periods.shrink_to_fit();
             }
@@ -118,14 +176,15 @@ impl Head {
     pub(super) fn take_over(&mut self, state: State, fresh: &[(SeriesRow, Labels)], new: &[Entry]) {
         self.enter(state);
         for (row, labels) in fresh {
-            self.add_series(row.id, labels, row.seen_until);
+            self.add_series(row, labels);
         }
         self.apply(new);
         (self.last_series, self.last_frame) = (state.next_series - 1, state.next_frame - 1);
     }
 
-    fn add_series(&mut self, id: i64, labels: &Labels, seen_until: i64) {
-        self.index.add(id, labels, seen_until);
+    fn add_series(&mut self, row: &SeriesRow, labels: &Labels) {
+        let kind = Kind::of(labels, row.measure);
+        self.index.add(row.id, labels, (kind, row.seen_until));
         self.open.resize_with(self.index.len(), Vec::new);
     }
 
@@ -139,9 +198,8 @@ impl Head {
                 let start = Level::Points.start(time);
                 let found = periods.binary_search_by_key(&start, |open| open.start);
                 let period = found.unwrap_or_else(|period| {
-                    let open = Open { start, chunk: Chunk::default(), is_written: false };
                     periods.reserve_exact(1);
-                    periods.insert(period, open);
+                    periods.insert(period, Open::new(start));
                     period
                 });
                 periods[period].add(time, value);
@@ -152,6 +210,18 @@ impl Head {
     /// The periods of a series that are not closed, in their order.
     pub(super) fn open(&self, place: Place) -> &[Open] {
         self.open.get(at(place)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of them that may have points of this time.
+    pub(super) fn open_within(
+        &self,
+        place: Place,
+        (after, until): (i64, i64),
+    ) -> impl Iterator<Item = &Open> {
+        let is_meant = move |it: &&Open| {
+            it.start < until && it.start.saturating_add(Level::Points.period()) > after
+        };
+        self.open(place).iter().filter(is_meant)
     }
 
     /// The period of a series that starts then.
@@ -186,6 +256,15 @@ impl Head {
     pub(super) fn active(&self) -> usize {
         self.open.iter().filter(|periods| !periods.is_empty()).count()
     }
+
+    /// How many series had points lately: within the last four days, by the clock at `now`.
+    pub(super) fn current(&self, now: i64) -> usize {
+        let places = 0..Place::try_from(self.index.len()).unwrap_or(Place::MAX);
+        let is_current = |place: &Place| {
+            self.index.at(*place).seen_until >= now || !self.open(*place).is_empty()
+        };
+        places.filter(is_current).count()
+    }
 }
 
 fn at(place: Place) -> usize {
@@ -209,4 +288,57 @@ pub(super) fn labels_stored(labels: &Labels) -> String {
 /// Bytes that are no points.
 pub(super) fn unreadable(what: &'static str) -> Error {
     Error::Unreadable { what, reason: "its bytes are not of a form that is known".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_out_of_their_order_are_not_packed_one_by_one() {
+        let mut open = Open::new(0);
+        for time in (10..=3_600).step_by(10) {
+            open.add(time * 1_000, 1.0);
+        }
+        let packed = open.packed.len();
+        let mut packings = 0;
+        for time in (11..=3_600).rev().filter(|time| time % 10 != 0) {
+            open.add(time * 1_000, 2.0);
+            packings += usize::from(open.late.is_empty());
+            assert!(open.late.len() <= LATE + open.packed.len() / 2);
+        }
+        assert!((1..10).contains(&packings), "{packings}");
+        let points = open.points();
+        assert_eq!((points.len(), open.len()), (packed + 3_231, packed + 3_231));
+        assert!(points.times.is_sorted());
+        assert_eq!(
+            super::super::chunk::unpacked(&open.stored()).map(|it| it.len()),
+            Some(open.len())
+        );
+        // The first of a time stays, also beside the chunk.
+        open.add(11_000, 9.0);
+        open.add(10_000, 9.0);
+        assert_eq!(open.points().values[..2], [1.0, 2.0]);
+    }
+
+    #[test]
+    fn whether_there_are_points_of_a_time_is_told_without_unpacking_where_that_can_be() {
+        let mut open = Open::new(0);
+        assert!(!open.has_within(-1, i64::MAX));
+        for time in [10, 30, 20] {
+            open.add(time, 1.0);
+        }
+        let period = Level::Points.period();
+        for (after, until, there) in [
+            (0, period, true),
+            (9, 10, true),
+            (10, 19, false),
+            (19, 29, true),
+            (29, 30, true),
+            (30, period, false),
+            (-5, 9, false),
+        ] {
+            assert_eq!(open.has_within(after, until), there, "after {after} until {until}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::rollup::Kind;
 use crate::query::{Comparison, Labels, Matcher};
 
 /// The place of a series in the index.
@@ -17,7 +18,9 @@ pub(super) struct Known {
     /// Its number in the store.
     pub(super) id: i64,
     pub(super) labels: Labels,
-    /// No point of it in a chunk is later; as it is stored.
+    /// What it measures.
+    pub(super) kind: Kind,
+    /// No point of it in a chunk is later; as it is stored, as far as this hub has heard.
     pub(super) seen_until: i64,
 }
 
@@ -65,7 +68,12 @@ impl Index {
     }
 
     /// Adds a series; one that is there already stays as it is.
-    pub(super) fn add(&mut self, id: i64, labels: &Labels, seen_until: i64) -> Place {
+    pub(super) fn add(
+        &mut self,
+        id: i64,
+        labels: &Labels,
+        (kind, seen_until): (Kind, i64),
+    ) -> Place {
         if let Some(place) = self.place(id) {
             return place;
         }
@@ -81,7 +89,7 @@ impl Index {
         }
         self.by_labels.insert(print, place);
         self.places.insert(id, place);
-        self.known.push(Known { id, labels, seen_until });
+        self.known.push(Known { id, labels, kind, seen_until });
         place
     }
 
@@ -198,7 +206,7 @@ mod tests {
             let mut index = Index::default();
             for (id, labels) in (10..).zip(&all) {
                 prop_assert!(index.find(labels).is_none());
-                index.add(id, labels, 0);
+                index.add(id, labels, (Kind::Gauge, 0));
                 prop_assert_eq!(index.find(labels), index.place(id));
             }
             let found = index.matching(&matchers);

@@ -6,11 +6,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::backing::{Backing, State};
+use super::aside::aside;
+use super::backing::{Backing, ChunkRow, State};
 use super::chunk;
 use super::head::{Head, unreadable};
 use super::levels::{Level, ceiling, floor};
-use super::reading::open_points;
 use super::rolling::PAIRS;
 use super::rollup::{Aspect, Rolled};
 use crate::query::{Labels, Matcher};
@@ -45,10 +45,10 @@ pub(in crate::store) fn ask(
         Listing { state: head.state(), after, until, found: Vec::new(), left: Vec::new() };
     for place in places {
         let known = head.index.at(place);
-        if open_points(head, place, (after, until)).is_empty() {
-            listing.left.push((known.id, known.labels.clone()));
-        } else {
+        if head.open_within(place, (after, until)).any(|open| open.has_within(after, until)) {
             listing.found.push(known.labels.clone());
+        } else {
+            listing.left.push((known.id, known.labels.clone()));
         }
     }
     listing
@@ -62,6 +62,7 @@ pub(in crate::store) async fn answer(
 ) -> Result<Vec<Labels>, Error> {
     let Listing { state, after, until, mut found, mut left } = listing;
     let Some(state) = state else { return Ok(found) };
+    let many = found.len() + left.len();
     let [points, short, long] = state.forgotten;
     let stretches = [
         (Level::Points, points, state.closed),
@@ -76,9 +77,12 @@ pub(in crate::store) async fn answer(
         found.extend(some.into_iter().map(|(_, labels)| labels));
         left = others;
     }
-    found.sort_unstable();
-    found.truncate(limit);
-    Ok(found)
+    let sorting = move || {
+        found.sort_unstable();
+        found.truncate(limit);
+        found
+    };
+    aside(many, sorting).await
 }
 
 /// Which of `wanted` have points of that time.
@@ -101,16 +105,24 @@ async fn there(
     let left: Vec<i64> =
         wanted.iter().map(|(id, _)| *id).filter(|id| !found.contains(id)).collect();
     for some in left.chunks(PAIRS) {
-        for row in backing.chunks(finest, &edges, some).await? {
-            let points = match finest {
-                Level::Points => chunk::unpacked(&row.points),
-                Level::Short | Level::Long => Rolled::read(&row.points)
-                    .map(|it| it.seen(Aspect::default(), finest.span(), finest.span())),
-            };
-            let points = points.ok_or_else(|| unreadable("chunk"))?;
-            if !points.within(after, until).0.is_empty() {
-                found.insert(row.series);
-            }
+        let rows = backing.chunks(finest, &edges, some).await?;
+        found.extend(aside(rows.len(), move || with_points(&rows, finest, after, until)).await??);
+    }
+    Ok(found)
+}
+
+/// The series of which some of these chunks have points of that time.
+fn with_points(rows: &[ChunkRow], level: Level, after: i64, until: i64) -> Result<Vec<i64>, Error> {
+    let mut found = Vec::new();
+    for row in rows {
+        let points = match level {
+            Level::Points => chunk::unpacked(&row.points),
+            Level::Short | Level::Long => Rolled::read(&row.points)
+                .map(|it| it.seen(Aspect::default(), level.span(), level.span())),
+        };
+        let points = points.ok_or_else(|| unreadable("chunk"))?;
+        if !points.within(after, until).0.is_empty() {
+            found.push(row.series);
         }
     }
     Ok(found)

@@ -29,7 +29,8 @@
 //! go ([`Keeping::forget_points`]). A question about a time whose points are forgotten is answered from
 //! the roll-ups of five minutes, and then from those of an hour:
 //!
-//! - of a **counter** (its name ends in `_total`, `_count`, `_sum` or `_bucket`) the last point of each
+//! - of a **counter** (whoever brought it first said so, or said nothing and its name ends in `_total`,
+//!   `_count`, `_sum` or `_bucket`) the last point of each
 //!   part is kept, and the points around resets. `increase()` and `rate()` over ranges that are a few
 //!   parts long come out as they did. Between points an hour apart, a query sees it grow evenly.
 //! - of everything else count, sum, least and greatest. A query sees the average of the part at its
@@ -44,21 +45,24 @@
 //! What a hub remembers of 100,000 series is measured by `cargo bench --bench metrics`.
 
 mod appending;
+mod aside;
 mod backing;
 mod bits;
 mod chunk;
 mod compacting;
 mod forgetting;
 mod frame;
+mod ground;
 mod head;
 mod index;
-pub(in crate::store) mod inspecting;
+mod inspecting;
 mod keeping;
 mod levels;
-pub(in crate::store) mod listing;
+mod listing;
 mod memory;
+mod parts;
 mod points;
-pub(in crate::store) mod reading;
+mod reading;
 mod rolling;
 mod rollup;
 mod rules;
@@ -70,6 +74,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub(in crate::store) use self::backing::{Backing, ChunkRow, FrameRow, SeriesRow, State};
+pub(in crate::store) use self::ground::Ground;
 pub(in crate::store) use self::head::Head;
 pub use self::inspecting::Inspected;
 pub use self::keeping::{Census, Keeping};
@@ -97,6 +102,17 @@ pub struct Stored {
     pub over_limit: u64,
 }
 
+impl Stored {
+    /// Adds what became of other points.
+    pub fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.repeated += other.repeated;
+        self.too_old += other.too_old;
+        self.ahead += other.ahead;
+        self.over_limit += other.over_limit;
+    }
+}
+
 /// What may be read for one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -119,8 +135,9 @@ pub enum Found {
 #[async_trait]
 pub trait Metrics: Send + Sync + std::fmt::Debug {
     /// Stores the points of `series`. Points may come late and in any order, as long as they are
-    /// not older than what is kept. Those of the last hour or so are cheapest by many at once; of
-    /// older ones, tens of thousands in one call keep other writers from waiting long.
+    /// not older than what is kept. Those of the last hour or so are cheapest by many at once. Much
+    /// is stored in several transactions, of which each is whole: after an error, what was stored
+    /// before it stays, and can be stored again without harm.
     async fn append(&self, series: &[Series], now: Timestamp) -> Result<Stored, Error>;
 
     /// Reads what `selections` need. Where points of the finest resolution are no longer kept,

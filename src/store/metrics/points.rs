@@ -76,9 +76,25 @@ impl Points {
             self.values.extend_from_slice(&others.values);
             return;
         }
-        for (time, value) in others.iter() {
-            self.add(time, value, 1);
+        let mut all = Self::default();
+        let (mut own, mut more) = (self.iter().peekable(), others.iter().peekable());
+        loop {
+            let is_own = match (own.peek(), more.peek()) {
+                (Some((time, _)), Some((other, _))) if time == other => {
+                    more.next();
+                    continue;
+                }
+                (Some((time, _)), Some((other, _))) => time < other,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (None, None) => break,
+            };
+            let next = if is_own { own.next() } else { more.next() };
+            let Some((time, value)) = next else { break };
+            all.push(time, value);
         }
+        drop((own, more));
+        *self = all;
     }
 }
 
@@ -124,5 +140,8 @@ mod tests {
         points.unite(&others);
         assert_eq!(points.times, [10, 20, 40, 50, 60]);
         assert_eq!(points.values, [0.0, 1.0, 0.0, 0.0, 1.0], "what was there stays");
+        points.unite(&[(5, 1.0), (60, 9.0), (70, 1.0)].into_iter().collect());
+        assert_eq!(points.times, [5, 10, 20, 40, 50, 60, 70]);
+        assert_eq!(points.values[5..], [1.0, 1.0]);
     }
 }

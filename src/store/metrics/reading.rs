@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::backing::{Backing, State};
-use super::head::{Head, unreadable};
-use super::index::Place;
+use super::aside::aside;
+use super::backing::{Backing, ChunkRow, State};
+use super::head::{Head, Open, unreadable};
 use super::levels::{Level, MINUTE};
 use super::points::Points;
 use super::rolling::PAIRS;
@@ -46,8 +46,8 @@ struct Wanted {
 struct Candidate {
     id: i64,
     labels: Labels,
-    /// Its points that are not closed.
-    open: Points,
+    /// Its periods that are not closed, packed.
+    open: Vec<Open>,
 }
 
 /// Copies from the head what the selections need, as far as `bounds` allow.
@@ -61,8 +61,10 @@ pub(in crate::store) fn ask(head: &Head, selections: &[Selection], bounds: Bound
         let mut series = Vec::with_capacity(places.len());
         for place in places {
             let known = head.index.at(place);
-            let open = open_points(head, place, (after, until));
-            if !open.is_empty() && !take(&mut left, open.len()) {
+            let open: Vec<Open> = head.open_within(place, (after, until)).cloned().collect();
+            // What is only partly of that time is counted when it is unpacked.
+            let whole = open.iter().filter(|it| it.is_within(after, until)).map(Open::len).sum();
+            if whole > 0 && !take(&mut left, whole) {
                 question.too_much = Some(too_much(left, bounds));
                 return question;
             }
@@ -92,16 +94,6 @@ fn aspect(matchers: &[Matcher]) -> (Aspect, Vec<Matcher>) {
     let found = matchers.iter().find_map(named);
     let rest = matchers.iter().filter(|matcher| named(matcher).is_none());
     (found.unwrap_or_default(), rest.cloned().collect())
-}
-
-/// The points of a series that are not closed, of this time.
-pub(super) fn open_points(head: &Head, place: Place, (after, until): (i64, i64)) -> Points {
-    let mut points = Points::default();
-    let is_wanted = |start: i64| start < until && start + Level::Points.period() > after;
-    for open in head.open(place).iter().filter(|open| is_wanted(open.start)) {
-        points.add_within(&open.chunk.points(), after, until);
-    }
-    points
 }
 
 /// Reads what the question needs, and no more than `bounds` allow.
@@ -148,33 +140,71 @@ async fn gather(
         usize::try_from((until - after).max(0) / level.period() + 2).unwrap_or(usize::MAX)
     });
     let at_once = (PAIRS / periods.iter().sum::<usize>().clamp(1, PAIRS)).max(1);
-    let mut found = Vec::new();
+    let (mut found, many) = (Vec::new(), series.len());
     let mut series = series.into_iter().peekable();
     while series.peek().is_some() {
         let some: Vec<Candidate> = series.by_ref().take(at_once).collect();
         let ids: Vec<i64> = some.iter().map(|one| one.id).collect();
-        let mut closed = read(backing, state, (after, until), aspect, &ids).await?;
-        for Candidate { id, labels, open } in some {
-            let mut points = closed.remove(&id).unwrap_or_default();
-            points.times.extend(open.times);
-            points.values.extend(open.values);
-            if points.is_empty() {
-                continue;
-            }
-            if !take(left, points.len()) {
-                return Ok(None);
-            }
-            let series = Series::new(labels, points.times, points.values);
-            let disordered = |error: crate::query::Disorder| Error::Unreadable {
-                what: "series",
-                reason: error.to_string(),
-            };
-            found.push(Arc::new(series.map_err(disordered)?));
-        }
-        tokio::task::yield_now().await;
+        let closed = read(backing, state, (after, until), &ids).await?;
+        let many = some.len() + closed.iter().map(|part| part.rows.len()).sum::<usize>();
+        let most = *left;
+        let unpacking = move || unpacked(closed, some, (aspect, after, until), most);
+        let (some, rest) = aside(many, unpacking).await??;
+        *left = rest;
+        let Some(some) = some else { return Ok(None) };
+        found.extend(some);
     }
-    found.sort_unstable_by(|one, other| one.labels().cmp(other.labels()));
-    Ok(Some(found))
+    let sorting = move || {
+        found.sort_unstable_by(|one, other| one.labels().cmp(other.labels()));
+        found
+    };
+    Ok(Some(aside(many, sorting).await?))
+}
+
+/// Some series; none where they were too much.
+type Unpacked = Option<Vec<Arc<Series>>>;
+
+/// Unpacks the points of some series, and says what is left then; no series when they exceed that.
+fn unpacked(
+    closed: Vec<Part>,
+    some: Vec<Candidate>,
+    (aspect, after, until): (Aspect, i64, i64),
+    mut left: Bounds,
+) -> Result<(Unpacked, Bounds), Error> {
+    let mut known: HashMap<i64, Points> = HashMap::new();
+    for Part { level, after, until, rows } in closed {
+        for row in rows {
+            let points = match level {
+                Level::Points => chunk::unpacked(&row.points),
+                Level::Short | Level::Long => {
+                    let rolled = Rolled::read(&row.points);
+                    rolled.map(|rolled| rolled.seen(aspect, level.span(), GRAIN))
+                }
+            };
+            let points = points.ok_or_else(|| unreadable("chunk"))?;
+            known.entry(row.series).or_default().add_within(&points, after, until);
+        }
+    }
+    let mut found = Vec::with_capacity(some.len());
+    for Candidate { id, labels, open } in some {
+        let mut points = known.remove(&id).unwrap_or_default();
+        for open in open {
+            points.add_within(&open.points(), after, until);
+        }
+        if points.is_empty() {
+            continue;
+        }
+        if !take(&mut left, points.len()) {
+            return Ok((None, left));
+        }
+        let series = Series::new(labels, points.times, points.values);
+        let disordered = |error: crate::query::Disorder| Error::Unreadable {
+            what: "series",
+            reason: error.to_string(),
+        };
+        found.push(Arc::new(series.map_err(disordered)?));
+    }
+    Ok((Some(found), left))
 }
 
 /// The level from which each stretch of closed time is read, the earliest first.
@@ -187,15 +217,22 @@ fn stretches(state: &State, after: i64, until: i64) -> [(Level, i64, i64); 3] {
     ]
 }
 
-/// The closed points of series, by their numbers.
+/// Rows of one level and the time for which they count, the earliest first.
+struct Part {
+    level: Level,
+    after: i64,
+    until: i64,
+    rows: Vec<ChunkRow>,
+}
+
+/// Reads the closed points of series.
 async fn read(
     backing: &mut dyn Backing,
     state: &State,
     (after, until): (i64, i64),
-    aspect: Aspect,
     series: &[i64],
-) -> Result<HashMap<i64, Points>, Error> {
-    let mut found: HashMap<i64, Points> = HashMap::new();
+) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::new();
     for (level, after, until) in stretches(state, after, until) {
         let starts: Vec<i64> = level.starts(after, until).collect();
         if starts.is_empty() {
@@ -203,19 +240,9 @@ async fn read(
         }
         let mut rows = backing.chunks(level, &starts, series).await?;
         rows.sort_unstable_by_key(|row| row.start_at);
-        for row in rows {
-            let points = match level {
-                Level::Points => chunk::unpacked(&row.points),
-                Level::Short | Level::Long => {
-                    let rolled = Rolled::read(&row.points);
-                    rolled.map(|rolled| rolled.seen(aspect, level.span(), GRAIN))
-                }
-            };
-            let points = points.ok_or_else(|| unreadable("chunk"))?;
-            found.entry(row.series).or_default().add_within(&points, after, until);
-        }
+        parts.push(Part { level, after, until, rows });
     }
-    Ok(found)
+    Ok(parts)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Roll-ups: what is kept of points when they are too old to be kept themselves.
 //!
-//! Of a counter (a series whose name ends in `_total`, `_count`, `_sum` or `_bucket`) the last point of
+//! Of a counter (a series that is said to be one or, where nothing is said, whose name ends in
+//! `_total`, `_count`, `_sum` or `_bucket`) the last point of
 //! each part of time is kept, and the points around each of its resets, as they were: so what it grew
 //! by comes out the same. Of everything else, how many points there were, their sum, the least and
 //! the greatest; a query sees their average at the end of the part, or what it asks for (`Aspect`).
@@ -12,7 +13,7 @@
 use super::chunk::{self, Chunk};
 use super::points::{Points, part_of};
 use super::varint;
-use crate::query::Labels;
+use crate::query::{Labels, Measure};
 
 /// Forms of what is stored, beside that of points.
 const AGGREGATED: u8 = 2;
@@ -29,8 +30,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a series, from its name.
-    pub(super) fn of(labels: &Labels) -> Self {
+    /// The kind of a series: what it was said to measure, or else what its name looks like.
+    pub(super) fn of(labels: &Labels, measure: Option<Measure>) -> Self {
+        match measure {
+            Some(Measure::Counter) => return Self::Counter,
+            Some(Measure::Gauge) => return Self::Gauge,
+            None => {}
+        }
         let name = labels.metric_name();
         let grows = ["_total", "_count", "_sum", "_bucket"];
         if grows.iter().any(|ending| name.ends_with(ending)) { Self::Counter } else { Self::Gauge }

@@ -20,7 +20,8 @@ pub struct Rules {
     pub keep_short: Duration,
     /// How long roll-ups of an hour are kept; no shorter than those of five minutes.
     pub keep_long: Duration,
-    /// How many series are kept, those without points of late among them.
+    /// How many series there may be that had points lately: within the last four days. Of others
+    /// there may be [`Rules::QUIET`] times as many.
     pub max_series: usize,
 }
 
@@ -38,6 +39,9 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// How many times [`Rules::max_series`] there may be of series in all.
+    pub const QUIET: usize = 10;
+
     pub(super) fn resolution_millis(&self) -> i64 {
         millis(self.resolution).max(1)
     }

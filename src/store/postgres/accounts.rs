@@ -8,12 +8,13 @@ use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row as _};
 
 use super::attempts::Attempts;
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, hours};
+use super::{PostgresStore, expectations, failed, hours};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, Region};
-use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
-use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
+use crate::store::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
+use crate::store::rows::accounts::{self as stored, FORGET_EDITIONS, GapRow, KNOWN, WatchRow};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Standing, rows};
 
@@ -21,10 +22,20 @@ type Period = (Timestamp, Timestamp);
 
 #[async_trait]
 impl Accounts for PostgresStore {
-    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
+    async fn expect(&self, expectation: &Expectation, now: Timestamp) -> Result<Rank, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = expect(self.writers()?, expected, now).await;
+            let result = expectations::expect(self.writers()?, expectation, now).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn hold_edition(&self, digest: &str, now: Timestamp) -> Result<Rank, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = expectations::hold(self.writers()?, digest, now).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -37,6 +48,15 @@ impl Accounts for PostgresStore {
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
         watches(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn watches_of(
+        &self,
+        region: &Region,
+        checks: &[CheckId],
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        watches_of(&mut *self.reader().await?, region, checks, period).await
     }
 
     async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
@@ -60,6 +80,10 @@ impl Accounts for PostgresStore {
         accounted_until(&mut *self.reader().await?).await
     }
 
+    async fn known(&self) -> Result<Known, Error> {
+        known(&mut *self.reader().await?).await
+    }
+
     async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
         ran(&mut *self.reader().await?, period).await
     }
@@ -71,12 +95,12 @@ impl Accounts for PostgresStore {
     async fn account(
         &self,
         gaps: &[Gap],
-        after: Option<Timestamp>,
+        known: Known,
         until: Timestamp,
     ) -> Result<Standing, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = account(self.writers()?, gaps, after, until).await;
+            let result = account(self.writers()?, gaps, known, until).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -148,58 +172,6 @@ impl Accounts for PostgresStore {
     }
 }
 
-async fn expect(pool: &PgPool, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
-    let now = rows::millis(now);
-    let mut wanted: HashMap<(&str, &str), (String, bool)> = expected
-        .iter()
-        .map(|it| ((it.check.as_str(), it.region.as_str()), stored::terms(it)))
-        .collect();
-    let mut transaction = begin(pool).await?;
-    sqlx::query("LOCK TABLE watches IN SHARE ROW EXCLUSIVE MODE")
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("lock the watches"))?;
-    let open: Vec<(i64, String, String, String, bool)> = sqlx::query_as(
-        "SELECT id, check_id, region, schedule, paused FROM watches WHERE until_at IS NULL",
-    )
-    .fetch_all(&mut *transaction)
-    .await
-    .map_err(failed("read the watches"))?;
-    let mut ended: Vec<i64> = Vec::new();
-    for (id, check, region, schedule, paused) in &open {
-        let place = (check.as_str(), region.as_str());
-        if wanted.get(&place).is_some_and(|(same, duty)| same == schedule && duty == paused) {
-            wanted.remove(&place);
-        } else {
-            ended.push(*id);
-        }
-    }
-    if !ended.is_empty() {
-        sqlx::query("UPDATE watches SET until_at = greatest(from_at, $1) WHERE id = ANY($2)")
-            .bind(now)
-            .bind(&ended)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("end watches"))?;
-    }
-    if !wanted.is_empty() {
-        sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, paused, from_at) \
-             SELECT check_id, region, schedule, paused, $5 FROM unnest($1::text[], $2::text[], \
-             $3::text[], $4::boolean[]) AS new (check_id, region, schedule, paused)",
-        )
-        .bind(wanted.keys().map(|(check, _)| *check).collect::<Vec<_>>())
-        .bind(wanted.keys().map(|(_, region)| *region).collect::<Vec<_>>())
-        .bind(wanted.values().map(|(schedule, _)| schedule.as_str()).collect::<Vec<_>>())
-        .bind(wanted.values().map(|(_, paused)| *paused).collect::<Vec<_>>())
-        .bind(now)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("begin watches"))?;
-    }
-    commit(pool, transaction).await
-}
-
 async fn watches(
     connection: &mut PgConnection,
     check: Option<&CheckId>,
@@ -213,6 +185,27 @@ async fn watches(
     .bind(rows::millis(after))
     .bind(rows::millis(until))
     .bind(check.map(CheckId::as_str))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the watches"))?;
+    found.into_iter().map(WatchRow::read).collect()
+}
+
+async fn watches_of(
+    connection: &mut PgConnection,
+    region: &Region,
+    checks: &[CheckId],
+    (after, until): Period,
+) -> Result<Vec<Watch>, Error> {
+    let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {} FROM watches WHERE region = $1 AND check_id = ANY($2::text[]) \
+         AND (until_at IS NULL OR until_at > $3) AND from_at < $4 ORDER BY check_id, from_at",
+        WatchRow::COLUMNS
+    )))
+    .bind(region.as_str())
+    .bind(checks.iter().map(CheckId::as_str).collect::<Vec<_>>())
+    .bind(rows::millis(after))
+    .bind(rows::millis(until))
     .fetch_all(connection)
     .await
     .map_err(failed("read the watches"))?;
@@ -292,14 +285,30 @@ async fn latest_gaps(
     found.into_iter().map(read).collect()
 }
 
+async fn known(connection: &mut PgConnection) -> Result<Known, Error> {
+    let (until, watches): (Option<i64>, i64) = sqlx::query_as(KNOWN)
+        .fetch_one(connection)
+        .await
+        .map_err(failed("read what is accounted for"))?;
+    Ok(Known { until: until.map(rows::timestamp).transpose()?, watches })
+}
+
 async fn account(
     pool: &PgPool,
     gaps: &[Gap],
-    after: Option<Timestamp>,
+    known: Known,
     until: Timestamp,
 ) -> Result<Standing, Error> {
     let mut transaction = begin(pool).await?;
-    let noted = match after {
+    // No watch begins from here on to the end.
+    sqlx::query("LOCK TABLE watches IN SHARE MODE")
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("lock the watches"))?;
+    if self::known(&mut transaction).await?.watches != known.watches {
+        return Ok(Standing::Lost);
+    }
+    let noted = match known.until {
         Some(after) => sqlx::query("UPDATE accounted SET until_at = $1 WHERE until_at = $2")
             .bind(rows::millis(until))
             .bind(rows::millis(after)),
@@ -316,7 +325,7 @@ async fn account(
     Ok(Standing::Held)
 }
 
-async fn write_gaps(connection: &mut PgConnection, gaps: &[Gap]) -> Result<(), Error> {
+pub(super) async fn write_gaps(connection: &mut PgConnection, gaps: &[Gap]) -> Result<(), Error> {
     if gaps.is_empty() {
         return Ok(());
     }
@@ -441,6 +450,7 @@ async fn forget(pool: &PgPool, before: Timestamp) -> Result<(), Error> {
         "DELETE FROM watches WHERE until_at < $1",
         "DELETE FROM lives WHERE until_at < $1",
         "DELETE FROM tallies WHERE hour_at < $1",
+        FORGET_EDITIONS,
     ] {
         let query = sqlx::query(text).bind(rows::millis(before));
         query.execute(&mut *transaction).await.map_err(failed("forget old accounts"))?;

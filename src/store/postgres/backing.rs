@@ -3,7 +3,7 @@
 //! Whoever writes locks the one row of the state, so the hubs that share the database write metrics
 //! one after the other, and each sees what the one before it has committed.
 
-use std::ops::Range;
+use std::ops::{DerefMut, Range};
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
@@ -16,14 +16,14 @@ use crate::store::metrics::{Backing, ChunkRow, FrameRow, Level, SeriesRow, State
 const BYTES: usize = 4 << 20;
 
 /// The rows of metrics, by a connection that is in a transaction.
-pub(super) struct PostgresBacking<'c> {
-    pub(super) connection: &'c mut PgConnection,
+pub(super) struct PostgresBacking<C> {
+    pub(super) connection: C,
     /// Whether what is read is to be held.
     pub(super) access: Access,
 }
 
 #[async_trait]
-impl Backing for PostgresBacking<'_> {
+impl<C: DerefMut<Target = PgConnection> + Send> Backing for PostgresBacking<C> {
     async fn state(&mut self) -> Result<Option<State>, Error> {
         type Row = (i64, i64, i64, i64, i64, i64, i64);
         let text = match self.access {
@@ -60,16 +60,16 @@ impl Backing for PostgresBacking<'_> {
     }
 
     async fn series(&mut self, after: i64, limit: u32) -> Result<Vec<SeriesRow>, Error> {
-        let found: Vec<(i64, String, i64)> = sqlx::query_as(
-            "SELECT id, labels, seen_until FROM metric_series WHERE id > $1 ORDER BY id LIMIT $2",
+        let found: Vec<(i64, String, Option<String>, i64)> = sqlx::query_as(
+            "SELECT id, labels, measure, seen_until FROM metric_series WHERE id > $1 \
+             ORDER BY id LIMIT $2",
         )
         .bind(after)
         .bind(i64::from(limit))
         .fetch_all(&mut *self.connection)
         .await
         .map_err(failed("read series"))?;
-        let row = |(id, labels, seen_until)| SeriesRow { id, labels, seen_until };
-        Ok(found.into_iter().map(row).collect())
+        Ok(found.into_iter().map(SeriesRow::read).collect())
     }
 
     async fn frames(&mut self, after: i64, limit: u32) -> Result<Vec<FrameRow>, Error> {
@@ -146,15 +146,25 @@ impl Backing for PostgresBacking<'_> {
         for some in rows.chunks(10_000) {
             let ids: Vec<i64> = some.iter().map(|row| row.id).collect();
             let labels: Vec<&str> = some.iter().map(|row| row.labels.as_str()).collect();
+            let measures: Vec<Option<&str>> = some.iter().map(SeriesRow::measured).collect();
             let seen: Vec<i64> = some.iter().map(|row| row.seen_until).collect();
             let query = sqlx::query(
-                "INSERT INTO metric_series (id, labels, seen_until) \
-                 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])",
+                "INSERT INTO metric_series (id, labels, measure, seen_until) \
+                 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])",
             );
-            let done = query.bind(ids).bind(labels).bind(seen).execute(&mut *self.connection).await;
+            let query = query.bind(ids).bind(labels).bind(measures).bind(seen);
+            let done = query.execute(&mut *self.connection).await;
             done.map_err(failed("add series"))?;
         }
         Ok(())
+    }
+
+    async fn seen(&mut self, series: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+        sqlx::query_as("SELECT id, seen_until FROM metric_series WHERE id = ANY($1)")
+            .bind(series)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("read how far series were seen"))
     }
 
     async fn note_seen(&mut self, seen: &[(i64, i64)]) -> Result<(), Error> {
@@ -237,7 +247,7 @@ impl Backing for PostgresBacking<'_> {
     }
 }
 
-impl PostgresBacking<'_> {
+impl<C: DerefMut<Target = PgConnection> + Send> PostgresBacking<C> {
     async fn write(&mut self, text: &'static str, state: &State) -> Result<(), Error> {
         let State { next_series, next_frame, closed, forgotten, generation } = state;
         let [points, short, long] = forgotten;

@@ -15,6 +15,7 @@ mod backing;
 mod care;
 pub(super) mod copying;
 mod days;
+mod expectations;
 mod forgetting;
 mod hours;
 mod incidents;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
 pub use tokens::PostgresTokens;
@@ -58,6 +59,10 @@ use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::run::Report;
+
+/// How often the server is asked for its time at the opening, should this machine's clock be set
+/// meanwhile. A lease asks again soon.
+const GUIDED_WITHIN: u32 = 3;
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -114,9 +119,13 @@ impl PostgresStore {
     /// As [`Self::open`].
     pub async fn open_guiding(url: &str, clock: Arc<Guided>) -> Result<Self, Error> {
         let mut store = Self::open(url).await?;
+        for _ in 0..GUIDED_WITHIN {
+            let (_, is_guided) = guide(&mut *store.reader().await?, &clock).await?;
+            if is_guided {
+                break;
+            }
+        }
         store.guided = Some(clock);
-        let now = Timestamp::UNIX_EPOCH;
-        store.by_the_server(now, now).await?;
         Ok(store)
     }
 
@@ -147,20 +156,8 @@ impl PostgresStore {
         until: Timestamp,
     ) -> Result<(Timestamp, Timestamp), Error> {
         let Some(clock) = &self.guided else { return Ok((now, until)) };
-        let (asked, watch) = (clock.own(), Stopwatch::start());
-        let shown = self.time().await?;
-        clock.heed(shown, asked, watch.elapsed());
+        let (shown, _) = guide(&mut *self.reader().await?, clock).await?;
         Ok((shown, shown + (until - now)))
-    }
-
-    /// The time that the server's clock shows.
-    async fn time(&self) -> Result<Timestamp, Error> {
-        let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let millis: i64 = sqlx::query_scalar(time)
-            .fetch_one(&mut *self.reader().await?)
-            .await
-            .map_err(failed("ask for the time"))?;
-        rows::timestamp(millis)
     }
 
     /// The connections, where something may be changed.
@@ -195,11 +192,12 @@ impl Store for PostgresStore {
     async fn close_absent(
         &self,
         judge: &dyn Judge,
+        edition: &str,
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let result = record::close_absent(self.writers()?, judge, now).await;
+            let result = record::close_absent(self.writers()?, judge, edition, now).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -392,6 +390,23 @@ impl Agents for PostgresStore {
             }
         }
     }
+}
+
+/// The time that the server's clock shows, of which `clock` is told; and whether that says anything of
+/// `clock`.
+async fn guide(connection: &mut PgConnection, clock: &Guided) -> Result<(Timestamp, bool), Error> {
+    let (asked, watch) = (clock.own(), Stopwatch::start());
+    let shown = time(connection).await?;
+    let (took, heard) = (watch.elapsed(), clock.own());
+    Ok((shown, clock.heed(shown, (asked, heard), took)))
+}
+
+/// The time that the server's clock shows.
+async fn time(connection: &mut PgConnection) -> Result<Timestamp, Error> {
+    let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    let millis: i64 =
+        sqlx::query_scalar(time).fetch_one(connection).await.map_err(failed("ask for the time"))?;
+    rows::timestamp(millis)
 }
 
 fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {

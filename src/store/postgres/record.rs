@@ -15,8 +15,9 @@ use super::days::{Day, Days};
 use super::incidents::{self, About};
 use super::session::{Transaction, begin, commit};
 use super::states::{self, States};
-use super::{care, failed, hours, notifications, runs};
+use super::{care, expectations, failed, hours, notifications, runs};
 use crate::domain::Timestamp;
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
@@ -197,6 +198,7 @@ pub(super) async fn write_decided(
 pub(super) async fn close_absent(
     pool: &PgPool,
     judge: &dyn Judge,
+    edition: &str,
     now: Timestamp,
 ) -> Result<Vec<IncidentId>, Error> {
     let now = rows::whole_millis(now);
@@ -216,6 +218,9 @@ pub(super) async fn close_absent(
     }
     let gone: Vec<&str> = gone.into_iter().collect();
     let mut transaction = begin_on(pool, &gone).await?;
+    if let Rank::Earlier = expectations::rank(&mut transaction, edition).await? {
+        return Ok(Vec::new());
+    }
     // Only what is seen under the lock counts: another hub may have closed some by now.
     let states = states::of(&mut transaction, &gone, now).await?;
     let closed = absent(&states, judge, now);

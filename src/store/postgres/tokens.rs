@@ -7,6 +7,7 @@ use sqlx::postgres::PgPool;
 
 use super::session::{begin, commit};
 use super::{Access, agents, failed, open, storable};
+use crate::clock::Guided;
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::store::agents::{Digest, TokenId, TokenRecord, Tokens};
@@ -28,6 +29,20 @@ impl PostgresTokens {
         let place = open::Place::of(url)?;
         place.prepare_reading().await?;
         Ok(Self(place.pool(Access::Full)))
+    }
+
+    /// The same for whoever goes by `clock`, which keeps to the server's time from now on: hubs judge
+    /// by that until when a token is good.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn open_guiding(url: &str, clock: &Guided) -> Result<Self, Error> {
+        let tokens = Self::open(url).await?;
+        let mut connection = tokens.0.acquire().await.map_err(failed("ask for the time"))?;
+        super::guide(&mut connection, clock).await?;
+        drop(connection);
+        Ok(tokens)
     }
 }
 

@@ -9,10 +9,11 @@ use crate::domain::Timestamp;
 use crate::domain::coverage::{
     Durations, Duty, Gap, Lateness, Life, Presence, Tally, Watch, hour_of,
 };
+use crate::domain::edition::{Edition, Latest};
 use crate::domain::id::Region;
 use crate::domain::run::{Outcome, Report};
 use crate::store::Error;
-use crate::store::accounts::{Expected, Place, Ran};
+use crate::store::accounts::{Expectation, Expected, Place, Ran};
 
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct WatchRow {
@@ -39,6 +40,79 @@ impl WatchRow {
             until: self.until_at.map(super::timestamp).transpose()?,
         })
     }
+}
+
+/// Up to when slots are accounted for, and the number of the watch that began last.
+pub(in crate::store) const KNOWN: &str = "SELECT (SELECT until_at FROM accounted), \
+     (SELECT coalesce(max(id), 0) FROM watches)";
+
+/// Forgets editions that were the latest before; the number is the same in both backends.
+pub(in crate::store) const FORGET_EDITIONS: &str = "DELETE FROM editions WHERE seen_at < $1 \
+     AND taken_at < (SELECT max(taken_at) FROM editions)";
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct LatestRow {
+    digest: String,
+    edited_at: i64,
+    taken_at: i64,
+    seen_at: i64,
+}
+
+impl LatestRow {
+    /// The latest edition.
+    pub(in crate::store) const SELECT: &str =
+        "SELECT digest, edited_at, taken_at, seen_at FROM editions ORDER BY taken_at DESC LIMIT 1";
+    /// Makes `$1`, whose files were changed at `$2`, the latest edition from `$3` on; it was seen
+    /// at `$4`.
+    pub(in crate::store) const TAKE: &str = "INSERT INTO editions (digest, edited_at, taken_at, \
+         seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET \
+         edited_at = excluded.edited_at, taken_at = excluded.taken_at, seen_at = excluded.seen_at";
+
+    pub(in crate::store) fn read(self) -> Result<Latest, Error> {
+        Ok(Latest {
+            digest: self.digest,
+            edited_at: super::timestamp(self.edited_at)?,
+            taken_at: super::timestamp(self.taken_at)?,
+            seen_at: super::timestamp(self.seen_at)?,
+        })
+    }
+}
+
+/// What of `gaps` lies up to `end`; `watches` are those whose slots are in them after that.
+pub(in crate::store) fn gaps_up_to(
+    gaps: Vec<GapRow>,
+    watches: &[Watch],
+    end: Timestamp,
+) -> Result<Vec<Gap>, Error> {
+    let gaps: Vec<Gap> = gaps.into_iter().map(GapRow::read).collect::<Result<_, _>>()?;
+    let mut by_place: HashMap<(&str, &str), Vec<&Watch>> = HashMap::new();
+    for watch in watches {
+        by_place.entry((watch.check.as_str(), watch.region.as_str())).or_default().push(watch);
+    }
+    let up_to = |gap: &Gap| {
+        let watches = by_place.get(&(gap.check.as_str(), gap.region.as_str()));
+        let later = watches.into_iter().flatten().map(|watch| watch.count(end, gap.last));
+        gap.clone().up_to(end, later.sum())
+    };
+    Ok(gaps.iter().filter_map(up_to).collect())
+}
+
+/// The edition of `expectation` as it is to be stored, in place of `latest`.
+pub(in crate::store) fn taken(
+    expectation: &Expectation,
+    latest: Option<&Latest>,
+    now: Timestamp,
+) -> Latest {
+    let Edition { digest, edited_at, .. } = &expectation.edition;
+    let moment = Duration::from_millis(1);
+    let (edited_at, taken_at, seen_at) = match latest {
+        Some(it) if it.digest == *digest => {
+            (it.edited_at.max(*edited_at), it.taken_at, it.seen_at.max(now))
+        }
+        Some(it) => (*edited_at, expectation.since.max(it.taken_at + moment), now),
+        None => (*edited_at, expectation.since, now),
+    };
+    Latest { digest: digest.clone(), edited_at, taken_at, seen_at }
 }
 
 /// What of a watch may change: another one takes its place then.

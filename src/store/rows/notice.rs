@@ -100,6 +100,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         "failing" => NoticeKind::Failing { tier: row.tier.unwrap_or(1) },
         "blind" => NoticeKind::Blind,
         "recovered" => NoticeKind::Recovered,
+        "lost" => NoticeKind::Lost,
         "withdrawn" => NoticeKind::Withdrawn,
         "closed" => NoticeKind::Closed,
         "acknowledged" => NoticeKind::Acknowledged,

@@ -21,6 +21,10 @@ struct StateRow {
     unseen_since: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<BTreeMap<String, String>>,
+    #[serde(default)]
+    is_lost: bool,
     #[serde(default)]
     in_a_row: u32,
     #[serde(default)]
@@ -54,8 +58,11 @@ struct TrackRow {
 
 /// The JSON of a state.
 pub(in crate::store) fn state_text(state: &RuleState) -> String {
+    let pairs = |labels: &LabelSet| {
+        labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
     let track = |(labels, track): (&LabelSet, &Track)| TrackRow {
-        labels: labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        labels: pairs(labels),
         since: millis(track.since),
         breached_at: track.breached_at.map(millis),
         found_at: millis(track.found_at),
@@ -72,6 +79,8 @@ pub(in crate::store) fn state_text(state: &RuleState) -> String {
         evaluated_at: state.evaluated_at.map(millis),
         unseen_since: state.unseen_since.map(millis),
         seen_at: state.seen_at.map(millis),
+        missing: state.missing.iter().map(pairs).collect(),
+        is_lost: state.is_lost,
         in_a_row: state.in_a_row,
         growths: state.growths.0,
         grown_at: state.growths.1.map(millis),
@@ -90,6 +99,8 @@ pub(in crate::store) fn read(name: &str, json: &str) -> Result<(RuleName, RuleSt
         evaluated_at: time(row.evaluated_at)?,
         unseen_since: time(row.unseen_since)?,
         seen_at: time(row.seen_at)?,
+        missing: row.missing.into_iter().map(|labels| labels.into_iter().collect()).collect(),
+        is_lost: row.is_lost,
         in_a_row: row.in_a_row,
         growths: (row.growths, time(row.grown_at)?),
         error: row.error,
@@ -153,6 +164,8 @@ mod tests {
                 evaluated_at: Some(at),
                 unseen_since: Some(at),
                 seen_at: None,
+                missing: [labels("c")].into(),
+                is_lost: true,
                 in_a_row: 3,
                 growths: (2, Some(at)),
                 error: Some("too much".into()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{micros, named, to_json, unreadable};
+use crate::domain::Timestamp;
 use crate::domain::run::{
     Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Position, Request, Step,
     Timings, Trace,
@@ -107,6 +108,9 @@ struct RequestRow<'a> {
     received: u64,
     /// DNS, connect, TLS, wait, download.
     timings: [Option<u64>; 5],
+    /// Seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Text<'a>>,
 }
@@ -195,6 +199,7 @@ impl<'a> From<&'a Request> for RequestRow<'a> {
             sent: request.sent,
             received: request.received,
             timings: [dns, connect, tls, wait, download].map(|phase| phase.map(offset)),
+            certificate: request.certificate_until.map(|until| until.timestamp()),
             error: optional(request.error.as_ref()),
         }
     }
@@ -214,6 +219,7 @@ impl From<RequestRow<'_>> for Request {
             sent: row.sent,
             received: row.received,
             timings: Timings { dns, connect, tls, wait, download },
+            certificate_until: row.certificate.and_then(|at| Timestamp::from_timestamp(at, 0)),
             error: row.error.map(Cow::into_owned),
         }
     }
@@ -292,6 +298,7 @@ mod tests {
                 sent: 0,
                 received: u64::MAX,
                 timings: Timings { wait: Some(Duration::from_micros(5)), ..Timings::default() },
+                certificate_until: Timestamp::from_timestamp(1_801_439_999, 0),
                 error: None,
             }],
             logs: vec![LogLine {

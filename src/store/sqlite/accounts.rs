@@ -10,59 +10,12 @@ use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::id::{CheckId, Region};
-use crate::store::accounts::{Expected, Place, Process, Ran};
-use crate::store::rows::accounts::{self as stored, GapRow, WatchRow};
+use crate::store::accounts::{Known, Place, Process, Ran};
+use crate::store::rows::accounts::{self as stored, FORGET_EDITIONS, GapRow, KNOWN, WatchRow};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Standing, rows};
 
 type Period = (Timestamp, Timestamp);
-
-pub(super) async fn expect(
-    writer: &mut Writer,
-    expected: &[Expected],
-    now: Timestamp,
-) -> Result<(), Error> {
-    let now = rows::millis(now);
-    let mut wanted: HashMap<(&str, &str), (String, bool)> = expected
-        .iter()
-        .map(|it| ((it.check.as_str(), it.region.as_str()), stored::terms(it)))
-        .collect();
-    let connection = writer.begin(Durability::Process).await?;
-    let open: Vec<(i64, String, String, String, bool)> = sqlx::query_as(
-        "SELECT id, check_id, region, schedule, paused FROM watches WHERE until_at IS NULL",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(failed("read the watches"))?;
-    for (id, check, region, schedule, paused) in &open {
-        let place = (check.as_str(), region.as_str());
-        if wanted.get(&place).is_some_and(|(same, duty)| same == schedule && duty == paused) {
-            wanted.remove(&place);
-            continue;
-        }
-        sqlx::query("UPDATE watches SET until_at = max(from_at, ?1) WHERE id = ?2")
-            .bind(now)
-            .bind(id)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("end a watch"))?;
-    }
-    for ((check, region), (schedule, paused)) in wanted {
-        sqlx::query(
-            "INSERT INTO watches (check_id, region, schedule, paused, from_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
-        .bind(check)
-        .bind(region)
-        .bind(schedule)
-        .bind(paused)
-        .bind(now)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("begin a watch"))?;
-    }
-    writer.commit().await
-}
 
 pub(super) async fn watches(
     connection: &mut SqliteConnection,
@@ -80,6 +33,26 @@ pub(super) async fn watches(
     .fetch_all(connection)
     .await
     .map_err(failed("read the watches"))?;
+    found.into_iter().map(WatchRow::read).collect()
+}
+
+pub(super) async fn watches_of(
+    connection: &mut SqliteConnection,
+    region: &Region,
+    checks: &[CheckId],
+    (after, until): Period,
+) -> Result<Vec<Watch>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+    query.push(WatchRow::COLUMNS).push(" FROM watches WHERE region = ");
+    query.push_bind(region.as_str().to_owned()).push(" AND (until_at IS NULL OR until_at > ");
+    query.push_bind(rows::millis(after)).push(") AND from_at < ").push_bind(rows::millis(until));
+    let mut list = query.push(" AND check_id IN (").separated(", ");
+    for check in checks {
+        list.push_bind(check.as_str().to_owned());
+    }
+    query.push(") ORDER BY check_id, from_at");
+    let found: Vec<WatchRow> =
+        query.build_query_as().fetch_all(connection).await.map_err(failed("read the watches"))?;
     found.into_iter().map(WatchRow::read).collect()
 }
 
@@ -173,14 +146,26 @@ pub(super) const WRITE_GAP: &str = "INSERT INTO gaps (check_id, region, first_at
      reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (check_id, region, first_at) \
      DO UPDATE SET last_at = excluded.last_at, slots = excluded.slots, reason = excluded.reason";
 
+pub(super) async fn known(connection: &mut SqliteConnection) -> Result<Known, Error> {
+    let (until, watches): (Option<i64>, i64) = sqlx::query_as(KNOWN)
+        .fetch_one(connection)
+        .await
+        .map_err(failed("read what is accounted for"))?;
+    Ok(Known { until: until.map(rows::timestamp).transpose()?, watches })
+}
+
 pub(super) async fn account(
     writer: &mut Writer,
     gaps: &[Gap],
-    after: Option<Timestamp>,
+    known: Known,
     until: Timestamp,
 ) -> Result<Standing, Error> {
     let connection = writer.begin(Durability::Process).await?;
-    let noted = match after {
+    if self::known(&mut *connection).await?.watches != known.watches {
+        writer.commit().await?;
+        return Ok(Standing::Lost);
+    }
+    let noted = match known.until {
         Some(after) => sqlx::query("UPDATE accounted SET until_at = ?1 WHERE until_at = ?2")
             .bind(rows::millis(until))
             .bind(rows::millis(after)),
@@ -193,6 +178,15 @@ pub(super) async fn account(
         writer.commit().await?;
         return Ok(Standing::Lost);
     }
+    write_gaps(connection, gaps).await?;
+    writer.commit().await?;
+    Ok(Standing::Held)
+}
+
+pub(super) async fn write_gaps(
+    connection: &mut SqliteConnection,
+    gaps: &[Gap],
+) -> Result<(), Error> {
     for gap in gaps {
         sqlx::query(WRITE_GAP)
             .bind(gap.check.as_str())
@@ -205,8 +199,7 @@ pub(super) async fn account(
             .await
             .map_err(failed("write a gap"))?;
     }
-    writer.commit().await?;
-    Ok(Standing::Held)
+    Ok(())
 }
 
 pub(super) async fn gaps(
@@ -312,6 +305,7 @@ pub(super) async fn forget(writer: &mut Writer, before: Timestamp) -> Result<(),
         "DELETE FROM watches WHERE until_at < ?1",
         "DELETE FROM lives WHERE until_at < ?1",
         "DELETE FROM tallies WHERE hour_at < ?1",
+        FORGET_EDITIONS,
     ] {
         let query = sqlx::query(text).bind(rows::millis(before));
         query.execute(&mut *connection).await.map_err(failed("forget old accounts"))?;

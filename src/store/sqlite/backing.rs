@@ -1,6 +1,6 @@
 //! The rows of metrics in SQLite. What they mean is decided in `store::metrics`.
 
-use std::ops::Range;
+use std::ops::{DerefMut, Range};
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -19,11 +19,11 @@ static CHUNKS: LazyLock<RowsOf> = LazyLock::new(|| {
 });
 
 static SERIES: LazyLock<RowsOf> = LazyLock::new(|| {
-    RowsOf::new("INSERT INTO metric_series (id, labels, seen_until) VALUES", 3, "")
+    RowsOf::new("INSERT INTO metric_series (id, labels, measure, seen_until) VALUES", 4, "")
 });
 
 /// The rows of metrics, by a connection that is in a transaction.
-pub(super) struct SqliteBacking<'c>(pub(super) &'c mut SqliteConnection);
+pub(super) struct SqliteBacking<C>(pub(super) C);
 
 /// Numbers as a list in JSON, for `json_each`.
 fn list(numbers: &[i64]) -> String {
@@ -31,7 +31,7 @@ fn list(numbers: &[i64]) -> String {
 }
 
 #[async_trait]
-impl Backing for SqliteBacking<'_> {
+impl<C: DerefMut<Target = SqliteConnection> + Send> Backing for SqliteBacking<C> {
     async fn state(&mut self) -> Result<Option<State>, Error> {
         type Row = (i64, i64, i64, i64, i64, i64, i64);
         let found: Option<Row> = sqlx::query_as(
@@ -63,16 +63,16 @@ impl Backing for SqliteBacking<'_> {
     }
 
     async fn series(&mut self, after: i64, limit: u32) -> Result<Vec<SeriesRow>, Error> {
-        let found: Vec<(i64, String, i64)> = sqlx::query_as(
-            "SELECT id, labels, seen_until FROM metric_series WHERE id > ? ORDER BY id LIMIT ?",
+        let found: Vec<(i64, String, Option<String>, i64)> = sqlx::query_as(
+            "SELECT id, labels, measure, seen_until FROM metric_series WHERE id > ? \
+             ORDER BY id LIMIT ?",
         )
         .bind(after)
         .bind(limit)
         .fetch_all(&mut *self.0)
         .await
         .map_err(failed("read series"))?;
-        let row = |(id, labels, seen_until)| SeriesRow { id, labels, seen_until };
-        Ok(found.into_iter().map(row).collect())
+        Ok(found.into_iter().map(SeriesRow::read).collect())
     }
 
     async fn frames(&mut self, after: i64, limit: u32) -> Result<Vec<FrameRow>, Error> {
@@ -143,12 +143,23 @@ impl Backing for SqliteBacking<'_> {
         while !rows.is_empty() {
             let (some, rest, text) = SERIES.split(rows);
             let query = some.iter().fold(sqlx::query(AssertSqlSafe(text)), |query, row| {
-                query.bind(row.id).bind(&row.labels).bind(row.seen_until)
+                query.bind(row.id).bind(&row.labels).bind(row.measured()).bind(row.seen_until)
             });
             query.execute(&mut *self.0).await.map_err(failed("add series"))?;
             rows = rest;
         }
         Ok(())
+    }
+
+    async fn seen(&mut self, series: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+        sqlx::query_as(
+            "SELECT id, seen_until FROM metric_series \
+             WHERE id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(list(series))
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(failed("read how far series were seen"))
     }
 
     async fn note_seen(&mut self, seen: &[(i64, i64)]) -> Result<(), Error> {

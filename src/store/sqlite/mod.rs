@@ -9,6 +9,7 @@ mod agents;
 mod backing;
 mod care;
 pub(super) mod copying;
+mod expectations;
 mod forgetting;
 mod hold;
 mod hours;
@@ -41,7 +42,7 @@ pub use tokens::SqliteTokens;
 
 use self::hold::Hold;
 use self::writer::Writer;
-use super::accounts::{Accounts, Expected, Place, Process, Ran};
+use super::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
 use super::metrics::Memory;
 use super::{
     Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
@@ -49,6 +50,7 @@ use super::{
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
@@ -79,6 +81,8 @@ impl SqliteStore {
         open::prepare(path).await?;
         let mut writer = Writer::connect(path.to_owned()).await?;
         let checks = writer.memory().await?.states.len();
+        let released = expectations::release(&mut writer).await;
+        writer.finish(released).await?;
         tracing::info!(path = %path.display(), known_checks = checks, "the store is open");
         Ok(Self {
             readers: open::readers(path),
@@ -138,10 +142,11 @@ impl Store for SqliteStore {
     async fn close_absent(
         &self,
         judge: &dyn Judge,
+        edition: &str,
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Error> {
         let mut writer = self.writer().await?;
-        let result = record::close_absent(&mut writer, judge, now).await;
+        let result = record::close_absent(&mut writer, judge, edition, now).await;
         writer.finish(result).await
     }
 
@@ -254,9 +259,15 @@ impl Store for SqliteStore {
 
 #[async_trait]
 impl Accounts for SqliteStore {
-    async fn expect(&self, expected: &[Expected], now: Timestamp) -> Result<(), Error> {
+    async fn expect(&self, expectation: &Expectation, now: Timestamp) -> Result<Rank, Error> {
         let mut writer = self.writer().await?;
-        let result = accounts::expect(&mut writer, expected, now).await;
+        let result = expectations::expect(&mut writer, expectation, now).await;
+        writer.finish(result).await
+    }
+
+    async fn hold_edition(&self, digest: &str, now: Timestamp) -> Result<Rank, Error> {
+        let mut writer = self.writer().await?;
+        let result = expectations::hold(&mut writer, digest, now).await;
         writer.finish(result).await
     }
 
@@ -266,6 +277,15 @@ impl Accounts for SqliteStore {
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
         accounts::watches(&mut *self.reader().await?, check, period).await
+    }
+
+    async fn watches_of(
+        &self,
+        region: &Region,
+        checks: &[CheckId],
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<Watch>, Error> {
+        accounts::watches_of(&mut *self.reader().await?, region, checks, period).await
     }
 
     async fn seen(&self, process: &Process, now: Timestamp) -> Result<(), Error> {
@@ -285,6 +305,10 @@ impl Accounts for SqliteStore {
         accounts::accounted_until(&mut *self.reader().await?).await
     }
 
+    async fn known(&self) -> Result<Known, Error> {
+        accounts::known(&mut *self.reader().await?).await
+    }
+
     async fn ran(&self, period: (Timestamp, Timestamp)) -> Result<Ran, Error> {
         accounts::ran(&mut *self.reader().await?, period).await
     }
@@ -296,11 +320,11 @@ impl Accounts for SqliteStore {
     async fn account(
         &self,
         gaps: &[Gap],
-        after: Option<Timestamp>,
+        known: Known,
         until: Timestamp,
     ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
-        let result = accounts::account(&mut writer, gaps, after, until).await;
+        let result = accounts::account(&mut writer, gaps, known, until).await;
         writer.finish(result).await
     }
 

@@ -10,8 +10,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::incidents::{self, About};
 use super::memory;
 use super::writer::{Durability, Writer};
-use super::{failed, hours, notifications, runs};
+use super::{expectations, failed, hours, notifications, runs};
 use crate::domain::Timestamp;
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
@@ -174,6 +175,7 @@ pub(super) async fn write_decided(
 pub(super) async fn close_absent(
     writer: &mut Writer,
     judge: &dyn Judge,
+    edition: &str,
     now: Timestamp,
 ) -> Result<Vec<IncidentId>, Error> {
     let now = rows::whole_millis(now);
@@ -192,6 +194,10 @@ pub(super) async fn close_absent(
     }
     closed.sort_by_key(|(id, ..)| *id);
     let connection = writer.begin(Durability::Power).await?;
+    if let Rank::Earlier = expectations::rank(&mut *connection, edition).await? {
+        writer.commit().await?;
+        return Ok(Vec::new());
+    }
     for (id, check, transition) in &closed {
         let subject = Subject::Check(check.clone());
         let about = About { subject: &subject, incident: Some(*id), run: None };

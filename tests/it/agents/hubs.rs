@@ -118,7 +118,21 @@ async fn a_hub_that_is_behind_leaves_to_the_other_what_only_that_can_judge() {
     })
     .await;
     assert!(two.log().contains("has the name of this one's agent"), "{}", two.log());
-    assert!(one.stop().await.success() && two.stop().await.success());
+
+    // Started again with what it has, it leaves alone what the other watches.
+    assert!(two.stop().await.success());
+    let mut again = behind.spawn(&["up"]);
+    until_true("it says that it is behind", PATIENCE, async || {
+        assert!(again.ended().is_none(), "{}", again.log());
+        again.log().contains("has a later edition of the project")
+    })
+    .await;
+    let mut connection = database.connect().await;
+    let open = "SELECT count(*) FROM watches WHERE check_id = 'office' AND until_at IS NULL";
+    let open: i64 = sqlx::query_scalar(open).fetch_one(&mut connection).await.expect("read");
+    assert_eq!(open, 1, "{}", again.log());
+    drop(connection);
+    assert!(again.stop(PATIENCE).await.success() && one.stop().await.success());
     database.discard().await;
 }
 

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
 use tripline::domain::Timestamp;
+use tripline::link::token::Token;
 
 use crate::support::agent::Agent;
 use crate::support::certify::certify;
@@ -141,25 +142,33 @@ impl World {
     pub(super) fn agent_at_home(&self, name: &str, token: &str) -> Agent {
         let file = self.path().join(format!("{name}.token"));
         fs::write(&file, token).expect("written");
-        self.start(HOME, name, &format!("agent-{name}"), &file)
+        self.start(HOME, name, &format!("agent-{name}"), &file, &self.link())
+    }
+
+    /// Starts an agent that takes what is at `hub` for one.
+    pub(super) fn agent_of(&self, hub: &str, name: &str) -> Agent {
+        let file = self.path().join(format!("{name}.token"));
+        let token = Token::generate().expect("random numbers").expose();
+        fs::write(&file, token).expect("written");
+        self.start(REGION, name, &format!("agent-{name}"), &file, hub)
     }
 
     /// Starts an agent with its data in `folder`.
     pub(super) fn agent_in(&self, name: &str, folder: &str, token_file: &Path) -> Agent {
-        self.start(REGION, name, folder, token_file)
+        self.start(REGION, name, folder, token_file, &self.link())
     }
 
-    fn start(&self, region: &str, name: &str, folder: &str, token_file: &Path) -> Agent {
+    /// Where agents reach the hub.
+    fn link(&self) -> String {
+        format!("https://localhost:{}", self.link)
+    }
+
+    fn start(&self, region: &str, name: &str, folder: &str, token_file: &Path, hub: &str) -> Agent {
         let status = port::free();
         let mut command = self.command();
         command
             .args(["agent", "--region", region, "--ca-file", "ca.pem", "--name", name])
-            .args([
-                "--hub",
-                &format!("https://localhost:{}", self.link),
-                "--status",
-                &format!("127.0.0.1:{status}"),
-            ])
+            .args(["--hub", hub, "--status", &format!("127.0.0.1:{status}")])
             .args(["--data-dir", folder, "--token-file"])
             .arg(token_file);
         let log = self.path().join(format!("{folder}.log"));
@@ -217,7 +226,7 @@ impl World {
 
     /// The status of an answer where there is the link alone.
     pub(super) async fn asked_at_link(&self, path: &str) -> u16 {
-        let url = format!("https://localhost:{}{path}", self.link);
+        let url = format!("{}{path}", self.link());
         self.client.get(url).send().await.expect("the hub answers").status().as_u16()
     }
 

@@ -17,8 +17,10 @@ use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
 use crate::support::wall::Wall;
 
-/// Longer than every lease.
-const FREEZE: Duration = Duration::from_mins(1);
+/// Longer than every lease by which something is decided.
+const FREEZE: Duration = Duration::from_secs(40);
+/// In so long, what a jump of a clock does is seen: checks and agents are reviewed every five seconds.
+const REVIEWED: Duration = Duration::from_secs(10);
 
 const EVERY_REGION: [&str; 3] = ["eu", "us", "ap"];
 
@@ -72,25 +74,29 @@ async fn a_frozen_hub_is_replaced_and_sends_nothing_when_it_thaws() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_lost_in_one_direction_only_is_a_partition_too() {
-    for hears in [true, false] {
-        let Some(world) = World::raise(Kept::InFile).await else { return };
-        let hub = world.start_hub().await;
-        let mut agents = world.start_agents().await;
-        world.watched(&hub, &EVERY_REGION).await;
-        let parted = now();
-        let (from, to) = if hears { ("one", "hub") } else { ("hub", "one") };
-        world.hosts.cut(from, world.hosts.address(to));
-        agents[0].says("the hub is out of reach", |it| it["hub_reachable"] == false).await;
-        until_true("the region is missed", PATIENCE, async || {
-            world.blind(&hub).await == ["region:eu"]
-        })
+async fn an_agent_that_hears_and_is_not_heard_is_cut_off() {
+    lost_in_one_direction("one", "hub").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_heard_and_hears_nothing_is_cut_off() {
+    lost_in_one_direction("hub", "one").await;
+}
+
+async fn lost_in_one_direction(from: &str, to: &str) {
+    let Some(world) = World::raise(Kept::InFile).await else { return };
+    let hub = world.start_hub().await;
+    let mut agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let parted = now();
+    world.hosts.cut(from, world.hosts.address(to));
+    agents[0].says("the hub is out of reach", |it| it["hub_reachable"] == false).await;
+    until_true("the region is missed", PATIENCE, async || world.blind(&hub).await == ["region:eu"])
         .await;
-        world.hosts.mend(from, world.hosts.address(to));
-        world.watched(&hub, &["eu"]).await;
-        world.whole(&hub, "eu", parted).await;
-        world.verdict(&hub, &format!("after losing what {from} sends")).await;
-    }
+    world.hosts.mend(from, world.hosts.address(to));
+    world.watched(&hub, &["eu"]).await;
+    world.whole(&hub, "eu", parted).await;
+    world.verdict(&hub, &format!("after losing what {from} sends")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,8 +155,11 @@ async fn a_killed_agent_is_missed_and_what_nobody_ran_is_told() {
     world.watched(&hub, &["eu"]).await;
     until_true("the region is back", PATIENCE, async || world.blind(&hub).await.is_empty()).await;
     let audit = world.verdict(&hub, "after an agent was killed").await;
-    assert!(audit.missed.get("agent_lost") >= Some(&20), "{audit:?}");
-    assert_eq!(audit.missed.len(), 1, "{audit:?}");
+    let lost = audit.missed.get("agent_lost").copied().unwrap_or_default();
+    assert!(lost >= 20, "{audit:?}");
+    // In each region a slot that came due while hub and agent started may have another reason.
+    let others = audit.missed.values().sum::<u64>() - lost;
+    assert!(others <= 3, "{audit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,7 +237,7 @@ async fn a_hub_whose_clock_jumps_wakes_nobody_for_that() {
         wall.set(offset);
         let calm = async || counts(&world.providers) == [0; 4];
         let when = format!("nobody is told that the clock is off by {offset}");
-        throughout(&when, Duration::from_secs(15), calm).await;
+        throughout(&when, REVIEWED, calm).await;
     }
     world.watched(&hub, &EVERY_REGION).await;
     for region in EVERY_REGION {
@@ -256,7 +265,7 @@ async fn an_agent_whose_clock_is_off_wakes_nobody_for_that() {
         wall.set(offset);
         let calm = async || counts(&world.providers) == [0; 4];
         let when = format!("nobody is told that an agent's clock is off by {offset}");
-        throughout(&when, Duration::from_secs(15), calm).await;
+        throughout(&when, REVIEWED, calm).await;
     }
     // What it sees counts all the same.
     wall.set("-10m");

@@ -33,10 +33,12 @@ enum Fault {
     DatabaseStopped,
     DiskFull,
     SiteBroken,
+    /// A check is put in, switched off, or taken out, at one hub after the other.
+    ProjectEdited,
 }
 
 /// With two hubs on a database.
-const SHARED: [Fault; 9] = [
+const SHARED: [Fault; 10] = [
     Fault::AgentUnheard,
     Fault::AgentKilled,
     Fault::AgentClockJumps,
@@ -46,10 +48,11 @@ const SHARED: [Fault; 9] = [
     Fault::HubWithoutDatabase,
     Fault::DatabaseStopped,
     Fault::SiteBroken,
+    Fault::ProjectEdited,
 ];
 
 /// With one hub on a small disk.
-const ALONE: [Fault; 8] = [
+const ALONE: [Fault; 9] = [
     Fault::AgentUnheard,
     Fault::AgentKilled,
     Fault::AgentClockJumps,
@@ -58,6 +61,7 @@ const ALONE: [Fault; 8] = [
     Fault::HubClockJumps,
     Fault::DiskFull,
     Fault::SiteBroken,
+    Fault::ProjectEdited,
 ];
 
 /// How far a clock jumps. None of it is undone by what a lease or a heartbeat allows for.
@@ -105,6 +109,7 @@ async fn soak(kept: Kept, faults: &[Fault]) {
             Fault::DatabaseStopped | Fault::DiskFull | Fault::SiteBroken => {
                 stage.strike_world(fault, lasting).await;
             }
+            Fault::ProjectEdited => stage.edit(random.one_of(&EXTRA), lasting).await,
         }
         tokio::time::sleep(Duration::from_millis(random.below(3_000))).await;
     }
@@ -116,6 +121,16 @@ async fn soak(kept: Kept, faults: &[Fault]) {
     world.verdict(hub, &when).await;
 }
 
+/// How the project has a check that comes and goes.
+const EXTRA: [&str; 4] = [
+    "",
+    "[[check]]\nname = \"extra\"\nurl = \"SITE/extra\"\nevery = \"1s\"\nregions = [\"eu\", \"us\"]\n",
+    "[[check]]\nname = \"extra\"\nurl = \"SITE/extra\"\nevery = \"2s\"\nregions = [\"eu\", \"ap\"]\n",
+    "[[check]]\nname = \"extra\"\nurl = \"SITE/extra\"\nevery = \"1s\"\nregions = [\"us\"]\nenabled = false\n",
+];
+/// Where that is.
+const MARK: &str = "# what comes and goes\n";
+
 /// A world with hubs and agents in it.
 struct Stage {
     world: World,
@@ -123,11 +138,14 @@ struct Stage {
     agents: Vec<Agent>,
     /// The clocks of the first hub and of the first agent, where they can be set.
     walls: Option<[Wall; 2]>,
+    /// How the project has the check that comes and goes.
+    extra: String,
 }
 
 impl Stage {
     async fn set(kept: Kept) -> Option<Self> {
-        let mut world = World::raise(kept).await?;
+        let mut world = World::raise_with(kept, |_| MARK.to_owned()).await?;
+        world.site.answer_at("/extra", 200);
         let folders = ["hub-wall", "agent-wall"].map(|name| world.path().join(name));
         for folder in &folders {
             std::fs::create_dir(folder).expect("a folder of ours");
@@ -142,7 +160,7 @@ impl Stage {
             hubs.push(Some(world.start_other().await));
         }
         let agents = world.start_agents().await;
-        let mut stage = Self { world, hubs, agents, walls };
+        let mut stage = Self { world, hubs, agents, walls, extra: String::new() };
         // Stopped sooner, it might hold its name without knowing that it does.
         stage.agents[0].says("the hub knows it", |it| it["hub_reachable"] == true).await;
         stage.agents[0].stop().await;
@@ -196,6 +214,15 @@ impl Stage {
                 self.world.hosts.join(host, "store");
             }
         }
+    }
+
+    async fn edit(&mut self, extra: &str, lasting: Duration) {
+        let before = format!("{MARK}{}", self.extra);
+        let site =
+            self.world.site.url().replace("127.0.0.1", &self.world.hosts.outside().to_string());
+        self.extra = extra.replace("SITE", &site);
+        let after = format!("{MARK}{}", self.extra);
+        self.world.edit(&before, &after, lasting).await;
     }
 
     async fn set_clock(&self, fault: Fault, jump: &str, lasting: Duration) {

@@ -146,6 +146,15 @@ impl World {
         self.folder.path()
     }
 
+    /// Edits the project of the first hub, and after a while that of the second, where there is one.
+    pub(super) async fn edit(&mut self, old: &str, new: &str, lasting: Duration) {
+        self.hub.change(old, new);
+        tokio::time::sleep(lasting).await;
+        if self.database.is_some() {
+            self.other.change(old, new);
+        }
+    }
+
     /// Starts the hub and waits until it answers.
     pub(super) async fn start_hub(&self) -> Daemon {
         self.start(&self.hub, "hub").await

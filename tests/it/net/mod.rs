@@ -4,7 +4,7 @@ mod exchanges;
 mod hostile;
 mod proxy;
 mod raw;
-mod trust;
+pub(crate) mod trust;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,21 +15,24 @@ use tripline::net::{Client, Dialer, tls};
 use super::{call, client, complaint, loopback_names};
 
 /// An authority that the client under test trusts.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+    /// The same for programs that are given a file.
+    pub(crate) pem: String,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         // Authorities are told apart by name: one of the same name would have a wrong signature.
         let name = data_encoding::HEXLOWER.encode(&key.public_key_raw()[..8]);
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).expect("it can be signed").der().clone();
-        Self { issuer: Issuer::new(params, key), certificate }
+        let certificate = params.self_signed(&key).expect("it can be signed");
+        let (pem, certificate) = (certificate.pem(), certificate.der().clone());
+        Self { issuer: Issuer::new(params, key), certificate, pem }
     }
 
     /// What trusts this authority and nobody else.
@@ -47,9 +50,15 @@ pub(super) fn for_shop() -> CertificateParams {
     CertificateParams::new(["shop.example".to_owned()]).expect("a name")
 }
 
+pub(crate) fn for_localhost() -> CertificateParams {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    params.not_after = date_time_ymd(2090, 1, 31);
+    params
+}
+
 /// A server that answers over TLS, with the protocols it offers in the handshake.
-pub(super) struct SecureServer {
-    pub(super) port: u16,
+pub(crate) struct SecureServer {
+    pub(crate) port: u16,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -73,6 +82,8 @@ impl SecureServer {
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     tokio::spawn(serve_http2(stream));
                 } else {
+                    // What is not read before the end would cut off the answer.
+                    let _ = stream.read(&mut [0; 4096]).await;
                     let said = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nWelcome";
                     let _ = stream.write_all(said).await;
                     let _ = stream.shutdown().await;
@@ -98,7 +109,7 @@ async fn serve_http2(stream: tokio_rustls::server::TlsStream<tokio::net::TcpStre
 }
 
 /// Starts a server whose certificate is made from `params` by `authority`.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     authority: &Authority,
     params: CertificateParams,
     protocol: &str,
@@ -125,6 +136,28 @@ async fn both_versions_of_http_are_spoken_under_tls() {
     let (third, seen) = call(&client, "GET", &url).await;
     assert_eq!(third.expect("an answer").status, 200);
     assert!(seen.timings.tls.is_none(), "the connection is kept");
+}
+
+#[tokio::test]
+async fn until_when_a_certificate_is_valid_is_seen_at_every_exchange() {
+    let authority = Authority::new();
+    for (protocol, tls_again) in [("http/1.1", true), ("h2", false)] {
+        let mut params = for_shop();
+        params.not_after = date_time_ymd(2090, 1, 31);
+        let server = serve(&authority, params, protocol).await;
+        let client = authority.client();
+        for exchange in 0..2 {
+            let (ended, seen) = call(&client, "GET", &server.url("shop.example")).await;
+            assert_eq!(ended.expect("an answer").status, 200);
+            assert_eq!(seen.timings.tls.is_some(), exchange == 0 || tls_again, "{protocol}");
+            let until = seen.certificate_until.expect("a certificate").to_rfc3339();
+            assert_eq!(until, "2090-01-31T00:00:00+00:00", "{protocol}, exchange {exchange}");
+        }
+    }
+    let plain = super::plain_client();
+    let site = crate::support::site::Site::start().await;
+    let (ended, seen) = call(&plain, "GET", &site.url()).await;
+    assert_eq!((ended.expect("an answer").status.as_u16(), seen.certificate_until), (200, None));
 }
 
 #[tokio::test]
@@ -166,7 +199,6 @@ async fn a_server_without_tls_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let deaf = format!("https://{}/", listener.local_addr().expect("it is bound"));
     tokio::spawn(async move {
-        use tokio::io::AsyncReadExt as _;
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut hello = [0; 64];
             let _ = stream.read(&mut hello).await;

@@ -54,6 +54,24 @@ async fn a_collapse_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn the_readme_shows_a_rule_and_what_it_says() {
+    const README: &str = include_str!("../../../README.md");
+    let block = |language: &str, with: &str| {
+        let opening = format!("```{language}\n");
+        let mut blocks =
+            README.split(opening.as_str()).skip(1).filter_map(|it| it.split("```").next());
+        blocks.find(|it| it.contains(with)).expect("it is in the README")
+    };
+    let world = World::new(block("toml", "[[rule]]")).await;
+    world.count(&NAME, (-4 * WEEK - 120, 60), |minute| if minute > 10 { 41.0 } else { 118.0 });
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 18).await;
+    let texts = world.told(1).await;
+    let shown = block("text", "Breached").trim();
+    assert!(texts[0].starts_with(shown), "{texts:?} is not {shown}");
+}
+
+#[tokio::test]
 async fn a_growth_that_goes_on_is_told_while_it_does() {
     let world = world(4, 50.0, |minute| if minute >= 10 { 180.0 } else { 50.0 }).await;
     let texts = world.told(1).await;
@@ -68,11 +86,84 @@ async fn silence_is_not_fine() {
     silent.count(&NAME, (-4 * WEEK - 120, 9), |_| 118.0);
     let mut hub = silent.hub("one");
     silent.until(&mut hub, 40).await;
-    assert_eq!(silent.incidents().await, ["unseen:logins change since 02:13:00 open"]);
+    assert_eq!(silent.incidents().await, ["unseen:logins change since 02:11:00 open"]);
     let texts = silent.told(1).await;
-    let said = "there are no data of logins_total since 02:13 UTC: nobody knows whether the rule is \
+    let said = "there are no data of logins_total since 02:11 UTC: nobody knows whether the rule is \
                 breached";
     assert!(texts[0].starts_with(&format!("Blind: `logins change`: `{said}`")), "{texts:?}");
+}
+
+/// A minute without Tripline is no minute without logins.
+#[tokio::test]
+async fn an_outage_of_tripline_is_no_collapse() {
+    for (down, expected) in [
+        // Long enough to be told, and told as what it is.
+        (10..25, &["unseen:logins change since 02:12:00 resolved"][..]),
+        (10..16, &[]),
+    ] {
+        let world = World::new(LOGINS).await;
+        world.count(&NAME, (-4 * WEEK - 120, down.start), |_| 118.0);
+        // The daemon starts again with a counter that begins at zero.
+        world.count(&NAME, (down.end, 60), |minute| if minute == down.end { 0.0 } else { 118.0 });
+        let mut hub = world.hub("one");
+        world.until(&mut hub, 60).await;
+        assert_eq!(world.incidents().await, expected, "{down:?}");
+        let records = world.store.rule_records().await.expect("read");
+        let standings: Vec<_> = records.states.values().map(|it| it.standing.as_str()).collect();
+        assert_eq!(standings, ["ok"]);
+    }
+}
+
+#[tokio::test]
+async fn the_outage_of_one_hub_of_several_is_no_collapse() {
+    const LISTENING: &str = "tripline_statsd_listening";
+    for (last, expected) in [
+        (None, "unseen:logins change since 02:12:00 open"),
+        (Some(0.0), "rule:logins change since 02:16:00 open"),
+    ] {
+        let world = World::new(LOGINS).await;
+        for (hub, share, end) in [("a", 100.0, 10), ("b", 18.0, 60)] {
+            let own = |name| [("__name__", name), ("hub", hub)];
+            world.count(&own("logins_total"), (-4 * WEEK - 120, end), |_| share);
+            for minute in -120..=end {
+                world.metrics.add(&own(LISTENING), at(minute), 1.0);
+            }
+        }
+        // Unless it was told to end: then nobody waits for it, and what it took goes elsewhere.
+        if let Some(last) = last {
+            let moment = at(10) + chrono::TimeDelta::seconds(1);
+            world.metrics.add(&[("__name__", LISTENING), ("hub", "a")], moment, last);
+        }
+        let mut hub = world.hub("one");
+        world.until(&mut hub, 60).await;
+        assert_eq!(world.incidents().await, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_vanishes_is_missing_and_never_fine() {
+    let rule = LOGINS.replace("window", "by = \"region\"\nwindow");
+    let world = World::new(&rule).await;
+    for (region, end) in [("eu", 60), ("us", 20)] {
+        let labels = [("__name__", "logins_total"), ("region", region)];
+        world.count(&labels, (-4 * WEEK - 120, end), |minute| {
+            if minute < 10 || region == "eu" { 118.0 } else { 10.0 }
+        });
+    }
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 60).await;
+    let incidents = world.incidents().await;
+    assert!(
+        incidents.contains(&"unseen:logins change since 02:22:00 open".to_owned()),
+        "{incidents:?}"
+    );
+    assert!(
+        incidents.iter().any(|it| it.starts_with("rule:") && it.ends_with("open")),
+        "{incidents:?}"
+    );
+    let texts = world.told(2).await;
+    let said = "there are no data of logins_total for {region=\"us\"} since 02:22 UTC";
+    assert!(texts.iter().any(|text| text.contains(said)), "{texts:?}");
 }
 
 #[tokio::test]

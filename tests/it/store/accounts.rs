@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tripline::domain::Timestamp;
 use tripline::domain::coverage::{Duty, Gap, GapReason, Tally};
+use tripline::domain::edition::{Origin, Rank};
 use tripline::domain::run::Outcome;
 use tripline::domain::schedule::{Cron, Interval, Schedule};
 use tripline::engine::accountant::{audit, round, tallies, vouch};
-use tripline::store::accounts::{Accounts, Expected, Process};
+use tripline::store::accounts::{Accounts, Expectation, Expected, Known, Process};
 use tripline::store::{Standing, Store};
 
 use super::scene::{at, check_id, region, report, rules, seconds};
@@ -19,6 +20,18 @@ pub(super) fn every(name: &str, interval: u64) -> Expected {
     let interval = Interval::new(seconds(interval)).expect("in range");
     let (check, region) = (check_id(name), region("eu"));
     Expected { check, region, schedule: Schedule::Every(interval), duty: Duty::Run }
+}
+
+/// The only hub has these slots expected from `since` on.
+pub(super) async fn expect(
+    store: &(impl Accounts + ?Sized),
+    expected: &[Expected],
+    since: Timestamp,
+) {
+    // As if the project had been edited just then.
+    let expectation = Expectation::new(expected.to_vec(), since, Origin::Start, since);
+    let rank = store.expect(&expectation, since).await.expect("stored");
+    assert_eq!(rank, Rank::Latest);
 }
 
 pub(super) fn hub(id: &str) -> Vec<Process> {
@@ -65,9 +78,9 @@ pub(super) async fn a_watch_goes_on_until_it_changes(store: &(impl Store + Accou
     let cron = Cron::parse("*/5 * * * *", "Europe/Berlin").expect("a schedule");
     let by_cron = Expected { schedule: Schedule::Cron(Box::new(cron)), ..every("search", 30) };
     let (first, changed) = ([every("login", 30), by_cron.clone()], [every("login", 60), by_cron]);
-    store.expect(&first, at(0)).await.expect("stored");
-    store.expect(&first, at(10)).await.expect("stored");
-    store.expect(&changed, at(20)).await.expect("stored");
+    expect(store, &first, at(0)).await;
+    expect(store, &first, at(10)).await;
+    expect(store, &changed, at(20)).await;
     let watches = store.watches(None, (at(0), at(100))).await.expect("read");
     let told: Vec<_> = watches
         .iter()
@@ -81,7 +94,7 @@ pub(super) async fn a_watch_goes_on_until_it_changes(store: &(impl Store + Accou
 }
 
 pub(super) async fn every_slot_ends_as_a_run_or_in_a_gap(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(0)).await;
     let first = hub("first");
     vouch(store, &first, at(0)).await.expect("stored");
     run(store, &slots(store, at(0), at(10)).await, Outcome::Passed).await;
@@ -107,14 +120,14 @@ pub(super) async fn what_is_switched_off_is_told_and_takes_nothing(
     store: &(impl Store + Accounts),
 ) {
     let paused = Expected { duty: Duty::Paused, ..every("login", 30) };
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(0)).await;
     let process = hub("one");
     vouch(store, &process, at(0)).await.expect("stored");
     run(store, &slots(store, at(0), at(10)).await, Outcome::Passed).await;
-    store.expect(std::slice::from_ref(&paused), at(10)).await.expect("stored");
-    store.expect(&[paused], at(15)).await.expect("stored");
+    expect(store, std::slice::from_ref(&paused), at(10)).await;
+    expect(store, &[paused], at(15)).await;
     come_round(store, &process, at(22)).await;
-    store.expect(&[every("login", 30)], at(30)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(30)).await;
     run(store, &slots(store, at(30), at(40)).await, Outcome::Passed).await;
     come_round(store, &process, at(42)).await;
     let gaps = store.gaps(None, (at(0), at(100)), 10).await.expect("read");
@@ -128,7 +141,7 @@ pub(super) async fn what_is_switched_off_is_told_and_takes_nothing(
 }
 
 pub(super) async fn an_agent_that_lives_is_not_missed(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 1)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 1)], at(0)).await;
     let (hub, agent) = (hub("hub").remove(0), hub("agent").remove(1));
     // It runs nothing, and says every 5 s that it lives, at another beat than the hub comes round.
     for second in 0..240 {
@@ -142,12 +155,14 @@ pub(super) async fn an_agent_that_lives_is_not_missed(store: &(impl Store + Acco
     }
     let gaps = store.gaps(None, (at(0), at(8)), 100).await.expect("read");
     let told: BTreeMap<GapReason, u64> = gaps.iter().map(|gap| (gap.reason, gap.slots)).collect();
-    assert_eq!((gaps.len(), told.len()), (2, 2), "before the hub came, and since: {gaps:#?}");
-    assert!(told[&GapReason::Stalled] > 150 && told[&GapReason::HubDown] <= 4, "{told:?}");
+    let begin: u64 =
+        told.iter().filter(|(why, _)| **why != GapReason::Stalled).map(|it| it.1).sum();
+    assert_eq!(gaps.len(), told.len(), "before the hub came, and since: {gaps:#?}");
+    assert!(told[&GapReason::Stalled] > 150 && begin <= 4, "{told:?}");
 }
 
 pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(0)).await;
     let process = hub("one");
     vouch(store, &process, at(0)).await.expect("stored");
     come_round(store, &process, at(22)).await;
@@ -160,7 +175,7 @@ pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accoun
 }
 
 pub(super) async fn a_gap_grows_from_round_to_round(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(0)).await;
     let process = hub("one");
     vouch(store, &process, at(0)).await.expect("stored");
     for number in 1..=5 {
@@ -174,7 +189,7 @@ pub(super) async fn a_gap_grows_from_round_to_round(store: &(impl Store + Accoun
 }
 
 pub(super) async fn lateness_is_a_distribution(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(0)).await;
     run(store, &slots(store, at(0), at(4)).await, Outcome::Passed).await;
     let tallies = store.tallies(None, (at(0), at(4))).await.expect("read");
     let Tally { lateness, .. } = tallies[&(check_id("login"), region("eu"))];
@@ -183,10 +198,10 @@ pub(super) async fn lateness_is_a_distribution(store: &(impl Store + Accounts)) 
 }
 
 pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30), every("search", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30), every("search", 30)], at(0)).await;
     let process = hub("one");
     come_round(store, &process, at(20)).await;
-    store.expect(&[every("login", 30)], at(20)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(20)).await;
     store.forget_accounts(at(30)).await.expect("forgotten");
     assert_eq!(store.gaps(None, (at(0), at(100)), 10).await.expect("read"), []);
     let watches = store.watches(None, (at(0), at(100))).await.expect("read");
@@ -194,7 +209,7 @@ pub(super) async fn old_accounts_are_forgotten(store: &(impl Store + Accounts)) 
 }
 
 pub(super) async fn of_two_hubs_one_accounts_for_a_slot(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    expect(store, &[every("login", 30)], at(0)).await;
     vouch(store, &hub("one"), at(0)).await.expect("stored");
     // Both saw that nothing is accounted for. The one that stood still believes that all was missed.
     let missed = |first, last, slots| Gap {
@@ -205,8 +220,9 @@ pub(super) async fn of_two_hubs_one_accounts_for_a_slot(store: &(impl Store + Ac
         slots,
         reason: GapReason::HubDown,
     };
-    let account = async |gap: Option<Gap>, after, until| {
-        store.account(gap.as_slice(), after, until).await.expect("answered")
+    let account = async |gap: Option<Gap>, until_now, until| {
+        let known = Known { until: until_now, ..store.known().await.expect("read") };
+        store.account(gap.as_slice(), known, until).await.expect("answered")
     };
     let whole = Some(missed(1, 10, 10));
     assert_eq!(account(None, None, at(10)).await, Standing::Held);
@@ -231,8 +247,9 @@ pub(super) async fn of_two_hubs_one_accounts_for_a_slot(store: &(impl Store + Ac
 }
 
 pub(super) async fn a_slot_that_nobody_knows_of_is_found(store: &(impl Store + Accounts)) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
-    assert_eq!(store.account(&[], None, at(10)).await.expect("stored"), Standing::Held);
+    expect(store, &[every("login", 30)], at(0)).await;
+    let known = store.known().await.expect("read");
+    assert_eq!(store.account(&[], known, at(10)).await.expect("stored"), Standing::Held);
     let found = audit(store, at(0)).await.expect("read");
     assert_eq!((found.expected, found.unaccounted.len()), (10, 10));
     let from = audit(store, at(4)).await.expect("read");

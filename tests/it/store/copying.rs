@@ -15,7 +15,6 @@ use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{self, Failed, Passed};
 use tripline::domain::run::{LogLevel, LogLine};
 use tripline::engine::accountant;
-use tripline::store::accounts::Accounts as _;
 use tripline::store::copying::Copied;
 use tripline::store::metrics::Keeping as _;
 use tripline::store::postgres::PostgresStore;
@@ -54,7 +53,7 @@ async fn copied(from: &Place, to: &Place) -> Result<Copied, Error> {
 /// are not, messages that were sent and that are owed, leases, and what accounts for slots.
 async fn live(store: &dyn Ledger) {
     let expected = super::accounts::every("login", 30);
-    store.expect(&[expected], at(0)).await.expect("stored");
+    super::accounts::expect(store, &[expected], at(0)).await;
     let process = super::accounts::hub("one");
     accountant::vouch(store, &process, at(0)).await.expect("stored");
     tell(store, 1, &[Passed, Failed, Failed]).await;
@@ -304,7 +303,7 @@ async fn the_time_between_the_copy_and_its_first_hub_is_a_gap() {
     let (path, base) = (folder.path().join("tripline.db"), Database::empty().await);
     let store = sqlite(&path).await;
     let minute = seconds(60);
-    store.expect(&[super::accounts::every("login", 30)], at(0)).await.expect("stored");
+    super::accounts::expect(&store, &[super::accounts::every("login", 30)], at(0)).await;
     let first = super::accounts::hub("first");
     accountant::vouch(&store, &first, at(0)).await.expect("stored");
     let slots = super::accounts::slots(&store, at(0), at(200)).await;

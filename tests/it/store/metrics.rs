@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tripline::domain::Timestamp;
 use tripline::query::{
-    Comparison, Labels, Limits, METRIC_NAME, Matcher, Outcome, STALE, Selection, Series, Settings,
-    When, evaluate, is_stale, parse, plan,
+    Comparison, Labels, Limits, METRIC_NAME, Matcher, Measure, Outcome, STALE, Selection, Series,
+    Settings, When, evaluate, is_stale, parse, plan,
 };
 use tripline::store::Ledger;
 use tripline::store::metrics::{Bounds, Found, ROLLUP, Rules, Stored};
@@ -236,6 +236,63 @@ pub(super) async fn no_more_is_kept_or_read_than_may_be(store: &dyn Ledger) {
         assert!(why.contains("more than 5 points"), "{why}");
         compact(store, 5 * HOUR).await;
     }
+}
+
+pub(super) async fn series_that_fell_silent_make_room(store: &dyn Ledger) {
+    store.keep_by(Rules { max_series: 2, ..Rules::default() });
+    let of = |name: &str, at: i64| series("x", &[("name", name)], &[(at, 1.0)]);
+    let over = Stored { over_limit: 1, ..Stored::default() };
+    for (day, name) in (0..20).zip('a'..) {
+        let (own, now) = (name.to_string(), day * 10 * DAY + HOUR);
+        assert_eq!(append(store, &[of(&own, now)], now).await, new(1), "{name}");
+        assert_eq!(append(store, &[of("steady", now)], now).await, new(1), "{name}");
+        assert_eq!(append(store, &[of("one too many", now)], now).await, over, "{name}");
+        compact(store, now + 3 * HOUR).await;
+        assert_eq!(append(store, &[of("one too many", now)], now + 3 * HOUR).await, over);
+        if day == 18 {
+            break;
+        }
+    }
+    // But not for ever more: all that is remembered is bounded, too.
+    let now = 190 * DAY + HOUR;
+    assert_eq!(append(store, &[of("another", now)], now).await, over);
+    // Nothing is left of the first ones at the end of their time.
+    forget(store, 420 * DAY).await;
+    assert!(store.census().await.expect("counted").series < 20);
+    assert_eq!(append(store, &[of("another", 420 * DAY)], 420 * DAY).await, new(1));
+}
+
+pub(super) async fn what_a_series_measures_is_said_by_its_source(store: &dyn Ledger) {
+    append(store, &[series("start", &[], &[(0, 0.0)])], 0).await;
+    let points: Vec<(i64, f64)> = every(10 * SECOND, 24 * HOUR).zip((1..).map(f64::from)).collect();
+    let total = series("logins", &[], &points).measuring(Some(Measure::Counter));
+    let (times, values) = (total.times().to_vec(), vec![5.0; total.times().len()]);
+    let level = Series::new(labels("size_total", &[]), times, values).expect("in order");
+    let level = level.measuring(Some(Measure::Gauge));
+    append(store, &[total, level], 2 * DAY).await;
+    compact(store, 2 * DAY + HOUR).await;
+    forget(store, 20 * DAY).await;
+    let grown = says(store, "increase(logins[12h])", 20 * HOUR).await;
+    assert!((grown / (12.0 * 360.0) - 1.0).abs() < 0.01, "{grown}");
+    let last = select(store, &named("logins"), (0, 20 * HOUR)).await;
+    assert!(last[0].values().iter().all(|it| it.fract() == 0.0), "points, and no averages");
+    let counted = [named("size_total"), vec![matcher(ROLLUP, "count")]].concat();
+    let counted = select(store, &counted, (HOUR, 20 * HOUR)).await;
+    assert_eq!(counted[0].values()[..1], [30.0], "a level is put together");
+}
+
+pub(super) async fn much_at_once_is_stored_in_parts(store: &dyn Ledger) {
+    store.keep_by(Rules { keep: Duration::from_hours(24 * 400), ..Rules::default() });
+    append(store, &[series("start", &[], &[(0, 0.0)])], 300 * DAY).await;
+    // A point an hour of half a year: more chunks than one transaction may change.
+    let points: Vec<(i64, f64)> = every(HOUR, 190 * DAY).map(|at| (at + 1, 1.0)).collect();
+    let many = points.len() as u64;
+    let all = [series("hourly", &[], &points), series("after", &[], &[(290 * DAY, 1.0)])];
+    assert_eq!(append(store, &all, 300 * DAY).await, new(many + 1));
+    let found = select(store, &named("hourly"), (0, 200 * DAY)).await;
+    assert_eq!(found[0].times().len(), points.len());
+    let again = Stored { repeated: many + 1, ..Stored::default() };
+    assert_eq!(append(store, &all, 300 * DAY).await, again);
 }
 
 pub(super) async fn series_of_a_time_are_listed(store: &dyn Ledger) {

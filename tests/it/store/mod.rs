@@ -8,6 +8,9 @@ mod agents;
 mod care;
 mod copying;
 mod crash;
+mod editions;
+mod hubs;
+mod killed;
 mod leases;
 mod metrics;
 mod metrics_crash;
@@ -117,6 +120,12 @@ on_every_backend! {
         rules_that_change_are_heeded
         failures_are_remembered_one_by_one
     }
+    editions {
+        a_hub_that_is_behind_changes_nothing
+        a_change_may_be_taken_back
+        what_is_accounted_for_is_not_expected_anew
+        what_was_accounted_for_ahead_of_time_is_taken_back
+    }
     agents {
         a_name_is_one_instances_until_its_lease_ends
         what_an_agent_says_is_remembered_until_it_is_forgotten
@@ -144,6 +153,9 @@ on_every_backend! {
         points_of_any_age_are_taken
         what_is_old_is_rolled_up
         no_more_is_kept_or_read_than_may_be
+        series_that_fell_silent_make_room
+        what_a_series_measures_is_said_by_its_source
+        much_at_once_is_stored_in_parts
         series_of_a_time_are_listed
     }
     rules {

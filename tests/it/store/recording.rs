@@ -73,7 +73,7 @@ pub(super) async fn slots_that_come_again_after_the_clock_was_set_back_count(sto
 pub(super) async fn a_run_of_a_forgotten_streak_is_still_stored_once(store: &dyn Store) {
     tell(store, 1, &[Failed]).await;
     let nothing = rules_with(Policy::built_in(None), &[]);
-    store.close_absent(&nothing, at(2)).await.expect("closed");
+    store.close_absent(&nothing, "", at(2)).await.expect("closed");
     let again = tell(store, 1, &[Failed]).await;
     assert_eq!(again[0].novelty, Novelty::Repeated);
 }
@@ -115,6 +115,7 @@ pub(super) async fn a_run_comes_back_whole(store: &dyn Store) {
             sent: 17,
             received: 4096,
             timings: Timings { tls: Some(Duration::from_micros(9)), ..Timings::default() },
+            certificate_until: "2027-02-01T23:59:59Z".parse().ok(),
             error: None,
         }],
         logs: vec![LogLine { at: seconds(1), level: LogLevel::Error, text: "no 'quotes'".into() }],
@@ -255,9 +256,9 @@ pub(super) async fn a_check_that_is_gone_has_its_incident_closed(store: &dyn Sto
     tell(store, 1, &[Failed]).await;
     tell_one(store, &report("search", "eu", 1, Failed)).await;
     let left = rules_with(Policy::built_in(None), &["search"]);
-    let closed = store.close_absent(&left, at(3)).await.expect("closed");
+    let closed = store.close_absent(&left, "", at(3)).await.expect("closed");
     assert_eq!(closed.iter().map(|id| id.0).collect::<Vec<_>>(), [1]);
-    assert!(store.close_absent(&left, at(4)).await.expect("closed").is_empty());
+    assert!(store.close_absent(&left, "", at(4)).await.expect("closed").is_empty());
     let history = history(store, 1).await;
     assert_eq!(history.record.incident.resolved_at, Some(at(3)));
     assert_eq!(

@@ -231,7 +231,7 @@ fn place() -> Place {
 }
 
 pub(super) async fn uptime_outlives_the_runs(store: &dyn Ledger) {
-    store.expect(&[every("login", 30)], at(0)).await.expect("stored");
+    super::accounts::expect(store, &[every("login", 30)], at(0)).await;
     let process = hub("one");
     vouch(store, &process, at(0)).await.expect("stored");
     // Four hours, the second without a run, the third with failures.

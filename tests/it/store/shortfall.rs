@@ -37,7 +37,7 @@ impl<'s, S: Ledger> Scene<'s, S> {
             schedule: Schedule::Every(Interval::new(seconds(30)).expect("in range")),
             duty: Duty::Run,
         });
-        store.expect(&expected, at(0)).await.expect("stored");
+        super::accounts::expect(store, &expected, at(0)).await;
         let scene = Self { store, now: 0, agent: "one" };
         scene.come_round(0).await;
         scene

@@ -11,10 +11,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-/// One network at a time: several would take each other's processor time.
-static NETWORK: Mutex<()> = Mutex::const_new(());
+/// So many networks at a time. What is on them mostly waits: a hub, three agents and what they watch
+/// take a tenth of a processor.
+static NETWORKS: Semaphore = Semaphore::const_new(4);
+
+/// One is made at a time.
+static MAKING: Mutex<()> = Mutex::const_new(());
 
 /// What is answered by nobody (RFC 7042: locally administered).
 const NOBODY: &str = "02:00:00:00:00:01";
@@ -24,23 +28,23 @@ const NOBODY: &str = "02:00:00:00:00:01";
 pub(crate) struct Hosts {
     number: u8,
     names: Vec<&'static str>,
-    _alone: MutexGuard<'static, ()>,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Hosts {
     /// Makes the hosts. None, and a line on standard error, where this machine cannot.
     pub(crate) async fn raise(names: &[&'static str]) -> Option<Self> {
-        let alone = NETWORK.lock().await;
+        let place = NETWORKS.acquire().await.expect("it is never closed");
+        let _making = MAKING.lock().await;
         if let Some(reason) = hindrance() {
             // Past the test harness, which keeps back what a test prints.
             let _ = writeln!(std::io::stderr(), "\nSKIPPED, no hosts to test with: {reason}\n");
             return None;
         }
         sweep();
-        let number = (1..=u8::MAX).find(|number| is_free(*number)).expect("a free network");
-        let hosts = Self { number, names: names.to_vec(), _alone: alone };
+        let number = (1..=u8::MAX).find(|number| take(*number)).expect("a free network");
+        let hosts = Self { number, names: names.to_vec(), _place: place };
         let bridge = hosts.bridge();
-        ip(&format!("link add {bridge} type bridge"));
         for address in [hosts.outside(), hosts.gate()] {
             ip(&format!("addr add {address}/24 dev {bridge}"));
         }
@@ -126,7 +130,7 @@ impl Hosts {
     }
 
     fn bridge(&self) -> String {
-        format!("tl{}", self.number)
+        bridge(self.number)
     }
 
     fn space(&self, name: &str) -> String {
@@ -200,6 +204,16 @@ fn sweep() {
             try_ip(&format!("link del tl{number}"));
         }
     }
+}
+
+/// Makes the bridge of a network that nobody has; whether it is this process's now.
+fn take(number: u8) -> bool {
+    // Another process may have made it in between.
+    is_free(number) && try_ip(&format!("link add {} type bridge", bridge(number)))
+}
+
+fn bridge(number: u8) -> String {
+    format!("tl{number}")
 }
 
 /// Whether neither a route nor a cable of such a network is there.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -22,10 +22,25 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command`; its output goes to the file `log`.
     pub(crate) fn start(name: &str, command: &mut Command, log: PathBuf) -> Self {
+        Self::start_with(name, command, Stdio::null(), log)
+    }
+
+    /// The same for a program that is told things while it runs.
+    pub(crate) fn start_told(
+        name: &str,
+        command: &mut Command,
+        log: PathBuf,
+    ) -> (Self, ChildStdin) {
+        let mut started = Self::start_with(name, command, Stdio::piped(), log);
+        let stdin = started.child.stdin.take().expect("it was asked for");
+        (started, stdin)
+    }
+
+    fn start_with(name: &str, command: &mut Command, stdin: Stdio, log: PathBuf) -> Self {
         let output = File::options().create(true).append(true).open(&log).expect("a log file");
         let errors = output.try_clone().expect("a second handle on the log file");
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(output)
             .stderr(errors)
             .process_group(0)

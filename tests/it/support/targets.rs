@@ -21,11 +21,11 @@ use super::process::Process;
 use super::wait::until;
 use super::{http, port};
 
-pub(crate) use clients::{datadog, hot_shots};
+pub(crate) use clients::{Application, datadog, hot_shots};
 pub(crate) use django::{PASSWORD, USER, django};
 pub(crate) use oidc::{CLIENT, oidc_provider};
 pub(crate) use statsd::{Graphite, statsd, statsd_to_graphite};
-pub(crate) use typescript::mistakes;
+pub(crate) use typescript::{mistakes, mistakes_in_dashboards};
 
 /// How long an application may take to start on a busy machine.
 const START: Duration = Duration::from_mins(1);

@@ -84,6 +84,12 @@ impl Project {
         self.write("tripline.toml", &text.replace(old, new));
     }
 
+    /// The same, and for all starts to come.
+    pub(crate) fn change(&mut self, old: &str, new: &str) {
+        self.settings = self.settings.replace(old, new);
+        self.edit(old, new);
+    }
+
     /// Adds an option that stands before every command.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.extend([name.to_owned(), value.to_owned()]);
@@ -419,6 +425,8 @@ pub(crate) struct Run {
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
     #[serde(default)]
+    pub(crate) requests: Vec<RequestMade>,
+    #[serde(default)]
     pub(crate) logs: Vec<LogLine>,
     #[serde(default)]
     pub(crate) dropped: Vec<String>,
@@ -443,6 +451,12 @@ pub(crate) struct Failure {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Step {
     pub(crate) name: String,
+}
+
+/// A request of a run.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RequestMade {
+    pub(crate) certificate_until: Option<Timestamp>,
 }
 
 /// A line of the console.

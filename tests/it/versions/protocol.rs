@@ -16,6 +16,7 @@ use tower::ServiceExt;
 use tripline::clock::{Halt, Manual};
 use tripline::config::settings::Retention;
 use tripline::domain::coverage::Duty;
+use tripline::domain::edition::{Origin, Rank};
 use tripline::domain::id::Region;
 use tripline::domain::run::{Outcome, Report};
 use tripline::http::Loops;
@@ -24,7 +25,7 @@ use tripline::link::client::{Client, Route, hub_address};
 use tripline::link::protocol::{Assignments, Goodbye, Verdict};
 use tripline::link::publication::{Part, Publication};
 use tripline::link::token::Token;
-use tripline::store::accounts::{Accounts as _, Expected};
+use tripline::store::accounts::{Accounts as _, Expectation, Expected};
 use tripline::store::agents::Tokens as _;
 use tripline::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 
@@ -70,7 +71,9 @@ impl Hub {
             duty: Duty::Run,
         });
         let expected: Vec<Expected> = expected.collect();
-        store.expect(&expected, start - TimeDelta::minutes(1)).await.expect("noted");
+        let since = start - TimeDelta::minutes(1);
+        let expectation = Expectation::new(expected, since, Origin::Start, since);
+        assert_eq!(store.expect(&expectation, since).await.expect("noted"), Rank::Latest);
         let (clock, basket) = (Arc::new(Manual::new(start)), Arc::new(Basket::default()));
         let part = part(&told, exchanges);
         let (_, publication) = watch::channel(Arc::new(Publication::new([(region, part)])));

@@ -67,6 +67,7 @@ async fn says_the_same(
         loops: Loops::new(trouble.clone()),
         intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default(), received: None },
         hosts: Hosts::new(bound, None),
+        refused: Arc::default(),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");
     assert!(answers.len() > 6);

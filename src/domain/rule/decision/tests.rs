@@ -208,3 +208,42 @@ fn a_rule_that_was_taken_out_ends_its_incident() {
     assert_eq!(transition.decisions[0].kind, DecisionKind::Resolved);
     assert_eq!(transition.owed[0].notice.kind, NoticeKind::Withdrawn);
 }
+
+#[test]
+fn a_breach_whose_data_are_gone_is_never_said_to_have_recovered() {
+    let gone = || Evaluation::Seen {
+        found: Vec::new(),
+        missing: [[("host", "a")].into_iter().collect()].into(),
+        data: Data::There,
+    };
+    let mut story = story(0, OnMissing::Tell);
+    story.minute(&found(&["a"]));
+    let said: Vec<String> = (0..5).flat_map(|_| story.minute(&gone())).collect();
+    assert_eq!(
+        said,
+        [
+            "opened unseen",
+            "slack:#p2: there are no data for {host=\"a\"} since 02:01 UTC: nobody knows whether it \
+             is breached there"
+        ]
+    );
+    story.minute += 24 * 60;
+    let ended = story.minute(&gone());
+    assert!(ended.contains(&"resolved rule".to_owned()), "{ended:?}");
+    let scene = story.state.clone();
+    assert!(scene.is_lost && scene.missing.is_empty());
+
+    let mut quiet = self::story(0, OnMissing::Quiet);
+    quiet.minute(&found(&["a"]));
+    let open = quiet.open.clone();
+    for _ in 0..4 {
+        quiet.state = quiet.state.step(&quiet.rule, at(quiet.minute), &gone());
+        quiet.minute += 1;
+    }
+    let region = Region::new("eu").expect("a name");
+    let (_, incident) = open.first_key_value().expect("an incident");
+    let around = Surroundings { roster: &quiet.roster, region: &region, at: at(5), now: at(5) };
+    let about = Open { breached: Some(incident), unseen: None };
+    let changes = decide(&quiet.rule, &mut quiet.state, about, around);
+    assert_eq!(changes[0].transition.owed[0].notice.kind, NoticeKind::Lost);
+}

@@ -10,14 +10,23 @@ use super::super::now;
 use super::{Remembered, broken, place};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Duty, Gap, GapReason, Lateness, Presence, Tally, Watch};
+use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::{Interval, Schedule};
-use crate::store::accounts::{Accounts, Expected, Place, Process, Ran};
+use crate::store::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
 use crate::store::{Error, Standing};
 
 #[async_trait]
 impl Accounts for Remembered {
-    async fn expect(&self, _: &[Expected], _: Timestamp) -> Result<(), Error> {
+    async fn expect(&self, _: &Expectation, _: Timestamp) -> Result<Rank, Error> {
+        Err(broken())
+    }
+
+    async fn hold_edition(&self, _: &str, _: Timestamp) -> Result<Rank, Error> {
+        Err(broken())
+    }
+
+    async fn known(&self) -> Result<Known, Error> {
         Err(broken())
     }
 
@@ -66,12 +75,7 @@ impl Accounts for Remembered {
         Err(broken())
     }
 
-    async fn account(
-        &self,
-        _: &[Gap],
-        _: Option<Timestamp>,
-        _: Timestamp,
-    ) -> Result<Standing, Error> {
+    async fn account(&self, _: &[Gap], _: Known, _: Timestamp) -> Result<Standing, Error> {
         Err(broken())
     }
 

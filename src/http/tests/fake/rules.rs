@@ -61,7 +61,10 @@ impl crate::store::rules::Rules for Remembered {
             let seen = Evaluation::Seen { found, missing, data: Data::There };
             state.step(&rule, now() - TimeDelta::minutes(minute), &seen)
         };
-        let state = step(step(RuleState::default(), 3), 0);
+        let mut state = step(step(RuleState::default(), 3), 0);
+        if let Some(error) = self.rules_fail.get() {
+            state = state.step(&rule, now(), &Evaluation::Failed((*error).to_owned()));
+        }
         let states = BTreeMap::from([(rule.name.clone(), state)]);
         Ok(RuleRecords { until: Some(now()), states })
     }

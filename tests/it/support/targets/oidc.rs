@@ -36,6 +36,8 @@ pub(super) async fn node_modules() -> PathBuf {
         ("package-lock.json", include_str!("../../../targets/node/package-lock.json")),
         ("provider.mjs", include_str!("../../../targets/node/provider.mjs")),
         ("hot-shots.mjs", include_str!("../../../targets/node/hot-shots.mjs")),
+        ("counting.mjs", include_str!("../../../targets/node/counting.mjs")),
+        ("dashboard.ts", include_str!("../../../targets/node/dashboard.ts")),
     ];
     installed("node", pinned, install).await
 }

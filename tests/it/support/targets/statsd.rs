@@ -73,6 +73,13 @@ impl Statsd {
         counters.filter_map(|text| number_after(text, name)).reduce(|sum, value| sum + value)
     }
 
+    /// The last value of a gauge that was printed; `None` when it never was.
+    pub(crate) fn gauge(&self, name: &str) -> Option<f64> {
+        let log = self.process.log();
+        let gauges = log.split("gauges: {").skip(1).filter_map(|rest| rest.split('}').next());
+        gauges.filter_map(|text| number_after(text, name)).last()
+    }
+
     /// The values that a timer received, over everything printed so far.
     pub(crate) fn timer(&self, name: &str) -> Vec<f64> {
         let log = self.process.log();

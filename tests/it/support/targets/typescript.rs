@@ -1,17 +1,55 @@
 //! The TypeScript compiler, which is what editors check JavaScript with.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::oidc;
+use super::{TempDir, oidc};
 
 /// What the compiler finds wrong in the project folder by its `checks/jsconfig.json`, as
 /// `file(line,column): error CODE: message`.
 pub(crate) async fn mistakes(folder: &Path) -> Vec<String> {
+    told(folder, "checks/jsconfig.json").await
+}
+
+/// What it finds wrong in dashboards for Grafana, by the types that Grafana publishes: each has a name
+/// and JSON, whose lines are those of `NAME.ts` but for the first.
+pub(crate) async fn mistakes_in_dashboards(dashboards: &[(&str, String)]) -> Vec<String> {
+    let modules = oidc::node_modules().await;
+    let folder = TempDir::new().expect("a temporary folder");
+    let put = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("a temporary folder can be written");
+    };
+    let types = modules.join("node_modules");
+    std::os::unix::fs::symlink(types, folder.path().join("node_modules")).expect("linked");
+    fs::copy(modules.join("dashboard.ts"), folder.path().join("dashboard.ts")).expect("copied");
+    put("tsconfig.json", STRICT);
+    for (name, json) in dashboards {
+        let head = "import type { Dashboard } from \"./dashboard\"; export const it: Dashboard =";
+        put(&format!("{name}.ts"), &format!("{head}\n{json}"));
+    }
+    told(folder.path(), "tsconfig.json").await
+}
+
+const STRICT: &str = r#"{
+  "compilerOptions": {
+    "strict": true,
+    "noEmit": true,
+    "skipLibCheck": true,
+    "module": "esnext",
+    "moduleResolution": "bundler",
+    "target": "es2022",
+    "types": []
+  },
+  "include": ["*.ts"]
+}
+"#;
+
+async fn told(folder: &Path, project: &str) -> Vec<String> {
     let modules = oidc::node_modules().await;
     let mut command = Command::new("node");
     command.arg(modules.join("node_modules/typescript/bin/tsc"));
-    command.args(["-p", "checks/jsconfig.json", "--pretty", "false"]).current_dir(folder);
+    command.args(["-p", project, "--pretty", "false"]).current_dir(folder);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .expect("the task was not aborted")
