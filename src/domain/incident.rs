@@ -99,6 +99,8 @@ pub struct Story {
     pub held: BTreeSet<u32>,
     /// What kept people from being told of these.
     pub held_by: Option<String>,
+    /// Who would have been told.
+    pub held_from: BTreeSet<Recipient>,
     /// Who takes care of it.
     pub acknowledged: Option<Acknowledgement>,
     /// Since when nobody does, where that is not since it was opened.

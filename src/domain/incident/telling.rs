@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{DecisionKind, Incident, Transition, tending};
+use super::{DecisionKind, Incident, Owed, Transition, tending};
 use crate::domain::policy::Policy;
 use crate::domain::restraint::{About, Quiet, Restraint};
 use crate::domain::rule::span;
@@ -81,7 +81,7 @@ fn reopen(transition: &mut Transition, situation: Situation<'_>) {
     incident.told.extend(closed.told.iter().cloned());
     incident.story = closed.story.clone();
     let story = &mut incident.story;
-    (story.held, story.held_by) = (BTreeSet::new(), None);
+    (story.held, story.held_by, story.held_from) = (BTreeSet::new(), None, BTreeSet::new());
     (story.acknowledged, story.left_alone_since) = (None, None);
     story.reopened += 1;
     story.reopened_at = Some(now);
@@ -110,7 +110,11 @@ fn hold_back(transition: &mut Transition, restraint: &Restraint, situation: Situ
     if let Some(owed) = transition.owed.iter().find(|owed| owed.notice.kind.is_alarm()) {
         incident.story.notice = Some(owed.notice.clone());
     }
-    transition.owed.retain(|owed| !owed.notice.kind.is_alarm());
+    let (held, owed) =
+        transition.owed.drain(..).partition(|owed: &Owed| owed.notice.kind.is_alarm());
+    transition.owed = owed;
+    let held: Vec<Owed> = held;
+    incident.story.held_from.extend(held.into_iter().map(|owed| owed.recipient));
     for decision in &mut transition.decisions {
         match decision.kind {
             DecisionKind::Escalated | DecisionKind::Reminded => {

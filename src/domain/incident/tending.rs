@@ -82,6 +82,7 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
     let kind = if is_new { DecisionKind::Escalated } else { DecisionKind::Reminded };
     decisions.push(Decision { kind, reason: due.reason(&owed) });
     incident.told.extend(owed.iter().map(|owed| owed.recipient.clone()));
+    incident.story.held_from.clear();
     if restraint.is_some() {
         // What is told again is held back like what is reached now.
         incident.story.held.extend(&due.tiers);
@@ -201,13 +202,13 @@ fn owed(incident: &Incident, due: &Due, around: Surroundings<'_>, now: Timestamp
     by_tier.into_iter().rev().flatten().collect()
 }
 
-/// Whom a tier tells; all who were told where the policy has no such tier.
+/// Whom a tier tells; where the policy has no such tier, all who were told or should have been.
 fn recipients(incident: &Incident, tier: u32, around: Surroundings<'_>) -> Vec<Recipient> {
     let found = around.policy.into_iter().flat_map(Policy::numbered).find(|(it, _)| *it == tier);
     match found {
         Some((_, tier)) => {
             tier.notify.iter().flat_map(|target| around.roster.recipients(target)).collect()
         }
-        None => incident.told.iter().cloned().collect(),
+        None => incident.told.union(&incident.story.held_from).cloned().collect(),
     }
 }

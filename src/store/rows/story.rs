@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::notice::{notice, notice_text};
-use super::{from_json, millis, named, timestamp, to_json};
+use super::{from_json, millis, named, timestamp, to_json, told, told_text};
 use crate::domain::incident::Story;
 use crate::domain::restraint::{Acknowledgement, Actor, Via};
 use crate::store::Error;
@@ -20,6 +20,9 @@ struct StoryRow {
     held: BTreeSet<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held_by: Option<String>,
+    /// JSON in a text, as it is stored elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged: Option<AcknowledgementRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +66,7 @@ pub(in crate::store) fn text(story: &Story) -> String {
         told_at: story.told_at.map(millis),
         held: story.held.clone(),
         held_by: story.held_by.clone(),
+        held_from: (!story.held_from.is_empty()).then(|| told_text(&story.held_from)),
         acknowledged,
         left_alone_since: story.left_alone_since.map(millis),
         reopened: story.reopened,
@@ -89,6 +93,7 @@ pub(in crate::store) fn read(text: &str) -> Result<Story, Error> {
         told_at: time(row.told_at)?,
         held: row.held,
         held_by: row.held_by,
+        held_from: row.held_from.as_deref().map(told).transpose()?.unwrap_or_default(),
         acknowledged: acknowledged.transpose()?,
         left_alone_since: time(row.left_alone_since)?,
         reopened: row.reopened,
@@ -100,6 +105,7 @@ pub(in crate::store) fn read(text: &str) -> Result<Story, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::policy::Recipient;
 
     #[test]
     fn a_story_comes_back_as_it_went() {
@@ -109,6 +115,7 @@ mod tests {
             told_at: Some(at),
             held: [2].into(),
             held_by: Some("maintenance `db`".into()),
+            held_from: [Recipient::Slack("#p2".into())].into(),
             acknowledged: Some(Acknowledgement {
                 by: Actor { name: "ana".into(), via: Via::Sms },
                 reason: Some("on it".into()),

@@ -223,6 +223,53 @@ fn maintenance_begins_and_ends_while_it_fails() {
 }
 
 #[test]
+fn what_has_no_policy_tells_those_it_would_have_told() {
+    let (eu, now) = (region("eu"), start());
+    let cause = Cause { region: eu.clone(), step: None, error: "no agent".into() };
+    let p2 = Recipient::Slack("#p2".into());
+    let opened = Incident {
+        tiers: [1].into(),
+        told: [p2.clone()].into(),
+        ..Incident::opening(now, now, cause)
+    };
+    let subject = Subject::Region(eu);
+    let mut scene = Scene::new(default_policy());
+    scene.silence(10);
+    let notice = Notice { kind: NoticeKind::Blind, ..a_notice(&subject) };
+    let owed = vec![Owed { recipient: p2, notice: notice.clone(), telling: 0 }];
+    let about = About { subject: &subject, labels: &scene.story.check.labels, down: &[] };
+    let situation =
+        Situation { open: None, closed: None, policy: None, about, quiet: scene.quiet(), now };
+    let transition = Transition { incident: Some(opened), owed, ..Transition::default() };
+    let held = finish(transition, situation).incident.expect("opened");
+    assert!(held.told.is_empty());
+    let roster = roster();
+    let quiet = scene.quiet();
+    let around = Surroundings { policy: None, roster: &roster, about, notice: &notice, quiet };
+    let told = tend(&held, around, held.due_at.expect("due"));
+    assert_eq!(told.owed[0].recipient.to_string(), "slack:#p2");
+    assert_eq!(told.owed[0].notice.kind, NoticeKind::Blind);
+}
+
+fn a_notice(subject: &Subject) -> Notice {
+    Notice {
+        kind: NoticeKind::Blind,
+        subject: subject.clone(),
+        check_name: subject.name().to_owned(),
+        region: region("eu"),
+        down: Vec::new(),
+        regions: Vec::new(),
+        step: None,
+        error: "no agent".into(),
+        since: start(),
+        failures_in_a_row: 0,
+        at: start(),
+        runbook: None,
+        note: None,
+    }
+}
+
+#[test]
 fn time_reaches_tiers() {
     let minutes = Duration::from_mins;
     let mut scene = Scene::with_tiers(&[
