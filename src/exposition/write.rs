@@ -32,7 +32,7 @@ pub fn write(series: &Series, text: &mut String) {
 
 /// Whether a name can stand in a line about its type.
 fn is_plain(name: &str) -> bool {
-    !name.contains([' ', '"', '\\'])
+    !name.contains([' ', '"', '\\', '\n', '\r'])
 }
 
 /// A text as it stands between quotes.

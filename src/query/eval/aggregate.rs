@@ -79,7 +79,6 @@ impl Evaluator<'_> {
         for group in groups {
             let mut column = Column::empty(group.labels, grid.steps);
             let members: Vec<&Column> = group.members.iter().map(|at| &columns[*at]).collect();
-            column.nameless = members.iter().any(|member| member.nameless);
             for (at, value) in column.values.iter_mut().enumerate() {
                 scratch.clear();
                 scratch.extend(members.iter().map(|m| m.values[at]).filter(|v| !is_absent(*v)));
@@ -87,9 +86,10 @@ impl Evaluator<'_> {
                     *value = reduce(at, &mut scratch);
                 }
             }
-            if !column.is_empty() {
-                out.push(column);
-            }
+            let drops = |at: usize| {
+                members.iter().any(|member| member.nameless && !is_absent(member.values[at]))
+            };
+            out.extend(column.parted(drops).into_iter().filter(|part| !part.is_empty()));
         }
         Ok(out)
     }

@@ -64,6 +64,18 @@ impl Column {
         self.values.iter().all(|value| is_absent(*value))
     }
 
+    /// This column as two: one of the steps at which `drops` says that the name is to be dropped, and
+    /// one of the others. An instant query would find one or the other.
+    pub(in crate::query) fn parted(mut self, drops: impl Fn(usize) -> bool) -> [Self; 2] {
+        let mut nameless =
+            Self { nameless: true, ..Self::empty(self.labels.clone(), self.values.len()) };
+        for (at, value) in self.values.iter_mut().enumerate().filter(|(at, _)| drops(*at)) {
+            nameless.values[at] = std::mem::replace(value, ABSENT);
+        }
+        self.nameless = false;
+        [nameless, self]
+    }
+
     /// This column with each value changed, and its name to be dropped.
     pub(in crate::query) fn mapped(mut self, change: impl Fn(usize, f64) -> f64) -> Self {
         for (at, value) in self.values.iter_mut().enumerate() {

@@ -18,6 +18,8 @@ const LABEL: u64 = 20;
 struct Counts {
     places: HashMap<Labels, usize>,
     columns: Vec<Column>,
+    /// At which steps the name of a column is to be dropped, by its place.
+    drops: HashMap<usize, Vec<bool>>,
 }
 
 impl Evaluator<'_> {
@@ -47,12 +49,20 @@ impl Evaluator<'_> {
                 };
                 last = Some((value.to_bits(), place));
                 let counted = &mut counts.columns[place];
-                counted.nameless |= column.nameless;
+                if column.nameless {
+                    let drops = counts.drops.entry(place);
+                    drops.or_insert_with(|| vec![false; grid.steps])[at] = true;
+                }
                 let count = &mut counted.values[at];
                 *count = if is_absent(*count) { 1.0 } else { *count + 1.0 };
             }
         }
-        merged(counts.columns)
+        let Counts { columns, drops, .. } = counts;
+        let parted = columns.into_iter().enumerate().flat_map(|(place, column)| {
+            let drops = drops.get(&place);
+            column.parted(|at| drops.is_some_and(|drops| drops[at]))
+        });
+        merged(parted.collect())
     }
 
     /// The place of the count with these labels, which begins here if there is none.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -221,8 +222,19 @@ impl Database {
 async fn connect(url: &Url) -> PgConnection {
     let options: PgConnectOptions = url.as_str().parse().expect("a good URL");
     let options = options.disable_statement_logging();
+    for _ in 0..CUT_OFF {
+        match PgConnection::connect_with(&options).await {
+            Err(sqlx::Error::Io(_)) => tokio::time::sleep(BETWEEN).await,
+            connected => return connected.expect("the server answers"),
+        }
+    }
     PgConnection::connect_with(&options).await.expect("the server answers")
 }
+
+/// So often, and at this distance, it is tried again: a server that recovers from a crash cuts off
+/// whoever comes.
+const CUT_OFF: u32 = 100;
+const BETWEEN: Duration = Duration::from_millis(100);
 
 async fn execute(url: &Url, statements: &str) {
     let mut connection = connect(url).await;
