@@ -114,7 +114,9 @@ impl Rulebook {
             transition,
             Situation {
                 open: remembered.open.get(&subject),
-                closed: remembered.closed.get(&subject),
+                // Evaluations of a rule that are made up for later must decide as in their time; what
+                // keeps a rule from flapping is its `keep_firing_for`.
+                closed: remembered.closed.get(&subject).filter(|_| subject.rule().is_none()),
                 policy,
                 about: About { subject: &subject, labels, down: &[] },
                 quiet: self.quiet(&remembered.silences),

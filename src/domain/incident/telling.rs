@@ -3,7 +3,7 @@
 //!
 //! | transition | condition | then |
 //! |---|---|---|
-//! | opens | the last incident of the subject was resolved within the policy's `reopen_within` | that one is open again; whoever was told of it hears the end, too |
+//! | opens | the last incident of the subject, where that is no rule, was resolved within the policy's `reopen_within` | that one is open again; whoever was told of it hears the end, too |
 //! | tells of something wrong | a restraint | told is nobody; its tiers are held back, and the decision says why |
 //! | tells of something wrong | none | told, and remembered as the last word |
 //! | tells of an end, or what somebody did | | told |

@@ -477,6 +477,9 @@ pub(crate) struct Incident {
 /// A message owed to one recipient.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Notification {
+    /// Which incident it is about.
+    #[serde(skip)]
+    pub(crate) incident: i64,
     pub(crate) recipient: Recipient,
     pub(crate) state: String,
     pub(crate) notice: Notice,
