@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::id::PersonId;
+use super::rota::Rota;
 use super::rule::span;
 use super::streak::Streak;
 
@@ -284,14 +285,21 @@ pub struct Roster {
     pub people: BTreeMap<PersonId, Option<String>>,
     /// The members of each team.
     pub teams: BTreeMap<String, Vec<PersonId>>,
+    /// Who is on duty when, by the name of the rota.
+    pub rotas: BTreeMap<String, Rota>,
 }
 
 impl Roster {
+    /// The team of a rota; else the name itself.
+    fn team_behind<'a>(&'a self, name: &'a str) -> &'a str {
+        self.rotas.get(name).map_or(name, |rota| &rota.team)
+    }
+
     /// Spells out a target: a team becomes its members. Duplicates are the caller's to drop.
     pub fn recipients(&self, target: &Target) -> Vec<Recipient> {
         match target {
             Target::Slack(channel) => vec![Recipient::Slack(channel.clone())],
-            Target::Sms(name) => match self.teams.get(name) {
+            Target::Sms(name) => match self.teams.get(self.team_behind(name)) {
                 Some(members) => members.iter().cloned().map(Recipient::Sms).collect(),
                 None => self
                     .people
@@ -324,6 +332,7 @@ mod tests {
         let roster = Roster {
             people: [(person("ana"), None), (person("bo"), None)].into(),
             teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
+            rotas: BTreeMap::new(),
         };
         let names = |target: &str| {
             let recipients = roster.recipients(&Target::Sms(target.into()));
