@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::Timestamp;
 use super::id::PersonId;
 use super::rota::Rota;
 use super::rule::span;
@@ -290,6 +291,22 @@ pub struct Roster {
 }
 
 impl Roster {
+    /// Whom an SMS to a rota, a team or a person reaches at `at`; of a rota without anybody on duty,
+    /// all of its team.
+    pub fn reached(&self, name: &str, at: Timestamp) -> Vec<PersonId> {
+        let team = match self.rotas.get(name) {
+            Some(rota) => match rota.on_duty(at) {
+                Some(person) => return vec![person],
+                None => &rota.team,
+            },
+            None => name,
+        };
+        match self.teams.get(team) {
+            Some(members) => members.clone(),
+            None => self.people.keys().filter(|it| it.as_str() == team).cloned().collect(),
+        }
+    }
+
     /// The team of a rota; else the name itself.
     fn team_behind<'a>(&'a self, name: &'a str) -> &'a str {
         self.rotas.get(name).map_or(name, |rota| &rota.team)

@@ -14,6 +14,7 @@
 //! A rota has no state and knows no telephone numbers; who is told is asked of it when a message
 //! leaves.
 
+mod findings;
 mod hours;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use std::str::FromStr;
 
 use chrono::{Datelike as _, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
+pub use self::findings::{Finding, findings};
 pub use self::hours::{Hours, HoursError};
 use self::hours::{time_of_day, weekday};
 use super::Timestamp;
@@ -173,6 +175,11 @@ impl Rota {
             shifts.push(Shift { from: begin, until, duty });
         }
         shifts
+    }
+
+    /// The zone by whose clocks it is shown: that of its first layer.
+    pub fn zone(&self) -> Zone {
+        self.layers.first().map_or(Zone::UTC, Layer::zone)
     }
 
     /// All whom it can name, each once, in the order written.

@@ -411,7 +411,7 @@ fn mistakes_in_a_policy_are_told_where_they_are() {
         (tier("['#p2']"), "is no target"),
         (tier("['slack:p2']"), "write `#p2`"),
         (tier("['slack:#P2']"), "did you mean `#p2`?"),
-        (tier("['sms:devops']"), "no team and no person"),
+        (tier("['sms:devops']"), "no rota, team or person"),
         (tier("['sms:bo']"), "no telephone number of `bo`"),
         (tier("[]"), "empty list"),
         (tier("'slack:#p2'"), "must be a list"),
@@ -671,7 +671,7 @@ fn mistakes_of_a_rota_are_told_where_they_are() {
                   until = '2026-11-26'\n";
     let layer = "[[rota.primary.layer]]\npeople = ['bo']\nstarts = '2026-11-01'\nturn = '1d'\n";
     for (text, at, message) in [
-        (ROTA.replace("team = 'ops'", "team = 'opps'"), "'opps'", "there is no rota, team or person `opps`"),
+        (ROTA.replace("team = 'ops'", "team = 'opps'"), "'opps'", "there is no team `opps`"),
         (ROTA.replace("team = 'ops'\n", ""), "[rota.primary]", "`team` is missing"),
         (ROTA.replace("['ana', 'bo']\nstarts", "['anna']\nstarts"), "'anna'", "nobody is called"),
         (ROTA.replace("Europe/Berlin", "Europe/Berln"), "'Europe/Berln'", "no time zone"),

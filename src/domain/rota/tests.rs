@@ -2,6 +2,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::policy::{Policy, Roster, Target, Tier};
 
 fn utc(text: &str) -> Timestamp {
     text.parse().expect("an RFC 3339 time")
@@ -209,4 +210,53 @@ proptest! {
         let is_at_jump = zone.offset_at(next) != zone.offset_at(next - TimeDelta::seconds(1));
         prop_assert!(wall.time() == time || is_at_jump, "{wall} in {zone}");
     }
+}
+
+#[test]
+fn holes_missing_numbers_and_one_person_in_every_tier_are_found() {
+    let ana = people(&["ana"]).pop().expect("one");
+    let weekly = |names: &[&str]| layer(names, "UTC", "2026-11-23 00:00", Turn::Weeks(1));
+    let second = Rota { name: "secondary".into(), ..rota(vec![weekly(&["bo", "cy"])]) };
+    let roster = Roster {
+        people: people(&["ana", "bo", "cy"])
+            .into_iter()
+            .map(|it| (it, Some("+49".into())))
+            .collect(),
+        teams: [("ops".to_owned(), people(&["ana", "bo", "dee"]))].into(),
+        rotas: [rota(vec![weekly(&["ana", "bo", "cy"])]), second]
+            .map(|it| (it.name.clone(), it))
+            .into(),
+    };
+    let tier = |name: &str| Tier::after(1, vec![Target::Sms(name.into())]);
+    let policies = [
+        Policy::of("two", vec![tier("primary"), tier("secondary")]),
+        Policy::of("team", vec![tier("primary"), tier("ops")]),
+        Policy::of("ana", vec![tier("ana"), tier("ana")]),
+        Policy::of("once", vec![tier("ana")]),
+    ];
+    let day = |day: i64| utc("2026-11-22T00:00:00Z") + TimeDelta::days(day);
+    let hole = |rota: &str| Finding::Hole {
+        rota: rota.into(),
+        team: "ops".into(),
+        spans: vec![(day(0), day(1))],
+    };
+    let same = |policy: &str, person: &str, from, until| Finding::SamePerson {
+        policy: policy.into(),
+        person: people(&[person]).pop().expect("one"),
+        spans: vec![(from, until)],
+    };
+    assert_eq!(
+        findings(&roster, &policies, (day(0), day(40))),
+        [
+            hole("primary"),
+            hole("secondary"),
+            Finding::NoPhone {
+                person: people(&["dee"]).pop().expect("one"),
+                named_by: vec!["team ops".into()]
+            },
+            same("two", "bo", day(29), day(36)),
+            same("two", "cy", day(36), day(40)),
+            same("ana", ana.as_str(), day(0), day(40)),
+        ]
+    );
 }
