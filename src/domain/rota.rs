@@ -11,9 +11,13 @@
 //! does so on both sides of a change of the clocks. A hand-over at a time that the clocks skip is at
 //! the first moment after the jump, and one at a time that comes twice is at the first of the two.
 //!
-//! A rota has no state and knows no telephone numbers; who is told is asked of it when a message
-//! leaves.
+//! A rota has no state and knows no telephone numbers. A notification is owed to the rota; who is told
+//! in its place is asked when the message is about to leave ([`call`]), and recorded with the reason.
+//! What is told of an incident's end goes to those who were told of the incident in the rota's place,
+//! whoever is on duty by then: they must not go on looking for what is over. Only where nobody was told
+//! yet, it goes to whoever is on duty now, and says both.
 
+mod call;
 mod findings;
 mod hours;
 #[cfg(test)]
@@ -23,6 +27,7 @@ use std::str::FromStr;
 
 use chrono::{Datelike as _, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
+pub use self::call::{Call, call};
 pub use self::findings::{Finding, findings};
 pub use self::hours::{Hours, HoursError};
 use self::hours::{time_of_day, weekday};

@@ -1,6 +1,5 @@
 //! Hubs that evaluate the rules of a project over series in memory, at times that the test brings.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
