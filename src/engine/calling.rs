@@ -120,3 +120,6 @@ impl Calling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,39 @@ fn hours_are_read_as_people_write_them() {
     assert_eq!("Fri-Mon".parse::<Hours>(), "Sat,Sun,Mon,Fri 00:00-24:00".parse::<Hours>());
 }
 
+#[test]
+fn a_message_to_a_rota_goes_to_nobody_only_where_nobody_is() {
+    let daily = layer(&["ana", "bo"], "UTC", "2026-11-22 00:00", Turn::Days(1));
+    let phones = |names: &[&str], phoneless: &[&str]| Roster {
+        people: people(names)
+            .into_iter()
+            .map(|it| (it, Some("+49".to_owned())))
+            .chain(people(phoneless).into_iter().map(|it| (it, None)))
+            .collect(),
+        teams: [("ops".to_owned(), people(&["bo", "cy"]))].into(),
+        rotas: [("primary".to_owned(), rota(vec![daily.clone()]))].into(),
+    };
+    let called = |roster: &Roster, rota: &str, at: &str| {
+        let Call { people, reason } = call(roster, rota, utc(at));
+        let names: Vec<&str> = people.iter().map(PersonId::as_str).collect();
+        format!("{}: {reason}", names.join(" "))
+    };
+    let all = phones(&["ana", "bo", "cy", "dee"], &[]);
+    let (hole, day) = ("2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z");
+    assert_eq!(called(&all, "primary", day), "ana: ana is on duty (rota primary, layer 1)");
+    assert_eq!(
+        called(&all, "primary", hole),
+        "bo cy: nobody is on duty (rota primary), so all of ops are told"
+    );
+    let without_ana = phones(&["bo", "dee"], &["ana", "cy"]);
+    assert!(called(&without_ana, "primary", day).starts_with("bo: ana is on duty"));
+    let others = phones(&["dee"], &["ana", "bo", "cy"]);
+    assert!(called(&others, "primary", hole).starts_with("dee: nobody is on duty"));
+    assert!(called(&all, "gone", day).starts_with("ana bo cy dee: there is no rota gone"));
+    assert!(called(&phones(&[], &["ana"]), "primary", hole).starts_with("ana: nobody"));
+    assert!(called(&Roster::default(), "primary", hole).ends_with("there is nobody else"));
+}
+
 fn any_layer() -> impl Strategy<Value = Layer> {
     let turn = prop_oneof![
         (1u32..50).prop_map(Turn::Hours),
