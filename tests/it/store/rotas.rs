@@ -50,6 +50,10 @@ async fn hand_on(store: &dyn Store, claim: &Claim, people: &[&str], slot: u32) -
     store.hand_on(claim, &call(people), now).await.expect("handed on")
 }
 
+async fn handed_on(store: &dyn Store, claim: &Claim, people: &[&str], slot: u32) {
+    assert_eq!(hand_on(store, claim, people, slot).await, Standing::Held);
+}
+
 pub(super) async fn a_message_to_a_rota_is_handed_on_once(store: &dyn Store) {
     tell(store, 1, Failed).await;
     assert_eq!(outbox(store, 1).await, ["rota:primary failing owed"]);
@@ -74,10 +78,10 @@ pub(super) async fn a_message_to_a_rota_is_handed_on_once(store: &dyn Store) {
 
 pub(super) async fn what_is_over_goes_to_those_who_were_told(store: &dyn Store) {
     tell(store, 1, Failed).await;
-    hand_on(store, &claim_rota(store, 1).await[0], &["ana"], 1).await;
+    handed_on(store, &claim_rota(store, 1).await[0], &["ana"], 1).await;
     attempt(store, &claim(store, Channel::Sms, at(2)).await[0], at(2), &accepted()).await;
     tell(store, 3, Passed).await;
-    hand_on(store, &claim_rota(store, 3).await[0], &["bo"], 3).await;
+    handed_on(store, &claim_rota(store, 3).await[0], &["bo"], 3).await;
     assert_eq!(
         outbox(store, 1).await,
         [
@@ -96,7 +100,7 @@ pub(super) async fn what_is_over_before_anybody_was_told_goes_to_whoever_is_on_d
 ) {
     tell(store, 1, Failed).await;
     tell(store, 2, Passed).await;
-    hand_on(store, &claim_rota(store, 2).await[0], &["bo"], 2).await;
+    handed_on(store, &claim_rota(store, 2).await[0], &["bo"], 2).await;
     let expected = [
         "rota:primary failing superseded",
         "rota:primary recovered handed_on",
@@ -106,9 +110,9 @@ pub(super) async fn what_is_over_before_anybody_was_told_goes_to_whoever_is_on_d
     assert!(claim(store, Channel::Sms, at(3)).await[0].notification.first_word, "it says both");
     // Of another incident, what was handed on and not sent is superseded in its turn.
     tell(store, 60, Failed).await;
-    hand_on(store, &claim_rota(store, 60).await[0], &["ana"], 60).await;
+    handed_on(store, &claim_rota(store, 60).await[0], &["ana"], 60).await;
     tell(store, 61, Passed).await;
-    hand_on(store, &claim_rota(store, 61).await[0], &["bo"], 61).await;
+    handed_on(store, &claim_rota(store, 61).await[0], &["bo"], 61).await;
     let expected = [
         "rota:primary failing handed_on",
         "sms:ana failing superseded",
