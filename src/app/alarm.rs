@@ -18,7 +18,7 @@ use super::channels;
 use crate::clock::{Halt, Stopwatch};
 use crate::config::{Project, Settings};
 use crate::domain::notification::Attempt;
-use crate::domain::policy::{Policy, Recipient};
+use crate::domain::policy::{Policy, Target};
 use crate::engine::ingest::Trouble;
 use crate::notify::render;
 
@@ -31,7 +31,7 @@ const QUIET: Duration = Duration::from_mins(30);
 #[derive(Debug)]
 pub(super) struct Alarmed {
     settings: Settings,
-    recipients: BTreeSet<Recipient>,
+    targets: Vec<Target>,
     /// Which hub tells it.
     hub: String,
 }
@@ -46,15 +46,16 @@ impl Alarmed {
             policy.tiers.first().map_or_else(Vec::new, |tier| tier.notify.clone())
         };
         let targets: Vec<_> = policies.flat_map(first).collect();
-        let recipients = targets.iter().flat_map(|it| settings.people.roster.recipients(it));
-        Self { recipients: recipients.collect(), settings: settings.clone(), hub }
+        Self { targets, settings: settings.clone(), hub }
     }
 
     /// Tells each of them once.
     async fn tell(&self, trouble: &Trouble) {
         let text = render::degraded(&self.hub, trouble.since, &trouble.reason);
-        for recipient in &self.recipients {
-            let said = channels::say(&self.settings, recipient, &text).await;
+        let roster = &self.settings.people.roster;
+        let recipients = self.targets.iter().flat_map(|it| roster.called(it, trouble.since));
+        for recipient in recipients.collect::<BTreeSet<_>>() {
+            let said = channels::say(&self.settings, &recipient, &text).await;
             let outcome = match &said {
                 Ok(Some(Attempt::Accepted { .. })) => {
                     tracing::info!(%recipient, "told that the store takes no results");

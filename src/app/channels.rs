@@ -58,7 +58,7 @@ pub(super) fn transports(
         Ok(transport) => Ok((channel, transport)),
         Err(source) => Err(StartError::Channel { channel: channel.as_str(), source }),
     };
-    Channel::ALL.into_iter().map(one).collect()
+    Channel::OUT.into_iter().map(one).collect()
 }
 
 fn transport(
@@ -71,7 +71,7 @@ fn transport(
             Some(slack) => Ok(Arc::new(by_slack(slack)?)),
             None => Ok(shown(witness)),
         },
-        Channel::Sms => match &settings.twilio {
+        Channel::Sms | Channel::Rota => match &settings.twilio {
             Some(twilio) => Ok(Arc::new(by_twilio(twilio)?)),
             None => Ok(shown(witness)),
         },
@@ -109,6 +109,10 @@ pub(super) async fn say(
             Some(slack) => Some(by_slack(slack).map_err(failed)?.rehearse(name, text).await),
             None => None,
         },
+        Recipient::Rota(name) => {
+            let reason = format!("the rota {name} has no telephone number of its own");
+            Some(Attempt::GiveUp { reason })
+        }
         Recipient::Sms(person) => match &settings.twilio {
             Some(twilio) => {
                 let twilio = by_twilio(twilio).map_err(failed)?;

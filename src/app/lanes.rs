@@ -13,6 +13,7 @@ use crate::clock::{Clock, Halt};
 use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
 use crate::domain::policy::{Channel, Roster};
+use crate::engine::calling::Calling;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
 use crate::store::Store;
 
@@ -66,6 +67,14 @@ impl Lanes {
             wakes.push(lane.wake());
             tasks.spawn(lane.run(halt.clone()));
         }
+        let calling = Calling::new(
+            Arc::clone(store),
+            Arc::clone(&contacts),
+            Arc::clone(clock),
+            wakes.clone(),
+        );
+        wakes.push(calling.wake());
+        tasks.spawn(calling.run(halt.clone()));
         tasks.close();
         Self { contacts, wakes, outlets, tasks }
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod oncall;
 mod rule;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::rule::{RuleArguments, RuleCommand};
 use super::log::Format;
 use crate::app::demo_site::Fault;
@@ -102,6 +104,8 @@ pub enum Command {
     Query(Query),
     /// Show how rules stand, what they stand for, what they would have said; and test them
     Rule(RuleArguments),
+    /// Show who is on duty, now and next; and find where nobody is
+    Oncall(OncallArguments),
     /// Bring in what was measured elsewhere
     #[command(subcommand)]
     Metrics(MetricsCommand),

@@ -12,6 +12,7 @@ pub mod live;
 pub mod log;
 pub mod look;
 mod metrics;
+mod oncall;
 mod onlooker;
 mod query;
 pub mod report;

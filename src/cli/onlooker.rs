@@ -183,7 +183,9 @@ impl Witness for Recorder {
         match settlement.state {
             NotificationState::Sent => tell!(info, "a message was sent"),
             NotificationState::GivenUp => tell!(error, "a message was given up"),
-            NotificationState::Owed | NotificationState::Superseded => {
+            NotificationState::Owed
+            | NotificationState::Superseded
+            | NotificationState::HandedOn => {
                 tell!(warn, "a message was not sent yet");
             }
         }

@@ -13,8 +13,8 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    agent, demo, diagnostics, env_file, init, log, metrics, query, rule, store, tell, test, token,
-    up, uptime, validate,
+    agent, demo, diagnostics, env_file, init, log, metrics, oncall, query, rule, store, tell, test,
+    token, up, uptime, validate,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -93,6 +93,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
         Command::Query(wanted) => query::run(&wanted, &global, terminal).await,
         Command::Rule(wanted) => rule::run(&wanted.command, &global, terminal).await,
+        Command::Oncall(wanted) => oncall::run(&wanted, &global, terminal),
         Command::Metrics(wanted) => metrics::run(&wanted, &global, terminal).await,
         Command::Store(wanted) => store::run(&wanted, &global, terminal).await,
         Command::SandboxChild => {

@@ -13,6 +13,7 @@ use crate::app::channels::rehearse;
 use crate::app::project::Reading;
 use crate::clock::{self, Clock as _};
 use crate::config::Project;
+use crate::domain::Timestamp;
 use crate::domain::notification::Attempt;
 use crate::domain::policy::{Recipient, Target};
 
@@ -23,7 +24,7 @@ pub(super) async fn run(wanted: &Tell, global: &Global, terminal: &Terminal) -> 
     let reading = Reading::begin(&root, &environment);
     let pool = run::pool(&reading)?;
     let project = run::project(reading, &pool, global, terminal).await?;
-    let recipients = recipients(wanted, &project)?;
+    let recipients = recipients(wanted, &project, clock::System.now())?;
     let look = terminal.look(Stream::Out);
     let mut out = anstream::stdout();
     let mut all_told = true;
@@ -62,12 +63,16 @@ fn line(recipient: &Recipient, attempt: Option<&Attempt>, look: &Look) -> String
 }
 
 /// Whom the command line means, each once.
-fn recipients(wanted: &Tell, project: &Project) -> Result<BTreeSet<Recipient>, Stop> {
+fn recipients(
+    wanted: &Tell,
+    project: &Project,
+    now: Timestamp,
+) -> Result<BTreeSet<Recipient>, Stop> {
     let known = targets(project);
     let roster = &project.settings.people.roster;
     let listed = || known.iter().map(Target::to_string).collect::<Vec<_>>().join(", ");
     if wanted.all {
-        return Ok(known.iter().flat_map(|target| roster.recipients(target)).collect());
+        return Ok(known.iter().flat_map(|target| roster.called(target, now)).collect());
     }
     if wanted.targets.is_empty() {
         let all = listed();
@@ -75,12 +80,12 @@ fn recipients(wanted: &Tell, project: &Project) -> Result<BTreeSet<Recipient>, S
     }
     let mut recipients = BTreeSet::new();
     for text in &wanted.targets {
-        let found = target(text).map(|target| roster.recipients(&target)).unwrap_or_default();
+        let found = target(text).map(|target| roster.called(&target, now)).unwrap_or_default();
         if found.is_empty() {
             let all = listed();
             return Err(Stop::Usage(format!(
-                "nobody is reached by `{text}`; write slack:#channel, sms:team or sms:person; the \
-                 policies name {all}"
+                "nobody is reached by `{text}`; write slack:#channel, sms:rota, sms:team or sms:person; \
+                 the policies name {all}"
             )));
         }
         recipients.extend(found);

@@ -18,12 +18,14 @@ pub mod notification;
 pub mod policy;
 pub mod rendezvous;
 pub mod restraint;
+pub mod rota;
 pub mod rule;
 pub mod run;
 pub mod schedule;
 pub mod slot;
 pub mod streak;
 pub mod subject;
+pub mod zone;
 
 /// A moment in time, in UTC.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

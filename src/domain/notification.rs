@@ -12,7 +12,9 @@
 //! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
 //!
-//! Sent, given up and superseded are final.
+//! | owed to a rota | | handed on: the same is owed to those who are called in its place |
+//!
+//! Sent, given up, superseded and handed on are final.
 
 use std::time::Duration;
 
@@ -55,11 +57,14 @@ pub enum NotificationState {
     GivenUp,
     /// A later message says it too.
     Superseded,
+    /// It was owed to a rota, and is owed to people in its place.
+    HandedOn,
 }
 
 impl NotificationState {
     /// All states.
-    pub const ALL: [Self; 4] = [Self::Owed, Self::Sent, Self::GivenUp, Self::Superseded];
+    pub const ALL: [Self; 5] =
+        [Self::Owed, Self::Sent, Self::GivenUp, Self::Superseded, Self::HandedOn];
 
     /// The word used in the store and in JSON.
     pub fn as_str(self) -> &'static str {
@@ -68,6 +73,7 @@ impl NotificationState {
             Self::Sent => "sent",
             Self::GivenUp => "given_up",
             Self::Superseded => "superseded",
+            Self::HandedOn => "handed_on",
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::Timestamp;
 use super::id::PersonId;
+use super::rota::{self, Rota};
 use super::rule::span;
 use super::streak::Streak;
 
@@ -201,7 +203,7 @@ impl Quorum {
 pub enum Target {
     /// A Slack channel: `#name` or its id.
     Slack(String),
-    /// SMS to a team (everyone in it) or a person.
+    /// SMS to a rota (whoever is on duty), a team (everyone in it) or a person.
     Sms(String),
 }
 
@@ -221,6 +223,8 @@ pub enum Recipient {
     Slack(String),
     /// A person's telephone.
     Sms(PersonId),
+    /// Whoever of a rota is on duty when the message leaves.
+    Rota(String),
 }
 
 /// A way to tell people. Each has a delivery lane of its own.
@@ -230,17 +234,23 @@ pub enum Channel {
     Slack,
     /// SMS by Twilio.
     Sms,
+    /// No way of its own: what is owed to a rota is owed to people in its place.
+    Rota,
 }
 
 impl Channel {
     /// All channels.
-    pub const ALL: [Self; 2] = [Self::Slack, Self::Sms];
+    pub const ALL: [Self; 3] = [Self::Slack, Self::Sms, Self::Rota];
+
+    /// Those by which messages leave.
+    pub const OUT: [Self; 2] = [Self::Slack, Self::Sms];
 
     /// The word used in configuration, the store and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Slack => "slack",
             Self::Sms => "sms",
+            Self::Rota => "rota",
         }
     }
 }
@@ -251,6 +261,7 @@ impl Recipient {
         match self {
             Self::Slack(_) => Channel::Slack,
             Self::Sms(_) => Channel::Sms,
+            Self::Rota(_) => Channel::Rota,
         }
     }
 
@@ -258,14 +269,14 @@ impl Recipient {
     pub fn follows(&self) -> bool {
         match self {
             Self::Slack(_) => true,
-            Self::Sms(_) => false,
+            Self::Sms(_) | Self::Rota(_) => false,
         }
     }
 
     /// The channel's own name for the recipient: a Slack channel, a person.
     pub fn address(&self) -> &str {
         match self {
-            Self::Slack(channel) => channel,
+            Self::Slack(name) | Self::Rota(name) => name,
             Self::Sms(person) => person.as_str(),
         }
     }
@@ -284,23 +295,52 @@ pub struct Roster {
     pub people: BTreeMap<PersonId, Option<String>>,
     /// The members of each team.
     pub teams: BTreeMap<String, Vec<PersonId>>,
+    /// Who is on duty when, by the name of the rota.
+    pub rotas: BTreeMap<String, Rota>,
 }
 
 impl Roster {
-    /// Spells out a target: a team becomes its members. Duplicates are the caller's to drop.
+    /// Whom an SMS to a rota, a team or a person reaches at `at`; of a rota without anybody on duty,
+    /// all of its team.
+    pub fn reached(&self, name: &str, at: Timestamp) -> Vec<PersonId> {
+        let team = match self.rotas.get(name) {
+            Some(rota) => match rota.on_duty(at) {
+                Some(person) => return vec![person],
+                None => &rota.team,
+            },
+            None => name,
+        };
+        self.members(team)
+    }
+
+    /// All of a team, or the person who has that name.
+    pub fn members(&self, name: &str) -> Vec<PersonId> {
+        match self.teams.get(name) {
+            Some(members) => members.clone(),
+            None => self.people.keys().filter(|it| it.as_str() == name).cloned().collect(),
+        }
+    }
+
+    /// Spells out a target as [`Self::recipients`] does, with those who are called at `at` in place
+    /// of a rota: for what is told past the store.
+    pub fn called(&self, target: &Target, at: Timestamp) -> Vec<Recipient> {
+        let called = |recipient| match recipient {
+            Recipient::Rota(name) => {
+                rota::call(self, &name, at).people.into_iter().map(Recipient::Sms).collect()
+            }
+            other => vec![other],
+        };
+        self.recipients(target).into_iter().flat_map(called).collect()
+    }
+
+    /// Spells out a target: a team becomes its members, a rota stays one. Duplicates are the caller's to drop.
     pub fn recipients(&self, target: &Target) -> Vec<Recipient> {
         match target {
             Target::Slack(channel) => vec![Recipient::Slack(channel.clone())],
-            Target::Sms(name) => match self.teams.get(name) {
-                Some(members) => members.iter().cloned().map(Recipient::Sms).collect(),
-                None => self
-                    .people
-                    .keys()
-                    .filter(|person| person.as_str() == name)
-                    .cloned()
-                    .map(Recipient::Sms)
-                    .collect(),
-            },
+            Target::Sms(name) if self.rotas.contains_key(name) => {
+                vec![Recipient::Rota(name.clone())]
+            }
+            Target::Sms(name) => self.members(name).into_iter().map(Recipient::Sms).collect(),
         }
     }
 }
@@ -324,6 +364,7 @@ mod tests {
         let roster = Roster {
             people: [(person("ana"), None), (person("bo"), None)].into(),
             teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
+            rotas: BTreeMap::new(),
         };
         let names = |target: &str| {
             let recipients = roster.recipients(&Target::Sms(target.into()));

@@ -12,12 +12,12 @@ mod field;
 
 use std::time::Duration;
 
-use chrono::{NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{NaiveDateTime, TimeZone as _, Utc};
 use croner::parser::{CronParser, Seconds, Year};
 
 use super::Timestamp;
 use super::id::{CheckId, Region, stable_hash};
+use super::zone::{JUMP_REACH, UnknownZone, Zone};
 
 /// When a check runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,7 @@ pub struct Interval(Duration);
 #[derive(Debug, Clone)]
 pub struct Cron {
     text: String,
-    zone: Tz,
+    zone: Zone,
     pattern: croner::Cron,
     hours: Hours,
 }
@@ -79,8 +79,8 @@ pub enum ScheduleError {
     #[error("`{0}` never comes: there is no such date")]
     Never(String),
     /// No such zone in the IANA database.
-    #[error("`{0}` is no time zone of the IANA database; write it like `Europe/Berlin` or `UTC`")]
-    Zone(String),
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
 }
 
 impl Interval {
@@ -168,7 +168,7 @@ impl Cron {
     ///
     /// [`ScheduleError`] names the field that is wrong.
     pub fn parse(text: &str, zone: &str) -> Result<Self, ScheduleError> {
-        let zone: Tz = zone.parse().map_err(|_| ScheduleError::Zone(zone.to_owned()))?;
+        let zone: Zone = zone.parse()?;
         let line = match text.trim() {
             "@hourly" => "0 * * * *",
             "@daily" | "@midnight" => "0 0 * * *",
@@ -217,12 +217,13 @@ impl Cron {
 
     /// Each local time once: the smallest `instant_of(local)` after `after`.
     fn next_by_wall_clock(&self, after: Timestamp) -> Option<Timestamp> {
-        let near_jump = self.offset_at(after - JUMP_REACH) != self.offset_at(after + JUMP_REACH);
-        let wall = self.wall_clock(after);
+        let near_jump =
+            self.zone.offset_at(after - JUMP_REACH) != self.zone.offset_at(after + JUMP_REACH);
+        let wall = self.zone.wall_clock(after);
         let mut local = if near_jump { wall - JUMP_REACH } else { wall };
         loop {
             local = self.next_local(local, Bound::After)?;
-            let instant = self.instant_of(local);
+            let instant = self.zone.instant_of(local);
             if instant > after {
                 return Some(instant);
             }
@@ -233,13 +234,13 @@ impl Cron {
     fn next_by_interval(&self, after: Timestamp) -> Option<Timestamp> {
         let (mut start, mut bound) = (after, Bound::After);
         for _ in 0..64 {
-            let offset = self.offset_at(start);
-            let local = self.next_local(self.wall_clock(start), bound)?;
+            let offset = self.zone.offset_at(start);
+            let local = self.next_local(self.zone.wall_clock(start), bound)?;
             let instant = Utc.from_utc_datetime(&(local - offset));
-            if self.offset_at(instant) == offset {
+            if self.zone.offset_at(instant) == offset {
                 return Some(instant);
             }
-            start = self.first_jump(start, instant);
+            start = self.zone.first_jump(start, instant);
             bound = Bound::At;
         }
         None
@@ -250,42 +251,7 @@ impl Cron {
         let found = self.pattern.find_next_occurrence(&from.and_utc(), bound == Bound::At).ok()?;
         Some(found.naive_utc())
     }
-
-    /// The moment of a local time; of two the first, and for a skipped one the end of the jump.
-    fn instant_of(&self, local: NaiveDateTime) -> Timestamp {
-        if let Some(instant) = self.zone.from_local_datetime(&local).earliest() {
-            return instant.to_utc();
-        }
-        let around = local.and_utc();
-        self.first_jump(around - TimeDelta::days(1), around + TimeDelta::days(1))
-    }
-
-    /// The first moment in `(low, high]` at which the offset is not that of `low`.
-    fn first_jump(&self, mut low: Timestamp, mut high: Timestamp) -> Timestamp {
-        let before = self.offset_at(low);
-        while high - low > TimeDelta::seconds(1) {
-            let middle = low + TimeDelta::seconds((high - low).num_seconds() / 2);
-            if self.offset_at(middle) == before {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        high
-    }
-
-    fn offset_at(&self, at: Timestamp) -> TimeDelta {
-        let offset = self.zone.offset_from_utc_datetime(&at.naive_utc());
-        TimeDelta::seconds(i64::from(offset.fix().local_minus_utc()))
-    }
-
-    fn wall_clock(&self, at: Timestamp) -> NaiveDateTime {
-        at.naive_utc() + self.offset_at(at)
-    }
 }
-
-/// No zone jumps farther than this (Lord Howe 30 minutes, most an hour, Troll two).
-const JUMP_REACH: TimeDelta = TimeDelta::hours(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
@@ -299,6 +265,8 @@ fn parser() -> CronParser {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn utc(text: &str) -> Timestamp {

@@ -84,7 +84,7 @@ impl Limits {
     pub fn of(channel: Channel) -> Self {
         let (concurrent, rate) = match channel {
             Channel::Slack => (8, Some(Rate { every: Duration::from_secs(1), burst: 3 })),
-            Channel::Sms => (4, None),
+            Channel::Sms | Channel::Rota => (4, None),
         };
         Self {
             concurrent,
@@ -303,7 +303,7 @@ impl Lane {
         let hold = self.paces.turn(recipient, now);
         let phone = match recipient {
             Recipient::Sms(person) => self.parts.contacts.phone(person),
-            Recipient::Slack(_) => None,
+            Recipient::Slack(_) | Recipient::Rota(_) => None,
         };
         let link = self.parts.contacts.link(claim.notification.incident);
         let (parts, limits, claimed) = (self.parts.clone(), self.limits, claim.clone());

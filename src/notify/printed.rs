@@ -34,7 +34,7 @@ impl PrintedMessage {
         let notification = message.notification;
         let text = match notification.recipient.channel() {
             Channel::Slack => render::plain(message),
-            Channel::Sms => render::sms(message),
+            Channel::Sms | Channel::Rota => render::sms(message),
         };
         Self {
             recipient: notification.recipient.clone(),

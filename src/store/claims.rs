@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Claim, Epoch, Standing};
 use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::rota::Call;
 
 /// Up to this far ahead of the clock, it was only corrected; beyond it, it was set back.
 pub(super) const CORRECTION: Duration = Duration::from_secs(30);
@@ -25,6 +26,18 @@ pub(super) struct Present {
     pub(super) leased: bool,
     /// Whether this very attempt is recorded.
     pub(super) recorded: bool,
+}
+
+/// What the message to a rota becomes when those of a call are told in its place.
+pub(super) fn handed_on(call: &Call, told_before: bool) -> (NotificationState, String) {
+    match (told_before, call.people.is_empty()) {
+        (true, _) => (
+            NotificationState::HandedOn,
+            "it is over: those who were told in place of the rota are told".to_owned(),
+        ),
+        (false, false) => (NotificationState::HandedOn, call.reason.clone()),
+        (false, true) => (NotificationState::GivenUp, call.reason.clone()),
+    }
 }
 
 /// What settling changes.

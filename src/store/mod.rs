@@ -46,6 +46,7 @@ use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::restraint::Silence;
+use crate::domain::rota::Call;
 use crate::domain::run::{Failure, Outcome, Report};
 use crate::domain::slot::Slot;
 use crate::domain::subject::Subject;
@@ -418,6 +419,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         attempt: &Attempt,
         settlement: &Settlement,
     ) -> Result<Standing, Error>;
+
+    /// Owes the message of `claim`, which is owed to a rota, to people in its place, and notes why
+    /// they are told: to those of `call`, or, of an incident's end, to those who were told of that
+    /// incident in place of this rota before, where there are any. All of it is one transaction. Says
+    /// whether `claim` was still held; by one that is not, nothing changes. Where nobody is called, it
+    /// is given up.
+    async fn hand_on(&self, claim: &Claim, call: &Call, now: Timestamp) -> Result<Standing, Error>;
 
     /// Takes or renews the lease on `part`, something that one hub does at a time, for `holder`
     /// until `until`; `None` while somebody else holds it. The epoch grows whenever the lease is

@@ -38,7 +38,7 @@ fn roster() -> Roster {
     let person = |name: &str| PersonId::new(name).expect("a good name");
     let people = [(person("ana"), Some(ANA.into())), (person("bo"), Some(BO.into()))];
     let teams = [("devops".to_owned(), vec![person("ana"), person("bo")])];
-    Roster { people: people.into(), teams: teams.into() }
+    Roster { people: people.into(), teams: teams.into(), ..Roster::default() }
 }
 
 fn login() -> Check {

@@ -103,6 +103,16 @@ impl Store for Shelf {
         Ok(Standing::Held)
     }
 
+    async fn hand_on(
+        &self,
+        _: &Claim,
+        _: &crate::domain::rota::Call,
+        _: Timestamp,
+    ) -> Result<Standing, store::Error> {
+        self.answer().await;
+        Ok(Standing::Held)
+    }
+
     async fn settle(
         &self,
         claim: &Claim,

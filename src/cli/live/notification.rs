@@ -38,6 +38,9 @@ impl Live {
             }
             NotificationState::Owed => (self.look.sign("…", "~"), Paint::Unsure, "not told yet"),
             NotificationState::GivenUp => (self.look.sign("✗", "x"), Paint::Bad, "NOT TOLD"),
+            NotificationState::HandedOn => {
+                (self.look.sign("→", ">"), Paint::Faint, "is told by those on duty")
+            }
             NotificationState::Superseded => {
                 (self.look.sign("·", "-"), Paint::Faint, "no longer to be told")
             }

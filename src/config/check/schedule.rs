@@ -9,6 +9,7 @@ use crate::config::diagnostic::Span;
 use crate::config::reader::{Field, Report, Table};
 use crate::config::{duration, suggestion};
 use crate::domain::schedule::{Cron, Interval, Schedule, ScheduleError};
+use crate::domain::zone::{UnknownZone, Zone};
 
 /// The shortest limit of a run.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
@@ -141,9 +142,8 @@ fn read_cron(field: &Field<'_>, zone: Option<&Field<'_>>, report: &mut Report) -
         Err(error) => error,
     };
     match (&error, zone) {
-        (ScheduleError::Zone(name), Some(zone)) => {
-            let zones = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-            let help = suggestion::closest(name, zones);
+        (ScheduleError::Zone(UnknownZone(name)), Some(zone)) => {
+            let help = suggestion::closest(name, Zone::names());
             let help = help.map_or("write it like `Europe/Berlin` or `UTC`".to_owned(), |near| {
                 format!("did you mean `{near}`?")
             });

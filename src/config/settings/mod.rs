@@ -11,6 +11,7 @@ mod metrics;
 mod people;
 mod policy;
 mod regions;
+mod rotas;
 mod rules;
 mod statsd;
 mod statsd_listener;
@@ -22,7 +23,7 @@ pub use agent::{Agent, PrivateAddresses, SandboxMode};
 pub use channels::{Slack, Twilio};
 pub use hub::{Hub, HubTls, is_open};
 pub use metrics::Metrics;
-pub use people::People;
+pub use people::{Particulars, People};
 pub use rules::Rules;
 pub use statsd::{Statsd, StatsdTags};
 pub use statsd_listener::{SignedGauges, StatsdListener};
@@ -129,6 +130,7 @@ fn section_hint(key: &str) -> Option<String> {
     match key {
         "alert" | "alerts" => Some("a rule is written as `[[rule]]`".into()),
         "policies" => Some("a policy is written as `[[policy]]`".into()),
+        "rotas" | "oncall" | "on_call" => Some("a rota is written as `[rota.NAME]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
         _ => None,
     }
@@ -147,7 +149,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
     let agent = Agent::read(section(root, "agent", report), sources, report);
     let (people, teams) = (section(root, "people", report), section(root, "teams", report));
-    let (people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
+    let (mut people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
+    let written = section(root, "rota", report);
+    rotas::read(written.as_ref(), &mut people, &mut addresses, report);
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
     let secrets = section(root, "secrets", report);
     let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));

@@ -8,6 +8,7 @@ use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
 use crate::domain::id::{PersonId, validate_name};
 use crate::domain::policy::Roster;
+use crate::domain::zone::Zone;
 
 /// Who can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +17,19 @@ pub struct People {
     pub roster: Roster,
     /// What people are called, where that is written.
     pub names: BTreeMap<PersonId, String>,
+    /// What else is known of people.
+    pub particulars: BTreeMap<PersonId, Particulars>,
+}
+
+/// What else is known of a person, where that is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Particulars {
+    /// Their id in Slack, such as `U0123456789`.
+    pub slack: Option<String>,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// The time zone in which they live.
+    pub zone: Option<Zone>,
 }
 
 /// What a policy may name. It includes what was written with a mistake, see
@@ -26,6 +40,8 @@ pub(super) struct Addresses {
     pub(super) people: BTreeMap<String, bool>,
     /// Teams with their members.
     pub(super) teams: BTreeMap<String, Vec<String>>,
+    /// Rotas, with all whom they can name.
+    pub(super) rotas: BTreeMap<String, Vec<String>>,
     /// Where the teams are written.
     pub(super) places: BTreeMap<String, Span>,
     /// The Slack channels that can be reached; `None` for all.
@@ -71,8 +87,16 @@ impl People {
         addresses.people.insert(field.name.to_owned(), written.is_some());
         let number = written.and_then(|it| it.parsed(phone, report));
         let name = table.optional("name").and_then(|it| it.line(100, report));
+        let particulars = Particulars {
+            slack: table.optional("slack").and_then(|it| it.parsed(slack_id, report)),
+            email: table.optional("email").and_then(|it| it.parsed(email, report)),
+            zone: table.optional("timezone").and_then(|it| zone(&it, report)),
+        };
         table.finish(report, no_hint);
         if let Ok(id) = id {
+            if particulars != Particulars::default() {
+                self.particulars.insert(id.clone(), particulars);
+            }
             self.names.extend(name.map(|name| (id.clone(), name.to_owned())));
             self.roster.people.insert(id, number);
         }
@@ -92,11 +116,7 @@ impl People {
         for item in field.list(report).unwrap_or_default() {
             let Some(name) = item.text(report) else { continue };
             let Some((known, _)) = addresses.people.get_key_value(name) else {
-                let message = format!("nobody is called `{name}` in [people]");
-                let people = addresses.people.keys().map(String::as_str);
-                let help = suggestion::did_you_mean(name, people)
-                    .unwrap_or_else(|| format!("add a section `[people.{name}]`"));
-                report.error(&item.span, message).advise(help);
+                addresses.report_nobody(name, &item.span, report);
                 continue;
             };
             if written.contains(known) {
@@ -113,18 +133,26 @@ impl People {
 }
 
 impl Addresses {
+    /// Says that nobody has this name.
+    pub(super) fn report_nobody(&self, name: &str, span: &Span, report: &mut Report) {
+        let people = self.people.keys().map(String::as_str);
+        let help = suggestion::did_you_mean(name, people)
+            .unwrap_or_else(|| format!("add a section `[people.{name}]`"));
+        report.error(span, format!("nobody is called `{name}` in [people]")).advise(help);
+    }
+
     /// Checks that an SMS to `name` reaches somebody.
     pub(super) fn check_sms(&self, name: &str, span: &Span, report: &mut Report) {
         let phoneless = |person: &&String| self.people.get(*person) == Some(&false);
         let member = name.to_owned();
-        let members = match self.teams.get(name) {
+        let members = match self.teams.get(name).or_else(|| self.rotas.get(name)) {
             Some(members) => members,
             None if self.people.contains_key(name) => std::slice::from_ref(&member),
             None => {
-                let names = self.teams.keys().chain(self.people.keys()).map(String::as_str);
-                let help = suggestion::did_you_mean(name, names)
-                    .unwrap_or_else(|| format!("add `{name}` to [teams] or [people]"));
-                report.error(span, format!("`{name}` is no team and no person")).advise(help);
+                let names = self.rotas.keys().chain(self.teams.keys()).chain(self.people.keys());
+                let help = suggestion::did_you_mean(name, names.map(String::as_str))
+                    .unwrap_or_else(|| format!("add `{name}` to [rota], [teams] or [people]"));
+                report.error(span, format!("`{name}` is no rota, team or person")).advise(help);
                 return;
             }
         };
@@ -174,4 +202,40 @@ impl Addresses {
             .error(span, format!("no webhook reaches the Slack channel `{channel}`"))
             .advise(help);
     }
+}
+
+/// A time zone of the IANA database.
+pub(super) fn zone(field: &Field<'_>, report: &mut Report) -> Option<Zone> {
+    let name = field.text(report)?;
+    if let Ok(zone) = name.parse() {
+        return Some(zone);
+    }
+    let near = suggestion::closest(name, Zone::names());
+    let help = near.map_or("write it like `Europe/Berlin` or `UTC`".to_owned(), |near| {
+        format!("did you mean `{near}`?")
+    });
+    report.error(&field.span, format!("there is no time zone `{name}`")).advise(help);
+    None
+}
+
+/// A member's id: <https://docs.slack.dev/reference/objects/user-object>.
+fn slack_id(text: &str) -> Result<String, &'static str> {
+    let is_id = text.strip_prefix(['U', 'W']).is_some_and(|rest| {
+        (4..=30).contains(&rest.len())
+            && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    });
+    is_id.then(|| text.to_owned()).ok_or(
+        "it is no member's id of Slack, such as `U0123456789`; a profile shows it under `Copy member ID`",
+    )
+}
+
+/// One `@` between two parts that are there; whether mail arrives, only mail can tell.
+fn email(text: &str) -> Result<String, &'static str> {
+    let is_plain = !text.chars().any(|c| c.is_whitespace() || c.is_control()) && text.len() <= 254;
+    let parts = text.split_once('@');
+    let is_address = parts.is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+    });
+    let is_good = is_plain && is_address;
+    is_good.then(|| text.to_owned()).ok_or("it is no e-mail address, such as `ana@example.com`")
 }

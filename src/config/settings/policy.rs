@@ -293,7 +293,7 @@ pub(super) fn read_target(
 
 /// What was probably meant by a target without a known channel.
 fn target_meant(text: &str, addresses: &Addresses) -> String {
-    const FORM: &str = "a target is `slack:#channel`, `sms:team` or `sms:person`";
+    const FORM: &str = "a target is `slack:#channel`, `sms:rota`, `sms:team` or `sms:person`";
     let channel = text.split_once(':');
     if let Some((channel, rest)) = channel
         && let Some(near) = suggestion::closest(channel, ["slack", "sms"])
@@ -303,7 +303,8 @@ fn target_meant(text: &str, addresses: &Addresses) -> String {
     if text.starts_with('#') {
         return format!("did you mean `slack:{text}`?");
     }
-    if addresses.teams.contains_key(text) || addresses.people.contains_key(text) {
+    let Addresses { people, teams, rotas, .. } = addresses;
+    if rotas.contains_key(text) || teams.contains_key(text) || people.contains_key(text) {
         return format!("did you mean `sms:{text}`?");
     }
     FORM.into()

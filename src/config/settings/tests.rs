@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::diagnostic::{Document, Severity};
+use crate::domain::id::PersonId;
 use crate::domain::policy::{Quorum, Target};
 use crate::net::Proxy;
 
@@ -306,6 +307,9 @@ fn mistakes_are_told_where_they_are() {
         ("[teams]\nops = ['ana']", "'ana'", "nobody is called `ana`"),
         ("[teams]\nops = []", "[]", "empty list"),
         ("[people]\nops = {}\n[teams]\nops = ['ops']", "ops", "both a team and a person"),
+        ("[people]\nana = { slack = '@ana' }", "'@ana'", "no member's id of Slack"),
+        ("[people]\nana = { email = 'ana' }", "'ana'", "no e-mail address"),
+        ("[people]\nana = { timezone = 'Berlin' }", "'Berlin'", "no time zone `Berlin`"),
         ("[secrets]\n'a-b' = { env = 'TOKEN' }", "'a-b'", "the name of a secret"),
         ("[agent]\nmax_runs = 0", "0", "a whole number from 1 to 1024"),
         ("[agent]\nsandbox = 'off'", "'off'", "cannot be `off`"),
@@ -407,7 +411,7 @@ fn mistakes_in_a_policy_are_told_where_they_are() {
         (tier("['#p2']"), "is no target"),
         (tier("['slack:p2']"), "write `#p2`"),
         (tier("['slack:#P2']"), "did you mean `#p2`?"),
-        (tier("['sms:devops']"), "no team and no person"),
+        (tier("['sms:devops']"), "no rota, team or person"),
         (tier("['sms:bo']"), "no telephone number of `bo`"),
         (tier("[]"), "empty list"),
         (tier("'slack:#p2'"), "must be a list"),
@@ -615,4 +619,81 @@ fn sending_to_oneself_is_said() {
         assert_eq!(warnings.len(), usize::from(is_itself), "{text}: {diagnostics:?}");
         assert!(warnings.iter().all(|it| it.severity == Severity::Warning));
     }
+}
+
+const ROTA: &str = "[people]
+ana = { phone = '+4930123456', slack = 'U0123456789', email = 'ana@example.com' }
+bo = { phone = '+4930123457', timezone = 'Asia/Tokyo' }
+[teams]
+ops = ['ana', 'bo']
+[rota.primary]
+team = 'ops'
+timezone = 'Europe/Berlin'
+[[rota.primary.layer]]
+people = ['ana', 'bo']
+starts = '2026-11-23 09:00'
+turn = 'weekly'
+[[rota.primary.override]]
+person = 'bo'
+from = '2026-11-24'
+until = '2026-11-25'
+";
+
+#[test]
+fn a_rota_is_read_with_its_layers_and_overrides() {
+    let settings = good(ROTA);
+    let rota = &settings.people.roster.rotas["primary"];
+    let person = |at: &str| {
+        let at = at.parse().expect("a time");
+        rota.duty(at).map(|duty| format!("{} by {}", duty.person, duty.by))
+    };
+    assert_eq!(person("2026-11-23T07:59:59Z"), None);
+    assert_eq!(person("2026-11-23T08:00:00Z").as_deref(), Some("ana by layer 1"));
+    assert_eq!(person("2026-11-23T23:00:00Z").as_deref(), Some("bo by override"));
+    assert_eq!(person("2026-11-24T23:00:00Z").as_deref(), Some("ana by layer 1"));
+    let ana = PersonId::new("ana").expect("a good name");
+    let known = &settings.people.particulars[&ana];
+    assert_eq!(known.slack.as_deref(), Some("U0123456789"));
+    assert_eq!(known.email.as_deref(), Some("ana@example.com"));
+    let policy = "[[policy]]\nname = 'a'\n[[policy.tier]]\nwhen = { failures_in_a_row = 1 }\n\
+                  notify = ['sms:primary']\n";
+    good(&format!("{ROTA}{policy}"));
+    assert_one_mistake(
+        &format!("{ROTA}{}", policy.replace("primary", "primry")),
+        "'sms:primry'",
+        "`primry` is no rota, team or person",
+    );
+}
+
+#[test]
+fn mistakes_of_a_rota_are_told_where_they_are() {
+    let second = "[[rota.primary.override]]\nperson = 'ana'\nfrom = '2026-11-24 12:00'\n\
+                  until = '2026-11-26'\n";
+    let layer = "[[rota.primary.layer]]\npeople = ['bo']\nstarts = '2026-11-01'\nturn = '1d'\n";
+    for (text, at, message) in [
+        (ROTA.replace("team = 'ops'", "team = 'opps'"), "'opps'", "there is no team `opps`"),
+        (ROTA.replace("team = 'ops'\n", ""), "[rota.primary]", "`team` is missing"),
+        (ROTA.replace("['ana', 'bo']\nstarts", "['anna']\nstarts"), "'anna'", "nobody is called"),
+        (ROTA.replace("Europe/Berlin", "Europe/Berln"), "'Europe/Berln'", "no time zone"),
+        (ROTA.replace("'weekly'", "'weakly'"), "'weakly'", "no length of a turn"),
+        (ROTA.replace("'2026-11-23 09:00'", "'Monday'"), "'Monday'", "no date with a time"),
+        (ROTA.replace("until = '2026-11-25'", "until = '2026-11-24'"), "'2026-11-24'", "not after"),
+        (ROTA.replace("rota.primary", "rota.ops"), "ops", "both a rota and a team"),
+        (
+            ROTA.replace("turn = 'weekly'", "turn = '2d'\nhandover = 'Mon 09:00'"),
+            "'Mon 09:00'",
+            "cannot all end on the same day",
+        ),
+        (
+            ROTA.replace("turn = 'weekly'", "turn = '1d'\nhours = 'Mon-Fry 09:00-17:00'"),
+            "'Mon-Fry 09:00-17:00'",
+            "`Fry` is no day of the week",
+        ),
+        (format!("{ROTA}{second}"), "[[rota.primary.override]]", "at the same time as another"),
+    ] {
+        assert_one_mistake(&text, at, message);
+    }
+    let hidden = format!("{ROTA}{layer}");
+    let (_, warnings) = read_text(&hidden);
+    assert!(warnings.iter().any(|it| it.message.contains("nobody of this layer is ever on duty")));
 }

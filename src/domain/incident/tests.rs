@@ -30,6 +30,7 @@ fn roster() -> Roster {
     Roster {
         people: [(person("ana"), None), (person("bo"), None)].into(),
         teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
+        ..Roster::default()
     }
 }
 

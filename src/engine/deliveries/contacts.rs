@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::policy::Roster;
+use crate::domain::rota::{self, Call};
 
 /// Looks up, at the moment of sending, how people are reached and where an incident is shown.
 pub struct Contacts {
@@ -39,6 +41,11 @@ impl Contacts {
     /// The telephone number of `person`, who may have left since.
     pub fn phone(&self, person: &PersonId) -> Option<String> {
         self.roster.load().people.get(person).cloned().flatten()
+    }
+
+    /// Who is called in place of a rota at `at`.
+    pub fn call(&self, rota: &str, at: Timestamp) -> Call {
+        rota::call(&self.roster.load(), rota, at)
     }
 
     /// Where an incident is shown.

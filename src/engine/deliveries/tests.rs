@@ -32,6 +32,7 @@ fn roster() -> Roster {
     Roster {
         people: [(ana.clone(), Some("+4930123456".into()))].into(),
         teams: [("devops".to_owned(), vec![ana])].into(),
+        ..Roster::default()
     }
 }
 

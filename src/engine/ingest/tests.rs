@@ -106,6 +106,15 @@ impl Store for Ledger {
         unreachable!("ingest only records")
     }
 
+    async fn hand_on(
+        &self,
+        _: &store::Claim,
+        _: &crate::domain::rota::Call,
+        _: Timestamp,
+    ) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+
     async fn settle(
         &self,
         _: &store::Claim,

@@ -154,6 +154,8 @@ twin! {
         GivenUp,
         /// A later message says it too.
         Superseded,
+        /// It was owed to a rota, and is owed to people in its place.
+        HandedOn,
     }
 }
 
@@ -164,6 +166,8 @@ twin! {
         Slack,
         /// SMS.
         Sms,
+        /// Whoever of a rota is on duty when the message leaves.
+        Rota,
     }
 }
 

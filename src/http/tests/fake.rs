@@ -134,6 +134,15 @@ impl Store for Remembered {
         Err(broken())
     }
 
+    async fn hand_on(
+        &self,
+        _: &crate::store::Claim,
+        _: &crate::domain::rota::Call,
+        _: Timestamp,
+    ) -> Result<crate::store::Standing, Error> {
+        Err(broken())
+    }
+
     async fn settle(
         &self,
         _: &crate::store::Claim,

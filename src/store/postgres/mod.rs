@@ -17,6 +17,7 @@ pub(super) mod copying;
 mod days;
 mod expectations;
 mod forgetting;
+mod handing;
 mod hours;
 mod incidents;
 mod leases;
@@ -58,6 +59,7 @@ use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
+use crate::domain::rota::Call;
 use crate::domain::run::Report;
 
 /// How often the server is asked for its time at the opening, should this machine's clock be set
@@ -254,6 +256,16 @@ impl Store for PostgresStore {
         let mut attempts = Attempts::default();
         loop {
             let result = settlements::note_departure(self.writers()?, claim).await;
+            if attempts.are_over(&result) {
+                return result;
+            }
+        }
+    }
+
+    async fn hand_on(&self, claim: &Claim, call: &Call, now: Timestamp) -> Result<Standing, Error> {
+        let mut attempts = Attempts::default();
+        loop {
+            let result = handing::hand_on(self.writers()?, claim, call, now).await;
             if attempts.are_over(&result) {
                 return result;
             }

@@ -80,8 +80,13 @@ pub(super) fn channel(word: &str) -> Result<Channel, Error> {
 pub(super) fn recipient(channel_word: &str, address: String) -> Result<Recipient, Error> {
     Ok(match channel(channel_word)? {
         Channel::Slack => Recipient::Slack(address),
+        Channel::Rota => Recipient::Rota(address),
         Channel::Sms => Recipient::Sms(name("person", PersonId::new, &address)?),
     })
+}
+
+pub(super) fn person(text: &str) -> Result<PersonId, Error> {
+    name("person", PersonId::new, text)
 }
 
 pub(super) fn check_id(text: &str) -> Result<CheckId, Error> {

@@ -11,6 +11,7 @@ mod care;
 pub(super) mod copying;
 mod expectations;
 mod forgetting;
+mod handing;
 mod hold;
 mod hours;
 mod incidents;
@@ -55,6 +56,7 @@ use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
+use crate::domain::rota::Call;
 use crate::domain::run::Report;
 
 /// A store in one SQLite file.
@@ -180,6 +182,12 @@ impl Store for SqliteStore {
     async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
         let result = notifications::note_departure(&mut writer, claim).await;
+        writer.finish(result).await
+    }
+
+    async fn hand_on(&self, claim: &Claim, call: &Call, now: Timestamp) -> Result<Standing, Error> {
+        let mut writer = self.writer().await?;
+        let result = handing::hand_on(&mut writer, claim, call, now).await;
         writer.finish(result).await
     }
 

@@ -1,6 +1,5 @@
 //! Hubs that evaluate the rules of a project over series in memory, at times that the test brings.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -155,7 +154,7 @@ impl World {
         let access =
             slack::Access { api_url: &api_url, bot_token: Some(TOKEN), ..slack::Access::default() };
         let transport = Arc::new(Slack::new(&access).expect("a good address"));
-        let roster = Roster { people: BTreeMap::new(), teams: BTreeMap::new() };
+        let roster = Roster::default();
         let parts = deliveries::Parts {
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             transport,

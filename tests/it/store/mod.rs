@@ -21,6 +21,7 @@ mod reading;
 mod recording;
 mod retention;
 mod review;
+mod rotas;
 mod rules;
 mod scene;
 mod shortfall;
@@ -49,6 +50,11 @@ macro_rules! on_every_backend {
 }
 
 on_every_backend! {
+    rotas {
+        a_message_to_a_rota_is_handed_on_once
+        what_is_over_goes_to_those_who_were_told
+        what_is_over_before_anybody_was_told_goes_to_whoever_is_on_duty
+    }
     recording {
         a_run_is_stored_once
         an_unknown_result_does_not_hide_the_run_before_it

@@ -369,9 +369,10 @@ pub(super) async fn the_backlog_counts_by_channel(store: &dyn Store) {
         given_up,
     };
     let before = store.backlog(given_up_at - seconds(1)).await.expect("read");
-    assert_eq!(before, [backlog(Channel::Slack, 1, 1), backlog(Channel::Sms, 2, 0)]);
+    let rota = Backlog { channel: Channel::Rota, owed: 0, oldest: None, given_up: 0 };
+    assert_eq!(before, [backlog(Channel::Slack, 1, 1), backlog(Channel::Sms, 2, 0), rota]);
     let after = store.backlog(given_up_at).await.expect("read");
-    assert_eq!(after, [backlog(Channel::Slack, 1, 0), backlog(Channel::Sms, 2, 0)]);
+    assert_eq!(after, [backlog(Channel::Slack, 1, 0), backlog(Channel::Sms, 2, 0), rota]);
     attempt(store, &slack[1], at(3), &accepted()).await;
     let empty = Backlog { channel: Channel::Slack, owed: 0, oldest: None, given_up: 0 };
     assert_eq!(store.backlog(given_up_at).await.expect("read")[0], empty);

@@ -52,6 +52,7 @@ pub(super) fn rules_with(policy: Policy, names: &[&str]) -> Rulebook {
     let roster = Roster {
         people: [(person("ana"), None), (person("bo"), None)].into(),
         teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
+        ..Roster::default()
     };
     Rulebook::new(names.iter().map(|name| check(name)), [policy], roster)
         .expect("it has its policy")

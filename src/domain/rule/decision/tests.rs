@@ -46,7 +46,7 @@ fn story(hold: u64, on_missing: OnMissing) -> Story {
             ),
             runbook: None,
         },
-        roster: Roster { people: [(ana, None)].into(), teams: BTreeMap::new() },
+        roster: Roster { people: [(ana, None)].into(), ..Roster::default() },
         state: RuleState::default(),
         open: BTreeMap::new(),
         minute: 0,

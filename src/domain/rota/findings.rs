@@ -1,0 +1,113 @@
+//! What is wrong with who is told: holes in rotas, people without a telephone number, policies that
+//! tell one person again and again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::Timestamp;
+use crate::domain::id::PersonId;
+use crate::domain::policy::{Policy, Roster, Target};
+
+/// Something wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Nobody of a rota is on duty for a while.
+    Hole {
+        /// The rota.
+        rota: String,
+        /// Who is told in their place.
+        team: String,
+        /// When; each a first moment, and one after the last.
+        spans: Vec<(Timestamp, Timestamp)>,
+    },
+    /// No SMS can reach somebody who is to get some.
+    NoPhone {
+        /// Who.
+        person: PersonId,
+        /// The rotas and teams that name them.
+        named_by: Vec<String>,
+    },
+    /// Of a policy with several tiers that call people, each calls the same person alone.
+    SamePerson {
+        /// The policy.
+        policy: String,
+        /// Who.
+        person: PersonId,
+        /// When; each a first moment, and one after the last.
+        spans: Vec<(Timestamp, Timestamp)>,
+    },
+}
+
+/// All that is wrong from `from` to `until`.
+pub fn findings<'a>(
+    roster: &Roster,
+    policies: impl IntoIterator<Item = &'a Policy>,
+    (from, until): (Timestamp, Timestamp),
+) -> Vec<Finding> {
+    let holes = roster.rotas.values().filter_map(|rota| {
+        let shifts = rota.shifts(from, until).into_iter().filter(|it| it.duty.is_none());
+        let spans: Vec<_> = shifts.map(|it| (it.from, it.until)).collect();
+        let (name, team) = (rota.name.clone(), rota.team.clone());
+        (!spans.is_empty()).then_some(Finding::Hole { rota: name, team, spans })
+    });
+    let repeated = policies.into_iter().flat_map(|it| same_person(roster, it, (from, until)));
+    holes.chain(phoneless(roster)).chain(repeated).collect()
+}
+
+fn phoneless(roster: &Roster) -> Vec<Finding> {
+    let has_none = |person: &PersonId| !matches!(roster.people.get(person), Some(Some(_)));
+    let mut named: BTreeMap<PersonId, Vec<String>> = BTreeMap::new();
+    let rotas = roster.rotas.iter().map(|(name, rota)| (format!("rota {name}"), rota.people()));
+    let teams = roster.teams.iter();
+    let teams = teams.map(|(name, team)| (format!("team {name}"), team.iter().collect()));
+    for (name, people) in rotas.chain(teams) {
+        for person in people.into_iter().filter(|it| has_none(it)) {
+            named.entry(person.clone()).or_default().push(name.clone());
+        }
+    }
+    let find = |(person, named_by)| Finding::NoPhone { person, named_by };
+    named.into_iter().map(find).collect()
+}
+
+fn same_person(
+    roster: &Roster,
+    policy: &Policy,
+    (from, until): (Timestamp, Timestamp),
+) -> Vec<Finding> {
+    let called = |target: &Target| match target {
+        Target::Sms(name) => Some(name.clone()),
+        Target::Slack(_) => None,
+    };
+    let tiers = policy.tiers.iter().map(|it| it.notify.iter().filter_map(called).collect());
+    let tiers: Vec<Vec<String>> = tiers.filter(|tier: &Vec<_>| !tier.is_empty()).collect();
+    if tiers.len() < 2 {
+        return Vec::new();
+    }
+    let rotas = tiers.iter().flatten().filter_map(|name| roster.rotas.get(name));
+    let mut times: BTreeSet<Timestamp> = [from, until].into();
+    times.extend(rotas.flat_map(|it| it.shifts(from, until)).map(|shift| shift.from));
+    let mut spans: BTreeMap<PersonId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+    for (begin, end) in times.iter().zip(times.iter().skip(1)) {
+        let mut alone = tiers.iter().map(|tier| only_one(roster, tier, *begin));
+        let Some(Some(person)) = alone.next() else { continue };
+        if !alone.all(|other| other.as_ref() == Some(&person)) {
+            continue;
+        }
+        let spans = spans.entry(person).or_default();
+        match spans.last_mut().filter(|last| last.1 == *begin) {
+            Some(last) => last.1 = *end,
+            None => spans.push((*begin, *end)),
+        }
+    }
+    let policy = || policy.name.clone();
+    let find = |(person, spans)| Finding::SamePerson { policy: policy(), person, spans };
+    spans.into_iter().map(find).collect()
+}
+
+/// Whom a tier calls at `at`, where that is one person.
+fn only_one(roster: &Roster, tier: &[String], at: Timestamp) -> Option<PersonId> {
+    let mut people: BTreeSet<PersonId> = BTreeSet::new();
+    for name in tier {
+        people.extend(roster.reached(name, at));
+    }
+    if people.len() == 1 { people.pop_first() } else { None }
+}
