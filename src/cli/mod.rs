@@ -1,5 +1,6 @@
 //! One file a command; prints; no logic.
 
+mod act;
 mod agent;
 pub mod args;
 mod chart;
@@ -15,6 +16,7 @@ mod metrics;
 mod onlooker;
 mod query;
 pub mod report;
+mod route;
 mod rule;
 pub mod run;
 mod store;
@@ -25,3 +27,4 @@ mod token;
 mod up;
 mod uptime;
 pub mod validate;
+mod why;

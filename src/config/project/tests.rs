@@ -78,6 +78,21 @@ fn a_quorum_that_is_out_of_reach_is_told() {
 }
 
 #[test]
+fn a_maintenance_names_checks_that_are_there() {
+    let window = "cron = '0 3 * * *'\nlasts = '1h'\n";
+    let of = |checks: &str| {
+        let text = format!("{HOME}[[maintenance]]\nname = 'x'\nchecks = {checks}\n{window}");
+        assemble(files(&text, &[LOGIN]), &[described(LOGIN.0, &[])])
+    };
+    assert_eq!(of("['home', 'login']").expect("a project").settings.maintenance.len(), 1);
+    let mistakes = of("['home', 'logn']").expect_err("a mistake");
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+    assert_eq!(mistake.message, "there is no check `logn`");
+    assert_eq!(mistake.help.as_deref(), Some("did you mean `login`?"));
+    assert_eq!(&mistake.source[mistake.span.clone()], "'logn'");
+}
+
+#[test]
 fn mistakes_of_all_files_are_told_at_once() {
     let mut library = described("checks/b.js", &[("evry", text("1m")), ("policy", text("x"))]);
     if let Ok(description) = &mut library.description {
