@@ -17,7 +17,7 @@ use crate::config::{Choice, MissingSecrets, Project, duration};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::incident::Incident;
-use crate::domain::policy::{Condition, Policy, Quorum, Recipient, Roster, Target};
+use crate::domain::policy::{Policy, Quorum, Recipient, Roster, Target};
 use crate::domain::restraint::{About, Maintenance, Scope, Silence};
 use crate::domain::subject::Subject;
 use crate::store::{IncidentFilter, IncidentRecord};
@@ -164,11 +164,8 @@ fn rules(policy: &Policy, check: &Check) -> String {
         let every = length(every);
         let _ = writeln!(text, "  told again every {every} while nobody has acknowledged it");
     }
-    let timed =
-        |tier: &crate::domain::policy::Tier| matches!(tier.when, Condition::UnacknowledgedFor(_));
-    let tiers = if policy.tiers.iter().any(timed) { "tiers" } else { "further tiers" };
     let lasts = length(policy.acknowledged_for);
-    let _ = writeln!(text, "  an acknowledgement holds {tiers} back for {lasts}");
+    let _ = writeln!(text, "  an acknowledgement holds what follows back for {lasts}");
     text
 }
 
@@ -196,26 +193,30 @@ fn restraints(check: &Check, planned: &[Maintenance], now: &Now, look: &Look) ->
         if regions.is_empty() {
             String::new()
         } else {
-            format!(", where it is down in {} only", regions.join(", "))
+            format!(" where it is down in {} only", regions.join(", "))
         }
     };
     let mut found: Vec<String> = Vec::new();
     for silence in silences.iter().filter(|it| it.from <= now.at && fits(&it.scope)) {
-        let (id, until) = (silence.id, moment(silence.until));
-        let said = format!("silence {id} by {} until {until}", silence.by);
-        found.push(format!("{said}{}: {}", only(&silence.scope), silence.reason));
+        let (id, by, until) = (silence.id, &silence.by, moment(silence.until));
+        let only = only(&silence.scope);
+        found.push(format!("{only}: silence {id} by {by} until {until}: {}", silence.reason));
     }
     for planned in planned.iter().filter(|it| fits(&it.scope)) {
         let (name, only) = (&planned.name, only(&planned.scope));
         if let Some(until) = planned.window.open_until(now.at) {
-            found.push(format!("maintenance `{name}` until {}{only}", moment(until)));
+            found.push(format!("{only}: maintenance `{name}` until {}", moment(until)));
         } else if let Some(next) = planned.window.next_after(now.at) {
             let next = moment(next);
-            let _ = writeln!(text, "planned: maintenance `{}` from {next}{only}", clean(name));
+            let _ = writeln!(
+                text,
+                "planned: nobody is told{only} from {next}: maintenance `{}`",
+                clean(name)
+            );
         }
     }
     for why in &found {
-        let line = format!("nobody is told now: {}", clean(why));
+        let line = format!("nobody is told now{}", clean(why));
         text += &(look.paint(Paint::Unsure, &line) + "\n");
     }
     if found.is_empty() && now.remembered.is_ok() {

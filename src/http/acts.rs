@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -90,13 +91,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
     ))]
 pub(super) async fn acknowledge(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Acknowledge>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let lasts = sent.lasts.as_deref().map(|text| length("for", text)).transpose()?;
     let reason = reason(sent.reason.as_deref())?;
     let actor = actor(&sent.by, sent.via)?;
-    act(&api, &id, &Act::Acknowledge { reason, lasts }, &actor).await
+    act(&api, id, &Act::Acknowledge { reason, lasts }, &actor).await
 }
 
 /// Take an acknowledgement back
@@ -119,11 +120,11 @@ pub(super) async fn acknowledge(
     ))]
 pub(super) async fn unacknowledge(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Unacknowledge>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let actor = actor(&sent.by, sent.via)?;
-    act(&api, &id, &Act::TakeBack, &actor).await
+    act(&api, id, &Act::TakeBack, &actor).await
 }
 
 /// Resolve an incident
@@ -146,12 +147,12 @@ pub(super) async fn unacknowledge(
     ))]
 pub(super) async fn resolve(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Resolve>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let reason = reason(sent.reason.as_deref())?;
     let actor = actor(&sent.by, sent.via)?;
-    act(&api, &id, &Act::Resolve { reason }, &actor).await
+    act(&api, id, &Act::Resolve { reason }, &actor).await
 }
 
 /// Say something about an incident
@@ -174,22 +175,23 @@ pub(super) async fn resolve(
     ))]
 pub(super) async fn note(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Note>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let text = line("text", &sent.text, LONGEST_TEXT)?;
     let actor = actor(&sent.by, sent.via)?;
-    act(&api, &id, &Act::Note { text }, &actor).await
+    act(&api, id, &Act::Note { text }, &actor).await
 }
 
 async fn act(
     api: &Api,
-    id: &str,
+    id: Result<Path<String>, PathRejection>,
     act: &Act,
     actor: &Actor,
 ) -> Result<Pretty<dto::Incident>, Problem> {
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     let number = id.parse().map_err(|_| {
-        let quoted = shortened(id);
+        let quoted = shortened(&id);
         Problem::parameter("id", format!("the id of an incident is a number, not `{quoted}`"))
     })?;
     let missing = || Problem::missing(format!("there is no incident {number}"));

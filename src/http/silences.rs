@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 
@@ -90,8 +91,9 @@ pub(super) async fn begin(
 pub(super) async fn end(
     State(api): State<Api>,
     _: Leave,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Pretty<dto::Silence>, Problem> {
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     let number = id.parse().map_err(|_| {
         let quoted = shortened(&id);
         Problem::parameter("id", format!("the id of a silence is a number, not `{quoted}`"))

@@ -107,7 +107,7 @@ async fn a_silence_holds_all_back_until_it_is_ended() {
     let listed = said(&project, &["silences"]).await;
     assert!(listed.contains("eva: a deploy"), "{listed}");
     let route = said(&project, &["route", "shop"]).await;
-    assert!(route.contains("nobody is told now: silence 1 by eva"), "{route}");
+    assert!(route.contains("nobody is told now: silence 1 by eva (command line) until"), "{route}");
 
     site.answer(500);
     let both = serde_json::json!([1, 2]);

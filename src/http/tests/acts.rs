@@ -66,6 +66,7 @@ async fn acts_that_mean_nothing_are_refused() {
     let said = face.post_in_vain("/api/v1/incidents/8/resolve", &by, StatusCode::NOT_FOUND).await;
     assert_eq!(said, "there is no incident 8");
     face.post_in_vain("/api/v1/incidents/x/resolve", &by, bad).await;
+    face.post_in_vain("/api/v1/incidents/%ff/resolve", &by, bad).await;
     let taken_back = "/api/v1/incidents/7/unacknowledge";
     let said = face.post_in_vain(taken_back, &by, StatusCode::CONFLICT).await;
     assert_eq!(said, "nobody has acknowledged the incident");
