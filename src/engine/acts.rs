@@ -74,6 +74,15 @@ impl Acts {
     pub async fn silence(&self, wanted: &NewSilence) -> Result<Silence, Error> {
         let rulebook = self.judge.current();
         let silence = self.store.silence(wanted, &*rulebook, self.clock.now()).await?;
+        tracing::info!(
+            event.action = "silence-begun",
+            silence = silence.id.0,
+            scope = %silence.scope,
+            by = %silence.by,
+            until = %silence.until,
+            reason = silence.reason,
+            "a silence begins"
+        );
         self.observer.on_silenced();
         Ok(silence)
     }
@@ -84,7 +93,16 @@ impl Acts {
     ///
     /// [`Error`] when the store failed; the silence goes on then.
     pub async fn end_silence(&self, id: SilenceId) -> Result<Option<Silence>, Error> {
-        self.store.end_silence(id, self.clock.now()).await
+        let ended = self.store.end_silence(id, self.clock.now()).await?;
+        if let Some(silence) = &ended {
+            tracing::info!(
+                event.action = "silence-ended",
+                silence = id.0,
+                scope = %silence.scope,
+                "a silence was ended"
+            );
+        }
+        Ok(ended)
     }
 
     /// The silences that are not over, by number.
