@@ -258,7 +258,7 @@ mod tests {
     use super::*;
     use crate::config::{Environment, Files, settings};
 
-    const PROJECT: &str = r##"
+    const PROJECT: &str = r#"
 regions = ["eu", "us"]
 [agent]
 region = "eu"
@@ -297,7 +297,7 @@ labels = { team = "shop" }
 [[check]]
 name = "front"
 url = "https://www.example.com/"
-"##;
+"#;
 
     fn project() -> Project {
         let folder = tempfile::tempdir().expect("a folder");

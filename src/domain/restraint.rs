@@ -401,8 +401,8 @@ mod tests {
         let (login, labels) = (check("login"), BTreeMap::new());
         let about = About { subject: &login, labels: &labels, down: &[] };
         let why = |now| quiet.restrains(about, Some(&acknowledged), now).map(|it| it.why);
-        let silenced = "silenced by ana (Slack) until 2026-11-21 04:00:00 UTC: deploy";
-        assert_eq!(why(now).as_deref(), Some(silenced));
+        let by_silence = "silenced by ana (Slack) until 2026-11-21 04:00:00 UTC: deploy";
+        assert_eq!(why(now).as_deref(), Some(by_silence));
         assert_eq!(why(at("2026-11-21T04:00:00Z")), None);
         let alone = Quiet::default().restrains(about, Some(&acknowledged), now).map(|it| it.why);
         let by_ana = "acknowledged by ana (Slack) until 2026-11-21 03:30:00 UTC";
