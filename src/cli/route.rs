@@ -16,6 +16,7 @@ use crate::clock::{Clock as _, System};
 use crate::config::{Choice, MissingSecrets, Project, duration};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
+use crate::domain::id::Region;
 use crate::domain::incident::Incident;
 use crate::domain::policy::{Policy, Quorum, Recipient, Roster, Target};
 use crate::domain::restraint::{About, Maintenance, Scope, Silence};
@@ -77,7 +78,7 @@ impl Now {
 
 fn shown(project: &Project, check: &Check, now: &Now, look: &Look) -> String {
     let settings = &project.settings;
-    let regions: Vec<&str> = check.regions.iter().map(|region| region.as_str()).collect();
+    let regions: Vec<&str> = check.regions.iter().map(Region::as_str).collect();
     let name = look.paint(Paint::Strong, &clean(check.id.as_str()));
     let mut text = format!("{name}: {}, in {}\n", clean(&check.name), regions.join(", "));
     if project.disabled.contains_key(&check.id) {
@@ -189,7 +190,7 @@ fn restraints(check: &Check, planned: &[Maintenance], now: &Now, look: &Look) ->
     };
     // Where it runs elsewhere, too, and fails there, people are told.
     let only = |scope: &Scope| {
-        let regions: Vec<&str> = scope.regions.iter().map(|region| region.as_str()).collect();
+        let regions: Vec<&str> = scope.regions.iter().map(Region::as_str).collect();
         if regions.is_empty() {
             String::new()
         } else {
@@ -233,9 +234,10 @@ fn restraints(check: &Check, planned: &[Maintenance], now: &Now, look: &Look) ->
 fn standing(incident: &Incident) -> String {
     let list =
         |tiers: &BTreeSet<u32>| tiers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let mut text = match incident.tiers.is_empty() {
-        true => "no tier reached".to_owned(),
-        false => format!("tier {} reached", list(&incident.tiers)),
+    let mut text = if incident.tiers.is_empty() {
+        "no tier reached".to_owned()
+    } else {
+        format!("tier {} reached", list(&incident.tiers))
     };
     let story = &incident.story;
     if !story.held.is_empty() {

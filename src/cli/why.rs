@@ -39,6 +39,7 @@ pub(super) async fn run(wanted: &Why, global: &Global, terminal: &Terminal) -> R
     Ok(Exit::Good)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn broken(error: Error) -> Stop {
     Stop::Broken(error.to_string())
 }

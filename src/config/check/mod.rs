@@ -217,13 +217,12 @@ impl Common {
             Some(field) => read_labels(&field, report),
             None => Some(BTreeMap::new()),
         };
-        let (policy, choice) = match table.optional("policy") {
-            Some(field) => (surroundings.policy(&field, report), Choice::Named),
-            None => {
-                let nothing = BTreeMap::new();
-                let labels = labels.as_ref().unwrap_or(&nothing);
-                surroundings.chosen_policy(labels, &table.span, report)
-            }
+        let (policy, choice) = if let Some(field) = table.optional("policy") {
+            (surroundings.policy(&field, report), Choice::Named)
+        } else {
+            let nothing = BTreeMap::new();
+            let labels = labels.as_ref().unwrap_or(&nothing);
+            surroundings.chosen_policy(labels, &table.span, report)
         };
         let enabled = table.optional("enabled").and_then(|it| it.boolean(report)).unwrap_or(true);
         let (schedule, timeout) = (timing.schedule, timing.timeout);
