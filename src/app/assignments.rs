@@ -40,7 +40,8 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let rules = Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())?;
     let all = settings.rules.all.iter();
     let by_name = all.map(|rule| (rule.name.clone(), rule.policy.clone(), BTreeMap::new()));
-    Ok(rules.with_coverage(settings.coverage).with_rules(by_name))
+    let rules = rules.with_coverage(settings.coverage).with_rules(by_name);
+    Ok(rules.with_maintenance(settings.maintenance.clone()))
 }
 
 /// How checks connect, and where they may.

@@ -44,7 +44,7 @@ use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
 use crate::engine::tending::Tending;
-use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
+use crate::http::{self, CheckSnapshot, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
 use crate::statsd::{self, Sink};
@@ -183,13 +183,13 @@ impl Daemon {
         let parts = faces::Parts {
             store: Arc::clone(&store),
             measured: listening::start(settings, &works, (&store, &clock), address)?,
-            rules: Arc::clone(&rules),
-            hub: membership::hub_name(address),
+            rules: (Arc::clone(&rules), Arc::clone(&judge)),
+            hub: (settings.hub.clone(), address),
+            witness: Arc::clone(&witness),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
             loops: loops.clone(),
-            hosts: Hosts::new(address, url::Url::parse(&settings.hub.url).ok().as_ref()),
             retention: settings.store.retention,
             publication: published,
         };

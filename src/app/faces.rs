@@ -7,18 +7,24 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::daemon::StartError;
+use super::hub::Aftermath;
 use super::listening::Measured;
+use super::membership;
 use super::rules::InForce;
 use super::vitals;
+use super::witness::Witness;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::{self, Hub, Retention};
+use crate::engine::acts::Acts;
+use crate::engine::judge::ProjectJudge;
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
-use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
+use crate::http::{self, Acting, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::care::Care;
 use crate::store::rules::Rules as Records;
 use crate::store::{Ledger, Store};
 
@@ -28,10 +34,12 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Ledger>,
     /// What others measured.
     pub(super) measured: Measured,
-    /// The rules in force.
-    pub(super) rules: InForce,
-    /// What this hub is called.
-    pub(super) hub: String,
+    /// The rules in force, and what decides by them.
+    pub(super) rules: (InForce, Arc<ProjectJudge>),
+    /// How the hub is set up, and where it really listens.
+    pub(super) hub: (Hub, SocketAddr),
+    /// Who sees what people do.
+    pub(super) witness: Arc<dyn Witness>,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -40,8 +48,6 @@ pub(super) struct Parts {
     pub(super) pulse: Arc<Pulse>,
     /// Whether the hub's own loops keep up.
     pub(super) loops: Loops,
-    /// By which names the API may be addressed.
-    pub(super) hosts: Hosts,
     /// How long runs are kept.
     pub(super) retention: Retention,
     /// What the agents are to run.
@@ -63,13 +69,13 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     let Parts {
         store,
         measured,
-        rules,
-        hub,
+        rules: (rules, judge),
+        hub: (hub, address),
+        witness,
         clock,
         checks,
         pulse,
         loops,
-        hosts,
         retention,
         publication,
     } = parts;
@@ -99,11 +105,18 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         pulse,
         loops,
         intake: Intake { received, ..works.intake() },
-        hosts,
+        hosts: Hosts::new(address, url::Url::parse(&hub.url).ok().as_ref()),
+        acts: Arc::new(Acts {
+            store: Arc::clone(&store) as Arc<dyn Care>,
+            judge,
+            clock,
+            observer: Arc::new(Aftermath::of(works, &witness)),
+        }),
+        acting: Acting::new(address, hub.open_to_acts),
         refused: Arc::default(),
     };
     let measured = api.clone();
-    works.spawn(|halt| vitals::keep(measured, hub, halt));
+    works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;
     let all = http::router(api).merge(agents::router(link.clone()));
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
@@ -124,8 +137,10 @@ pub(super) fn place_to_listen(
         }
         tracing::warn!(
             address = %place,
+            acts = hub.open_to_acts,
             "THE API IS OPEN TO THE NETWORK: whoever reaches it reads all runs, incidents and \
-             metrics, and writes metrics, without signing in"
+             metrics, and writes metrics, without signing in; acknowledging and silencing, too, where \
+             `acts` is true"
         );
     }
     Ok(place)

@@ -15,7 +15,7 @@ use crate::domain::incident::{Change, DecisionKind, Transition};
 use crate::domain::run::Report;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
-use crate::engine::{review, tending};
+use crate::engine::{acts, review, tending};
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
 use crate::store::{Novelty, Recorded};
@@ -136,6 +136,16 @@ impl ingest::Observer for Aftermath {
 impl tending::Observer for Aftermath {
     fn on_tended(&self, changes: &[Change]) {
         review::Observer::on_reviewed(self, changes);
+    }
+}
+
+impl acts::Observer for Aftermath {
+    fn on_acted(&self, change: &Change) {
+        review::Observer::on_reviewed(self, std::slice::from_ref(change));
+    }
+
+    fn on_silenced(&self) {
+        (self.wake)();
     }
 }
 

@@ -4,6 +4,7 @@
 mod accounting;
 pub mod agent;
 mod alarm;
+pub mod asking;
 mod assignments;
 pub mod channels;
 pub mod daemon;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod act;
 mod oncall;
 mod rule;
 
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(in crate::cli) use self::act::incident;
+pub use self::act::{Ack, Acting, Note, Resolve, Route, Silence, Silences, Unack, Unsilence, Why};
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::rule::{RuleArguments, RuleCommand};
 use super::log::Format;
@@ -98,6 +101,26 @@ pub enum Command {
     Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
+    /// Say that you take care of an incident: further people are not told of it
+    Ack(Ack),
+    /// Take that back: whoever was told is told again
+    Unack(Unack),
+    /// Say that an incident is over; if it fails on, it is opened again
+    Resolve(Resolve),
+    /// Say something about an incident, to those who follow it
+    Note(Note),
+    /// Ask that nobody be told of something for a while
+    Silence(Silence),
+    /// List the silences that are not over
+    Silences(Silences),
+    /// End a silence; what still fails is told
+    Unsilence(Unsilence),
+    /// Show why people were told of an incident, or why not: all that was decided, sent and done
+    ///
+    /// Reads the store, whether or not `tripline up` runs.
+    Why(Why),
+    /// Show who would be told if a check failed now, when, and why these
+    Route(Route),
     /// Ask the stored metrics, in PromQL
     ///
     /// Can be used while `tripline up` runs.

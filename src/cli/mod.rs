@@ -1,5 +1,6 @@
 //! One file a command; prints; no logic.
 
+mod act;
 mod agent;
 pub mod args;
 mod chart;
@@ -16,6 +17,7 @@ mod oncall;
 mod onlooker;
 mod query;
 pub mod report;
+mod route;
 mod rule;
 pub mod run;
 mod store;
@@ -26,3 +28,4 @@ mod token;
 mod up;
 mod uptime;
 pub mod validate;
+mod why;

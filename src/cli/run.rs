@@ -13,8 +13,8 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    agent, demo, diagnostics, env_file, init, log, metrics, oncall, query, rule, store, tell, test,
-    token, up, uptime, validate,
+    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, query, route, rule, store,
+    tell, test, token, up, uptime, validate, why,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -91,6 +91,15 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
+        Command::Ack(wanted) => act::ack(&wanted, &global, terminal).await,
+        Command::Unack(wanted) => act::unack(&wanted, &global, terminal).await,
+        Command::Resolve(wanted) => act::resolve(&wanted, &global, terminal).await,
+        Command::Note(wanted) => act::note(&wanted, &global, terminal).await,
+        Command::Silence(wanted) => act::silence(&wanted, &global, terminal).await,
+        Command::Silences(wanted) => act::silences(&wanted, &global, terminal).await,
+        Command::Unsilence(wanted) => act::unsilence(&wanted, &global, terminal).await,
+        Command::Why(wanted) => why::run(&wanted, &global, terminal).await,
+        Command::Route(wanted) => route::run(&wanted, &global, terminal).await,
         Command::Query(wanted) => query::run(&wanted, &global, terminal).await,
         Command::Rule(wanted) => rule::run(&wanted.command, &global, terminal).await,
         Command::Oncall(wanted) => oncall::run(&wanted, &global, terminal),

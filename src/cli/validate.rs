@@ -50,10 +50,12 @@ pub fn report(
         Form::Json => {
             let checks = project.as_ref().map_or_else(|_| Vec::new(), ids);
             let rules = project.as_ref().map_or_else(|_| Vec::new(), rules);
+            let policies = project.as_ref().map_or_else(|_| serde_json::json!({}), policies);
             let answer = serde_json::json!({
                 "valid": verdict == Verdict::Good,
                 "checks": checks,
                 "rules": rules,
+                "policies": policies,
                 "diagnostics": diagnostics::to_json(&diagnostics),
             });
             writeln!(out, "{answer:#}")?;
@@ -85,6 +87,17 @@ fn nothing_to_watch(project: &Project) -> Option<Diagnostic> {
 
 fn ids(project: &Project) -> Vec<&str> {
     project.checks.keys().map(crate::domain::id::CheckId::as_str).collect()
+}
+
+/// Which policy each check has, and why.
+fn policies(project: &Project) -> serde_json::Value {
+    let checks = project.checks.values().chain(project.disabled.values());
+    let policy = |check: &std::sync::Arc<crate::domain::check::Check>| {
+        let because = project.choices.get(&check.id).map(ToString::to_string);
+        let chosen = serde_json::json!({ "policy": check.policy, "because": because });
+        (check.id.to_string(), chosen)
+    };
+    checks.map(policy).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn rules(project: &Project) -> Vec<&str> {

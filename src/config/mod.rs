@@ -29,7 +29,7 @@ pub mod settings;
 mod suggestion;
 pub mod value;
 
-pub use check::{Defaults, Draft};
+pub use check::{Choice, Defaults, Draft};
 pub use diagnostic::{Diagnostic, Severity};
 pub use files::{Entry, Files, LARGEST_SCRIPT, NoProject, find_root};
 pub use project::{Description, Mention, Project, Script};

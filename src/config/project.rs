@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::check::{self, Defaults, Draft, Surroundings};
+use super::check::{self, Choice, Defaults, Draft, Surroundings};
 use super::diagnostic::{Diagnostic, Document, Span};
 use super::files::Files;
 use super::reader::Report;
 use super::secret::{self, Part};
 use super::settings::{self, Settings};
+use super::suggestion;
 use super::value::Value;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Work};
@@ -27,6 +28,8 @@ pub struct Project {
     pub checks: BTreeMap<CheckId, Arc<Check>>,
     /// The checks that are switched off by `enabled`, by id.
     pub disabled: BTreeMap<CheckId, Arc<Check>>,
+    /// How each check, running or not, came by its policy.
+    pub choices: BTreeMap<CheckId, Choice>,
     /// All modules: path relative to the project folder, and text.
     pub modules: Vec<(String, String)>,
     /// What looks like a mistake.
@@ -91,19 +94,32 @@ impl Project {
         check_mentions(&files, scripts, &surroundings, &mut found);
         check_duplicates(&drafts, &mut found);
         check_quorums(&drafts, settings.as_ref(), &mut found);
+        check_maintenance(&files, &drafts, settings.as_ref(), &mut found);
         let place = |it: &Diagnostic| (it.file != settings::FILE, it.file.clone(), it.span.start);
         found.sort_by_cached_key(place);
         let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
             return Err(found);
         };
         let (mut checks, mut disabled) = (BTreeMap::new(), BTreeMap::new());
+        let mut choices = BTreeMap::new();
         for draft in drafts {
+            choices.insert(draft.id.clone(), draft.choice);
             let place = if draft.enabled { &mut checks } else { &mut disabled };
             place.extend(draft.check.map(|check| (draft.id, Arc::new(check))));
         }
         let Files { root, modules, edited_at, .. } = files;
         let named = scripts.iter().map(|it| (it.entry.clone(), names(it))).collect();
-        Ok(Self { root, settings, checks, disabled, modules, warnings: found, edited_at, named })
+        Ok(Self {
+            root,
+            settings,
+            checks,
+            disabled,
+            choices,
+            modules,
+            warnings: found,
+            edited_at,
+            named,
+        })
     }
 
     /// The names of the secrets that `check` names, and no others. A script that computes the name
@@ -248,6 +264,28 @@ fn check_quorums(drafts: &[Draft], settings: Option<&Settings>, found: &mut Vec<
             "all of them count as enough; let it run in more `regions`, or give it another `policy`"
         });
         found.push(diagnostic);
+    }
+}
+
+/// Checks that whatever is named as under maintenance is there.
+fn check_maintenance(
+    files: &Files,
+    drafts: &[Draft],
+    settings: Option<&Settings>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let (Some(settings), Some(document)) = (settings, &files.settings) else { return };
+    // A script that cannot be evaluated is there, whatever it says of itself.
+    let entries: BTreeSet<CheckId> = files.entries().map(|entry| entry.id).collect();
+    let known = || drafts.iter().map(|draft| &draft.id).chain(&entries);
+    for (check, span) in &settings.in_maintenance {
+        if known().any(|id| id == check) {
+            continue;
+        }
+        let message = format!("there is no check `{check}`");
+        let mut diagnostic = Diagnostic::error(document, span.clone(), message);
+        diagnostic.help = suggestion::did_you_mean(check.as_str(), known().map(CheckId::as_str));
+        found.push(concealed_as(found, diagnostic));
     }
 }
 

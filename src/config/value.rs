@@ -35,7 +35,9 @@ pub enum Kind {
     List(Vec<Value>),
     /// A table, its entries in the order written.
     Table(Vec<Entry>),
-    /// Something that no option can be, in words: `a function`, `a date`.
+    /// A date, a time, or both, as it is written.
+    Time(String),
+    /// Something that no option can be, in words: `a function`.
     Other(String),
 }
 
@@ -79,6 +81,7 @@ impl Kind {
             Self::Text(_) => "a text".into(),
             Self::List(_) => "a list".into(),
             Self::Table(_) => "a table".into(),
+            Self::Time(_) => "a date or time".into(),
             Self::Other(what) => what.clone(),
         }
     }
@@ -144,7 +147,7 @@ fn value(from: Spanned<DeValue<'_>>) -> Value {
             Err(_) => Kind::Other("a number that cannot be read".into()),
         },
         DeValue::Boolean(value) => Kind::Boolean(value),
-        DeValue::Datetime(_) => Kind::Other("a date or time".into()),
+        DeValue::Datetime(moment) => Kind::Time(moment.to_string()),
         DeValue::Array(items) => Kind::List(items.into_iter().map(value).collect()),
         DeValue::Table(entries) => table(entries),
     };

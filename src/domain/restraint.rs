@@ -73,6 +73,20 @@ impl fmt::Display for Actor {
     }
 }
 
+/// What somebody said, as one line of text: without control characters and marks that turn the
+/// direction of text, with single spaces.
+pub fn one_line(text: &str) -> String {
+    let is_hidden = |c: char| {
+        matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+    };
+    let plain =
+        |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
+    let text: String = text.chars().map(plain).filter(|c| !is_hidden(*c)).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Somebody takes care of an incident: further people are not told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
@@ -362,6 +376,13 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_said_is_one_line() {
+        let said = "  a deploy,\r\nof\u{2028}shop \u{202e}evil\u{200b}\t\u{1b}[2J ";
+        assert_eq!(one_line(said), "a deploy, of shop evil [2J");
+        assert_eq!(one_line("\u{200b}\n"), "");
+    }
+
+    #[test]
     fn what_lasts_longest_restrains() {
         let now = at("2026-11-21T03:00:00Z");
         let by = Actor { name: "ana".into(), via: Via::Slack };
@@ -380,8 +401,8 @@ mod tests {
         let (login, labels) = (check("login"), BTreeMap::new());
         let about = About { subject: &login, labels: &labels, down: &[] };
         let why = |now| quiet.restrains(about, Some(&acknowledged), now).map(|it| it.why);
-        let silenced = "silenced by ana (Slack) until 2026-11-21 04:00:00 UTC: deploy";
-        assert_eq!(why(now).as_deref(), Some(silenced));
+        let by_silence = "silenced by ana (Slack) until 2026-11-21 04:00:00 UTC: deploy";
+        assert_eq!(why(now).as_deref(), Some(by_silence));
         assert_eq!(why(at("2026-11-21T04:00:00Z")), None);
         let alone = Quiet::default().restrains(about, Some(&acknowledged), now).map(|it| it.why);
         let by_ana = "acknowledged by ana (Slack) until 2026-11-21 03:30:00 UTC";

@@ -1,6 +1,7 @@
 //! Results in, incidents decided, notifications out.
 
 pub mod accountant;
+pub mod acts;
 pub mod calling;
 pub mod deliveries;
 pub mod holding;

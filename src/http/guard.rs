@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -51,6 +51,52 @@ impl Hosts {
         let is_loopback = name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         name == "localhost" || is_loopback || public.as_ref() == Some(&name)
     }
+}
+
+/// Whose acts are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acting {
+    /// Those of everybody who reaches the API.
+    Everybody,
+    /// Those of this machine.
+    ThisMachine,
+}
+
+impl Acting {
+    /// Those for a listener on `bound`: where that is on loopback, whoever is there may act; elsewhere
+    /// others may where that is said.
+    pub fn new(bound: SocketAddr, is_open: bool) -> Self {
+        if is_open || bound.ip().to_canonical().is_loopback() {
+            Self::Everybody
+        } else {
+            Self::ThisMachine
+        }
+    }
+
+    /// Refuses callers that may not act.
+    pub(super) fn admit(self, caller: Option<Caller>) -> Result<(), Problem> {
+        let is_here = caller.is_some_and(|Caller(address)| address.to_canonical().is_loopback());
+        if self == Self::Everybody || is_here {
+            return Ok(());
+        }
+        let detail = "this daemon is open to the network and does not ask who is there, so it takes \
+                      acts from its own machine only; `open_to_acts = true` in [hub] takes them from \
+                      everybody";
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    }
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller(pub(super) IpAddr);
+
+/// Refuses what a browser sends for a page of another site. Other programs send no such header.
+pub(super) fn own_pages_only(headers: &HeaderMap, what: &str) -> Result<(), Problem> {
+    let site = headers.get("sec-fetch-site").and_then(|it| it.to_str().ok());
+    if site.is_none_or(|site| matches!(site, "same-origin" | "none")) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, format!("a web page of another site may not {what}")))
 }
 
 /// A host in lower case without the brackets of IPv6 and without the dot of the root.
@@ -160,6 +206,21 @@ mod tests {
         ] {
             assert!(!hosts.allow(name), "{name}");
         }
+    }
+
+    #[test]
+    fn where_others_reach_it_acts_are_taken_from_this_machine_or_as_said() {
+        let admits = |bound: &str, is_open, caller: Option<&str>| {
+            let acting = Acting::new(bound.parse().expect("an address"), is_open);
+            let caller = caller.map(|it| Caller(it.parse().expect("an address")));
+            acting.admit(caller).is_ok()
+        };
+        assert!(admits("127.0.0.1:80", false, None) && admits("[::1]:80", false, None));
+        assert!(admits("0.0.0.0:80", true, Some("10.0.0.9")));
+        assert!(admits("0.0.0.0:80", false, Some("127.0.0.1")));
+        assert!(admits("[::]:80", false, Some("::ffff:127.0.0.1")));
+        assert!(!admits("0.0.0.0:80", false, Some("10.0.0.9")));
+        assert!(!admits("0.0.0.0:80", false, None));
     }
 
     #[test]

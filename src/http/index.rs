@@ -41,6 +41,7 @@ fn links(version: &str) -> dto::Index {
         ("/api/v1/runs", "what was run and what came of it"),
         ("/api/v1/incidents", "what was wrong and who was told"),
         ("/api/v1/incidents?open_only=true", "what is wrong now"),
+        ("/api/v1/silences", "of what nobody is told for a while"),
         ("/api/v1/uptime", "how the checks did, and whether anybody was watching"),
         ("/api/v1/gaps", "when nobody was watching, and why"),
         ("/api/v1/agents", "who runs checks, and from where"),

@@ -14,7 +14,7 @@ use axum::routing::{MethodRouter, post};
 use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
-use super::{Api, dto};
+use super::{Api, dto, guard};
 use crate::exposition::{self, Batch, Mistake, Reader, Sample};
 
 /// Where they are taken.
@@ -80,7 +80,7 @@ fn taken(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(Vec<Sample>, u64), Problem> {
-    own_pages_only(headers)?;
+    guard::own_pages_only(headers, "send metrics")?;
     let form = form(headers)?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
@@ -118,15 +118,6 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
         }
     }
-}
-
-/// Refuses what a browser sends for a page of another site. Other programs send no such header.
-fn own_pages_only(headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").and_then(|it| it.to_str().ok());
-    if site.is_none_or(|site| matches!(site, "same-origin" | "none")) {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::FORBIDDEN, "a web page of another site may not send metrics"))
 }
 
 fn open_metrics(body: &[u8]) -> Result<(Vec<Sample>, u64), Problem> {

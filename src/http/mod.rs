@@ -1,16 +1,17 @@
 //! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
 //!
-//! The JSON API reads: what the store remembers and which checks there are; one route takes metrics.
-//! Nothing here decides,
-//! or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
+//! The JSON API reads what the store remembers and which checks there are; it takes metrics, and what
+//! people do about incidents ([`acts`], [`silences`]). Nothing here decides, or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
 //! is given to those who do. No request, however wrong, ends in a panic or in an answer
 //! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
-//! belongs on loopback or behind a proxy that knows who is asking; [`guard::Hosts`] keeps web pages
+//! belongs on loopback or behind a proxy that knows who is asking: whoever reaches it may act, under
+//! any name ([`Acting`] says from where); [`guard::Hosts`] keeps web pages
 //! from reaching it through a browser.
 //!
 //! To add a route: a function with `#[utoipa::path]` in the file of its subject, a line in
 //! [`openapi::Document`], a line in [`router`]; a test fails while these differ.
 
+mod acts;
 pub mod agents;
 pub mod dto;
 pub mod guard;
@@ -33,6 +34,7 @@ mod metrics;
 mod parameters;
 mod prometheus;
 mod runs;
+mod silences;
 #[cfg(test)]
 mod tests;
 
@@ -43,9 +45,9 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, delete, get, post};
 
-pub use self::guard::Hosts;
+pub use self::guard::{Acting, Hosts};
 pub use self::health::Intake;
 pub use self::loops::{Lags, Loops};
 pub use self::prometheus::{Rules, value_of};
@@ -53,6 +55,7 @@ pub use self::serve::serve;
 pub use self::tls::Tls;
 use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
+use crate::engine::acts::Acts;
 use crate::engine::queries::Queries;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
@@ -91,12 +94,16 @@ pub struct Api {
     pub intake: Intake,
     /// By which names the API may be addressed.
     pub hosts: Hosts,
+    /// Takes what people do about incidents.
+    pub acts: Arc<Acts>,
+    /// Whose acts are taken.
+    pub acting: Acting,
     /// How many requests with metrics were refused since the start.
     pub refused: Arc<AtomicU64>,
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 25] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 31] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -106,6 +113,12 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 25] {
         ("/api/v1/runs/{id}", get(runs::one)),
         ("/api/v1/incidents", get(incidents::list)),
         ("/api/v1/incidents/{id}", get(incidents::one)),
+        ("/api/v1/incidents/{id}/acknowledge", post(acts::acknowledge)),
+        ("/api/v1/incidents/{id}/unacknowledge", post(acts::unacknowledge)),
+        ("/api/v1/incidents/{id}/resolve", post(acts::resolve)),
+        ("/api/v1/incidents/{id}/note", post(acts::note)),
+        (silences::PATH, get(silences::list).post(silences::begin)),
+        ("/api/v1/silences/{id}", delete(silences::end)),
         ("/api/v1/uptime", get(coverage::uptime)),
         ("/api/v1/gaps", get(coverage::gaps)),
         ("/api/v1/agents", get(agent_list::list)),

@@ -9,8 +9,8 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{
-    Api, agent_list, checks, coverage, dto, exposition, health, incidents, index, metrics,
-    prometheus, runs,
+    Api, acts, agent_list, checks, coverage, dto, exposition, health, incidents, index, metrics,
+    prometheus, runs, silences,
 };
 
 /// The description, without the version.
@@ -32,6 +32,13 @@ use super::{
         runs::one,
         incidents::list,
         incidents::one,
+        acts::acknowledge,
+        acts::unacknowledge,
+        acts::resolve,
+        acts::note,
+        silences::list,
+        silences::begin,
+        silences::end,
         coverage::uptime,
         coverage::gaps,
         agent_list::list,
@@ -88,7 +95,8 @@ impl Modify for SharedProblems {
             ("503", "No answer in time."),
         ];
         for path in document.paths.paths.values_mut() {
-            for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+            for operation in [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten()
+            {
                 for (status, description) in shared {
                     let responses = &mut operation.responses.responses;
                     responses

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Pretty;
-use super::{dto, metrics};
+use super::{dto, metrics, silences};
 use crate::store;
 
 /// An answer that is an error.
@@ -85,9 +85,23 @@ pub(super) async fn method_not_allowed(method: Method, OriginalUri(uri): Origina
         "{} is not possible at {}; use {}",
         shortened(method.as_str()),
         shortened(uri.path()),
-        if uri.path() == metrics::PATH { "POST" } else { "GET" }
+        methods_of(uri.path())
     );
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+/// The methods of a route, in words.
+fn methods_of(path: &str) -> &'static str {
+    const ACTS: [&str; 4] = ["/acknowledge", "/unacknowledge", "/resolve", "/note"];
+    if path == silences::PATH {
+        "GET or POST"
+    } else if path.starts_with(silences::PATH) {
+        "DELETE"
+    } else if path == metrics::PATH || ACTS.iter().any(|act| path.ends_with(act)) {
+        "POST"
+    } else {
+        "GET"
+    }
 }
 
 /// At most 100 characters of what a caller sent, to be quoted back.

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::guard::Caller;
 use super::tls::Tls;
 use crate::clock::Halt;
 
@@ -42,12 +46,13 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router,
             accepted = listener.accept() => accepted,
         };
         match stream {
-            Ok((stream, _)) => {
+            Ok((stream, caller)) => {
+                let caller = Caller(caller.ip());
                 let (router, tls, halt) = (router.clone(), tls.clone(), halt.clone());
                 connections.spawn(async move {
                     match tls {
-                        None => answer(stream, router, halt).await,
-                        Some(tls) => answer_secured(stream, &tls, router, halt).await,
+                        None => answer(stream, router, caller, halt).await,
+                        Some(tls) => answer_secured(stream, &tls, (router, caller), halt).await,
                     }
                     drop(place);
                 });
@@ -66,13 +71,18 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router,
     }
 }
 
-async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, halt: Halt) {
+async fn answer_secured(
+    stream: TcpStream,
+    tls: &Tls,
+    (router, caller): (Router, Caller),
+    halt: Halt,
+) {
     let agreed = tokio::select! {
         agreed = tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)) => agreed,
         () = halt.asked() => return,
     };
     match agreed {
-        Ok(Ok(stream)) => answer(stream, router, halt).await,
+        Ok(Ok(stream)) => answer(stream, router, caller, halt).await,
         Ok(Err(error)) => {
             tracing::debug!(event.action = "api-handshake-failed", %error, "a caller was not agreed with");
         }
@@ -80,11 +90,15 @@ async fn answer_secured(stream: TcpStream, tls: &Tls, router: Router, halt: Halt
     }
 }
 
-async fn answer<S>(stream: S, router: Router, halt: Halt)
+async fn answer<S>(stream: S, router: Router, caller: Caller, halt: Halt)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(caller);
+        router.call(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)

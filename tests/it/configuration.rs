@@ -36,13 +36,18 @@ fn with_settings(text: &str, environment: &Environment) -> Result<Project, Vec<D
 
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
+const ALERTING: &str = include_str!("../../docs/operators/alerting.md");
+
 #[test]
 fn every_example_of_the_reference_is_valid() {
     let environment =
         Environment { missing_secrets: MissingSecrets::Warn, ..Environment::default() };
-    let blocks = REFERENCE.split("```toml\n").skip(1);
-    let examples: Vec<&str> =
-        blocks.map(|block| block.split("```").next().unwrap_or_default()).collect();
+    let examples = |page: &'static str| {
+        let blocks = page.split("```toml\n").skip(1);
+        blocks.map(|block| block.split("```").next().unwrap_or_default()).collect::<Vec<&str>>()
+    };
+    assert!(examples(ALERTING).len() >= 3, "the examples were not found");
+    let examples = [examples(REFERENCE), examples(ALERTING)].concat();
     assert!(examples.len() >= 10, "the examples were not found");
     for example in examples {
         match with_settings(example, &environment) {

@@ -1,6 +1,7 @@
 //! What is around a check: `[defaults]`, and the names it may refer to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use super::schedule;
@@ -25,6 +26,32 @@ pub struct Defaults {
     pub policy: Option<String>,
 }
 
+/// How a check came by its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The check names it.
+    Named,
+    /// The policy is for checks with these labels.
+    ByLabels(BTreeMap<String, String>),
+    /// Nothing else is written.
+    Default,
+}
+
+impl fmt::Display for Choice {
+    /// Why, after "because".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named => f.write_str("the check names it"),
+            Self::ByLabels(labels) => {
+                let labels: Vec<String> =
+                    labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                write!(f, "it is for {}", labels.join(", "))
+            }
+            Self::Default => f.write_str("the check names none, and no policy is for its labels"),
+        }
+    }
+}
+
 /// The names that checks may refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::config) struct Known {
@@ -32,8 +59,18 @@ pub(in crate::config) struct Known {
     pub(in crate::config) policies: BTreeSet<String>,
     /// The policies that are written, without the built-in one.
     pub(in crate::config) written_policies: BTreeSet<String>,
+    /// The policies that are for checks with labels, in the order written.
+    pub(in crate::config) by_labels: Vec<(String, BTreeMap<String, String>)>,
     pub(in crate::config) regions: BTreeSet<Region>,
     pub(in crate::config) secrets: BTreeSet<String>,
+}
+
+impl Known {
+    /// The policies that are written for no labels.
+    pub(in crate::config) fn general_policies(&self) -> BTreeSet<String> {
+        let is_general = |name: &&String| self.by_labels.iter().all(|(own, _)| own != *name);
+        self.written_policies.iter().filter(is_general).cloned().collect()
+    }
 }
 
 impl Defaults {
@@ -64,7 +101,7 @@ impl Defaults {
         report: &mut Report,
     ) -> Self {
         let mut defaults = Self::of_region(region);
-        defaults.policy = obvious_policy(&known.written_policies);
+        defaults.policy = obvious_policy(&known.general_policies());
         let Some(mut table) = section else {
             return defaults;
         };
@@ -111,7 +148,11 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Regions that are known, each once.
-    pub(super) fn regions(&self, field: &Field<'_>, report: &mut Report) -> Option<Vec<Region>> {
+    pub(in crate::config) fn regions(
+        &self,
+        field: &Field<'_>,
+        report: &mut Report,
+    ) -> Option<Vec<Region>> {
         let mut regions = Some(Vec::new());
         for item in field.list(report)? {
             match item.parsed(Region::new, report).filter(|it| self.knows(it, &item, report)) {
@@ -156,8 +197,23 @@ impl<'a> Surroundings<'a> {
         Some(name.to_owned())
     }
 
-    /// The policy of a check that names none.
-    pub(super) fn default_policy(&self, span: &Span, report: &mut Report) -> Option<String> {
+    /// The policy of a check that names none: the first that is for its labels, or else the default.
+    pub(super) fn chosen_policy(
+        &self,
+        labels: &BTreeMap<String, String>,
+        span: &Span,
+        report: &mut Report,
+    ) -> (Option<String>, Choice) {
+        let has = |(name, value): (&String, &String)| labels.get(name) == Some(value);
+        let mut by_labels = self.known.map(|it| it.by_labels.as_slice()).unwrap_or_default().iter();
+        match by_labels.find(|(_, wanted)| wanted.iter().all(has)) {
+            Some((name, wanted)) => (Some(name.clone()), Choice::ByLabels(wanted.clone())),
+            None => (self.default_policy(span, report), Choice::Default),
+        }
+    }
+
+    /// The policy of a check that names none and that no other is for.
+    fn default_policy(&self, span: &Span, report: &mut Report) -> Option<String> {
         if self.defaults.policy.is_none() {
             let written = self.known.map(|it| it.written_policies.iter().map(String::as_str));
             let names = suggestion::listed(written.into_iter().flatten());

@@ -70,6 +70,8 @@ fn of_kind(kind: &Kind, depth: usize) -> Result<Json, String> {
             let entry = entries.iter().map(|entry| Ok((entry.key.clone(), below(&entry.value)?)));
             Json::Object(entry.collect::<Result<Map<_, _>, String>>()?)
         }
-        Kind::Other(what) => return Err(format!("it holds {what}")),
+        Kind::Time(_) | Kind::Other(_) => {
+            return Err(format!("it holds {}", kind.in_words()));
+        }
     })
 }

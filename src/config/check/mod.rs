@@ -12,8 +12,9 @@ mod schedule;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use defaults::Defaults;
+pub use defaults::{Choice, Defaults};
 pub(super) use defaults::{Known, Surroundings};
+pub(super) use schedule::read_cron;
 
 use super::diagnostic::{Document, Span};
 use super::reader::{Field, Report, Table};
@@ -30,6 +31,8 @@ pub struct Draft {
     pub id: CheckId,
     /// Whether it is to run.
     pub enabled: bool,
+    /// How it came by its policy.
+    pub choice: Choice,
     /// The check; `None` when a mistake leaves it without something that it needs.
     pub check: Option<Check>,
     /// The file it stands in.
@@ -62,8 +65,14 @@ pub(super) fn read_script(
     let nothing = Value::new(super::value::Kind::Table(Vec::new()), Some(0..0));
     let field = Field::root("options", module.options.unwrap_or(&nothing));
     let (id, span) = (module.id, field.span.clone());
-    let mut draft =
-        Draft { id, enabled: true, check: None, document: report.document().clone(), span };
+    let mut draft = Draft {
+        id,
+        enabled: true,
+        choice: Choice::Default,
+        check: None,
+        document: report.document().clone(),
+        span,
+    };
     let Some(mut table) = field.table("a table: `{ name: \"...\", every: \"1m\" }`", report) else {
         return draft;
     };
@@ -82,6 +91,7 @@ pub(super) fn read_script(
     };
     table.finish(report, |key| script_hint(key, draft.id.as_str()));
     draft.enabled = common.enabled;
+    draft.choice = common.choice.clone();
     let whole = name.zip(work);
     draft.check = whole.and_then(|(name, work)| common.check(draft.id.clone(), name, work));
     draft
@@ -138,12 +148,12 @@ pub(super) fn read_plain(
     table.finish(report, option_hint);
     let (id, span) = id?;
     let name = if name_field.is_some() { name } else { Some(id.as_str()) };
-    let enabled = common.enabled;
+    let (enabled, choice) = (common.enabled, common.choice.clone());
     let check = name.zip(request);
     let check = check.and_then(|(name, request)| {
         common.check(id.clone(), name, Work::Request(Box::new(request)))
     });
-    Some(Draft { enabled, check, document: report.document().clone(), span, id })
+    Some(Draft { enabled, choice, check, document: report.document().clone(), span, id })
 }
 
 /// The id as written, or else made of the name.
@@ -186,6 +196,7 @@ struct Common {
     regions: Option<Vec<Region>>,
     timeout: Option<Duration>,
     policy: Option<String>,
+    choice: Choice,
     runbook: Option<Runbook>,
     labels: Option<BTreeMap<String, String>>,
     enabled: bool,
@@ -198,10 +209,6 @@ impl Common {
             Some(field) => surroundings.regions(&field, report),
             None => Some(surroundings.defaults.regions.clone()),
         };
-        let policy = match table.optional("policy") {
-            Some(field) => surroundings.policy(&field, report),
-            None => surroundings.default_policy(&table.span, report),
-        };
         let runbook = match table.optional("runbook") {
             Some(field) => field.web_url(report).map(|url| Runbook(Some(url.to_string()))),
             None => Some(Runbook(None)),
@@ -210,9 +217,16 @@ impl Common {
             Some(field) => read_labels(&field, report),
             None => Some(BTreeMap::new()),
         };
+        let (policy, choice) = if let Some(field) = table.optional("policy") {
+            (surroundings.policy(&field, report), Choice::Named)
+        } else {
+            let nothing = BTreeMap::new();
+            let labels = labels.as_ref().unwrap_or(&nothing);
+            surroundings.chosen_policy(labels, &table.span, report)
+        };
         let enabled = table.optional("enabled").and_then(|it| it.boolean(report)).unwrap_or(true);
         let (schedule, timeout) = (timing.schedule, timing.timeout);
-        Self { schedule, regions, timeout, policy, runbook, labels, enabled }
+        Self { schedule, regions, timeout, policy, choice, runbook, labels, enabled }
     }
 
     fn check(self, id: CheckId, name: &str, work: Work) -> Option<Check> {
@@ -231,7 +245,10 @@ impl Common {
 }
 
 /// Labels become labels of series, so their names follow the rules for these.
-fn read_labels(field: &Field<'_>, report: &mut Report) -> Option<BTreeMap<String, String>> {
+pub(super) fn read_labels(
+    field: &Field<'_>,
+    report: &mut Report,
+) -> Option<BTreeMap<String, String>> {
     /// In characters.
     const LONGEST_VALUE: usize = 200;
     let table = field.table(&report.table_like("of texts", "team", "\"shop\""), report)?;

@@ -131,7 +131,12 @@ fn shortest_gap(schedule: &Schedule) -> Duration {
     shortest
 }
 
-fn read_cron(field: &Field<'_>, zone: Option<&Field<'_>>, report: &mut Report) -> Option<Cron> {
+/// A crontab line, in its time zone.
+pub(in crate::config) fn read_cron(
+    field: &Field<'_>,
+    zone: Option<&Field<'_>>,
+    report: &mut Report,
+) -> Option<Cron> {
     let zone_name = match zone {
         Some(zone) => zone.text(report),
         None => Some("UTC"),

@@ -9,6 +9,7 @@ fn known() -> Known {
     Known {
         policies: ["p2-then-p1".to_owned(), "night".to_owned()].into(),
         written_policies: ["night".to_owned()].into(),
+        by_labels: Vec::new(),
         regions: ["local", "eu-west-1"].map(|it| Region::new(it).expect("a name")).into(),
         secrets: ["TOKEN".to_owned()].into(),
     }

@@ -78,6 +78,65 @@ fn a_quorum_that_is_out_of_reach_is_told() {
 }
 
 #[test]
+fn a_policy_is_for_checks_with_its_labels_that_name_none() {
+    let policy = |name: &str, labels: &str| {
+        let tier = "[[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = ['slack:#p2']\n";
+        format!("[[policy]]\nname = '{name}'\n{labels}\n{tier}")
+    };
+    let check =
+        |id: &str, rest: &str| format!("[[check]]\nid = '{id}'\nurl = 'https://x.org'\n{rest}\n");
+    let text = [
+        policy("eu-shop", "for = { team = 'shop', area = 'eu' }"),
+        policy("shop", "for = { team = 'shop' }"),
+        check("a", "labels = { team = 'shop', area = 'eu', more = 'x' }"),
+        check("b", "labels = { team = 'shop', area = 'us' }"),
+        check("c", "labels = { team = 'pay' }"),
+        check("d", "policy = 'p2-then-p1'\nlabels = { team = 'shop' }"),
+    ];
+    let project = assemble(files(&text.concat(), &[]), &[]).expect("a project");
+    let chosen: Vec<(&str, String)> = project
+        .checks
+        .values()
+        .map(|check| (check.policy.as_str(), project.choices[&check.id].to_string()))
+        .collect();
+    let default = "the check names none, and no policy is for its labels".to_owned();
+    assert_eq!(
+        chosen,
+        [
+            ("eu-shop", "it is for area=eu, team=shop".to_owned()),
+            ("shop", "it is for team=shop".to_owned()),
+            ("p2-then-p1", default),
+            ("p2-then-p1", "the check names it".to_owned()),
+        ]
+    );
+    let shadowed = policy("shop", "for = { team = 'shop' }")
+        + &policy("eu", "for = { team = 'shop', area = 'eu' }")
+        + &policy("none", "for = {}");
+    assert_eq!(
+        told(assemble(files(&shadowed, &[]), &[])),
+        [
+            "tripline.toml: no check ever has this policy: `shop` is for all of these",
+            "tripline.toml: `for` must name a label",
+        ]
+    );
+}
+
+#[test]
+fn a_maintenance_names_checks_that_are_there() {
+    let window = "cron = '0 3 * * *'\nlasts = '1h'\n";
+    let of = |checks: &str| {
+        let text = format!("{HOME}[[maintenance]]\nname = 'x'\nchecks = {checks}\n{window}");
+        assemble(files(&text, &[LOGIN]), &[described(LOGIN.0, &[])])
+    };
+    assert_eq!(of("['home', 'login']").expect("a project").settings.maintenance.len(), 1);
+    let mistakes = of("['home', 'logn']").expect_err("a mistake");
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+    assert_eq!(mistake.message, "there is no check `logn`");
+    assert_eq!(mistake.help.as_deref(), Some("did you mean `login`?"));
+    assert_eq!(&mistake.source[mistake.span.clone()], "'logn'");
+}
+
+#[test]
 fn mistakes_of_all_files_are_told_at_once() {
     let mut library = described("checks/b.js", &[("evry", text("1m")), ("policy", text("x"))]);
     if let Ok(description) = &mut library.description {

@@ -12,6 +12,9 @@ pub struct Hub {
     pub listen: SocketAddr,
     /// Whether it may listen where other machines reach it, with nobody asked who they are.
     pub open_to_network: bool,
+    /// Whether whoever reaches it over the network may acknowledge, resolve and silence, and not
+    /// those of its own machine alone.
+    pub open_to_acts: bool,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
     /// Where agents of other regions, and nobody else, can reach it besides; for a network that
@@ -63,11 +66,13 @@ impl Hub {
 
     pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
         let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
-        let mut open = false;
+        let (mut open, mut open_to_acts) = (false, false);
         if let Some(mut table) = section {
             let field = table.optional("listen");
             open =
                 table.optional("open_to_network").and_then(|it| it.boolean(report)) == Some(true);
+            open_to_acts =
+                table.optional("open_to_acts").and_then(|it| it.boolean(report)) == Some(true);
             listen = field.as_ref().and_then(|it| it.parsed(address, report));
             if let (Some(field), Some(listen)) = (&field, listen)
                 && !open
@@ -97,7 +102,7 @@ impl Hub {
         }
         let listen = listen.unwrap_or(Self::LISTEN);
         let url = url.unwrap_or_else(|| url_of(listen, tls.is_some()));
-        Self { listen, open_to_network: open, url, agents_listen, tls }
+        Self { listen, open_to_network: open, open_to_acts, url, agents_listen, tls }
     }
 }
 

@@ -7,6 +7,7 @@ mod agent;
 mod channels;
 mod coverage;
 mod hub;
+mod maintenance;
 mod metrics;
 mod people;
 mod policy;
@@ -40,6 +41,7 @@ use super::value::{Entry, Kind, Value, parse_toml};
 use crate::domain::blindness::shortfall::Rule;
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
+use crate::domain::restraint::Maintenance;
 
 /// The name of the file.
 pub const FILE: &str = "tripline.toml";
@@ -79,6 +81,10 @@ pub struct Settings {
     pub policies: BTreeMap<String, Policy>,
     /// What is told of series.
     pub rules: Rules,
+    /// Planned times in which nobody is told.
+    pub maintenance: Vec<Maintenance>,
+    /// The checks that these name, with the places.
+    pub(super) in_maintenance: Vec<maintenance::Mention>,
     /// The `[[check]]` entries.
     pub(super) drafts: Vec<Draft>,
     /// What checks may refer to. It includes what was written with a mistake, so that the mistake
@@ -129,6 +135,9 @@ fn conceal_secrets(recovered: &Value, sources: Sources<'_>, report: &mut Report)
 fn section_hint(key: &str) -> Option<String> {
     match key {
         "alert" | "alerts" => Some("a rule is written as `[[rule]]`".into()),
+        "maintenances" | "window" | "windows" => {
+            Some("a planned time is written as `[[maintenance]]`".into())
+        }
         "policies" => Some("a policy is written as `[[policy]]`".into()),
         "rotas" | "oncall" | "on_call" => Some("a rota is written as `[rota.NAME]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
@@ -170,6 +179,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         default_policy: defaults.policy.as_deref(),
     };
     let rules = Rules::read(root, &around, report);
+    let written = root.optional("maintenance");
+    let around = (&Surroundings::new(&defaults, Some(&known)), &rules);
+    let (maintenance, in_maintenance) = maintenance::read(written.as_ref(), around, report);
     let drafts = root.optional("check").map(|checks| {
         let surroundings = Surroundings::new(&defaults, Some(&known));
         let checks = tables("check", &checks, report).into_iter();
@@ -192,6 +204,8 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         defaults,
         policies,
         rules,
+        maintenance,
+        in_maintenance,
         drafts: drafts.unwrap_or_default(),
         known,
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::channels::slack_channel;
 use super::people::{Addresses, People};
 use super::tables;
-use crate::config::check::Known;
+use crate::config::check::{self, Known};
 use crate::config::diagnostic::Span;
 use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
@@ -24,17 +24,12 @@ pub(super) fn read(
     report: &mut Report,
 ) -> BTreeMap<String, Policy> {
     let built_in = Policy::built_in(team_on_call(people));
-    if written.is_none() {
-        check_built_in(&built_in, addresses, report);
-        if let Some(team) = team_on_call(people) {
-            addresses.check_team_on_call(team, report);
-        }
-    }
     let mut places: BTreeMap<String, Span> = BTreeMap::new();
-    let mut policies = BTreeMap::from([(built_in.name.clone(), built_in)]);
+    let mut policies = BTreeMap::from([(built_in.name.clone(), built_in.clone())]);
     for mut table in written.map(|it| tables("policy", it, report)).unwrap_or_default() {
         let name = table.required("name", "checks refer to it by its name", report);
         let name = name.and_then(|it| Some((it.text(report)?, it)));
+        let labels = table.optional("for").map(|it| read_labels(&it, known, report));
         let policy = read_policy(table, addresses, known, report);
         let Some((name, field)) = name else { continue };
         if let Err(error) = validate_name(name) {
@@ -46,13 +41,48 @@ pub(super) fn read(
             continue;
         }
         places.insert(name.to_owned(), field.span);
+        if let Some(labels) = labels {
+            known.by_labels.push((name.to_owned(), labels.unwrap_or_default()));
+        }
         if let Some(policy) = policy {
             policies.insert(name.to_owned(), Policy { name: name.to_owned(), ..policy });
         }
     }
     known.written_policies = places.keys().cloned().collect();
     known.policies = places.into_keys().chain(policies.keys().cloned()).collect();
+    if known.general_policies().is_empty() {
+        check_built_in(&built_in, addresses, report);
+        if let Some(team) = team_on_call(people) {
+            addresses.check_team_on_call(team, report);
+        }
+    }
+    // One with a mistake is for no check.
+    known.by_labels.retain(|(_, labels)| !labels.is_empty());
     policies
+}
+
+/// The labels of the checks that a policy is for.
+fn read_labels(
+    field: &Field<'_>,
+    known: &Known,
+    report: &mut Report,
+) -> Option<BTreeMap<String, String>> {
+    let labels = check::read_labels(field, report)?;
+    if labels.is_empty() {
+        report
+            .error(&field.span, "`for` must name a label")
+            .advise("write `for = { team = \"shop\" }`, or leave it out");
+        return None;
+    }
+    let covers = |(_, earlier): &&(String, BTreeMap<String, String>)| {
+        !earlier.is_empty() && earlier.iter().all(|(name, value)| labels.get(name) == Some(value))
+    };
+    if let Some((earlier, _)) = known.by_labels.iter().find(covers) {
+        let message = format!("no check ever has this policy: `{earlier}` is for all of these");
+        report.error(&field.span, message).advise("write the policy with more labels first");
+        return None;
+    }
+    Some(labels)
 }
 
 /// Checks that the built-in policy reaches its Slack channels.

@@ -697,3 +697,42 @@ fn mistakes_of_a_rota_are_told_where_they_are() {
     let (_, warnings) = read_text(&hidden);
     assert!(warnings.iter().any(|it| it.message.contains("nobody of this layer is ever on duty")));
 }
+
+#[test]
+fn a_maintenance_is_once_or_again_and_again() {
+    use crate::domain::restraint::Window;
+    let settings = good(
+        "regions = ['eu', 'us']\n[agent]\nregion = 'eu'\n\
+         [[rule]]\nname = 'Many errors'\nexpr = 'errors > 3'\nnotify = 'slack:#p2'\n\
+         [[maintenance]]\nname = 'move'\nchecks = ['login']\nfrom = 2026-11-21T04:00:00+01:00\n\
+         until = '2026-11-21T05:00:00Z'\n\
+         [[maintenance]]\nname = 'backup'\nrules = 'Many errors'\nregions = ['us']\n\
+         labels = { team = 'shop' }\ncron = '0 3 * * SUN'\ntimezone = 'Europe/Berlin'\nlasts = '2h'\n",
+    );
+    let [moved, backup] = settings.maintenance.as_slice() else { panic!("{settings:?}") };
+    let at = |text: &str| text.parse::<crate::domain::Timestamp>().expect("a time");
+    let (from, until) = (at("2026-11-21T03:00:00Z"), at("2026-11-21T05:00:00Z"));
+    assert_eq!(moved.window, Window::Once { from, until });
+    assert_eq!(moved.scope.to_string(), "check login");
+    assert_eq!(backup.scope.to_string(), "rule Many errors, region us, label team=shop");
+    assert_eq!(backup.window.next_after(from), Some(at("2026-11-22T02:00:00Z")));
+}
+
+#[test]
+fn mistakes_in_a_maintenance_are_told_where_they_are() {
+    let one = |rest: &str, at: &str, message: &str| {
+        assert_one_mistake(&format!("[[maintenance]]\nname = 'x'\n{rest}"), at, message);
+    };
+    let from = "from = 2026-11-21T03:00:00Z\n";
+    one(&format!("{from}until = 2026-11-21T02:00:00Z"), "2026-11-21T02:00:00Z", "before `from`");
+    one(&format!("{from}until = 2026-11-29T03:00:00Z"), "2026-11-29T03:00:00Z", "seven days");
+    one(&format!("{from}until = 2026-11-21T04:00:00"), "2026-11-21T04:00:00", "no moment");
+    one(&format!("{from}until = 5"), "5", "must be a date with its time, not the number 5");
+    one("cron = '0 3 * * *'\nlasts = '8d'", "'8d'", "out of range");
+    one(&format!("{from}cron = '0 3 * * *'"), "cron", "either once or again and again");
+    let window = "cron = '0 3 * * *'\nlasts = '1h'\n";
+    one(&format!("{window}regions = ['mars']"), "'mars'", "there is no region `mars`");
+    one(&format!("{window}rules = ['Many']"), "'Many'", "there is no rule `Many`");
+    one(&format!("{window}check = ['x']"), "check", "unknown key `check`");
+    one("", "[[maintenance]]", "not said when");
+}

@@ -144,8 +144,8 @@ pub(super) fn number(transition: &mut Transition, now: Timestamp) {
     for owed in &mut transition.owed {
         owed.telling = incident.story.tellings;
     }
-    let alarms = transition.owed.iter().map(|owed| &owed.notice).filter(|it| it.kind.is_alarm());
-    if let Some(notice) = alarms.last() {
+    let mut told = transition.owed.iter().rev().map(|owed| &owed.notice);
+    if let Some(notice) = told.find(|it| it.kind.is_alarm()) {
         incident.story.told_at = Some(now);
         incident.story.notice = Some(notice.clone());
     }

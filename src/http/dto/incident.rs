@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind, NotificationState, Outcome,
-    RegionState, Time,
+    Acknowledgement, Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind,
+    NotificationState, Outcome, RegionState, Time,
 };
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::subject::Subject;
@@ -43,12 +43,29 @@ pub struct Incident {
     pub told: Vec<Recipient>,
     /// The latest failure.
     pub cause: Cause,
+    /// Who takes care of it; `null` when nobody does.
+    pub acknowledged: Option<Acknowledgement>,
+    /// What is still to be told, and why it was not; `null` when nothing is held back.
+    pub held: Option<Held>,
+    /// How often it was opened again.
+    pub reopened: u32,
+    /// When time alone may change something; `null` when it does not.
+    pub due_at: Option<Time>,
+}
+
+/// Tiers that were reached while nobody was to be told.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Held {
+    /// The tiers.
+    pub tiers: Vec<u32>,
+    /// What kept people from being told, in words.
+    pub why: Option<String>,
 }
 
 impl Incident {
     /// The twin of an incident about `subject`.
     pub fn new(id: Option<IncidentId>, subject: &Subject, incident: &incident::Incident) -> Self {
-        let over = incident.resolved_at.is_some();
+        let (over, story) = (incident.resolved_at.is_some(), &incident.story);
         Self {
             id: id.map(|id| id.0),
             subject: subject.to_string(),
@@ -64,6 +81,13 @@ impl Incident {
                 step: incident.cause.step.clone(),
                 error: incident.cause.error.clone(),
             },
+            acknowledged: story.acknowledged.as_ref().map(Acknowledgement::from),
+            held: (!story.held.is_empty()).then(|| Held {
+                tiers: story.held.iter().copied().collect(),
+                why: story.held_by.clone(),
+            }),
+            reopened: story.reopened,
+            due_at: incident.due_at.map(Time),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! promise to whoever reads them: fields are added, not renamed. They decide nothing and read
 //! nothing; each is made from domain values alone.
 
+mod act;
 mod agent;
 mod check;
 mod coverage;
@@ -21,6 +22,10 @@ use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 
+pub use act::{
+    Acknowledge, Acknowledgement, Note, Resolve, SentSilence, SentVia, Silence, Silences,
+    Unacknowledge,
+};
 pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
@@ -29,7 +34,7 @@ pub use health::{
     RulesHealth, SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
 };
 pub use incident::{
-    Cause, Decision, Delivery, Incident, IncidentDetail, Incidents, Notice, Notification,
+    Cause, Decision, Delivery, Held, Incident, IncidentDetail, Incidents, Notice, Notification,
     Recipient, RunLink, SeenRegion,
 };
 pub use index::{Index, Link};
@@ -40,7 +45,7 @@ pub use run::{
 };
 pub use words::{
     Channel, CheckStatus, DecisionKind, DeliveryOutcome, FailureKind, GapReason, HealthStatus,
-    IncidentStatus, LogLevel, NoticeKind, NotificationState, Outcome, WorkKind,
+    IncidentStatus, LogLevel, NoticeKind, NotificationState, Outcome, Via, WorkKind,
 };
 
 use crate::domain::Timestamp;

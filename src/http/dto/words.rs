@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{coverage, incident, notice, notification, policy, run};
+use crate::domain::{coverage, incident, notice, notification, policy, restraint, run};
 
 /// Defines the serialisable twin of a domain enumeration with the same variants.
 macro_rules! twin {
@@ -48,6 +48,22 @@ twin! {
         /// The machine slept, its clock was set, it was too busy to keep the schedule, or the result
         /// was dropped for want of room.
         Stalled,
+    }
+}
+
+twin! {
+    /// How somebody does something.
+    Via of restraint::Via {
+        /// By a button in Slack.
+        Slack,
+        /// By answering an SMS.
+        Sms,
+        /// On a page.
+        Web,
+        /// In a terminal.
+        Cli,
+        /// By a request to the API.
+        Api,
     }
 }
 
@@ -285,6 +301,9 @@ mod tests {
         }
         for state in notification::NotificationState::ALL {
             assert_word(NotificationState::from(state), state.as_str());
+        }
+        for via in restraint::Via::ALL {
+            assert_word(Via::from(via), via.as_str());
         }
         for channel in policy::Channel::ALL {
             assert_word(Channel::from(channel), channel.as_str());

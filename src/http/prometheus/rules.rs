@@ -17,7 +17,7 @@ use super::asked::Asked;
 use super::reply::{Fault, Reply};
 use crate::domain::rule::state::{Standing, Track};
 use crate::domain::rule::words::filling;
-use crate::domain::rule::{LabelSet, Rule, Template, words};
+use crate::domain::rule::{LabelSet, Rule, RuleName, Template, words};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::snapshot::{RuleStatus, Snapshot};
 use crate::store::rules::Rules as Records;
@@ -32,6 +32,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether there is such a rule.
+    pub(in crate::http) fn knows(&self, name: &RuleName) -> bool {
+        self.in_force.load().rules.iter().any(|it| it.rule.name == *name)
+    }
+
     async fn snapshot(&self) -> Result<Snapshot, Fault> {
         Ok(Snapshot::of(&self.in_force.load_full(), &self.records.rule_records().await?))
     }

@@ -48,9 +48,10 @@ async fn the_description_is_true() {
     let operations = document["paths"].as_object().expect("paths").values();
     let methods = operations.flat_map(|path| path.as_object().expect("methods").values());
     let mut ids: Vec<&str> = methods.filter_map(|it| it["operationId"].as_str()).collect();
+    let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), routes().len(), "an operation needs an id of its own: {ids:?}");
+    assert_eq!(ids.len(), count, "an operation needs an id of its own: {ids:?}");
 
     let mut routed: Vec<&str> = routes().iter().map(|(path, _)| *path).collect();
     let described = document["paths"].as_object().expect("paths");

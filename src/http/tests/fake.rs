@@ -1,6 +1,7 @@
 //! A store that remembers what a test gave it, fails and hangs when told, and writes nothing.
 
 mod accounts;
+mod care;
 mod metrics;
 pub(super) mod rules;
 
@@ -19,6 +20,7 @@ use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind,
 use crate::domain::notice::{self, Notice, NoticeKind};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::{Channel, Recipient};
+use crate::domain::restraint::Silence;
 use crate::domain::run::{
     Comparison, Failure, FailureKind, LogLevel, LogLine, Measurement, Outcome, Position, Report,
     Request, Step, Timings, Trace,
@@ -51,6 +53,10 @@ pub(super) struct Remembered {
     pub(super) agents_upset: AtomicBool,
     /// Why no rule can be evaluated.
     pub(super) rules_fail: OnceLock<&'static str>,
+    /// The incident as people left it.
+    pub(super) acted: Mutex<Option<Incident>>,
+    /// The silences.
+    pub(super) silences: Mutex<Vec<Silence>>,
     /// The series that came, in the order in which they came.
     pub(super) series: Mutex<Vec<Series>>,
 }
@@ -204,7 +210,11 @@ impl Store for Remembered {
 
     async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error> {
         self.mood().await?;
-        Ok((self.history.record.id == id).then(|| self.history.clone()))
+        let mut history = self.history.clone();
+        if let Some(acted) = &*self.acted.lock().expect("no test panics with it") {
+            history.record.incident = acted.clone();
+        }
+        Ok((history.record.id == id).then_some(history))
     }
 
     async fn decisions(&self, check: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, Error> {
@@ -277,6 +287,8 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             given_up_lately: AtomicBool::new(false),
             agents_upset: AtomicBool::new(false),
             rules_fail: OnceLock::new(),
+            acted: Mutex::default(),
+            silences: Mutex::default(),
             series: Mutex::default(),
         },
     )

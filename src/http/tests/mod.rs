@@ -1,5 +1,6 @@
 //! The router in process, over a store that remembers what a test gave it.
 
+mod acts;
 mod agents;
 mod description;
 mod fake;
@@ -25,8 +26,12 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
+use crate::domain::incident::Change;
+use crate::domain::policy::{Policy, Roster};
 use crate::domain::schedule::{Cron, Schedule};
+use crate::engine::acts::Observer;
 use crate::engine::ingest::Trouble;
+use crate::engine::judge::{ProjectJudge, Rulebook};
 
 struct Face {
     router: Router,
@@ -35,7 +40,31 @@ struct Face {
     pulse: Arc<Pulse>,
     review: Arc<Pulse>,
     evaluation: Arc<Pulse>,
+    /// How often it was said that something was done.
+    woken: Arc<Woken>,
     trouble: watch::Sender<Option<Trouble>>,
+}
+
+/// Counts what it is told.
+#[derive(Debug, Default)]
+struct Woken(std::sync::atomic::AtomicUsize);
+
+impl std::ops::Deref for Woken {
+    type Target = std::sync::atomic::AtomicUsize;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Observer for Woken {
+    fn on_acted(&self, _: &Change) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn on_silenced(&self) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 struct Answer {
@@ -57,6 +86,10 @@ impl Face {
         let loops = Loops::new(seen.clone());
         let (review, evaluation) = (Arc::clone(&loops.review), Arc::clone(&loops.rules));
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
+        let woken = Arc::new(Woken::default());
+        let policies = [Policy::built_in(None)];
+        let rulebook = Rulebook::new(checks.iter().cloned(), policies, Roster::default());
+        let judge = ProjectJudge::new(rulebook.expect("the policy is there"));
         let router = router(Api {
             store: store.clone(),
             accounts: store.clone(),
@@ -76,9 +109,16 @@ impl Face {
                 received: None,
             },
             hosts: Hosts::new(bound, None),
+            acts: Arc::new(Acts {
+                store: store.clone(),
+                judge: Arc::new(judge),
+                clock: clock.clone(),
+                observer: woken.clone(),
+            }),
+            acting: Acting::new(bound, false),
             refused: Arc::default(),
         });
-        Self { router, store, clock, pulse, review, evaluation, trouble }
+        Self { router, store, clock, pulse, review, evaluation, woken, trouble }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {

@@ -11,18 +11,20 @@ use axum::http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use tripline::clock::Manual;
+use tripline::clock::{Clock, Manual};
 use tripline::domain::Timestamp;
 use tripline::domain::check::Check;
 use tripline::domain::id::Region;
+use tripline::domain::incident::Change;
 use tripline::domain::notification::NotificationState;
 use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
-use tripline::engine::judge::Rulebook;
+use tripline::engine::acts::{Acts, Observer};
+use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::queries::Queries;
 use tripline::engine::rules::RuleSet;
-use tripline::http::{Api, Hosts, Intake, Loops, Rules, router};
+use tripline::http::{Acting, Api, Hosts, Intake, Loops, Rules, router};
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{IncidentFilter, Ledger};
@@ -35,6 +37,15 @@ const MOVING: [&str; 3] = ["after", "until", "next_slot_at"];
 
 fn recorded_at(recorded: &Value) -> Timestamp {
     recorded["at"].as_str().expect("a time").parse().expect("a time")
+}
+
+/// Nobody acts.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn on_acted(&self, _: &Change) {}
+
+    fn on_silenced(&self) {}
 }
 
 fn no_rules() -> RuleSet {
@@ -50,6 +61,13 @@ async fn says_the_same(
 ) {
     let bound: SocketAddr = "127.0.0.1:7676".parse().expect("an address");
     let (_, trouble) = watch::channel(None);
+    let clock: Arc<dyn Clock> = Arc::new(Manual::new(recorded_at(recorded)));
+    let acts = Acts {
+        store: store.clone(),
+        judge: Arc::new(ProjectJudge::new(Rulebook::default())),
+        clock: Arc::clone(&clock),
+        observer: Arc::new(Nobody),
+    };
     let router = router(Api {
         store: store.clone(),
         accounts: store.clone(),
@@ -60,13 +78,15 @@ async fn says_the_same(
             records: store.clone(),
         },
         metrics: store,
-        clock: Arc::new(Manual::new(recorded_at(recorded))),
+        clock,
         checks: Arc::new(ArcSwap::from_pointee(checks)),
         version: "9.9.9",
         pulse: Arc::default(),
         loops: Loops::new(trouble.clone()),
         intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default(), received: None },
         hosts: Hosts::new(bound, None),
+        acts: Arc::new(acts),
+        acting: Acting::new(bound, false),
         refused: Arc::default(),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");

@@ -2,7 +2,7 @@
 
 mod change;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Rules {
     pub all: Vec<Arc<Rule>>,
     /// How long after its time a time of the grid is evaluated: so late may points come.
     pub settle: Duration,
+    /// The names of all rules, with those that have mistakes.
+    pub(super) names: BTreeSet<RuleName>,
 }
 
 /// The interval when nothing is written.
@@ -73,7 +75,7 @@ impl Rules {
             places.insert(name, span);
             all.extend(rule.map(Arc::new));
         }
-        Self { all, settle }
+        Self { all, settle, names: places.into_keys().collect() }
     }
 }
 

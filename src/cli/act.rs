@@ -1,0 +1,249 @@
+//! `tripline ack`, `unack`, `resolve`, `note`, `silence`, `silences`, `unsilence`: asks the daemon to
+//! do something about incidents, over its API.
+//!
+//! The store has one holder, and whoever decides must know the rules in force; so nothing here writes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::args::{Ack, Acting, Global, Note, Resolve, Silence, Silences, Unack, Unsilence};
+use super::exit::Exit;
+use super::look::{Look, Paint, clean};
+use super::run::Stop;
+use super::store::reading;
+use super::terminal::{Stream, Terminal};
+use super::up::with_causes;
+use crate::app::asking::{Asked, Error};
+use crate::config::duration;
+use crate::domain::Timestamp;
+
+/// What the daemon says of an incident.
+#[derive(Debug, Deserialize)]
+struct Incident {
+    acknowledged: Option<Acknowledged>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Acknowledged {
+    by: String,
+    until: Timestamp,
+}
+
+/// What it says of a silence.
+#[derive(Debug, Deserialize)]
+struct Silenced {
+    id: i64,
+    checks: Vec<String>,
+    rules: Vec<String>,
+    regions: Vec<String>,
+    labels: BTreeMap<String, String>,
+    reason: String,
+    by: String,
+    until: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct AllSilenced {
+    silences: Vec<Silenced>,
+}
+
+pub(super) async fn ack(wanted: &Ack, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
+    let mut body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal)?;
+    body["for"] = json!(wanted.lasts.map(duration::format));
+    let incident =
+        act(wanted.incident, "acknowledge", &body, &wanted.acting, global, terminal).await?;
+    let look = terminal.look(Stream::Out);
+    let until = incident
+        .acknowledged
+        .map(|it| format!(" by {} until {}", clean(&it.by), look.time_of_day(it.until)));
+    told(&format!("#{} is acknowledged{}.", wanted.incident, until.unwrap_or_default()))
+}
+
+pub(super) async fn unack(
+    wanted: &Unack,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let body = said_by(&wanted.acting, None, terminal)?;
+    act(wanted.incident, "unacknowledge", &body, &wanted.acting, global, terminal).await?;
+    told(&format!(
+        "Nobody takes care of #{} any more; whoever was told is told again.",
+        wanted.incident
+    ))
+}
+
+pub(super) async fn resolve(
+    wanted: &Resolve,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal)?;
+    act(wanted.incident, "resolve", &body, &wanted.acting, global, terminal).await?;
+    told(&format!("#{} is resolved; if it fails on, it is opened again.", wanted.incident))
+}
+
+pub(super) async fn note(
+    wanted: &Note,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let mut body = said_by(&wanted.acting, None, terminal)?;
+    body["text"] = json!(wanted.text);
+    act(wanted.incident, "note", &body, &wanted.acting, global, terminal).await?;
+    told(&format!("Noted about #{}.", wanted.incident))
+}
+
+pub(super) async fn silence(
+    wanted: &Silence,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let mut body = said_by(&wanted.acting, Some(&wanted.reason), terminal)?;
+    body["checks"] = json!(wanted.checks);
+    body["rules"] = json!(wanted.rules);
+    body["regions"] = json!(wanted.regions);
+    body["labels"] = json!(wanted.labels.iter().cloned().collect::<BTreeMap<_, _>>());
+    body["everything"] = json!(wanted.everything);
+    body["for"] = json!(duration::format(wanted.lasts));
+    let asked = asked(wanted.acting.hub.as_ref(), global, terminal)?;
+    let silence: Silenced = asked.post(&["silences"], &body).await.map_err(stop)?;
+    told(&format!(
+        "Silence {} of {} until {}; `tripline unsilence {}` ends it before.",
+        silence.id,
+        scope(&silence),
+        terminal.look(Stream::Out).time_of_day(silence.until),
+        silence.id
+    ))
+}
+
+pub(super) async fn silences(
+    wanted: &Silences,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let asked = asked(wanted.hub.as_ref(), global, terminal)?;
+    let all: AllSilenced = asked.get(&["silences"]).await.map_err(stop)?;
+    let text = listed(&all.silences, &terminal.look(Stream::Out));
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(Exit::Good)
+}
+
+pub(super) async fn unsilence(
+    wanted: &Unsilence,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let asked = asked(wanted.hub.as_ref(), global, terminal)?;
+    let id = wanted.id.to_string();
+    let silence: Silenced = asked.delete(&["silences", &id]).await.map_err(stop)?;
+    told(&format!("Silence {id} of {} is over; what still fails is told.", scope(&silence)))
+}
+
+async fn act(
+    incident: i64,
+    act: &str,
+    body: &Value,
+    acting: &Acting,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Incident, Stop> {
+    let asked = asked(acting.hub.as_ref(), global, terminal)?;
+    asked.post(&["incidents", &incident.to_string(), act], body).await.map_err(stop)
+}
+
+/// The daemon that is named, or that of the project.
+fn asked(hub: Option<&url::Url>, global: &Global, terminal: &Terminal) -> Result<Asked, Stop> {
+    let asked = match hub {
+        Some(url) => Asked::at(url),
+        None => Asked::of(&reading(global, terminal)?.settings().map_err(Stop::Invalid)?),
+    };
+    asked.map_err(stop)
+}
+
+/// Who says what, as the API takes it.
+fn said_by(acting: &Acting, reason: Option<&str>, terminal: &Terminal) -> Result<Value, Stop> {
+    let user = || {
+        let variable = |name| terminal.variables.get(name).filter(|it| !it.trim().is_empty());
+        variable("USER").or_else(|| variable("LOGNAME")).cloned()
+    };
+    let by = acting.by.clone().or_else(user);
+    let by = by.ok_or_else(|| Stop::Usage("say who does it, with `--by NAME`".to_owned()))?;
+    let mut body = json!({ "by": by, "via": "cli" });
+    if let Some(reason) = reason {
+        body["reason"] = json!(reason);
+    }
+    Ok(body)
+}
+
+fn stop(error: Error) -> Stop {
+    match error {
+        Error::Refused(detail) => Stop::Usage(clean(&detail)),
+        Error::Address(_) => Stop::Usage(clean(&error.to_string())),
+        Error::Unreachable { .. } | Error::Failed { .. } | Error::Client(_) => {
+            Stop::Broken(clean(&with_causes(&error)))
+        }
+    }
+}
+
+fn told(line: &str) -> Result<Exit, Stop> {
+    writeln!(anstream::stdout(), "{line}")?;
+    Ok(Exit::Good)
+}
+
+/// What a silence is of.
+fn scope(silence: &Silenced) -> String {
+    let labels: Vec<String> =
+        silence.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let kinds = [
+        ("check", &silence.checks),
+        ("rule", &silence.rules),
+        ("region", &silence.regions),
+        ("label", &labels),
+    ];
+    let named = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> =
+        named.map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
+    if parts.is_empty() { "everything".to_owned() } else { clean(&parts.join(", ")) }
+}
+
+fn listed(silences: &[Silenced], look: &Look) -> String {
+    if silences.is_empty() {
+        return "There is no silence.\n".to_owned();
+    }
+    let mut text = String::new();
+    for silence in silences {
+        let id = look.paint(Paint::Strong, &format!("{:>4}", silence.id));
+        let until = silence.until.format("%Y-%m-%d %H:%M:%S UTC");
+        let _ = writeln!(text, "{id}  {} until {until}", scope(silence));
+        let said = format!("{}: {}", clean(&silence.by), clean(&silence.reason));
+        let _ = writeln!(text, "      {}", look.paint(Paint::Faint, &said));
+    }
+    look.folded(&text, 6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silences_say_of_what_by_whom_and_why() {
+        let silence = Silenced {
+            id: 3,
+            checks: vec!["login".into(), "pay".into()],
+            rules: Vec::new(),
+            regions: vec!["eu".into()],
+            labels: [("team".to_owned(), "shop".to_owned())].into(),
+            reason: "deploy\u{1b}[2J".into(),
+            by: "ana".into(),
+            until: "2026-11-21T05:12:31Z".parse().expect("a time"),
+        };
+        insta::assert_snapshot!(listed(&[silence], &Look::plain(80)), @r"
+           3  check login, pay, region eu, label team=shop until 2026-11-21 05:12:31 UTC
+              ana: deploy\u{1b}[2J
+        ");
+    }
+}

@@ -1,0 +1,304 @@
+//! `tripline why`: why people were told of an incident, or why not.
+//!
+//! All that was decided, sent and done, oldest first. Reads the store beside the daemon; nothing is
+//! asked of it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::args::{self, Global, Why};
+use super::exit::Exit;
+use super::look::{Look, Paint, Zone, clean, padded};
+use super::run::Stop;
+use super::store::open;
+use super::terminal::{Stream, Terminal};
+use crate::domain::Timestamp;
+use crate::domain::id::{CheckId, IncidentId};
+use crate::domain::incident::DecisionKind;
+use crate::domain::notification::NotificationState;
+use crate::store::{
+    DecisionRecord, Error, IncidentFilter, IncidentHistory, Ledger, NotificationRecord,
+};
+
+/// How far back decisions about a check that has no incident are looked at.
+const DECISIONS: u32 = 100;
+
+/// Runs the command.
+pub(super) async fn run(wanted: &Why, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
+    let store = open(global, terminal).await?;
+    let look = terminal.look(Stream::Out);
+    let text = match args::incident(&wanted.about) {
+        Ok(number) => {
+            let history = store.incident(IncidentId(number)).await.map_err(broken)?;
+            let missing = || Stop::Usage(format!("there is no incident {number}"));
+            trail(&history.ok_or_else(missing)?, &[], &look)
+        }
+        Err(_) => of_check(&*store, &wanted.about, &look).await?,
+    };
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(Exit::Good)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn broken(error: Error) -> Stop {
+    Stop::Broken(error.to_string())
+}
+
+/// The last incident about a check, and what was decided about it since.
+async fn of_check(store: &dyn Ledger, name: &str, look: &Look) -> Result<String, Stop> {
+    let wrong = |error| Stop::Usage(format!("`{}` is no check: {error}", clean(name)));
+    let check = CheckId::new(name).map_err(wrong)?;
+    let filter = IncidentFilter { check: Some(check.clone()), open_only: false, limit: 1 };
+    let last = store.incidents(&filter).await.map_err(broken)?.into_iter().next();
+    let mut beside = store.decisions(&check, DECISIONS).await.map_err(broken)?;
+    // The latest come first.
+    beside.reverse();
+    beside.retain(|it| it.incident.is_none());
+    let Some(last) = last else {
+        if beside.is_empty() {
+            let name = clean(name);
+            return Ok(format!("Nobody was told of {name}: no incident, and nothing decided.\n"));
+        }
+        let mut text = format!("{}: no incident\n\n", look.paint(Paint::Strong, &clean(name)));
+        text += &lines(beside.iter().map(Event::beside).collect(), look);
+        return Ok(text);
+    };
+    let history = store.incident(last.id).await.map_err(broken)?;
+    let gone = || Stop::Broken("the incident was forgotten meanwhile; ask again".to_owned());
+    let history = history.ok_or_else(gone)?;
+    let begun = history.record.incident.since;
+    beside.retain(|it| it.at >= begun);
+    Ok(trail(&history, &beside, look))
+}
+
+/// One line of a trail.
+struct Event {
+    at: Timestamp,
+    word: &'static str,
+    paint: Paint,
+    text: String,
+}
+
+impl Event {
+    fn beside(record: &DecisionRecord) -> Self {
+        Self::decided(record.at, record.decision.kind, &record.decision.reason)
+    }
+
+    fn decided(at: Timestamp, kind: DecisionKind, reason: &str) -> Self {
+        let (word, paint) = match kind {
+            DecisionKind::Opened => ("opened", Paint::Bad),
+            DecisionKind::Reopened => ("opened again", Paint::Bad),
+            DecisionKind::Escalated => ("escalated", Paint::Bad),
+            DecisionKind::Reminded => ("told again", Paint::Bad),
+            DecisionKind::Resolved => ("resolved", Paint::Good),
+            DecisionKind::NotTold => ("not told", Paint::Unsure),
+            DecisionKind::Ignored => ("ignored", Paint::Faint),
+            DecisionKind::Acknowledged => ("acknowledged", Paint::Accent),
+            DecisionKind::LeftAlone => ("left alone", Paint::Unsure),
+            DecisionKind::Noted => ("noted", Paint::Accent),
+        };
+        Self { at, word, paint, text: clean(reason) }
+    }
+
+    /// What is owed to somebody, and what came of each attempt.
+    fn sent(record: &NotificationRecord) -> Vec<Self> {
+        let notification = &record.notification;
+        let to = clean(&notification.recipient.to_string());
+        let said = notification.notice.kind.as_str();
+        let mut text = format!("{to}: {said}");
+        if record.state == NotificationState::Superseded {
+            text += ", not sent: something later takes its place";
+        } else if record.deliveries.is_empty() && record.state == NotificationState::Owed {
+            text += ", not sent yet";
+        }
+        let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
+        let tried = record.deliveries.iter().map(|delivery| {
+            let (word, paint) = match delivery.outcome.as_str() {
+                "accepted" => ("sent", Paint::Good),
+                "retry" => ("tried", Paint::Unsure),
+                "ambiguous" => ("sent?", Paint::Unsure),
+                _ => ("given up", Paint::Bad),
+            };
+            let text = format!("{to}: {said} ({})", clean(&delivery.detail));
+            Self { at: delivery.ended_at, word, paint, text }
+        });
+        std::iter::once(owed).chain(tried).collect()
+    }
+}
+
+fn trail(history: &IncidentHistory, beside: &[DecisionRecord], look: &Look) -> String {
+    let decided = history.decisions.iter().map(|(at, it)| Event::decided(*at, it.kind, &it.reason));
+    let mut events: Vec<Event> = decided.chain(beside.iter().map(Event::beside)).collect();
+    events.extend(history.notifications.iter().flat_map(Event::sent));
+    events.sort_by_key(|event| event.at);
+    head(history, look) + "\n" + &lines(events, look)
+}
+
+/// How it stands now.
+fn head(history: &IncidentHistory, look: &Look) -> String {
+    let (record, incident) = (&history.record, &history.record.incident);
+    let story = &incident.story;
+    let title = format!("#{} {}", record.id, clean(&record.subject.to_string()));
+    let stands = match incident.resolved_at {
+        Some(at) => look.paint(Paint::Good, &format!("resolved {}", moment(at, look))),
+        None => {
+            look.paint(Paint::Bad, &format!("open since {}", moment(incident.begun_at(), look)))
+        }
+    };
+    let mut text = format!("{}: {stands}\n", look.paint(Paint::Strong, &title));
+    let cause = &incident.cause;
+    let step = cause.step.as_ref().map(|step| format!(", step {}", clean(step)));
+    let _ = writeln!(
+        text,
+        "  {}{}: {}",
+        clean(cause.region.as_str()),
+        step.unwrap_or_default(),
+        clean(&cause.error)
+    );
+    if story.reopened > 0 {
+        let times = if story.reopened == 1 { "time" } else { "times" };
+        let _ = writeln!(text, "  opened again {} {times}", story.reopened);
+    }
+    if let Some(it) = &story.acknowledged {
+        let said = it.reason.as_ref().map(|reason| format!(": {}", clean(reason)));
+        let by = clean(&it.by.to_string());
+        let until = moment(it.until, look);
+        let _ = writeln!(text, "  acknowledged by {by} until {until}{}", said.unwrap_or_default());
+    }
+    if !story.held.is_empty() {
+        let tiers: Vec<String> = story.held.iter().map(u32::to_string).collect();
+        let why = story.held_by.as_deref().unwrap_or("it is not known why");
+        let _ = writeln!(text, "  held back: tier {}; {}", tiers.join(", "), clean(why));
+    }
+    if let Some(due) = incident.due_at.filter(|_| incident.resolved_at.is_none()) {
+        let _ = writeln!(text, "  looked at again {}", moment(due, look));
+    }
+    look.folded(&text, 4)
+}
+
+/// The events with their times; the date stands where it changes.
+fn lines(events: Vec<Event>, look: &Look) -> String {
+    const WORD: usize = 14;
+    const INDENT: usize = 10 + WORD;
+    let mut text = String::new();
+    let mut before = None;
+    for event in events {
+        let date = date(event.at, look);
+        if before.as_ref() != Some(&date) {
+            let _ = writeln!(text, "{}", look.paint(Paint::Faint, &date));
+            before = Some(date);
+        }
+        let word = look.paint(event.paint, &padded(event.word, WORD));
+        let line = format!("{}  {word}{}", look.time_of_day(event.at), event.text);
+        text += &look.folded(&line, INDENT);
+        text.push('\n');
+    }
+    text
+}
+
+fn date(at: Timestamp, look: &Look) -> String {
+    match look.zone {
+        Zone::Utc => at.format("%Y-%m-%d, UTC").to_string(),
+        Zone::Local => at.with_timezone(&chrono::Local).format("%Y-%m-%d").to_string(),
+    }
+}
+
+fn moment(at: Timestamp, look: &Look) -> String {
+    let day = match look.zone {
+        Zone::Utc => at.format("%Y-%m-%d").to_string(),
+        Zone::Local => at.with_timezone(&chrono::Local).format("%Y-%m-%d").to_string(),
+    };
+    format!("{day} {}", look.time_of_day(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{NotificationId, Region};
+    use crate::domain::incident::{Cause, Decision, Incident};
+    use crate::domain::notice::{Notice, NoticeKind};
+    use crate::domain::notification::Notification;
+    use crate::domain::policy::Recipient;
+    use crate::domain::restraint::{Acknowledgement, Actor, Via};
+    use crate::domain::subject::Subject;
+    use crate::store::{Delivery, IncidentRecord};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn history() -> IncidentHistory {
+        let region = Region::new("eu").expect("a name");
+        let subject = Subject::Check(CheckId::new("login").expect("a name"));
+        let (first, second) = (at("2026-11-20T23:59:50Z"), at("2026-11-21T00:00:20Z"));
+        let error = "expected 200,\nreceived \u{1b}[31m503".to_owned();
+        let cause = Cause { region: region.clone(), step: Some("sign in".into()), error };
+        let mut incident = Incident::opening(first, first, cause.clone());
+        let by = Actor { name: "ana".into(), via: Via::Cli };
+        let until = at("2026-11-21T01:00:00Z");
+        incident.story.acknowledged =
+            Some(Acknowledgement { by, reason: Some("on it".into()), at: first, until });
+        incident.story.held = [2].into();
+        incident.story.held_by = Some("acknowledged by ana (command line)".into());
+        incident.due_at = Some(until);
+        let notice = Notice {
+            kind: NoticeKind::Failing { tier: 1 },
+            subject: subject.clone(),
+            check_name: "Sign in".into(),
+            region,
+            down: Vec::new(),
+            regions: Vec::new(),
+            step: None,
+            error: cause.error,
+            since: first,
+            failures_in_a_row: 1,
+            at: first,
+            runbook: None,
+            note: None,
+        };
+        let notification = Notification {
+            id: NotificationId(1),
+            incident: IncidentId(42),
+            recipient: Recipient::Slack("#p2".into()),
+            notice,
+            first_word: true,
+            owed_at: first,
+            failures: 0,
+            possible_repeat: false,
+        };
+        let tried = |at: Timestamp, outcome: &str, detail: &str| Delivery {
+            started_at: at,
+            ended_at: at,
+            outcome: outcome.into(),
+            detail: detail.into(),
+        };
+        let decision = |at, kind, reason: &str| (at, Decision { kind, reason: reason.into() });
+        IncidentHistory {
+            record: IncidentRecord { id: IncidentId(42), subject, incident },
+            decisions: vec![
+                decision(first, DecisionKind::Opened, "first failure in eu: tier 1"),
+                decision(
+                    at("2026-11-21T00:00:05Z"),
+                    DecisionKind::Acknowledged,
+                    "acknowledged by ana (command line) until 2026-11-21 01:00:00 UTC: on it",
+                ),
+                decision(second, DecisionKind::NotTold, "2 failures in a row, but nobody is told"),
+            ],
+            notifications: vec![NotificationRecord {
+                notification,
+                state: NotificationState::Sent,
+                due_at: first,
+                reason: None,
+                deliveries: vec![
+                    tried(at("2026-11-20T23:59:51Z"), "retry", "429; again in 1.0 s"),
+                    tried(at("2026-11-20T23:59:53Z"), "accepted", "1763697151.000100"),
+                ],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_trail_says_what_was_decided_sent_and_done() {
+        insta::assert_snapshot!(trail(&history(), &[], &Look::plain(80)));
+    }
+}
