@@ -19,6 +19,7 @@ use super::accounting::Accounting;
 use super::alarm::{self, Alarmed};
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
+use super::clicks;
 use super::descriptors;
 use super::faces;
 use super::housekeeping::Housekeeping;
@@ -40,6 +41,7 @@ use crate::config::settings::{self, Agent as AgentSettings, Statsd as StatsdSett
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
+use crate::engine::clicks::{Clicks, Desk};
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
@@ -135,6 +137,7 @@ pub struct Daemon {
     judge: Arc<ProjectJudge>,
     rules: rules::InForce,
     works: Works,
+    clicks: Arc<Clicks>,
     share: Arc<Share>,
     membership: CancellationToken,
     publication: watch::Sender<Arc<Publication>>,
@@ -179,6 +182,7 @@ impl Daemon {
         accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
+        let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
@@ -191,6 +195,7 @@ impl Daemon {
             loops: loops.clone(),
             hosts: Hosts::new(address, url::Url::parse(&settings.hub.url).ok().as_ref()),
             retention: settings.store.retention,
+            clicks: Arc::clone(&clicks),
             publication: published,
         };
         faces::start(&works, parts, listeners);
@@ -211,6 +216,7 @@ impl Daemon {
             judge,
             rules,
             works,
+            clicks,
             share,
             membership,
             publication,
@@ -358,6 +364,7 @@ impl Daemon {
         Ok(Fresh {
             rulebook,
             rules: rules::rule_set(new)?,
+            desk: if same { self.clicks.desk() } else { clicks::desk(new)? },
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
             certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
         })
@@ -368,6 +375,7 @@ impl Daemon {
         let settings = &project.settings;
         // The ways out first: a message that the new rules owe must find them.
         self.works.lanes.replace_transports(fresh.transports);
+        self.clicks.replace(fresh.desk);
         self.works.lanes.replace_roster(settings.people.roster.clone());
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
@@ -414,6 +422,7 @@ struct Fresh {
     rules: RuleSet,
     /// Empty where the channels stay as they are.
     transports: Transports,
+    desk: Option<Arc<Desk>>,
     /// None where the hub speaks no TLS.
     certificate: Option<http::tls::Certificate>,
 }

@@ -13,6 +13,7 @@ use super::vitals;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::{self, Hub, Retention};
+use crate::engine::clicks::Clicks;
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
@@ -44,6 +45,8 @@ pub(super) struct Parts {
     pub(super) hosts: Hosts,
     /// How long runs are kept.
     pub(super) retention: Retention,
+    /// Who understands clicks.
+    pub(super) clicks: Arc<Clicks>,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
 }
@@ -71,6 +74,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         loops,
         hosts,
         retention,
+        clicks,
         publication,
     } = parts;
     let Measured { metrics, received } = measured;
@@ -105,7 +109,8 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, hub, halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;
-    let all = http::router(api).merge(agents::router(link.clone()));
+    let all =
+        http::router(api).merge(agents::router(link.clone())).merge(http::slack::router(clicks));
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
     if let Some(listener) = for_agents {
         works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));

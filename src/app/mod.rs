@@ -6,6 +6,7 @@ pub mod agent;
 mod alarm;
 mod assignments;
 pub mod channels;
+mod clicks;
 pub mod daemon;
 pub mod demo_site;
 pub mod descriptors;

@@ -1,6 +1,7 @@
 //! Results in, incidents decided, notifications out.
 
 pub mod accountant;
+pub mod clicks;
 pub mod deliveries;
 pub mod holding;
 pub mod ingest;
