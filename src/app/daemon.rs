@@ -21,6 +21,7 @@ use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::clicks;
 use super::descriptors;
+use super::emitting::sink;
 use super::faces;
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
@@ -37,7 +38,7 @@ use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::{Clock, Pulse};
-use crate::config::settings::{self, Agent as AgentSettings, Statsd as StatsdSettings, StatsdTags};
+use crate::config::settings::{self, Agent as AgentSettings};
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
@@ -49,7 +50,7 @@ use crate::engine::tending::Tending;
 use crate::http::{self, CheckSnapshot, Hosts, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
-use crate::statsd::{self, Sink};
+use crate::statsd;
 use crate::store::agents::Agents;
 use crate::store::{self, IncidentFilter, IncidentRecord, Ledger, Store};
 
@@ -485,24 +486,8 @@ fn join(works: &Works, member: Membership) -> (Arc<Share>, CancellationToken) {
     (share, ends)
 }
 
-/// Where measurements go, if anywhere.
-fn sink(settings: &Settings) -> Option<Arc<Sink>> {
-    settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))))
-}
-
 /// How many runs there may be at a time.
 fn limits(settings: &AgentSettings) -> Limits {
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
     Limits { scripts, requests: MOST_REQUESTS }
-}
-
-fn statsd_options(settings: &StatsdSettings) -> statsd::Options {
-    statsd::Options {
-        send_to: settings.send_to.clone(),
-        prefix: settings.prefix.clone(),
-        tags: match settings.tags {
-            StatsdTags::None => statsd::Style::Plain,
-            StatsdTags::Dogstatsd => statsd::Style::Dogstatsd,
-        },
-    }
 }

@@ -10,6 +10,7 @@ mod clicks;
 pub mod daemon;
 pub mod demo_site;
 pub mod descriptors;
+mod emitting;
 mod faces;
 mod housekeeping;
 mod hub;

@@ -16,7 +16,6 @@ use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt as _;
 use tripline::clock::{Halt, Manual};
 use tripline::domain::Timestamp;
-use tripline::domain::check::Check;
 use tripline::domain::id::IncidentId;
 use tripline::domain::incident::{Change, Incident};
 use tripline::domain::policy::{Policy, Roster};
@@ -34,6 +33,7 @@ use tripline::store::care::Care as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{Ledger, Store as _};
 
+use crate::deliveries::login;
 use crate::support::slack::{APP_TOKEN, FakeSlack, TOKEN};
 use crate::support::targets::mistakes_in_slack;
 
@@ -67,7 +67,7 @@ impl World {
         let holder = Holder { command: "test".into(), since: now() };
         let store = SqliteStore::open(&folder.path().join("tripline.db"), &holder).await;
         let store = Arc::new(store.expect("a fresh store"));
-        let check = Check::example("login");
+        let check = login();
         let policies = [Policy::built_in(None)];
         let rules = Rulebook::new([check.clone()], policies, Roster::default());
         let judge = Arc::new(ProjectJudge::new(rules.expect("it has its policy")));

@@ -31,6 +31,8 @@ pub const RUNBOOK: &str = "runbook";
 
 /// So many lines of what people said and did.
 const LINES: usize = 2;
+/// The longest of them.
+const LINE_LIMIT: usize = 300;
 /// So many of those who were woken are named.
 const NAMED: usize = 8;
 
@@ -122,11 +124,8 @@ pub fn living(
         // What a telephone shows of a new message is what it is posted for.
         Place::New => fallback(message),
         Place::Edited => {
-            format!(
-                "{title}: {}. {}",
-                code(&wording::name(notice), NAME_LIMIT),
-                since(notice, &state)
-            )
+            let (label, when) = lasts(notice, &state);
+            format!("{title}: {}. {label} {when}", code(&wording::name(notice), NAME_LIMIT))
         }
     };
     SlackMessage { text, blocks }
@@ -145,9 +144,8 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
         None => data(&wording::when(notification), NOTE_LIMIT),
     };
     let mut text = format!("{sign} *{title}*{}  {said}", repeat_mark(message));
-    if let Some(error) = wording::error(notice).filter(|_| wording::is_wrong(notice)) {
-        text.push_str(&format!("\n```\n{}\n```", data(&error, ERROR_LIMIT)));
-    }
+    let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
+    text.extend(error.map(|error| format!("\n```\n{}\n```", data(&error, ERROR_LIMIT))));
     let section = SlackSectionBlock::new().with_text(markdown(text));
     SlackMessage { text: fallback(message), blocks: vec![section.into()] }
 }
@@ -156,7 +154,7 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
 fn context(thread: &Thread, notice: &Notice) -> Option<SlackBlock> {
     let mut lines: Vec<String> = Vec::new();
     let said = |at: &Timestamp, text: &str| {
-        format!("{} UTC  {}", at.format("%H:%M"), data(&line(text), NOTE_LIMIT))
+        format!("{} UTC  {}", at.format("%H:%M"), data(&line(text), LINE_LIMIT))
     };
     lines.extend(thread.words.iter().map(|(at, text)| said(at, text)));
     let note = wording::note(notice).filter(|_| notice.kind.is_alarm());
@@ -166,15 +164,16 @@ fn context(thread: &Thread, notice: &Notice) -> Option<SlackBlock> {
     (!text.is_empty()).then(|| SlackSectionBlock::new().with_text(markdown(text)).into())
 }
 
-fn since(notice: &Notice, state: &State<'_>) -> String {
+/// How long, and what that is called.
+fn lasts(notice: &Notice, state: &State<'_>) -> (&'static str, String) {
     match state {
         State::Over(at) => {
             let whole = Notice { at: *at, ..notice.clone() };
-            format!("{} {}", wording::was(notice), wording::span(&whole))
+            (wording::was(notice), wording::span(&whole))
         }
         // No duration: it would soon be wrong.
         State::Open | State::Acknowledged(_) => {
-            format!("Since {} UTC", notice.since.format("%Y-%m-%d %H:%M:%S"))
+            ("Since", format!("{} UTC", notice.since.format("%Y-%m-%d %H:%M:%S")))
         }
     }
 }
@@ -192,11 +191,8 @@ fn facts(thread: &Thread, notice: &Notice, state: &State<'_>) -> SlackBlock {
             None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
         });
     }
-    let (label, when) = match since(notice, state) {
-        text if over => (wording::was(notice), text.replacen(wording::was(notice), "", 1)),
-        text => ("Since", text.replacen("Since", "", 1)),
-    };
-    fields.push(field(label, when.trim()));
+    let (label, when) = lasts(notice, state);
+    fields.push(field(label, &when));
     if !over && matches!(notice.subject, Subject::Check(_)) && notice.failures_in_a_row > 0 {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
@@ -222,15 +218,15 @@ fn paged(thread: &Thread) -> String {
         NotificationState::GivenUp => "not reached",
         NotificationState::Superseded => "not needed any more",
     };
-    let named = thread.woken.iter().take(NAMED);
-    let named =
-        named.map(|(person, state)| format!("{} ({})", code(person.as_str(), 60), word(*state)));
-    let mut names: Vec<String> = named.collect();
+    let first = thread.woken.iter().take(NAMED);
+    let mut people: Vec<String> = first
+        .map(|(person, state)| format!("{} ({})", code(person.as_str(), 60), word(*state)))
+        .collect();
     let more = thread.woken.len().saturating_sub(NAMED);
     if more > 0 {
-        names.push(format!("{more} more"));
+        people.push(format!("{more} more"));
     }
-    names.join(", ")
+    people.join(", ")
 }
 
 fn error(notice: &Notice, state: &State<'_>) -> Option<SlackBlock> {

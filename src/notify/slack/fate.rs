@@ -109,6 +109,7 @@ fn refused(code: &str) -> Fate {
         "thread_not_found"
         | "message_not_found"
         | "cannot_reply_to_message"
+        | "cant_broadcast_message"
         | "restricted_action_thread_locked"
         | "restricted_action_non_threadable_channel" => Fate::Unthreaded(explained(&code)),
         "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
