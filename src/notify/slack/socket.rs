@@ -103,7 +103,8 @@ struct Opened {
 struct Envelope {
     #[serde(rename = "type")]
     kind: String,
-    envelope_id: Option<String>,
+    #[serde(rename = "envelope_id")]
+    id: Option<String>,
     #[serde(default)]
     payload: Value,
 }
@@ -208,8 +209,8 @@ impl Connection {
     /// [`Lost`] when the connection is over, or nothing came for long.
     pub async fn next(&mut self) -> Result<Said, Lost> {
         loop {
-            let Envelope { kind, envelope_id, payload } = self.envelope().await?;
-            match (kind.as_str(), envelope_id) {
+            let Envelope { kind, id, payload } = self.envelope().await?;
+            match (kind.as_str(), id) {
                 ("disconnect", _) => return Ok(Said::Goodbye),
                 ("interactive", Some(envelope)) => {
                     return Ok(Said::Interaction { envelope, payload });
