@@ -136,12 +136,13 @@ fn shown(witness: &Arc<dyn Witness>) -> Arc<dyn Transport> {
     Arc::new(Printed::new(move |message| witness.printed(message)))
 }
 
-fn by_slack(slack: &SlackSettings) -> Result<Slack, SetupError> {
+pub(super) fn by_slack(slack: &SlackSettings) -> Result<Slack, SetupError> {
     let webhooks = slack.webhooks.iter();
     Slack::new(&slack::Access {
         api_url: &slack.api_url,
         bot_token: slack.bot_token.as_ref().map(Secret::expose),
         webhooks: webhooks.map(|(channel, url)| (channel.as_str(), url.expose())).collect(),
+        interactive: slack.is_interactive(),
     })
 }
 

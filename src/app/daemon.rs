@@ -19,7 +19,9 @@ use super::accounting::Accounting;
 use super::alarm::{self, Alarmed};
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
+use super::clicks;
 use super::descriptors;
+use super::emitting::sink;
 use super::faces;
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
@@ -36,10 +38,11 @@ use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::{Agent, Limits, Scripts};
 use crate::clock::{Clock, Pulse};
-use crate::config::settings::{self, Agent as AgentSettings, Statsd as StatsdSettings, StatsdTags};
+use crate::config::settings::{self, Agent as AgentSettings};
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
+use crate::engine::clicks::{Clicks, Desk};
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
@@ -47,7 +50,7 @@ use crate::engine::tending::Tending;
 use crate::http::{self, CheckSnapshot, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
-use crate::statsd::{self, Sink};
+use crate::statsd;
 use crate::store::agents::Agents;
 use crate::store::{self, IncidentFilter, IncidentRecord, Ledger, Store};
 
@@ -135,6 +138,7 @@ pub struct Daemon {
     judge: Arc<ProjectJudge>,
     rules: rules::InForce,
     works: Works,
+    clicks: Arc<Clicks>,
     share: Arc<Share>,
     membership: CancellationToken,
     publication: watch::Sender<Arc<Publication>>,
@@ -179,6 +183,7 @@ impl Daemon {
         accounting.expect(&project).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse));
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
+        let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
@@ -191,6 +196,7 @@ impl Daemon {
             pulse,
             loops: loops.clone(),
             retention: settings.store.retention,
+            clicks: Arc::clone(&clicks),
             publication: published,
         };
         faces::start(&works, parts, listeners);
@@ -211,6 +217,7 @@ impl Daemon {
             judge,
             rules,
             works,
+            clicks,
             share,
             membership,
             publication,
@@ -358,6 +365,7 @@ impl Daemon {
         Ok(Fresh {
             rulebook,
             rules: rules::rule_set(new)?,
+            desk: if same { self.clicks.desk() } else { clicks::desk(new)? },
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
             certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
         })
@@ -368,6 +376,7 @@ impl Daemon {
         let settings = &project.settings;
         // The ways out first: a message that the new rules owe must find them.
         self.works.lanes.replace_transports(fresh.transports);
+        self.clicks.replace(fresh.desk);
         self.works.lanes.replace_roster(settings.people.roster.clone());
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
@@ -414,6 +423,7 @@ struct Fresh {
     rules: RuleSet,
     /// Empty where the channels stay as they are.
     transports: Transports,
+    desk: Option<Arc<Desk>>,
     /// None where the hub speaks no TLS.
     certificate: Option<http::tls::Certificate>,
 }
@@ -476,24 +486,8 @@ fn join(works: &Works, member: Membership) -> (Arc<Share>, CancellationToken) {
     (share, ends)
 }
 
-/// Where measurements go, if anywhere.
-fn sink(settings: &Settings) -> Option<Arc<Sink>> {
-    settings.statsd.as_ref().map(|it| Arc::new(Sink::start(statsd_options(it))))
-}
-
 /// How many runs there may be at a time.
 fn limits(settings: &AgentSettings) -> Limits {
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
     Limits { scripts, requests: MOST_REQUESTS }
-}
-
-fn statsd_options(settings: &StatsdSettings) -> statsd::Options {
-    statsd::Options {
-        send_to: settings.send_to.clone(),
-        prefix: settings.prefix.clone(),
-        tags: match settings.tags {
-            StatsdTags::None => statsd::Style::Plain,
-            StatsdTags::Dogstatsd => statsd::Style::Dogstatsd,
-        },
-    }
 }

@@ -17,6 +17,7 @@ use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::{self, Hub, Retention};
 use crate::engine::acts::Acts;
+use crate::engine::clicks::Clicks;
 use crate::engine::judge::ProjectJudge;
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
@@ -50,6 +51,8 @@ pub(super) struct Parts {
     pub(super) loops: Loops,
     /// How long runs are kept.
     pub(super) retention: Retention,
+    /// Who understands clicks.
+    pub(super) clicks: Arc<Clicks>,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
 }
@@ -77,6 +80,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         pulse,
         loops,
         retention,
+        clicks,
         publication,
     } = parts;
     let Measured { metrics, received } = measured;
@@ -118,7 +122,8 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;
-    let all = http::router(api).merge(agents::router(link.clone()));
+    let all =
+        http::router(api).merge(agents::router(link.clone())).merge(http::slack::router(clicks));
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
     if let Some(listener) = for_agents {
         works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));

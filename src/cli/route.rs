@@ -90,20 +90,20 @@ fn shown(project: &Project, check: &Check, now: &Now, look: &Look) -> String {
         let why = project.choices.get(&check.id).unwrap_or(&Choice::Default);
         let name = look.paint(Paint::Strong, &clean(&policy.name));
         let _ = writeln!(text, "policy {name}, because {}", clean(&why.to_string()));
-        text += &tiers(policy, &settings.people.roster, look);
+        text += &tiers(policy, (&settings.people.roster, now.at), look);
         text += &rules(policy, check);
     }
     text + &restraints(check, &settings.maintenance, now, look)
 }
 
 /// Who is told when.
-fn tiers(policy: &Policy, roster: &Roster, look: &Look) -> String {
+fn tiers(policy: &Policy, (roster, at): (&Roster, Timestamp), look: &Look) -> String {
     let conditions: Vec<String> =
         policy.tiers.iter().map(|tier| format!("after {}", tier.when)).collect();
     let width = conditions.iter().map(String::len).max().unwrap_or_default() + 2;
     let mut text = String::new();
     for ((number, tier), condition) in policy.numbered().zip(conditions) {
-        let told: Vec<String> = tier.notify.iter().map(|it| spelled_out(it, roster)).collect();
+        let told: Vec<String> = tier.notify.iter().map(|it| spelled_out(it, roster, at)).collect();
         let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
         let number = look.paint(Paint::Accent, &format!("tier {number}"));
         let _ = writeln!(text, "  {number}  {}{}", padded(&condition, width), clean(&told));
@@ -111,13 +111,13 @@ fn tiers(policy: &Policy, roster: &Roster, look: &Look) -> String {
     text
 }
 
-/// A target with the people that it means.
-fn spelled_out(target: &Target, roster: &Roster) -> String {
+/// A target with the people that it means, those on duty at `at` where it is a rota.
+fn spelled_out(target: &Target, roster: &Roster, at: Timestamp) -> String {
     let people: Vec<String> = roster
-        .recipients(target)
+        .called(target, at)
         .iter()
         .filter_map(|recipient| match recipient {
-            Recipient::Slack(_) => None,
+            Recipient::Slack(_) | Recipient::Rota(_) => None,
             Recipient::Sms(person) => {
                 let phone = roster.people.get(person).and_then(Option::as_deref);
                 Some(format!("{person} {}", phone.map_or("without a phone".into(), masked)))

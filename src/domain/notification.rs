@@ -106,10 +106,13 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    /// The word for one that the provider took.
+    pub const ACCEPTED: &str = "accepted";
+
     /// The word used in the store and in JSON.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Accepted { .. } => "accepted",
+            Self::Accepted { .. } => Self::ACCEPTED,
             Self::Retry { .. } => "retry",
             Self::Ambiguous { .. } => "ambiguous",
             Self::GiveUp { .. } => "given_up",

@@ -16,6 +16,7 @@
 mod contacts;
 mod outcome;
 mod pace;
+mod story;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +43,7 @@ use crate::domain::notification::{
     settle,
 };
 use crate::domain::policy::{Channel, Recipient};
-use crate::notify::{Outbound, Transport};
+use crate::notify::{Outbound, Thread, Transport};
 use crate::store::{self, Claim, Standing, Store};
 
 /// What a lane works with.
@@ -100,6 +101,8 @@ impl Limits {
 /// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
 /// for its turn, less than a lease.
 const NOTED_WITHIN: Duration = Duration::from_secs(2);
+/// How long the store may take to say what was told before; what the wait for its turn leaves.
+const READ_WITHIN: Duration = Duration::from_secs(2);
 
 /// The messages of one channel on their way.
 #[derive(Debug)]
@@ -308,17 +311,22 @@ impl Lane {
         let link = self.parts.contacts.link(claim.notification.incident);
         let (parts, limits, claimed) = (self.parts.clone(), self.limits, claim.clone());
         let task = self.sends.spawn(async move {
-            if !hold.is_zero() {
-                sleep(hold).await;
-            }
+            // The store is asked while the message waits for its turn.
+            let ((), read) = tokio::join!(sleep(hold), thread(&parts, &claim));
             let started_at = now + told.elapsed();
-            let message = Outbound {
-                notification: &claim.notification,
-                phone: phone.as_deref(),
-                link: link.as_deref(),
+            let left = async {
+                let thread = read?;
+                may_leave(&parts, limits, &claim, told).await?;
+                let message = Outbound {
+                    notification: &claim.notification,
+                    phone: phone.as_deref(),
+                    link: link.as_deref(),
+                    thread: thread.as_ref(),
+                };
+                Ok(attempt(parts.transport.as_ref(), message, limits.attempt).await)
             };
-            let (attempt, put_off) = match may_leave(&parts, limits, &claim, told).await {
-                Ok(()) => (attempt(parts.transport.as_ref(), message, limits.attempt).await, None),
+            let (attempt, put_off) = match left.await {
+                Ok(attempt) => (attempt, None),
                 Err(Stayed { reason, wait }) => {
                     (Attempt::Retry { reason, after: None }, Some(wait))
                 }
@@ -422,6 +430,16 @@ impl Finished {
             }
         }
         Ok(())
+    }
+}
+
+/// What was said before: without that, a message would not find its place.
+async fn thread(parts: &Parts, claim: &Claim) -> Result<Option<Thread>, Stayed> {
+    let stayed = |reason: String| Stayed { reason, wait: BACKOFF.first };
+    match timeout(READ_WITHIN, story::read(parts.store.as_ref(), &claim.notification)).await {
+        Ok(Ok(thread)) => Ok(thread),
+        Ok(Err(error)) => Err(stayed(format!("not sent: {error}"))),
+        Err(_) => Err(stayed("not sent: the store did not say in time what was told".to_owned())),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod accountant;
 pub mod acts;
 pub mod calling;
+pub mod clicks;
 pub mod deliveries;
 pub mod holding;
 pub mod ingest;

@@ -19,6 +19,7 @@ pub mod health;
 pub mod openapi;
 pub mod problem;
 pub mod serve;
+pub mod slack;
 pub mod tls;
 pub mod vitals;
 

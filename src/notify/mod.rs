@@ -14,11 +14,13 @@ pub mod memory;
 pub mod printed;
 pub mod render;
 pub mod slack;
+mod thread;
 pub mod twilio;
 
 use async_trait::async_trait;
 
 pub use exchange::SetupError;
+pub use thread::Thread;
 
 use crate::domain::notification::{Attempt, Notification};
 
@@ -31,6 +33,8 @@ pub struct Outbound<'a> {
     pub phone: Option<&'a str>,
     /// Where the incident can be looked at.
     pub link: Option<&'a str>,
+    /// What the recipient was told of the incident before, where it follows incidents.
+    pub thread: Option<&'a Thread>,
 }
 
 /// One way to tell people.

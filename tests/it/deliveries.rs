@@ -41,7 +41,7 @@ fn roster() -> Roster {
     Roster { people: people.into(), teams: teams.into(), ..Roster::default() }
 }
 
-fn login() -> Check {
+pub(crate) fn login() -> Check {
     Check {
         id: CheckId::new("login").expect("a good name"),
         name: "Sign in".into(),

@@ -70,7 +70,7 @@ async fn post(access: &slack::Access<'_>) -> Attempt {
     let slack = Slack::new(access).expect("a good address").within(Duration::from_millis(500));
     let notification = notification(Recipient::Slack("#p2".into()));
     let link = Some(LINK);
-    slack.send(Outbound { notification: &notification, phone: None, link }).await
+    slack.send(Outbound { notification: &notification, phone: None, link, thread: None }).await
 }
 
 async fn text(api_url: &str, token: &str, phone: Option<&str>) -> Attempt {
@@ -80,7 +80,9 @@ async fn text(api_url: &str, token: &str, phone: Option<&str>) -> Attempt {
     let twilio = Twilio::new(&access).expect("a good address").within(Duration::from_millis(500));
     let ana = PersonId::new("ana").expect("a good name");
     let notification = notification(Recipient::Sms(ana));
-    twilio.send(Outbound { notification: &notification, phone, link: Some(LINK) }).await
+    twilio
+        .send(Outbound { notification: &notification, phone, link: Some(LINK), thread: None })
+        .await
 }
 
 /// `retry`, `ambiguous`, `given_up` or `accepted`, and the receipt or reason.
@@ -116,6 +118,7 @@ async fn a_webhook_goes_before_the_bot() {
         webhooks: [("#p1", hook.as_str())].into(),
         bot_token: None,
         api_url: &api_url,
+        interactive: false,
     };
     let reason = "no webhook is set for #p2, and no bot token";
     assert_eq!(words(&post(&elsewhere).await), ("given_up", reason.into()));
@@ -178,7 +181,13 @@ async fn every_answer_of_a_webhook_has_its_consequence() {
     for (answer, outcome, reason) in table {
         fake.answer([answer]);
         let webhooks = [("#p2", hook.as_str())].into();
-        let attempt = post(&slack::Access { api_url: &api_url, bot_token: None, webhooks }).await;
+        let attempt = post(&slack::Access {
+            api_url: &api_url,
+            bot_token: None,
+            webhooks,
+            interactive: false,
+        })
+        .await;
         assert_eq!(words(&attempt), (outcome, reason.into()), "{answer:?}");
     }
 }
@@ -205,7 +214,9 @@ async fn a_form_that_is_refused_is_replaced_by_plain_text_at_once() {
     assert_eq!(attempt.as_str(), "accepted");
     fake.answer([Answer::Named(400, "invalid_payload")]);
     let webhooks = [("#p2", hook.as_str())].into();
-    let attempt = post(&slack::Access { api_url: &api_url, bot_token: None, webhooks }).await;
+    let attempt =
+        post(&slack::Access { api_url: &api_url, bot_token: None, webhooks, interactive: false })
+            .await;
     assert_eq!(attempt.as_str(), "accepted");
     let had_blocks: Vec<bool> = fake
         .arrivals()
@@ -241,7 +252,7 @@ async fn what_did_not_leave_is_tried_again_and_no_reason_shows_a_secret() {
     let hook = format!("{origin}/services/T/B/secret");
     let api_url = format!("{origin}/api");
     let webhooks = [("#p2", hook.as_str())].into();
-    let access = slack::Access { api_url: &api_url, bot_token: None, webhooks };
+    let access = slack::Access { api_url: &api_url, bot_token: None, webhooks, interactive: false };
     for attempt in [
         post(&slack_access(&api_url, SLACK_TOKEN)).await,
         post(&access).await,
@@ -312,7 +323,8 @@ async fn without_credentials_a_message_is_shown_as_it_would_read() {
     let ana = PersonId::new("ana").expect("a good name");
     for recipient in [Recipient::Slack("#p2".into()), Recipient::Sms(ana)] {
         let notification = notification(recipient);
-        let message = Outbound { notification: &notification, phone: None, link: Some(LINK) };
+        let message =
+            Outbound { notification: &notification, phone: None, link: Some(LINK), thread: None };
         assert_eq!(words(&printed.send(message).await), ("accepted", "printed".into()));
     }
     let slack = shown.recv().await.expect("shown");

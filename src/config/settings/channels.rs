@@ -13,6 +13,10 @@ use crate::config::secret::{Secret, Sources};
 pub struct Slack {
     /// The token of a bot, which reaches every channel it was invited to.
     pub bot_token: Option<Secret>,
+    /// The token by which clicks come over a connection that this side opens (Socket Mode).
+    pub app_token: Option<Secret>,
+    /// What Slack signs requests with, where it brings clicks by requests.
+    pub signing_secret: Option<Secret>,
     /// Where the API is, without a slash at the end.
     pub api_url: String,
     /// Incoming webhooks by Slack channel; one of these goes before the bot.
@@ -31,6 +35,10 @@ impl Slack {
     ) -> (Self, Option<SlackReach>) {
         let token = table.optional("bot_token");
         let bot_token = token.as_ref().and_then(|it| sources.secret(it, report));
+        let app_token =
+            interactive(table.optional("app_token"), bot_token.is_some(), (sources, report));
+        let signing_secret =
+            interactive(table.optional("signing_secret"), bot_token.is_some(), (sources, report));
         let api_url = table.optional("api_url").and_then(|it| api_url(&it, report));
         let section = table.optional("webhooks");
         let section = section.and_then(|it| it.table("a section `[slack.webhooks]`", report));
@@ -47,8 +55,27 @@ impl Slack {
         let reach = (is_limited && is_known).then_some(reach);
         table.finish(report, no_hint);
         let api_url = api_url.unwrap_or_else(|| Self::API_URL.into());
-        (Self { bot_token, api_url, webhooks }, reach)
+        (Self { bot_token, app_token, signing_secret, api_url, webhooks }, reach)
     }
+
+    /// Whether clicks on buttons can come.
+    pub fn is_interactive(&self) -> bool {
+        self.bot_token.is_some() && (self.app_token.is_some() || self.signing_secret.is_some())
+    }
+}
+
+/// A credential by which clicks come; without a bot there are no buttons to click.
+fn interactive(
+    field: Option<Field<'_>>,
+    has_bot: bool,
+    (sources, report): (Sources<'_>, &mut Report),
+) -> Option<Secret> {
+    let field = field?;
+    if !has_bot {
+        let message = format!("`{}` does nothing without `bot_token`", field.name);
+        report.warning(&field.span, message).advise("only messages of a bot have buttons");
+    }
+    sources.secret(&field, report)
 }
 
 fn webhook(field: &Field<'_>, sources: Sources<'_>, report: &mut Report) -> Option<Secret> {

@@ -98,6 +98,7 @@ labels = { hub = "a" }
 
 [slack]
 bot_token = { env = "TOKEN" }
+signing_secret = { env = "TOKEN" }
 api_url = "http://127.0.0.1:9/api/"
 [slack.webhooks]
 "#p2" = { env = "HOOK" }
@@ -183,6 +184,7 @@ fn all_that_can_be_written_is_read() {
     assert_eq!((listener.buckets, listener.relay_to), (vec![0.5, 2.0], Some("h:8125".into())));
     assert_eq!(listener.labels, [("hub".to_owned(), "a".to_owned())]);
     let slack = settings.slack.expect("a section");
+    assert!(slack.is_interactive() && slack.app_token.is_none());
     assert_eq!(slack.bot_token.expect("a token").expose(), "t");
     assert_eq!(slack.api_url, "http://127.0.0.1:9/api");
     assert_eq!(slack.webhooks["#p2"].expose(), "https://hooks.slack.com/x");

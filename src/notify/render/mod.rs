@@ -8,6 +8,7 @@
 mod clean;
 mod degraded;
 mod gsm;
+mod living;
 mod plain;
 mod rehearsal;
 mod slack;
@@ -18,9 +19,11 @@ mod wording;
 mod tests;
 
 pub use degraded::degraded;
+pub use living::{ACKNOWLEDGE, Buttons, Place, RUNBOOK, SILENCE, living, reply};
 pub use plain::plain;
 pub use rehearsal::rehearsal;
 pub use slack::{SlackMessage, slack};
 pub use sms::{SMS_LIMIT, sms};
 
 pub(super) use clean::{cut, line};
+pub(super) use slack::data;

@@ -18,11 +18,11 @@ use crate::notify::Outbound;
 /// Words in a headline, at most.
 const HEADLINE_WORDS: usize = 9;
 const HEADER_LIMIT: usize = 140;
-const NAME_LIMIT: usize = 200;
-const FIELD_LIMIT: usize = 300;
-const MATRIX_LIMIT: usize = 500;
-const ERROR_LIMIT: usize = 800;
-const NOTE_LIMIT: usize = 600;
+pub(super) const NAME_LIMIT: usize = 200;
+pub(super) const FIELD_LIMIT: usize = 300;
+pub(super) const MATRIX_LIMIT: usize = 500;
+pub(super) const ERROR_LIMIT: usize = 800;
+pub(super) const NOTE_LIMIT: usize = 600;
 
 /// A message, ready to be posted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,20 +44,31 @@ pub fn slack(message: &Outbound<'_>) -> SlackMessage {
     SlackMessage { text: fallback(message), blocks }
 }
 
+/// The sign of a kind of news: red while something is wrong, yellow while somebody takes care, green
+/// when it is over, grey where nobody knows.
+pub(super) fn sign(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Failing { .. } => "🔴",
+        NoticeKind::Acknowledged => "🟡",
+        NoticeKind::Recovered | NoticeKind::Closed => "🟢",
+        NoticeKind::Blind | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Noted => "⚪",
+    }
+}
+
 fn header(message: &Outbound<'_>) -> SlackBlock {
     let notification = message.notification;
-    let sign = match notification.notice.kind {
-        NoticeKind::Failing { .. } => "🔴",
-        NoticeKind::Blind => "🟠",
-        NoticeKind::Recovered => "✅",
-        NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Noted => "⚪",
-        NoticeKind::Closed => "✅",
-        NoticeKind::Acknowledged => "🟡",
-    };
-    let title = wording::title(notification);
-    let repeat = repeat_mark(message);
+    let title = (sign(notification.notice.kind), wording::title(notification));
+    headline(message, title, &repeat_mark(message))
+}
+
+/// What happened and to what, in less than ten words.
+pub(super) fn headline(
+    message: &Outbound<'_>,
+    (sign, title): (&str, &str),
+    repeat: &str,
+) -> SlackBlock {
     let taken = title.split(' ').count() + repeat.split_whitespace().count();
-    let name = cut_words(&wording::name(&notification.notice), HEADLINE_WORDS - taken);
+    let name = cut_words(&wording::name(&message.notification.notice), HEADLINE_WORDS - taken);
     let room = HEADER_LIMIT - title.len() - repeat.len() - "🔴 : ".chars().count();
     let text = format!("{sign} {title}: {}{repeat}", data(&name, room));
     SlackHeaderBlock::new(SlackBlockPlainText::new(text).with_emoji(false).into()).into()
@@ -122,7 +133,7 @@ fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
 }
 
-fn footer(message: &Outbound<'_>) -> SlackBlock {
+pub(super) fn footer(message: &Outbound<'_>) -> SlackBlock {
     let notice = &message.notification.notice;
     let incident = format!("Incident {}", message.notification.incident);
     let mut parts = vec![match message.link.and_then(wording::web_address) {
@@ -147,7 +158,7 @@ fn footer(message: &Outbound<'_>) -> SlackBlock {
     SlackContextBlock::new(vec![verbatim.into()]).into()
 }
 
-fn fallback(message: &Outbound<'_>) -> String {
+pub(super) fn fallback(message: &Outbound<'_>) -> String {
     let notification = message.notification;
     let notice = &notification.notice;
     let place = match wording::matrix(notice) {
@@ -180,16 +191,16 @@ fn fallback(message: &Outbound<'_>) -> String {
     }
 }
 
-fn repeat_mark(message: &Outbound<'_>) -> String {
+pub(super) fn repeat_mark(message: &Outbound<'_>) -> String {
     let repeat = message.notification.possible_repeat;
     if repeat { format!(" {}", wording::POSSIBLE_REPEAT) } else { String::new() }
 }
 
-fn field(label: &str, value: &str) -> SlackBlockText {
+pub(super) fn field(label: &str, value: &str) -> SlackBlockText {
     markdown(format!("*{label}*\n{value}"))
 }
 
-fn markdown(text: String) -> SlackBlockText {
+pub(super) fn markdown(text: String) -> SlackBlockText {
     // Verbatim: Slack adds no links of its own.
     SlackBlockMarkDownText::new(text).with_verbatim(true).into()
 }
@@ -199,13 +210,13 @@ fn link(address: &str, label: &str) -> String {
 }
 
 /// Data as inline code.
-fn code(text: &str, limit: usize) -> String {
+pub(super) fn code(text: &str, limit: usize) -> String {
     format!("`{}`", data(text, limit))
 }
 
 /// Data, escaped, at most `limit` characters long.
 /// Source: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
-fn data(text: &str, limit: usize) -> String {
+pub(in crate::notify) fn data(text: &str, limit: usize) -> String {
     let cost = |c| escaped(c).map_or(1, str::len);
     let cut = cut_by(&without_broadcasts(text), limit, cost);
     let mut safe = String::with_capacity(cut.len());

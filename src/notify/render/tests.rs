@@ -2,15 +2,17 @@
 
 use proptest::prelude::*;
 
-use super::{SMS_LIMIT, plain, slack, sms};
+use super::{Buttons, Place, SMS_LIMIT, SlackMessage, living, plain, reply, slack, sms};
 use crate::domain::Timestamp;
-use crate::domain::id::{CheckId, IncidentId, NotificationId, Region};
+use crate::domain::id::{CheckId, IncidentId, NotificationId, PersonId, Region};
+use crate::domain::incident::{Cause, Incident};
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, NotificationState};
 use crate::domain::policy::Recipient;
+use crate::domain::restraint::{Acknowledgement, Actor, Via};
 use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
-use crate::notify::Outbound;
+use crate::notify::{Outbound, Thread};
 
 const LINK: &str = "https://tripline.example.com/incidents/42";
 
@@ -48,7 +50,7 @@ fn owed(kind: NoticeKind) -> Notification {
 
 /// The message on every channel, as a reviewer wants to see it.
 fn everywhere(notification: &Notification) -> String {
-    let message = Outbound { notification, phone: None, link: Some(LINK) };
+    let message = Outbound { notification, phone: None, link: Some(LINK), thread: None };
     let posted = slack(&message);
     let blocks = serde_json::to_string_pretty(&posted.blocks).expect("blocks are JSON");
     format!(
@@ -126,7 +128,8 @@ fn many_regions_are_counted() {
         _ => state(&format!("r{number}"), Outcome::Unknown, 0),
     };
     notification.notice.regions = (0..14).map(region).collect();
-    let text = plain(&Outbound { notification: &notification, phone: None, link: None });
+    let text =
+        plain(&Outbound { notification: &notification, phone: None, link: None, thread: None });
     let line = text.lines().find(|line| line.starts_with("Regions")).expect("a line");
     assert_eq!(
         line,
@@ -180,7 +183,8 @@ fn headlines_stay_under_ten_words() {
         ..owed(NoticeKind::Failing { tier: 2 })
     };
     notification.notice.check_name = "one two three four five six seven eight nine ten".into();
-    let posted = slack(&Outbound { notification: &notification, phone: None, link: None });
+    let posted =
+        slack(&Outbound { notification: &notification, phone: None, link: None, thread: None });
     let header = serde_json::to_value(&posted.blocks[0]).expect("JSON");
     let text = header["text"]["text"].as_str().expect("a text");
     assert_eq!(text, "🔴 Still failing: one two three four five… (possible repeat)");
@@ -190,7 +194,8 @@ fn headlines_stay_under_ten_words() {
 fn an_sms_in_another_script_keeps_its_name() {
     let mut notification = owed(NoticeKind::Failing { tier: 2 });
     notification.notice.check_name = "ログイン".into();
-    let text = sms(&Outbound { notification: &notification, phone: None, link: Some(LINK) });
+    let text =
+        sms(&Outbound { notification: &notification, phone: None, link: Some(LINK), thread: None });
     assert_eq!(
         text,
         "#42 FAILING: ログイン in eu-west-1, step sign in: expected 200, received 503 from \
@@ -267,6 +272,36 @@ fn any_notification() -> impl Strategy<Value = Notification> {
     )
 }
 
+/// How such an incident may stand.
+fn any_thread() -> impl Strategy<Value = Thread> {
+    let flags = any::<(bool, bool, bool)>();
+    let words = prop::collection::vec(hostile(), 0..5);
+    let people = prop::collection::btree_map("[a-z0-9-]{1,60}", 0..4_usize, 0..30);
+    (flags, words, hostile(), people).prop_map(
+        |((over, acknowledged, known), words, name, people)| {
+            let opened = at("2026-11-21T02:14:10Z");
+            let region = Region::new("eu-west-1").expect("a good name");
+            let cause = Cause { region, step: None, error: "no".into() };
+            let mut incident = Incident::opening(opened, opened, cause);
+            incident.resolved_at = over.then_some(opened);
+            let by = Actor { name, via: Via::Slack };
+            let until = at("2026-11-21T06:14:10Z");
+            let taken = Acknowledgement { by, reason: None, at: opened, until };
+            incident.story.acknowledged = acknowledged.then_some(taken);
+            let person = |(name, state): (String, usize)| {
+                (PersonId::new(&name).expect("a good name"), NotificationState::ALL[state])
+            };
+            Thread {
+                receipt: None,
+                incident,
+                words: words.into_iter().map(|text| (opened, text)).collect(),
+                woken: people.into_iter().map(person).collect(),
+                last_success: known.then_some(opened),
+            }
+        },
+    )
+}
+
 fn strings(value: &serde_json::Value, found: &mut Vec<String>) {
     match value {
         serde_json::Value::String(text) => found.push(text.clone()),
@@ -294,32 +329,61 @@ fn check_slack_text(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// That Slack takes a message, and that no text in it is more than text.
+fn check_slack(posted: &SlackMessage) -> Result<(), TestCaseError> {
+    let json = serde_json::to_value(posted).expect("JSON");
+    let mut found = Vec::new();
+    strings(&json, &mut found);
+    for text in &found {
+        check_slack_text(text)?;
+    }
+    let length = |value: &serde_json::Value| value.as_str().unwrap_or("").chars().count();
+    let blocks = json["blocks"].as_array().expect("a list");
+    prop_assert!(blocks.len() <= 50);
+    for block in blocks {
+        let limit = if block["type"] == "header" { 150 } else { 3000 };
+        prop_assert!(length(&block["text"]["text"]) <= limit);
+        let fields = block["fields"].as_array().cloned().unwrap_or_default();
+        prop_assert!(fields.len() <= 10);
+        prop_assert!(fields.iter().all(|field| (1..=2000).contains(&length(&field["text"]))));
+        let elements = block["elements"].as_array().cloned().unwrap_or_default();
+        prop_assert!(elements.len() <= 10);
+    }
+    prop_assert!(json.to_string().len() < 13_000);
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn no_text_becomes_more_than_text(notification in any_notification(), linked in any::<bool>()) {
         let link = linked.then_some(LINK);
-        let message = Outbound { notification: &notification, phone: None, link };
+        let message = Outbound { notification: &notification, phone: None, link, thread: None };
         let posted = slack(&message);
-        let json = serde_json::to_value(&posted).expect("JSON");
-        let mut found = Vec::new();
-        strings(&json, &mut found);
-        for text in &found {
-            check_slack_text(text)?;
-        }
-        let length = |value: &serde_json::Value| value.as_str().unwrap_or("").chars().count();
-        prop_assert!(length(&json["blocks"][0]["text"]["text"]) <= 150);
-        for block in json["blocks"].as_array().expect("a list") {
-            prop_assert!(length(&block["text"]["text"]) <= 3000);
-            let fields = block["fields"].as_array().cloned().unwrap_or_default();
-            prop_assert!(fields.len() <= 10);
-            prop_assert!(fields.iter().all(|field| (1..=2000).contains(&length(&field["text"]))));
-        }
-        prop_assert!(json.to_string().len() < 13_000);
+        check_slack(&posted)?;
+        prop_assert!(posted.text.chars().count() <= 4000);
+    }
+
+    #[test]
+    fn no_text_of_a_living_message_becomes_more_than_text(
+        (notification, thread) in (any_notification(), any_thread()),
+        (edited, shown, broadcast) in any::<(bool, bool, bool)>(),
+    ) {
+        let message =
+            Outbound { notification: &notification, phone: None, link: Some(LINK), thread: Some(&thread) };
+        let place = if edited { Place::Edited } else { Place::New };
+        let buttons = if shown { Buttons::Shown } else { Buttons::Hidden };
+        let written = living(&message, &thread, (place, buttons));
+        check_slack(&written)?;
+        check_slack(&reply(&message, broadcast))?;
+        let json = serde_json::to_value(&written).expect("JSON");
+        let header = json["blocks"][0]["text"]["text"].as_str().expect("a text");
+        // The sign is no word.
+        prop_assert!(header.split_whitespace().count() <= 10, "{header}");
     }
 
     #[test]
     fn an_sms_is_short_and_has_no_foreign_link(notification in any_notification()) {
-        let text = sms(&Outbound { notification: &notification, phone: None, link: Some(LINK) });
+        let text = sms(&Outbound { notification: &notification, phone: None, link: Some(LINK), thread: None });
         prop_assert!(!text.is_empty() && text.chars().count() <= SMS_LIMIT);
         let foreign = text.replace(LINK, "");
         prop_assert!(!foreign.contains("://") && !foreign.to_lowercase().contains("www."), "{text}");

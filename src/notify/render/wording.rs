@@ -25,14 +25,22 @@ pub(super) fn title(notification: &Notification) -> &'static str {
         NoticeKind::Failing { .. } if notification.first_word => "Failing",
         NoticeKind::Failing { .. } => "Still failing",
         NoticeKind::Blind => "Blind",
-        NoticeKind::Recovered if is_of_check(&notification.notice) => "Recovered",
-        NoticeKind::Recovered if is_of_rule(&notification.notice) => "Recovered",
-        NoticeKind::Recovered => "Seen again",
+        NoticeKind::Acknowledged => "Acknowledged",
+        NoticeKind::Noted => "Note",
+        NoticeKind::Recovered | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Closed => {
+            ended(&notification.notice)
+        }
+    }
+}
+
+/// How it ended, in at most three words.
+pub(super) fn ended(notice: &Notice) -> &'static str {
+    match notice.kind {
         NoticeKind::Lost => "Lost from sight",
         NoticeKind::Withdrawn => "No longer watched",
         NoticeKind::Closed => "Closed",
-        NoticeKind::Acknowledged => "Acknowledged",
-        NoticeKind::Noted => "Note",
+        NoticeKind::Recovered if !is_of_check(notice) && !is_of_rule(notice) => "Seen again",
+        _ => "Recovered",
     }
 }
 

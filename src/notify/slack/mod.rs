@@ -3,22 +3,30 @@
 //! The library's rate control stays off: it counts per workspace, Slack per channel, and the
 //! delivery lane paces. Neither token nor webhook URL appears in `Debug`, in a reason or in a log.
 
+pub mod clicks;
 mod connector;
+mod desk;
+mod fate;
+mod living;
+mod receipt;
+pub mod signature;
+pub mod socket;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
-use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::SlackBlock;
 use slack_morphism::{ClientResult, SlackApiToken, SlackClient, SlackClientHttpConnector as _};
 use url::Url;
 
 use self::connector::Connector;
-use super::exchange::{self, Lost, SetupError, said};
+use self::fate::{Fate, fate};
+use self::receipt::Receipt;
+use super::exchange::{self, SetupError};
+use super::render::{Buttons, SlackMessage};
 use super::{Outbound, Transport, render};
 use crate::clock::Stopwatch;
 use crate::domain::notification::Attempt;
@@ -35,6 +43,8 @@ pub struct Access<'a> {
     pub bot_token: Option<&'a str>,
     /// Incoming webhooks by channel; one of these goes before the bot.
     pub webhooks: BTreeMap<&'a str, &'a str>,
+    /// Whether clicks on buttons reach us.
+    pub interactive: bool,
 }
 
 /// Posts to Slack.
@@ -44,6 +54,7 @@ pub struct Slack {
     token: Option<SlackApiToken>,
     webhooks: BTreeMap<String, Url>,
     deadline: Duration,
+    buttons: Buttons,
 }
 
 impl fmt::Debug for Slack {
@@ -78,6 +89,7 @@ impl Slack {
             token: access.bot_token.map(|token| SlackApiToken::new(token.into())),
             webhooks: access.webhooks.iter().map(webhook).collect::<Result<_, SetupError>>()?,
             deadline: exchange::DEADLINE,
+            buttons: if access.interactive { Buttons::Shown } else { Buttons::Hidden },
         })
     }
 
@@ -89,48 +101,74 @@ impl Slack {
 
     /// Posts `text` once, to see whether messages arrive in `channel`.
     pub async fn rehearse(&self, channel: &str, text: &str) -> Attempt {
-        let body = Body { text, blocks: None, unfurl_links: false, unfurl_media: false };
-        match self.post(Stopwatch::start(), channel, body).await {
-            Ok(receipt) => Attempt::Accepted { receipt },
+        match self.post(Stopwatch::start(), channel, Body::plain(text), None).await {
+            Ok(receipt) => Attempt::Accepted { receipt: receipt.to_string() },
             Err(fate) => fate.into(),
         }
     }
 
-    /// Posts once; `blocks` may be left out. Returns the receipt.
+    /// A client for one attempt that has been under way since `started`.
+    fn client(&self, started: Stopwatch, deadline: Duration) -> SlackClient<Connector> {
+        SlackClient::new(Connector {
+            client: self.client.clone(),
+            api_url: self.api_url.clone(),
+            started,
+            deadline,
+        })
+    }
+
+    /// Posts a message, at once as plain text where its form is refused.
+    async fn tell(
+        &self,
+        started: Stopwatch,
+        channel: &str,
+        written: &SlackMessage,
+        thread: Option<Reply<'_>>,
+    ) -> Result<Receipt, Fate> {
+        match self.post(started, channel, Body::of(written), thread).await {
+            Err(Fate::BadForm(code)) => {
+                say_plain(channel, &code);
+                self.post(started, channel, Body::plain(&written.text), thread).await
+            }
+            ended => ended,
+        }
+    }
+
+    /// Posts once; `thread` has no meaning for a webhook.
     async fn post(
         &self,
         started: Stopwatch,
         channel: &str,
         body: Body<'_>,
-    ) -> Result<String, Fate> {
-        let connector = Connector {
-            client: self.client.clone(),
-            api_url: self.api_url.clone(),
-            started,
-            deadline: self.deadline,
-        };
-        let client = SlackClient::new(connector);
+        thread: Option<Reply<'_>>,
+    ) -> Result<Receipt, Fate> {
+        let client = self.client(started, self.deadline);
         if let Some(webhook) = self.webhooks.get(channel) {
             let posted: ClientResult<Posted> = post_webhook(&client, webhook, &body).await;
-            return posted.map(|_| "webhook".to_owned()).map_err(|error| fate(&error));
+            return posted.map(|_| Receipt::Webhook).map_err(|error| fate(&error));
         }
         let Some(token) = &self.token else {
             return Err(Fate::Refused(format!(
                 "no webhook is set for {channel}, and no bot token"
             )));
         };
-        let request = Message { channel, link_names: false, body };
+        let request = Message { channel, link_names: false, body, thread };
         let session = client.open_session(token);
         let posted: ClientResult<Posted> =
             session.http_session_api.http_post("chat.postMessage", &request, None).await;
         match posted {
             Ok(Posted { channel: Some(channel), ts: Some(ts) }) => {
-                Ok(said(&format!("{channel}/{ts}")))
+                Ok(Receipt::posted(&channel, &ts, thread.map(|it| it.thread_ts)))
             }
             Ok(_) => Err(Fate::Unanswered("an answer without the message's name".into())),
             Err(error) => Err(fate(&error)),
         }
     }
+}
+
+/// Says that blocks were refused.
+fn say_plain(channel: &str, code: &str) {
+    tracing::warn!(channel, code, "Slack refused the form of a message; sending it plain");
 }
 
 async fn post_webhook(
@@ -153,23 +191,12 @@ impl Transport for Slack {
     async fn send(&self, message: Outbound<'_>) -> Attempt {
         let started = Stopwatch::start();
         let channel = message.notification.recipient.address();
-        let written = render::slack(&message);
-        let body =
-            |blocks| Body { text: &written.text, blocks, unfurl_links: false, unfurl_media: false };
-        let first = self.post(started, channel, body(Some(&written.blocks))).await;
-        let ended = match first {
-            Err(Fate::BadForm(code)) => {
-                tracing::warn!(
-                    channel,
-                    code,
-                    "Slack refused the form of a message; sending it plain"
-                );
-                self.post(started, channel, body(None)).await
-            }
-            ended => ended,
+        let ended = match message.thread.filter(|_| !self.webhooks.contains_key(channel)) {
+            Some(thread) => self.keep_living(started, &message, thread).await,
+            None => self.tell(started, channel, &render::slack(&message), None).await,
         };
         match ended {
-            Ok(receipt) => Attempt::Accepted { receipt },
+            Ok(receipt) => Attempt::Accepted { receipt: receipt.to_string() },
             Err(fate) => fate.into(),
         }
     }
@@ -180,9 +207,19 @@ impl Transport for Slack {
 struct Body<'a> {
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    blocks: Option<&'a Vec<SlackBlock>>,
+    blocks: Option<&'a [SlackBlock]>,
     unfurl_links: bool,
     unfurl_media: bool,
+}
+
+impl<'a> Body<'a> {
+    fn of(written: &'a SlackMessage) -> Self {
+        Self { blocks: Some(&written.blocks), ..Self::plain(&written.text) }
+    }
+
+    fn plain(text: &'a str) -> Self {
+        Self { text, blocks: None, unfurl_links: false, unfurl_media: false }
+    }
 }
 
 /// `chat.postMessage`. Source: <https://docs.slack.dev/reference/methods/chat.postMessage>.
@@ -192,6 +229,17 @@ struct Message<'a> {
     link_names: bool,
     #[serde(flatten)]
     body: Body<'a>,
+    #[serde(flatten)]
+    thread: Option<Reply<'a>>,
+}
+
+/// Where a reply belongs.
+#[derive(Clone, Copy, Serialize)]
+struct Reply<'a> {
+    /// The message that it answers.
+    thread_ts: &'a str,
+    /// Whether it is shown in the channel as well.
+    reply_broadcast: bool,
 }
 
 /// As much of an answer as we need; the rest may look as it likes.
@@ -199,126 +247,6 @@ struct Message<'a> {
 struct Posted {
     channel: Option<String>,
     ts: Option<String>,
-}
-
-/// What became of a post that was not accepted.
-#[derive(Debug)]
-enum Fate {
-    /// Not now.
-    Later(String, Option<Duration>),
-    /// It may have been posted.
-    Unanswered(String),
-    /// The form was refused; a plainer one may do.
-    BadForm(String),
-    /// Not ever.
-    Refused(String),
-}
-
-impl From<Fate> for Attempt {
-    fn from(fate: Fate) -> Self {
-        match fate {
-            Fate::Later(reason, after) => Self::Retry { reason, after },
-            Fate::Unanswered(reason) => Self::Ambiguous { reason },
-            Fate::BadForm(code) => Self::GiveUp {
-                reason: format!("Slack refused the message even as plain text: {code}"),
-            },
-            Fate::Refused(reason) => Self::GiveUp { reason },
-        }
-    }
-}
-
-fn fate(error: &SlackClientError) -> Fate {
-    match error {
-        SlackClientError::RateLimitError(limit) => {
-            Fate::Later("Slack answered 429 (too many requests)".into(), limit.retry_after)
-        }
-        SlackClientError::ApiError(refusal) => refused(&refusal.code),
-        SlackClientError::HttpError(error) => {
-            let body = error.http_response_body.as_deref().unwrap_or_default();
-            answered(error.status_code, body)
-        }
-        SlackClientError::HttpProtocolError(error) => {
-            match error.cause.as_ref().and_then(|cause| cause.downcast_ref::<Lost>()) {
-                Some(Lost::Unsent(reason)) => {
-                    Fate::Later(format!("Slack cannot be reached: {reason}"), None)
-                }
-                Some(Lost::Unanswered(reason)) => Fate::Unanswered(reason.clone()),
-                None => Fate::Refused("the address of Slack's API is not one".into()),
-            }
-        }
-        SlackClientError::ProtocolError(_) => {
-            Fate::Unanswered("an answer that is not Slack's".into())
-        }
-        SlackClientError::EndOfStream(_)
-        | SlackClientError::SystemError(_)
-        | SlackClientError::SocketModeProtocolError(_) => {
-            Fate::Unanswered("an unexpected error of the Slack library".into())
-        }
-    }
-}
-
-/// Judges a status other than 200 and 429. Webhooks name the reason in the body: as text, or as
-/// the API does.
-fn answered(status: StatusCode, body: &str) -> Fate {
-    let code = serde_json::from_str::<slack_morphism::SlackEnvelopeMessage>(body);
-    let code = code.ok().and_then(|envelope| envelope.error);
-    let code = code.unwrap_or_else(|| said(body));
-    let known = code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let reason = if known && !code.is_empty() {
-        format!("Slack answered {}: {code}", status.as_u16())
-    } else {
-        format!("Slack answered {}", status.as_u16())
-    };
-    match status.as_u16() {
-        500.. | 408 | 300..=399 => Fate::Later(reason, None),
-        413 => Fate::BadForm(reason),
-        400..=499 if known && !code.is_empty() => match refused(&code) {
-            Fate::Refused(_) => Fate::Refused(reason),
-            fate => fate,
-        },
-        // Slack has no such success: something else answered.
-        200..=299 => Fate::Unanswered(reason),
-        _ => Fate::Refused(reason),
-    }
-}
-
-/// Judges an error that Slack names.
-/// Source: <https://docs.slack.dev/reference/methods/chat.postMessage#errors>.
-fn refused(code: &str) -> Fate {
-    let code = said(code);
-    match code.as_str() {
-        "invalid_blocks"
-        | "invalid_blocks_format"
-        | "invalid_payload"
-        | "msg_blocks_too_long"
-        | "msg_too_long"
-        | "too_many_attachments"
-        | "invalid_attachments" => Fate::BadForm(code),
-        "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
-            Fate::Later(format!("Slack answered {code}"), None)
-        }
-        "internal_error"
-        | "fatal_error"
-        | "service_unavailable"
-        | "request_timeout"
-        | "team_added_to_org"
-        | "rollup_error" => Fate::Later(format!("Slack answered {code}"), None),
-        _ => Fate::Refused(explained(&code)),
-    }
-}
-
-fn explained(code: &str) -> String {
-    let advice = match code {
-        "channel_not_found" => "no such channel, or a private one without the bot",
-        "not_in_channel" => "invite the bot to the channel",
-        "is_archived" | "channel_is_archived" => "the channel is archived",
-        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" => {
-            "the bot token is not valid any more"
-        }
-        "missing_scope" => "the bot needs the scope chat:write",
-        _ => return format!("Slack answered {code}"),
-    };
-    format!("Slack answered {code}: {advice}")
 }
 
 #[cfg(test)]
@@ -333,6 +261,7 @@ mod tests {
             api_url: API_URL,
             bot_token: Some("xoxb-secret"),
             webhooks: [("#p1", "https://hooks.slack.com/services/T/B/secret")].into(),
+            interactive: false,
         };
         let shown = format!("{:?}", Slack::new(&access).expect("good addresses"));
         assert!(shown.contains("#p1") && !shown.contains("secret"), "{shown}");

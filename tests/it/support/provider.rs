@@ -173,6 +173,11 @@ impl<S: Speak> Provider<S> {
         *locked(&self.shared.otherwise) = answer;
     }
 
+    /// What it makes of requests.
+    pub(crate) fn speak(&self) -> &S {
+        &self.shared.speak
+    }
+
     /// Every request so far, in the order of arrival.
     pub(crate) fn arrivals(&self) -> Vec<Arrival<S::Message>> {
         locked(&self.shared.arrivals).clone()

@@ -1,4 +1,7 @@
-//! A fake of Slack: `chat.postMessage` and incoming webhooks.
+//! A fake of Slack: `chat.postMessage`, `chat.update` and incoming webhooks. It remembers what is in
+//! its channels, so that only what is there can be edited or answered.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -7,8 +10,11 @@ use super::provider::{Answer, Parts, Provider, Reply, Speak};
 /// The token that the fake knows.
 pub(crate) const TOKEN: &str = "xoxb-fake-token";
 
+/// The token by which it names where clicks come from.
+pub(crate) const APP_TOKEN: &str = "xapp-fake-token";
+
 /// A message as it was asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct SlackPost {
     /// The channel, as `#name` or id; the last part of the URL for a webhook.
     pub(crate) channel: String,
@@ -18,18 +24,51 @@ pub(crate) struct SlackPost {
     pub(crate) blocks: Option<Value>,
     /// The whole request.
     pub(crate) body: Value,
+    /// The message that it takes the place of, for an edit.
+    pub(crate) edits: Option<String>,
+    /// The message that it answers.
+    pub(crate) thread: Option<String>,
+}
+
+impl SlackPost {
+    /// Whether it is a reply that is shown in the channel as well.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.body["reply_broadcast"] == true
+    }
+
+    /// What stands in its header.
+    pub(crate) fn headline(&self) -> &str {
+        let blocks = self.blocks.as_ref();
+        blocks.and_then(|blocks| blocks[0]["text"]["text"].as_str()).unwrap_or_default()
+    }
 }
 
 /// Slack, on loopback.
 pub(crate) type FakeSlack = Provider<Slack>;
 
 /// What Slack understands.
-pub(crate) struct Slack;
+#[derive(Default)]
+pub(crate) struct Slack {
+    /// What is in the channels: id, name of the message, what it says.
+    messages: Mutex<Vec<(String, String, SlackPost)>>,
+    /// Where clicks come from, if anywhere.
+    socket: Mutex<Option<String>>,
+}
+
+impl Slack {
+    fn messages(&self) -> MutexGuard<'_, Vec<(String, String, SlackPost)>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, channel: &str, ts: &str) -> bool {
+        self.messages().iter().any(|(at, name, _)| (at.as_str(), name.as_str()) == (channel, ts))
+    }
+}
 
 impl FakeSlack {
     /// Starts with the token [`TOKEN`].
     pub(crate) async fn slack() -> Self {
-        Self::start(Slack).await
+        Self::start(Slack::default()).await
     }
 
     /// For `api_url` in `[slack]`.
@@ -44,8 +83,30 @@ impl FakeSlack {
 
     /// The texts that were taken for `channel`, in the order of arrival.
     pub(crate) fn texts(&self, channel: &str) -> Vec<String> {
-        let posts = self.accepted().into_iter().filter(|post| post.channel == channel);
-        posts.map(|post| post.text).collect()
+        let posts = self.accepted().into_iter().filter(|post| post.edits.is_none());
+        let id = channel_id(channel);
+        posts
+            .filter(|post| post.channel == channel || post.channel == id)
+            .map(|post| post.text)
+            .collect()
+    }
+
+    /// The messages of a channel as they read now, replies left out.
+    pub(crate) fn shown(&self, channel: &str) -> Vec<SlackPost> {
+        let id = channel_id(channel);
+        let messages = self.speak().messages();
+        let shown = messages.iter().filter(|(at, _, post)| *at == id && post.thread.is_none());
+        shown.map(|(.., post)| post.clone()).collect()
+    }
+
+    /// Lets clicks come from there, an address that begins with `ws:`.
+    pub(crate) fn serve_clicks_at(&self, url: String) {
+        *self.speak().socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
+    }
+
+    /// Somebody deletes all messages.
+    pub(crate) fn delete_all(&self) {
+        self.speak().messages().clear();
     }
 }
 
@@ -55,12 +116,13 @@ impl Speak for Slack {
     fn read(&self, request: &Parts) -> Result<SlackPost, Reply> {
         let refused = |code| self.refuse(request, Answer::Named(400, code));
         let hook = webhook(request);
-        if request.method != "POST" || (hook.is_none() && request.path != "/api/chat.postMessage") {
+        if request.method != "POST" || (hook.is_none() && method(request).is_none()) {
             return Err(refused("unknown_method"));
         }
         if hook.is_none() {
             match request.header("authorization").strip_prefix("Bearer ") {
-                Some(TOKEN) => {}
+                Some(TOKEN) if method(request) != Some(OPEN) => {}
+                Some(APP_TOKEN) if method(request) == Some(OPEN) => {}
                 Some(_) => return Err(refused("invalid_auth")),
                 None => return Err(refused("not_authed")),
             }
@@ -72,6 +134,16 @@ impl Speak for Slack {
             serde_json::from_slice(&request.body).map_err(|_| refused("invalid_payload"))?;
         let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let blocks = body.get("blocks").cloned();
+        if method(request) == Some(OPEN) {
+            return Ok(SlackPost::default());
+        }
+        if method(request) == Some("views.open") {
+            let has_trigger = !field("trigger_id").is_empty();
+            let view = body["view"].is_object().then_some(());
+            view.filter(|()| has_trigger).ok_or_else(|| refused("invalid_arguments"))?;
+            let post = SlackPost { body, ..SlackPost::default() };
+            return Ok(post);
+        }
         if field("text").is_empty() && blocks.is_none() {
             return Err(refused("no_text"));
         }
@@ -82,14 +154,37 @@ impl Speak for Slack {
         if channel.is_empty() {
             return Err(refused("channel_not_found"));
         }
-        Ok(SlackPost { channel, text: field("text"), blocks, body })
+        let name = |field: &str| body[field].as_str().map(str::to_owned);
+        let edits = name("ts").filter(|_| method(request) == Some("chat.update"));
+        let thread = name("thread_ts");
+        if edits.as_ref().is_some_and(|ts| !self.has(&channel, ts)) {
+            return Err(refused("message_not_found"));
+        }
+        if thread.as_ref().is_some_and(|ts| !self.has(&channel_id(&channel), ts)) {
+            return Err(refused("thread_not_found"));
+        }
+        Ok(SlackPost { channel, text: field("text"), blocks, body, edits, thread })
     }
 
     fn accept(&self, request: &Parts, message: &SlackPost, number: usize) -> Reply {
         if webhook(request).is_some() {
             return Reply::text(200, "ok");
         }
-        let ts = format!("1795316705.{number:06}");
+        if method(request) == Some(OPEN) {
+            let url = self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return Reply::json(200, &json!({"ok": true, "url": url}));
+        }
+        if !matches!(method(request), Some("chat.postMessage" | "chat.update")) {
+            return Reply::json(200, &json!({"ok": true}));
+        }
+        let ts = message.edits.clone().unwrap_or_else(|| format!("1795316705.{number:06}"));
+        let id = channel_id(&message.channel);
+        let mut messages = self.messages();
+        match messages.iter_mut().find(|(at, name, _)| (at, name) == (&id, &ts)) {
+            Some((.., kept)) => *kept = message.clone(),
+            None => messages.push((id, ts.clone(), message.clone())),
+        }
+        drop(messages);
         let posted = json!({
             "type": "message", "subtype": "bot_message", "ts": ts, "bot_id": "B19LU7CSY",
             "text": message.text, "blocks": message.blocks,
@@ -113,6 +208,17 @@ impl Speak for Slack {
             _ => Reply::text(500, "not a refusal"),
         }
     }
+}
+
+/// Names where clicks come from.
+const OPEN: &str = "apps.connections.open";
+
+const METHODS: [&str; 5] =
+    ["chat.postMessage", "chat.update", "chat.postEphemeral", "views.open", OPEN];
+
+fn method(request: &Parts) -> Option<&str> {
+    let name = request.path.strip_prefix("/api/")?;
+    METHODS.contains(&name).then_some(name)
 }
 
 fn webhook(request: &Parts) -> Option<&str> {
@@ -142,7 +248,9 @@ fn are_valid(blocks: &Value) -> bool {
                         fields.len() <= 10 && fields.iter().all(|it| length(&it["text"]) <= 2000)
                     })
             }
-            Some("context") => block["elements"].as_array().is_some_and(|it| it.len() <= 10),
+            Some("context" | "actions") => {
+                block["elements"].as_array().is_some_and(|it| it.len() <= 10)
+            }
             _ => false,
         }
     };

@@ -25,7 +25,7 @@ pub(crate) use clients::{Application, datadog, hot_shots};
 pub(crate) use django::{PASSWORD, USER, django};
 pub(crate) use oidc::{CLIENT, oidc_provider};
 pub(crate) use statsd::{Graphite, statsd, statsd_to_graphite};
-pub(crate) use typescript::{mistakes, mistakes_in_dashboards};
+pub(crate) use typescript::{mistakes, mistakes_in_dashboards, mistakes_in_slack};
 
 /// How long an application may take to start on a busy machine.
 const START: Duration = Duration::from_mins(1);

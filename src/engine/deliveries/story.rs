@@ -1,0 +1,74 @@
+//! What a recipient that follows an incident was told of it before, read when a message is about to
+//! leave: what it says of the incident is then as true as can be.
+
+use std::collections::BTreeMap;
+
+use crate::domain::id::PersonId;
+use crate::domain::incident::DecisionKind;
+use crate::domain::notification::{Attempt, Notification, NotificationState};
+use crate::domain::policy::Recipient;
+use crate::domain::subject::Subject;
+use crate::notify::Thread;
+use crate::store::{Error, IncidentHistory, NotificationRecord, Store};
+
+/// Reads it; `None` where the channel has no use for it.
+pub(super) async fn read(
+    store: &dyn Store,
+    notification: &Notification,
+) -> Result<Option<Thread>, Error> {
+    if !notification.recipient.follows() {
+        return Ok(None);
+    }
+    let Some(history) = store.incident(notification.incident).await? else { return Ok(None) };
+    let mut last_success = None;
+    if let Subject::Check(check) = &history.record.subject {
+        let states = store.states_of(std::slice::from_ref(check)).await?;
+        let streaks = states.get(check).into_iter().flat_map(|state| state.streaks.values());
+        last_success = streaks.filter(|it| it.down).filter_map(|it| it.last_success).max();
+    }
+    Ok(Some(Thread { last_success, ..of(history, notification) }))
+}
+
+fn of(history: IncidentHistory, notification: &Notification) -> Thread {
+    let words = history.decisions.into_iter().filter(|(_, decision)| is_of_people(decision.kind));
+    Thread {
+        receipt: receipt(&history.notifications, notification),
+        words: words.map(|(at, decision)| (at, decision.reason)).collect(),
+        woken: woken(&history.notifications),
+        incident: history.record.incident,
+        last_success: None,
+    }
+}
+
+/// Whether it says what people did, or left.
+fn is_of_people(kind: DecisionKind) -> bool {
+    match kind {
+        DecisionKind::Acknowledged | DecisionKind::LeftAlone | DecisionKind::Noted => true,
+        DecisionKind::Opened
+        | DecisionKind::Escalated
+        | DecisionKind::Reopened
+        | DecisionKind::Reminded
+        | DecisionKind::Resolved
+        | DecisionKind::NotTold
+        | DecisionKind::Ignored => false,
+    }
+}
+
+/// The receipt of the last message to the same recipient that was accepted.
+fn receipt(told: &[NotificationRecord], notification: &Notification) -> Option<String> {
+    const ACCEPTED: &str = Attempt::ACCEPTED;
+    let same = told.iter().filter(|it| it.notification.recipient == notification.recipient);
+    let deliveries = same.flat_map(|it| &it.deliveries).filter(|it| it.outcome == ACCEPTED);
+    deliveries.max_by_key(|it| it.ended_at).map(|it| it.detail.clone())
+}
+
+/// Who was woken; the last message to each says how far that came.
+fn woken(told: &[NotificationRecord]) -> BTreeMap<PersonId, NotificationState> {
+    let mut woken = BTreeMap::new();
+    for record in told {
+        if let Recipient::Sms(person) = &record.notification.recipient {
+            woken.insert(person.clone(), record.state);
+        }
+    }
+    woken
+}
