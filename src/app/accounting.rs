@@ -188,7 +188,7 @@ impl Accounting {
         let rank = if expectations.rank == Some(Rank::Latest) {
             self.store.hold_edition(&latest.edition.digest, now).await?
         } else {
-            // What it came by it for is past: else two hubs would take each other's place for ever.
+            // How it was come by is past: else two hubs would take each other's place for ever.
             (latest.since, latest.edition.origin) = (now, Origin::Behind);
             self.store.expect(latest, now).await?
         };

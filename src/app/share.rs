@@ -177,3 +177,42 @@ fn dispatch(
         pulse.expect(tick.wake_at);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::domain::id::CheckId;
+    use crate::domain::schedule::{Interval, Schedule};
+
+    #[test]
+    fn of_slots_only_those_are_run_that_are_expected() {
+        let region = Region::new("eu").expect("a good name");
+        let check = |name| CheckId::new(name).expect("a good name");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let every = |seconds| {
+            Schedule::Every(Interval::new(Duration::from_secs(seconds)).expect("in range"))
+        };
+        let watch = |name, duty| {
+            let (check, region) = (check(name), region.clone());
+            let watch =
+                Watch { check, region, schedule: every(60), duty, from: start, until: None };
+            ((watch.check.clone(), watch.region.clone()), watch)
+        };
+        let expected: HashMap<Place, Watch> =
+            [watch("kept", Duty::Run), watch("off", Duty::Paused)].into();
+        let slot = |name, seconds| {
+            let (check, region) = (check(name), region.clone());
+            let at = every(seconds).next_after(start, &check, &region).expect("there is one");
+            Slot { check, region, at }
+        };
+        let runs = |slot: &Slot| is_expected(Some(&expected), slot);
+        assert!(runs(&slot("kept", 60)));
+        let other = Slot { at: slot("kept", 60).at + Duration::from_secs(1), ..slot("kept", 60) };
+        assert!(!runs(&other), "a slot of another schedule");
+        assert!(!runs(&slot("off", 60)) && !runs(&slot("gone", 60)));
+        assert!(is_expected(None, &slot("gone", 60)), "all are run by the latest edition");
+    }
+}

@@ -315,7 +315,8 @@ mod tests {
         world.time.advance(SILENT);
         behind.tick(world.time.now()).await.expect("reviewed");
         assert!(!world.holds("another").await, "nobody else was there");
-        world.store.hold_edition(&latest.edition.digest, world.time.now()).await.expect("said");
+        let held = world.store.hold_edition(&latest.edition.digest, world.time.now()).await;
+        assert_eq!(held.expect("said"), Rank::Latest);
         behind.tick(world.time.now()).await.expect("answered");
         assert!(world.holds("another").await, "it gave the lease back");
     }

@@ -146,7 +146,8 @@ async fn beside_a_hub_that_is_behind(world: &World) {
     let open = ["rule:errors since 02:20:00 open"];
     assert_eq!(world.incidents().await, open);
     // It is stopped, and another that has the latest edition is about to take its turn.
-    world.store.hold_edition(&latest.edition.digest, at(30)).await.expect("said");
+    let held = world.store.hold_edition(&latest.edition.digest, at(30)).await;
+    assert_eq!(held.expect("said"), Rank::Latest);
     let mut behind = world.hub("behind");
     let nothing = rules("").of_edition(before.edition.digest.clone());
     behind.rules = Arc::new(ArcSwap::from_pointee(nothing));
