@@ -458,13 +458,13 @@ mod tests {
             hub.expect(&old).await.expect("written");
         }
         // One reads an edit and stands still; another reads the next one.
-        let passed = project(folder.path(), &check("front", "enabled = false"));
+        let second = project(folder.path(), &check("front", "enabled = false"));
         let late = {
             let expectations = other.expectations.lock().await;
             let before = expectations.latest.clone().expect("it has one").edition.digest;
-            let paused = passed.disabled.values();
-            let paused = paused.flat_map(|it| expected(it, Duty::Paused)).collect();
-            Expectation::new(paused, start, Origin::Reload { before }, time.now())
+            let off = second.disabled.values();
+            let off = off.flat_map(|it| expected(it, Duty::Paused)).collect();
+            Expectation::new(off, start, Origin::Reload { before }, time.now())
         };
         time.advance(Duration::from_secs(1));
         one.expect(&project(folder.path(), &check("back", ""))).await.expect("written");

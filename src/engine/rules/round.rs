@@ -145,7 +145,7 @@ impl RuleJudge for RoundJudge<'_> {
         let ended = open.iter().filter(|(it, _)| it.rule().is_some_and(|name| self.lacks(name)));
         let changes = ended.map(|(subject, it)| withdraw(subject, it, self.now)).collect();
         let gone = self.known.keys().filter(|name| self.lacks(name)).cloned().collect();
-        Judged { changes, gone, ..Judged::default() }
+        Judged { gone, changes, ..Judged::default() }
     }
 }
 
