@@ -140,9 +140,8 @@ impl Queries {
             begun: Stopwatch::start(),
             within: within.min(LONGEST),
         };
-        match self.attempt(&question, SMALL).await? {
-            Attempt::Answered(answer) => return Ok(answer),
-            Attempt::TooSmall(_) => {}
+        if let Attempt::Answered(answer) = self.attempt(&question, SMALL).await? {
+            return Ok(answer);
         }
         match self.attempt(&question, LARGE).await? {
             Attempt::Answered(answer) => Ok(answer),
