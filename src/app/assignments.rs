@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::accounting;
 use super::project::seal;
 use crate::agent::{Assignments, Secrets};
 use crate::config::Project;
@@ -37,7 +38,7 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let settings = &project.settings;
     let (checks, policies) = (project.checks.values(), settings.policies.values());
     let rules = Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())?;
-    Ok(rules.with_coverage(settings.coverage))
+    Ok(rules.with_coverage(settings.coverage).of_edition(accounting::edition(project)))
 }
 
 /// How checks connect, and where they may.

@@ -36,6 +36,7 @@ pub struct Rulebook {
     checks: HashMap<CheckId, (Arc<Check>, Arc<Policy>)>,
     roster: Roster,
     coverage: Rule,
+    edition: Option<String>,
 }
 
 impl Rulebook {
@@ -59,13 +60,24 @@ impl Rulebook {
             Ok((check.id.clone(), (check, Arc::clone(policy))))
         };
         let checks = checks.into_iter().map(Into::into).map(ruled).collect::<Result<_, _>>()?;
-        Ok(Self { checks, roster, coverage: Rule::default() })
+        Ok(Self { checks, roster, coverage: Rule::default(), edition: None })
     }
 
     /// The same with another rule about how much is to be known of a region.
     #[must_use]
     pub fn with_coverage(self, coverage: Rule) -> Self {
         Self { coverage, ..self }
+    }
+
+    /// The same as those of an edition of the project.
+    #[must_use]
+    pub fn of_edition(self, edition: String) -> Self {
+        Self { edition: Some(edition), ..self }
+    }
+
+    /// Which edition of the project has them, where hubs can have different ones.
+    pub fn edition(&self) -> Option<&str> {
+        self.edition.as_deref()
     }
 
     /// How much is to be known of a region.

@@ -1,6 +1,6 @@
 //! One time of the grid: what its evaluations make of the states, and what the store is to keep.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compiled::{Compiled, RuleSet};
@@ -96,7 +96,12 @@ impl<'a> RoundJudge<'a> {
         Self { rules, stepped, known, at, now, states: Mutex::default() }
     }
 
-    /// All states after what was judged last.
+    /// Whether the project does not have this rule.
+    fn lacks(&self, name: &RuleName) -> bool {
+        !self.rules.rules.iter().any(|it| it.rule.name == *name)
+    }
+
+    /// All states after what was judged last; of rules that the project does not have, too.
     pub(super) fn into_states(self) -> States {
         self.states.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,15 +133,19 @@ impl RuleJudge for RoundJudge<'_> {
             }
             all.insert(name.clone(), state);
         }
-        let gone =
-            |subject: &Subject| subject.rule().is_some_and(|name| !by_name.contains_key(name));
-        let ended = open.iter().filter(|(subject, _)| gone(subject));
-        judged.changes.extend(ended.map(|(subject, it)| withdraw(subject, it, self.now)));
-        let gone = self.known.keys().filter(|name| !by_name.contains_key(name));
-        judged.gone = gone.cloned().collect::<BTreeSet<_>>();
-        all.retain(|name, _| !judged.gone.contains(name));
         *self.states.lock().unwrap_or_else(PoisonError::into_inner) = all;
         judged
+    }
+
+    fn edition(&self) -> Option<&str> {
+        self.rules.edition.as_deref()
+    }
+
+    fn withdraw(&self, open: &BTreeMap<Subject, Incident>) -> Judged {
+        let ended = open.iter().filter(|(it, _)| it.rule().is_some_and(|name| self.lacks(name)));
+        let changes = ended.map(|(subject, it)| withdraw(subject, it, self.now)).collect();
+        let gone = self.known.keys().filter(|name| self.lacks(name)).cloned().collect();
+        Judged { changes, gone, ..Judged::default() }
     }
 }
 

@@ -78,6 +78,16 @@ pub(super) async fn rank(connection: &mut SqliteConnection, digest: &str) -> Res
     Ok(if is_latest { Rank::Latest } else { Rank::Earlier })
 }
 
+/// Whether whoever has the edition with this digest may do what one hub does at a time.
+pub(super) async fn may_lead(
+    connection: &mut SqliteConnection,
+    digest: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let latest = latest(connection).await?;
+    Ok(latest.is_none_or(|latest| latest.leaves_it_to(digest, now)))
+}
+
 async fn latest(connection: &mut SqliteConnection) -> Result<Option<Latest>, Error> {
     let found: Option<LatestRow> = sqlx::query_as(LatestRow::SELECT)
         .fetch_optional(connection)

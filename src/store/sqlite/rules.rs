@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use super::incidents;
 use super::review::write_changes;
 use super::writer::{Durability, Writer};
 use super::{SqliteStore, failed};
+use super::{expectations, incidents};
 use crate::domain::Timestamp;
+use crate::domain::edition::Rank;
 use crate::domain::incident::Change;
 use crate::store::Error;
 use crate::store::rows::{self, rule};
@@ -64,7 +65,18 @@ async fn pass(
         return Ok(None);
     }
     let open = incidents::open_otherwise(writer.connection().await?).await?;
-    let Judged { states, gone, mut changes } = judge.judge(&open);
+    let mut judged = judge.judge(&open);
+    let withdrawn = judge.withdraw(&open);
+    if withdrawn != Judged::default() {
+        let rank = match judge.edition() {
+            Some(edition) => expectations::rank(writer.connection().await?, edition).await?,
+            None => Rank::Latest,
+        };
+        if rank == Rank::Latest {
+            judged = judged.and(withdrawn);
+        }
+    }
+    let Judged { states, gone, mut changes } = judged;
     let durability = if changes.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
     let next = write_changes(&mut *connection, (&mut changes, &open), next, now).await?;
