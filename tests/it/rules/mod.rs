@@ -69,6 +69,41 @@ async fn a_restart_in_the_middle_changes_no_verdict() {
     assert_eq!(whole.taken(), broken.taken());
 }
 
+#[tokio::test]
+async fn something_damaged_is_the_trouble_of_those_rules_that_need_it() {
+    let more = r#"
+        [[rule]]
+        name = "orders"
+        expr = "orders > 5"
+        missing_after = "3m"
+        notify = ["slack:#p2"]
+        [[rule]]
+        name = "always"
+        expr = "vector(1) > 0"
+        notify = ["slack:#p2"]
+    "#;
+    let world = World::new(&format!("{ERRORS}{more}")).await;
+    errors(&world);
+    world.count(&[("__name__", "orders")], (-10, 60), |_| 0.0);
+    world.metrics.damage(Some("orders"));
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 25).await;
+    let incidents = world.incidents().await;
+    for subject in ["rule:always", "rule:errors since 02:20:00", "unseen:orders"] {
+        assert!(incidents.iter().any(|it| it.starts_with(subject)), "{incidents:?}");
+    }
+    assert_eq!(incidents.len(), 3, "{incidents:?}");
+    let records = world.store.rule_records().await.expect("read");
+    let snapshot = Snapshot::of(&world.rules.load(), &records);
+    let said = snapshot.rules[1].state.error.as_deref().unwrap_or_default();
+    assert!(said.starts_with("the store holds a chunk that cannot be read"), "{said}");
+    world.metrics.damage(None);
+    world.until(&mut hub, 26).await;
+    let incidents = world.incidents().await;
+    let over = |it: &String| it.starts_with("unseen:orders") && it.ends_with("resolved");
+    assert!(incidents.iter().any(over), "{incidents:?}");
+}
+
 /// A counter whose points come so many seconds after their times; what the rule makes of it.
 async fn with_points_late_by(seconds: i64) -> Vec<String> {
     let world = World::new(&format!("[rules]\nsettle = \"20s\"\n{ERRORS}")).await;
