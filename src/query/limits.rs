@@ -35,7 +35,7 @@ impl Default for Limits {
             expression_bytes: 16 * 1024,
             depth: 100,
             patterns: 50,
-            selectors: 100,
+            selectors: 200,
             steps: 11_000,
             series: 20_000,
             samples: 20_000_000,
