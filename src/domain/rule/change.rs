@@ -12,9 +12,9 @@
 //!
 //! A total or a count over a window in which points are wanting is low because nobody listened, and
 //! not because little happened. So a window has a value only if it is **whole**:
-//! - at each of [`PARTS`] times in it, somebody brought a point within the quarter before;
+//! - at each of 20 times in it, somebody brought a point within the quarter before;
 //! - at none of them a hub was **lost** that brought some within the last hour, whatever others bring: it
-//!   listened within [`EXPECTED`], did not then, and had not said that it ends.
+//!   listened within an hour, did not then, and had not said that it ends.
 //!
 //! So a hub that joins, that others take over from, or that ends in good order leaves a window whole: what
 //! it took goes elsewhere. A mean is not low for want of points, and needs none of that.
