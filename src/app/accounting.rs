@@ -124,8 +124,8 @@ impl Accounting {
     /// accounted for, as of now.
     pub(super) async fn expect(&self, project: &Project) -> Result<(), Error> {
         let mut expectations = self.expectations.lock().await;
-        let before = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
-        let origin = before.map_or(Origin::Start, |before| Origin::Reload { before });
+        let origin =
+            expectations.digest().map_or(Origin::Start, |before| Origin::Reload { before });
         let now = self.clock.now();
         let expectation = expectation(project, origin, now);
         expectations.latest = Some(expectation.clone());
@@ -138,7 +138,7 @@ impl Accounting {
     /// hub has a later edition; whether there were any. What cannot be done now is done later.
     pub(super) async fn close_absent(&self) -> Result<bool, Error> {
         let mut expectations = self.expectations.lock().await;
-        expectations.absent = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
+        expectations.absent = expectations.digest();
         self.close(&mut expectations).await
     }
 
@@ -289,6 +289,11 @@ impl Accounting {
 }
 
 impl Expectations {
+    /// Tells the edition that this hub has from others; none before it has one.
+    fn digest(&self) -> Option<String> {
+        self.latest.as_ref().map(|it| it.edition.digest.clone())
+    }
+
     /// Notes how what this hub expects stands, and says so where that changes.
     fn note(&mut self, rank: Rank) {
         match (self.rank.replace(rank), rank) {
@@ -299,7 +304,7 @@ impl Expectations {
             (Some(Rank::Earlier), Rank::Latest) => {
                 tracing::info!("this hub has the latest edition of the project");
                 // By what others had meanwhile, incidents began of checks that it does not have.
-                self.absent = self.latest.as_ref().map(|it| it.edition.digest.clone());
+                self.absent = self.digest();
             }
             _ => {}
         }

@@ -84,6 +84,13 @@ pub enum Rank {
     Earlier,
 }
 
+impl Rank {
+    /// The latest where that is so, else earlier.
+    pub fn latest_if(is_latest: bool) -> Self {
+        if is_latest { Self::Latest } else { Self::Earlier }
+    }
+}
+
 /// Whether hubs had an edition before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Novelty {
@@ -117,11 +124,7 @@ impl Edition {
             (Novelty::New, Origin::Start) => self.edited_at >= latest.edited_at,
         };
         let is_absent = latest.seen_at + ABSENT <= now;
-        if self.digest == latest.digest || is_later || is_absent {
-            Rank::Latest
-        } else {
-            Rank::Earlier
-        }
+        Rank::latest_if(self.digest == latest.digest || is_later || is_absent)
     }
 }
 
