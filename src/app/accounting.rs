@@ -13,10 +13,12 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::share;
 use super::turns::Turns;
 use crate::clock::{Clock, Halt, Pulse, Stopwatch};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
+use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::{Duty, Gap, GapReason, SEEN_FOR};
 use crate::domain::edition::{Origin, Rank};
@@ -51,6 +53,8 @@ pub(super) struct Accounting {
     region: ArcSwap<Region>,
     judge: Arc<ProjectJudge>,
     expectations: Mutex<Expectations>,
+    /// What the latest edition has run, while this hub has an earlier one.
+    expected: share::Expected,
     /// Is told when it is to come round next.
     pulse: Arc<Pulse>,
 }
@@ -94,8 +98,14 @@ impl Accounting {
             id: Uuid::new_v4().to_string(),
             region: ArcSwap::from_pointee(agent.region.clone()),
             expectations: Mutex::default(),
+            expected: Arc::default(),
             pulse: Arc::clone(&loops.accounting),
         })
+    }
+
+    /// What the agent of this process is to run, while not all that its project says.
+    pub(super) fn expected(&self) -> share::Expected {
+        Arc::clone(&self.expected)
     }
 
     /// From now on the agent of this process serves `region`.
@@ -113,24 +123,22 @@ impl Accounting {
     /// has a later edition of it. What cannot be written now is written before anything else is
     /// accounted for, as of now.
     pub(super) async fn expect(&self, project: &Project) -> Result<(), Error> {
-        let run = project.checks.values().map(|check| (check, Duty::Run));
-        let paused = project.disabled.values().map(|check| (check, Duty::Paused));
-        let expected = run.chain(paused).flat_map(|(check, duty)| expected(check, duty)).collect();
         let mut expectations = self.expectations.lock().await;
-        let before = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
-        let origin = before.map_or(Origin::Start, |before| Origin::Reload { before });
+        let origin =
+            expectations.digest().map_or(Origin::Start, |before| Origin::Reload { before });
         let now = self.clock.now();
-        let expectation = Expectation::new(expected, project.edited_at, origin, now);
+        let expectation = expectation(project, origin, now);
         expectations.latest = Some(expectation.clone());
         expectations.unwritten.push_back(expectation);
-        self.write(&mut expectations).await
+        self.write(&mut expectations).await?;
+        self.keep_to(expectations.rank).await
     }
 
     /// Closes the incidents of checks that the rules in force do not have any more, unless another
     /// hub has a later edition; whether there were any. What cannot be done now is done later.
     pub(super) async fn close_absent(&self) -> Result<bool, Error> {
         let mut expectations = self.expectations.lock().await;
-        expectations.absent = expectations.latest.as_ref().map(|it| it.edition.digest.clone());
+        expectations.absent = expectations.digest();
         self.close(&mut expectations).await
     }
 
@@ -139,9 +147,27 @@ impl Accounting {
             return Ok(false);
         };
         let rules = self.judge.current();
-        let closed = self.store.close_absent(&*rules, absent, self.clock.now()).await?;
+        // By another hub's later edition, they may not be absent.
+        let Some(closed) = self.store.close_absent(&*rules, absent, self.clock.now()).await? else {
+            return Ok(false);
+        };
         expectations.absent = None;
         Ok(!closed.is_empty())
+    }
+
+    /// Lets the agent of this process run what is expected, which is what its project says while that
+    /// is the latest.
+    async fn keep_to(&self, rank: Option<Rank>) -> Result<(), Error> {
+        if rank != Some(Rank::Earlier) {
+            self.expected.store(None);
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let watches = self.store.watches(None, (now, now + Duration::from_millis(1))).await?;
+        let open = watches.into_iter().filter(|watch| watch.until.is_none());
+        let by_place = open.map(|watch| ((watch.check.clone(), watch.region.clone()), watch));
+        self.expected.store(Some(Arc::new(by_place.collect())));
+        Ok(())
     }
 
     /// Writes what is expected and was not written yet, in order.
@@ -162,7 +188,8 @@ impl Accounting {
         let rank = if expectations.rank == Some(Rank::Latest) {
             self.store.hold_edition(&latest.edition.digest, now).await?
         } else {
-            latest.since = now;
+            // How it was come by is past: else two hubs would take each other's place for ever.
+            (latest.since, latest.edition.origin) = (now, Origin::Behind);
             self.store.expect(latest, now).await?
         };
         expectations.note(rank);
@@ -223,6 +250,7 @@ impl Accounting {
         let mut expectations = self.expectations.lock().await;
         self.write(&mut expectations).await?;
         self.stand(&mut expectations).await?;
+        self.keep_to(expectations.rank).await?;
         if self.close(&mut expectations).await? {
             tracing::info!("incidents of checks that are gone were closed");
         }
@@ -261,6 +289,11 @@ impl Accounting {
 }
 
 impl Expectations {
+    /// Tells the edition that this hub has from others; none before it has one.
+    fn digest(&self) -> Option<String> {
+        self.latest.as_ref().map(|it| it.edition.digest.clone())
+    }
+
     /// Notes how what this hub expects stands, and says so where that changes.
     fn note(&mut self, rank: Rank) {
         match (self.rank.replace(rank), rank) {
@@ -270,10 +303,26 @@ impl Expectations {
             ),
             (Some(Rank::Earlier), Rank::Latest) => {
                 tracing::info!("this hub has the latest edition of the project");
+                // By what others had meanwhile, incidents began of checks that it does not have.
+                self.absent = self.digest();
             }
             _ => {}
         }
     }
+}
+
+/// What a project has expected since `since`.
+fn expectation(project: &Project, origin: Origin, since: Timestamp) -> Expectation {
+    let run = project.checks.values().map(|check| (check, Duty::Run));
+    let paused = project.disabled.values().map(|check| (check, Duty::Paused));
+    let expected = run.chain(paused).flat_map(|(check, duty)| expected(check, duty)).collect();
+    Expectation::new(expected, project.edited_at, origin, since)
+        .with_rules(&project.settings.rules.all)
+}
+
+/// Tells a project from others: equal where the same is watched by the same rules.
+pub(super) fn edition(project: &Project) -> String {
+    expectation(project, Origin::Start, project.edited_at).edition.digest
 }
 
 fn expected(check: &Arc<Check>, duty: Duty) -> impl Iterator<Item = Expected> + use<> {
@@ -316,7 +365,6 @@ mod tests {
     use super::*;
     use crate::clock::Manual;
     use crate::config::{Environment, Files, settings};
-    use crate::domain::Timestamp;
     use crate::engine::judge::Rulebook;
     use crate::store::sqlite::{Holder, SqliteStore};
 
@@ -327,13 +375,118 @@ mod tests {
         Project::assemble(files, settings, &[]).expect("it has no mistakes")
     }
 
+    /// A store in `folder`.
+    async fn ledger(folder: &std::path::Path, start: Timestamp) -> Arc<dyn Ledger> {
+        let opened = Holder { command: "a test".to_owned(), since: start };
+        let store = SqliteStore::open(&folder.join("t.db"), &opened).await;
+        Arc::new(store.expect("opened"))
+    }
+
+    /// A hub on that store.
+    fn hub(store: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>, of: &Project) -> Arc<Accounting> {
+        let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(Vec::new()));
+        let judge = Arc::new(ProjectJudge::new(Rulebook::default()));
+        let loops = Loops::new(watch::channel(None).1);
+        Accounting::new((store, clock), (&snapshot, &judge), &of.settings.agent, &loops)
+    }
+
+    fn check(name: &str, more: &str) -> String {
+        let url = "url = \"https://example.com/\"";
+        format!("[[check]]\nname = \"{name}\"\n{url}\nevery = \"30s\"\n{more}\n")
+    }
+
+    /// Lets `hubs` come round a few times, one after the other; how their projects stand each time.
+    async fn come_round(
+        store: &Arc<dyn Ledger>,
+        (time, clock): (&Manual, &Arc<dyn Clock>),
+        hubs: [&Arc<Accounting>; 2],
+    ) -> Vec<[Option<Rank>; 2]> {
+        let mut stood = Vec::new();
+        for _ in 0..4 {
+            let mut ranks = [None; 2];
+            for (hub, rank) in hubs.into_iter().zip(&mut ranks) {
+                time.advance(PERIOD / 2);
+                hub.turn(&mut Turns::new((store, clock), PART)).await.expect("accounted");
+                *rank = hub.expectations.lock().await.rank;
+            }
+            stood.push(ranks);
+        }
+        stood
+    }
+
+    #[tokio::test]
+    async fn what_one_hub_takes_back_stays_so_while_another_has_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let store = ledger(folder.path(), start).await;
+        let time = Arc::new(Manual::new(start));
+        let clock: Arc<dyn Clock> = time.clone();
+        let dated = |text: &str| {
+            let mut project = project(folder.path(), text);
+            project.edited_at = start - Duration::from_hours(1);
+            project
+        };
+        let old = dated(&check("front", ""));
+        let new = dated(&format!("{}{}", check("front", ""), check("back", "")));
+        let hubs = [(); 2].map(|()| hub(&store, &clock, &old));
+        for edit in [&old, &new] {
+            for hub in &hubs {
+                time.advance(Duration::from_secs(1));
+                hub.expect(edit).await.expect("written");
+            }
+        }
+        let [one, other] = &hubs;
+        one.expect(&old).await.expect("written");
+        let stood = come_round(&store, (&time, &clock), [one, other]).await;
+        let apart = [Some(Rank::Latest), Some(Rank::Earlier)];
+        assert_eq!(stood, [apart; 4], "nobody edited anything");
+        // What the latest edition does not have, the agent of the other does not run.
+        let run = other.expected().load_full().expect("it keeps to what the other has");
+        let run: Vec<&str> = run.keys().map(|(check, _)| check.as_str()).collect();
+        assert_eq!(run, ["front"]);
+        other.expect(&old).await.expect("written");
+        let stood = come_round(&store, (&time, &clock), [one, other]).await;
+        assert_eq!(stood, [[Some(Rank::Latest); 2]; 4]);
+        assert!(other.expected().load().is_none(), "it has all that it has");
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_others_are_past_stays_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let store = ledger(folder.path(), start).await;
+        let time = Arc::new(Manual::new(start));
+        let clock: Arc<dyn Clock> = time.clone();
+        let old = project(folder.path(), &check("front", ""));
+        let [one, other] = [(); 2].map(|()| hub(&store, &clock, &old));
+        for hub in [&one, &other] {
+            hub.expect(&old).await.expect("written");
+        }
+        // One reads an edit and stands still; another reads the next one.
+        let second = project(folder.path(), &check("front", "enabled = false"));
+        let late = {
+            let expectations = other.expectations.lock().await;
+            let before = expectations.latest.clone().expect("it has one").edition.digest;
+            let off = second.disabled.values();
+            let off = off.flat_map(|it| expected(it, Duty::Paused)).collect();
+            Expectation::new(off, start, Origin::Reload { before }, time.now())
+        };
+        time.advance(Duration::from_secs(1));
+        one.expect(&project(folder.path(), &check("back", ""))).await.expect("written");
+        {
+            let mut expectations = other.expectations.lock().await;
+            expectations.latest = Some(late.clone());
+            expectations.unwritten.push_back(late);
+        }
+        let stood = come_round(&store, (&time, &clock), [&one, &other]).await;
+        assert_eq!(stood, [[Some(Rank::Latest), Some(Rank::Earlier)]; 4]);
+    }
+
     #[tokio::test]
     async fn what_is_expected_is_written_as_of_its_time_before_anything_is_accounted_for() {
         let folder = tempfile::tempdir().expect("a folder");
         let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
-        let (holder, path) = ("a test".to_owned(), folder.path().join("t.db"));
-        let store = SqliteStore::open(&path, &Holder { command: holder, since: start }).await;
-        let store: Arc<dyn Ledger> = Arc::new(store.expect("opened"));
+        let (store, path) = (ledger(folder.path(), start).await, folder.path().join("t.db"));
         let time = Arc::new(Manual::new(start));
         let clock: Arc<dyn Clock> = time.clone();
         let check = |name: &str, every: &str, more: &str| {
@@ -341,12 +494,7 @@ mod tests {
             format!("[[check]]\nname = \"{name}\"\n{url}\nevery = \"{every}\"\n{more}\n")
         };
         let first = project(folder.path(), &check("front", "30s", ""));
-        let snapshot: CheckSnapshot = Arc::new(ArcSwap::from_pointee(Vec::new()));
-        let loops = Loops::new(watch::channel(None).1);
-        let agent = &first.settings.agent;
-        let judge = Arc::new(ProjectJudge::new(Rulebook::default()));
-        let checks = (&snapshot, &judge);
-        let accounting = Accounting::new((&store, &clock), checks, agent, &loops);
+        let accounting = hub(&store, &clock, &first);
         accounting.expect(&first).await.expect("written");
         let watches = async || -> Vec<(String, Duration, Duty)> {
             let all = store.watches(None, (start, time.now())).await.expect("read");

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::accounting;
 use super::project::seal;
 use crate::agent::{Assignments, Secrets};
 use crate::config::Project;
@@ -41,7 +42,8 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let all = settings.rules.all.iter();
     let by_name = all.map(|rule| (rule.name.clone(), rule.policy.clone(), BTreeMap::new()));
     let rules = rules.with_coverage(settings.coverage).with_rules(by_name);
-    Ok(rules.with_maintenance(settings.maintenance.clone()))
+    let rules = rules.with_maintenance(settings.maintenance.clone());
+    Ok(rules.of_edition(accounting::edition(project)))
 }
 
 /// How checks connect, and where they may.

@@ -32,7 +32,7 @@ use super::metering::{self, Meter, Points};
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::rules;
-use super::share::Share;
+use super::share::{Expected, Share};
 use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
@@ -157,7 +157,7 @@ impl Daemon {
         let settings = &project.settings;
         let listen = faces::place_to_listen(listen, &settings.hub)?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
-        let rules = Arc::new(ArcSwap::from_pointee(rules::rule_set(settings)?));
+        let rules = Arc::new(ArcSwap::from_pointee(rules::of_project(&project)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
         let (snapshot, meter, points) = measured(&project);
         let (listeners, address) = faces::bind(listen, &settings.hub).await?;
@@ -181,7 +181,7 @@ impl Daemon {
             Accounting::new((&store, &clock), (&snapshot, &judge), &settings.agent, &loops);
         // Before the schedule begins: what it hands out is what is expected.
         accounting.expect(&project).await?;
-        let to = (works.agent.clone(), Arc::clone(&pulse));
+        let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
         let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
@@ -357,14 +357,14 @@ impl Daemon {
     }
 
     /// All of a new project that can be refused, made before any of it is in force.
-    fn prepare(&self, new: &Project) -> Result<Fresh, StartError> {
+    fn prepare(&self, project: &Project) -> Result<Fresh, StartError> {
         let current = self.project.load();
-        let rulebook = rulebook(new)?;
-        let (old, new) = (&current.settings, &new.settings);
+        let rulebook = rulebook(project)?;
+        let (old, new) = (&current.settings, &project.settings);
         let same = old.slack == new.slack && old.twilio == new.twilio;
         Ok(Fresh {
             rulebook,
-            rules: rules::rule_set(new)?,
+            rules: rules::of_project(project)?,
             desk: if same { self.clicks.desk() } else { clicks::desk(new)? },
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
             certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
@@ -443,7 +443,7 @@ fn member_of(
     api: SocketAddr,
     store: &Arc<dyn Ledger>,
     clock: &Arc<dyn Clock>,
-    to: (Agent, Arc<Pulse>),
+    to: (Agent, Arc<Pulse>, Expected),
 ) -> Result<Membership, StartError> {
     let settings = &project.settings;
     let name = OwnName::new(&settings.store.place, api);

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(runs().await, 120);
         let account = async |after, until| {
             let standing = store
-                .account(&[], Known { until: after, watches: 0 }, until)
+                .account(&[], Known { until: after, ..Known::default() }, until)
                 .await
                 .expect("accounted");
             assert_eq!(standing, Standing::Held);

@@ -84,6 +84,7 @@ fn listening(settings: &StatsdListener, hub: &str) -> Listening {
         rules: Rules {
             interval: settings.flush,
             silent_after: settings.silent_after,
+            totals_silent_after: settings.totals_silent_after,
             most_series: usize::try_from(settings.max_series).unwrap_or(usize::MAX),
             buckets: settings.buckets.as_slice().into(),
             signs: match settings.signed_gauges {

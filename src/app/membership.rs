@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::share::Share;
+use super::share::{Expected, Share};
 use crate::agent::Agent;
 use crate::clock::{Clock, Pulse, Stopwatch};
 use crate::config::settings::Place;
@@ -114,7 +114,7 @@ impl Membership {
         checks: Vec<Arc<Check>>,
         clock: &Arc<dyn Clock>,
         agents: Arc<dyn Agents>,
-        to: (Agent, Arc<Pulse>),
+        to: (Agent, Arc<Pulse>, Expected),
     ) -> std::io::Result<Self> {
         let pulse = Arc::clone(&to.1);
         let share = Share::start(name.text(), region.clone(), checks, clock, to)?;
@@ -168,7 +168,8 @@ impl Membership {
                 event.action = "agent-renamed",
                 agent = name,
                 "another hub on a host of the same name has the name of this one's agent; it takes \
-                 this one"
+                 this one. What both receive by statsd has the same label `hub`, so that their series \
+                 are one: give the hosts different names, or the hubs different ports"
             );
             self.share.rename(&name);
         }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
+use super::accounting;
 use super::hub::Aftermath;
 use super::witness::Witness;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
-use crate::config::Settings;
+use crate::config::{Project, Settings};
 use crate::domain::Timestamp;
 use crate::domain::incident::Change;
 use crate::domain::rule::Rule;
@@ -31,6 +32,11 @@ pub(super) type InForce = Arc<ArcSwap<RuleSet>>;
 pub fn rule_set(settings: &Settings) -> Result<RuleSet, WrongRule> {
     let around = (settings.people.roster.clone(), settings.agent.region.clone());
     RuleSet::new(settings.rules.all.iter().cloned(), around, settings.rules.settle)
+}
+
+/// The same as those of its edition, which hubs that share a store can have several of.
+pub(super) fn of_project(project: &Project) -> Result<RuleSet, WrongRule> {
+    Ok(rule_set(&project.settings)?.of_edition(accounting::edition(project)))
 }
 
 /// Evaluates the rules in force from now on, until the works end; `pulse` is told when the next look

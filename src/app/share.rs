@@ -3,16 +3,27 @@
 //! The region's live agents divide its checks by rendezvous hashing; each knows the names of all and
 //! so which checks are its own. A slot that two run while the names change is stored once.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use chrono::TimeDelta;
 
 use super::metronome::Metronome;
 use crate::agent::Agent;
 use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
+use crate::domain::coverage::{Duty, Watch};
 use crate::domain::id::Region;
 use crate::domain::rendezvous::owner;
+use crate::domain::slot::Slot;
 use crate::scheduler::{Scheduler, Tick};
+use crate::store::accounts::Place;
+
+/// What the latest edition of the project has run, by check and region, where this process has an
+/// earlier one; of its slots only those are run. Nothing, where it has the latest.
+pub(super) type Expected = Arc<ArcSwapOption<HashMap<Place, Watch>>>;
 
 /// The checks of a region, and which of them are this agent's.
 pub(super) struct Share {
@@ -50,10 +61,10 @@ impl Share {
         region: Region,
         checks: Vec<Arc<Check>>,
         clock: &Arc<dyn Clock>,
-        to: (Agent, Arc<Pulse>),
+        to: (Agent, Arc<Pulse>, Expected),
     ) -> std::io::Result<Self> {
         let scheduler = Scheduler::new(region.clone(), &checks, clock.now());
-        let metronome = Metronome::start(scheduler, Arc::clone(clock), dispatch(to.0, to.1))?;
+        let metronome = Metronome::start(scheduler, Arc::clone(clock), dispatch(to))?;
         let live = vec![name.clone()];
         let checks = here(checks, &region);
         let inner = Inner { name, metronome, region, checks, live };
@@ -135,8 +146,19 @@ fn here(mut checks: Vec<Arc<Check>>, region: &Region) -> Vec<Arc<Check>> {
     checks
 }
 
+/// Whether a slot is to be run while only those of `expected` are, or all.
+fn is_expected(expected: Option<&HashMap<Place, Watch>>, slot: &Slot) -> bool {
+    let moment = TimeDelta::milliseconds(1);
+    expected.is_none_or(|watches| {
+        let watch = watches.get(&(slot.check.clone(), slot.region.clone()));
+        watch.is_some_and(|it| it.duty == Duty::Run && it.count(slot.at - moment, slot.at) > 0)
+    })
+}
+
 /// Hands slots to the agent, from the metronome's thread.
-fn dispatch(agent: Agent, pulse: Arc<Pulse>) -> impl Fn(Tick) + Send + 'static {
+fn dispatch(
+    (agent, pulse, expected): (Agent, Arc<Pulse>, Expected),
+) -> impl Fn(Tick) + Send + 'static {
     let runtime = tokio::runtime::Handle::current();
     move |tick| {
         let _guard = runtime.enter();
@@ -148,8 +170,49 @@ fn dispatch(agent: Agent, pulse: Arc<Pulse>) -> impl Fn(Tick) + Send + 'static {
                     "slots went by unasked: this machine slept or its clock jumped"
                 );
             }
-            agent.start(due.slot);
+            if is_expected(expected.load().as_deref(), &due.slot) {
+                agent.start(due.slot);
+            }
         }
         pulse.expect(tick.wake_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::domain::id::CheckId;
+    use crate::domain::schedule::{Interval, Schedule};
+
+    #[test]
+    fn of_slots_only_those_are_run_that_are_expected() {
+        let region = Region::new("eu").expect("a good name");
+        let check = |name| CheckId::new(name).expect("a good name");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let every = |seconds| {
+            Schedule::Every(Interval::new(Duration::from_secs(seconds)).expect("in range"))
+        };
+        let watch = |name, duty| {
+            let (check, region) = (check(name), region.clone());
+            let watch =
+                Watch { check, region, schedule: every(60), duty, from: start, until: None };
+            ((watch.check.clone(), watch.region.clone()), watch)
+        };
+        let expected: HashMap<Place, Watch> =
+            [watch("kept", Duty::Run), watch("off", Duty::Paused)].into();
+        let slot = |name, seconds| {
+            let (check, region) = (check(name), region.clone());
+            let at = every(seconds).next_after(start, &check, &region).expect("there is one");
+            Slot { check, region, at }
+        };
+        let runs = |slot: &Slot| is_expected(Some(&expected), slot);
+        assert!(runs(&slot("kept", 60)));
+        let other = Slot { at: slot("kept", 60).at + Duration::from_secs(1), ..slot("kept", 60) };
+        assert!(!runs(&other), "a slot of another schedule");
+        assert!(!runs(&slot("off", 60)) && !runs(&slot("gone", 60)));
+        assert!(is_expected(None, &slot("gone", 60)), "all are run by the latest edition");
     }
 }

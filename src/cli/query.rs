@@ -15,7 +15,7 @@ use super::store::open;
 use super::terminal::{Stream, Terminal};
 use crate::clock::{Clock as _, System};
 use crate::domain::Timestamp;
-use crate::engine::queries::{Queries, Refusal};
+use crate::engine::queries::{LONGEST, Queries, Refusal};
 use crate::http;
 use crate::query::{Answer, Labels, Line, Outcome, Settings, When};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let at = wanted.at.unwrap_or_else(|| System.now());
     let when = when(wanted, at)?;
     let queries = Queries::of(open(global, terminal).await?);
-    let asked = queries.ask(&wanted.expression, when, &Settings::default()).await;
+    let asked = queries.ask(&wanted.expression, when, &Settings::default(), LONGEST).await;
     let answer = asked.map_err(|refusal| stop(&refusal, &wanted.expression))?;
     let look = terminal.look(Stream::Out);
     let mut out = anstream::stdout();
@@ -72,7 +72,9 @@ fn stop(refusal: &Refusal, expression: &str) -> Stop {
             Stop::Usage(format!("{error}\n  {}\n  {place}^", clean(line)))
         }
         Refusal::Evaluation(_) | Refusal::TooMuch(_) => Stop::Usage(refusal.to_string()),
-        Refusal::Store(_) | Refusal::Broken => Stop::Broken(refusal.to_string()),
+        Refusal::Crowded | Refusal::TooLong | Refusal::Store(_) | Refusal::Broken => {
+            Stop::Broken(refusal.to_string())
+        }
     }
 }
 

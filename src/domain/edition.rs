@@ -11,6 +11,7 @@
 //! | was never seen, and a running hub read it | if it was read after the latest was taken up |
 //! | was never seen, and a hub started with it | if its files are no older than those of the latest |
 //! | was left for another before | if its files were changed after the latest was taken up |
+//! | was found to be earlier, and the hub still has it | no: what it was read for is past |
 //! | is any | when no hub has had the latest for [`ABSENT`] |
 //!
 //! Must not: look at what an edition says.
@@ -22,6 +23,10 @@ use super::Timestamp;
 /// When no hub has had the latest edition for so long, any other takes its place: all hubs were
 /// started with another one, by files that keep their old times.
 pub const ABSENT: Duration = Duration::from_mins(10);
+
+/// When no hub has said for so long that it has the latest edition, others do meanwhile what one hub
+/// does at a time by its project: the hubs that have it are gone.
+pub const SILENT: Duration = Duration::from_secs(30);
 
 /// One state of a project, and how a hub came to have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub enum Origin {
         /// The digest of the edition that it had before.
         before: String,
     },
+    /// It had it already when it was told that there is a later one.
+    Behind,
 }
 
 /// The latest edition, as far as hubs have said.
@@ -59,6 +66,14 @@ pub struct Latest {
     pub seen_at: Timestamp,
 }
 
+impl Latest {
+    /// Whether a hub that has the edition with this digest may do at `now` what one hub does at a
+    /// time by its project.
+    pub fn leaves_it_to(&self, digest: &str, now: Timestamp) -> bool {
+        self.digest == digest || self.seen_at + SILENT <= now
+    }
+}
+
 /// How an edition stands among others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -67,6 +82,13 @@ pub enum Rank {
     Latest,
     /// There is a later one.
     Earlier,
+}
+
+impl Rank {
+    /// The latest where that is so, else earlier.
+    pub fn latest_if(is_latest: bool) -> Self {
+        if is_latest { Self::Latest } else { Self::Earlier }
+    }
 }
 
 /// Whether hubs had an edition before.
@@ -88,19 +110,21 @@ impl Edition {
         now: Timestamp,
     ) -> Rank {
         let Some(latest) = latest else { return Rank::Latest };
+        // A latest edition of the time to come was taken up by a clock that was ahead.
+        let is_read_since = since >= latest.taken_at.min(now);
         let takes_its_place =
             matches!(&self.origin, Origin::Reload { before } if *before == latest.digest);
         let is_later = match (novelty, &self.origin) {
-            (Novelty::Former, _) => self.edited_at > latest.taken_at,
-            (Novelty::New, Origin::Reload { .. }) => since >= latest.taken_at,
+            (_, Origin::Behind) => false,
+            // Who says again what was taken back meanwhile does not take its place.
+            (Novelty::Former, _) => {
+                self.edited_at > latest.taken_at || (takes_its_place && is_read_since)
+            }
+            (Novelty::New, Origin::Reload { .. }) => takes_its_place || is_read_since,
             (Novelty::New, Origin::Start) => self.edited_at >= latest.edited_at,
         };
         let is_absent = latest.seen_at + ABSENT <= now;
-        if self.digest == latest.digest || takes_its_place || is_later || is_absent {
-            Rank::Latest
-        } else {
-            Rank::Earlier
-        }
+        Rank::latest_if(self.digest == latest.digest || is_later || is_absent)
     }
 }
 
@@ -141,6 +165,24 @@ mod tests {
         check(&edition("a", 40, Some("x")), Novelty::Former, 101, Rank::Earlier);
         // It read something else, stood still, and the others went on.
         check(&edition("x", 55, Some("a")), Novelty::New, 59, Rank::Earlier);
+    }
+
+    #[test]
+    fn who_is_behind_works_for_all_only_while_nobody_is_not() {
+        let may = |digest, now| latest().leaves_it_to(digest, now);
+        assert!(may("b", at(100)) && !may("a", at(100)) && may("a", at(100) + SILENT));
+    }
+
+    #[test]
+    fn what_was_found_to_be_earlier_stays_so() {
+        let behind = Edition { origin: Origin::Behind, ..edition("x", 61, None) };
+        for novelty in [Novelty::New, Novelty::Former] {
+            check(&behind, novelty, 101, Rank::Earlier);
+            let rank = behind.rank(Some(&latest()), novelty, at(110), at(110));
+            assert_eq!(rank, Rank::Latest, "nobody has the latest any more");
+        }
+        // It took the place of that, and did not hear that it was taken back since.
+        check(&edition("a", 10, Some("b")), Novelty::Former, 59, Rank::Earlier);
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub struct Rulebook {
     checks: HashMap<CheckId, (Arc<Check>, Arc<Policy>)>,
     roster: Roster,
     coverage: Rule,
+    edition: Option<String>,
     maintenance: Vec<Maintenance>,
     rules: HashMap<RuleName, (Arc<Policy>, Labels)>,
 }
@@ -165,6 +166,17 @@ impl Rulebook {
     #[must_use]
     pub fn with_coverage(self, coverage: Rule) -> Self {
         Self { coverage, ..self }
+    }
+
+    /// The same as those of an edition of the project.
+    #[must_use]
+    pub fn of_edition(self, edition: String) -> Self {
+        Self { edition: Some(edition), ..self }
+    }
+
+    /// Which edition of the project has them, where hubs can have different ones.
+    pub fn edition(&self) -> Option<&str> {
+        self.edition.as_deref()
     }
 
     /// How much is to be known of a region.

@@ -68,7 +68,7 @@ pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
 const LOST: &str = "tripline_run_points_lost_total";
 
 /// What the series of runs, and those of all checks together, measure and say, by their names.
-pub const ABOUT: [(&str, Measure, &str); 10] = [
+pub const ABOUT: [(&str, Measure, &str); 11] = [
     ("tripline_check_up", Measure::Gauge, "1 when the run passed, 0 when it failed."),
     ("tripline_check_unknown", Measure::Gauge, "1 when the run ended unknown."),
     ("tripline_check_duration_seconds", Measure::Gauge, "How long a run took."),
@@ -90,6 +90,11 @@ pub const ABOUT: [(&str, Measure, &str); 10] = [
         "The share of the slots of the last hour whose result is known.",
     ),
     ("tripline_series", Measure::Gauge, "How many series there are."),
+    (
+        "tripline_store_unreadable",
+        Measure::Gauge,
+        "Rows of series and points that are damaged and were passed over.",
+    ),
     (LOST, Measure::Counter, "Points of runs that were not stored."),
 ];
 
@@ -119,6 +124,7 @@ pub fn of_all(
     }
     points.add("tripline_series", &[("state", "kept")], counted(census.series));
     points.add("tripline_series", &[("state", "active")], counted(census.active));
+    points.add("tripline_store_unreadable", &[], counted(census.unreadable));
     points.series
 }
 

@@ -68,14 +68,20 @@ impl Reviews {
     ///
     /// [`Error`] when the store failed; nothing was decided then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
-        let turn = self.store.lease(PART, &self.holder, now, now + LEASE).await?;
+        let rulebook = self.judge.current();
+        // Where a hub that has a later edition of the project is there, it looks.
+        let may_lead = match rulebook.edition() {
+            Some(edition) => self.store.may_lead(edition, now).await?,
+            None => true,
+        };
+        let until = if may_lead { now + LEASE } else { now };
+        let turn = self.store.lease(PART, &self.holder, now, until).await?.filter(|_| may_lead);
         let agents = self.store.agents().await?;
         // While the store fails, agents are not heard.
         self.listening = self.listening.going_on(now);
         let Some(epoch) = turn else { return Ok(()) };
         let lease = Lease { part: PART.to_owned(), holder: self.holder.clone(), epoch };
         let lost = attendance::lost(agents.iter().map(heard), self.listening, now);
-        let rulebook = self.judge.current();
         let standings = self.standings(&rulebook, &agents, now).await;
         let overview = Overview { rulebook: &rulebook, lost: &lost, standings: &standings };
         let changes = match self.store.review(&overview, &lease, now).await {
@@ -164,9 +170,11 @@ mod tests {
     use super::*;
     use crate::clock::Manual;
     use crate::domain::check::{Check, Work};
+    use crate::domain::edition::{Origin, Rank, SILENT};
     use crate::domain::id::CheckId;
     use crate::domain::policy::{Policy, Roster};
     use crate::domain::schedule::{Interval, Schedule};
+    use crate::store::accounts::Expectation;
     use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
     use crate::store::sqlite::{Holder, SqliteStore};
 
@@ -291,6 +299,26 @@ mod tests {
             labels: std::collections::BTreeMap::new(),
             work: Work::Script { entry: "checks/a.js".into() },
         }
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_is_behind_looks_only_while_no_other_is_there() {
+        let nothing = Rulebook::new(Vec::<Check>::new(), [], Roster::default());
+        let nothing = nothing.expect("no check, no mistake").of_edition("an earlier one".into());
+        let world = World::new(nothing).await;
+        let now = world.time.now();
+        let latest = Expectation::new(Vec::new(), now, Origin::Start, now);
+        assert_eq!(world.store.expect(&latest, now).await.expect("said"), Rank::Latest);
+        let mut behind = world.hub("behind");
+        behind.tick(now).await.expect("answered");
+        assert!(world.holds("another").await, "it left the lease to others");
+        world.time.advance(SILENT);
+        behind.tick(world.time.now()).await.expect("reviewed");
+        assert!(!world.holds("another").await, "nobody else was there");
+        let held = world.store.hold_edition(&latest.edition.digest, world.time.now()).await;
+        assert_eq!(held.expect("said"), Rank::Latest);
+        behind.tick(world.time.now()).await.expect("answered");
+        assert!(world.holds("another").await, "it gave the lease back");
     }
 
     #[tokio::test]

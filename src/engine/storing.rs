@@ -11,8 +11,11 @@ use crate::query::Series;
 use crate::store::Error;
 use crate::store::metrics::{Metrics, Stored};
 
-/// So many times a part that is refused is halved before the rest of it is given up.
+/// So many times in a row parts that are refused are halved, before all of the rest that is refused is
+/// given up: a store that takes nothing at all is not asked for each series.
 const HALVINGS: u32 = 64;
+/// The same in all, for a store that takes some here and there.
+const MOST_HALVINGS: u32 = 4_096;
 
 /// Stores points, and says in the log when that does not work and when it does again.
 #[derive(Debug)]
@@ -44,12 +47,14 @@ impl Storing {
 
     /// Tries to store `series`, in their order.
     pub async fn attempt(&mut self, series: &[Series]) -> Outcome {
-        let (mut outcome, mut halvings) = (Outcome::default(), HALVINGS);
+        let mut outcome = Outcome::default();
+        let (mut halvings, mut in_a_row) = (0, 0);
         // The next one is the last.
         let mut parts: Vec<&[Series]> = vec![series];
         while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
             match self.metrics.append(part, self.clock.now()).await {
                 Ok(stored) => {
+                    in_a_row = 0;
                     self.recover();
                     self.tell_of_limit(stored);
                     outcome.stored.add(stored);
@@ -59,8 +64,8 @@ impl Storing {
                     outcome.left = part.len() + parts.iter().map(|part| part.len()).sum::<usize>();
                     break;
                 }
-                Err(_) if part.len() > 1 && halvings > 0 => {
-                    halvings -= 1;
+                Err(_) if part.len() > 1 && in_a_row < HALVINGS && halvings < MOST_HALVINGS => {
+                    (in_a_row, halvings) = (in_a_row + 1, halvings + 1);
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
                 }
@@ -171,6 +176,13 @@ mod tests {
         all[37] = series("bad");
         let outcome = storing.attempt(&all).await;
         assert_eq!((outcome.stored.new, outcome.refused, outcome.left), (99, 2, 0));
+        // Neither do several keep the others from being stored.
+        let mut all: Vec<Series> = (0..5_000).map(|_| series("good")).collect();
+        for place in (0..5_000).step_by(250) {
+            all[place] = series("bad");
+        }
+        let outcome = storing.attempt(&all).await;
+        assert_eq!((outcome.stored.new, outcome.refused, outcome.left), (4_980, 40, 0));
         // A store that takes nothing at all any more is not asked for each series.
         let bad: Vec<Series> = (0..5_000).map(|_| series("bad")).collect();
         *picky.attempts.lock().expect("no test panics with it") = 0;
@@ -180,6 +192,6 @@ mod tests {
         // For now is not for ever.
         *picky.is_closed.lock().expect("no test panics with it") = true;
         let outcome = storing.attempt(&all).await;
-        assert_eq!((outcome.stored.new, outcome.refused, outcome.left), (0, 0, 100));
+        assert_eq!((outcome.stored.new, outcome.refused, outcome.left), (0, 0, 5_000));
     }
 }

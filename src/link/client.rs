@@ -307,6 +307,11 @@ async fn send(request: RequestBuilder) -> Result<Response, Error> {
     let problem = serde_json::from_slice::<Problem>(&body);
     match problem {
         Ok(problem) => Err(Error::Refused { status: status.as_u16(), detail: problem.detail }),
+        // A proxy on the way may take less at once than the hub; halves may pass.
+        Err(_) if status == StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = "what answers for it takes less at once".to_owned();
+            Err(Error::Refused { status: status.as_u16(), detail })
+        }
         // A proxy on the way speaks for a hub that is away.
         Err(_) if status.is_server_error() => {
             Err(Error::Unreachable(format!("status {status} from what answers for it")))
@@ -370,6 +375,35 @@ mod tests {
         for text in ["", "hub.example", "ftp://x", "https://a:b@c", "https://a/?b", "https://a/#b"]
         {
             assert_eq!(address(text), Err(SetupError::Address(text.into())));
+        }
+    }
+
+    /// What is refused for its size is halved by whoever sent it, whoever refused it.
+    #[tokio::test]
+    async fn a_proxy_that_takes_less_at_once_is_told_from_one_that_is_odd() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        // An error means that another test of this process installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for (line, expected) in [("413 Request Entity Too Large", Some(413)), ("404 No", None)] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+            let address = listener.local_addr().expect("it is bound");
+            let proxy = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.expect("accepted");
+                let _ = stream.read(&mut [0; 4096]).await;
+                let page = "<html>no</html>";
+                let answer = format!(
+                    "HTTP/1.1 {line}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
+                     Connection: close\r\n\r\n{page}",
+                    page.len()
+                );
+                stream.write_all(answer.as_bytes()).await.expect("answered");
+            });
+            let base = hub_address(&format!("http://{address}")).expect("an address");
+            let token = Token::generate().expect("random numbers");
+            let client = Client::new(base, token, &Route::default()).expect("a client");
+            let error = client.reports("eu", &["{}".to_owned()]).await.expect_err("refused");
+            assert_eq!(error.status(), expected, "{error}");
+            proxy.await.expect("ended");
         }
     }
 }

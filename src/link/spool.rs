@@ -22,7 +22,7 @@ use crate::domain::run::{Outcome, Report};
 const FORM: i64 = 1;
 
 /// What a report needs on disk besides its text, in bytes.
-const OVERHEAD: u64 = 64;
+pub const OVERHEAD: u64 = 64;
 
 /// When there is no room, this part of the bound is made free at once: one in so many.
 const SLACK: u64 = 50;

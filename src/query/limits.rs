@@ -1,7 +1,8 @@
 //! What a query may cost, and the account of what it has cost.
 //!
 //! Everything is counted before it is allocated or computed. There is no clock: work is counted in
-//! samples looked at and values computed, so that the same query is refused on every machine.
+//! samples looked at and values computed, so that the same query is refused on every machine. Whoever
+//! has a clock is asked now and then, where work is counted, whether it is to stop.
 
 use std::cell::Cell;
 
@@ -34,7 +35,7 @@ impl Default for Limits {
             expression_bytes: 16 * 1024,
             depth: 100,
             patterns: 50,
-            selectors: 100,
+            selectors: 200,
             steps: 11_000,
             series: 20_000,
             samples: 20_000_000,
@@ -42,6 +43,11 @@ impl Default for Limits {
         }
     }
 }
+
+/// What values that are held are called.
+const SAMPLES: &str = "samples";
+/// After so much work one asks whether to stop: a few milliseconds.
+const ASKING: u64 = 1_000_000;
 
 /// A limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,22 +60,35 @@ pub struct Excess {
 }
 
 impl Excess {
+    /// Whether it is about values that are held, of which there may be room for more elsewhere.
+    pub fn is_of_values(&self) -> bool {
+        self.what == SAMPLES
+    }
+
     pub(super) fn of(what: &'static str, most: usize) -> Self {
         Self { what, most: most as u64 }
     }
 }
 
 /// What one evaluation has cost so far.
-#[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct Account<'s> {
     limits: Limits,
     samples: Cell<u64>,
     work: Cell<u64>,
+    stop: &'s dyn Fn() -> bool,
+    is_stopped: Cell<bool>,
 }
 
-impl Account {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, samples: Cell::new(0), work: Cell::new(0) }
+impl<'s> Account<'s> {
+    /// Nothing yet. `stop` is asked whether to go on.
+    pub(super) fn new(limits: Limits, stop: &'s dyn Fn() -> bool) -> Self {
+        let (samples, work) = (Cell::new(0), Cell::new(0));
+        Self { limits, samples, work, stop, is_stopped: Cell::new(false) }
+    }
+
+    /// Whether an excess is none, but the word of whoever was asked.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped.get()
     }
 
     /// Counts `series` that a part yields, of at most `steps` values each, before they exist.
@@ -81,16 +100,20 @@ impl Account {
         let held = self.samples.get().saturating_add(values);
         self.samples.set(held);
         if held > self.limits.samples {
-            return Err(Excess { what: "samples", most: self.limits.samples });
+            return Err(Excess { what: SAMPLES, most: self.limits.samples });
         }
         self.work(values)
     }
 
     /// Counts samples to be looked at or values to be computed.
     pub(super) fn work(&self, amount: u64) -> Result<(), Excess> {
-        let done = self.work.get().saturating_add(amount);
+        let before = self.work.get();
+        let done = before.saturating_add(amount);
         self.work.set(done);
-        if done > self.limits.work {
+        if before / ASKING != done / ASKING && (self.stop)() {
+            self.is_stopped.set(true);
+        }
+        if self.is_stopped.get() || done > self.limits.work {
             return Err(Excess { what: "units of work", most: self.limits.work });
         }
         Ok(())

@@ -43,7 +43,9 @@ mod plan;
 mod series;
 mod window;
 
-pub use eval::{Answer, EvaluationError, Line, Outcome, Sample, Settings, When, evaluate};
+pub use eval::{
+    Answer, EvaluationError, Line, Outcome, Sample, Settings, When, evaluate, evaluate_until,
+};
 pub use labels::{Draft, Label, Labels, METRIC_NAME, OWN};
 pub use limits::{Excess, Limits};
 pub use matcher::{Comparison, Matcher};

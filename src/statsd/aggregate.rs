@@ -40,6 +40,9 @@ pub struct Rules {
     pub interval: Duration,
     /// After how long a series that nobody sends any more ends.
     pub silent_after: Duration,
+    /// The same for counters and timers, whose totals say that nothing happened as long as they go on;
+    /// as soon as half of the series are taken, they end with all others.
+    pub totals_silent_after: Duration,
     /// The most series that there may be, of all types together.
     pub most_series: usize,
     /// The upper bounds of the buckets that timers have besides `+Inf`, ascending.
@@ -122,11 +125,16 @@ impl Aggregate {
     /// of one series are together.
     pub fn flush(&mut self, at: i64) -> Vec<Series> {
         let interval = millis(self.rules.interval);
-        let patience = millis(self.rules.silent_after) / interval.max(1);
+        let patience = |after: Duration| millis(after) / interval.max(1);
+        let is_crowded = self.series() > self.rules.most_series / 2;
+        let (others, totals) = (self.rules.silent_after, self.rules.totals_silent_after);
+        let others = patience(others);
+        let totals = if is_crowded { others } else { patience(totals) };
         let mut points = Vec::with_capacity(self.taken.len());
         let mut ended = HashSet::new();
         for (number, tracked) in &mut self.tracked {
             tracked.flush(at, interval, &mut points);
+            let patience = if tracked.is_total() { totals } else { others };
             if i64::from(tracked.silent) > patience {
                 ended.insert(*number);
             }

@@ -86,6 +86,11 @@ impl Tracked {
         Self { series, state, is_heard: false, silent: 0, is_new: true }
     }
 
+    /// Whether it is a total that says as long as it goes on how much came.
+    pub(super) fn is_total(&self) -> bool {
+        matches!(self.state, State::Counter(_) | State::Timer(_))
+    }
+
     /// Takes a number that stands for `1 / rate` of its kind.
     pub(super) fn take(&mut self, number: Number, rate: f64) {
         self.is_heard = true;

@@ -4,6 +4,7 @@
 //! Runs are not told here: they are what [`super::Store::record`] stored.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
@@ -14,6 +15,7 @@ use crate::domain::Timestamp;
 use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
 use crate::domain::edition::{Edition, Origin, Rank};
 use crate::domain::id::{CheckId, Region};
+use crate::domain::rule::Rule;
 use crate::domain::schedule::Schedule;
 
 /// A check in a region whose slots are expected.
@@ -41,26 +43,34 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// What is expected by an edition that is in force since `since`.
+    /// What is expected by an edition without rules that is in force since `since`.
     pub fn new(
         expected: Vec<Expected>,
         edited_at: Timestamp,
         origin: Origin,
         since: Timestamp,
     ) -> Self {
-        let digest = digest_of(&expected);
+        let digest = digest_of(&expected, &[]);
         let edition = Edition { digest, edited_at: edited_at.min(since), origin };
         Self { edition, expected, since }
     }
+
+    /// The same with `rules`.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &[Arc<Rule>]) -> Self {
+        self.edition.digest = digest_of(&self.expected, rules);
+        self
+    }
 }
 
-/// Tells one set of expected slots from others, whatever their order.
-fn digest_of(expected: &[Expected]) -> String {
+/// Tells one set of expected slots and rules from others, whatever their order.
+fn digest_of(expected: &[Expected], rules: &[Arc<Rule>]) -> String {
     let line = |it: &Expected| {
         let (schedule, paused) = super::rows::accounts::terms(it);
         format!("{}\t{}\t{schedule}\t{paused}\n", it.check, it.region)
     };
-    let lines: BTreeSet<String> = expected.iter().map(line).collect();
+    let rules = rules.iter().map(|rule| format!("{rule:?}\n"));
+    let lines: BTreeSet<String> = expected.iter().map(line).chain(rules).collect();
     let mut context = Context::new(&SHA256);
     for line in lines {
         context.update(line.as_bytes());
@@ -75,6 +85,8 @@ pub struct Known {
     pub until: Option<Timestamp>,
     /// The number of the watch that began last.
     pub watches: i64,
+    /// How many watches go on: fewer where one has ended.
+    pub open: i64,
 }
 
 /// A process that is alive.
@@ -107,6 +119,10 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Notes that a hub has the edition with this digest at `now`, if it is the latest one; says
     /// whether it is.
     async fn hold_edition(&self, digest: &str, now: Timestamp) -> Result<Rank, Error>;
+
+    /// Whether a hub that has the edition with this digest may do at `now` what one hub does at a
+    /// time by its project ([`Latest::leaves_it_to`](crate::domain::edition::Latest::leaves_it_to)).
+    async fn may_lead(&self, digest: &str, now: Timestamp) -> Result<bool, Error>;
 
     /// The watches that were on during some of `period`: all, or those of `check`.
     async fn watches(
@@ -151,7 +167,7 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
 
     /// Stores `gaps` and that all slots up to `until` are accounted for. A gap that begins like one
     /// that is stored takes its place. Nothing changes where what was `known` is not so any more,
-    /// because another hub went on from there, or a watch has begun.
+    /// because another hub went on from there, or a watch has begun or ended.
     async fn account(
         &self,
         gaps: &[Gap],

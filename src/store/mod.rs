@@ -359,15 +359,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Recorded>, Error>;
 
     /// Asks `judge` about every open incident and closes those whose check is gone; the streaks of
-    /// such a check are forgotten, so that it starts afresh should it come back. Nothing changes
-    /// where `edition`, which the judge judges by, is not the latest one
-    /// ([`accounts::Accounts::expect`]): another may have the check.
+    /// such a check are forgotten, so that it starts afresh should it come back. `None`, and
+    /// nothing changes, where there is one to close and `edition`, which the judge judges by, is not the
+    /// latest one ([`accounts::Accounts::expect`]): another may have the check.
     async fn close_absent(
         &self,
         judge: &dyn Judge,
         edition: &str,
         now: Timestamp,
-    ) -> Result<Vec<IncidentId>, Error>;
+    ) -> Result<Option<Vec<IncidentId>>, Error>;
 
     /// Asks `judge` what the states of all checks mean together, and stores what it decides, in one
     /// transaction that survives a power cut; says what was decided, with the numbers of the

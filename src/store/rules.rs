@@ -22,6 +22,17 @@ use crate::domain::rule::state::RuleState;
 pub trait RuleJudge: Send + Sync {
     /// What they mean with what is remembered.
     fn judge(&self, remembered: &Remembered) -> Judged;
+
+    /// By which edition of the project it judges, where hubs can have different ones.
+    fn edition(&self) -> Option<&str> {
+        None
+    }
+
+    /// What else follows where that edition is the latest: rules that it does not have are gone. By an
+    /// earlier one, they are another hub's.
+    fn withdraw(&self, _remembered: &Remembered) -> Judged {
+        Judged::default()
+    }
 }
 
 /// What evaluations of one time of the grid lead to; stored as one unit.
@@ -33,6 +44,16 @@ pub struct Judged {
     pub gone: BTreeSet<RuleName>,
     /// What is decided; each subject once at most, and an incident that is open keeps its number.
     pub changes: Vec<Change>,
+}
+
+impl Judged {
+    /// Both.
+    pub(in crate::store) fn and(mut self, other: Self) -> Self {
+        self.states.extend(other.states);
+        self.gone.extend(other.gone);
+        self.changes.extend(other.changes);
+        self
+    }
 }
 
 /// What is known of all rules.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Stopwatch;
 use crate::link::protocol::SpoolState;
-use crate::link::spool::Written;
+use crate::link::spool::{OVERHEAD, Written};
 
 /// When there is no room, this part of the bound is made free at once: one in so many.
 const SLACK: usize = 50;
@@ -49,8 +49,9 @@ impl Waiting {
         self.put_off = Some(Stopwatch::start());
     }
 
+    /// As the spool counts it, so that what is taken together is as large there and here.
     fn size(&self) -> usize {
-        self.report.text().len()
+        self.report.text().len() + usize::try_from(OVERHEAD).unwrap_or_default()
     }
 }
 
@@ -175,9 +176,9 @@ mod tests {
 
     const REST: Duration = Duration::from_mins(1);
 
-    /// A report of 100 bytes with a number.
+    /// A report with a number that counts as 100 bytes.
     fn report(number: usize, passed: bool) -> Written {
-        Written::example(&format!("{number:0>100}"), passed)
+        Written::example(&format!("{number:0>36}"), passed)
     }
 
     fn numbers<'a>(reports: impl IntoIterator<Item = &'a Written>) -> Vec<usize> {

@@ -213,7 +213,8 @@ impl AgentProcess {
         let keeper = Keeper::start((&spool, &spooled), &line, way, &trouble);
         let agent = agent_of(&settings, &clock, pool, keeper);
         let pulse = Arc::new(Pulse::default());
-        let to = (agent.clone(), Arc::clone(&pulse));
+        // Its hub assigns what is expected.
+        let to = (agent.clone(), Arc::clone(&pulse), Arc::default());
         let share = Share::start(name.clone(), settings.region.clone(), Vec::new(), &clock, to);
         let share = share.map_err(StartError::Thread)?;
         let cache = Cache::new(folder.cache());

@@ -180,6 +180,6 @@ mod tests {
         turn().await.turns.leave().await;
         turn().await.turns.leave().await;
         assert_eq!(found(start, start + day).await, 0);
-        assert_eq!(store.census().await.expect("counted").active, 8);
+        assert_eq!(store.census().await.expect("counted").active, 9);
     }
 }

@@ -157,7 +157,7 @@ impl Store for Shelf {
         _: &dyn Judge,
         _: &str,
         _: Timestamp,
-    ) -> Result<Vec<IncidentId>, store::Error> {
+    ) -> Result<Option<Vec<IncidentId>>, store::Error> {
         unreachable!("the works do not ask for it")
     }
 
@@ -293,6 +293,10 @@ impl Accounts for Shelf {
     }
 
     async fn hold_edition(&self, _: &str, _: Timestamp) -> Result<Rank, store::Error> {
+        Err(store::Error::Closed)
+    }
+
+    async fn may_lead(&self, _: &str, _: Timestamp) -> Result<bool, store::Error> {
         Err(store::Error::Closed)
     }
 

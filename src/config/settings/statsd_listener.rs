@@ -40,6 +40,8 @@ pub struct StatsdListener {
     pub flush: Duration,
     /// After how long a series that nobody sends any more ends.
     pub silent_after: Duration,
+    /// The same for counters and timers.
+    pub totals_silent_after: Duration,
     /// The most series that there may be.
     pub max_series: u32,
     /// The upper bounds of the buckets of timers, ascending.
@@ -64,6 +66,8 @@ impl StatsdListener {
     pub const FLUSH: Duration = Duration::from_secs(10);
     /// After how long a series ends when nothing is written.
     pub const SILENT_AFTER: Duration = Duration::from_hours(1);
+    /// The same for counters and timers: a night in which nothing happens is shorter.
+    pub const TOTALS_SILENT_AFTER: Duration = Duration::from_hours(24);
     /// The most series when nothing is written.
     pub const MAX_SERIES: u32 = 50_000;
     /// The buckets when nothing is written, for times in milliseconds.
@@ -94,6 +98,7 @@ impl StatsdListener {
         let path = |field: &Option<Field<'_>>, report: &mut Report| {
             field.as_ref().and_then(|it| Some(root.join(it.filled_text(report)?)))
         };
+        let silent = silent.and_then(|it| it.duration(LEAST_SILENCE..=MOST_SILENCE, report));
         let listener = Self {
             udp: address(&udp, report),
             tcp: address(&tcp, report),
@@ -101,9 +106,8 @@ impl StatsdListener {
             unix_stream: path(&unix_stream, report),
             relay_to: None,
             flush: flush.and_then(|it| interval(&it, report)).unwrap_or(Self::FLUSH),
-            silent_after: silent
-                .and_then(|it| it.duration(LEAST_SILENCE..=MOST_SILENCE, report))
-                .unwrap_or(Self::SILENT_AFTER),
+            silent_after: silent.unwrap_or(Self::SILENT_AFTER),
+            totals_silent_after: silent.unwrap_or(Self::TOTALS_SILENT_AFTER),
             max_series: most
                 .and_then(|it| it.integer(1..=10_000_000, report))
                 .unwrap_or(Self::MAX_SERIES),

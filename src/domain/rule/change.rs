@@ -2,6 +2,7 @@
 //!
 //! | now and usual | then |
 //! |---|---|
+//! | no value now, and usual so little that no fall is said anything of, and rises are not looked for | clear, whatever it is |
 //! | no value now | missing |
 //! | nothing to compare with | not enough history yet: no alert, and visible |
 //! | both below the minimum | clear: nothing is said of so little |
@@ -10,11 +11,13 @@
 //! | else | clear |
 //!
 //! A total or a count over a window in which points are wanting is low because nobody listened, and
-//! not because little happened. So a window has a value only if it is **whole**: at each of
-//! [`PARTS`] times in it, every hub that brought points of the metric (those that came by other ways
-//! count as of one) brought one within the quarter before. A hub that brought some when it was usual,
-//! listened within [`EXPECTED`], was not told to end, and does not listen now is wanting, too, whatever
-//! the others bring. A mean is not low for want of points, and needs none of that.
+//! not because little happened. So a window has a value only if it is **whole**:
+//! - at each of 20 times in it, somebody brought a point within the quarter before;
+//! - at none of them a hub was **lost** that brought some within the last hour, whatever others bring: it
+//!   listened within an hour, did not then, and had not said that it ends.
+//!
+//! So a hub that joins, that others take over from, or that ends in good order leaves a window whole: what
+//! it took goes elsewhere. A mean is not low for want of points, and needs none of that.
 //!
 //! Two expressions are evaluated, [`Change::now`] and [`Change::usual`], because the message says
 //! both values; [`Change::expression`] is what they amount to for a reader, without the hysteresis.
@@ -146,7 +149,7 @@ const LEAST_WEEKS: u32 = 2;
 const PARTS: u32 = 20;
 /// The least time between points that may be too long.
 const LEAST_REACH: Duration = Duration::from_secs(30);
-/// So long a hub is waited for that listened and does not any more.
+/// So long a hub is waited for that listened and does not any more, and did not say that it ends.
 const EXPECTED: Duration = Duration::from_hours(1);
 /// The series that shows which hubs listen.
 pub const LISTENING: &str = "tripline_statsd_listening";
@@ -171,27 +174,18 @@ impl Change {
                 return format!("avg{by}(avg_over_time({metric}[{range}]{offset}))");
             }
         };
-        let (hubs, reach, step) = (self.hubs(), span(reach(window)), span(window / PARTS));
-        let found = format!("sum by ({hubs}) (count_over_time({metric}[{reach}]))");
-        let whole = format!("min{by}(count_over_time(({found})[{range}:{step}]{offset}))");
-        format!("{value}\n  and {whole} >= {PARTS}")
-    }
-
-    /// The hubs that are wanting: for each group, those that brought points when it was usual,
-    /// listened a while ago and do not now.
-    fn wanting(&self) -> String {
-        let (window, ago) = match self.baseline {
-            Baseline::PreviousWindow => (self.window, self.window),
-            Baseline::Yesterday => (self.window, Duration::from_hours(24)),
-            Baseline::LastWeek => (self.window, WEEK),
-            Baseline::FourWeeks => (HOUR, WEEK.saturating_sub(HOUR / 2)),
-        };
-        let (metric, hubs, range, ago) = (&self.metric, self.hubs(), span(window), span(ago));
-        let (reach, expected) = (span(reach(self.window)), span(EXPECTED));
-        format!(
-            "group by ({hubs}) (present_over_time({metric}[{range}] offset {ago}))\n    \
-             and on ({HUB}) last_over_time({LISTENING}[{expected}]) == 1\n    \
+        let (reach, step, hour) = (span(reach(window)), span(window / PARTS), span(EXPECTED));
+        let found = format!("group{by}(present_over_time({metric}[{reach}]))");
+        let (groups, hubs) = (self.by.join(", "), self.hubs());
+        let lost = format!(
+            "last_over_time({LISTENING}[{hour}]) == 1 \
              unless on ({HUB}) last_over_time({LISTENING}[{reach}])"
+        );
+        format!(
+            "{value}\n  and count_over_time(({found})[{range}:{step}]{offset}) >= {PARTS}\n  \
+             unless on ({groups}) (\n    \
+             group by ({hubs}) (present_over_time({metric}[{hour}]{offset}))\n    \
+             and on ({HUB}) count_over_time(({lost})[{range}:{step}]{offset})\n  )"
         )
     }
 
@@ -213,14 +207,7 @@ impl Change {
 
     /// The expression of the present value.
     pub fn now(&self) -> String {
-        let value = self.value(self.window, None);
-        match self.reading {
-            Reading::Gauge => value,
-            Reading::Counter | Reading::Counts => {
-                let (by, wanting) = (self.by.join(", "), self.wanting());
-                format!("{value}\n  unless on ({by}) (\n    {wanting}\n  )")
-            }
-        }
+        self.value(self.window, None)
     }
 
     /// The expression of the value that is usual.
@@ -275,8 +262,13 @@ impl Change {
         usual: Option<f64>,
         before: Option<Direction>,
     ) -> Judgement {
-        let Some(now) = now.filter(|it| !it.is_nan()) else { return Judgement::Missing };
-        let Some(usual) = usual.filter(|it| !it.is_nan()) else { return Judgement::NoHistory };
+        let usual = usual.filter(|it| !it.is_nan());
+        let Some(now) = now.filter(|it| !it.is_nan()) else {
+            let is_little = usual.is_some_and(|usual| usual < self.minimum);
+            let is_nothing = is_little && self.rises_by.is_none() && before.is_none();
+            return if is_nothing { Judgement::Clear } else { Judgement::Missing };
+        };
+        let Some(usual) = usual else { return Judgement::NoHistory };
         if now.max(usual) < self.minimum {
             return Judgement::Clear;
         }
@@ -346,6 +338,12 @@ mod tests {
         // Of so little nothing is said; from nothing to much is.
         assert_eq!(judge(Some(0.0), Some(9.9)), Judgement::Clear);
         assert_eq!(judge(Some(11.0), Some(0.0)), Judgement::Beyond(rising));
+        // Whatever it is now, it cannot have fallen from so little; it may have risen, though.
+        assert_eq!(judge(None, Some(9.9)), Judgement::Missing);
+        let fall = change(None, Some(Threshold::Share(0.5)));
+        assert_eq!(fall.judge(None, Some(9.9), None), Judgement::Clear);
+        assert_eq!(fall.judge(None, Some(10.0), None), Judgement::Missing);
+        assert_eq!(fall.judge(None, Some(9.9), Some(falling)), Judgement::Missing);
         let amount = change(None, Some(Threshold::Amount(30.0)));
         assert_eq!(amount.judge(Some(69.0), Some(100.0), None), Judgement::Beyond(falling));
         assert_eq!(amount.judge(Some(500.0), Some(100.0), None), Judgement::Clear);

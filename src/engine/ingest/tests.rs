@@ -84,7 +84,7 @@ impl Store for Ledger {
         _: &dyn Judge,
         _: &str,
         _: Timestamp,
-    ) -> Result<Vec<IncidentId>, store::Error> {
+    ) -> Result<Option<Vec<IncidentId>>, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -38,6 +38,8 @@ pub struct RuleSet {
     pub settle: Duration,
     /// How expressions are evaluated.
     pub settings: Settings,
+    /// Which edition of the project has them, where hubs can have different ones.
+    pub edition: Option<String>,
 }
 
 impl RuleSet {
@@ -53,7 +55,14 @@ impl RuleSet {
     ) -> Result<Self, WrongRule> {
         let settings = Settings::default();
         let rules = rules.into_iter().map(|rule| Compiled::new(rule, &settings));
-        Ok(Self { rules: rules.collect::<Result<_, _>>()?, roster, region, settle, settings })
+        let rules = rules.collect::<Result<_, _>>()?;
+        Ok(Self { rules, roster, region, settle, settings, edition: None })
+    }
+
+    /// The same as those of an edition of the project.
+    #[must_use]
+    pub fn of_edition(self, edition: String) -> Self {
+        Self { edition: Some(edition), ..self }
     }
 
     /// Whether there is none.

@@ -57,7 +57,8 @@ fn text(matchers: &[Matcher]) -> String {
 ///
 /// # Errors
 ///
-/// When the store fails: that says nothing of any rule, and is tried again.
+/// When the store fails for now: that says nothing of any rule, and is tried again. What it will never
+/// answer is the trouble of the rules that ask for it.
 pub(super) async fn gather(
     metrics: &dyn Metrics,
     rules: &RuleSet,
@@ -76,9 +77,9 @@ pub(super) async fn gather(
             Err(error) => _ = gathered.insert(rule.rule.name.clone(), Err(error.to_string())),
         }
     }
-    let all = match read(metrics, &reading.selections).await? {
+    let all = match read(metrics, &reading.selections, BOUNDS).await? {
         Ok(all) => all.into_iter().map(Ok).collect(),
-        // So that only those fail that ask for too much.
+        // So that only those fail that ask for too much, or for what is damaged.
         Err(_) => one_by_one(metrics, &reading.selections).await?,
     };
     for (rule, places) in places {
@@ -88,29 +89,49 @@ pub(super) async fn gather(
     Ok(gathered)
 }
 
-/// Reads what is selected; a sentence where that is too much.
+/// Reads what is selected; a sentence where that is more than `bounds`, or damaged.
 async fn read(
     metrics: &dyn Metrics,
     selections: &[Selection],
+    bounds: Bounds,
 ) -> Result<Result<Vec<Vec<Arc<Series>>>, String>, Error> {
     if selections.is_empty() {
         return Ok(Ok(Vec::new()));
     }
-    Ok(match metrics.select(selections, BOUNDS).await? {
-        Found::Series(all) if all.len() == selections.len() => Ok(all),
-        Found::Series(_) => Err("the store answered for other series".to_owned()),
-        Found::TooMuch(why) => Err(why),
+    Ok(match metrics.select(selections, bounds).await {
+        Ok(Found::Series(all)) if all.len() == selections.len() => Ok(all),
+        Ok(Found::Series(_)) => Err("the store answered for other series".to_owned()),
+        Ok(Found::TooMuch(why)) => Err(why),
+        Err(error) if error.is_lasting() => Err(error.to_string()),
+        Err(error) => return Err(error),
     })
 }
 
+/// Reads each of `selections` for itself, all together within [`BOUNDS`]: each has its share for sure,
+/// and what others leave of theirs where that is not enough.
 async fn one_by_one(
     metrics: &dyn Metrics,
     selections: &[Selection],
 ) -> Result<Vec<Result<Vec<Arc<Series>>, String>>, Error> {
-    let mut all = Vec::with_capacity(selections.len());
-    for selection in selections {
-        let found = read(metrics, std::slice::from_ref(selection)).await?;
-        all.push(found.map(|mut series| series.pop().unwrap_or_default()));
+    let mut left = BOUNDS;
+    let mut all: Vec<Result<Vec<Arc<Series>>, String>> =
+        vec![Err("it was not read".to_owned()); selections.len()];
+    for is_share in [true, false] {
+        for (place, selection) in selections.iter().enumerate() {
+            if all[place].is_ok() {
+                continue;
+            }
+            let others = if is_share { selections.len() - place } else { 1 };
+            let bounds = Bounds { series: left.series / others, points: left.points / others };
+            let found = read(metrics, std::slice::from_ref(selection), bounds).await?;
+            let found = found.map(|mut series| series.pop().unwrap_or_default());
+            if let Ok(series) = &found {
+                let points: usize = series.iter().map(|it| it.times().len()).sum();
+                left.series = left.series.saturating_sub(series.len());
+                left.points = left.points.saturating_sub(points);
+            }
+            all[place] = found;
+        }
     }
     Ok(all)
 }
@@ -123,5 +144,5 @@ pub(super) async fn gather_one(
     rules: &RuleSet,
 ) -> Needed {
     let selections = rule.selections(when, &rules.settings).map_err(|error| error.to_string())?;
-    read(metrics, &selections).await.map_err(|error| error.to_string())?
+    read(metrics, &selections, BOUNDS).await.map_err(|error| error.to_string())?
 }

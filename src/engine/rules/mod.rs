@@ -105,11 +105,19 @@ impl Rounds {
     ///
     /// [`Error`] when the store failed; what was passed before stays passed.
     pub async fn tick(&mut self, now: Timestamp) -> Result<bool, Error> {
+        let rules = self.rules.load_full();
+        if let Some(edition) = &rules.edition
+            && !self.store.may_lead(edition, now).await?
+        {
+            // A hub that has a later edition of the project is there.
+            self.known = None;
+            self.store.lease(PART, &self.holder, now, now).await?;
+            return Ok(false);
+        }
         let Some(epoch) = self.store.lease(PART, &self.holder, now, now + LEASE).await? else {
             self.known = None;
             return Ok(false);
         };
-        let rules = self.rules.load_full();
         let mut records = match self.known.take() {
             Some((known, records)) if known == epoch => records,
             _ => self.store.rule_records().await?,
@@ -184,6 +192,10 @@ impl Rounds {
             return Ok(false);
         };
         records.states = judge.into_states();
+        if records.states.keys().any(|name| !rules.rules.iter().any(|it| it.rule.name == *name)) {
+            // Whether they are forgotten, the store decided.
+            records.states = self.store.rule_records().await?.states;
+        }
         records.until = Some(at);
         if !changes.is_empty() {
             self.observer.on_evaluated(&changes);

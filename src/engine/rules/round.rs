@@ -1,11 +1,12 @@
 //! One time of the grid: what its evaluations make of the states, and what the store is to keep.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compiled::{Compiled, RuleSet};
 use super::gather::{Gathered, Needed};
 use crate::domain::Timestamp;
+use crate::domain::incident::Change;
 use crate::domain::rule::decision::{Open, Surroundings, decide, withdraw};
 use crate::domain::rule::state::{Evaluation, RuleState, Standing};
 use crate::domain::rule::{LabelSet, RuleName};
@@ -99,7 +100,17 @@ impl<'a> RoundJudge<'a> {
         Self { rules, rulebook, stepped, known, at, now, states: Mutex::default() }
     }
 
-    /// All states after what was judged last.
+    /// Whether the project does not have this rule.
+    fn lacks(&self, name: &RuleName) -> bool {
+        !self.rules.rules.iter().any(|it| it.rule.name == *name)
+    }
+
+    fn finished(&self, changes: Vec<Change>, remembered: &Remembered) -> Vec<Change> {
+        let whole = |change| self.rulebook.finish(change, remembered, self.now);
+        changes.into_iter().map(whole).collect()
+    }
+
+    /// All states after what was judged last; of rules that the project does not have, too.
     pub(super) fn into_states(self) -> States {
         self.states.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,17 +143,21 @@ impl RuleJudge for RoundJudge<'_> {
             }
             all.insert(name.clone(), state);
         }
-        let gone =
-            |subject: &Subject| subject.rule().is_some_and(|name| !by_name.contains_key(name));
-        let ended = open.iter().filter(|(subject, _)| gone(subject));
-        judged.changes.extend(ended.map(|(subject, it)| withdraw(subject, it, self.now)));
-        let gone = self.known.keys().filter(|name| !by_name.contains_key(name));
-        judged.gone = gone.cloned().collect::<BTreeSet<_>>();
-        all.retain(|name, _| !judged.gone.contains(name));
-        let whole = |change| self.rulebook.finish(change, remembered, self.now);
-        judged.changes = judged.changes.into_iter().map(whole).collect();
+        judged.changes = self.finished(judged.changes, remembered);
         *self.states.lock().unwrap_or_else(PoisonError::into_inner) = all;
         judged
+    }
+
+    fn edition(&self) -> Option<&str> {
+        self.rules.edition.as_deref()
+    }
+
+    fn withdraw(&self, remembered: &Remembered) -> Judged {
+        let open = &remembered.open;
+        let ended = open.iter().filter(|(it, _)| it.rule().is_some_and(|name| self.lacks(name)));
+        let changes = ended.map(|(subject, it)| withdraw(subject, it, self.now)).collect();
+        let gone = self.known.keys().filter(|name| self.lacks(name)).cloned().collect();
+        Judged { gone, changes: self.finished(changes, remembered), ..Judged::default() }
     }
 }
 

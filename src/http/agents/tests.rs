@@ -138,6 +138,10 @@ impl Accounts for Book {
         unreachable!("the link does not ask for it")
     }
 
+    async fn may_lead(&self, _: &str, _: Timestamp) -> Result<bool, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
     async fn known(&self) -> Result<accounts::Known, Error> {
         unreachable!("the link does not ask for it")
     }

@@ -1,5 +1,7 @@
 //! Expressions evaluated: at one time, or at many.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,6 +9,7 @@ use utoipa::ToSchema;
 use super::super::Api;
 use super::asked::Asked;
 use super::reply::{Fault, Named, Point, Reply, TextPoint};
+use crate::engine::queries::LONGEST;
 use crate::query::{Answer, Line, Outcome, Sample, Settings, When};
 
 /// The most points that one series of an answer may have, as in Prometheus.
@@ -68,12 +71,15 @@ struct WithValues {
         description = "When: seconds since 1970 or RFC 3339; now if not given."),
     ("lookback_delta" = Option<String>, Query,
         description = "For how long a point is a series' value; `5m` if not given."),
+    ("timeout" = Option<String>, Query,
+        description = "How long it may take at most; `2m` if not given or more."),
     ("limit" = Option<usize>, Query, description = "At most this many series."),
 ), responses(
     (status = 200, description = "The value.", body = Reply<Evaluated>),
     (status = 400, description = "The question makes no sense.", body = Fault),
     (status = 422, description = "The expression has no value.", body = Fault),
     (status = 500, description = "The store failed.", body = Fault),
+    (status = 503, description = "It took too long, or others left no room for it.", body = Fault),
 ))]
 pub(in crate::http) async fn query(
     State(api): State<Api>,
@@ -95,12 +101,15 @@ pub(in crate::http) async fn query(
     ("step" = String, Query, description = "How far apart: seconds, or `1m`.", example = "1m"),
     ("lookback_delta" = Option<String>, Query,
         description = "For how long a point is a series' value; `5m` if not given."),
+    ("timeout" = Option<String>, Query,
+        description = "How long it may take at most; `2m` if not given or more."),
     ("limit" = Option<usize>, Query, description = "At most this many series."),
 ), responses(
     (status = 200, description = "The values.", body = Reply<Evaluated>),
     (status = 400, description = "The question makes no sense.", body = Fault),
     (status = 422, description = "The expression has no value.", body = Fault),
     (status = 500, description = "The store failed.", body = Fault),
+    (status = 503, description = "It took too long, or others left no room for it.", body = Fault),
 ))]
 pub(in crate::http) async fn query_range(
     State(api): State<Api>,
@@ -138,7 +147,11 @@ async fn answer(
         settings.lookback = lookback;
     }
     let text = asked.value("query").unwrap_or_default();
-    let answer = api.queries.ask(text, when, &settings).await?;
+    let within = match asked.duration("timeout")? {
+        Some(within) => Duration::from_millis(u64::try_from(within).unwrap_or_default()),
+        None => LONGEST,
+    };
+    let answer = api.queries.ask(text, when, &settings, within).await?;
     let (value, truncated) = Evaluated::of(answer.outcome, time, limit);
     Ok(Reply::of(value).with_notes(&answer.notes).truncated(truncated))
 }

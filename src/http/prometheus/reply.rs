@@ -61,6 +61,8 @@ pub(in crate::http) enum FaultKind {
     BadData,
     /// It has no answer.
     Execution,
+    /// It took too long.
+    Timeout,
     /// There is an error inside.
     Internal,
 }
@@ -100,6 +102,7 @@ impl From<Refusal> for Fault {
             Refusal::Evaluation(_) | Refusal::TooMuch(_) => {
                 Self::new(FaultKind::Execution, message)
             }
+            Refusal::Crowded | Refusal::TooLong => Self::new(FaultKind::Timeout, message),
             Refusal::Store(error) => error.into(),
             Refusal::Broken => {
                 tracing::error!(event.action = "api-query-broke-off", "a query broke off");
@@ -114,6 +117,7 @@ impl IntoResponse for Fault {
         let status = match self.error_type {
             FaultKind::BadData => StatusCode::BAD_REQUEST,
             FaultKind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
+            FaultKind::Timeout => StatusCode::SERVICE_UNAVAILABLE,
             FaultKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(self)).into_response()

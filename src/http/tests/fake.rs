@@ -115,7 +115,7 @@ impl Store for Remembered {
         _: &dyn Judge,
         _: &str,
         _: Timestamp,
-    ) -> Result<Vec<IncidentId>, Error> {
+    ) -> Result<Option<Vec<IncidentId>>, Error> {
         Err(broken())
     }
 

@@ -72,6 +72,9 @@ pub enum EvaluationError {
     /// The times or settings make no sense.
     #[error("{0}")]
     Invalid(String),
+    /// Whoever asked wanted it to stop.
+    #[error("the evaluation was stopped")]
+    Stopped,
     /// The series do not fit together; the texts are Prometheus'.
     #[error("{0}")]
     Failed(String),
@@ -108,11 +111,16 @@ pub(super) fn grid(when: When, settings: &Settings) -> Evaluated<Grid> {
             if end < start {
                 return invalid("the end is before the start");
             }
-            let steps = Account::new(settings.limits).steps((end - start) / step + 1)?;
+            let steps = Account::new(settings.limits, &never).steps((end - start) / step + 1)?;
             Ok(Grid { start, step, steps })
         }
         _ => invalid("the time is beyond any calendar"),
     }
+}
+
+/// Nobody wants it to stop.
+fn never() -> bool {
+    false
 }
 
 /// Evaluates `expression` over the series of each of its selections.
@@ -127,6 +135,20 @@ pub fn evaluate(
     when: When,
     data: &[Vec<Arc<Series>>],
     settings: &Settings,
+) -> Evaluated<Answer> {
+    evaluate_until(expression, when, data, settings, &never)
+}
+
+/// The same, until `stop` says so, which is asked every few milliseconds.
+///
+/// # Errors
+/// Those of [`evaluate`], and [`EvaluationError::Stopped`].
+pub fn evaluate_until(
+    expression: &Expression,
+    when: When,
+    data: &[Vec<Arc<Series>>],
+    settings: &Settings,
+    stop: &dyn Fn() -> bool,
 ) -> Evaluated<Answer> {
     let grid = grid(when, settings)?;
     if data.len() != expression.selectors {
@@ -145,19 +167,23 @@ pub fn evaluate(
     let evaluator = Evaluator {
         data,
         settings,
-        account: Account::new(settings.limits),
+        account: Account::new(settings.limits, stop),
         start: grid.start,
         end,
         notes: RefCell::new(Notes::default()),
     };
-    let outcome = evaluator.outcome(&expression.root, grid, matches!(when, When::At(_)))?;
+    let outcome = evaluator.outcome(&expression.root, grid, matches!(when, When::At(_)));
+    if evaluator.account.is_stopped() {
+        return Err(EvaluationError::Stopped);
+    }
+    let outcome = outcome?;
     Ok(Answer { outcome, notes: evaluator.notes.into_inner() })
 }
 
 struct Evaluator<'a> {
     data: &'a [Vec<Arc<Series>>],
     settings: &'a Settings,
-    account: Account,
+    account: Account<'a>,
     /// What `start()` is.
     start: i64,
     /// What `end()` is.

@@ -137,7 +137,7 @@ impl<'a> Slide<'a> {
         &mut self,
         span: Span,
         parameters: [f64; 2],
-        account: &Account,
+        account: &Account<'_>,
     ) -> Result<Option<f64>, Refusal> {
         let times = self.run.times;
         while self.to < times.len() && times[self.to] <= span.end {

@@ -53,7 +53,7 @@ proptest! {
         let times: Vec<i64> =
             gaps.iter().scan(0, |time, gap| { *time += gap; Some(*time) }).collect();
         let run = Run { times: &times, values: &values[..times.len()] };
-        let account = Account::new(Limits::default());
+        let account = Account::new(Limits::default(), &|| false);
         for over in ALL {
             let mut slide = Slide::new(over, run);
             for now in (0..100).map(|at| at * step) {
@@ -73,7 +73,7 @@ proptest! {
 fn work_is_counted_and_refused() {
     let times: Vec<i64> = (0..100).collect();
     let values = vec![1.0; 100];
-    let account = Account::new(Limits { work: 99, ..Limits::default() });
+    let account = Account::new(Limits { work: 99, ..Limits::default() }, &|| false);
     let mut slide = Slide::new(Over::Sum, Run { times: &times, values: &values });
     let span = Span { start: -1, end: 99, now: 99 };
     let refused = slide.next(span, [0.0; 2], &account);
@@ -83,7 +83,7 @@ fn work_is_counted_and_refused() {
 #[test]
 fn a_factor_that_is_none_is_refused() {
     let run = Run { times: &[1, 2], values: &[1.0, 2.0] };
-    let account = Account::new(Limits::default());
+    let account = Account::new(Limits::default(), &|| false);
     let span = Span { start: 0, end: 2, now: 2 };
     let refused = Slide::new(Over::Smoothing, run).next(span, [1.0, 0.5], &account);
     let message = refused.expect_err("no factor").to_string();

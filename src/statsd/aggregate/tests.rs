@@ -11,6 +11,7 @@ fn rules() -> Rules {
     Rules {
         interval: Duration::from_secs(10),
         silent_after: Duration::from_secs(20),
+        totals_silent_after: Duration::from_secs(20),
         most_series: 100,
         buckets: [10.0, 100.0].into(),
         signs: Signs::Differences,
@@ -120,6 +121,24 @@ fn a_timer_is_a_histogram_with_extremes() {
     assert!(is_stale(silent[r#"{__name__="t_upper"}"#][0].1));
     assert_eq!(silent[r#"{__name__="t_count"}"#], [(0, 4.0)]);
     assert!(!world.after("").contains_key(r#"{__name__="t_upper"}"#));
+}
+
+/// That nothing happened is something else than that nobody knows.
+#[test]
+fn totals_go_on_while_nothing_happens_unless_there_are_many() {
+    let patient = Rules { totals_silent_after: Duration::from_mins(10), ..rules() };
+    let mut world = World::new(patient.clone());
+    world.after("a:5|c\ng:1|g");
+    for _ in 0..59 {
+        world.after("");
+    }
+    assert_eq!(world.values(""), named(&[("a", 5.0)]), "the gauge has ended");
+    assert!(is_stale(world.values("")[0].1));
+    let mut crowded = World::new(Rules { most_series: 3, ..patient });
+    crowded.after("a:5|c\nb:1|c");
+    crowded.after("");
+    crowded.after("");
+    assert!(crowded.values("").iter().all(|(_, value)| is_stale(*value)));
 }
 
 #[test]

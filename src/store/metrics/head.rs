@@ -3,7 +3,8 @@
 //! Frames are applied in the order of their numbers, by every hub that shares the store, so all
 //! remember the same. It holds what was committed, and nothing else: whoever writes lets the head
 //! follow first, under the hold on the state, and applies what they wrote after their commit. Should
-//! they be cut off in between, the next one reads it.
+//! they be cut off in between, the next one reads it. A frame or a series that is damaged is passed
+//! over, counted and told once: it keeps nothing else from being read or written.
 
 use std::collections::BTreeMap;
 
@@ -106,6 +107,8 @@ pub(in crate::store) struct Head {
     open: Vec<Vec<Open>>,
     last_series: i64,
     last_frame: i64,
+    /// How many rows were passed over since they cannot be read.
+    unreadable: u64,
 }
 
 impl Head {
@@ -135,7 +138,10 @@ impl Head {
         while self.last_series < state.next_series - 1 {
             let rows = backing.series(self.last_series, SERIES_AT_ONCE).await?;
             for row in &rows {
-                self.add_series(row, &labels(&row.labels)?);
+                match labels(&row.labels) {
+                    Ok(labels) => self.add_series(row, &labels),
+                    Err(error) => self.pass_over("series", row.id, &error),
+                }
             }
             // The last ones may have been forgotten.
             self.last_series = rows.last().map_or(state.next_series - 1, |row| row.id);
@@ -143,8 +149,10 @@ impl Head {
         while self.last_frame < state.next_frame - 1 {
             let rows = backing.frames(self.last_frame, FRAMES_AT_ONCE).await?;
             for row in &rows {
-                let entries = frame::unpacked(&row.points).ok_or_else(|| unreadable("frame"))?;
-                self.apply(&entries);
+                match frame::unpacked(&row.points) {
+                    Some(entries) => self.apply(&entries),
+                    None => self.pass_over("frame", row.id, &unreadable("frame")),
+                }
                 self.last_frame = row.id;
                 yield_now().await;
             }
@@ -153,6 +161,24 @@ impl Head {
             }
         }
         Ok(Some(state))
+    }
+
+    /// Goes on without a row that cannot be read.
+    fn pass_over(&mut self, what: &'static str, number: i64, error: &Error) {
+        self.unreadable += 1;
+        let error = error as &dyn std::error::Error;
+        tracing::error!(
+            event.action = "unreadable",
+            error,
+            what,
+            number,
+            "something in the store is damaged and passed over; `tripline store check` names it"
+        );
+    }
+
+    /// How many rows were passed over since they cannot be read.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.unreadable
     }
 
     /// From now on the state is this one.

@@ -104,7 +104,8 @@ fn look_at(level: Level, row: &ChunkRow, head: &Head, closed: i64, inspected: &m
 
 /// How much there is, as a head knows it.
 pub(in crate::store) fn census(head: &Head) -> Census {
-    Census { series: count(head.index.len()), active: count(head.active()) }
+    let (series, active) = (count(head.index.len()), count(head.active()));
+    Census { series, active, unreadable: head.unreadable() }
 }
 
 fn count(number: usize) -> u64 {

@@ -13,6 +13,8 @@ pub struct Census {
     pub series: u64,
     /// Those that had points in the last hour or two.
     pub active: u64,
+    /// Rows of series and points that this hub has passed over, as they cannot be read.
+    pub unreadable: u64,
 }
 
 /// What is done with metrics from time to time.

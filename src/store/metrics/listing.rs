@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::aside::aside;
 use super::backing::{Backing, ChunkRow, State};
 use super::chunk;
-use super::head::{Head, unreadable};
+use super::head::Head;
 use super::levels::{Level, ceiling, floor};
 use super::rolling::PAIRS;
 use super::rollup::{Aspect, Rolled};
@@ -106,13 +106,13 @@ async fn there(
         wanted.iter().map(|(id, _)| *id).filter(|id| !found.contains(id)).collect();
     for some in left.chunks(PAIRS) {
         let rows = backing.chunks(finest, &edges, some).await?;
-        found.extend(aside(rows.len(), move || with_points(&rows, finest, after, until)).await??);
+        found.extend(aside(rows.len(), move || with_points(&rows, finest, after, until)).await?);
     }
     Ok(found)
 }
 
 /// The series of which some of these chunks have points of that time.
-fn with_points(rows: &[ChunkRow], level: Level, after: i64, until: i64) -> Result<Vec<i64>, Error> {
+fn with_points(rows: &[ChunkRow], level: Level, after: i64, until: i64) -> Vec<i64> {
     let mut found = Vec::new();
     for row in rows {
         let points = match level {
@@ -120,12 +120,12 @@ fn with_points(rows: &[ChunkRow], level: Level, after: i64, until: i64) -> Resul
             Level::Short | Level::Long => Rolled::read(&row.points)
                 .map(|it| it.seen(Aspect::default(), level.span(), level.span())),
         };
-        let points = points.ok_or_else(|| unreadable("chunk"))?;
-        if !points.within(after, until).0.is_empty() {
+        // What is damaged was there once; whoever asks for its points is told.
+        if points.is_none_or(|points| !points.within(after, until).0.is_empty()) {
             found.push(row.series);
         }
     }
-    Ok(found)
+    found
 }
 
 /// The starts of periods within a time, of the longest that fit, not finer than `finest`. What is

@@ -1,5 +1,6 @@
 //! Writing chunks: the points of closed periods, and with them, in the same transaction, the roll-ups
-//! that they change. So there are roll-ups of all that is closed, at any time.
+//! that they change. So there are roll-ups of all that is closed, at any time. One that is damaged stays
+//! as it is, for whoever looks for it: it must not keep the hours of all series from being closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,9 +51,22 @@ pub(super) async fn roll_up(
         let found = read(backing, level, wanted.keys()).await?;
         let mut rows = Vec::with_capacity(wanted.len());
         for ((start_at, series), (kind, updates)) in wanted {
-            let mut rolled = match found.get(&(start_at, series)) {
-                Some(bytes) => Rolled::read(bytes).ok_or_else(|| unreadable("roll-up"))?,
-                None => Rolled::nothing(kind),
+            let rolled = match found.get(&(start_at, series)) {
+                Some(bytes) => Rolled::read(bytes),
+                None => Some(Rolled::nothing(kind)),
+            };
+            let Some(mut rolled) = rolled else {
+                let error = unreadable("roll-up");
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(
+                    event.action = "unreadable",
+                    error,
+                    series,
+                    start_at,
+                    level = level.number(),
+                    "a roll-up is damaged and left as it is; `tripline store check` names it"
+                );
+                continue;
             };
             for Update { cut, rolled: new } in updates {
                 if let Some((after, until)) = cut {

@@ -42,6 +42,10 @@ impl Accounts for PostgresStore {
         }
     }
 
+    async fn may_lead(&self, digest: &str, now: Timestamp) -> Result<bool, Error> {
+        expectations::may_lead(&mut *self.reader().await?, digest, now).await
+    }
+
     async fn watches(
         &self,
         check: Option<&CheckId>,
@@ -286,11 +290,11 @@ async fn latest_gaps(
 }
 
 async fn known(connection: &mut PgConnection) -> Result<Known, Error> {
-    let (until, watches): (Option<i64>, i64) = sqlx::query_as(KNOWN)
+    let (until, watches, open): (Option<i64>, i64, i64) = sqlx::query_as(KNOWN)
         .fetch_one(connection)
         .await
         .map_err(failed("read what is accounted for"))?;
-    Ok(Known { until: until.map(rows::timestamp).transpose()?, watches })
+    Ok(Known { until: until.map(rows::timestamp).transpose()?, watches, open })
 }
 
 async fn account(
@@ -305,7 +309,8 @@ async fn account(
         .execute(&mut *transaction)
         .await
         .map_err(failed("lock the watches"))?;
-    if self::known(&mut transaction).await?.watches != known.watches {
+    let now = self::known(&mut transaction).await?;
+    if (now.watches, now.open) != (known.watches, known.open) {
         return Ok(Standing::Lost);
     }
     let noted = match known.until {

@@ -61,7 +61,7 @@ pub(super) async fn hold(pool: &PgPool, digest: &str, now: Timestamp) -> Result<
     .await
     .map_err(failed("hold an edition"))?;
     commit(pool, transaction).await?;
-    Ok(if held.rows_affected() > 0 { Rank::Latest } else { Rank::Earlier })
+    Ok(Rank::latest_if(held.rows_affected() > 0))
 }
 
 /// Whether the edition with this digest is the latest, and stays so until the transaction ends.
@@ -71,8 +71,17 @@ pub(super) async fn rank(connection: &mut PgConnection, digest: &str) -> Result<
         .await
         .map_err(failed("lock the watches"))?;
     let latest = latest(connection).await?;
-    let is_latest = latest.is_none_or(|latest| latest.digest == digest);
-    Ok(if is_latest { Rank::Latest } else { Rank::Earlier })
+    Ok(Rank::latest_if(latest.is_none_or(|latest| latest.digest == digest)))
+}
+
+/// Whether whoever has the edition with this digest may do what one hub does at a time.
+pub(super) async fn may_lead(
+    connection: &mut PgConnection,
+    digest: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let latest = latest(connection).await?;
+    Ok(latest.is_none_or(|latest| latest.leaves_it_to(digest, now)))
 }
 
 async fn latest(connection: &mut PgConnection) -> Result<Option<Latest>, Error> {

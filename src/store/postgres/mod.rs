@@ -196,7 +196,7 @@ impl Store for PostgresStore {
         judge: &dyn Judge,
         edition: &str,
         now: Timestamp,
-    ) -> Result<Vec<IncidentId>, Error> {
+    ) -> Result<Option<Vec<IncidentId>>, Error> {
         let mut attempts = Attempts::default();
         loop {
             let result = record::close_absent(self.writers()?, judge, edition, now).await;

@@ -200,7 +200,7 @@ pub(super) async fn close_absent(
     judge: &dyn Judge,
     edition: &str,
     now: Timestamp,
-) -> Result<Vec<IncidentId>, Error> {
+) -> Result<Option<Vec<IncidentId>>, Error> {
     let now = rows::whole_millis(now);
     let mut connection = pool.acquire().await.map_err(failed("look for open incidents"))?;
     let open = incidents::open(&mut connection).await?;
@@ -214,12 +214,12 @@ pub(super) async fn close_absent(
     });
     let gone: BTreeSet<&str> = gone.collect();
     if gone.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let gone: Vec<&str> = gone.into_iter().collect();
     let mut transaction = begin_on(pool, &gone).await?;
     if let Rank::Earlier = expectations::rank(&mut transaction, edition).await? {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     // Only what is seen under the lock counts: another hub may have closed some by now.
     let states = states::of(&mut transaction, &gone, now).await?;
@@ -231,7 +231,7 @@ pub(super) async fn close_absent(
         states::forget(&mut transaction, check).await?;
     }
     commit(pool, transaction).await?;
-    Ok(closed.into_keys().collect())
+    Ok(Some(closed.into_keys().collect()))
 }
 
 /// The open incidents whose check is gone, and what that means.

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::attempts::Attempts;
-use super::incidents;
 use super::review::{self, write_changes};
 use super::session::{begin, commit};
 use super::{PostgresStore, failed, storable};
+use super::{expectations, incidents};
 use crate::domain::Timestamp;
+use crate::domain::edition::Rank;
 use crate::domain::incident::Change;
 use crate::store::Error;
 use crate::store::rows::{self, rule};
@@ -87,7 +88,18 @@ async fn pass(
     }
     review::lock(&mut transaction).await?;
     let remembered = incidents::remembered(&mut transaction, now).await?;
-    let Judged { states, gone, mut changes } = judge.judge(&remembered);
+    let mut judged = judge.judge(&remembered);
+    let withdrawn = judge.withdraw(&remembered);
+    if withdrawn != Judged::default() {
+        let rank = match judge.edition() {
+            Some(edition) => expectations::rank(&mut transaction, edition).await?,
+            None => Rank::Latest,
+        };
+        if rank == Rank::Latest {
+            judged = judged.and(withdrawn);
+        }
+    }
+    let Judged { states, gone, mut changes } = judged;
     write_changes(&mut transaction, (&mut changes, &remembered.open), now).await?;
     let what = failed("write what is known of rules");
     if !states.is_empty() {

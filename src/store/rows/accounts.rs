@@ -42,9 +42,10 @@ impl WatchRow {
     }
 }
 
-/// Up to when slots are accounted for, and the number of the watch that began last.
+/// Up to when slots are accounted for, the number of the watch that began last, and how many go on.
 pub(in crate::store) const KNOWN: &str = "SELECT (SELECT until_at FROM accounted), \
-     (SELECT coalesce(max(id), 0) FROM watches)";
+     (SELECT coalesce(max(id), 0) FROM watches), \
+     (SELECT count(*) FROM watches WHERE until_at IS NULL)";
 
 /// Forgets editions that were the latest before; the number is the same in both backends.
 pub(in crate::store) const FORGET_EDITIONS: &str = "DELETE FROM editions WHERE seen_at < $1 \

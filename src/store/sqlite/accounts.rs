@@ -147,11 +147,11 @@ pub(super) const WRITE_GAP: &str = "INSERT INTO gaps (check_id, region, first_at
      DO UPDATE SET last_at = excluded.last_at, slots = excluded.slots, reason = excluded.reason";
 
 pub(super) async fn known(connection: &mut SqliteConnection) -> Result<Known, Error> {
-    let (until, watches): (Option<i64>, i64) = sqlx::query_as(KNOWN)
+    let (until, watches, open): (Option<i64>, i64, i64) = sqlx::query_as(KNOWN)
         .fetch_one(connection)
         .await
         .map_err(failed("read what is accounted for"))?;
-    Ok(Known { until: until.map(rows::timestamp).transpose()?, watches })
+    Ok(Known { until: until.map(rows::timestamp).transpose()?, watches, open })
 }
 
 pub(super) async fn account(
@@ -161,7 +161,8 @@ pub(super) async fn account(
     until: Timestamp,
 ) -> Result<Standing, Error> {
     let connection = writer.begin(Durability::Process).await?;
-    if self::known(&mut *connection).await?.watches != known.watches {
+    let now = self::known(&mut *connection).await?;
+    if (now.watches, now.open) != (known.watches, known.open) {
         writer.commit().await?;
         return Ok(Standing::Lost);
     }

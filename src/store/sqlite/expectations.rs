@@ -58,7 +58,7 @@ pub(super) async fn hold(writer: &mut Writer, digest: &str, now: Timestamp) -> R
     .await
     .map_err(failed("hold an edition"))?;
     writer.commit().await?;
-    Ok(if held.rows_affected() > 0 { Rank::Latest } else { Rank::Earlier })
+    Ok(Rank::latest_if(held.rows_affected() > 0))
 }
 
 /// Whoever held the latest edition before this process is dead: a file has one process at a time.
@@ -74,8 +74,17 @@ pub(super) async fn release(writer: &mut Writer) -> Result<(), Error> {
 /// Whether the edition with this digest is the latest.
 pub(super) async fn rank(connection: &mut SqliteConnection, digest: &str) -> Result<Rank, Error> {
     let latest = latest(connection).await?;
-    let is_latest = latest.is_none_or(|latest| latest.digest == digest);
-    Ok(if is_latest { Rank::Latest } else { Rank::Earlier })
+    Ok(Rank::latest_if(latest.is_none_or(|latest| latest.digest == digest)))
+}
+
+/// Whether whoever has the edition with this digest may do what one hub does at a time.
+pub(super) async fn may_lead(
+    connection: &mut SqliteConnection,
+    digest: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let latest = latest(connection).await?;
+    Ok(latest.is_none_or(|latest| latest.leaves_it_to(digest, now)))
 }
 
 async fn latest(connection: &mut SqliteConnection) -> Result<Option<Latest>, Error> {

@@ -146,7 +146,7 @@ impl Store for SqliteStore {
         judge: &dyn Judge,
         edition: &str,
         now: Timestamp,
-    ) -> Result<Vec<IncidentId>, Error> {
+    ) -> Result<Option<Vec<IncidentId>>, Error> {
         let mut writer = self.writer().await?;
         let result = record::close_absent(&mut writer, judge, edition, now).await;
         writer.finish(result).await
@@ -277,6 +277,10 @@ impl Accounts for SqliteStore {
         let mut writer = self.writer().await?;
         let result = expectations::hold(&mut writer, digest, now).await;
         writer.finish(result).await
+    }
+
+    async fn may_lead(&self, digest: &str, now: Timestamp) -> Result<bool, Error> {
+        expectations::may_lead(&mut *self.reader().await?, digest, now).await
     }
 
     async fn watches(

@@ -177,7 +177,7 @@ pub(super) async fn close_absent(
     judge: &dyn Judge,
     edition: &str,
     now: Timestamp,
-) -> Result<Vec<IncidentId>, Error> {
+) -> Result<Option<Vec<IncidentId>>, Error> {
     let now = rows::whole_millis(now);
     let memory = writer.memory().await?;
     let mut closed: Vec<(IncidentId, CheckId, Transition)> = memory
@@ -190,13 +190,13 @@ pub(super) async fn close_absent(
         })
         .collect();
     if closed.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     closed.sort_by_key(|(id, ..)| *id);
     let connection = writer.begin(Durability::Power).await?;
     if let Rank::Earlier = expectations::rank(&mut *connection, edition).await? {
         writer.commit().await?;
-        return Ok(Vec::new());
+        return Ok(None);
     }
     for (id, check, transition) in &closed {
         let subject = Subject::Check(check.clone());
@@ -209,5 +209,5 @@ pub(super) async fn close_absent(
     for (_, check, _) in &closed {
         memory.states.remove(check);
     }
-    Ok(closed.into_iter().map(|(id, ..)| id).collect())
+    Ok(Some(closed.into_iter().map(|(id, ..)| id).collect()))
 }

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use super::incidents;
 use super::review::write_changes;
 use super::writer::{Durability, Writer};
 use super::{SqliteStore, failed};
+use super::{expectations, incidents};
 use crate::domain::Timestamp;
+use crate::domain::edition::Rank;
 use crate::domain::incident::Change;
 use crate::store::Error;
 use crate::store::rows::{self, rule};
@@ -65,7 +66,18 @@ async fn pass(
         return Ok(None);
     }
     let remembered = incidents::remembered(writer.connection().await?, &silences, now).await?;
-    let Judged { states, gone, mut changes } = judge.judge(&remembered);
+    let mut judged = judge.judge(&remembered);
+    let withdrawn = judge.withdraw(&remembered);
+    if withdrawn != Judged::default() {
+        let rank = match judge.edition() {
+            Some(edition) => expectations::rank(writer.connection().await?, edition).await?,
+            None => Rank::Latest,
+        };
+        if rank == Rank::Latest {
+            judged = judged.and(withdrawn);
+        }
+    }
+    let Judged { states, gone, mut changes } = judged;
     let durability = if changes.is_empty() { Durability::Process } else { Durability::Power };
     let connection = writer.begin(durability).await?;
     let next = write_changes(&mut *connection, (&mut changes, &remembered.open), next, now).await?;

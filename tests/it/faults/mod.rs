@@ -204,6 +204,62 @@ async fn a_full_disk_loses_nothing_and_needs_no_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_a_disk_is_full_is_told_past_the_store() {
+    let Some(world) = World::raise(Kept::OnSmallDisk).await else { return };
+    let hub = world.start_hub().await;
+    let _agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let disk = world.disk.as_ref().expect("a small disk");
+    disk.fill();
+    until_true("those who hear of a first failure are told", PATIENCE, async || {
+        let told = world.providers.arrived("#p2");
+        told.iter().any(|message| message.text.contains("STORAGE DEGRADED"))
+    })
+    .await;
+    let (status, reasons) = hub.health().await;
+    assert_eq!(status, 503, "{reasons}");
+    disk.free();
+    world.watched(&hub, &EVERY_REGION).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_one_of_two_hubs_took_back_is_not_taken_up_again() {
+    let mark = "# what comes and goes\n";
+    let Some(mut world) = World::raise_with(Kept::InPostgres, |_| mark.to_owned()).await else {
+        return;
+    };
+    let first = world.start_hub().await;
+    let _second = world.start_other().await;
+    let url = format!("http://{}/", world.hosts.outside());
+    let check = format!(
+        "[[check]]\nname = \"extra\"\nurl = \"{url}\"\nevery = \"1s\"\nregions = [\"eu\"]\n"
+    );
+    let more = format!("{mark}{check}");
+    let mut connection = world.database.as_ref().expect("in PostgreSQL").connect().await;
+    let begun = "SELECT count(*) FROM watches WHERE check_id = 'extra'";
+    world.edit(mark, &more, Duration::from_secs(1)).await;
+    let count = tokio::spawn(async move {
+        let mut counts = Vec::new();
+        // Both hubs have come round a few times after the edit, then again.
+        for pause in [15, 25] {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            let open = format!("{begun} AND until_at IS NULL");
+            for query in [begun.to_owned(), open] {
+                let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query));
+                counts.push(query.fetch_one(&mut connection).await.expect("counted"));
+            }
+        }
+        counts
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.edit(&more, mark, Duration::from_secs(40)).await;
+    let counts = count.await.expect("it counts");
+    assert!(counts[0] > 0, "it was watched");
+    assert_eq!(counts, [counts[0], 0, counts[0], 0], "nobody edited anything");
+    drop(first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_whose_disk_is_full_reports_all_the_same() {
     let Some(world) = World::raise(Kept::InFile).await else { return };
     let disk = Disk::mount(&world.path().join("agent-one"), DISK_MIB);

@@ -45,6 +45,7 @@ fn statsd() {
         let rules = Rules {
             interval: Duration::from_secs(10),
             silent_after: Duration::from_secs(10),
+            totals_silent_after: Duration::from_secs(10),
             most_series: SERIES,
             buckets: [1.0, 10.0].into(),
             signs: Signs::Differences,

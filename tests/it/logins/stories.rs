@@ -1,8 +1,11 @@
 //! Sign-ins collapse, grow, fall silent, and are few at night.
 
-use super::{Past, evaluated_again, project, standing, told, until_fine};
+use serde_json::Value;
+
+use super::{PATIENCE, Past, evaluated_again, project, standing, told, until_fine};
 use crate::support::slack::FakeSlack;
 use crate::support::targets::Application;
+use crate::support::wait::until_true;
 
 const CHANGES: &str = r#"
 [rules]
@@ -39,6 +42,7 @@ window = "10s"
 compare_to = "median of the last four weeks at this hour"
 falls_by = "50%"
 minimum = 20
+missing_after = "10s"
 for = "10s"
 notify = ["slack:#night"]
 
@@ -107,6 +111,17 @@ async fn a_collapse_and_a_growth_are_each_told_once_and_few_at_night_never() {
         assert_eq!(texts.len(), 1, "{channel}: {texts:#?}");
     }
 
+    // Nobody logs in for so long that the series ends: nothing would be said of so few.
+    until_true("the counter of the night ends", PATIENCE, async || {
+        let found: Value = daemon.ask("/api/v1/query?query=night_logins_total").await;
+        found["data"]["result"].as_array().is_some_and(Vec::is_empty)
+    })
+    .await;
+    for _ in 0..2 {
+        evaluated_again(&daemon, rules[2]).await;
+    }
+    assert_eq!(slack.texts("#night"), [""; 0]);
+
     node.counts("logins_total", 10.0);
     node.counts("night_logins_total", 0.2);
     python.counts("signups_total", 2.0);
@@ -143,8 +158,7 @@ kind = "change"
 metric = "logins_total"
 window = "10s"
 compare_to = "same time yesterday"
-falls_by = "50%"
-minimum = 900
+rises_by = "1000%"
 missing_after = "10s"
 notify = ["slack:#logins"]
 "#;

@@ -240,7 +240,7 @@ async fn rules_of_a_project_are_tested_as_they_are_evaluated() {
     for shown in [
         "(sum(rate(logins_total[5m])) * 60\n",
         ")) < (sum(rate(logins_total[5m] offset 1d)) * 60\n",
-        ">= 20) * 0.5\n",
+        "  )) * 0.5\n",
     ] {
         assert!(out.contains(shown), "{out}");
     }

@@ -7,13 +7,17 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use chrono::TimeDelta;
 use tripline::clock::Clock;
+use tripline::domain::edition::{ABSENT, Origin, Rank};
 use tripline::domain::id::IncidentId;
+use tripline::domain::rule::Rule;
 use tripline::domain::rule::state::Standing;
 use tripline::engine::rules::CATCH_UP;
 use tripline::engine::rules::replay::replay;
 use tripline::engine::rules::snapshot::Snapshot;
+use tripline::store::accounts::Expectation;
 use tripline::store::postgres::PostgresStore;
 
 use self::world::{World, at, rules};
@@ -63,6 +67,41 @@ async fn a_restart_in_the_middle_changes_no_verdict() {
     let (one, other) = (whole.store.rule_records().await, broken.store.rule_records().await);
     assert_eq!(one.expect("read").until, other.expect("read").until);
     assert_eq!(whole.taken(), broken.taken());
+}
+
+#[tokio::test]
+async fn something_damaged_is_the_trouble_of_those_rules_that_need_it() {
+    let more = r#"
+        [[rule]]
+        name = "orders"
+        expr = "orders > 5"
+        missing_after = "3m"
+        notify = ["slack:#p2"]
+        [[rule]]
+        name = "always"
+        expr = "vector(1) > 0"
+        notify = ["slack:#p2"]
+    "#;
+    let world = World::new(&format!("{ERRORS}{more}")).await;
+    errors(&world);
+    world.count(&[("__name__", "orders")], (-10, 60), |_| 0.0);
+    world.metrics.damage(Some("orders"));
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 25).await;
+    let incidents = world.incidents().await;
+    for subject in ["rule:always", "rule:errors since 02:20:00", "unseen:orders"] {
+        assert!(incidents.iter().any(|it| it.starts_with(subject)), "{incidents:?}");
+    }
+    assert_eq!(incidents.len(), 3, "{incidents:?}");
+    let records = world.store.rule_records().await.expect("read");
+    let snapshot = Snapshot::of(&world.rules.load(), &records);
+    let said = snapshot.rules[1].state.error.as_deref().unwrap_or_default();
+    assert!(said.starts_with("the store holds a chunk that cannot be read"), "{said}");
+    world.metrics.damage(None);
+    world.until(&mut hub, 26).await;
+    let incidents = world.incidents().await;
+    let over = |it: &String| it.starts_with("unseen:orders") && it.ends_with("resolved");
+    assert!(incidents.iter().any(over), "{incidents:?}");
 }
 
 /// A counter whose points come so many seconds after their times; what the rule makes of it.
@@ -121,6 +160,64 @@ async fn of_several_hubs_each_time_is_passed_by_one() {
     for store in [first, second] {
         tripline::store::Store::close(&*store).await;
     }
+    database.discard().await;
+}
+
+/// A hub with an earlier edition of the project, which has no rule, beside those of `world`.
+async fn beside_a_hub_that_is_behind(world: &World) {
+    errors(world);
+    let in_force = rules(ERRORS);
+    let of = |rules: &[Arc<Rule>]| {
+        Expectation::new(Vec::new(), at(0), Origin::Start, at(0)).with_rules(rules)
+    };
+    let all: Vec<_> = in_force.rules.iter().map(|it| Arc::clone(&it.rule)).collect();
+    let (before, latest) = (of(&[]), of(&all));
+    for said in [&before, &latest] {
+        assert_eq!(world.store.expect(said, at(0)).await.expect("said"), Rank::Latest);
+    }
+    world.rules.store(Arc::new(in_force.of_edition(latest.edition.digest.clone())));
+    let mut one = world.hub("one");
+    world.until(&mut one, 30).await;
+    let open = ["rule:errors since 02:20:00 open"];
+    assert_eq!(world.incidents().await, open);
+    // It is stopped, and another that has the latest edition is about to take its turn.
+    let held = world.store.hold_edition(&latest.edition.digest, at(30)).await;
+    assert_eq!(held.expect("said"), Rank::Latest);
+    let mut behind = world.hub("behind");
+    let nothing = rules("").of_edition(before.edition.digest.clone());
+    behind.rules = Arc::new(ArcSwap::from_pointee(nothing));
+    let mark = world.store.rule_records().await.expect("read").until;
+    world.time.advance(Duration::from_secs(20));
+    world.catch_up(&mut behind).await;
+    assert_eq!(world.store.rule_records().await.expect("read").until, mark, "not its turn");
+    // Nobody has it any more: the rules go on, and what is another's stays.
+    world.until(&mut behind, 35).await;
+    let records = world.store.rule_records().await.expect("read");
+    assert!(records.until > mark && records.states.len() == 1, "{records:?}");
+    assert_eq!(world.incidents().await, open);
+    // For so long that this is the latest.
+    let now = world.time.now() + ABSENT;
+    let still = Expectation { since: now, ..before };
+    assert_eq!(world.store.expect(&still, now).await.expect("said"), Rank::Latest);
+    world.until(&mut behind, 37).await;
+    assert_eq!(world.incidents().await, ["rule:errors since 02:20:00 resolved"]);
+    assert!(world.store.rule_records().await.expect("read").states.is_empty());
+}
+
+#[tokio::test]
+async fn a_hub_that_is_behind_ends_no_incident_of_a_rule() {
+    beside_a_hub_that_is_behind(&World::new(ERRORS).await).await;
+}
+
+#[tokio::test]
+async fn a_hub_that_is_behind_ends_no_incident_of_a_rule_in_postgres() {
+    let database = Database::with_store().await;
+    let store = Arc::new(PostgresStore::open(database.url()).await.expect("opened"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let world = World::on(store.clone(), folder, ERRORS);
+    beside_a_hub_that_is_behind(&world).await;
+    drop(world);
+    tripline::store::Store::close(&*store).await;
     database.discard().await;
 }
 

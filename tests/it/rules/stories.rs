@@ -114,29 +114,113 @@ async fn an_outage_of_tripline_is_no_collapse() {
     }
 }
 
+const LISTENING: &str = "tripline_statsd_listening";
+
+/// A hub that listens from minute `from` to minute `to` and counts logins; when it is stopped in good
+/// order, that is the last it says.
+fn listens(
+    world: &World,
+    hub: &str,
+    (from, to): (i64, i64),
+    is_stopped: bool,
+    a_minute: impl Fn(i64) -> f64,
+) {
+    let own = |name| [("__name__", name), ("hub", hub)];
+    // The first point is the zero that it begins with.
+    world.count(&own("logins_total"), (from, to), |minute| {
+        if minute == from { 0.0 } else { a_minute(minute) }
+    });
+    for minute in from..=to {
+        world.metrics.add(&own(LISTENING), at(minute), 1.0);
+    }
+    if is_stopped {
+        let moment = at(to) + chrono::TimeDelta::seconds(1);
+        world.metrics.add(&own(LISTENING), moment, 0.0);
+    }
+}
+
 #[tokio::test]
 async fn the_outage_of_one_hub_of_several_is_no_collapse() {
-    const LISTENING: &str = "tripline_statsd_listening";
-    for (last, expected) in [
-        (None, "unseen:logins change since 02:12:00 open"),
-        (Some(0.0), "rule:logins change since 02:16:00 open"),
+    for (is_stopped, expected) in [
+        (false, "unseen:logins change since 02:12:00 open"),
+        // Told to end: then nobody waits for it, and what it took goes elsewhere.
+        (true, "rule:logins change since 02:14:00 open"),
     ] {
         let world = World::new(LOGINS).await;
-        for (hub, share, end) in [("a", 100.0, 10), ("b", 18.0, 60)] {
-            let own = |name| [("__name__", name), ("hub", hub)];
-            world.count(&own("logins_total"), (-4 * WEEK - 120, end), |_| share);
-            for minute in -120..=end {
-                world.metrics.add(&own(LISTENING), at(minute), 1.0);
-            }
-        }
-        // Unless it was told to end: then nobody waits for it, and what it took goes elsewhere.
-        if let Some(last) = last {
-            let moment = at(10) + chrono::TimeDelta::seconds(1);
-            world.metrics.add(&[("__name__", LISTENING), ("hub", "a")], moment, last);
-        }
+        listens(&world, "a", (-4 * WEEK - 120, 10), is_stopped, |_| 100.0);
+        listens(&world, "b", (-4 * WEEK - 120, 60), false, |_| 18.0);
         let mut hub = world.hub("one");
         world.until(&mut hub, 60).await;
         assert_eq!(world.incidents().await, [expected]);
+    }
+}
+
+/// Whoever looks at an hour must not be blind for an hour whenever a hub comes or goes.
+#[tokio::test]
+async fn hubs_that_come_and_go_blind_nobody() {
+    use tripline::domain::rule::state::Standing;
+    use tripline::engine::rules::replay::replay;
+    let long = LOGINS.replace("window = \"5m\"", "window = \"1h\"");
+    let start = -4 * WEEK - 180;
+    let whole = |_| 118.0;
+    let half = |_| 59.0;
+    let since = |from: i64| move |minute| if minute > from { 59.0 } else { 118.0 };
+    let until = |to: i64| move |minute| if minute > to { 118.0 } else { 59.0 };
+    for story in ["joins", "leaves", "restarts", "is replaced", "is silent"] {
+        for collapse in [None, Some(40)] {
+            let falls = |usual: &dyn Fn(i64) -> f64, minute: i64| match collapse {
+                Some(from) if minute > from => usual(minute) * 0.1,
+                _ => usual(minute),
+            };
+            let world = World::new(&long).await;
+            let comes = |hub: &str, span, is_stopped, usual: &dyn Fn(i64) -> f64| {
+                listens(&world, hub, span, is_stopped, |minute| falls(usual, minute));
+            };
+            match story {
+                "joins" => {
+                    comes("a", (start, 150), false, &since(10));
+                    comes("b", (10, 150), false, &half);
+                }
+                "leaves" => {
+                    comes("a", (start, 150), false, &until(10));
+                    comes("b", (start, 10), true, &half);
+                }
+                "restarts" => {
+                    comes("a", (start, 150), false, &|minute| {
+                        if (11..=12).contains(&minute) { 118.0 } else { 59.0 }
+                    });
+                    comes("b", (start, 10), true, &half);
+                    comes("b", (12, 150), false, &half);
+                }
+                // A deployment with another host's name.
+                "is replaced" => {
+                    comes("a", (start, 10), true, &whole);
+                    comes("b", (10, 150), false, &whole);
+                }
+                // Clients go elsewhere, the series ends, and the hub listens on.
+                _ => {
+                    comes("a", (start, 150), false, &until(10));
+                    comes("b", (start, 10), false, &half);
+                    for minute in 11..=150 {
+                        let own = [("__name__", LISTENING), ("hub", "b")];
+                        world.metrics.add(&own, at(minute), 1.0);
+                    }
+                }
+            }
+            let rules = world.rules.load_full();
+            let replayed = replay(&*world.metrics, (&rules, &rules.rules[0]), (at(0), at(150)));
+            let replayed = replayed.await.expect("evaluated");
+            let blind = replayed.moments.iter().filter(|it| it.standing == Standing::NoData);
+            assert_eq!(blind.count(), 0, "{story} {collapse:?}");
+            let said: Vec<_> = replayed.episodes.iter().map(|it| it.from <= at(85)).collect();
+            let expected = if collapse.is_some() { vec![true] } else { Vec::new() };
+            assert_eq!(said, expected, "{story} {collapse:?}: {:?}", replayed.episodes);
+            let mut hub = world.hub("one");
+            world.until(&mut hub, 120).await;
+            let incidents = world.incidents().await;
+            assert_eq!(incidents.len(), expected.len(), "{story}: {incidents:?}");
+            assert!(incidents.iter().all(|it| it.starts_with("rule:")), "{story}: {incidents:?}");
+        }
     }
 }
 
@@ -170,6 +254,20 @@ async fn a_group_that_vanishes_is_missing_and_never_fine() {
 async fn few_logins_at_night_are_nobodys_business() {
     let world = world(4, 8.0, |minute| if minute >= 10 { 1.0 } else { 8.0 }).await;
     assert_eq!(world.incidents().await, Vec::<String>::new());
+}
+
+/// Also where nobody knows whether there are any: of so few nothing would be said.
+#[tokio::test]
+async fn no_logins_at_night_are_nobodys_business() {
+    let falls = LOGINS.replace("rises_by = \"100%\"\n", "");
+    let world = World::new(&falls).await;
+    world.count(&NAME, (-4 * WEEK - 120, 10), |_| 8.0);
+    let mut hub = world.hub("one");
+    world.until(&mut hub, 90).await;
+    assert_eq!(world.incidents().await, Vec::<String>::new());
+    let records = world.store.rule_records().await.expect("read");
+    let standings: Vec<&str> = records.states.values().map(|it| it.standing.as_str()).collect();
+    assert_eq!(standings, ["ok"]);
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ fn nowhere() -> Listening {
         rules: Rules {
             interval: Duration::from_secs(10),
             silent_after: Duration::from_hours(1),
+            totals_silent_after: Duration::from_hours(1),
             most_series: 10_000,
             buckets: [10.0, 100.0, 1000.0].into(),
             signs: Signs::Differences,

@@ -43,9 +43,10 @@ pub(super) async fn a_hub_that_is_behind_changes_nothing(store: &dyn Ledger) {
     let rulebook = rules_with(Policy::built_in(None), &["search"]);
     let closed = async |edition: &Expectation| {
         let digest = &edition.edition.digest;
-        store.close_absent(&rulebook, digest, at(21)).await.expect("answered").len()
+        let closed = store.close_absent(&rulebook, digest, at(21)).await.expect("answered");
+        closed.map(|closed| closed.len())
     };
-    assert_eq!(closed(&behind).await, 0, "its incident is the others'");
+    assert_eq!(closed(&behind).await, None, "its incident is the others'");
     assert_eq!(
         store.hold_edition(&behind.edition.digest, at(22)).await.expect("said"),
         Rank::Earlier
@@ -59,8 +60,8 @@ pub(super) async fn a_hub_that_is_behind_changes_nothing(store: &dyn Ledger) {
     assert_eq!(say(&again, at(22) + ABSENT - seconds(1)).await, Rank::Earlier);
     assert_eq!(say(&again, at(22) + ABSENT).await, Rank::Latest);
     assert_eq!(watched(store, at(23) + ABSENT).await, ["search"]);
-    assert_eq!(closed(&latest).await, 0);
-    assert_eq!(closed(&behind).await, 1);
+    assert_eq!(closed(&latest).await, None);
+    assert_eq!(closed(&behind).await, Some(1));
 }
 
 pub(super) async fn a_change_may_be_taken_back(store: &dyn Ledger) {
@@ -80,6 +81,21 @@ pub(super) async fn a_change_may_be_taken_back(store: &dyn Ledger) {
     assert_eq!(watched(store, at(17)).await, ["search"]);
     // Both hubs: the second has it, too.
     assert_eq!(say(&back, at(18)).await, Rank::Latest);
+    // One that still has what was taken back says so once more, and then that it has it still.
+    assert_eq!(say(&latest, at(19)).await, Rank::Earlier);
+    let mut still = latest.clone();
+    (still.since, still.edition.origin) = (at(29), Origin::Behind);
+    assert_eq!(say(&still, at(29)).await, Rank::Earlier);
+    assert_eq!(watched(store, at(30)).await, ["search"]);
+}
+
+pub(super) async fn what_ended_meanwhile_is_not_accounted_for(store: &dyn Ledger) {
+    expect(store, &[every("login", 30), every("search", 30)], at(0)).await;
+    let known = store.known().await.expect("read");
+    expect(store, &[every("login", 30)], at(20)).await;
+    assert_eq!(store.account(&[], known, at(45)).await.expect("answered"), Standing::Lost);
+    let known = store.known().await.expect("read");
+    assert_eq!(store.account(&[], known, at(45)).await.expect("answered"), Standing::Held);
 }
 
 /// All slots up to `now` end as runs or in gaps.

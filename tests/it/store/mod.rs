@@ -130,6 +130,7 @@ on_every_backend! {
         a_hub_that_is_behind_changes_nothing
         a_change_may_be_taken_back
         what_is_accounted_for_is_not_expected_anew
+        what_ended_meanwhile_is_not_accounted_for
         what_was_accounted_for_ahead_of_time_is_taken_back
     }
     agents {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::store::accounts::Accounts as _;
+use tripline::store::metrics::{Keeping as _, Metrics as _};
 use tripline::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use tripline::store::{Error, Horizons, RunFilter, Store};
 
@@ -330,5 +331,55 @@ async fn tokens_are_written_beside_the_process_that_holds_the_store() {
     super::agents::tokens_are_seen_at_once(&store, &tokens).await;
     tell(&store, 1, &[Passed, Failed]).await;
     drop(tokens);
+    store.close().await;
+}
+
+/// One damaged row must not keep everything else from being stored, read and closed.
+#[tokio::test]
+async fn what_is_damaged_of_metrics_keeps_nothing_else_waiting() {
+    use super::metrics::{HOUR, MINUTE, append, compact, matcher, select, series};
+    let fresh = Fresh::new().await;
+    for minute in 1..=3 {
+        let both = [("logins", 1.0), ("orders", 2.0)]
+            .map(|(name, value)| series(name, &[], &[(minute * MINUTE, value)]));
+        append(&fresh.store, &both, 3 * MINUTE).await;
+    }
+    let folder = fresh.close().await;
+    execute(&folder, "UPDATE metric_frames SET points = x'ff00' WHERE id = 2").await;
+    let store = open(&folder).await.expect("opened");
+    let logins = [matcher("__name__", "logins")];
+    let orders = [matcher("__name__", "orders")];
+    let found = select(&store, &logins, (0, HOUR)).await;
+    assert_eq!(found[0].times().len(), 2, "but for what is damaged");
+    let stored = append(&store, &[series("logins", &[], &[(4 * MINUTE, 1.0)])], 4 * MINUTE).await;
+    assert_eq!(stored.new, 1);
+    assert_eq!(store.census().await.expect("counted").unreadable, 1);
+    let told = store.inspect().await.expect("looked at").told;
+    assert_eq!(told, ["the frame 2 cannot be read"]);
+
+    // Of one series, a chunk and roll-ups of the same day; the next hours are closed all the same.
+    compact(&store, 3 * HOUR).await;
+    store.close().await;
+    let one = "SELECT id FROM metric_series WHERE labels LIKE '%logins%'";
+    let damage = format!("UPDATE metric_chunks SET points = x'ff' WHERE series IN ({one})");
+    execute(&folder, &damage).await;
+    let store = open(&folder).await.expect("opened");
+    let later = ["logins", "orders"].map(|name| series(name, &[], &[(4 * HOUR + MINUTE, 7.0)]));
+    append(&store, &later, 4 * HOUR + MINUTE).await;
+    compact(&store, 8 * HOUR).await;
+    assert_eq!(select(&store, &orders, (0, 8 * HOUR)).await[0].times().len(), 3);
+    assert_eq!(select(&store, &logins, (HOUR, 8 * HOUR)).await[0].values(), [7.0]);
+    let told = store.inspect().await.expect("looked at").told;
+    assert_eq!(told.len(), 3, "none is written over: {told:?}");
+    // Who is there can be told, who asks for the damaged points is told that.
+    let names = store.labels(&[], super::metrics::START, super::metrics::START + HOUR, 9).await;
+    assert_eq!(names.expect("listed").len(), 2);
+    let selection = tripline::query::Selection {
+        matchers: logins.to_vec().into(),
+        after: super::metrics::START,
+        until: super::metrics::START + HOUR,
+    };
+    let error = store.select(&[selection], super::metrics::PLENTY).await.expect_err("damaged");
+    assert!(error.is_lasting(), "{error}");
     store.close().await;
 }

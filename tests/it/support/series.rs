@@ -16,6 +16,8 @@ pub(crate) struct Memory {
     series: Mutex<BTreeMap<Labels, BTreeMap<i64, f64>>>,
     /// What selections of this metric are answered with, instead of series.
     refused: Mutex<Option<(String, String)>>,
+    /// The metric of which something is damaged.
+    damaged: Mutex<Option<String>>,
 }
 
 impl Memory {
@@ -24,6 +26,11 @@ impl Memory {
         let labels: Labels = labels.iter().copied().collect();
         let mut series = self.series.lock().expect("not poisoned");
         series.entry(labels).or_default().entry(at.timestamp_millis()).or_insert(value);
+    }
+
+    /// From now on something of `metric` is damaged.
+    pub(crate) fn damage(&self, metric: Option<&str>) {
+        *self.damaged.lock().expect("not poisoned") = metric.map(str::to_owned);
     }
 
     /// From now on whoever asks for `metric` is told that it is too much.
@@ -51,12 +58,18 @@ impl Metrics for Memory {
     async fn select(&self, selections: &[Selection], _: Bounds) -> Result<Found, Error> {
         let known = self.series.lock().expect("not poisoned");
         let refused = self.refused.lock().expect("not poisoned").clone();
+        let damaged = self.damaged.lock().expect("not poisoned").clone();
         let mut all = Vec::with_capacity(selections.len());
         for Selection { matchers, after, until } in selections {
             if let Some((metric, why)) = &refused
                 && matchers.iter().any(|it| *it.value == **metric)
             {
                 return Ok(Found::TooMuch(why.clone()));
+            }
+            if let Some(metric) = &damaged
+                && matchers.iter().any(|it| *it.value == **metric)
+            {
+                return Err(Error::Unreadable { what: "chunk", reason: "it is damaged".into() });
             }
             let matching =
                 known.iter().filter(|(labels, _)| matchers.iter().all(|it| it.selects(labels)));

@@ -26,6 +26,10 @@ impl Accounts for Remembered {
         Err(broken())
     }
 
+    async fn may_lead(&self, _: &str, _: Timestamp) -> Result<bool, Error> {
+        Err(broken())
+    }
+
     async fn known(&self) -> Result<Known, Error> {
         Err(broken())
     }
