@@ -183,7 +183,8 @@ impl Store for Shelf {
     }
 
     async fn incident(&self, _: IncidentId) -> Result<Option<IncidentHistory>, store::Error> {
-        unreachable!("the works do not ask for it")
+        self.answer().await;
+        Ok(None)
     }
 
     async fn decisions(&self, _: &CheckId, _: u32) -> Result<Vec<DecisionRecord>, store::Error> {
