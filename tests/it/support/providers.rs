@@ -1,9 +1,11 @@
 //! Slack and Twilio as a daemon of the tests is told to use them, and a team to tell.
 
+use std::collections::HashMap;
+
 use tripline::domain::Timestamp;
 
 use super::provider::{Answer, Arrival};
-use super::slack::{self, FakeSlack, SlackPost};
+use super::slack::{self, FakeSlack, SlackPost, channel_id};
 use super::tripline::Project;
 use super::twilio::{self, FakeTwilio, Sms};
 
@@ -78,13 +80,22 @@ impl Providers {
         self.twilio.answer_all(answer);
     }
 
-    /// The messages that Slack was handed so far, refused ones too.
+    /// The messages that Slack was handed so far, refused ones too, and not what was edited. What
+    /// answers one in a channel is by the name of that channel.
     pub(crate) fn posts(&self) -> Vec<Message> {
-        let arrivals = self.slack.arrivals().into_iter();
-        let read = |arrival| {
-            Message::new(arrival, |post: SlackPost| (post.channel, post.body.to_string()))
+        let arrivals = self.slack.arrivals();
+        let posts = || arrivals.iter().filter_map(|arrival| arrival.message.as_ref());
+        let names: HashMap<String, String> =
+            posts().map(|post| (channel_id(&post.channel), post.channel.clone())).rev().collect();
+        let named = |post: SlackPost| {
+            let name = names.get(&post.channel).cloned();
+            (name.unwrap_or(post.channel), post.body.to_string())
         };
-        arrivals.filter_map(read).collect()
+        let is_said = |arrival: &Arrival<SlackPost>| {
+            arrival.message.as_ref().is_some_and(|post| post.edits.is_none())
+        };
+        let said = arrivals.clone().into_iter().filter(is_said);
+        said.filter_map(|arrival| Message::new(arrival, &named)).collect()
     }
 
     /// The messages that Twilio was handed so far, refused ones too.
