@@ -1,70 +1,30 @@
-//! What a thousand rules over ten thousand series cost at one time of their grid.
+//! What a thousand rules over ten thousand series of a store cost at one time of their grid. The
+//! points of each time are stored before it is measured.
 //!
 //! `cargo bench --bench rules`
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 use tripline::clock::{Manual, Stopwatch};
 use tripline::config::{Environment, Files, settings};
 use tripline::domain::Timestamp;
 use tripline::domain::incident::Change;
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::rules::{Observer, Rounds};
-use tripline::query::{Labels, Matcher, Selection, Series};
-use tripline::store::metrics::{Bounds, Found, Metrics, Stored};
+use tripline::query::{Labels, METRIC_NAME, Series};
+use tripline::store::Ledger;
+use tripline::store::metrics::Metrics;
 use tripline::store::sqlite::{Holder, SqliteStore};
-use tripline::store::{Error, Ledger};
 
 const RULES: usize = 1_000;
 /// Series of each rule.
 const HOSTS: usize = 10;
 const STEP: i64 = 15_000;
 const ROUNDS: i64 = 20;
-
-/// Series by their metric.
-#[derive(Debug, Default)]
-struct Memory(HashMap<String, Vec<Arc<Series>>>);
-
-#[async_trait]
-impl Metrics for Memory {
-    async fn append(&self, _: &[Series], _: Timestamp) -> Result<Stored, Error> {
-        Ok(Stored::default())
-    }
-
-    async fn select(&self, selections: &[Selection], _: Bounds) -> Result<Found, Error> {
-        let one = |Selection { matchers, after, until }: &Selection| {
-            let name = matchers.iter().find(|it| &*it.name == "__name__");
-            let of_metric = name.and_then(|it| self.0.get(&*it.value));
-            let of_metric = of_metric.map(Vec::as_slice).unwrap_or_default();
-            let selected = of_metric
-                .iter()
-                .filter(|it| matchers.iter().all(|matcher| matcher.selects(it.labels())));
-            let cut = |series: &Arc<Series>| {
-                let start = series.times().partition_point(|time| time <= after);
-                let end = series.times().partition_point(|time| time <= until);
-                let (times, values) =
-                    (series.times()[start..end].to_vec(), series.values()[start..end].to_vec());
-                Arc::new(Series::new(series.labels().clone(), times, values).expect("in order"))
-            };
-            selected.map(cut).collect()
-        };
-        Ok(Found::Series(selections.iter().map(one).collect()))
-    }
-
-    async fn labels(
-        &self,
-        _: &[Vec<Matcher>],
-        _: i64,
-        _: i64,
-        _: usize,
-    ) -> Result<Vec<Labels>, Error> {
-        Ok(Vec::new())
-    }
-}
+/// So much is stored before the first time, in milliseconds.
+const BEFORE: i64 = 600_000;
 
 struct Nobody;
 
@@ -72,27 +32,23 @@ impl Observer for Nobody {
     fn on_evaluated(&self, _: &[Change]) {}
 }
 
-fn memory(start: Timestamp) -> Memory {
-    let mut memory = Memory::default();
+/// A point of every series at one time of the grid, counted from ten minutes before the start.
+fn frame(start: Timestamp, number: i64) -> Vec<Series> {
+    let at = start.timestamp_millis() - BEFORE + number * STEP;
+    let mut all = Vec::with_capacity(RULES * HOSTS);
     for metric in 0..RULES {
         let name = format!("metric_{metric}_total");
-        let series = (0..HOSTS).map(|host| {
+        let grows = if metric.is_multiple_of(100) { 90 } else { 3 };
+        let value = f64::from(i32::try_from(number * grows).expect("small"));
+        for host in 0..HOSTS {
             let host = format!("host-{host}");
-            let labels: Labels = [("__name__", name.as_str()), ("host", &host), ("env", "prod")]
+            let labels: Labels = [(METRIC_NAME, name.as_str()), ("host", &host), ("env", "prod")]
                 .into_iter()
                 .collect();
-            let first = start.timestamp_millis() - 600_000;
-            let times: Vec<i64> = (0..(ROUNDS + 45)).map(|at| first + at * STEP).collect();
-            let values = (0..ROUNDS + 45).map(|at| {
-                f64::from(i32::try_from(at).expect("small"))
-                    * if metric % 100 == 0 { 90.0 } else { 3.0 }
-            });
-            Arc::new(Series::new(labels, times, values.collect()).expect("in order"))
-        });
-        let series = series.collect();
-        memory.0.insert(name, series);
+            all.push(Series::new(labels, vec![at], vec![value]).expect("one point is in order"));
+        }
     }
-    memory
+    all
 }
 
 fn project() -> String {
@@ -132,8 +88,14 @@ async fn main() {
     let holder = Holder { command: "a bench".into(), since: start };
     let store = SqliteStore::open(&folder.path().join("t.db"), &holder).await.expect("opened");
     let store: Arc<dyn Ledger> = Arc::new(store);
+    for number in 0..=BEFORE / STEP {
+        let at =
+            start - Duration::from_millis(u64::try_from(BEFORE - number * STEP).expect("small"));
+        store.append(&frame(start, number), at).await.expect("stored");
+    }
+    let metrics = Arc::clone(&store) as Arc<dyn Metrics>;
     let mut rounds = Rounds::new(
-        (store, Arc::new(memory(start))),
+        (Arc::clone(&store), metrics),
         (Arc::new(ArcSwap::from_pointee(rules)), Arc::new(ProjectJudge::new(Rulebook::default()))),
         Arc::new(Manual::new(start)),
         Arc::new(Nobody),
@@ -141,8 +103,9 @@ async fn main() {
     );
     rounds.tick(start).await.expect("evaluated");
     for round in 1..=ROUNDS {
-        let (before, watch) = (spent(), Stopwatch::start());
         let now = start + Duration::from_millis(u64::try_from(round * STEP).expect("small"));
+        store.append(&frame(start, BEFORE / STEP + round), now).await.expect("stored");
+        let (before, watch) = (spent(), Stopwatch::start());
         rounds.tick(now).await.expect("evaluated");
         let (cpu, elapsed) = (spent().saturating_sub(before), watch.elapsed());
         println!(

@@ -178,6 +178,21 @@ fn files_stay_short() {
 }
 
 #[test]
+fn what_is_said_to_hold_a_promise_is_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let told = fs::read_to_string(root.join("docs/operators/faults.md")).expect("it is there");
+    let named: Vec<&str> = told.split('`').filter(|it| it.contains("::")).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for test in named {
+        let (modules, name) = test.rsplit_once("::").expect("it has a module");
+        let file = root.join("tests/it").join(modules.replace("::", "/"));
+        let texts = [file.with_extension("rs"), file.join("mod.rs")].map(fs::read_to_string);
+        let text = texts.into_iter().find_map(Result::ok).unwrap_or_default();
+        assert!(text.contains(&format!("fn {name}()")), "there is no test `{test}`");
+    }
+}
+
+#[test]
 fn the_guard_sees_grouped_imports() {
     assert_eq!(
         parts_named("use crate::{clock::Clock, domain::{id, run}, app};"),

@@ -82,6 +82,14 @@ async fn a_second_daemon_on_the_same_store_is_refused_and_told_who_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_without_a_secret_does_not_start_and_names_it() {
+    let slack = "[slack]\nbot_token = { env = \"SLACK_TOKEN_THAT_IS_GONE\" }\n";
+    let (status, said) = Project::new().toml(slack).up_in_vain("127.0.0.1:0").await;
+    assert_eq!(status.code(), Some(3), "{said}");
+    assert!(said.contains("SLACK_TOKEN_THAT_IS_GONE"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_other_machines_reach_has_to_be_allowed_in_the_project() {
     let (status, said) = Project::new().up_in_vain("0.0.0.0:0").await;
     assert_eq!(status.code(), Some(1), "{said}");

@@ -7,12 +7,15 @@
 mod soak;
 mod world;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tripline::clock::Stopwatch;
 
 use self::world::{CHECK, DISK_MIB, Kept, PATIENCE, World, now};
 use crate::support::disk::Disk;
+use crate::support::memory::Memory;
 use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
 use crate::support::wall::Wall;
@@ -201,6 +204,33 @@ async fn a_full_disk_loses_nothing_and_needs_no_restart() {
         world.whole(&hub, region, full).await;
     }
     world.verdict(&hub, "after the disk was full").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_killed_for_want_of_memory_goes_on_where_it_was() {
+    let Some(mut world) = World::raise(Kept::InFile).await else { return };
+    let Some(memory) = Memory::find() else { return };
+    world.confine_hub(&memory);
+    let mut hub = world.start_hub().await;
+    let _agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    world.site.answer(500);
+    until_true("everybody is told", PATIENCE, async || counts(&world.providers) == [1; 4]).await;
+
+    let killed = now();
+    let eater = memory.exhaust();
+    assert_eq!(hub.end().await.signal(), Some(Signal::KILL.as_raw()), "the kernel killed it");
+    drop(eater);
+    memory.free();
+    let hub = world.start_hub().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    for region in EVERY_REGION {
+        world.whole(&hub, region, killed).await;
+    }
+    assert_eq!(counts(&world.providers), [1; 4], "nobody is told again");
+    world.site.answer(200);
+    until_true("and of the recovery", PATIENCE, async || counts(&world.providers) == [2; 4]).await;
+    world.verdict(&hub, "after the hub's memory was used up").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

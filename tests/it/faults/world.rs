@@ -16,6 +16,7 @@ use crate::support::certify::certify;
 use crate::support::disk::Disk;
 use crate::support::hosts::Hosts;
 use crate::support::http;
+use crate::support::memory::Memory;
 use crate::support::postgres::Database;
 use crate::support::process::Process;
 use crate::support::providers::Providers;
@@ -139,6 +140,11 @@ impl World {
         for (name, value) in wall.environment() {
             self.hub.set_env(&name, &value);
         }
+    }
+
+    /// Gives the hub this memory from its next start on.
+    pub(super) fn confine_hub(&mut self, memory: &Memory) {
+        self.hub.put_behind(memory.words());
     }
 
     /// The folder of certificates, tokens and agents.

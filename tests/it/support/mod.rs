@@ -8,6 +8,7 @@ pub(crate) mod dump;
 pub(crate) mod forward;
 pub(crate) mod hosts;
 pub(crate) mod http;
+pub(crate) mod memory;
 pub(crate) mod port;
 pub(crate) mod postgres;
 pub(crate) mod process;

@@ -102,6 +102,11 @@ impl Project {
         self
     }
 
+    /// Puts `words` before all that stands before commands, from now on.
+    pub(crate) fn put_behind(&mut self, words: Vec<String>) {
+        self.before.splice(..0, words);
+    }
+
     /// Replaces a text wherever it stands in the settings.
     pub(crate) fn with(mut self, old: &str, new: &str) -> Self {
         self.settings = self.settings.replace(old, new);
