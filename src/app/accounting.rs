@@ -103,6 +103,19 @@ impl Accounting {
         })
     }
 
+    /// The same for a project, which is expected from now on. Before its schedule begins: what that hands
+    /// out is what is expected.
+    pub(super) async fn of(
+        project: &Project,
+        kept: (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+        judged: (&CheckSnapshot, &Arc<ProjectJudge>),
+        loops: &Loops,
+    ) -> Result<Arc<Self>, Error> {
+        let accounting = Self::new(kept, judged, &project.settings.agent, loops);
+        accounting.expect(project).await?;
+        Ok(accounting)
+    }
+
     /// What the agent of this process is to run, while not all that its project says.
     pub(super) fn expected(&self) -> share::Expected {
         Arc::clone(&self.expected)

@@ -177,10 +177,8 @@ impl Daemon {
         });
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
-        let accounting =
-            Accounting::new((&store, &clock), (&snapshot, &judge), &settings.agent, &loops);
-        // Before the schedule begins: what it hands out is what is expected.
-        accounting.expect(&project).await?;
+        let kept = (&store, &clock);
+        let accounting = Accounting::of(&project, kept, (&snapshot, &judge), &loops).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
         let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;

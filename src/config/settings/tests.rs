@@ -303,15 +303,6 @@ fn mistakes_are_told_where_they_are() {
             "{ env = 'TOKEN' }",
             "webhook for `#x` is no",
         ),
-        ("[people]\nana = { phone = '030 1234' }", "'030 1234'", "no telephone number"),
-        ("[people]\nana = { phone = '0049 30/123456' }", "'0049 30/123456'", "as `+4930123456`"),
-        ("[people]\n'a b' = {}", "'a b'", "is no name"),
-        ("[teams]\nops = ['ana']", "'ana'", "nobody is called `ana`"),
-        ("[teams]\nops = []", "[]", "empty list"),
-        ("[people]\nops = {}\n[teams]\nops = ['ops']", "ops", "both a team and a person"),
-        ("[people]\nana = { slack = '@ana' }", "'@ana'", "no member's id of Slack"),
-        ("[people]\nana = { email = 'ana' }", "'ana'", "no e-mail address"),
-        ("[people]\nana = { timezone = 'Berlin' }", "'Berlin'", "no time zone `Berlin`"),
         ("[secrets]\n'a-b' = { env = 'TOKEN' }", "'a-b'", "the name of a secret"),
         ("[agent]\nmax_runs = 0", "0", "a whole number from 1 to 1024"),
         ("[agent]\nsandbox = 'off'", "'off'", "cannot be `off`"),
@@ -332,6 +323,23 @@ fn mistakes_are_told_where_they_are() {
         ("[check]\nname = 'x'", "[check]", "must be a list of sections"),
         ("[[rule]]\nname = 'x'", "[[rule]]", "`expr` is missing"),
         ("a = 1\na = 2", "a", "not valid TOML: duplicate key"),
+    ] {
+        assert_one_mistake(text, at, message);
+    }
+}
+
+#[test]
+fn mistakes_in_people_are_told_where_they_are() {
+    for (text, at, message) in [
+        ("[people]\nana = { phone = '030 1234' }", "'030 1234'", "no telephone number"),
+        ("[people]\nana = { phone = '0049 30/123456' }", "'0049 30/123456'", "as `+4930123456`"),
+        ("[people]\n'a b' = {}", "'a b'", "is no name"),
+        ("[teams]\nops = ['ana']", "'ana'", "nobody is called `ana`"),
+        ("[teams]\nops = []", "[]", "empty list"),
+        ("[people]\nops = {}\n[teams]\nops = ['ops']", "ops", "both a team and a person"),
+        ("[people]\nana = { slack = '@ana' }", "'@ana'", "no member's id of Slack"),
+        ("[people]\nana = { email = 'ana' }", "'ana'", "no e-mail address"),
+        ("[people]\nana = { timezone = 'Berlin' }", "'Berlin'", "no time zone `Berlin`"),
     ] {
         assert_one_mistake(text, at, message);
     }
