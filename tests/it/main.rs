@@ -1,5 +1,6 @@
 //! The one test binary: a file a subject.
 
+mod acceptance;
 mod accounting;
 mod acts;
 mod agent;
