@@ -118,7 +118,7 @@ async fn an_acknowledgement_while_slack_is_down_is_told_when_it_is_back() {
         .acknowledge(1)
         .at(m(6))
         .slack(Answer::Accept)
-        .want(between(m(6), m(8)), slack("#p2").saying("Failing: login"))
+        .want(between(m(6), m(8)), slack("#p2").saying("Failing: `login`"))
         .want(between(m(6), m(8)), slack("#p2").saying("acknowledged by eva"))
         .until(m(10))
         .await;

@@ -1,6 +1,6 @@
 //! When a tier is reached, and whom the policy of a check tells.
 
-use super::scenario::{Down, Up, login, scenario};
+use super::scenario::{Down, Silent, Up, login, scenario};
 use super::setup::Watched;
 use super::told::{any_sms, at, between, m, slack};
 
@@ -180,17 +180,18 @@ async fn a_policy_is_chosen_by_the_labels_of_a_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_tiers_that_are_reached_at_once_tell_each_place_once() {
-    let both = "[[policy]]\nname = \"usual\"\n\
-                [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\n\
-                notify = [\"slack:#p2\", \"sms:ana\"]\n\
-                [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\n\
-                notify = [\"slack:#p1\", \"sms:devops\"]\n";
+async fn whoever_is_in_two_tiers_that_are_reached_at_once_is_told_once() {
+    let both = policy("failures_in_a_row = 1", "failures_in_a_row = 2", "")
+        .replace("\"slack:#p2\"", "\"slack:#p2\", \"sms:ana\"");
     login()
-        .toml(both)
+        .toml(&both)
         .at(m(1))
+        .target("login", Silent)
+        .at(m(8))
+        .report("login", "eu", m(2), Down)
+        .at(m(9))
         .target("login", Down)
-        .want_all(at(m(1)), &["#p2", "#p1", "ana", "bo"], "failing")
-        .until(m(3))
+        .want_all(at(m(9)), &["#p2", "#p1", "ana", "bo"], "2 in a row")
+        .until(m(11))
         .await;
 }

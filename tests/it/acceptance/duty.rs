@@ -108,7 +108,7 @@ async fn an_override_calls_somebody_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_telephone_is_replaced_by_the_team() {
-    let silent = primary("2026-11-23 09:00", "").replace("[\"ana\", \"bo\"]", "[\"dee\"]");
+    let silent = primary("2026-11-23 09:00", "").replace("[\"ana\", \"bo\"]", "[\"dee\", \"ana\"]");
     login()
         .toml(&(silent + "[people.dee]\nemail = \"dee@example.com\"\n"))
         .at(m(1))

@@ -22,7 +22,7 @@ async fn a_maintenance_that_starts_while_failing_holds_back_what_is_still_to_com
         .at(m(1))
         .target("login", Down)
         .want(at(m(1)), slack("#p2"))
-        .want_all(at(m(10)), &SECOND, "still fails after: maintenance `move`")
+        .want_all(at(m(10)), &SECOND, "still fails after: maintenance")
         .until(m(13))
         .await;
 }
@@ -33,7 +33,7 @@ async fn what_still_fails_at_the_end_of_a_maintenance_is_told_and_says_so() {
         .toml(&once("09:00", "10:05"))
         .at(m(1))
         .target("login", Down)
-        .want_all(at(m(5)), &EVERYBODY, "still fails after: maintenance `move`")
+        .want_all(at(m(5)), &EVERYBODY, "still fails after: maintenance")
         .until(m(8))
         .await;
 }
@@ -87,7 +87,7 @@ async fn a_recurring_maintenance_holds_back_each_time() {
         .toml(weekly)
         .at(m(70))
         .target("login", Down)
-        .want_all(at(m(90)), &EVERYBODY, "still fails after: maintenance `backup`")
+        .want_all(at(m(90)), &EVERYBODY, "still fails after: maintenance")
         .at(m(100))
         .target("login", Up)
         .want_all(at(m(100)), &EVERYBODY, "recovered")
@@ -113,7 +113,7 @@ async fn a_maintenance_lasts_in_real_time_when_the_clocks_go_back() {
         .at(m(30))
         .target("login", Down)
         // It is 03:00 for the first time, and then 02:00 again; three hours are over at 03:00.
-        .want_all(at(h(3) + m(10)), &EVERYBODY, "still fails after: maintenance `backup`")
+        .want_all(at(h(3) + m(10)), &EVERYBODY, "still fails after: maintenance")
         .until(h(3) + m(20))
         .await;
 }
@@ -141,7 +141,7 @@ async fn a_maintenance_that_is_begun_in_haste_holds_back_from_then_on() {
         .want(at(m(1)), slack("#p2"))
         .at(m(1) + m(1) / 2)
         .edit(|project| project.tables.push_str(&once("10:00", "10:20")))
-        .want_all(at(m(20)), &SECOND, "still fails after: maintenance `move`")
+        .want_all(at(m(20)), &SECOND, "still fails after: maintenance")
         .until(m(22))
         .await;
 }

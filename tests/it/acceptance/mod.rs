@@ -5,6 +5,7 @@
 //! stands still and is moved by the harness to whatever comes next, so that a day takes a second. Results
 //! come from agents of regions that the harness plays, over the same link as those of real ones.
 
+mod absent;
 mod acknowledging;
 mod channels;
 mod conditions;

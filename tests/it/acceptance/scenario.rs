@@ -45,6 +45,10 @@ pub(super) enum Act {
     Restart,
     /// The daemon is killed and started.
     Kill,
+    /// The daemon is killed, and stays so until it is started.
+    Stop,
+    /// The daemon is started.
+    Start,
     /// Slack answers so from now on.
     Slack(Answer),
     /// Twilio answers so from now on.
@@ -194,6 +198,16 @@ impl Scenario {
     /// The daemon is killed and started.
     pub(super) fn kill(self) -> Self {
         self.act(Act::Kill)
+    }
+
+    /// The daemon is killed, and nothing runs until it is started.
+    pub(super) fn stop(self) -> Self {
+        self.act(Act::Stop)
+    }
+
+    /// The daemon is started.
+    pub(super) fn start(self) -> Self {
+        self.act(Act::Start)
     }
 
     /// Slack answers so from now on.

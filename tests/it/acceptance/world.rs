@@ -135,6 +135,9 @@ impl World {
     }
 
     async fn disturb(&mut self, disturbance: Disturbance) {
+        if self.daemon.is_none() {
+            return;
+        }
         match disturbance {
             Disturbance::None => return,
             Disturbance::Reload => self.reload().await,
@@ -175,18 +178,22 @@ impl World {
                 let old = self.setup.toml();
                 edit(&mut self.setup);
                 self.project.change(&old, &self.setup.toml());
-                self.reload().await;
+                if self.daemon.is_some() {
+                    self.reload().await;
+                }
             }
             Act::Mistake(tables) => {
                 let path = self.project.path().join("tripline.toml");
                 let text = std::fs::read_to_string(&path).expect("it was written");
                 self.project.write("tripline.toml", &format!("{text}\n{tables}"));
                 self.daemon().signal(Signal::HUP);
-                let is_refused = || self.daemon().log().contains("the project has a mistake");
+                let is_refused = || self.daemon().log().contains("the one before stays in force");
                 until_true("the mistake is found", PATIENCE, async || is_refused()).await;
             }
             Act::Restart => self.restart().await,
             Act::Kill => self.kill().await,
+            Act::Stop => self.daemon.take().expect("it is started").kill().await,
+            Act::Start => self.up().await,
             Act::Slack(answer) => self.providers.slack.answer_all(answer),
             Act::Twilio(answer) => self.providers.twilio.answer_all(answer),
         }
@@ -218,7 +225,7 @@ impl World {
 
     /// Reports the slots of now.
     async fn report_due(&mut self) {
-        if self.now == self.start {
+        if self.now == self.start || self.daemon.is_none() {
             return;
         }
         let mut due: HashMap<String, Vec<Value>> = HashMap::new();
@@ -263,6 +270,9 @@ impl World {
 
     /// Waits until nothing is left to do at this time, and takes down what was told.
     async fn settle(&mut self) {
+        if self.daemon.is_none() {
+            return;
+        }
         let mut store = self.store().await;
         let now = self.now.timestamp_millis();
         let mut left = (0, 0);
