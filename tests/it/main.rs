@@ -22,6 +22,7 @@ mod grafana;
 mod hostile;
 mod junit;
 mod kills;
+mod lifecycle;
 mod living;
 mod logins;
 mod measuring;

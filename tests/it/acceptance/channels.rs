@@ -137,3 +137,59 @@ async fn messages_of_two_incidents_to_one_channel_do_not_wait_for_each_other() {
         .until(m(4))
         .await;
 }
+
+const USUAL: &str = "[[policy]]\nname = \"usual\"\nrepeat_every = \"2m\"\n\
+    [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = [\"slack:#p2\", \"sms:ana\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reminders_that_could_not_be_sent_are_one_when_they_can() {
+    login()
+        .toml(USUAL)
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2").saying("failing"))
+        .want(at(m(4)), slack("#p2").saying("still fail"))
+        .want(at(m(6)), slack("#p2").saying("still fail"))
+        .want(at(m(8)), slack("#p2").saying("still fail"))
+        .at(m(9))
+        .twilio(Answer::Accept)
+        .want(between(m(9), m(10)), super::told::sms("ana").saying("failing"))
+        .at(m(9) + m(1) / 2)
+        .acknowledge(1)
+        .want(between(m(9), m(10)), slack("#p2").saying("acknowledged"))
+        .until(m(11))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_not_acknowledged_any_more_when_slack_is_back() {
+    login()
+        .slack(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(3))
+        .acknowledge(1)
+        .at(m(6))
+        .target("login", Up)
+        .at(m(7))
+        .slack(Answer::Accept)
+        .want(between(m(6), m(8)), slack("#p2").saying("has recovered"))
+        .until(m(10))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_told_for_long_is_told_when_the_ways_are_back() {
+    scenario(vec![Watched::new("login").every(10)])
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(10))
+        .target("login", Down)
+        .at(m(41))
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want_all(between(m(41), m(50)), &EVERYBODY, "failing")
+        .until(m(50))
+        .await;
+}

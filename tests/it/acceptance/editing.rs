@@ -186,3 +186,62 @@ async fn a_project_with_a_mistake_leaves_the_one_before_in_force() {
         .until(m(5))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_the_team_between_two_failures_is_called() {
+    login()
+        .toml("[people.cy]\nphone = \"+4930333333\"\n")
+        .toml(&USUAL.replace("\"sms:devops\"", "\"sms:night\""))
+        .toml(
+            "[people.dee]\nphone = \"+4930444444\"\n[rota.night]\nteam = \"devops\"\n\
+               [[rota.night.layer]]\npeople = [\"dee\"]\nstarts = \"2026-11-23 09:00\"\n\
+               turn = \"daily\"\n",
+        )
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(1) + m(1) / 2)
+        .edit(|project| project.replace("people = [\"dee\"]", "people = [\"cy\"]"))
+        .want(at(m(3)), slack("#p1"))
+        .want(at(m(3)), sms("cy"))
+        .until(m(5))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quorum_that_is_raised_while_failing_ends_what_it_does_not_count_any_more() {
+    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
+        .toml(USUAL)
+        .at(m(1))
+        .target_in("login", "eu", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(1) + m(1) / 2)
+        .edit(|project| {
+            project.replace("name = \"usual\"", "name = \"usual\"\nquorum = \"all\"");
+        })
+        .want(at(m(2)), slack("#p2").saying("recovered"))
+        .want_reason("1 of 2 regions down, quorum 2")
+        .until(m(5))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_is_given_another_policy_while_failing_is_told_by_that() {
+    let shop = "[[policy]]\nname = \"shop\"\n\
+        [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = [\"slack:#shop\"]\n\
+        [[policy.tier]]\nwhen = { failures_in_a_row = 2 }\nnotify = [\"sms:bo\"]\n";
+    scenario(vec![Watched::new("login").with("policy = \"usual\"")])
+        .toml(USUAL)
+        .toml(shop)
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(1) + m(1) / 2)
+        .edit(|project| project.check("login").more = "policy = \"shop\"\n".into())
+        .want(at(m(2)), sms("bo"))
+        .at(m(4))
+        .target("login", Up)
+        .want_all(at(m(4)), &["#p2", "bo"], "recovered")
+        .until(m(6))
+        .await;
+}

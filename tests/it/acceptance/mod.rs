@@ -12,6 +12,7 @@ mod conditions;
 mod duty;
 mod editing;
 mod flapping;
+mod killed;
 mod maintenance;
 mod results;
 mod scenario;

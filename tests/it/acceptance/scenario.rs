@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tripline::domain::Timestamp;
+use tripline::failpoint::Failpoint;
 
 use super::setup::{Setup, Watched};
 use super::told::{Message, Told, Want, Window, clock, compare};
@@ -49,10 +50,14 @@ pub(super) enum Act {
     Stop,
     /// The daemon is started.
     Start,
+    /// The daemon dies when it reaches this place.
+    DieAt(Failpoint),
     /// Slack answers so from now on.
     Slack(Answer),
     /// Twilio answers so from now on.
     Twilio(Answer),
+    /// Twilio answers its next requests so.
+    TwilioNext(Vec<Answer>),
 }
 
 /// What is done to the daemon between any two steps.
@@ -203,6 +208,16 @@ impl Scenario {
     /// The daemon is killed, and nothing runs until it is started.
     pub(super) fn stop(self) -> Self {
         self.act(Act::Stop)
+    }
+
+    /// The daemon dies when it reaches this place, once, and is started again a second later.
+    pub(super) fn die_at(self, point: Failpoint) -> Self {
+        self.act(Act::DieAt(point))
+    }
+
+    /// Twilio answers its next requests so, one each.
+    pub(super) fn twilio_next(self, answers: &[Answer]) -> Self {
+        self.act(Act::TwilioNext(answers.to_vec()))
     }
 
     /// The daemon is started.

@@ -72,8 +72,11 @@ impl Watched {
             self.enabled,
             self.more,
             id = self.id,
-            name =
-                if self.more.contains("name =") { String::new() } else { format!("name = \"{}\"\n", self.id) },
+            name = if self.more.contains("name =") {
+                String::new()
+            } else {
+                format!("name = \"{}\"\n", self.id)
+            },
         )
     }
 }

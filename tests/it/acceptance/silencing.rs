@@ -81,7 +81,8 @@ async fn the_end_of_what_was_told_is_told_within_a_silence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silence_by_label_covers_the_checks_that_have_it() {
-    let labelled = |id: &str, team: &str| Watched::new(id).with(&format!("labels = {{ team = \"{team}\" }}"));
+    let labelled =
+        |id: &str, team: &str| Watched::new(id).with(&format!("labels = {{ team = \"{team}\" }}"));
     scenario(vec![labelled("cart", "shop"), labelled("login", "accounts")])
         .silence(json!({"labels": {"team": "shop"}, "for": "1h"}))
         .at(m(1))

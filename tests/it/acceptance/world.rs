@@ -12,6 +12,7 @@ use tripline::domain::Timestamp;
 use tripline::domain::id::{CheckId, Region};
 use tripline::domain::run::{Failure, FailureKind, Report, Trace};
 use tripline::domain::slot::Slot;
+use tripline::failpoint;
 use tripline::link::protocol::ReportMessage;
 
 use super::scenario::{Act, Disturbance, Down, Odd, Silent, State, Up};
@@ -20,7 +21,7 @@ use super::told::Told;
 use crate::support::providers::{ANA, BO, Providers};
 use crate::support::slack::channel_id;
 use crate::support::tripline::{Daemon, Project};
-use crate::support::wait::until_true;
+use crate::support::wait::{until, until_true};
 use crate::support::wall::Wall;
 use crate::support::{http, port};
 
@@ -30,6 +31,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const CHANNELS: [&str; 4] = ["#p2", "#p1", "#shop", "#pay"];
 /// People who are in no project by themselves.
 const CY: (&str, &str) = ("+4930333333", "cy");
+
+/// The file that names where the daemon is to die.
+const DIE_AT: &str = "die-at";
+/// How long a claim holds that a killed daemon leaves behind.
+const LEASE: TimeDelta = TimeDelta::seconds(14);
 
 /// Everything there is in a scenario.
 pub(super) struct World {
@@ -47,6 +53,10 @@ pub(super) struct World {
     told: Vec<Told>,
     /// How many requests of each provider were looked at.
     seen: (usize, usize),
+    /// Whether the daemon is to die.
+    armed: bool,
+    /// When the claims end that it left behind.
+    left_behind: Option<Timestamp>,
 }
 
 impl World {
@@ -58,6 +68,8 @@ impl World {
         wall.stop_at(start);
         let environment = wall.environment().into_iter();
         let project = environment.fold(project, |it, (name, value)| it.env(&name, &value));
+        let file = project.path().join(DIE_AT).display().to_string();
+        let project = project.env(failpoint::VARIABLE, &file);
         let mut world = Self {
             setup: setup.clone(),
             start,
@@ -71,6 +83,8 @@ impl World {
             states: HashMap::new(),
             told: Vec::new(),
             seen: (0, 0),
+            armed: false,
+            left_behind: None,
         };
         world.up().await;
         world.settle().await;
@@ -82,7 +96,12 @@ impl World {
         let regions: Vec<String> =
             self.setup.regions().iter().map(|it| format!("\"{it}\"")).collect();
         let hub = format!("regions = [{}]\n[hub]\nlisten = \"{listen}\"\n", regions.join(", "));
+        let log = self.project.path().join("daemon.log");
+        let starts = |text: &str| text.matches("watching").count();
+        let before = starts(&std::fs::read_to_string(log).unwrap_or_default());
         let daemon = self.project.up_as(&hub, format!("http://{listen}"), http::client()).await;
+        // It answers before it has looked at what is open.
+        until_true("it watches", PATIENCE, async || starts(&daemon.log()) > before).await;
         self.daemon = Some(daemon);
     }
 
@@ -123,6 +142,7 @@ impl World {
             self.settle().await;
             let next = acts.peek().map(|(at, _)| *at);
             let next = next.into_iter().chain(self.next_slot()).chain(self.next_tending().await);
+            let next = next.chain(self.left_behind.filter(|end| *end > self.now));
             let Some(next) = next.min().filter(|next| *next <= end) else { break };
             self.disturb(disturbance).await;
             self.now = next;
@@ -132,6 +152,7 @@ impl World {
         self.now = end;
         self.wall.stop_at(end);
         self.settle().await;
+        assert!(!self.armed, "the daemon never came to where it was to die");
     }
 
     async fn disturb(&mut self, disturbance: Disturbance) {
@@ -194,16 +215,43 @@ impl World {
             Act::Kill => self.kill().await,
             Act::Stop => self.daemon.take().expect("it is started").kill().await,
             Act::Start => self.up().await,
+            Act::DieAt(point) => {
+                self.project.write(DIE_AT, point.as_str());
+                self.armed = true;
+            }
+            Act::TwilioNext(answers) => self.providers.twilio.answer(answers),
             Act::Slack(answer) => self.providers.slack.answer_all(answer),
             Act::Twilio(answer) => self.providers.twilio.answer_all(answer),
         }
     }
 
-    async fn reload(&self) {
-        let reloads = || self.daemon().log().matches("the project was read again").count();
-        let before = reloads();
+    async fn reload(&mut self) {
+        let reloads = |it: &Daemon| it.log().matches("the project was read again").count();
+        let before = reloads(self.daemon());
         self.daemon().signal(Signal::HUP);
-        until_true("the project is read again", PATIENCE, async || reloads() > before).await;
+        let is_armed = self.armed;
+        let daemon = self.daemon.as_mut().expect("it is started");
+        until_true("the project is read again", PATIENCE, async || {
+            reloads(daemon) > before || is_armed && daemon.ended().is_some()
+        })
+        .await;
+        self.revive().await;
+    }
+
+    /// Starts the daemon again if it died where it was to die.
+    async fn revive(&mut self) {
+        let is_dead = |it: &mut Daemon| it.ended().is_some();
+        if !self.armed || !self.daemon.as_mut().is_some_and(is_dead) {
+            return;
+        }
+        self.armed = false;
+        self.project.remove(DIE_AT);
+        self.take_down();
+        self.left_behind = Some(self.now + LEASE);
+        // What the new one claims ends later.
+        self.now += TimeDelta::seconds(1);
+        self.wall.stop_at(self.now);
+        self.up().await;
     }
 
     async fn restart(&mut self) {
@@ -234,9 +282,10 @@ impl World {
                 let state = self.states.get(&(check.id.clone(), region.clone()));
                 match state.copied().unwrap_or(Up) {
                     Silent => {}
-                    state => due.entry(region.clone()).or_default().push(report(
-                        &check.id, region, self.now, state,
-                    )),
+                    state => due
+                        .entry(region.clone())
+                        .or_default()
+                        .push(report(&check.id, region, self.now, state)),
                 }
             }
         }
@@ -256,10 +305,20 @@ impl World {
             self.tokens.insert(region.to_owned(), token.trim().to_owned());
         }
         let url = format!("{}/agent/v1/reports", self.daemon().url());
-        let request = self.client.post(url).bearer_auth(&self.tokens[region]);
-        let request = request.header("tripline-protocol", "1");
         let body = json!({"name": "one", "reports": reports});
-        let answer = request.json(&body).send().await.expect("the daemon answers");
+        let request = self.client.post(url).bearer_auth(&self.tokens[region]).json(&body);
+        let answer = request.header("tripline-protocol", "1").send().await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                assert!(self.armed, "the daemon answers: {error}");
+                let daemon = self.daemon.as_mut().expect("it is started");
+                daemon.end().await;
+                self.revive().await;
+                // As an agent does whose reports nobody has acknowledged.
+                return Box::pin(self.send(region, reports)).await;
+            }
+        };
         let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
         assert!(status.is_success(), "{status}: {text}");
         let verdict: Value = serde_json::from_str(&text).expect("JSON");
@@ -270,29 +329,38 @@ impl World {
 
     /// Waits until nothing is left to do at this time, and takes down what was told.
     async fn settle(&mut self) {
-        if self.daemon.is_none() {
-            return;
+        while self.daemon.is_some() && !self.is_settled().await {
+            self.revive().await;
         }
+        self.take_down();
+    }
+
+    /// Waits until nothing is left to do at this time; whether the daemon lived to see it.
+    async fn is_settled(&mut self) -> bool {
         let mut store = self.store().await;
-        let now = self.now.timestamp_millis();
-        let mut left = (0, 0);
-        until_true("nothing is left to do", PATIENCE, async || {
-            left = sqlx::query_as(
+        let (now, left_behind) = (self.now, self.left_behind.filter(|end| *end > self.now));
+        let is_armed = self.armed;
+        let daemon = self.daemon.as_mut().expect("it is started");
+        let settled = until("nothing is left to do", PATIENCE, async || {
+            let left: (i64, i64) = sqlx::query_as(
                 "SELECT (SELECT count(*) FROM notifications AS mine WHERE state = 'owed' AND \
-                 (due_at <= ?1 OR lease_until > ?1) AND NOT EXISTS (SELECT 1 FROM notifications \
-                 AS it WHERE it.incident_id = mine.incident_id AND it.channel = mine.channel AND \
-                 it.address = mine.address AND it.state = 'owed' AND it.id < mine.id)), \
-                 (SELECT count(*) FROM incidents WHERE resolved_at IS NULL AND due_at <= ?1)",
+                 (due_at <= ?1 OR lease_until > ?1) AND lease_until IS NOT ?2 AND NOT EXISTS \
+                 (SELECT 1 FROM notifications AS it WHERE it.incident_id = mine.incident_id AND \
+                 it.channel = mine.channel AND it.address = mine.address AND it.state = 'owed' \
+                 AND it.id < mine.id)), (SELECT count(*) FROM incidents WHERE resolved_at IS NULL \
+                 AND due_at <= ?1)",
             )
-            .bind(now)
+            .bind(now.timestamp_millis())
+            .bind(left_behind.map_or(-1, |end| end.timestamp_millis()))
             .fetch_one(&mut store)
             .await
             .expect("read");
-            left == (0, 0)
+            let is_dead = is_armed && daemon.ended().is_some();
+            (left == (0, 0) || is_dead).then_some(!is_dead)
         })
         .await;
         store.close().await.expect("closed");
-        self.take_down();
+        settled
     }
 
     /// When time alone changes something next.
@@ -341,7 +409,9 @@ impl World {
         let at = (self.now - self.start).to_std().unwrap_or_default();
         let posts = self.providers.slack.arrivals();
         for post in posts.iter().skip(self.seen.0).filter(|it| it.accepted) {
-            let Some(post) = post.message.as_ref().filter(|it| it.edits.is_none()) else { continue };
+            let Some(post) = post.message.as_ref().filter(|it| it.edits.is_none()) else {
+                continue;
+            };
             let is_it = |name: &&&str| post.channel == channel_id(name);
             let to = CHANNELS.iter().find(is_it).map_or(post.channel.as_str(), |name| name);
             let body = post.body.to_string();
