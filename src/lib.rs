@@ -11,6 +11,7 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod exposition;
+pub mod failpoint;
 pub mod http;
 pub mod link;
 pub mod net;

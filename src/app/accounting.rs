@@ -25,6 +25,7 @@ use crate::domain::edition::{Origin, Rank};
 use crate::domain::id::Region;
 use crate::engine::accountant::{self, Rest};
 use crate::engine::judge::ProjectJudge;
+use crate::failpoint::{self, Failpoint};
 use crate::http::{CheckSnapshot, Loops};
 use crate::link::protocol as link;
 use crate::store::accounts::{Expectation, Expected, Process};
@@ -144,12 +145,14 @@ impl Accounting {
         expectations.latest = Some(expectation.clone());
         expectations.unwritten.push_back(expectation);
         self.write(&mut expectations).await?;
+        failpoint::reach(Failpoint::Expected);
         self.keep_to(expectations.rank).await
     }
 
     /// Closes the incidents of checks that the rules in force do not have any more, unless another
     /// hub has a later edition; whether there were any. What cannot be done now is done later.
     pub(super) async fn close_absent(&self) -> Result<bool, Error> {
+        failpoint::reach(Failpoint::InForce);
         let mut expectations = self.expectations.lock().await;
         expectations.absent = expectations.digest();
         self.close(&mut expectations).await

@@ -16,6 +16,7 @@ use crate::domain::run::Report;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
 use crate::engine::{acts, review, tending};
+use crate::failpoint::{self, Failpoint};
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
 use crate::store::{Novelty, Recorded};
@@ -120,6 +121,7 @@ impl Aftermath {
 impl ingest::Observer for Aftermath {
     fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
         if recorded.iter().any(|recorded| !recorded.transition.owed.is_empty()) {
+            failpoint::reach(Failpoint::Committed);
             (self.wake)();
         }
         for (recorded, report) in recorded.iter().zip(reports) {

@@ -12,9 +12,11 @@ use super::witness::Witness;
 use crate::clock::{Clock, Halt};
 use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
+use crate::domain::notification::Attempt;
 use crate::domain::policy::{Channel, Roster};
 use crate::engine::calling::Calling;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
+use crate::failpoint::{self, Failpoint};
 use crate::store::Store;
 
 /// All lanes.
@@ -37,6 +39,9 @@ impl fmt::Debug for Seen {
 
 impl Observer for Seen {
     fn on_attempt(&self, attempted: &Attempted<'_>) {
+        if matches!(attempted.attempt, Attempt::Accepted { .. }) {
+            failpoint::reach(Failpoint::Accepted);
+        }
         self.0.attempted(attempted.notification, attempted.attempt, attempted.settlement);
     }
 }

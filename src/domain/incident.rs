@@ -19,6 +19,7 @@
 //! | any | older than what was counted | the clock was not set back | noted, not counted |
 //! | any | from a region where the check no longer runs | | noted, not counted |
 //! | open | check removed | | resolve, tell all who were told |
+//! | open, held back | goes down in a region, or is up there again | | look at once whether it is to be held back still |
 //!
 //! Which regions count:
 //!
@@ -307,7 +308,7 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
     }
     let streak = counted(&before, verdict, rules);
     let world = || World { streaks: known(state, verdict, &streak, rules), verdict, rules, now };
-    match (verdict.outcome, &state.incident) {
+    let transition = match (verdict.outcome, &state.incident) {
         // Nearly every result; nothing else needs to be looked at.
         (Outcome::Passed | Outcome::Unknown, None) => only(streak),
         (Outcome::Unknown, Some(_)) if before.last_outcome == Some(Outcome::Unknown) => {
@@ -322,7 +323,24 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
         }
         (Outcome::Failed, open) => world().failed(&streak, open.as_ref()),
         (Outcome::Passed, Some(open)) => world().passed(&streak, open, &before),
+    };
+    looked_at_again(transition, state.incident.as_ref(), &before, now)
+}
+
+/// Has an incident tended at once that is held back and is down in other regions than before: what
+/// restrains only some regions may not cover it any more.
+fn looked_at_again(
+    mut transition: Transition,
+    open: Option<&Incident>,
+    before: &Streak,
+    now: Timestamp,
+) -> Transition {
+    let moved = transition.streak.as_ref().is_some_and(|streak| streak.down != before.down);
+    let held = open.filter(|open| moved && !open.story.held.is_empty());
+    if let (Some(open), None) = (held, &transition.incident) {
+        transition.incident = Some(Incident { due_at: Some(now), ..open.clone() });
     }
+    transition
 }
 
 /// Brings what a notice says of the regions of a check up to date.

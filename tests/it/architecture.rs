@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The floors, from the ground up. Parts on one floor do not know each other.
 const FLOORS: [&[&str]; 9] = [
     &["domain"],
-    &["clock"],
+    &["clock", "failpoint"],
     &["net", "query"],
     &["config", "store", "sandbox", "statsd", "notify", "exposition"],
     &["scheduler", "engine", "agent", "link"],

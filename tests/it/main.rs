@@ -1,5 +1,6 @@
 //! The one test binary: a file a subject.
 
+mod acceptance;
 mod accounting;
 mod acts;
 mod agent;
@@ -21,6 +22,7 @@ mod grafana;
 mod hostile;
 mod junit;
 mod kills;
+mod lifecycle;
 mod living;
 mod logins;
 mod measuring;

@@ -8,6 +8,7 @@ use crate::domain::incident::DecisionKind;
 use crate::domain::notification::{Attempt, Notification, NotificationState};
 use crate::domain::policy::Recipient;
 use crate::domain::subject::Subject;
+use crate::failpoint::{self, Failpoint};
 use crate::notify::Thread;
 use crate::store::{Error, IncidentHistory, NotificationRecord, Store};
 
@@ -16,6 +17,7 @@ pub(super) async fn read(
     store: &dyn Store,
     notification: &Notification,
 ) -> Result<Option<Thread>, Error> {
+    failpoint::reach(Failpoint::Claimed);
     if !notification.recipient.follows() {
         return Ok(None);
     }

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use tripline::domain::Timestamp;
+
 /// A clock that some programs see.
 #[derive(Debug)]
 pub(crate) struct Wall {
@@ -42,9 +44,16 @@ impl Wall {
             ("FAKETIME_NO_CACHE", "1"),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
             ("DONT_FAKE_MONOTONIC", "1"),
+            // Moments in the file are of the local time.
+            ("TZ", "UTC"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+    }
+
+    /// Stops it at a moment, until it is set again.
+    pub(crate) fn stop_at(&self, moment: Timestamp) {
+        self.set(&moment.format("%Y-%m-%d %H:%M:%S%.3f").to_string());
     }
 
     /// Sets it off by so much, such as `+1h` or `-90s`.

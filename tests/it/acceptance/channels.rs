@@ -1,0 +1,195 @@
+//! Ways out that fail: nothing is lost, and nothing comes twice.
+
+use super::scenario::{Down, Up, scenario};
+use super::setup::Watched;
+use super::told::{at, between, m, slack};
+use crate::support::provider::Answer;
+
+const EVERYBODY: [&str; 4] = ["#p2", "#p1", "ana", "bo"];
+const SECOND: [&str; 3] = ["#p1", "ana", "bo"];
+
+/// Every other minute, since each step waits for the lanes.
+fn login() -> super::scenario::Scenario {
+    scenario(vec![Watched::new("login").every(2)])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_ways_down_and_back_lose_nothing_and_repeat_nothing() {
+    login()
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(6))
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want_all(between(m(6), m(8)), &EVERYBODY, "failing")
+        .want_none(between(m(0), m(5)), slack("#p2"))
+        .until(m(10))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_when_all_ways_are_back_is_told_in_one_message_each() {
+    login()
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(6))
+        .target("login", Up)
+        .at(m(8))
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want_all(between(m(8), m(10)), &EVERYBODY, "has recovered")
+        .until(m(10))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_leave_while_slack_is_down() {
+    login()
+        .slack(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .want_all(at(m(4)), &["ana", "bo"], "failing")
+        .at(m(6))
+        .slack(Answer::Accept)
+        .want_all(between(m(6), m(8)), &["#p2", "#p1"], "failing")
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_is_told_while_twilio_is_down() {
+    login()
+        .twilio(Answer::Coded(503, 20500))
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2"))
+        .want(at(m(4)), slack("#p1"))
+        .at(m(6))
+        .twilio(Answer::Accept)
+        .want_all(between(m(6), m(8)), &["ana", "bo"], "failing")
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_survives_a_kill_while_all_ways_are_down() {
+    login()
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(5))
+        .kill()
+        .at(m(6))
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want_all(between(m(6), m(8)), &EVERYBODY, "failing")
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_survives_a_restart_while_slack_is_down() {
+    login()
+        .slack(Answer::Status(500))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(3))
+        .restart()
+        .want_all(at(m(4)), &["ana", "bo"], "failing")
+        .at(m(6))
+        .slack(Answer::Accept)
+        .want_all(between(m(6), m(8)), &["#p2", "#p1"], "failing")
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_while_slack_is_down_is_told_when_it_is_back() {
+    login()
+        .slack(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(3))
+        .acknowledge(1)
+        .at(m(6))
+        .slack(Answer::Accept)
+        .want(between(m(6), m(8)), slack("#p2").saying("Failing: `login`"))
+        .want(between(m(6), m(8)), slack("#p2").saying("acknowledged by eva"))
+        .until(m(10))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_two_incidents_to_one_channel_do_not_wait_for_each_other() {
+    scenario(vec![Watched::new("login").every(2), Watched::new("cart").every(2)])
+        .at(m(2))
+        .target("login", Down)
+        .target("cart", Down)
+        .want(at(m(2)), slack("#p2").saying("login"))
+        .want(at(m(2)), slack("#p2").saying("cart"))
+        .want_all(at(m(4)), &SECOND, "login")
+        .want_all(at(m(4)), &SECOND, "cart")
+        .until(m(4))
+        .await;
+}
+
+const USUAL: &str = "[[policy]]\nname = \"usual\"\nrepeat_every = \"2m\"\n\
+    [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = [\"slack:#p2\", \"sms:ana\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reminders_that_could_not_be_sent_are_one_when_they_can() {
+    login()
+        .toml(USUAL)
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2").saying("failing"))
+        .want(at(m(4)), slack("#p2").saying("still fail"))
+        .want(at(m(6)), slack("#p2").saying("still fail"))
+        .want(at(m(8)), slack("#p2").saying("still fail"))
+        .at(m(9))
+        .twilio(Answer::Accept)
+        .want(between(m(9), m(10)), super::told::sms("ana").saying("failing"))
+        .at(m(9) + m(1) / 2)
+        .acknowledge(1)
+        .want(between(m(9), m(10)), slack("#p2").saying("acknowledged"))
+        .until(m(11))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_not_acknowledged_any_more_when_slack_is_back() {
+    login()
+        .slack(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(3))
+        .acknowledge(1)
+        .at(m(6))
+        .target("login", Up)
+        .at(m(7))
+        .slack(Answer::Accept)
+        .want(between(m(6), m(8)), slack("#p2").saying("has recovered"))
+        .until(m(10))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_told_for_long_is_told_when_the_ways_are_back() {
+    scenario(vec![Watched::new("login").every(10)])
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(10))
+        .target("login", Down)
+        .at(m(41))
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want_all(between(m(41), m(50)), &EVERYBODY, "failing")
+        .until(m(50))
+        .await;
+}

@@ -1,0 +1,162 @@
+//! Planned times in which nobody is told.
+
+use super::scenario::{Down, Up, login, scenario};
+use super::setup::Watched;
+use super::told::{at, between, h, m, slack};
+
+const EVERYBODY: [&str; 4] = ["#p2", "#p1", "ana", "bo"];
+const SECOND: [&str; 3] = ["#p1", "ana", "bo"];
+
+/// A window of the day of the scenarios.
+fn once(from: &str, until: &str) -> String {
+    format!(
+        "[[maintenance]]\nname = \"move\"\nchecks = [\"login\"]\n\
+         from = 2026-11-23T{from}:00Z\nuntil = 2026-11-23T{until}:00Z\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_that_starts_while_failing_holds_back_what_is_still_to_come() {
+    login()
+        .toml(&once("10:02", "10:10"))
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .want_all(at(m(10)), &SECOND, "still fails after: maintenance")
+        .until(m(13))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_still_fails_at_the_end_of_a_maintenance_is_told_and_says_so() {
+    login()
+        .toml(&once("09:00", "10:05"))
+        .at(m(1))
+        .target("login", Down)
+        .want_all(at(m(5)), &EVERYBODY, "still fails after: maintenance")
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_and_recovers_within_a_maintenance_is_told_to_nobody() {
+    login()
+        .toml(&once("09:00", "10:05"))
+        .at(m(1))
+        .target("login", Down)
+        .at(m(4))
+        .target("login", Up)
+        .want_none(between(m(0), m(60)), slack("#p2"))
+        .want_incidents(&["check:login over"])
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_recovers_within_a_maintenance_and_was_told_before_is_over() {
+    login()
+        .toml(&once("10:02", "10:30"))
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(6))
+        .target("login", Up)
+        .want(at(m(6)), slack("#p2").saying("recovered"))
+        .until(m(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_checks_are_told_of_meanwhile() {
+    scenario(vec![Watched::new("login"), Watched::new("cart")])
+        .toml(&once("09:00", "12:00"))
+        .at(m(1))
+        .target("login", Down)
+        .target("cart", Down)
+        .want(at(m(1)), slack("#p2").saying("cart"))
+        .want_all(at(m(2)), &SECOND, "cart")
+        .until(m(4))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recurring_maintenance_holds_back_each_time() {
+    let weekly = "[[maintenance]]\nname = \"backup\"\nlabels = { tier = \"database\" }\n\
+                  cron = \"0 11 * * *\"\nlasts = \"30m\"\n";
+    scenario(vec![Watched::new("login").every(10).with("labels = { tier = \"database\" }")])
+        .toml(weekly)
+        .at(m(70))
+        .target("login", Down)
+        .want_all(at(m(90)), &EVERYBODY, "still fails after: maintenance")
+        .at(m(100))
+        .target("login", Up)
+        .want_all(at(m(100)), &EVERYBODY, "recovered")
+        // The next day.
+        .at(h(25) + m(10))
+        .target("login", Down)
+        .at(h(25) + m(20))
+        .target("login", Up)
+        .want_none(between(h(2), h(30)), slack("#p2"))
+        .until(h(25) + m(50))
+        .await;
+}
+
+/// In the night in which the clocks of Berlin go back at 03:00 (01:00 UTC).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_lasts_in_real_time_when_the_clocks_go_back() {
+    let nightly = "[[maintenance]]\nname = \"backup\"\nchecks = [\"login\"]\n\
+                   cron = \"0 1 * * SUN\"\ntimezone = \"Europe/Berlin\"\nlasts = \"3h\"\n";
+    scenario(vec![Watched::new("login").every(10)])
+        .toml(nightly)
+        .starting("2026-10-24T22:50:00Z")
+        // 01:20 in Berlin, and the window began at 01:00.
+        .at(m(30))
+        .target("login", Down)
+        // It is 03:00 for the first time, and then 02:00 again; three hours are over at 03:00.
+        .want_all(at(h(3) + m(10)), &EVERYBODY, "still fails after: maintenance")
+        .until(h(3) + m(20))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_that_is_taken_out_ends_at_once() {
+    let window = once("09:00", "12:00");
+    let was = window.clone();
+    login()
+        .toml(&window)
+        .at(m(1))
+        .target("login", Down)
+        .at(m(4) + m(1) / 2)
+        .edit(move |project| project.replace(&was, ""))
+        .want_all(at(m(4) + m(1) / 2), &EVERYBODY, "still fails")
+        .until(m(7))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_that_is_begun_in_haste_holds_back_from_then_on() {
+    login()
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(1) + m(1) / 2)
+        .edit(|project| project.tables.push_str(&once("10:00", "10:20")))
+        .want_all(at(m(20)), &SECOND, "still fails after: maintenance")
+        .until(m(22))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_that_ends_within_a_maintenance_comes_back_after_it() {
+    login()
+        .toml(&once("10:05", "10:20"))
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(1) + m(1) / 2)
+        .acknowledge_for(1, "10m")
+        .want(at(m(1) + m(1) / 2), slack("#p2").saying("acknowledged"))
+        .want_all(at(m(20)), &EVERYBODY, "still fails")
+        .until(m(22))
+        .await;
+}

@@ -1,0 +1,23 @@
+//! Alerting from the first failure to the acknowledged page, in plain declarations: what happens when,
+//! and who is told what when. Every message must be wanted, and wanted once.
+//!
+//! The daemon is the real binary, over a store of its own, with the fakes of Slack and Twilio. Its clock
+//! stands still and is moved by the harness to whatever comes next, so that a day takes a second. Results
+//! come from agents of regions that the harness plays, over the same link as those of real ones.
+
+mod absent;
+mod acknowledging;
+mod channels;
+mod conditions;
+mod duty;
+mod editing;
+mod flapping;
+mod killed;
+mod maintenance;
+mod results;
+mod scenario;
+mod setup;
+mod silencing;
+mod told;
+mod undisturbed;
+mod world;

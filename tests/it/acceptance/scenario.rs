@@ -1,0 +1,316 @@
+//! A scenario: what happens when, what is wanted of it, and its run.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tripline::domain::Timestamp;
+use tripline::failpoint::Failpoint;
+
+use super::setup::{Setup, Watched};
+use super::told::{Message, Told, Want, Window, clock, compare};
+use super::world::World;
+use crate::support::provider::Answer;
+
+/// How a check is doing where it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its runs pass.
+    Up,
+    /// Its runs fail.
+    Down,
+    /// Its runs end unknown.
+    Odd,
+    /// Its agent reports nothing.
+    Silent,
+}
+
+pub(super) use State::{Down, Odd, Silent, Up};
+
+type Edit = Box<dyn FnOnce(&mut Setup) + Send>;
+
+/// Something that happens.
+pub(super) enum Act {
+    /// A check is doing so from now on, in one region or in all.
+    Target { check: String, region: Option<String>, state: State },
+    /// The result of a slot arrives, beside those that arrive by themselves.
+    Report { check: String, region: String, slot: Duration, state: State },
+    /// Somebody asks the API for this.
+    Post { path: String, body: Value },
+    /// Somebody ends a silence.
+    Unsilence(u32),
+    /// Somebody edits the project.
+    Edit(Edit),
+    /// Somebody adds a mistake to it.
+    Mistake(String),
+    /// The daemon is stopped and started.
+    Restart,
+    /// The daemon is killed and started.
+    Kill,
+    /// The daemon is killed, and stays so until it is started.
+    Stop,
+    /// The daemon is started.
+    Start,
+    /// The daemon dies when it reaches this place.
+    DieAt(Failpoint),
+    /// Slack answers so from now on.
+    Slack(Answer),
+    /// Twilio answers so from now on.
+    Twilio(Answer),
+    /// Twilio answers its next requests so.
+    TwilioNext(Vec<Answer>),
+}
+
+/// What is done to the daemon between any two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disturbance {
+    None,
+    Reload,
+    Restart,
+    Kill,
+}
+
+/// What happens, and what is wanted of it.
+pub(super) struct Scenario {
+    setup: Setup,
+    start: Timestamp,
+    clock: Duration,
+    acts: Vec<(Duration, Act)>,
+    wants: Vec<Want>,
+    unwanted: Vec<(Window, Message)>,
+    reasons: Vec<String>,
+    incidents: Option<Vec<String>>,
+    disturbance: Disturbance,
+    end: Duration,
+}
+
+/// A scenario about one check, `login`, with the built-in policy.
+pub(super) fn login() -> Scenario {
+    scenario(vec![Watched::new("login")])
+}
+
+/// A scenario about some checks. It begins on a Monday at ten.
+pub(super) fn scenario(checks: Vec<Watched>) -> Scenario {
+    Scenario {
+        setup: Setup { checks, tables: String::new() },
+        start: "2026-11-23T10:00:00Z".parse().expect("a time"),
+        clock: Duration::ZERO,
+        acts: Vec::new(),
+        wants: Vec::new(),
+        unwanted: Vec::new(),
+        reasons: Vec::new(),
+        incidents: None,
+        disturbance: Disturbance::None,
+        end: Duration::ZERO,
+    }
+}
+
+impl Scenario {
+    /// Adds tables to the project.
+    pub(super) fn toml(mut self, tables: &str) -> Self {
+        self.setup.tables.push_str(tables);
+        self.setup.tables.push('\n');
+        self
+    }
+
+    /// Begins at another moment.
+    pub(super) fn starting(mut self, moment: &str) -> Self {
+        self.start = moment.parse().expect("a moment");
+        self
+    }
+
+    /// What follows happens then. What happens at the time of a slot happens before it is run.
+    pub(super) fn at(mut self, moment: Duration) -> Self {
+        self.clock = moment;
+        self
+    }
+
+    fn act(mut self, act: Act) -> Self {
+        self.acts.push((self.clock, act));
+        self
+    }
+
+    /// A check does so from now on, wherever it runs.
+    pub(super) fn target(self, check: &str, state: State) -> Self {
+        self.act(Act::Target { check: check.into(), region: None, state })
+    }
+
+    /// The same in one region.
+    pub(super) fn target_in(self, check: &str, region: &str, state: State) -> Self {
+        self.act(Act::Target { check: check.into(), region: Some(region.into()), state })
+    }
+
+    /// The result of the slot at `slot` arrives now.
+    pub(super) fn report(self, check: &str, region: &str, slot: Duration, state: State) -> Self {
+        self.act(Act::Report { check: check.into(), region: region.into(), slot, state })
+    }
+
+    /// Eva acknowledges an incident.
+    pub(super) fn acknowledge(self, incident: u32) -> Self {
+        self.incident(incident, "acknowledge", json!({"by": "eva"}))
+    }
+
+    /// The same for so long, such as `10m`.
+    pub(super) fn acknowledge_for(self, incident: u32, lasts: &str) -> Self {
+        self.incident(incident, "acknowledge", json!({"by": "eva", "for": lasts}))
+    }
+
+    /// Eva takes it back.
+    pub(super) fn take_back(self, incident: u32) -> Self {
+        self.incident(incident, "unacknowledge", json!({"by": "eva"}))
+    }
+
+    /// Eva says that it is over.
+    pub(super) fn resolve(self, incident: u32) -> Self {
+        self.incident(incident, "resolve", json!({"by": "eva", "reason": "rolled back"}))
+    }
+
+    /// Eva says something.
+    pub(super) fn note(self, incident: u32, text: &str) -> Self {
+        self.incident(incident, "note", json!({"by": "eva", "text": text}))
+    }
+
+    fn incident(self, incident: u32, act: &str, body: Value) -> Self {
+        self.act(Act::Post { path: format!("/api/v1/incidents/{incident}/{act}"), body })
+    }
+
+    /// Eva asks that nobody be told: `{"checks": ["login"], "for": "10m"}`.
+    pub(super) fn silence(self, mut body: Value) -> Self {
+        body["by"] = "eva".into();
+        body["reason"] = "a deploy".into();
+        self.act(Act::Post { path: "/api/v1/silences".into(), body })
+    }
+
+    /// Somebody ends a silence.
+    pub(super) fn unsilence(self, silence: u32) -> Self {
+        self.act(Act::Unsilence(silence))
+    }
+
+    /// Somebody edits the project.
+    pub(super) fn edit(self, edit: impl FnOnce(&mut Setup) + Send + 'static) -> Self {
+        self.act(Act::Edit(Box::new(edit)))
+    }
+
+    /// Somebody adds this to the project, which then has a mistake.
+    pub(super) fn mistake(self, tables: &str) -> Self {
+        self.act(Act::Mistake(tables.into()))
+    }
+
+    /// The daemon is stopped and started.
+    pub(super) fn restart(self) -> Self {
+        self.act(Act::Restart)
+    }
+
+    /// The daemon is killed and started.
+    pub(super) fn kill(self) -> Self {
+        self.act(Act::Kill)
+    }
+
+    /// The daemon is killed, and nothing runs until it is started.
+    pub(super) fn stop(self) -> Self {
+        self.act(Act::Stop)
+    }
+
+    /// The daemon dies when it reaches this place, once, and is started again a second later.
+    pub(super) fn die_at(self, point: Failpoint) -> Self {
+        self.act(Act::DieAt(point))
+    }
+
+    /// Twilio answers its next requests so, one each.
+    pub(super) fn twilio_next(self, answers: &[Answer]) -> Self {
+        self.act(Act::TwilioNext(answers.to_vec()))
+    }
+
+    /// The daemon is started.
+    pub(super) fn start(self) -> Self {
+        self.act(Act::Start)
+    }
+
+    /// Slack answers so from now on.
+    pub(super) fn slack(self, answer: Answer) -> Self {
+        self.act(Act::Slack(answer))
+    }
+
+    /// Twilio answers so from now on.
+    pub(super) fn twilio(self, answer: Answer) -> Self {
+        self.act(Act::Twilio(answer))
+    }
+
+    /// This is done between any two steps.
+    pub(super) fn disturbed(mut self, disturbance: Disturbance) -> Self {
+        self.disturbance = disturbance;
+        self
+    }
+
+    /// A message is wanted.
+    pub(super) fn want(mut self, window: Window, message: Message) -> Self {
+        self.wants.push(Want { window, message });
+        self
+    }
+
+    /// The same message is wanted by each of these: `#p1`, `ana`.
+    pub(super) fn want_all(mut self, window: Window, to: &[&str], says: &str) -> Self {
+        for to in to {
+            self = self.want(window, super::told::slack(to).saying(says));
+        }
+        self
+    }
+
+    /// No such message is wanted. All that is not wanted is refused anyway; this says what the scenario
+    /// is about.
+    pub(super) fn want_none(mut self, window: Window, message: Message) -> Self {
+        self.unwanted.push((window, message));
+        self
+    }
+
+    /// Some decision has this in its reason.
+    pub(super) fn want_reason(mut self, text: &str) -> Self {
+        self.reasons.push(text.into());
+        self
+    }
+
+    /// These incidents there are at the end: `check:login open`, in the order of their numbers.
+    pub(super) fn want_incidents(mut self, incidents: &[&str]) -> Self {
+        self.incidents = Some(incidents.iter().map(|it| (*it).to_owned()).collect());
+        self
+    }
+
+    /// Lets it happen up to then, and holds that all is as wanted.
+    pub(super) async fn until(mut self, end: Duration) {
+        self.end = end;
+        let Some(mut world) = World::begin(&self.setup, self.start).await else { return };
+        let disturbance = self.disturbance;
+        let acts = std::mem::take(&mut self.acts);
+        world.run(acts, end, disturbance).await;
+        let (told, reasons, incidents) =
+            (world.told().to_vec(), world.reasons().await, world.incidents().await);
+        world.end().await;
+        self.judge(&told, &reasons, &incidents);
+    }
+
+    fn judge(&self, told: &[Told], reasons: &[String], incidents: &[String]) {
+        let story = || {
+            let told: Vec<String> = told.iter().map(|it| format!("{it:?}")).collect();
+            format!(
+                "\ntold:\n{}\ndecided:\n{}\nincidents: {incidents:?}",
+                told.join("\n"),
+                reasons.join("\n")
+            )
+        };
+        if let Err(wrong) = compare(&self.wants, told) {
+            panic!("{wrong}\n{}", story());
+        }
+        for (window, message) in &self.unwanted {
+            let want = Want { window: *window, message: message.clone() };
+            assert!(compare(&[want], told).is_err_and(|it| it.contains("missing")), "{}", story());
+        }
+        for text in &self.reasons {
+            let is_there = reasons.iter().any(|reason| reason.contains(text.as_str()));
+            assert!(is_there, "no decision says `{text}`{}", story());
+        }
+        if let Some(wanted) = &self.incidents {
+            assert_eq!(incidents, wanted, "{}", story());
+        }
+        let late = told.iter().find(|it| it.at > self.end);
+        assert!(late.is_none(), "after {}: {late:?}", clock(self.end));
+    }
+}
