@@ -16,7 +16,7 @@ pub(super) async fn read(
     store: &dyn Store,
     notification: &Notification,
 ) -> Result<Option<Thread>, Error> {
-    if !notification.recipient.follows() {
+    if !notification.recipient.has_thread() {
         return Ok(None);
     }
     let Some(history) = store.incident(notification.incident).await? else { return Ok(None) };

@@ -34,6 +34,7 @@ async fn tell(store: &dyn Store, slot: u32, outcome: Outcome) {
         people: [(person("ana"), None), (person("bo"), None)].into(),
         teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
         rotas: [("primary".to_owned(), primary)].into(),
+        ..Roster::default()
     };
     let rules = Rulebook::new([check("login")], [policy], roster).expect("it has its policy");
     let report = report("login", "eu", slot, outcome);
