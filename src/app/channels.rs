@@ -161,12 +161,10 @@ async fn tell(
                     Mailbox::Address(address) => Some(address),
                     Mailbox::Person(person) => settings.people.roster.emails.get(person),
                 };
+                let reason = format!("{} has no e-mail address", mailbox.as_str());
                 Some(match address {
                     Some(address) => smtp.rehearse(address, text, now).await,
-                    None => {
-                        let reason = format!("{} has no e-mail address", mailbox.as_str());
-                        Attempt::GiveUp { reason }
-                    }
+                    None => Attempt::GiveUp { reason },
                 })
             }
             None => None,

@@ -379,6 +379,7 @@ impl Recipient {
     }
 
     /// A person in place of this rota, by the same way.
+    #[must_use]
     pub fn handed_to(&self, person: PersonId) -> Self {
         match self {
             Self::EmailRota(_) | Self::Email(_) => Self::Email(Mailbox::Person(person)),

@@ -208,7 +208,8 @@ impl Payload {
 
     /// Our own form, as the bytes of JSON.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("structs with text keys are always JSON")
+        // Structs with text keys are always JSON.
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// One of each type, with and without all that may be missing: what a template is tried on.

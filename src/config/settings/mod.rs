@@ -178,10 +178,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
     let email = section(root, "email", report).and_then(|it| Email::read(it, sources, report));
-    let written = section(root, "webhook", report);
-    let webhooks = Webhook::read_all(written.as_ref(), sources, report);
-    let written = section(root, "pagerduty", report);
-    let pagerduty = Pagerduty::read_all(written.as_ref(), sources, report);
+    let (webhooks, pagerduty) = read_programs(root, sources, report);
     let agent = Agent::read(section(root, "agent", report), sources, report);
     let (people, teams) = (section(root, "people", report), section(root, "teams", report));
     let (mut people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
@@ -240,6 +237,16 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         drafts: drafts.unwrap_or_default(),
         known,
     }
+}
+
+/// Programs that are told; `None` for those with a mistake.
+type Programs = (BTreeMap<String, Option<Webhook>>, BTreeMap<String, Option<Pagerduty>>);
+
+fn read_programs(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Programs {
+    let written = section(root, "webhook", report);
+    let webhooks = Webhook::read_all(written.as_ref(), sources, report);
+    let written = section(root, "pagerduty", report);
+    (webhooks, Pagerduty::read_all(written.as_ref(), sources, report))
 }
 
 /// Those without a mistake.

@@ -28,10 +28,9 @@ pub struct Mail {
 
 /// Writes a notification as an e-mail.
 pub fn mail(message: &Outbound<'_>) -> Mail {
-    let notification = message.notification;
+    let notification = unlinked(message.notification);
     let name = cut(&wording::name(&notification.notice), NAME_LIMIT);
     let again = if notification.first_word { "" } else { "Re: " };
-    let notification = unlinked(notification);
     let message = Outbound { notification: &notification, ..*message };
     let facts = plain::facts(&message);
     let link = message.link.map(line);

@@ -78,8 +78,9 @@ async fn every_answer_has_its_consequence() {
     let attempt = send(&wrong, &failing, None).await;
     let reason = "PagerDuty answered 400: Event object is invalid, 'routing_key' is invalid";
     assert_eq!(words(&attempt), ("given_up", reason.into()));
+    let gone = self::pagerduty(&fake.origin(), "hunter2", None);
     drop(fake);
-    let (outcome, reason) = words(&send(&wrong, &failing, None).await);
+    let (outcome, reason) = words(&send(&gone, &failing, None).await);
     assert_eq!(outcome, "retry");
     assert!(!reason.contains("hunter2"), "{reason}");
 }
