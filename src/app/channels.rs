@@ -8,14 +8,20 @@ use async_trait::async_trait;
 
 use super::daemon::StartError;
 use super::witness::Witness;
-use crate::config::settings::{Slack as SlackSettings, Twilio as TwilioSettings};
+use crate::clock::{Clock as _, System};
+use crate::config::settings::{
+    Email as EmailSettings, EmailTls, Slack as SlackSettings, Twilio as TwilioSettings,
+};
 use crate::config::{Secret, Settings};
 use crate::domain::Timestamp;
 use crate::domain::notification::Attempt;
-use crate::domain::policy::{Channel, Recipient};
+use crate::domain::policy::{Channel, Mailbox, Recipient};
+use crate::notify::email::{self, Encryption, Smtp};
+use crate::notify::pagerduty::{self, Pagerduty};
 use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
+use crate::notify::webhook::{self, Webhooks};
 use crate::notify::{Outbound, SetupError, Transport, render};
 
 /// The way out of each channel.
@@ -75,7 +81,22 @@ fn transport(
             Some(twilio) => Ok(Arc::new(by_twilio(twilio)?)),
             None => Ok(shown(witness)),
         },
+        Channel::Email | Channel::EmailRota => match &settings.email {
+            Some(email) => Ok(Arc::new(by_email(email)?)),
+            None => Ok(shown(witness)),
+        },
+        Channel::Webhook => Ok(Arc::new(by_webhook(settings)?)),
+        Channel::Pagerduty => Ok(Arc::new(by_pagerduty(settings)?)),
     }
+}
+
+/// Why something is said past the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// To see whether it arrives: nobody has to do anything about it.
+    Rehearsal,
+    /// Somebody has to know it.
+    Trouble,
 }
 
 /// Sends a message that tells of nothing to `recipient`, once, as it is sent when something is wrong;
@@ -89,7 +110,7 @@ pub async fn rehearse(
     recipient: &Recipient,
     now: Timestamp,
 ) -> Result<Option<Attempt>, StartError> {
-    say(settings, recipient, &render::rehearsal(now)).await
+    tell(settings, recipient, &render::rehearsal(now), Why::Rehearsal).await
 }
 
 /// Sends `text` to `recipient`, once, past the store; `None` where the channel has no credentials.
@@ -102,17 +123,52 @@ pub(super) async fn say(
     recipient: &Recipient,
     text: &str,
 ) -> Result<Option<Attempt>, StartError> {
+    tell(settings, recipient, text, Why::Trouble).await
+}
+
+async fn tell(
+    settings: &Settings,
+    recipient: &Recipient,
+    text: &str,
+    why: Why,
+) -> Result<Option<Attempt>, StartError> {
     let channel = recipient.channel().as_str();
     let failed = |source| StartError::Channel { channel, source };
+    let now = System.now();
     Ok(match recipient {
         Recipient::Slack(name) => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
             Some(slack) => Some(by_slack(slack).map_err(failed)?.rehearse(name, text).await),
             None => None,
         },
-        Recipient::Rota(name) => {
-            let reason = format!("the rota {name} has no telephone number of its own");
+        Recipient::Rota(name) | Recipient::EmailRota(name) => {
+            let reason = format!("the rota {name} has no number or address of its own");
             Some(Attempt::GiveUp { reason })
         }
+        Recipient::Webhook(name) => {
+            Some(by_webhook(settings).map_err(failed)?.rehearse(name, text, now).await)
+        }
+        Recipient::Pagerduty(name) => {
+            let pagerduty = by_pagerduty(settings).map_err(failed)?;
+            Some(match why {
+                Why::Rehearsal => pagerduty.rehearse(name, text, now).await,
+                Why::Trouble => pagerduty.say(name, text, now).await,
+            })
+        }
+        Recipient::Email(mailbox) => match &settings.email {
+            Some(email) => {
+                let smtp = by_email(email).map_err(failed)?;
+                let address = match mailbox {
+                    Mailbox::Address(address) => Some(address),
+                    Mailbox::Person(person) => settings.people.roster.emails.get(person),
+                };
+                let reason = format!("{} has no e-mail address", mailbox.as_str());
+                Some(match address {
+                    Some(address) => smtp.rehearse(address, text, now).await,
+                    None => Attempt::GiveUp { reason },
+                })
+            }
+            None => None,
+        },
         Recipient::Sms(person) => match &settings.twilio {
             Some(twilio) => {
                 let twilio = by_twilio(twilio).map_err(failed)?;
@@ -153,4 +209,46 @@ fn by_twilio(twilio: &TwilioSettings) -> Result<Twilio, SetupError> {
         auth_token: twilio.auth_token.expose(),
         from: &twilio.from,
     })
+}
+
+fn by_email(email: &EmailSettings) -> Result<Smtp, SetupError> {
+    let password = email.password.as_ref().map_or("", Secret::expose);
+    Smtp::new(&email::Access {
+        host: &email.host,
+        port: email.port,
+        encryption: match email.tls {
+            EmailTls::StartTls => Encryption::StartTls,
+            EmailTls::Implicit => Encryption::Tls,
+            EmailTls::None => Encryption::None,
+        },
+        login: email.username.as_deref().map(|username| (username, password)),
+        from: &email.from,
+        authority: email.ca.as_ref().map(Secret::expose),
+    })
+}
+
+fn by_webhook(settings: &Settings) -> Result<Webhooks, SetupError> {
+    let mut all = Vec::new();
+    for (name, hook) in &settings.webhooks {
+        let keys: Vec<&str> =
+            hook.secret.iter().chain(&hook.former_secret).map(Secret::expose).collect();
+        let headers: Vec<(&str, &str)> =
+            hook.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        all.push((name.as_str(), hook, keys, headers));
+    }
+    Webhooks::new(all.iter().map(|(name, hook, keys, headers)| {
+        let (url, template) = (hook.url.expose(), hook.template.as_ref());
+        (*name, webhook::Access { url, keys, headers, template })
+    }))
+}
+
+fn by_pagerduty(settings: &Settings) -> Result<Pagerduty, SetupError> {
+    Pagerduty::new(settings.pagerduty.iter().map(|(name, service)| {
+        let access = pagerduty::Access {
+            api_url: &service.api_url,
+            routing_key: service.routing_key.expose(),
+            severity: service.severity,
+        };
+        (name.as_str(), access)
+    }))
 }

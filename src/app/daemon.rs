@@ -359,7 +359,7 @@ impl Daemon {
         let current = self.project.load();
         let rulebook = rulebook(project)?;
         let (old, new) = (&current.settings, &project.settings);
-        let same = old.slack == new.slack && old.twilio == new.twilio;
+        let same = old.has_channels_of(new);
         Ok(Fresh {
             rulebook,
             rules: rules::of_project(project)?,

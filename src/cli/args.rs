@@ -187,7 +187,7 @@ pub struct Test {
 /// Arguments of `tripline tell`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Tell {
-    /// Whom to tell, as in a policy: `slack:#p2`, `sms:devops`, `sms:ana`
+    /// Whom to tell, as in a policy: `slack:#p2`, `sms:devops`, `email:ana`, `webhook:chat`
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 

@@ -212,6 +212,11 @@ fn told(found: &[Finding], settings: &Settings, look: &Look) -> String {
                 [].as_slice(),
                 Zone::UTC,
             ),
+            Finding::NoEmail { person, named_by } => (
+                format!("{person}: no e-mail address, though told by {}", named_by.join(", ")),
+                [].as_slice(),
+                Zone::UTC,
+            ),
             Finding::SamePerson { policy, person, spans } => (
                 format!("policy {policy}: each tier calls {person} and nobody else"),
                 spans.as_slice(),
@@ -242,6 +247,9 @@ fn finding_in_json(finding: &Finding) -> Value {
         }
         Finding::NoPhone { person, named_by } => {
             json!({ "kind": "no_phone", "person": person.as_str(), "named_by": named_by })
+        }
+        Finding::NoEmail { person, named_by } => {
+            json!({ "kind": "no_email", "person": person.as_str(), "named_by": named_by })
         }
         Finding::SamePerson { policy, person, spans: when } => json!({
             "kind": "same_person",

@@ -18,7 +18,7 @@ use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::domain::incident::Incident;
-use crate::domain::policy::{Policy, Quorum, Recipient, Roster, Target};
+use crate::domain::policy::{Mailbox, Policy, Quorum, Recipient, Roster, Target};
 use crate::domain::restraint::{About, Maintenance, Scope, Silence};
 use crate::domain::subject::Subject;
 use crate::store::{IncidentFilter, IncidentRecord};
@@ -117,17 +117,27 @@ fn spelled_out(target: &Target, roster: &Roster, at: Timestamp) -> String {
         .called(target, at)
         .iter()
         .filter_map(|recipient| match recipient {
-            Recipient::Slack(_) | Recipient::Rota(_) => None,
             Recipient::Sms(person) => {
                 let phone = roster.people.get(person).and_then(Option::as_deref);
                 Some(format!("{person} {}", phone.map_or("without a phone".into(), masked)))
             }
+            Recipient::Email(Mailbox::Person(person)) => {
+                let address = roster.emails.get(person).map(String::as_str);
+                Some(format!("{person} {}", address.unwrap_or("without an e-mail address")))
+            }
+            Recipient::Email(Mailbox::Address(_))
+            | Recipient::Slack(_)
+            | Recipient::Rota(_)
+            | Recipient::EmailRota(_)
+            | Recipient::Webhook(_)
+            | Recipient::Pagerduty(_) => None,
         })
         .collect();
     match (target, people.is_empty()) {
-        (Target::Slack(_), _) => target.to_string(),
-        (Target::Sms(_), true) => format!("{target} (nobody)"),
-        (Target::Sms(_), false) => format!("{target} ({})", people.join(", ")),
+        (Target::Slack(_) | Target::Webhook(_) | Target::Pagerduty(_), _) => target.to_string(),
+        (Target::Email(address), _) if Mailbox::is_address(address) => target.to_string(),
+        (Target::Sms(_) | Target::Email(_), true) => format!("{target} (nobody)"),
+        (Target::Sms(_) | Target::Email(_), false) => format!("{target} ({})", people.join(", ")),
     }
 }
 

@@ -84,8 +84,8 @@ fn recipients(
         if found.is_empty() {
             let all = listed();
             return Err(Stop::Usage(format!(
-                "nobody is reached by `{text}`; write slack:#channel, sms:rota, sms:team or sms:person; \
-                 the policies name {all}"
+                "nobody is reached by `{text}`; write slack:#channel, webhook:name, pagerduty:name, or \
+                 sms: or email: and a rota, team or person; the policies name {all}"
             )));
         }
         recipients.extend(found);
@@ -107,6 +107,9 @@ fn target(text: &str) -> Option<Target> {
     match text.split_once(':') {
         Some(("slack", channel)) if !channel.is_empty() => Some(Target::Slack(channel.to_owned())),
         Some(("sms", name)) => Some(Target::Sms(name.to_owned())),
+        Some(("email", name)) if !name.is_empty() => Some(Target::Email(name.to_owned())),
+        Some(("webhook", name)) if !name.is_empty() => Some(Target::Webhook(name.to_owned())),
+        Some(("pagerduty", name)) if !name.is_empty() => Some(Target::Pagerduty(name.to_owned())),
         _ => None,
     }
 }
@@ -137,6 +140,9 @@ mod tests {
     fn targets_are_written_as_in_policies() {
         assert_eq!(target("slack:#p2"), Some(Target::Slack("#p2".into())));
         assert_eq!(target("sms:devops"), Some(Target::Sms("devops".into())));
+        assert_eq!(target("email:a@b.org"), Some(Target::Email("a@b.org".into())));
+        assert_eq!(target("webhook:chat"), Some(Target::Webhook("chat".into())));
+        assert_eq!(target("pagerduty:shop"), Some(Target::Pagerduty("shop".into())));
         assert_eq!([target("#p2"), target("slack:"), target("mail:x")], [None, None, None]);
     }
 }

@@ -18,6 +18,7 @@ use crate::app::witness::Witness;
 use crate::clock::{self, Clock};
 use crate::config::Project;
 use crate::domain::check::Check;
+use crate::domain::policy::Target;
 use crate::store::IncidentRecord;
 
 /// Runs the command until it is told to stop.
@@ -244,7 +245,14 @@ impl Welcome {
         let settings = &project.settings;
         let slack = settings.slack.as_ref();
         let has_slack = slack.is_some_and(|it| it.bot_token.is_some() || !it.webhooks.is_empty());
-        let shown = [("slack", has_slack), ("sms", settings.twilio.is_some())];
+        let targets = settings.policies.values().flat_map(|it| &it.tiers).flat_map(|it| &it.notify);
+        let no_email = targets.clone().all(|it| !matches!(it, Target::Email(_)));
+        let shown = [
+            ("slack", has_slack),
+            ("sms", settings.twilio.is_some()),
+            // Whoever sends none misses nothing.
+            ("email", settings.email.is_some() || no_email),
+        ];
         Self {
             checks: project.checks.len(),
             disabled: project.disabled.len(),

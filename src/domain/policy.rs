@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Timestamp;
 use super::id::PersonId;
+use super::notice::NoticeKind;
 use super::rota::{self, Rota};
 use super::rule::span;
 use super::streak::Streak;
@@ -198,13 +199,19 @@ impl Quorum {
     }
 }
 
-/// Whom a tier tells, as written in a policy: `slack:#p2`, `sms:devops`.
+/// Whom a tier tells, as written in a policy: `slack:#p2`, `sms:devops`, `webhook:chat`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// A Slack channel: `#name` or its id.
     Slack(String),
     /// SMS to a rota (whoever is on duty), a team (everyone in it) or a person.
     Sms(String),
+    /// E-mail to a rota (whoever is on duty), a team (everyone in it), a person, or an address.
+    Email(String),
+    /// A webhook, by its name in the project.
+    Webhook(String),
+    /// A service of PagerDuty, by its name in the project.
+    Pagerduty(String),
 }
 
 impl fmt::Display for Target {
@@ -212,6 +219,9 @@ impl fmt::Display for Target {
         match self {
             Self::Slack(channel) => write!(f, "slack:{channel}"),
             Self::Sms(name) => write!(f, "sms:{name}"),
+            Self::Email(name) => write!(f, "email:{name}"),
+            Self::Webhook(name) => write!(f, "webhook:{name}"),
+            Self::Pagerduty(name) => write!(f, "pagerduty:{name}"),
         }
     }
 }
@@ -223,8 +233,40 @@ pub enum Recipient {
     Slack(String),
     /// A person's telephone.
     Sms(PersonId),
-    /// Whoever of a rota is on duty when the message leaves.
+    /// Whoever of a rota is on duty when the message leaves, by SMS.
     Rota(String),
+    /// A mailbox.
+    Email(Mailbox),
+    /// Whoever of a rota is on duty when the message leaves, by e-mail.
+    EmailRota(String),
+    /// A webhook, by its name in the project.
+    Webhook(String),
+    /// A service of PagerDuty, by its name in the project.
+    Pagerduty(String),
+}
+
+/// Where an e-mail goes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mailbox {
+    /// To a person, wherever their mail goes when it leaves.
+    Person(PersonId),
+    /// To an address as it is written.
+    Address(String),
+}
+
+impl Mailbox {
+    /// Whether `text` is an address; no name has an `@`.
+    pub fn is_address(text: &str) -> bool {
+        text.contains('@')
+    }
+
+    /// The person's name or the address.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Person(person) => person.as_str(),
+            Self::Address(address) => address,
+        }
+    }
 }
 
 /// A way to tell people. Each has a delivery lane of its own.
@@ -236,14 +278,34 @@ pub enum Channel {
     Sms,
     /// No way of its own: what is owed to a rota is owed to people in its place.
     Rota,
+    /// E-mail by SMTP.
+    Email,
+    /// As [`Self::Rota`], for those who are told by e-mail.
+    EmailRota,
+    /// A request to whoever wants it.
+    Webhook,
+    /// PagerDuty's Events API.
+    Pagerduty,
 }
 
 impl Channel {
     /// All channels.
-    pub const ALL: [Self; 3] = [Self::Slack, Self::Sms, Self::Rota];
+    pub const ALL: [Self; 7] = [
+        Self::Slack,
+        Self::Sms,
+        Self::Rota,
+        Self::Email,
+        Self::EmailRota,
+        Self::Webhook,
+        Self::Pagerduty,
+    ];
 
     /// Those by which messages leave.
-    pub const OUT: [Self; 2] = [Self::Slack, Self::Sms];
+    pub const OUT: [Self; 5] =
+        [Self::Slack, Self::Sms, Self::Email, Self::Webhook, Self::Pagerduty];
+
+    /// Those of which what is owed is handed on to people.
+    pub const ROTAS: [Self; 2] = [Self::Rota, Self::EmailRota];
 
     /// The word used in configuration, the store and JSON.
     pub fn as_str(self) -> &'static str {
@@ -251,7 +313,31 @@ impl Channel {
             Self::Slack => "slack",
             Self::Sms => "sms",
             Self::Rota => "rota",
+            Self::Email => "email",
+            Self::EmailRota => "email_rota",
+            Self::Webhook => "webhook",
+            Self::Pagerduty => "pagerduty",
         }
+    }
+
+    /// How many messages may be on their way to one recipient at once: one where people read them in
+    /// their order, more where a program does. Those about one incident always follow each other.
+    pub fn abreast(self) -> Option<u32> {
+        match self {
+            Self::Webhook => Some(48),
+            Self::Slack
+            | Self::Sms
+            | Self::Rota
+            | Self::Email
+            | Self::EmailRota
+            | Self::Pagerduty => None,
+        }
+    }
+
+    /// Whether all its recipients are reached by one provider, so that what it asks for by
+    /// `Retry-After` holds for all.
+    pub fn has_one_provider(self) -> bool {
+        !matches!(self, Self::Webhook)
     }
 }
 
@@ -262,22 +348,63 @@ impl Recipient {
             Self::Slack(_) => Channel::Slack,
             Self::Sms(_) => Channel::Sms,
             Self::Rota(_) => Channel::Rota,
+            Self::Email(_) => Channel::Email,
+            Self::EmailRota(_) => Channel::EmailRota,
+            Self::Webhook(_) => Channel::Webhook,
+            Self::Pagerduty(_) => Channel::Pagerduty,
         }
     }
 
-    /// Whether it may be told what wakes nobody, such as who takes care of an incident.
-    pub fn follows(&self) -> bool {
+    /// Whether it may be told what wakes nobody: who takes care of an incident, what somebody said.
+    /// PagerDuty knows no notes.
+    pub fn follows(&self, kind: NoticeKind) -> bool {
         match self {
-            Self::Slack(_) => true,
+            Self::Slack(_) | Self::Webhook(_) | Self::Email(_) | Self::EmailRota(_) => true,
+            Self::Pagerduty(_) => kind != NoticeKind::Noted,
             Self::Sms(_) | Self::Rota(_) => false,
+        }
+    }
+
+    /// Whether a message to it is meant to wake somebody.
+    pub fn wakes(&self) -> bool {
+        match self {
+            Self::Sms(_) | Self::Rota(_) | Self::Pagerduty(_) => true,
+            Self::Slack(_) | Self::Webhook(_) | Self::Email(_) | Self::EmailRota(_) => false,
+        }
+    }
+
+    /// Whether what it was told of an incident before is to be known for the next message.
+    pub fn has_thread(&self) -> bool {
+        matches!(self, Self::Slack(_))
+    }
+
+    /// A person in place of this rota, by the same way.
+    #[must_use]
+    pub fn handed_to(&self, person: PersonId) -> Self {
+        match self {
+            Self::EmailRota(_) | Self::Email(_) => Self::Email(Mailbox::Person(person)),
+            _ => Self::Sms(person),
+        }
+    }
+
+    /// The channel of those who are told in place of this rota.
+    pub fn handed_by(&self) -> Channel {
+        match self {
+            Self::EmailRota(_) | Self::Email(_) => Channel::Email,
+            _ => Channel::Sms,
         }
     }
 
     /// The channel's own name for the recipient: a Slack channel, a person.
     pub fn address(&self) -> &str {
         match self {
-            Self::Slack(name) | Self::Rota(name) => name,
+            Self::Slack(name)
+            | Self::Rota(name)
+            | Self::EmailRota(name)
+            | Self::Webhook(name)
+            | Self::Pagerduty(name) => name,
             Self::Sms(person) => person.as_str(),
+            Self::Email(mailbox) => mailbox.as_str(),
         }
     }
 }
@@ -293,6 +420,8 @@ impl fmt::Display for Recipient {
 pub struct Roster {
     /// Telephone numbers (E.164) by person; a person may have none.
     pub people: BTreeMap<PersonId, Option<String>>,
+    /// E-mail addresses by person, of those who have one.
+    pub emails: BTreeMap<PersonId, String>,
     /// The members of each team.
     pub teams: BTreeMap<String, Vec<PersonId>>,
     /// Who is on duty when, by the name of the rota.
@@ -324,11 +453,9 @@ impl Roster {
     /// Spells out a target as [`Self::recipients`] does, with those who are called at `at` in place
     /// of a rota: for what is told past the store.
     pub fn called(&self, target: &Target, at: Timestamp) -> Vec<Recipient> {
-        let called = |recipient| match recipient {
-            Recipient::Rota(name) => {
-                rota::call(self, &name, at).people.into_iter().map(Recipient::Sms).collect()
-            }
-            other => vec![other],
+        let called = |recipient: Recipient| match rota::call_for(self, &recipient, at) {
+            Some(call) => call.people.into_iter().map(|it| recipient.handed_to(it)).collect(),
+            None => vec![recipient],
         };
         self.recipients(target).into_iter().flat_map(called).collect()
     }
@@ -341,6 +468,18 @@ impl Roster {
                 vec![Recipient::Rota(name.clone())]
             }
             Target::Sms(name) => self.members(name).into_iter().map(Recipient::Sms).collect(),
+            Target::Email(address) if Mailbox::is_address(address) => {
+                vec![Recipient::Email(Mailbox::Address(address.clone()))]
+            }
+            Target::Email(name) if self.rotas.contains_key(name) => {
+                vec![Recipient::EmailRota(name.clone())]
+            }
+            Target::Email(name) => {
+                let mailbox = |person| Recipient::Email(Mailbox::Person(person));
+                self.members(name).into_iter().map(mailbox).collect()
+            }
+            Target::Webhook(name) => vec![Recipient::Webhook(name.clone())],
+            Target::Pagerduty(name) => vec![Recipient::Pagerduty(name.clone())],
         }
     }
 }
@@ -364,14 +503,28 @@ mod tests {
         let roster = Roster {
             people: [(person("ana"), None), (person("bo"), None)].into(),
             teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
-            rotas: BTreeMap::new(),
+            ..Roster::default()
         };
-        let names = |target: &str| {
-            let recipients = roster.recipients(&Target::Sms(target.into()));
+        let names = |target: Target| {
+            let recipients = roster.recipients(&target);
             recipients.iter().map(Recipient::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(names("devops"), ["sms:ana", "sms:bo"]);
-        assert_eq!(names("bo"), ["sms:bo"]);
-        assert!(names("nobody").is_empty());
+        let sms = |name: &str| names(Target::Sms(name.into()));
+        assert_eq!(sms("devops"), ["sms:ana", "sms:bo"]);
+        assert_eq!(sms("bo"), ["sms:bo"]);
+        assert!(sms("nobody").is_empty());
+        let mail = |name: &str| names(Target::Email(name.into()));
+        assert_eq!(mail("devops"), ["email:ana", "email:bo"]);
+        assert_eq!(mail("ops@example.com"), ["email:ops@example.com"]);
+        assert_eq!(names(Target::Webhook("chat".into())), ["webhook:chat"]);
+        assert_eq!(names(Target::Pagerduty("shop".into())), ["pagerduty:shop"]);
+    }
+
+    #[test]
+    fn pagerduty_is_told_what_it_knows() {
+        let service = Recipient::Pagerduty("shop".into());
+        assert!(service.follows(NoticeKind::Acknowledged) && service.wakes());
+        assert!(!service.follows(NoticeKind::Noted));
+        assert!(Recipient::Webhook("chat".into()).follows(NoticeKind::Noted));
     }
 }

@@ -27,7 +27,7 @@ use std::str::FromStr;
 
 use chrono::{Datelike as _, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
-pub use self::call::{Call, call};
+pub use self::call::{Call, call, call_for};
 pub use self::findings::{Finding, findings};
 pub use self::hours::{Hours, HoursError};
 use self::hours::{time_of_day, weekday};

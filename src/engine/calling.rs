@@ -65,11 +65,25 @@ impl Calling {
     ///
     /// [`store::Error`] when the store cannot be asked; nothing is lost, call again.
     pub async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, store::Error> {
+        let mut next: Option<Timestamp> = None;
+        for channel in Channel::ROTAS {
+            let due = self.tick_of(channel, now).await?;
+            next = next.into_iter().chain(due).min();
+        }
+        Ok(next)
+    }
+
+    /// The same for the rotas of one channel.
+    async fn tick_of(
+        &self,
+        channel: Channel,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, store::Error> {
         loop {
             let until = now + LEASE;
-            let claims = self.store.claim_due(Channel::Rota, now, until, AT_ONCE).await?;
+            let claims = self.store.claim_due(channel, now, until, AT_ONCE).await?;
             if claims.is_empty() {
-                return self.store.next_due(Channel::Rota).await;
+                return self.store.next_due(channel).await;
             }
             for claim in &claims {
                 self.hand_on(claim, now).await?;
@@ -81,7 +95,7 @@ impl Calling {
     async fn hand_on(&self, claim: &Claim, now: Timestamp) -> Result<(), store::Error> {
         let rota = claim.notification.recipient.address();
         let incident = claim.notification.incident;
-        let call = self.contacts.call(rota, now);
+        let call = self.contacts.call(&claim.notification.recipient, now);
         let standing = self.store.hand_on(claim, &call, now).await?;
         let reason = &call.reason;
         match standing {

@@ -42,7 +42,7 @@ use crate::domain::notification::{
     Attempt, BACKOFF, Notification, NotificationState, PATIENCE, Settlement, Trials, put_off,
     settle,
 };
-use crate::domain::policy::{Channel, Recipient};
+use crate::domain::policy::Channel;
 use crate::notify::{Outbound, Thread, Transport};
 use crate::store::{self, Claim, Standing, Store};
 
@@ -81,11 +81,13 @@ pub struct Limits {
 
 impl Limits {
     /// What suits a channel. Slack takes one message per second in a channel and tolerates short
-    /// bursts (<https://docs.slack.dev/apis/web-api/rate-limits>); Twilio queues by itself.
+    /// bursts (<https://docs.slack.dev/apis/web-api/rate-limits>); Twilio queues by itself; a program
+    /// that wants webhooks takes many at once.
     pub fn of(channel: Channel) -> Self {
         let (concurrent, rate) = match channel {
             Channel::Slack => (8, Some(Rate { every: Duration::from_secs(1), burst: 3 })),
-            Channel::Sms | Channel::Rota => (4, None),
+            Channel::Webhook => (128, None),
+            _ => (4, None),
         };
         Self {
             concurrent,
@@ -202,11 +204,17 @@ impl Lane {
         let lease_until = now + self.limits.lease;
         let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
         let full = claimed.len() >= room;
+        // Of one that takes many abreast, there may be more than is handed out at a time.
+        let more = !claimed.is_empty() && self.channel.abreast().is_some();
         for claim in claimed {
             self.start(claim, now, told);
         }
         unrecorded?;
-        if full { Ok(None) } else { self.parts.store.next_due(self.channel).await }
+        match (full, more) {
+            (true, _) => Ok(None),
+            (false, true) => Ok(Some(now)),
+            (false, false) => self.parts.store.next_due(self.channel).await,
+        }
     }
 
     /// Waits for the next attempt to end and records it; `false` when none is on its way. Must be
@@ -304,10 +312,7 @@ impl Lane {
         }
         let recipient = &claim.notification.recipient;
         let hold = self.paces.turn(recipient, now);
-        let phone = match recipient {
-            Recipient::Sms(person) => self.parts.contacts.phone(person),
-            Recipient::Slack(_) | Recipient::Rota(_) => None,
-        };
+        let ways = self.parts.contacts.ways(recipient);
         let link = self.parts.contacts.link(claim.notification.incident);
         let (parts, limits, claimed) = (self.parts.clone(), self.limits, claim.clone());
         let task = self.sends.spawn(async move {
@@ -319,7 +324,9 @@ impl Lane {
                 may_leave(&parts, limits, &claim, told).await?;
                 let message = Outbound {
                     notification: &claim.notification,
-                    phone: phone.as_deref(),
+                    phone: ways.phone.as_deref(),
+                    email: ways.email.as_deref(),
+                    at: now + told.elapsed(),
                     link: link.as_deref(),
                     thread: thread.as_ref(),
                 };
@@ -373,7 +380,9 @@ impl Lane {
 
     /// Tells of an attempt, then records it; keeps it if that fails.
     async fn ended(&mut self, ended: Finished) {
-        if let Attempt::Retry { after: Some(after), .. } = ended.attempt {
+        if let Attempt::Retry { after: Some(after), .. } = ended.attempt
+            && self.channel.has_one_provider()
+        {
             let length = after.min(PATIENCE);
             self.pause = Some(Pause { until: ended.ended_at + length, length });
         }

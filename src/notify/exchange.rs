@@ -38,6 +38,9 @@ pub enum SetupError {
     /// A credential cannot stand in an HTTP header; its value is not shown.
     #[error("{0} has characters that no such credential has")]
     Credential(&'static str),
+    /// TLS could not be made ready.
+    #[error("failed to set up TLS: {0}")]
+    Tls(String),
 }
 
 /// Makes the client that reaches `base`.
@@ -54,7 +57,7 @@ pub(super) fn client(base: &url::Url) -> Result<Client, SetupError> {
     builder.build().map_err(|error| SetupError::Client(reason(error)))
 }
 
-fn is_loopback(base: &url::Url) -> bool {
+pub(super) fn is_loopback(base: &url::Url) -> bool {
     match base.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

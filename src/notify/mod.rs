@@ -5,23 +5,30 @@
 //! all that, so each transport is only the provider's protocol. Rendering is pure and apart from
 //! sending.
 //!
-//! To add a channel: a variant of `domain::policy::Channel`, `Target` and `Recipient`, a file here
-//! that implements [`Transport`], a line in `config`, a line in `app`, and a test against a fake
-//! that speaks the provider's HTTP.
+//! To add a channel: a variant of `domain::policy::{Channel, Target, Recipient}`, with which the
+//! compiler names all that asks what a channel is like (whether it follows an incident, whether it
+//! wakes anybody, its row, its word in the API); a file here that implements [`Transport`], and its
+//! form in `render`; its section in `config::settings`, with what a target may name there; a line in
+//! `app::channels`; and a test against a fake that speaks the provider's protocol. Nothing else knows
+//! of channels.
 
+pub mod email;
 mod exchange;
 pub mod memory;
+pub mod pagerduty;
 pub mod printed;
 pub mod render;
 pub mod slack;
 mod thread;
 pub mod twilio;
+pub mod webhook;
 
 use async_trait::async_trait;
 
 pub use exchange::SetupError;
 pub use thread::Thread;
 
+use crate::domain::Timestamp;
 use crate::domain::notification::{Attempt, Notification};
 
 /// One message on its way.
@@ -31,6 +38,10 @@ pub struct Outbound<'a> {
     pub notification: &'a Notification,
     /// The recipient's telephone number (E.164), where the channel needs one and there is one.
     pub phone: Option<&'a str>,
+    /// The recipient's e-mail address, where the channel needs one and there is one.
+    pub email: Option<&'a str>,
+    /// When it leaves.
+    pub at: Timestamp,
     /// Where the incident can be looked at.
     pub link: Option<&'a str>,
     /// What the recipient was told of the incident before, where it follows incidents.

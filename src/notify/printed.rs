@@ -24,7 +24,8 @@ pub struct PrintedMessage {
     pub phone: Option<String>,
     /// The incident it is about.
     pub incident: IncidentId,
-    /// What it says: the SMS itself, or the Slack message as lines of text.
+    /// What it says: the SMS itself, the e-mail with its subject, or any other message as lines of
+    /// text.
     pub text: String,
 }
 
@@ -33,8 +34,12 @@ impl PrintedMessage {
     pub fn of(message: &Outbound<'_>) -> Self {
         let notification = message.notification;
         let text = match notification.recipient.channel() {
-            Channel::Slack => render::plain(message),
+            Channel::Slack | Channel::Webhook | Channel::Pagerduty => render::plain(message),
             Channel::Sms | Channel::Rota => render::sms(message),
+            Channel::Email | Channel::EmailRota => {
+                let mail = render::mail(message);
+                format!("{}\n{}", mail.subject, mail.text)
+            }
         };
         Self {
             recipient: notification.recipient.clone(),

@@ -9,6 +9,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::PersonId;
 use crate::domain::incident::Incident;
 use crate::domain::notification::NotificationState;
+use crate::domain::policy::Recipient;
 
 /// The story of an incident as one recipient follows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,6 @@ impl Thread {
     /// Whether people were to be woken by it, or a tier beyond the first was reached.
     pub fn is_grave(&self) -> bool {
         let Incident { tiers, told, .. } = &self.incident;
-        tiers.iter().any(|tier| *tier > 1) || told.iter().any(|it| !it.follows())
+        tiers.iter().any(|tier| *tier > 1) || told.iter().any(Recipient::wakes)
     }
 }

@@ -381,9 +381,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Change>, Error>;
 
     /// Hands out notifications of `channel` that are due at `now`, at most `limit`, each leased
-    /// until `lease_until`, oldest first and at most one per recipient. A notification is not due
+    /// until `lease_until`, oldest first and at most one per recipient,
+    /// but of channels that take more. A notification is not due
     /// while an earlier one of the same incident to the same recipient is still owed, nor while
-    /// any other one to that recipient is leased. One whose lease ran out may have been
+    /// any other one to that recipient is leased, or as many as the channel takes abreast
+    /// ([`Channel::abreast`]). One whose lease ran out may have been
     /// sent by whoever held it: that is recorded as an ambiguous delivery, and it is handed out as
     /// a possible repeat. So claim only what can be sent at once. A possible repeat whose lease ran
     /// out is handed out again if it had not left ([`Self::note_departure`]), and else given up.

@@ -38,6 +38,8 @@ const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 const ALERTING: &str = include_str!("../../docs/operators/alerting.md");
 
+const CHANNELS: &str = include_str!("../../docs/operators/channels.md");
+
 #[test]
 fn every_example_of_the_reference_is_valid() {
     let environment =
@@ -47,7 +49,7 @@ fn every_example_of_the_reference_is_valid() {
         blocks.map(|block| block.split("```").next().unwrap_or_default()).collect::<Vec<&str>>()
     };
     assert!(examples(ALERTING).len() >= 3, "the examples were not found");
-    let examples = [examples(REFERENCE), examples(ALERTING)].concat();
+    let examples = [examples(REFERENCE), examples(ALERTING), examples(CHANNELS)].concat();
     assert!(examples.len() >= 10, "the examples were not found");
     for example in examples {
         match with_settings(example, &environment) {

@@ -84,7 +84,16 @@ impl World {
         };
         let slack = Slack::new(&access).expect("a good address").within(Duration::from_secs(2));
         let thread = Some(&self.thread);
-        let attempt = slack.send(Outbound { notification, phone: None, link: None, thread }).await;
+        let attempt = slack
+            .send(Outbound {
+                notification,
+                phone: None,
+                email: None,
+                at: notification.owed_at,
+                link: None,
+                thread,
+            })
+            .await;
         if let Attempt::Accepted { receipt } = &attempt {
             self.thread.receipt = Some(receipt.clone());
         }

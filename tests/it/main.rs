@@ -7,6 +7,7 @@ mod agent;
 mod agents;
 mod architecture;
 mod blindness;
+mod channels;
 mod clicks;
 mod commands;
 mod configuration;

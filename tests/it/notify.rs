@@ -70,7 +70,16 @@ async fn post(access: &slack::Access<'_>) -> Attempt {
     let slack = Slack::new(access).expect("a good address").within(Duration::from_millis(500));
     let notification = notification(Recipient::Slack("#p2".into()));
     let link = Some(LINK);
-    slack.send(Outbound { notification: &notification, phone: None, link, thread: None }).await
+    slack
+        .send(Outbound {
+            notification: &notification,
+            phone: None,
+            email: None,
+            at: notification.owed_at,
+            link,
+            thread: None,
+        })
+        .await
 }
 
 async fn text(api_url: &str, token: &str, phone: Option<&str>) -> Attempt {
@@ -81,7 +90,14 @@ async fn text(api_url: &str, token: &str, phone: Option<&str>) -> Attempt {
     let ana = PersonId::new("ana").expect("a good name");
     let notification = notification(Recipient::Sms(ana));
     twilio
-        .send(Outbound { notification: &notification, phone, link: Some(LINK), thread: None })
+        .send(Outbound {
+            notification: &notification,
+            phone,
+            email: None,
+            at: notification.owed_at,
+            link: Some(LINK),
+            thread: None,
+        })
         .await
 }
 
@@ -323,8 +339,14 @@ async fn without_credentials_a_message_is_shown_as_it_would_read() {
     let ana = PersonId::new("ana").expect("a good name");
     for recipient in [Recipient::Slack("#p2".into()), Recipient::Sms(ana)] {
         let notification = notification(recipient);
-        let message =
-            Outbound { notification: &notification, phone: None, link: Some(LINK), thread: None };
+        let message = Outbound {
+            notification: &notification,
+            phone: None,
+            email: None,
+            at: notification.owed_at,
+            link: Some(LINK),
+            thread: None,
+        };
         assert_eq!(words(&printed.send(message).await), ("accepted", "printed".into()));
     }
     let slack = shown.recv().await.expect("shown");

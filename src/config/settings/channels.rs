@@ -207,7 +207,7 @@ pub(super) fn phone(text: &str) -> Result<String, String> {
 }
 
 /// An API's base URL without a slash at the end. Credentials go there, so they should go unseen.
-fn api_url(field: &Field<'_>, report: &mut Report) -> Option<String> {
+pub(super) fn api_url(field: &Field<'_>, report: &mut Report) -> Option<String> {
     let url = field.web_url(report)?;
     let is_near = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

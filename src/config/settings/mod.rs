@@ -6,6 +6,7 @@
 mod agent;
 mod channels;
 mod coverage;
+mod email;
 mod hub;
 mod maintenance;
 mod metrics;
@@ -17,11 +18,13 @@ mod rules;
 mod statsd;
 mod statsd_listener;
 mod store;
+mod webhooks;
 
 use std::collections::BTreeMap;
 
 pub use agent::{Agent, PrivateAddresses, SandboxMode};
 pub use channels::{Slack, Twilio};
+pub use email::{Email, EmailTls};
 pub use hub::{Hub, HubTls, is_open};
 pub use metrics::Metrics;
 pub use people::{Particulars, People};
@@ -29,6 +32,7 @@ pub use rules::Rules;
 pub use statsd::{Statsd, StatsdTags};
 pub use statsd_listener::{SignedGauges, StatsdListener};
 pub use store::{Place, Retention, Store};
+pub use webhooks::{Pagerduty, Webhook};
 
 use self::regions::Regions;
 
@@ -63,6 +67,12 @@ pub struct Settings {
     pub slack: Option<Slack>,
     /// How SMS are sent, if they are.
     pub twilio: Option<Twilio>,
+    /// How e-mail is sent, if it is.
+    pub email: Option<Email>,
+    /// Webhooks by name.
+    pub webhooks: BTreeMap<String, Webhook>,
+    /// Services of PagerDuty by name.
+    pub pagerduty: BTreeMap<String, Pagerduty>,
     /// Who can be told.
     pub people: People,
     /// What scripts may ask for by `secret("NAME")`.
@@ -90,6 +100,15 @@ pub struct Settings {
     /// What checks may refer to. It includes what was written with a mistake, so that the mistake
     /// is told once and not again by each check that refers to it.
     pub(super) known: Known,
+}
+
+impl Settings {
+    /// Whether messages leave as they do under `other`.
+    pub fn has_channels_of(&self, other: &Self) -> bool {
+        let Self { slack, twilio, email, webhooks, pagerduty, .. } = self;
+        (slack, twilio, email) == (&other.slack, &other.twilio, &other.email)
+            && (webhooks, pagerduty) == (&other.webhooks, &other.pagerduty)
+    }
 }
 
 /// Reads the settings of a project.
@@ -141,6 +160,8 @@ fn section_hint(key: &str) -> Option<String> {
         "policies" => Some("a policy is written as `[[policy]]`".into()),
         "rotas" | "oncall" | "on_call" => Some("a rota is written as `[rota.NAME]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
+        "webhooks" => Some("a webhook is written as `[webhook.NAME]`".into()),
+        "mail" | "smtp" => Some("did you mean `[email]`?".into()),
         _ => None,
     }
 }
@@ -156,11 +177,15 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let (statsd, statsd_listener) = statsd.unwrap_or_default();
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
+    let email = section(root, "email", report).and_then(|it| Email::read(it, sources, report));
+    let (webhooks, pagerduty) = read_programs(root, sources, report);
     let agent = Agent::read(section(root, "agent", report), sources, report);
     let (people, teams) = (section(root, "people", report), section(root, "teams", report));
     let (mut people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
     let written = section(root, "rota", report);
     rotas::read(written.as_ref(), &mut people, &mut addresses, report);
+    addresses.webhooks = webhooks.keys().cloned().collect();
+    addresses.pagerduty = pagerduty.keys().cloned().collect();
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
     let secrets = section(root, "secrets", report);
     let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));
@@ -195,6 +220,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         statsd_listener,
         slack: slack.map(|(slack, _)| slack),
         twilio,
+        email,
+        webhooks: written_well(webhooks),
+        pagerduty: written_well(pagerduty),
         people,
         secrets: secrets.unwrap_or_default(),
         agent,
@@ -211,6 +239,21 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     }
 }
 
+/// Programs that are told; `None` for those with a mistake.
+type Programs = (BTreeMap<String, Option<Webhook>>, BTreeMap<String, Option<Pagerduty>>);
+
+fn read_programs(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Programs {
+    let written = section(root, "webhook", report);
+    let webhooks = Webhook::read_all(written.as_ref(), sources, report);
+    let written = section(root, "pagerduty", report);
+    (webhooks, Pagerduty::read_all(written.as_ref(), sources, report))
+}
+
+/// Those without a mistake.
+fn written_well<T>(all: BTreeMap<String, Option<T>>) -> BTreeMap<String, T> {
+    all.into_iter().filter_map(|(name, one)| Some((name, one?))).collect()
+}
+
 /// Warns when messages leave this machine with links that lead back to whatever machine they are
 /// opened on, unless that is written.
 fn warn_of_links(root: &Table<'_>, hub: &Hub, report: &mut Report) {
@@ -218,7 +261,10 @@ fn warn_of_links(root: &Table<'_>, hub: &Hub, report: &mut Report) {
     let is_written = root.written("hub").is_some_and(
         |hub| matches!(hub.kind(), Kind::Table(entries) if entries.iter().any(has_url)),
     );
-    let Some(channel) = ["slack", "twilio"].into_iter().find_map(|key| root.written(key)) else {
+    let Some(channel) = ["slack", "twilio", "email", "webhook", "pagerduty"]
+        .into_iter()
+        .find_map(|key| root.written(key))
+    else {
         return;
     };
     if !is_written && hub.is_only_here() {

@@ -7,13 +7,13 @@ use crate::config::diagnostic::Span;
 use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
 use crate::domain::id::{PersonId, validate_name};
-use crate::domain::policy::Roster;
+use crate::domain::policy::{Mailbox, Roster};
 use crate::domain::zone::Zone;
 
 /// Who can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct People {
-    /// People with their telephone numbers, and teams.
+    /// People with their telephone numbers and e-mail addresses, and teams.
     pub roster: Roster,
     /// What people are called, where that is written.
     pub names: BTreeMap<PersonId, String>,
@@ -42,6 +42,12 @@ pub(super) struct Addresses {
     pub(super) teams: BTreeMap<String, Vec<String>>,
     /// Rotas, with all whom they can name.
     pub(super) rotas: BTreeMap<String, Vec<String>>,
+    /// People of whom an e-mail address is written.
+    pub(super) emails: BTreeSet<String>,
+    /// Webhooks.
+    pub(super) webhooks: BTreeSet<String>,
+    /// Services of PagerDuty.
+    pub(super) pagerduty: BTreeSet<String>,
     /// Where the teams are written.
     pub(super) places: BTreeMap<String, Span>,
     /// The Slack channels that can be reached; `None` for all.
@@ -87,13 +93,17 @@ impl People {
         addresses.people.insert(field.name.to_owned(), written.is_some());
         let number = written.and_then(|it| it.parsed(phone, report));
         let name = table.optional("name").and_then(|it| it.line(100, report));
+        let address = table.optional("email");
+        addresses.emails.extend(address.as_ref().map(|_| field.name.to_owned()));
         let particulars = Particulars {
             slack: table.optional("slack").and_then(|it| it.parsed(slack_id, report)),
-            email: table.optional("email").and_then(|it| it.parsed(email, report)),
+            email: address.and_then(|it| it.parsed(email, report)),
             zone: table.optional("timezone").and_then(|it| zone(&it, report)),
         };
         table.finish(report, no_hint);
         if let Ok(id) = id {
+            let email = particulars.email.clone();
+            self.roster.emails.extend(email.map(|it| (id.clone(), it)));
             if particulars != Particulars::default() {
                 self.particulars.insert(id.clone(), particulars);
             }
@@ -141,21 +151,63 @@ impl Addresses {
         report.error(span, format!("nobody is called `{name}` in [people]")).advise(help);
     }
 
+    /// All whom a rota, a team or a person means; where there is none of that name, says so.
+    fn meant(&self, name: &str, span: &Span, report: &mut Report) -> Option<Vec<String>> {
+        if let Some(members) = self.teams.get(name).or_else(|| self.rotas.get(name)) {
+            return Some(members.clone());
+        }
+        if self.people.contains_key(name) {
+            return Some(vec![name.to_owned()]);
+        }
+        let names = self.rotas.keys().chain(self.teams.keys()).chain(self.people.keys());
+        let help = suggestion::did_you_mean(name, names.map(String::as_str))
+            .unwrap_or_else(|| format!("add `{name}` to [rota], [teams] or [people]"));
+        report.error(span, format!("`{name}` is no rota, team or person")).advise(help);
+        None
+    }
+
+    /// Checks that e-mail to `name` reaches somebody.
+    pub(super) fn check_email(&self, name: &str, span: &Span, report: &mut Report) {
+        if Mailbox::is_address(name) {
+            if let Err(why) = email(name) {
+                report.error(span, format!("`{name}` cannot be written to: {why}"));
+            }
+            return;
+        }
+        let Some(members) = self.meant(name, span, report) else { return };
+        let missing: Vec<&String> =
+            members.iter().filter(|person| !self.emails.contains(*person)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let who = suggestion::listed(missing.iter().map(|it| it.as_str()));
+        let help = "add `email = \"...\"` in [people]";
+        if missing.len() == members.len() {
+            let message = format!("no e-mail can reach `{name}`: no address of {who}");
+            report.error(span, message).advise(help);
+        } else {
+            let message = format!("e-mail to `{name}` does not reach {who}: no address");
+            report.warning(span, message).advise(help);
+        }
+    }
+
+    /// Checks that there is a webhook or service `name`, by the section that it is written in.
+    pub(super) fn check_section(&self, key: &str, name: &str, span: &Span, report: &mut Report) {
+        let known = if key == "webhook" { &self.webhooks } else { &self.pagerduty };
+        if known.contains(name) {
+            return;
+        }
+        let help = suggestion::closest(name, known.iter().map(String::as_str)).map_or_else(
+            || format!("write a section `[{key}.{name}]`"),
+            |near| format!("did you mean `{key}:{near}`?"),
+        );
+        report.error(span, format!("there is no `[{key}.{name}]`")).advise(help);
+    }
+
     /// Checks that an SMS to `name` reaches somebody.
     pub(super) fn check_sms(&self, name: &str, span: &Span, report: &mut Report) {
         let phoneless = |person: &&String| self.people.get(*person) == Some(&false);
-        let member = name.to_owned();
-        let members = match self.teams.get(name).or_else(|| self.rotas.get(name)) {
-            Some(members) => members,
-            None if self.people.contains_key(name) => std::slice::from_ref(&member),
-            None => {
-                let names = self.rotas.keys().chain(self.teams.keys()).chain(self.people.keys());
-                let help = suggestion::did_you_mean(name, names.map(String::as_str))
-                    .unwrap_or_else(|| format!("add `{name}` to [rota], [teams] or [people]"));
-                report.error(span, format!("`{name}` is no rota, team or person")).advise(help);
-                return;
-            }
-        };
+        let Some(members) = self.meant(name, span, report) else { return };
         let missing: Vec<&String> = members.iter().filter(phoneless).collect();
         if missing.is_empty() {
             return;
@@ -229,13 +281,9 @@ fn slack_id(text: &str) -> Result<String, &'static str> {
     )
 }
 
-/// One `@` between two parts that are there; whether mail arrives, only mail can tell.
+/// What mail can be addressed to; whether it arrives, only mail can tell.
 fn email(text: &str) -> Result<String, &'static str> {
     let is_plain = !text.chars().any(|c| c.is_whitespace() || c.is_control()) && text.len() <= 254;
-    let parts = text.split_once('@');
-    let is_address = parts.is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-    });
-    let is_good = is_plain && is_address;
+    let is_good = is_plain && text.parse::<lettre::Address>().is_ok();
     is_good.then(|| text.to_owned()).ok_or("it is no e-mail address, such as `ana@example.com`")
 }

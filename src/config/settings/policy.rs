@@ -13,7 +13,7 @@ use crate::config::suggestion;
 use crate::config::value::Kind;
 use crate::domain::id::validate_name;
 use crate::domain::incident::acting;
-use crate::domain::policy::{Condition, Policy, Quorum, Target, Tier};
+use crate::domain::policy::{Condition, Mailbox, Policy, Quorum, Target, Tier};
 
 /// The built-in policy and those written; one written under its name takes its place.
 pub(super) fn read(
@@ -91,7 +91,7 @@ fn check_built_in(policy: &Policy, addresses: &Addresses, report: &mut Report) {
     let targets = policy.tiers.iter().flat_map(|tier| &tier.notify);
     let channels = targets.filter_map(|target| match target {
         Target::Slack(channel) => Some(channel.as_str()),
-        Target::Sms(_) => None,
+        Target::Sms(_) | Target::Email(_) | Target::Webhook(_) | Target::Pagerduty(_) => None,
     });
     let missing: Vec<&str> = channels.filter(|it| !reach.webhooks.contains(*it)).collect();
     if missing.is_empty() {
@@ -312,6 +312,18 @@ pub(super) fn read_target(
             addresses.check_sms(name, &field.span, report);
             Some(Target::Sms(name.to_owned()))
         }
+        Some(("email", name)) => {
+            addresses.check_email(name, &field.span, report);
+            Some(Target::Email(name.to_owned()))
+        }
+        Some(("webhook", name)) => {
+            addresses.check_section("webhook", name, &field.span, report);
+            Some(Target::Webhook(name.to_owned()))
+        }
+        Some(("pagerduty", name)) => {
+            addresses.check_section("pagerduty", name, &field.span, report);
+            Some(Target::Pagerduty(name.to_owned()))
+        }
         _ => {
             let message = format!("`{text}` is no target");
             let help = target_meant(text, addresses);
@@ -323,15 +335,20 @@ pub(super) fn read_target(
 
 /// What was probably meant by a target without a known channel.
 fn target_meant(text: &str, addresses: &Addresses) -> String {
-    const FORM: &str = "a target is `slack:#channel`, `sms:rota`, `sms:team` or `sms:person`";
+    const FORM: &str = "a target is `slack:#channel`, `sms:` or `email:` and a rota, team or person, \
+                        `email:` and an address, `webhook:name` or `pagerduty:name`";
     let channel = text.split_once(':');
     if let Some((channel, rest)) = channel
-        && let Some(near) = suggestion::closest(channel, ["slack", "sms"])
+        && let Some(near) =
+            suggestion::closest(channel, ["slack", "sms", "email", "webhook", "pagerduty"])
     {
         return format!("did you mean `{near}:{rest}`?");
     }
     if text.starts_with('#') {
         return format!("did you mean `slack:{text}`?");
+    }
+    if Mailbox::is_address(text) && channel.is_none() {
+        return format!("did you mean `email:{text}`?");
     }
     let Addresses { people, teams, rotas, .. } = addresses;
     if rotas.contains_key(text) || teams.contains_key(text) || people.contains_key(text) {

@@ -20,6 +20,7 @@ fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
         ("SID", "AC123"),
         ("HOOK", "https://hooks.slack.com/x"),
         ("PAIR", "ana:p:w"),
+        ("KEY", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     read(&files, &Environment::new(variables))
@@ -261,6 +262,7 @@ fn the_only_policy_written_is_the_default_one() {
 const PEOPLE: &str = "[people]\nana = { phone = '+4930123456' }\nbo = {}\n";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn mistakes_are_told_where_they_are() {
     for (text, at, message) in [
         ("[hub]\nlisten = '0.0.0.0:80'", "'0.0.0.0:80'", "is open to other machines"),
@@ -745,4 +747,78 @@ fn mistakes_in_a_maintenance_are_told_where_they_are() {
     one(&format!("{window}rules = ['Many']"), "'Many'", "there is no rule `Many`");
     one(&format!("{window}check = ['x']"), "check", "unknown key `check`");
     one("", "[[maintenance]]", "not said when");
+}
+
+/// A policy that tells `targets` of the first failure.
+fn telling(targets: &str) -> String {
+    format!(
+        "[[policy]]\nname = 'all'\n[[policy.tier]]\nwhen = {{ failures_in_a_row = 1 }}\n\
+         notify = [{targets}]\n"
+    )
+}
+
+#[test]
+fn programs_and_mailboxes_can_be_told() {
+    let settings = good(&format!(
+        "[hub]\nurl = 'https://t.example.com'\n\
+         [email]\nhost = 'smtp.example.com'\nfrom = 'Tripline <t@example.com>'\n\
+         [webhook.chat]\nurl = {{ env = 'HOOK' }}\nsecret = {{ env = 'KEY' }}\n\
+         headers = {{ X-Team = 'shop', authorization = {{ env = 'TOKEN' }} }}\n\
+         template = '{{ \"text\": \"{{{{ title }}}}\" }}'\n\
+         [pagerduty.shop]\nrouting_key = {{ env = 'TOKEN' }}\nseverity = 'error'\n\
+         [people.ana]\nemail = 'ana@example.com'\n{}",
+        telling("'email:ana', 'email:x@example.com', 'webhook:chat', 'pagerduty:shop'")
+    ));
+    let email = settings.email.as_ref().expect("written");
+    assert_eq!((email.port, email.tls), (587, EmailTls::StartTls));
+    let chat = &settings.webhooks["chat"];
+    assert_eq!(chat.url.expose(), "https://hooks.slack.com/x");
+    assert_eq!(chat.headers["x-team"].expose(), "shop");
+    assert!(chat.template.is_some() && chat.former_secret.is_none());
+    let shop = &settings.pagerduty["shop"];
+    assert_eq!((shop.severity, shop.api_url.as_str()), (Some("error"), Pagerduty::API_URL));
+    assert!(!format!("{settings:?}").contains("whsec_"));
+    let targets: Vec<String> =
+        settings.policies["all"].tiers[0].notify.iter().map(Target::to_string).collect();
+    let written = ["email:ana", "email:x@example.com", "webhook:chat", "pagerduty:shop"];
+    assert_eq!(targets, written);
+    let port = |tls: &str| {
+        let text = format!("[email]\nhost = 'localhost'\nfrom = 'a@b.org'\ntls = '{tls}'\n");
+        good(&text).email.expect("written").port
+    };
+    assert_eq!([port("tls"), port("none")], [465, 25]);
+}
+
+#[test]
+fn mistakes_in_what_tells_programs_and_mailboxes_are_found() {
+    let message = |text: &str| {
+        let found = mistakes(text);
+        assert_eq!(found.len(), 1, "{found:?} in {text}");
+        found[0].1.clone()
+    };
+    let hook = |more: &str| message(&format!("[webhook.a]\nurl = 'https://x.org'\n{more}"));
+    assert!(hook("secret = { env = 'TOKEN' }").contains("does not begin with `whsec_`"));
+    assert!(hook("secret = 'whsec_x'").contains("plain text"));
+    assert!(hook("former_secret = { env = 'KEY' }").contains("without `secret`"));
+    assert!(hook("headers = { host = 'x' }").contains("is written by Tripline"));
+    assert!(hook("headers = { 'a b' = 'x' }").contains("no name of a header"));
+    assert!(hook("template = '{'").contains("not valid JSON"));
+    let place = hook("template = '{ \"a\": \"{{ eror }}\" }'");
+    assert!(place.contains("at `/a`: undefined value"), "{place}");
+    assert!(message("[webhook.a]\nurl = 'ftp://x.org'").contains("`http://` or `https://`"));
+    let mail = |more: &str| message(&format!("[email]\nfrom = 'a@b.org'\n{more}"));
+    assert!(mail("host = 'a b'").contains("no name or address of a server"));
+    let open = "host = 'smtp.x.org'\ntls = 'none'\nusername = 'a'\npassword = { env = 'TOKEN' }";
+    assert!(mail(open).contains("without encryption"));
+    assert!(mail("host = 'x.org'\npassword = { env = 'TOKEN' }").contains("`username`"));
+    assert!(mail("host = 'x.org'\nca = { env = 'TOKEN' }").contains("no certificate"));
+    assert!(message("[email]\nhost = 'x.org'\nfrom = 'Ana'").contains("no sender"));
+    let target = |target: &str, more: &str| message(&(telling(target) + more));
+    let ana = "[people.ana]\nphone = '+4930123456'\n";
+    assert!(target("'email:ana'", ana).contains("no address of `ana`"));
+    assert!(target("'email:nobody'", "").contains("no rota, team or person"));
+    assert!(target("'email:a@@b'", "").contains("cannot be written to"));
+    assert!(target("'webhook:chat'", "").contains("there is no `[webhook.chat]`"));
+    assert!(target("'pagerduty:shop'", "").contains("there is no `[pagerduty.shop]`"));
+    assert!(target("'hook:chat'", "").contains("is no target"));
 }

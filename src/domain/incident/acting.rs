@@ -160,7 +160,7 @@ fn followed(
     };
     Transition {
         streak: None,
-        owed: incident.told.iter().filter(|it| it.follows()).map(owe).collect(),
+        owed: incident.told.iter().filter(|it| it.follows(kind)).map(owe).collect(),
         decisions: vec![Decision { kind: decided, reason: note }],
         incident: Some(incident),
     }

@@ -1,11 +1,12 @@
-//! What is wrong with who is told: holes in rotas, people without a telephone number, policies that
-//! tell one person again and again.
+//! What is wrong with who is told: holes in rotas, people without a telephone number or an e-mail
+//! address, policies that tell one person again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Timestamp;
 use crate::domain::id::PersonId;
-use crate::domain::policy::{Policy, Roster, Target};
+use crate::domain::policy::{Mailbox, Policy, Recipient, Roster, Target};
+use crate::domain::rota::Rota;
 
 /// Something wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum Finding {
         /// The rotas and teams that name them.
         named_by: Vec<String>,
     },
+    /// No e-mail can reach somebody to whom a policy sends some.
+    NoEmail {
+        /// Who.
+        person: PersonId,
+        /// The policies that name them, or a team or rota of theirs.
+        named_by: Vec<String>,
+    },
     /// Of a policy with several tiers that call people, each calls the same person alone.
     SamePerson {
         /// The policy.
@@ -43,14 +51,41 @@ pub fn findings<'a>(
     policies: impl IntoIterator<Item = &'a Policy>,
     (from, until): (Timestamp, Timestamp),
 ) -> Vec<Finding> {
+    let policies: Vec<&Policy> = policies.into_iter().collect();
     let holes = roster.rotas.values().filter_map(|rota| {
         let shifts = rota.shifts(from, until).into_iter().filter(|it| it.duty.is_none());
         let spans: Vec<_> = shifts.map(|it| (it.from, it.until)).collect();
         let (name, team) = (rota.name.clone(), rota.team.clone());
         (!spans.is_empty()).then_some(Finding::Hole { rota: name, team, spans })
     });
-    let repeated = policies.into_iter().flat_map(|it| same_person(roster, it, (from, until)));
-    holes.chain(phoneless(roster)).chain(repeated).collect()
+    let repeated = policies.iter().flat_map(|it| same_person(roster, it, (from, until)));
+    let unwritten = addressless(roster, &policies);
+    holes.chain(phoneless(roster)).chain(unwritten).chain(repeated).collect()
+}
+
+fn addressless(roster: &Roster, policies: &[&Policy]) -> Vec<Finding> {
+    let mut named: BTreeMap<PersonId, Vec<String>> = BTreeMap::new();
+    for policy in policies {
+        let mut people: BTreeSet<PersonId> = BTreeSet::new();
+        for target in policy.tiers.iter().flat_map(|tier| &tier.notify) {
+            for recipient in roster.recipients(target) {
+                match recipient {
+                    Recipient::Email(Mailbox::Person(person)) => people.extend([person]),
+                    Recipient::EmailRota(rota) => {
+                        let rota = roster.rotas.get(&rota);
+                        people.extend(rota.into_iter().flat_map(Rota::people).cloned());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        people.retain(|person| !roster.emails.contains_key(person));
+        for person in people {
+            named.entry(person).or_default().push(format!("policy {}", policy.name));
+        }
+    }
+    let find = |(person, named_by)| Finding::NoEmail { person, named_by };
+    named.into_iter().map(find).collect()
 }
 
 fn phoneless(roster: &Roster) -> Vec<Finding> {
@@ -75,7 +110,7 @@ fn same_person(
 ) -> Vec<Finding> {
     let called = |target: &Target| match target {
         Target::Sms(name) => Some(name.clone()),
-        Target::Slack(_) => None,
+        Target::Slack(_) | Target::Email(_) | Target::Webhook(_) | Target::Pagerduty(_) => None,
     };
     let tiers = policy.tiers.iter().map(|it| it.notify.iter().filter_map(called).collect());
     let tiers: Vec<Vec<String>> = tiers.filter(|tier: &Vec<_>| !tier.is_empty()).collect();

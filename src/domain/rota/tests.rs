@@ -154,6 +154,7 @@ fn a_message_to_a_rota_goes_to_nobody_only_where_nobody_is() {
             .collect(),
         teams: [("ops".to_owned(), people(&["bo", "cy"]))].into(),
         rotas: [("primary".to_owned(), rota(vec![daily.clone()]))].into(),
+        ..Roster::default()
     };
     let called = |roster: &Roster, rota: &str, at: &str| {
         let Call { people, reason } = call(roster, rota, utc(at));
@@ -259,6 +260,7 @@ fn holes_missing_numbers_and_one_person_in_every_tier_are_found() {
         rotas: [rota(vec![weekly(&["ana", "bo", "cy"])]), second]
             .map(|it| (it.name.clone(), it))
             .into(),
+        ..Roster::default()
     };
     let tier = |name: &str| Tier::after(1, vec![Target::Sms(name.into())]);
     let policies = [

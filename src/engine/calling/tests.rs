@@ -34,6 +34,7 @@ fn roster() -> Roster {
         people: people.clone().map(|it| (it, Some("+4930123456".to_owned()))).into(),
         teams: [("ops".to_owned(), people.to_vec())].into(),
         rotas: [("primary".to_owned(), primary)].into(),
+        ..Roster::default()
     }
 }
 

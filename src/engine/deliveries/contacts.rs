@@ -1,4 +1,4 @@
-//! What a message needs besides the notification: a telephone number, a link.
+//! What a message needs besides the notification: a telephone number, an e-mail address, a link.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,13 +7,20 @@ use arc_swap::ArcSwap;
 
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, PersonId};
-use crate::domain::policy::Roster;
+use crate::domain::policy::{Mailbox, Recipient, Roster};
 use crate::domain::rota::{self, Call};
 
 /// Looks up, at the moment of sending, how people are reached and where an incident is shown.
 pub struct Contacts {
     roster: ArcSwap<Roster>,
     link: Box<dyn Fn(IncidentId) -> Option<String> + Send + Sync>,
+}
+
+/// How somebody is reached: what there is of what the channel needs.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    pub(super) phone: Option<String>,
+    pub(super) email: Option<String>,
 }
 
 impl fmt::Debug for Contacts {
@@ -43,9 +50,29 @@ impl Contacts {
         self.roster.load().people.get(person).cloned().flatten()
     }
 
-    /// Who is called in place of a rota at `at`.
-    pub fn call(&self, rota: &str, at: Timestamp) -> Call {
-        rota::call(&self.roster.load(), rota, at)
+    /// How `recipient` is reached now.
+    pub(super) fn ways(&self, recipient: &Recipient) -> Ways {
+        let mut ways = Ways::default();
+        match recipient {
+            Recipient::Sms(person) => ways.phone = self.phone(person),
+            Recipient::Email(Mailbox::Person(person)) => {
+                ways.email = self.roster.load().emails.get(person).cloned();
+            }
+            Recipient::Email(Mailbox::Address(address)) => ways.email = Some(address.clone()),
+            Recipient::Slack(_)
+            | Recipient::Rota(_)
+            | Recipient::EmailRota(_)
+            | Recipient::Webhook(_)
+            | Recipient::Pagerduty(_) => {}
+        }
+        ways
+    }
+
+    /// Who is told at `at` in place of a rota, which `recipient` is.
+    pub fn call(&self, recipient: &Recipient, at: Timestamp) -> Call {
+        let roster = self.roster.load();
+        let call = rota::call_for(&roster, recipient, at);
+        call.unwrap_or_else(|| rota::call(&roster, recipient.address(), at))
     }
 
     /// Where an incident is shown.

@@ -18,7 +18,7 @@ pub(super) async fn read(
     notification: &Notification,
 ) -> Result<Option<Thread>, Error> {
     failpoint::reach(Failpoint::Claimed);
-    if !notification.recipient.follows() {
+    if !notification.recipient.has_thread() {
         return Ok(None);
     }
     let Some(history) = store.incident(notification.incident).await? else { return Ok(None) };

@@ -182,8 +182,16 @@ twin! {
         Slack,
         /// SMS.
         Sms,
-        /// Whoever of a rota is on duty when the message leaves.
+        /// Whoever of a rota is on duty when the message leaves, by SMS.
         Rota,
+        /// E-mail.
+        Email,
+        /// Whoever of a rota is on duty when the message leaves, by e-mail.
+        EmailRota,
+        /// A webhook.
+        Webhook,
+        /// PagerDuty.
+        Pagerduty,
     }
 }
 

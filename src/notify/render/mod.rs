@@ -9,6 +9,8 @@ mod clean;
 mod degraded;
 mod gsm;
 mod living;
+mod mail;
+mod payload;
 mod plain;
 mod rehearsal;
 mod slack;
@@ -20,6 +22,8 @@ mod tests;
 
 pub use degraded::degraded;
 pub use living::{ACKNOWLEDGE, Buttons, Place, RUNBOOK, SILENCE, living, reply};
+pub use mail::{Mail, mail, mail_of};
+pub use payload::payload;
 pub use plain::plain;
 pub use rehearsal::rehearsal;
 pub use slack::{SlackMessage, slack};
@@ -27,3 +31,4 @@ pub use sms::{SMS_LIMIT, sms};
 
 pub(super) use clean::{cut, line};
 pub(super) use slack::data;
+pub(super) use wording::web_address;

@@ -13,6 +13,19 @@ const MATRIX_LIMIT: usize = 500;
 /// Writes a notification as lines of text: the headline, where and since when, how the other
 /// regions are doing, the error, where to look.
 pub fn plain(message: &Outbound<'_>) -> String {
+    let mut lines = facts(message);
+    let incident = format!("Incident {}", message.notification.incident);
+    lines.push(match message.link {
+        Some(link) => format!("{incident}: {}", line(link)),
+        None => incident,
+    });
+    let runbook = message.notification.notice.runbook.as_deref();
+    lines.extend(runbook.map(|runbook| format!("Runbook: {}", line(runbook))));
+    lines.join("\n")
+}
+
+/// All of it but where to look; the first line is the headline.
+pub(super) fn facts(message: &Outbound<'_>) -> Vec<String> {
     let notification = message.notification;
     let notice = &notification.notice;
     let repeat = if notification.possible_repeat {
@@ -44,11 +57,5 @@ pub fn plain(message: &Outbound<'_>) -> String {
     };
     let error = wording::error(notice).map(|error| cut(&error, ERROR_LIMIT));
     lines.extend(error.map(|error| format!("{label}{error}")));
-    let incident = format!("Incident {}", notification.incident);
-    lines.push(match message.link {
-        Some(link) => format!("{incident}: {}", line(link)),
-        None => incident,
-    });
-    lines.extend(notice.runbook.as_deref().map(|runbook| format!("Runbook: {}", line(runbook))));
-    lines.join("\n")
+    lines
 }

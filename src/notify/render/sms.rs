@@ -184,7 +184,7 @@ impl Pieces {
 
 /// Breaks everything that a telephone would make a link of: addresses go, and the full stops in
 /// names of hosts are put in brackets.
-fn without_links(text: &str) -> String {
+pub(super) fn without_links(text: &str) -> String {
     text.split(' ').map(without_link).collect::<Vec<_>>().join(" ")
 }
 

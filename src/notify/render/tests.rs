@@ -50,7 +50,14 @@ fn owed(kind: NoticeKind) -> Notification {
 
 /// The message on every channel, as a reviewer wants to see it.
 fn everywhere(notification: &Notification) -> String {
-    let message = Outbound { notification, phone: None, link: Some(LINK), thread: None };
+    let message = Outbound {
+        notification,
+        phone: None,
+        email: None,
+        at: notification.owed_at,
+        link: Some(LINK),
+        thread: None,
+    };
     let posted = slack(&message);
     let blocks = serde_json::to_string_pretty(&posted.blocks).expect("blocks are JSON");
     format!(
@@ -128,8 +135,14 @@ fn many_regions_are_counted() {
         _ => state(&format!("r{number}"), Outcome::Unknown, 0),
     };
     notification.notice.regions = (0..14).map(region).collect();
-    let text =
-        plain(&Outbound { notification: &notification, phone: None, link: None, thread: None });
+    let text = plain(&Outbound {
+        notification: &notification,
+        phone: None,
+        email: None,
+        at: notification.owed_at,
+        link: None,
+        thread: None,
+    });
     let line = text.lines().find(|line| line.starts_with("Regions")).expect("a line");
     assert_eq!(
         line,
@@ -183,8 +196,14 @@ fn headlines_stay_under_ten_words() {
         ..owed(NoticeKind::Failing { tier: 2 })
     };
     notification.notice.check_name = "one two three four five six seven eight nine ten".into();
-    let posted =
-        slack(&Outbound { notification: &notification, phone: None, link: None, thread: None });
+    let posted = slack(&Outbound {
+        notification: &notification,
+        phone: None,
+        email: None,
+        at: notification.owed_at,
+        link: None,
+        thread: None,
+    });
     let header = serde_json::to_value(&posted.blocks[0]).expect("JSON");
     let text = header["text"]["text"].as_str().expect("a text");
     assert_eq!(text, "🔴 Still failing: one two three four five… (possible repeat)");
@@ -194,8 +213,14 @@ fn headlines_stay_under_ten_words() {
 fn an_sms_in_another_script_keeps_its_name() {
     let mut notification = owed(NoticeKind::Failing { tier: 2 });
     notification.notice.check_name = "ログイン".into();
-    let text =
-        sms(&Outbound { notification: &notification, phone: None, link: Some(LINK), thread: None });
+    let text = sms(&Outbound {
+        notification: &notification,
+        phone: None,
+        email: None,
+        at: notification.owed_at,
+        link: Some(LINK),
+        thread: None,
+    });
     assert_eq!(
         text,
         "#42 FAILING: ログイン in eu-west-1, step sign in: expected 200, received 503 from \
@@ -357,7 +382,7 @@ proptest! {
     #[test]
     fn no_text_becomes_more_than_text(notification in any_notification(), linked in any::<bool>()) {
         let link = linked.then_some(LINK);
-        let message = Outbound { notification: &notification, phone: None, link, thread: None };
+        let message = Outbound { notification: &notification, phone: None, email: None, at: notification.owed_at, link, thread: None };
         let posted = slack(&message);
         check_slack(&posted)?;
         prop_assert!(posted.text.chars().count() <= 4000);
@@ -369,7 +394,7 @@ proptest! {
         (edited, shown, broadcast) in any::<(bool, bool, bool)>(),
     ) {
         let message =
-            Outbound { notification: &notification, phone: None, link: Some(LINK), thread: Some(&thread) };
+            Outbound { notification: &notification, phone: None, email: None, at: notification.owed_at, link: Some(LINK), thread: Some(&thread) };
         let place = if edited { Place::Edited } else { Place::New };
         let buttons = if shown { Buttons::Shown } else { Buttons::Hidden };
         let written = living(&message, &thread, (place, buttons));
@@ -383,7 +408,7 @@ proptest! {
 
     #[test]
     fn an_sms_is_short_and_has_no_foreign_link(notification in any_notification()) {
-        let text = sms(&Outbound { notification: &notification, phone: None, link: Some(LINK), thread: None });
+        let text = sms(&Outbound { notification: &notification, phone: None, email: None, at: notification.owed_at, link: Some(LINK), thread: None });
         prop_assert!(!text.is_empty() && text.chars().count() <= SMS_LIMIT);
         let foreign = text.replace(LINK, "");
         prop_assert!(!foreign.contains("://") && !foreign.to_lowercase().contains("www."), "{text}");

@@ -229,7 +229,7 @@ pub(super) fn duration(duration: Duration) -> String {
 }
 
 /// An address that can be a link: `http` or `https`, and not absurdly long.
-pub(super) fn web_address(text: &str) -> Option<String> {
+pub(in crate::notify) fn web_address(text: &str) -> Option<String> {
     const LONGEST: usize = 1000;
     let url = url::Url::parse(text).ok()?;
     let fits = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= LONGEST;

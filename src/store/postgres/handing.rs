@@ -7,7 +7,6 @@ use super::{failed, notifications};
 use crate::domain::Timestamp;
 use crate::domain::id::PersonId;
 use crate::domain::incident::Owed;
-use crate::domain::policy::{Channel, Recipient};
 use crate::domain::rota::Call;
 use crate::store::{Claim, Error, Standing, claims, rows};
 
@@ -42,7 +41,7 @@ pub(super) async fn hand_on(
     let people = if before.is_empty() { call.people.clone() } else { before };
     for person in people {
         let owed = Owed {
-            recipient: Recipient::Sms(person),
+            recipient: notification.recipient.handed_to(person),
             notice: notification.notice.clone(),
             telling: u32::try_from(telling).map_err(|error| rows::unreadable("telling", error))?,
         };
@@ -83,7 +82,7 @@ async fn told_before(connection: &mut PgConnection, claim: &Claim) -> Result<Vec
          WHERE incident_id = $1 AND channel = $2 AND instead_of = $3 ORDER BY address",
     )
     .bind(notification.incident.0)
-    .bind(Channel::Sms.as_str())
+    .bind(notification.recipient.handed_by().as_str())
     .bind(notification.recipient.address())
     .fetch_all(connection)
     .await

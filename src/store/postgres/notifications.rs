@@ -91,26 +91,38 @@ macro_rules! next_in_line {
     };
 }
 
-/// The numbers of what may be handed out, at most one per recipient.
+/// The numbers of what may be handed out: at most one per recipient, or as many as the channel takes
+/// abreast.
 async fn due(
     connection: &mut PgConnection,
     channel: Channel,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<i64>, Error> {
-    sqlx::query_scalar(next_in_line!(
-        "SELECT min(id)",
-        "AND greatest(due_at, lease_until) <= $2 AND NOT EXISTS \
-         (SELECT 1 FROM notifications AS busy WHERE busy.channel = mine.channel \
-         AND busy.address = mine.address AND busy.state = 'owed' AND busy.lease_until > $2) \
-         GROUP BY address ORDER BY min(id) LIMIT $3"
-    ))
-    .bind(channel.as_str())
-    .bind(rows::millis(now))
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await
-    .map_err(failed("look for what is due"))
+    let due = match channel.abreast() {
+        None => sqlx::query_scalar(next_in_line!(
+            "SELECT min(id)",
+            "AND greatest(due_at, lease_until) <= $2 AND NOT EXISTS \
+             (SELECT 1 FROM notifications AS busy WHERE busy.channel = mine.channel \
+             AND busy.address = mine.address AND busy.state = 'owed' AND busy.lease_until > $2) \
+             GROUP BY address ORDER BY min(id) LIMIT $3"
+        ))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(i64::from(limit)),
+        Some(most) => sqlx::query_scalar(next_in_line!(
+            "SELECT id",
+            "AND greatest(due_at, lease_until) <= $2 AND address NOT IN \
+             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = $1 \
+             AND busy.state = 'owed' AND busy.lease_until > $2 \
+             GROUP BY busy.address HAVING count(*) >= $4) ORDER BY id LIMIT $3"
+        ))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(i64::from(limit.min(most)))
+        .bind(i64::from(most)),
+    };
+    due.fetch_all(connection).await.map_err(failed("look for what is due"))
 }
 
 /// Hands out what is due.
@@ -290,17 +302,28 @@ pub(super) async fn next_due(
     connection: &mut PgConnection,
     channel: Channel,
 ) -> Result<Option<Timestamp>, Error> {
-    let due: Option<i64> = sqlx::query_scalar(next_in_line!(
-        "SELECT min(greatest(due_at, (SELECT max(busy.lease_until) \
-         FROM notifications AS busy WHERE busy.channel = mine.channel \
-         AND busy.address = mine.address AND busy.state = 'owed' \
-         AND busy.lease_until IS NOT NULL)))",
-        ""
-    ))
-    .bind(channel.as_str())
-    .fetch_one(connection)
-    .await
-    .map_err(failed("look for what becomes due"))?;
+    let query = match channel.abreast() {
+        None => sqlx::query_scalar(next_in_line!(
+            "SELECT min(greatest(due_at, (SELECT max(busy.lease_until) \
+             FROM notifications AS busy WHERE busy.channel = mine.channel \
+             AND busy.address = mine.address AND busy.state = 'owed' \
+             AND busy.lease_until IS NOT NULL)))",
+            ""
+        ))
+        .bind(channel.as_str()),
+        // Those who have enough on their way have to wait for that to end.
+        Some(most) => sqlx::query_scalar(next_in_line!(
+            "SELECT min(greatest(due_at, lease_until))",
+            "AND (lease_until IS NOT NULL OR address NOT IN \
+             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = $1 \
+             AND busy.state = 'owed' AND busy.lease_until IS NOT NULL \
+             GROUP BY busy.address HAVING count(*) >= $2))"
+        ))
+        .bind(channel.as_str())
+        .bind(i64::from(most)),
+    };
+    let due: Option<i64> =
+        query.fetch_one(connection).await.map_err(failed("look for what becomes due"))?;
     due.map(rows::timestamp).transpose()
 }
 

@@ -28,7 +28,7 @@ use crate::domain::coverage::GapReason;
 use crate::domain::id::{CheckId, NameError, PersonId, Region};
 use crate::domain::incident::DecisionKind;
 use crate::domain::notification::NotificationState;
-use crate::domain::policy::{Channel, Recipient};
+use crate::domain::policy::{Channel, Mailbox, Recipient};
 use crate::domain::run::Outcome;
 use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::subject::{Subject, SubjectError};
@@ -81,7 +81,14 @@ pub(super) fn recipient(channel_word: &str, address: String) -> Result<Recipient
     Ok(match channel(channel_word)? {
         Channel::Slack => Recipient::Slack(address),
         Channel::Rota => Recipient::Rota(address),
-        Channel::Sms => Recipient::Sms(name("person", PersonId::new, &address)?),
+        Channel::Sms => Recipient::Sms(person(&address)?),
+        Channel::EmailRota => Recipient::EmailRota(address),
+        Channel::Email if Mailbox::is_address(&address) => {
+            Recipient::Email(Mailbox::Address(address))
+        }
+        Channel::Email => Recipient::Email(Mailbox::Person(person(&address)?)),
+        Channel::Webhook => Recipient::Webhook(address),
+        Channel::Pagerduty => Recipient::Pagerduty(address),
     })
 }
 

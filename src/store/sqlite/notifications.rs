@@ -88,6 +88,40 @@ macro_rules! next_in_line {
     };
 }
 
+/// The numbers of what may be handed out: at most one per recipient, or as many as the channel takes
+/// abreast.
+async fn due(
+    connection: &mut SqliteConnection,
+    channel: Channel,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<i64>, Error> {
+    let due = match channel.abreast() {
+        None => sqlx::query_scalar(next_in_line!(
+            "SELECT min(id)",
+            "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
+             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
+             AND busy.state = 'owed' AND busy.lease_until > ?2) \
+             GROUP BY address ORDER BY min(id) LIMIT ?3"
+        ))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(limit),
+        Some(most) => sqlx::query_scalar(next_in_line!(
+            "SELECT id",
+            "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
+             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
+             AND busy.state = 'owed' AND busy.lease_until > ?2 \
+             GROUP BY busy.address HAVING count(*) >= ?4) ORDER BY id LIMIT ?3"
+        ))
+        .bind(channel.as_str())
+        .bind(rows::millis(now))
+        .bind(limit.min(most))
+        .bind(most),
+    };
+    due.fetch_all(connection).await.map_err(failed("look for what is due"))
+}
+
 /// Hands out what is due.
 pub(super) async fn claim(
     writer: &mut Writer,
@@ -97,19 +131,8 @@ pub(super) async fn claim(
     limit: u32,
 ) -> Result<Vec<Claim>, Error> {
     heed_clock(writer, channel, now, lease_until).await?;
-    let due = sqlx::query_scalar(next_in_line!(
-        "SELECT min(id)",
-        "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
-         (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
-         AND busy.state = 'owed' AND busy.lease_until > ?2) \
-         GROUP BY address ORDER BY min(id) LIMIT ?3"
-    ))
-    .bind(channel.as_str())
-    .bind(rows::millis(now))
-    .bind(limit);
     // Nobody else writes between this and the transaction, and most of the time nothing is due.
-    let due: Vec<i64> =
-        due.fetch_all(writer.connection().await?).await.map_err(failed("look for what is due"))?;
+    let due = due(writer.connection().await?, channel, now, limit).await?;
     if due.is_empty() {
         return Ok(Vec::new());
     }
@@ -274,17 +297,28 @@ pub(super) async fn next_due(
     connection: &mut SqliteConnection,
     channel: Channel,
 ) -> Result<Option<Timestamp>, Error> {
-    let due: Option<i64> = sqlx::query_scalar(next_in_line!(
-        "SELECT min(max(due_at, coalesce((SELECT max(busy.lease_until) \
-         FROM notifications AS busy WHERE busy.channel = mine.channel \
-         AND busy.address = mine.address AND busy.state = 'owed' \
-         AND busy.lease_until IS NOT NULL), due_at)))",
-        ""
-    ))
-    .bind(channel.as_str())
-    .fetch_one(connection)
-    .await
-    .map_err(failed("look for what becomes due"))?;
+    let query = match channel.abreast() {
+        None => sqlx::query_scalar(next_in_line!(
+            "SELECT min(max(due_at, coalesce((SELECT max(busy.lease_until) \
+             FROM notifications AS busy WHERE busy.channel = mine.channel \
+             AND busy.address = mine.address AND busy.state = 'owed' \
+             AND busy.lease_until IS NOT NULL), due_at)))",
+            ""
+        ))
+        .bind(channel.as_str()),
+        // Those who have enough on their way have to wait for that to end.
+        Some(most) => sqlx::query_scalar(next_in_line!(
+            "SELECT min(max(due_at, coalesce(lease_until, due_at)))",
+            "AND (lease_until IS NOT NULL OR address NOT IN \
+             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
+             AND busy.state = 'owed' AND busy.lease_until IS NOT NULL \
+             GROUP BY busy.address HAVING count(*) >= ?2))"
+        ))
+        .bind(channel.as_str())
+        .bind(most),
+    };
+    let due: Option<i64> =
+        query.fetch_one(connection).await.map_err(failed("look for what becomes due"))?;
     due.map(rows::timestamp).transpose()
 }
 

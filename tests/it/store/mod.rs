@@ -54,6 +54,7 @@ on_every_backend! {
         a_message_to_a_rota_is_handed_on_once
         what_is_over_goes_to_those_who_were_told
         what_is_over_before_anybody_was_told_goes_to_whoever_is_on_duty
+        a_message_to_a_rota_by_email_goes_on_by_email
     }
     recording {
         a_run_is_stored_once
@@ -97,6 +98,8 @@ on_every_backend! {
         a_recovery_after_a_failure_that_was_given_up_is_the_first_word
         a_further_tier_is_not_the_first_word
         the_backlog_counts_by_channel
+        webhooks_are_handed_out_many_at_once
+        webhooks_about_one_incident_follow_each_other
     }
     reading {
         runs_are_filtered_and_the_latest_come_first

@@ -369,11 +369,74 @@ pub(super) async fn the_backlog_counts_by_channel(store: &dyn Store) {
         given_up,
     };
     let before = store.backlog(given_up_at - seconds(1)).await.expect("read");
-    let rota = Backlog { channel: Channel::Rota, owed: 0, oldest: None, given_up: 0 };
-    assert_eq!(before, [backlog(Channel::Slack, 1, 1), backlog(Channel::Sms, 2, 0), rota]);
+    let rest = Channel::ALL[2..].iter();
+    let rest: Vec<Backlog> = rest
+        .map(|channel| Backlog { channel: *channel, owed: 0, oldest: None, given_up: 0 })
+        .collect();
+    assert_eq!(before[..2], [backlog(Channel::Slack, 1, 1), backlog(Channel::Sms, 2, 0)]);
+    assert_eq!(before[2..], rest);
     let after = store.backlog(given_up_at).await.expect("read");
-    assert_eq!(after, [backlog(Channel::Slack, 1, 0), backlog(Channel::Sms, 2, 0), rota]);
+    assert_eq!(after[..2], [backlog(Channel::Slack, 1, 0), backlog(Channel::Sms, 2, 0)]);
     attempt(store, &slack[1], at(3), &accepted()).await;
     let empty = Backlog { channel: Channel::Slack, owed: 0, oldest: None, given_up: 0 };
     assert_eq!(store.backlog(given_up_at).await.expect("read")[0], empty);
+}
+
+/// Failures of so many checks, all told to one webhook and one that is slow.
+async fn tell_webhooks(store: &dyn Store, checks: u32) {
+    let names: Vec<String> = (0..checks).map(|number| format!("c{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let targets = ["fast", "slow"].map(|name| Target::Webhook(name.into()));
+    let policy = Policy::of(Policy::DEFAULT_NAME, vec![Tier::after(1, targets.to_vec())]);
+    let rules = rules_with(policy, &names);
+    let failed = |name: &&str| report(name, "eu", 1, Failed);
+    let reports: Vec<_> = names.iter().map(failed).collect();
+    store.record(&reports, &rules, at(2)).await.expect("recorded");
+}
+
+pub(super) async fn webhooks_are_handed_out_many_at_once(store: &dyn Store) {
+    let abreast = Channel::Webhook.abreast().expect("many");
+    tell_webhooks(store, abreast * 2).await;
+    let now = at(3);
+    let due = async || store.claim_due(Channel::Webhook, now, now + seconds(15), 1000).await;
+    let mut claimed = Vec::new();
+    loop {
+        let more = due().await.expect("claimed");
+        if more.is_empty() {
+            break;
+        }
+        assert!(more.len() <= abreast as usize, "{}", more.len());
+        claimed.extend(more);
+    }
+    let of = |claimed: &[Claim], name: &str| {
+        claimed.iter().filter(|it| it.notification.recipient.address() == name).count()
+    };
+    let most = abreast as usize * 2;
+    let (fast, slow) = (of(&claimed, "fast"), of(&claimed, "slow"));
+    assert!((abreast as usize..most).contains(&fast), "{fast}");
+    assert!((abreast as usize..most).contains(&slow), "{slow}");
+    // Those who have enough on their way are waited for, and not asked about again and again.
+    let end = now + seconds(15);
+    assert_eq!(store.next_due(Channel::Webhook).await.expect("read"), Some(end));
+    let fast: Vec<&Claim> =
+        claimed.iter().filter(|it| it.notification.recipient.address() == "fast").collect();
+    for claim in fast {
+        attempt(store, claim, now, &accepted()).await;
+    }
+    let rest = due().await.expect("claimed");
+    assert!(!rest.is_empty() && of(&rest, "slow") == 0, "the slow one holds up nobody else");
+}
+
+pub(super) async fn webhooks_about_one_incident_follow_each_other(store: &dyn Store) {
+    let tier = |failures| Tier::after(failures, vec![Target::Webhook("chat".into())]);
+    let policy = Policy { tiers: vec![tier(1), tier(2)], ..Policy::built_in(None) };
+    let rules = rules_with(policy, &["login"]);
+    let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];
+    store.record(&both, &rules, at(2)).await.expect("recorded");
+    let first = claim(store, Channel::Webhook, at(3)).await;
+    assert_eq!(first.len(), 1);
+    assert!(claim(store, Channel::Webhook, at(3)).await.is_empty());
+    attempt(store, &first[0], at(3), &accepted()).await;
+    let second = claim(store, Channel::Webhook, at(3)).await;
+    assert_eq!((second.len(), second[0].notification.first_word), (1, false));
 }

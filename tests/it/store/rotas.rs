@@ -21,7 +21,11 @@ fn call(people: &[&str]) -> Call {
 
 /// Tells a result of `login`, whose failures are told to the rota, and again every failure.
 async fn tell(store: &dyn Store, slot: u32, outcome: Outcome) {
-    let rota = || vec![Target::Sms("primary".into())];
+    tell_by(store, Target::Sms("primary".into()), slot, outcome).await;
+}
+
+async fn tell_by(store: &dyn Store, target: Target, slot: u32, outcome: Outcome) {
+    let rota = || vec![target.clone()];
     let tiers = vec![Tier::after(1, rota()), Tier::after(2, rota())];
     let policy = Policy::of(Policy::DEFAULT_NAME, tiers);
     let primary = Rota {
@@ -34,6 +38,7 @@ async fn tell(store: &dyn Store, slot: u32, outcome: Outcome) {
         people: [(person("ana"), None), (person("bo"), None)].into(),
         teams: [("devops".to_owned(), vec![person("ana"), person("bo")])].into(),
         rotas: [("primary".to_owned(), primary)].into(),
+        ..Roster::default()
     };
     let rules = Rulebook::new([check("login")], [policy], roster).expect("it has its policy");
     let report = report("login", "eu", slot, outcome);
@@ -120,4 +125,24 @@ pub(super) async fn what_is_over_before_anybody_was_told_goes_to_whoever_is_on_d
         "sms:ana recovered owed",
     ];
     assert_eq!(outbox(store, 2).await, expected);
+}
+
+pub(super) async fn a_message_to_a_rota_by_email_goes_on_by_email(store: &dyn Store) {
+    let primary = || Target::Email("primary".into());
+    tell_by(store, primary(), 1, Failed).await;
+    assert_eq!(outbox(store, 1).await, ["email_rota:primary failing owed"]);
+    let due = claim(store, Channel::EmailRota, at(1) + seconds(2)).await;
+    handed_on(store, &due[0], &["ana"], 1).await;
+    attempt(store, &claim(store, Channel::Email, at(2)).await[0], at(2), &accepted()).await;
+    tell_by(store, primary(), 3, Passed).await;
+    let due = claim(store, Channel::EmailRota, at(3) + seconds(2)).await;
+    handed_on(store, &due[0], &["bo"], 3).await;
+    let expected = [
+        "email_rota:primary failing handed_on",
+        "email:ana failing sent",
+        "email_rota:primary recovered handed_on",
+        "email:ana recovered owed",
+    ];
+    assert_eq!(outbox(store, 1).await, expected);
+    assert!(claim(store, Channel::Sms, at(4)).await.is_empty());
 }

@@ -1,11 +1,12 @@
-//! What the tests share: real applications to watch, fakes of Slack and Twilio that speak their
-//! HTTP, the real binary, and ways to wait without sleeping.
+//! What the tests share: real applications to watch, fakes of providers that speak their
+//! protocols, the real binary, and ways to wait without sleeping.
 
 pub(crate) mod agent;
 pub(crate) mod certify;
 pub(crate) mod disk;
 pub(crate) mod dump;
 pub(crate) mod forward;
+pub(crate) mod hook;
 pub(crate) mod hosts;
 pub(crate) mod http;
 pub(crate) mod memory;
@@ -21,6 +22,7 @@ pub(crate) mod series;
 pub(crate) mod severed;
 pub(crate) mod site;
 pub(crate) mod slack;
+pub(crate) mod smtp;
 pub(crate) mod targets;
 pub(crate) mod told;
 pub(crate) mod tripline;

@@ -10,6 +10,7 @@ mod install;
 mod oidc;
 mod statsd;
 mod typescript;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -26,6 +27,7 @@ pub(crate) use django::{PASSWORD, USER, django};
 pub(crate) use oidc::{CLIENT, oidc_provider};
 pub(crate) use statsd::{Graphite, statsd, statsd_to_graphite};
 pub(crate) use typescript::{mistakes, mistakes_in_dashboards, mistakes_in_slack};
+pub(crate) use webhooks::verdicts;
 
 /// How long an application may take to start on a busy machine.
 const START: Duration = Duration::from_mins(1);

@@ -38,6 +38,7 @@ pub(super) async fn node_modules() -> PathBuf {
         ("hot-shots.mjs", include_str!("../../../targets/node/hot-shots.mjs")),
         ("counting.mjs", include_str!("../../../targets/node/counting.mjs")),
         ("dashboard.ts", include_str!("../../../targets/node/dashboard.ts")),
+        ("webhooks.mjs", include_str!("../../../targets/node/webhooks.mjs")),
         ("slack.ts", include_str!("../../../targets/node/slack.ts")),
     ];
     installed("node", pinned, install).await

@@ -1,0 +1,136 @@
+//! A notification as an e-mail: a subject that is the same for all of an incident, so that programs
+//! show it as one conversation, and the same words as text and as HTML.
+//!
+//! Programs make links of whatever looks like one, in text, too, so no address out of a notice stays
+//! whole; in HTML everything is escaped.
+
+use std::fmt::Write as _;
+
+use super::clean::{cut, line};
+use super::sms::without_links;
+use super::{plain, wording};
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notification::Notification;
+use crate::notify::Outbound;
+
+const NAME_LIMIT: usize = 100;
+
+/// What an e-mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Its subject: one line.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+}
+
+/// Writes a notification as an e-mail.
+pub fn mail(message: &Outbound<'_>) -> Mail {
+    let notification = unlinked(message.notification);
+    let name = cut(&wording::name(&notification.notice), NAME_LIMIT);
+    let again = if notification.first_word { "" } else { "Re: " };
+    let message = Outbound { notification: &notification, ..*message };
+    let facts = plain::facts(&message);
+    let link = message.link.map(line);
+    let runbook = notification.notice.runbook.as_deref();
+    let mut text = facts.join("\n");
+    let incident = format!("Incident {}", notification.incident);
+    match &link {
+        Some(link) => _ = write!(text, "\n\n{incident}: {link}\n"),
+        None => _ = write!(text, "\n\n{incident}\n"),
+    }
+    if let Some(runbook) = runbook {
+        _ = writeln!(text, "Runbook: {}", line(runbook));
+    }
+    let ways = [(incident.as_str(), link.as_deref()), ("Runbook", runbook)];
+    Mail {
+        subject: format!("{again}{name} (incident {})", notification.incident),
+        html: html(&facts, colour(notification.notice.kind), &ways),
+        text,
+    }
+}
+
+/// An e-mail that tells of no incident.
+pub fn mail_of(text: &str) -> Mail {
+    const SUBJECT_LIMIT: usize = 60;
+    let said = line(text);
+    Mail {
+        subject: format!("Tripline: {}", cut(&said, SUBJECT_LIMIT)),
+        html: html(std::slice::from_ref(&said), "#6b7280", &[]),
+        text: format!("{said}\n"),
+    }
+}
+
+/// The same with no address in what may come from the system that is watched.
+fn unlinked(notification: &Notification) -> Notification {
+    let notice = &notification.notice;
+    let unlinked = |text: &String| without_links(&line(text));
+    let notice = Notice {
+        check_name: unlinked(&notice.check_name),
+        step: notice.step.as_ref().map(unlinked),
+        error: unlinked(&notice.error),
+        note: notice.note.as_ref().map(unlinked),
+        ..notice.clone()
+    };
+    Notification { notice, ..notification.clone() }
+}
+
+/// What tells at a glance how it stands.
+fn colour(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Failing { .. } => "#dc2626",
+        NoticeKind::Acknowledged => "#d97706",
+        NoticeKind::Recovered | NoticeKind::Closed => "#16a34a",
+        NoticeKind::Blind | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Noted => {
+            "#6b7280"
+        }
+    }
+}
+
+/// Lines as HTML, the first as a headline, with links below; one that leads nowhere is a word.
+fn html(lines: &[String], colour: &str, ways: &[(&str, Option<&str>)]) -> String {
+    let (head, rest) =
+        lines.split_first().map_or(("", lines), |(head, rest)| (head.as_str(), rest));
+    let mut html = format!(
+        "<!doctype html>\n<html><body style=\"font-family:sans-serif;color:#111827\">\n\
+         <p style=\"border-left:4px solid {colour};padding-left:8px;font-size:18px\">\
+         <strong>{}</strong></p>\n<p>",
+        escaped(head)
+    );
+    let rest: Vec<String> = rest.iter().map(|it| escaped(it)).collect();
+    html += &rest.join("<br>\n");
+    html += "</p>\n";
+    let ways: Vec<String> = ways
+        .iter()
+        .filter_map(|(word, address)| match address.map(wording::web_address) {
+            Some(Some(address)) => {
+                Some(format!("<a href=\"{}\">{}</a>", escaped(&address), escaped(word)))
+            }
+            Some(None) => {
+                address.map(|text| format!("{}: {}", escaped(word), escaped(&line(text))))
+            }
+            None => (*word != "Runbook").then(|| escaped(word)),
+        })
+        .collect();
+    if !ways.is_empty() {
+        _ = writeln!(html, "<p>{}</p>", ways.join(" &middot; "));
+    }
+    html + "</body></html>\n"
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
