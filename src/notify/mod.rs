@@ -5,10 +5,13 @@
 //! all that, so each transport is only the provider's protocol. Rendering is pure and apart from
 //! sending.
 //!
+//! What is told of many incidents at once may come as a [`Digest`].
+//!
 //! To add a channel: a variant of `domain::policy::Channel`, `Target` and `Recipient`, a file here
 //! that implements [`Transport`], a line in `config`, a line in `app`, and a test against a fake
 //! that speaks the provider's HTTP.
 
+mod digest;
 mod exchange;
 pub mod memory;
 pub mod printed;
@@ -19,6 +22,7 @@ pub mod twilio;
 
 use async_trait::async_trait;
 
+pub use digest::{Digest, Item};
 pub use exchange::SetupError;
 pub use thread::Thread;
 
@@ -44,4 +48,10 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     /// an error before the first byte left is [`Attempt::Retry`], one after it
     /// [`Attempt::Ambiguous`].
     async fn send(&self, message: Outbound<'_>) -> Attempt;
+
+    /// The same for a digest. Asked only of channels for which
+    /// [`Bounds::of`](crate::domain::storm::Bounds::of) has a limit.
+    async fn send_digest(&self, _digest: &Digest<'_>) -> Attempt {
+        Attempt::GiveUp { reason: "this channel tells incidents one by one".to_owned() }
+    }
 }

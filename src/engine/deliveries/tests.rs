@@ -16,6 +16,7 @@ use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
+use crate::notify::Outbound;
 use crate::notify::memory::Memory;
 use crate::store::sqlite::{Holder, SqliteStore};
 

@@ -7,6 +7,7 @@
 
 mod clean;
 mod degraded;
+mod digest;
 mod gsm;
 mod living;
 mod plain;
@@ -19,6 +20,7 @@ mod wording;
 mod tests;
 
 pub use degraded::degraded;
+pub use digest::{plain_digest, slack_digest, sms_digest};
 pub use living::{ACKNOWLEDGE, Buttons, Place, RUNBOOK, SILENCE, living, reply};
 pub use plain::plain;
 pub use rehearsal::rehearsal;

@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::gathering::Answered;
 use crate::domain::Timestamp;
 use crate::domain::coverage::GapReason;
 use crate::domain::id::{CheckId, NameError, PersonId, Region};
@@ -82,6 +83,17 @@ pub(super) fn recipient(channel_word: &str, address: String) -> Result<Recipient
         Channel::Slack => Recipient::Slack(address),
         Channel::Rota => Recipient::Rota(address),
         Channel::Sms => Recipient::Sms(name("person", PersonId::new, &address)?),
+    })
+}
+
+/// Channel, when it was accepted, when it was acknowledged.
+pub(super) fn answered(
+    (word, accepted, acknowledged): (String, i64, i64),
+) -> Result<Answered, Error> {
+    Ok(Answered {
+        channel: channel(&word)?,
+        accepted_at: timestamp(accepted)?,
+        acknowledged_at: timestamp(acknowledged)?,
     })
 }
 
@@ -165,7 +177,7 @@ pub(super) fn unreadable(
     Error::Unreadable { what, reason: reason.into().to_string() }
 }
 
-fn to_json<T: Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("structs with text keys are always JSON")
 }
 
