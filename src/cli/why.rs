@@ -115,6 +115,7 @@ impl Event {
             return vec![owed, Self { at, word: "sent", paint: Paint::Good, text: told }];
         } else if record.deliveries.is_empty() && record.state == NotificationState::Owed {
             text += ", not sent yet";
+            text.extend(record.reason.as_ref().map(|reason| format!(": {}", clean(reason))));
         }
         let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
         let tried = record.deliveries.iter().map(|delivery| {

@@ -67,14 +67,8 @@ pub enum NotificationState {
 
 impl NotificationState {
     /// All states.
-    pub const ALL: [Self; 6] = [
-        Self::Owed,
-        Self::Sent,
-        Self::GivenUp,
-        Self::Superseded,
-        Self::HandedOn,
-        Self::InDigest,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Owed, Self::Sent, Self::GivenUp, Self::Superseded, Self::HandedOn, Self::InDigest];
 
     /// The word used in the store and in JSON.
     pub fn as_str(self) -> &'static str {

@@ -6,7 +6,7 @@
 //! | it may be a repeat | alone, as before |
 //! | as many messages as may go to a person | held until one may go again |
 //! | one less | a digest of all that waits, which says that it is the last |
-//! | its incident was told alone lately | alone: it goes on where it is known |
+//! | its incident was told alone lately, or has a message of its own that can be kept true | alone: it goes on there |
 //! | few incidents | alone |
 //! | many, and the last digest was just now | held |
 //! | many, and others wait | a digest of all that waits |
@@ -53,10 +53,11 @@ impl Bounds {
     /// What holds for messages by `channel`; `None` where nothing is gathered, as where machines read.
     pub fn of(&self, channel: Channel) -> Option<Limit> {
         let Self { incidents, within, sms, sms_within } = *self;
-        let limit = |pause, cap| Some(Limit { incidents, within, pause, cap });
+        let limit =
+            |pause, is_living, cap| Some(Limit { incidents, within, pause, is_living, cap });
         match channel {
-            Channel::Slack => limit(within / 6, None),
-            Channel::Sms => limit(within, Some(Cap { messages: sms, within: sms_within })),
+            Channel::Slack => limit(within / 6, true, None),
+            Channel::Sms => limit(within, false, Some(Cap { messages: sms, within: sms_within })),
             Channel::Rota => None,
         }
     }
@@ -71,6 +72,8 @@ pub struct Limit {
     pub within: Duration,
     /// How far apart digests are.
     pub pause: Duration,
+    /// Whether a message of its own is kept true, so that what is told of its incident goes on in it.
+    pub is_living: bool,
     /// How many messages there may be in all.
     pub cap: Option<Cap>,
 }
@@ -102,6 +105,8 @@ pub struct Waiting {
     pub due_at: Timestamp,
     /// Whether it cannot be gathered: it may have arrived, somebody has it, or it is in a digest.
     pub is_bound: bool,
+    /// Whether something about its incident was told alone at any time, so that there is a message of its own.
+    pub is_known: bool,
 }
 
 /// Something that a recipient was told.
@@ -192,12 +197,13 @@ pub fn decide(
         }
     }
     let recent = Recent::of(crowd, limit, now);
-    if recent.alone.contains(&head.incident) {
+    let goes_on =
+        |it: &Waiting| recent.alone.contains(&it.incident) || (limit.is_living && it.is_known);
+    if crowd.waiting.iter().any(|it| it.incident == head.incident && goes_on(it)) {
         return Verdict::Alone;
     }
-    // What is about an incident that was told alone goes on there, in its turn.
-    let others: Vec<&Waiting> =
-        ready.into_iter().filter(|it| !recent.alone.contains(&it.incident)).collect();
+    // They have their turn.
+    let others: Vec<&Waiting> = ready.into_iter().filter(|it| !goes_on(it)).collect();
     let incidents: BTreeSet<IncidentId> =
         others.iter().map(|it| it.incident).chain([head.incident]).collect();
     let is_strained = strain == Strain::Limited && incidents.len() > UNDER_STRAIN;

@@ -97,7 +97,7 @@ pub(super) fn of_span(
     encoder: &Encoder,
 ) -> Lines {
     let mut lines = Lines::with_capacity(1);
-    let (name, labels) = (&["notifications", span], &[("channel", channel)]);
+    let (name, labels) = (&["notification"], &[("span", span), ("channel", channel)]);
     let value = Value::Time(time);
     encoder.encode(&Metric { name, labels, tags: &[], value }, &mut lines);
     lines

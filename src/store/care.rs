@@ -109,11 +109,7 @@ pub trait Care: Send + Sync + std::fmt::Debug {
 
     /// The messages about `incident` that were accepted before it was acknowledged at `now`, by the act
     /// that was stored then.
-    async fn answered(
-        &self,
-        incident: IncidentId,
-        now: Timestamp,
-    ) -> Result<Vec<Answered>, Error>;
+    async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error>;
 
     /// Stores a silence, and tells of it about the open incidents that it covers.
     async fn silence(

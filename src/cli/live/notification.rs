@@ -31,7 +31,8 @@ impl Live {
                 let repeat = if notification.possible_repeat { " (possible repeat)" } else { "" };
                 let said = format!("told {recipient}: {about}{repeat}");
                 let digest = settlement.reason.rsplit_once(" (a digest with ");
-                let others = digest.map(|(_, rest)| format!(", a digest with {}", &rest[..rest.len() - 1]));
+                let others =
+                    digest.map(|(_, rest)| format!(", a digest with {}", &rest[..rest.len() - 1]));
                 let receipt = clean(attempt.detail()) + &others.unwrap_or_default();
                 let receipt = format!("({receipt})");
                 let faint = self.look.paint(Paint::Faint, &receipt);

@@ -47,7 +47,7 @@ fn notification(id: i64, incident: i64, owed_at: Timestamp) -> Notification {
 
 fn waiting(id: i64, incident: i64) -> Waiting {
     let (id, incident) = (NotificationId(id), IncidentId(incident));
-    Waiting { id, incident, due_at: start(), is_bound: false }
+    Waiting { id, incident, due_at: start(), is_bound: false, is_known: false }
 }
 
 fn told(id: i64, incident: i64, seconds: i64, digest: Option<i64>) -> Told {
@@ -106,9 +106,9 @@ fn a_digest_waits_for_company_and_keeps_its_distance() {
     assert_eq!(hold(five(), at(0)), Some((vec![11], at(2))));
     assert_eq!(hold(five(), at(2)), None);
     let mut told_so_far = five();
-    told_so_far.push(told(6, 6, -1, Some(6)));
-    assert_eq!(hold(told_so_far.clone(), at(0)), Some((vec![11], at(9))));
-    assert_eq!(hold(told_so_far, at(9)), None);
+    told_so_far.push(told(6, 6, 0, Some(6)));
+    assert_eq!(hold(told_so_far.clone(), at(3)), Some((vec![11], at(10))));
+    assert_eq!(hold(told_so_far, at(10)), None);
     // A clock that was set back holds nobody for longer.
     let ahead = vec![told(1, 1, 3600, Some(1))];
     let crowd = Crowd { told: five().into_iter().chain(ahead).collect(), ..crowd(Vec::new()) };
@@ -135,6 +135,14 @@ fn what_goes_on_alone_is_not_gathered() {
     crowd.waiting[2].is_bound = true;
     crowd.waiting.push(waiting(14, 12));
     assert_eq!(gathered(&crowd), [13]);
+    // A message of its own is kept true however long ago it was told, where that can be.
+    crowd.waiting[3].is_known = true;
+    crowd.waiting.push(waiting(15, 15));
+    assert_eq!(gathered(&crowd), [15]);
+    let known = notification(13, 13, at(-9));
+    assert_eq!(decide(&known, &crowd, &slack(), Strain::None, at(0)), Verdict::Alone);
+    let by_sms = decide(&known, &crowd, &sms(), Strain::None, at(0));
+    assert!(matches!(by_sms, Verdict::Gather { .. } | Verdict::Hold { .. }), "{by_sms:?}");
     let repeat = Notification { possible_repeat: true, ..head.clone() };
     assert_eq!(decide(&repeat, &crowd, &slack(), Strain::None, at(0)), Verdict::Alone);
     crowd.waiting.truncate(1);
@@ -243,9 +251,8 @@ impl Model {
         now: Timestamp,
     ) {
         self.messages.push(now);
-        let leave = |(it, _): &mut (Notification, Timestamp)| {
-            it.id == head.id || others.contains(&it.id)
-        };
+        let leave =
+            |(it, _): &mut (Notification, Timestamp)| it.id == head.id || others.contains(&it.id);
         for (it, _) in self.owed.extract_if(.., leave) {
             assert!(self.told.iter().all(|told| told.id != it.id), "{} twice", it.id);
             self.told.push(Told { id: it.id, incident: it.incident, at: now, digest });
@@ -254,7 +261,8 @@ impl Model {
 }
 
 fn waiting_of(it: &Notification, due_at: Timestamp) -> Waiting {
-    Waiting { id: it.id, incident: it.incident, due_at, is_bound: false }
+    let (id, incident) = (it.id, it.incident);
+    Waiting { id, incident, due_at, is_bound: false, is_known: false }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

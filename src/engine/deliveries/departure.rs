@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::{Attempt, BACKOFF, Notification};
 use crate::domain::policy::Recipient;
-use crate::domain::storm::{self, Limit, Strain, Verdict};
+use crate::domain::storm::{self, Crowd, Limit, Strain, Verdict};
 use crate::notify::{Digest, Item, Outbound, Thread};
 use crate::store::gathering::Gathered;
 use crate::store::{Claim, Standing};
@@ -76,9 +76,18 @@ pub(super) struct Departure {
 impl Departure {
     /// Sends it once, if it can leave; `None` when it is held.
     pub(super) async fn go(self, claim: Claim) -> Option<Finished> {
+        let turn = async {
+            sleep(self.hold).await;
+            // Not before: the later, the more is told together.
+            self.crowd(&claim).await
+        };
         // The store is asked while the message waits for its turn.
-        let ((), read) = tokio::join!(sleep(self.hold), self.thread(&claim));
-        let (claim, way) = self.weigh(claim).await;
+        let (crowd, read) = tokio::join!(turn, self.thread(&claim));
+        let (claim, way) = match crowd {
+            Ok(Some((limit, crowd))) => self.weigh(claim, &crowd, &limit).await,
+            Ok(None) => (claim, Ok(Way::Alone)),
+            Err(stayed) => (claim, Err(stayed)),
+        };
         let started_at = self.moment();
         let left = async {
             let way = way?;
@@ -117,30 +126,39 @@ impl Departure {
         }
     }
 
-    /// Decides how it leaves; what leaves with it is held by the claim then.
-    async fn weigh(&self, claim: Claim) -> (Claim, Result<Way, Stayed>) {
-        let Some(limit) = self.limit else { return (claim, Ok(Way::Alone)) };
-        let (store, notification) = (&self.parts.store, &claim.notification);
-        let now = self.moment();
-        let crowd = store.crowd(&notification.recipient, now - limit.memory());
-        let crowd = match timeout(READ_WITHIN, crowd).await {
-            Ok(Ok(crowd)) => crowd,
-            Ok(Err(error)) => return (claim, Err(Stayed::for_now(format!("not sent: {error}")))),
+    /// What else there is for its recipient, and what holds for that; `None` where each goes alone.
+    async fn crowd(&self, claim: &Claim) -> Result<Option<(Limit, Crowd)>, Stayed> {
+        let Some(limit) = self.limit else { return Ok(None) };
+        let recipient = &claim.notification.recipient;
+        let crowd = self.parts.store.crowd(recipient, self.moment() - limit.memory());
+        match timeout(READ_WITHIN, crowd).await {
+            Ok(Ok(crowd)) => Ok(Some((limit, crowd))),
+            Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
             Err(_) => {
                 let reason = "not sent: the store did not say in time what else there is to tell";
-                return (claim, Err(Stayed::for_now(reason)));
+                Err(Stayed::for_now(reason))
             }
-        };
+        }
+    }
+
+    /// Decides how it leaves; what leaves with it is held by the claim then.
+    async fn weigh(
+        &self,
+        claim: Claim,
+        crowd: &Crowd,
+        limit: &Limit,
+    ) -> (Claim, Result<Way, Stayed>) {
+        let now = self.moment();
         if claim.gathered.is_some() {
             // What may have arrived is said again, and nothing else.
-            let last = storm::last(&crowd, &limit, now);
+            let last = storm::last(crowd, limit, now);
             return self.gather(claim, &[], last).await;
         }
-        match storm::decide(notification, &crowd, &limit, self.strain, now) {
+        match storm::decide(&claim.notification, crowd, limit, self.strain, now) {
             Verdict::Alone => (claim, Ok(Way::Alone)),
             Verdict::Gather { others, last } => self.gather(claim, &others, last).await,
             Verdict::Hold { others, until, reason } => {
-                match store.hold(&claim, &others, until, &reason).await {
+                match self.parts.store.hold(&claim, &others, until, &reason).await {
                     Ok(Standing::Held | Standing::Lost) => (claim, Ok(Way::Held)),
                     Err(error) => (claim, Err(Stayed::for_now(format!("not held: {error}")))),
                 }

@@ -58,9 +58,9 @@ fn is_of_people(kind: DecisionKind) -> bool {
 fn receipt(told: &[NotificationRecord], notification: &Notification) -> Option<String> {
     const ACCEPTED: &str = Attempt::ACCEPTED;
     // A digest is nobody's root.
-    let same = told.iter().filter(|it| {
-        it.digest.is_none() && it.notification.recipient == notification.recipient
-    });
+    let same = told
+        .iter()
+        .filter(|it| it.digest.is_none() && it.notification.recipient == notification.recipient);
     let deliveries = same.flat_map(|it| &it.deliveries).filter(|it| it.outcome == ACCEPTED);
     deliveries.max_by_key(|it| it.ended_at).map(|it| it.detail.clone())
 }

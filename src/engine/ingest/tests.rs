@@ -173,11 +173,19 @@ struct Audience(Mutex<usize>);
 
 #[async_trait]
 impl store::gathering::Gathering for Ledger {
-    async fn crowd(&self, _: &crate::domain::policy::Recipient, _: Timestamp) -> Result<crate::domain::storm::Crowd, store::Error> {
+    async fn crowd(
+        &self,
+        _: &crate::domain::policy::Recipient,
+        _: Timestamp,
+    ) -> Result<crate::domain::storm::Crowd, store::Error> {
         unreachable!("ingest only records")
     }
 
-    async fn gather(&self, _: &store::Claim, _: &[crate::domain::id::NotificationId]) -> Result<Option<store::gathering::Gathered>, store::Error> {
+    async fn gather(
+        &self,
+        _: &store::Claim,
+        _: &[crate::domain::id::NotificationId],
+    ) -> Result<Option<store::gathering::Gathered>, store::Error> {
         unreachable!("ingest only records")
     }
 

@@ -140,8 +140,7 @@ fn repeat_mark(digest: &Digest<'_>) -> String {
 pub fn sms_digest(digest: &Digest<'_>) -> String {
     let latest = digest.latest();
     let repeat = repeat_mark(digest);
-    let mut head =
-        format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
+    let mut head = format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
     if let Some(last) = digest.last {
         head += &format!(" No more SMS before {} UTC.", last.format("%H:%M"));
     }

@@ -75,11 +75,7 @@ impl Care for PostgresStore {
         }
     }
 
-    async fn answered(
-        &self,
-        incident: IncidentId,
-        now: Timestamp,
-    ) -> Result<Vec<Answered>, Error> {
+    async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error> {
         gathering::answered(&mut *self.reader().await?, incident, now).await
     }
 

@@ -15,8 +15,8 @@ use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
 use crate::store::claims::{self, Effect};
 use crate::store::gathering::{Answered, Gathered, Gathering, MOST, MOST_TOLD, Shared, alike};
-use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::rows;
+use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::{Claim, Error, Standing};
 
 #[async_trait]
@@ -88,8 +88,11 @@ async fn crowd(
 ) -> Result<Crowd, Error> {
     let waiting: Vec<WaitingRow> = sqlx::query_as(
         "SELECT id, incident_id, due_at, \
-         (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound \
-         FROM notifications WHERE state = 'owed' AND channel = $1 AND address = $2 \
+         (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound, \
+         EXISTS (SELECT 1 FROM notifications AS own WHERE own.incident_id = mine.incident_id \
+         AND own.channel = mine.channel AND own.address = mine.address \
+         AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
+         FROM notifications AS mine WHERE state = 'owed' AND channel = $1 AND address = $2 \
          ORDER BY id LIMIT $3",
     )
     .bind(recipient.channel().as_str())

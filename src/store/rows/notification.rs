@@ -109,6 +109,7 @@ pub(in crate::store) struct WaitingRow {
     incident_id: i64,
     due_at: i64,
     is_bound: bool,
+    is_known: bool,
 }
 
 impl WaitingRow {
@@ -119,6 +120,7 @@ impl WaitingRow {
             incident: IncidentId(self.incident_id),
             due_at: timestamp(self.due_at)?,
             is_bound: self.is_bound,
+            is_known: self.is_known,
         })
     }
 }

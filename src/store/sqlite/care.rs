@@ -62,11 +62,7 @@ impl Care for SqliteStore {
         writer.finish(result).await
     }
 
-    async fn answered(
-        &self,
-        incident: IncidentId,
-        now: Timestamp,
-    ) -> Result<Vec<Answered>, Error> {
+    async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error> {
         gathering::answered(&mut *self.reader().await?, incident, now).await
     }
 

@@ -67,8 +67,11 @@ async fn crowd(
 ) -> Result<Crowd, Error> {
     let waiting: Vec<WaitingRow> = sqlx::query_as(
         "SELECT id, incident_id, due_at, \
-         (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound \
-         FROM notifications WHERE state = 'owed' AND channel = ?1 AND address = ?2 \
+         (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound, \
+         EXISTS (SELECT 1 FROM notifications AS own WHERE own.incident_id = mine.incident_id \
+         AND own.channel = mine.channel AND own.address = mine.address \
+         AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
+         FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND address = ?2 \
          ORDER BY id LIMIT ?3",
     )
     .bind(recipient.channel().as_str())
@@ -215,7 +218,7 @@ pub(super) async fn note_lost_lease(
     now: Timestamp,
 ) -> Result<(), Error> {
     let query = sqlx::query(
-        "UPDATE notifications AS mine SET possible_repeat = 1, failures = failures + 1, \
+        "UPDATE notifications AS mine SET possible_repeat = 1, failures = mine.failures + 1, \
          state = head.state, settled_at = CASE WHEN head.state = 'owed' THEN NULL ELSE ?2 END, \
          leased_at = head.leased_at, lease_until = head.lease_until, begun = 0, \
          reason = CASE WHEN head.state = 'owed' THEN mine.reason ELSE head.reason END \

@@ -81,7 +81,9 @@ fn a_digest_lists_what_it_tells() {
 
 #[test]
 fn what_there_is_no_room_for_is_counted() {
-    for (count, name) in [(995, "Sign in"), (300, "a name of many words, <as> some authors & others"), (31, "x")] {
+    for (count, name) in
+        [(995, "Sign in"), (300, "a name of many words, <as> some authors & others"), (31, "x")]
+    {
         let all = failing(count, name);
         let written = slack_digest(&digest(&all, None));
         let json = serde_json::to_value(&written.blocks).expect("blocks are JSON");
@@ -102,12 +104,14 @@ fn an_sms_is_one_part_in_the_gsm_alphabet() {
     let mut all = failing(12, "Größe");
     let text = sms_digest(&digest(&all, None));
     let link = format!(" {LIST}");
-    assert_eq!(text, format!("Tripline: 12 more incidents, 940 open. Größe 1, Größe 2, Größe 3, Größe 4, Größe 5...{link}"));
+    let names = "Größe 1, Größe 2, Größe 3, Größe 4, Größe 5, Größe 6...";
+    assert_eq!(text, format!("Tripline: 12 more incidents, 940 open. {names}{link}"));
     assert!(gsm::exact(&text).is_some());
     assert!(text.chars().map(|c| gsm::cost(c).expect("in it")).sum::<usize>() <= 160);
     all[0].possible_repeat = true;
     let last = sms_digest(&digest(&all, Some(at())));
-    let head = "Tripline (possible repeat): 12 more incidents, 940 open. No more SMS before 03:00 UTC.";
+    let head =
+        "Tripline (possible repeat): 12 more incidents, 940 open. No more SMS before 03:00 UTC.";
     assert!(last.starts_with(head) && last.ends_with(&link), "{last}");
     // A name that looks like an address is none, and other scripts cost no second message.
     let odd = [one(1, "evil.example/x ログイン", NoticeKind::Blind)];
