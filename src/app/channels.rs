@@ -22,7 +22,7 @@ use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
 use crate::notify::webhook::{self, Webhooks};
-use crate::notify::{Outbound, SetupError, Transport, render};
+use crate::notify::{Digest, Outbound, SetupError, Transport, render};
 
 /// The way out of each channel.
 pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
@@ -48,6 +48,11 @@ impl Transport for Outlet {
     async fn send(&self, message: Outbound<'_>) -> Attempt {
         let transport = self.0.load_full();
         transport.send(message).await
+    }
+
+    async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
+        let transport = self.0.load_full();
+        transport.send_digest(digest).await
     }
 }
 

@@ -169,6 +169,7 @@ impl Daemon {
             witness: Arc::clone(&witness),
             transports: transports(settings, &witness)?,
             contacts: contacts(&settings.hub, address, settings.people.roster.clone()),
+            bounds: settings.storm,
             statsd: sink(settings),
             scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
             dialer: dialer(&settings.agent),
@@ -375,7 +376,7 @@ impl Daemon {
         // The ways out first: a message that the new rules owe must find them.
         self.works.lanes.replace_transports(fresh.transports);
         self.clicks.replace(fresh.desk);
-        self.works.lanes.replace_roster(settings.people.roster.clone());
+        self.works.lanes.replace_settings(settings);
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }

@@ -117,6 +117,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
             observer: Arc::new(Aftermath::of(works, &witness)),
         }),
         acting: Acting::new(address, hub.open_to_acts),
+        stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),
     };
     let measured = api.clone();

@@ -15,10 +15,12 @@ use crate::domain::incident::{Change, DecisionKind, Transition};
 use crate::domain::run::Report;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
+use crate::engine::stamps::Stamps;
 use crate::engine::{acts, review, tending};
 use crate::failpoint::{self, Failpoint};
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
+use crate::store::gathering::Answered;
 use crate::store::{Novelty, Recorded};
 
 /// The way from the agent into the hub.
@@ -98,13 +100,16 @@ pub(super) struct Aftermath {
     pub(super) statsd: Arc<ArcSwapOption<Sink>>,
     /// Who measures runs; none where there are none.
     pub(super) meter: Option<Arc<Meter>>,
+    /// Measures how long messages take.
+    pub(super) stamps: Arc<Stamps>,
 }
 
 impl Aftermath {
     /// Tells those of `works` of what follows from no run.
     pub(super) fn of(works: &Works, witness: &Arc<dyn Witness>) -> Self {
         let (witness, wake) = (Arc::clone(witness), works.lanes.waker());
-        Self { witness, wake, statsd: works.statsd(), meter: None }
+        let stamps = Arc::clone(&works.stamps);
+        Self { witness, wake, statsd: works.statsd(), meter: None, stamps }
     }
 
     /// Counts the incidents that began, by the kind of their subjects.
@@ -144,6 +149,10 @@ impl tending::Observer for Aftermath {
 impl acts::Observer for Aftermath {
     fn on_acted(&self, change: &Change) {
         review::Observer::on_reviewed(self, std::slice::from_ref(change));
+    }
+
+    fn on_answered(&self, answered: &[Answered]) {
+        answered.iter().for_each(|it| self.stamps.answered(it));
     }
 
     fn on_silenced(&self) {

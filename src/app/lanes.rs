@@ -4,18 +4,22 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::channels::{Outlet, Transports};
 use super::witness::Witness;
 use crate::clock::{Clock, Halt};
+use crate::config::Settings;
 use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
 use crate::domain::notification::Attempt;
 use crate::domain::policy::{Channel, Roster};
+use crate::domain::storm::Bounds;
 use crate::engine::calling::Calling;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
+use crate::engine::stamps::Stamps;
 use crate::failpoint::{self, Failpoint};
 use crate::store::Store;
 
@@ -25,6 +29,7 @@ pub(super) struct Lanes {
     contacts: Arc<Contacts>,
     wakes: Vec<Arc<Notify>>,
     outlets: Vec<(Channel, Arc<Outlet>)>,
+    bounds: Arc<ArcSwap<Bounds>>,
     tasks: TaskTracker,
 }
 
@@ -51,13 +56,14 @@ impl Lanes {
     /// while there is time.
     pub(super) fn start(
         transports: Transports,
-        contacts: Arc<Contacts>,
+        (contacts, bounds, stamps): (Arc<Contacts>, Bounds, &Arc<Stamps>),
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
         halt: &Halt,
     ) -> Self {
         let (tasks, mut wakes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
+        let bounds = Arc::new(ArcSwap::from_pointee(bounds));
         for (channel, transport) in transports {
             let outlet = Arc::new(Outlet::new(transport));
             outlets.push((channel, Arc::clone(&outlet)));
@@ -68,7 +74,7 @@ impl Lanes {
                 observer: Arc::new(Seen(Arc::clone(witness))),
                 clock: Arc::clone(clock),
             };
-            let lane = Lane::new(channel, parts);
+            let lane = Lane::new(channel, parts).bounded(Arc::clone(&bounds), Arc::clone(stamps));
             wakes.push(lane.wake());
             tasks.spawn(lane.run(halt.clone()));
         }
@@ -81,7 +87,7 @@ impl Lanes {
         wakes.push(calling.wake());
         tasks.spawn(calling.run(halt.clone()));
         tasks.close();
-        Self { contacts, wakes, outlets, tasks }
+        Self { contacts, wakes, outlets, bounds, tasks }
     }
 
     /// Something may be owed.
@@ -95,9 +101,10 @@ impl Lanes {
         Box::new(move || wakes.iter().for_each(|wake| wake.notify_one()))
     }
 
-    /// Sends to these people from now on.
-    pub(super) fn replace_roster(&self, roster: Roster) {
-        self.contacts.replace(roster);
+    /// Sends to the people of `settings` from now on, and within its bounds.
+    pub(super) fn replace_settings(&self, settings: &Settings) {
+        self.contacts.replace(settings.people.roster.clone());
+        self.bounds.store(Arc::new(settings.storm));
     }
 
     /// Sends by these from now on.
@@ -118,7 +125,9 @@ impl Lanes {
 
 /// Telephone numbers, and links into the API that listens at `api`.
 pub(super) fn contacts(hub: &Hub, api: SocketAddr, roster: Roster) -> Arc<Contacts> {
-    Arc::new(Contacts::new(roster, link(hub.url_at(api))))
+    let url = hub.url_at(api);
+    let list = format!("{url}/api/v1/incidents?open_only=true");
+    Arc::new(Contacts::new(roster, link(url)).listed_at(list))
 }
 
 /// Where an incident is shown under the hub's public URL.

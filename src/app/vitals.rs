@@ -10,8 +10,9 @@ use tokio::time::timeout;
 use crate::clock::Halt;
 use crate::engine::measuring::INCIDENTS_OPEN;
 use crate::http::Api;
+use crate::http::spans;
 use crate::http::vitals::{Vital, vitals};
-use crate::query::{Labels, METRIC_NAME, Series};
+use crate::query::{Labels, METRIC_NAME, Measure, Series};
 
 /// How far apart points are; the longest that `rate(x[1m])` has enough of.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -29,7 +30,16 @@ pub(super) async fn keep(api: Api, hub: String, halt: Halt) {
             let series = Series::new(labels, vec![now.timestamp_millis()], vec![vital.value]);
             Some(series.ok()?.measuring(Some(vital.about.kind.measure())))
         };
-        let series: Vec<Series> = measured.into_iter().filter_map(one).collect();
+        let mut series: Vec<Series> = measured.into_iter().filter_map(one).collect();
+        let spans = spans::series(&api.stamps.distributions()).into_iter();
+        series.extend(spans.filter_map(|(name, own, value)| {
+            let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+            let whose = [(METRIC_NAME, name), ("hub", &hub)];
+            let whose = whose.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let labels: Labels = own.chain(whose).collect();
+            let series = Series::new(labels, vec![now.timestamp_millis()], vec![value]);
+            Some(series.ok()?.measuring(Some(Measure::Counter)))
+        }));
         if let Err(error) = api.metrics.append(&series, now).await {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(error, "the hub's own measurements are not kept");

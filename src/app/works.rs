@@ -18,10 +18,12 @@ use super::metering::Meter;
 use super::witness::Witness;
 use crate::agent::{self, Agent, Limits, Scripts};
 use crate::clock::{Clock, Halt};
+use crate::domain::storm::Bounds;
 use crate::engine::deliveries::Contacts;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest, Pace, Trouble};
 use crate::engine::judge::ProjectJudge;
+use crate::engine::stamps::Stamps;
 use crate::http::Intake;
 use crate::http::agents::Inlet;
 use crate::net::Dialer;
@@ -38,6 +40,7 @@ pub(super) struct Parts {
     pub(super) witness: Arc<dyn Witness>,
     pub(super) transports: Transports,
     pub(super) contacts: Arc<Contacts>,
+    pub(super) bounds: Bounds,
     pub(super) statsd: Option<Arc<Sink>>,
     pub(super) scripts: Arc<dyn Scripts>,
     pub(super) dialer: Arc<Dialer>,
@@ -50,6 +53,7 @@ pub(super) struct Parts {
 pub(super) struct Works {
     pub(super) agent: Agent,
     pub(super) lanes: Lanes,
+    pub(super) stamps: Arc<Stamps>,
     store: Arc<dyn Store>,
     statsd: Arc<ArcSwapOption<Sink>>,
     holding: Arc<Holding>,
@@ -65,7 +69,9 @@ impl Works {
         let Parts { store, judge, clock, witness, transports, contacts, statsd, meter, .. } = parts;
         let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
-        let lanes = Lanes::start(transports, contacts, &store, &clock, &witness, &halt);
+        let stamps = stamps(&statsd);
+        let told_by = (contacts, parts.bounds, &stamps);
+        let lanes = Lanes::start(transports, told_by, &store, &clock, &witness, &halt);
         let results = ingest::Parts {
             store: Arc::clone(&store),
             judge,
@@ -75,6 +81,7 @@ impl Works {
                 wake: lanes.waker(),
                 statsd: Arc::clone(&statsd),
                 meter: Some(meter),
+                stamps: Arc::clone(&stamps),
             }),
         };
         let (ingest, committer) = Ingest::new(results, Pace::default());
@@ -94,7 +101,7 @@ impl Works {
             hub: Arc::clone(&hub) as Arc<dyn agent::Hub>,
         };
         let agent = Agent::new(agent, parts.limits);
-        Self { agent, lanes, store, statsd, holding, hub, trouble, tasks, halt }
+        Self { agent, lanes, stamps, store, statsd, holding, hub, trouble, tasks, halt }
     }
 
     /// What the health page asks.
@@ -164,6 +171,16 @@ impl Works {
         self.agent.interrupt();
         self.halt.within(HURRY);
     }
+}
+
+/// What measures how long messages take, and tells statsd.
+fn stamps(statsd: &Arc<ArcSwapOption<Sink>>) -> Arc<Stamps> {
+    let statsd = Arc::clone(statsd);
+    Arc::new(Stamps::telling(Box::new(move |span, channel, time| {
+        if let Some(statsd) = statsd.load().as_deref() {
+            statsd.tell_span(span.as_str(), channel.as_str(), time);
+        }
+    })))
 }
 
 #[cfg(test)]

@@ -181,7 +181,9 @@ impl Witness for Recorder {
             };
         }
         match settlement.state {
-            NotificationState::Sent => tell!(info, "a message was sent"),
+            NotificationState::Sent | NotificationState::InDigest => {
+                tell!(info, "a message was sent")
+            }
             NotificationState::GivenUp => tell!(error, "a message was given up"),
             NotificationState::Owed
             | NotificationState::Superseded

@@ -108,8 +108,14 @@ impl Event {
         let mut text = format!("{to}: {said}");
         if record.state == NotificationState::Superseded {
             text += ", not sent: something later takes its place";
+        } else if let (NotificationState::InDigest, Some(reason)) = (record.state, &record.reason) {
+            let at = record.stamps.accepted.unwrap_or(notification.owed_at);
+            let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
+            let told = format!("{to}: {said}, {}", clean(reason));
+            return vec![owed, Self { at, word: "sent", paint: Paint::Good, text: told }];
         } else if record.deliveries.is_empty() && record.state == NotificationState::Owed {
             text += ", not sent yet";
+            text.extend(record.reason.as_ref().map(|reason| format!(": {}", clean(reason))));
         }
         let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
         let tried = record.deliveries.iter().map(|delivery| {
@@ -221,6 +227,7 @@ mod tests {
     use crate::domain::policy::Recipient;
     use crate::domain::restraint::{Acknowledgement, Actor, Via};
     use crate::domain::subject::Subject;
+    use crate::store::gathering::Stamps;
     use crate::store::{Delivery, IncidentRecord};
 
     fn at(text: &str) -> Timestamp {
@@ -289,6 +296,8 @@ mod tests {
                 state: NotificationState::Sent,
                 due_at: first,
                 reason: None,
+                digest: None,
+                stamps: Stamps::default(),
                 deliveries: vec![
                     tried(at("2026-11-20T23:59:51Z"), "retry", "429; again in 1.0 s"),
                     tried(at("2026-11-20T23:59:53Z"), "accepted", "1763697151.000100"),

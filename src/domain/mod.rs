@@ -23,6 +23,7 @@ pub mod rule;
 pub mod run;
 pub mod schedule;
 pub mod slot;
+pub mod storm;
 pub mod streak;
 pub mod subject;
 pub mod zone;

@@ -13,8 +13,10 @@
 //! | owed | a recovery is decided first | superseded: the recovery says both |
 //!
 //! | owed to a rota | | handed on: the same is owed to those who are called in its place |
+//! | gathered into a digest ([`storm`](super::storm)) | the digest is accepted | in a digest |
 //!
-//! Sent, given up, superseded and handed on are final.
+//! Sent, given up, superseded, handed on and in a digest are final. What an attempt at a digest means for
+//! each that is gathered in it, [`storm::share`](super::storm::share) says.
 
 use std::time::Duration;
 
@@ -59,12 +61,14 @@ pub enum NotificationState {
     Superseded,
     /// It was owed to a rota, and is owed to people in its place.
     HandedOn,
+    /// Told in a digest, which was the message of another notification and was accepted.
+    InDigest,
 }
 
 impl NotificationState {
     /// All states.
-    pub const ALL: [Self; 5] =
-        [Self::Owed, Self::Sent, Self::GivenUp, Self::Superseded, Self::HandedOn];
+    pub const ALL: [Self; 6] =
+        [Self::Owed, Self::Sent, Self::GivenUp, Self::Superseded, Self::HandedOn, Self::InDigest];
 
     /// The word used in the store and in JSON.
     pub fn as_str(self) -> &'static str {
@@ -74,6 +78,7 @@ impl NotificationState {
             Self::GivenUp => "given_up",
             Self::Superseded => "superseded",
             Self::HandedOn => "handed_on",
+            Self::InDigest => "in_digest",
         }
     }
 }

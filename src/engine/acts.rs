@@ -12,16 +12,20 @@ use super::judge::ProjectJudge;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
-use crate::domain::incident::Change;
 use crate::domain::incident::acting::Act;
+use crate::domain::incident::{Change, DecisionKind};
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::store::Error;
 use crate::store::care::{Acted, Care, NewSilence};
+use crate::store::gathering::Answered;
 
 /// Is told what people did, after it is stored. Must not block.
 pub trait Observer: Send + Sync {
     /// Something was done about an incident.
     fn on_acted(&self, change: &Change);
+
+    /// It was acknowledged that these had been told.
+    fn on_answered(&self, _answered: &[Answered]) {}
 
     /// A silence begins; of the incidents that it covers, those who follow are told.
     fn on_silenced(&self);
@@ -62,8 +66,22 @@ impl Acts {
         let acted = self.store.act(incident, (act, actor), &*rulebook, now).await?;
         if let Acted::Done(change) = &acted {
             self.observer.on_acted(change);
+            self.measure(incident, change, now).await;
         }
         Ok(acted)
+    }
+
+    /// Tells what was acknowledged by an act that was stored at `now`. That it cannot be read takes nothing
+    /// from the act.
+    async fn measure(&self, incident: IncidentId, change: &Change, now: Timestamp) {
+        let decisions = &change.transition.decisions;
+        if !decisions.iter().any(|it| it.kind == DecisionKind::Acknowledged) {
+            return;
+        }
+        match self.store.answered(incident, now).await {
+            Ok(answered) => self.observer.on_answered(&answered),
+            Err(error) => tracing::debug!(%error, "how long an answer took is not measured"),
+        }
     }
 
     /// Begins a silence.

@@ -1,7 +1,8 @@
 //! Messages out: one lane per channel, so that a slow Slack never delays an SMS.
 //!
 //! A lane claims what is due under a lease, sends it, and records what came of it and what follows.
-//! What follows is decided by [`settle`] alone. The lane computes no message, changes no incident,
+//! What follows is decided by [`settle`](crate::domain::notification::settle) alone, and whether it goes
+//! out alone by [`storm`](crate::domain::storm). The lane computes no message, changes no incident,
 //! and needs nothing that it remembers: the store knows what is owed, so a wake-up that is lost
 //! costs at most the poll interval and a crash at most the lease.
 //!
@@ -14,6 +15,8 @@
 //! goes on must not send what another has claimed since.
 
 mod contacts;
+mod departure;
+mod finished;
 mod outcome;
 mod pace;
 mod story;
@@ -21,30 +24,30 @@ mod story;
 mod tests;
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 pub use self::contacts::Contacts;
+use self::departure::Departure;
+use self::finished::Finished;
 pub use self::outcome::{Attempted, Observer};
 use self::pace::Paces;
 pub use self::pace::Rate;
 use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
-use crate::domain::id::{NotificationId, stable_hash};
-use crate::domain::notification::{
-    Attempt, BACKOFF, Notification, NotificationState, PATIENCE, Settlement, Trials, put_off,
-    settle,
-};
+use crate::domain::id::NotificationId;
+use crate::domain::notification::{Attempt, NotificationState, PATIENCE, Trials};
 use crate::domain::policy::Channel;
-use crate::notify::{Outbound, Thread, Transport};
-use crate::store::{self, Claim, Standing, Store};
+use crate::domain::storm::{Bounds, Strain};
+use crate::engine::stamps::Stamps;
+use crate::notify::Transport;
+use crate::store::{self, Claim, Store};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -100,11 +103,8 @@ impl Limits {
     }
 }
 
-/// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
-/// for its turn, less than a lease.
-const NOTED_WITHIN: Duration = Duration::from_secs(2);
-/// How long the store may take to say what was told before; what the wait for its turn leaves.
-const READ_WITHIN: Duration = Duration::from_secs(2);
+/// So long after a pause that it asked for, a provider counts as strained.
+const STRAINED: Duration = Duration::from_mins(1);
 
 /// The messages of one channel on their way.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ pub struct Lane {
     parts: Parts,
     limits: Limits,
     wake: Arc<Notify>,
-    sends: JoinSet<Finished>,
+    sends: JoinSet<Option<Finished>>,
     /// By which claims something is on its way, by the task that sends it.
     under_way: HashMap<task::Id, Claim>,
     /// Outcomes that could not be recorded yet.
@@ -122,31 +122,10 @@ pub struct Lane {
     trials: HashMap<NotificationId, Trials>,
     paces: Paces,
     pause: Option<Pause>,
-}
-
-/// Why something was not sent after all.
-const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
-const NOT_OURS: &str = "not sent: the claim on it was lost";
-
-/// It was not sent after all.
-#[derive(Debug)]
-struct Stayed {
-    reason: String,
-    /// How long to wait before it is tried.
-    wait: Duration,
-}
-
-/// An attempt that ended.
-#[derive(Debug)]
-struct Finished {
-    claim: Claim,
-    attempt: Attempt,
-    /// How long it is put off, where there was no attempt after all.
-    put_off: Option<Duration>,
-    started_at: Timestamp,
-    ended_at: Timestamp,
-    /// Since when attempts to send it have been failing, if this one failed.
-    since: Timestamp,
+    /// Until when the provider counts as strained.
+    strained_until: Option<Timestamp>,
+    bounds: Arc<ArcSwap<Bounds>>,
+    stamps: Arc<Stamps>,
 }
 
 /// The provider asked for quiet.
@@ -175,7 +154,17 @@ impl Lane {
             trials: HashMap::new(),
             paces: Paces::new(limits.rate),
             pause: None,
+            strained_until: None,
+            bounds: Arc::default(),
+            stamps: Arc::default(),
         }
+    }
+
+    /// The same with other bounds on what goes out one by one, which may change, and with somebody who
+    /// measures how long messages take.
+    #[must_use]
+    pub fn bounded(self, bounds: Arc<ArcSwap<Bounds>>, stamps: Arc<Stamps>) -> Self {
+        Self { bounds, stamps, ..self }
     }
 
     /// Wakes the lane when something may be owed; `notify_one` on it.
@@ -288,6 +277,12 @@ impl Lane {
         }
     }
 
+    /// How the provider takes our messages; a clock that is set back does not strain it for longer.
+    fn strain(&self, now: Timestamp) -> Strain {
+        let is_strained = |until: Timestamp| now < until && until <= now + PATIENCE + STRAINED;
+        if self.strained_until.is_some_and(is_strained) { Strain::Limited } else { Strain::None }
+    }
+
     /// Until when the provider wants quiet.
     fn paused(&mut self, now: Timestamp) -> Option<Timestamp> {
         let Pause { until, length } = self.pause?;
@@ -310,45 +305,28 @@ impl Lane {
             (held.epoch, held.until) = (claim.epoch, claim.until);
             return;
         }
-        let recipient = &claim.notification.recipient;
-        let hold = self.paces.turn(recipient, now);
-        let ways = self.parts.contacts.ways(recipient);
-        let link = self.parts.contacts.link(claim.notification.incident);
-        let (parts, limits, claimed) = (self.parts.clone(), self.limits, claim.clone());
-        let task = self.sends.spawn(async move {
-            // The store is asked while the message waits for its turn.
-            let ((), read) = tokio::join!(sleep(hold), thread(&parts, &claim));
-            let started_at = now + told.elapsed();
-            let left = async {
-                let thread = read?;
-                may_leave(&parts, limits, &claim, told).await?;
-                let message = Outbound {
-                    notification: &claim.notification,
-                    phone: ways.phone.as_deref(),
-                    email: ways.email.as_deref(),
-                    at: now + told.elapsed(),
-                    link: link.as_deref(),
-                    thread: thread.as_ref(),
-                };
-                Ok(attempt(parts.transport.as_ref(), message, limits.attempt).await)
-            };
-            let (attempt, put_off) = match left.await {
-                Ok(attempt) => (attempt, None),
-                Err(Stayed { reason, wait }) => {
-                    (Attempt::Retry { reason, after: None }, Some(wait))
-                }
-            };
-            let ended_at = now + told.elapsed();
-            Finished { attempt, put_off, started_at, ended_at, since: ended_at, claim }
-        });
+        let hold = self.paces.turn(&claim.notification.recipient, now);
+        let departure = Departure {
+            parts: self.parts.clone(),
+            limits: self.limits,
+            limit: self.bounds.load().of(self.channel),
+            strain: self.strain(now),
+            hold,
+            now,
+            told,
+        };
+        let claimed = claim.clone();
+        let task = self.sends.spawn(departure.go(claim));
         self.under_way.insert(task.id(), claimed);
     }
 
-    async fn joined(&mut self, joined: Result<(task::Id, Finished), JoinError>) {
+    async fn joined(&mut self, joined: Result<(task::Id, Option<Finished>), JoinError>) {
         match joined {
-            Ok((task, finished)) => {
-                let claim = self.under_way.remove(&task).unwrap_or_else(|| finished.claim.clone());
-                let finished = self.tried(Finished { claim, ..finished });
+            // It was held, and is claimed again in its time.
+            Ok((task, None)) => drop(self.under_way.remove(&task)),
+            Ok((task, Some(finished))) => {
+                let held = self.under_way.remove(&task);
+                let finished = self.tried(finished.by(held));
                 self.ended(finished).await;
             }
             // Its lease runs out, and it is repeated with a mark.
@@ -359,21 +337,18 @@ impl Lane {
         }
     }
 
-    /// Counts an attempt among those before it.
-    fn tried(&mut self, ended: Finished) -> Finished {
-        if ended.put_off.is_some() {
+    /// Counts an attempt among those before it, for all that it was to tell.
+    fn tried(&mut self, mut ended: Finished) -> Finished {
+        if ended.is_put_off() {
             return ended;
         }
-        let id = ended.claim.notification.id;
-        let before = self.trials.remove(&id);
-        let ended =
-            Finished { since: Trials::since(before, ended.started_at, ended.ended_at), ..ended };
+        ended.count(&mut self.trials);
         // Others may have been settled without us, such as by a recovery.
         self.trials.retain(|_, trials| trials.due_at + PATIENCE > ended.ended_at);
-        let settlement = ended.settlement();
-        if settlement.state == NotificationState::Owed {
-            let trials = Trials { since: ended.since, due_at: settlement.due_at };
-            self.trials.insert(id, trials);
+        for (id, since, settlement) in ended.settlements() {
+            if settlement.state == NotificationState::Owed {
+                self.trials.insert(id, Trials { since, due_at: settlement.due_at });
+            }
         }
         ended
     }
@@ -385,6 +360,7 @@ impl Lane {
         {
             let length = after.min(PATIENCE);
             self.pause = Some(Pause { until: ended.ended_at + length, length });
+            self.strained_until = Some(ended.ended_at + length + STRAINED);
         }
         let settlement = ended.settlement();
         let attempted = Attempted {
@@ -393,6 +369,7 @@ impl Lane {
             settlement: &settlement,
         };
         self.parts.observer.on_attempt(&attempted);
+        ended.measure(&self.stamps);
         if let Err(error) = ended.record(self.parts.store.as_ref()).await {
             let notification = &ended.claim.notification;
             let (incident, recipient) = (notification.incident, &notification.recipient);
@@ -415,87 +392,4 @@ impl Lane {
         self.unsettled = kept;
         failed
     }
-}
-
-impl Finished {
-    fn settlement(&self) -> Settlement {
-        let notification = &self.claim.notification;
-        if let Some(wait) = self.put_off {
-            return put_off(notification, self.ended_at + wait, self.attempt.detail());
-        }
-        let jitter = jitter(notification);
-        settle(notification, &self.attempt, self.since, self.ended_at, jitter)
-    }
-
-    async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
-        let settlement = self.settlement();
-        let (started, ended) = (self.started_at, self.ended_at);
-        match store.settle(&self.claim, started, ended, &self.attempt, &settlement).await? {
-            Standing::Held => {}
-            Standing::Lost => {
-                let Notification { incident, recipient, .. } = &self.claim.notification;
-                let outcome = self.attempt.as_str();
-                tracing::warn!(%incident, %recipient, outcome, "the claim was lost meanwhile");
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What was said before: without that, a message would not find its place.
-async fn thread(parts: &Parts, claim: &Claim) -> Result<Option<Thread>, Stayed> {
-    let stayed = |reason: String| Stayed { reason, wait: BACKOFF.first };
-    match timeout(READ_WITHIN, story::read(parts.store.as_ref(), &claim.notification)).await {
-        Ok(Ok(thread)) => Ok(thread),
-        Ok(Err(error)) => Err(stayed(format!("not sent: {error}"))),
-        Err(_) => Err(stayed("not sent: the store did not say in time what was told".to_owned())),
-    }
-}
-
-/// Whether a message may leave now: `claim`, made when `told` was started, outlives the attempt, and
-/// if it is a repeat, it is noted that it is about to leave. A first attempt needs no note, because
-/// one that is lost may be repeated anyway.
-async fn may_leave(
-    parts: &Parts,
-    limits: Limits,
-    claim: &Claim,
-    told: Stopwatch,
-) -> Result<(), Stayed> {
-    // By both clocks: one may have been set back, the other stops while a machine sleeps.
-    let in_time = || {
-        let limit = limits.attempt;
-        if told.elapsed() + limit <= limits.lease && parts.clock.now() + limit <= claim.until {
-            return Ok(());
-        }
-        Err(Stayed { reason: TOO_LATE.to_owned(), wait: Duration::ZERO })
-    };
-    in_time()?;
-    if !claim.notification.possible_repeat {
-        return Ok(());
-    }
-    let stayed = |reason: String| Err(Stayed { reason, wait: BACKOFF.first });
-    match timeout(NOTED_WITHIN, parts.store.note_departure(claim)).await {
-        // It took its time, too.
-        Ok(Ok(Standing::Held)) => in_time(),
-        Ok(Ok(Standing::Lost)) => stayed(NOT_OURS.to_owned()),
-        Ok(Err(error)) => stayed(format!("not sent: {error}")),
-        Err(_) => stayed("not sent: the store did not note the repeat in time".to_owned()),
-    }
-}
-
-/// One attempt. A transport that breaks its promises may still have sent the message.
-async fn attempt(transport: &dyn Transport, message: Outbound<'_>, limit: Duration) -> Attempt {
-    let sent = AssertUnwindSafe(transport.send(message)).catch_unwind();
-    match timeout(limit, sent).await {
-        Ok(Ok(attempt)) => attempt,
-        Ok(Err(_)) => Attempt::Ambiguous { reason: "the channel failed unexpectedly".into() },
-        Err(_) => Attempt::Ambiguous { reason: "the channel did not end in time".into() },
-    }
-}
-
-/// Spreads the retries of many notifications: from the notification's number and its failures, so
-/// that the same history always leads to the same waits.
-fn jitter(notification: &Notification) -> f64 {
-    let hash = stable_hash(&[&notification.id.to_string(), &notification.failures.to_string()]);
-    f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -14,5 +14,6 @@ pub mod queries;
 pub mod review;
 pub mod rules;
 pub mod shortfall;
+pub mod stamps;
 pub mod storing;
 pub mod tending;

@@ -4,7 +4,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder, text};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeMetric as _, MetricEncoder, NoLabelSet, text,
+};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -12,7 +15,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::Api;
 use super::parameters::Parameters;
 use super::problem::Problem;
+use super::spans;
 use super::vitals::{ALL, About, Kind, Vital, vitals};
+use crate::engine::stamps::{BUCKETS, Distribution};
 
 const MEDIA_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -32,6 +37,7 @@ pub(super) async fn metrics(
     Parameters::parse(query.as_deref(), &[])?;
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Shown(vitals(&api).await)));
+    registry.register_collector(Box::new(Spans(api.stamps.distributions())));
     let mut shown = String::new();
     let unwritten = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "nothing can be written");
     text::encode(&mut shown, &registry).map_err(unwritten)?;
@@ -63,6 +69,33 @@ impl Collector for Shown {
                 let one = metric.encode_family(&vital.labels)?;
                 written(*kind, vital.value, one)?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// How long messages take.
+#[derive(Debug)]
+struct Spans(Vec<Distribution>);
+
+impl Collector for Spans {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+        let mut metric = encoder.encode_descriptor(spans::STEM, spans::HELP, unit, kind)?;
+        for it in &self.0 {
+            let labels = [("span", it.span.as_str()), ("channel", it.channel.as_str())];
+            // The largest number stands for all that is beyond.
+            let bounds = BUCKETS.into_iter().chain([f64::MAX]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(it.counts).collect();
+            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                it.sum,
+                it.count(),
+                &buckets,
+                None,
+            )?;
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod problem;
 pub mod serve;
 pub mod slack;
+pub mod spans;
 pub mod tls;
 pub mod vitals;
 
@@ -58,6 +59,7 @@ use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
 use crate::engine::acts::Acts;
 use crate::engine::queries::Queries;
+use crate::engine::stamps::Stamps;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
@@ -99,6 +101,8 @@ pub struct Api {
     pub acts: Arc<Acts>,
     /// Whose acts are taken.
     pub acting: Acting,
+    /// How long messages take.
+    pub stamps: Arc<Stamps>,
     /// How many requests with metrics were refused since the start.
     pub refused: Arc<AtomicU64>,
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::printed::PrintedMessage;
-use super::{Outbound, Transport};
+use super::{Digest, Outbound, Transport};
 use crate::domain::notification::{Attempt, Notification};
 
 /// A message that was handed to a [`Memory`].
@@ -52,6 +52,18 @@ impl Transport for Memory {
         messages.push(Remembered {
             notification: message.notification.clone(),
             message: PrintedMessage::of(&message),
+            attempt: attempt.clone(),
+        });
+        attempt
+    }
+
+    async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
+        let mut messages = locked(&self.messages);
+        let accepted = || Attempt::Accepted { receipt: format!("memory/{}", messages.len() + 1) };
+        let attempt = locked(&self.answers).pop_front().unwrap_or_else(accepted);
+        messages.push(Remembered {
+            notification: digest.head.clone(),
+            message: PrintedMessage::of_digest(digest),
             attempt: attempt.clone(),
         });
         attempt

@@ -5,13 +5,16 @@
 //! all that, so each transport is only the provider's protocol. Rendering is pure and apart from
 //! sending.
 //!
+//! What is told of many incidents at once may come as a [`Digest`].
+//!
 //! To add a channel: a variant of `domain::policy::{Channel, Target, Recipient}`, with which the
 //! compiler names all that asks what a channel is like (whether it follows an incident, whether it
-//! wakes anybody, its row, its word in the API); a file here that implements [`Transport`], and its
-//! form in `render`; its section in `config::settings`, with what a target may name there; a line in
-//! `app::channels`; and a test against a fake that speaks the provider's protocol. Nothing else knows
-//! of channels.
+//! wakes anybody, whether much is gathered into one message, its row, its word in the API); a file here
+//! that implements [`Transport`], and its form in `render`; its section in `config::settings`, with what
+//! a target may name there; a line in `app::channels`; and a test against a fake that speaks the
+//! provider's protocol. Nothing else knows of channels.
 
+mod digest;
 pub mod email;
 mod exchange;
 pub mod memory;
@@ -25,6 +28,7 @@ pub mod webhook;
 
 use async_trait::async_trait;
 
+pub use digest::{Digest, Item};
 pub use exchange::SetupError;
 pub use thread::Thread;
 
@@ -55,4 +59,10 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     /// an error before the first byte left is [`Attempt::Retry`], one after it
     /// [`Attempt::Ambiguous`].
     async fn send(&self, message: Outbound<'_>) -> Attempt;
+
+    /// The same for a digest. Asked only of channels for which
+    /// [`Bounds::of`](crate::domain::storm::Bounds::of) has a limit.
+    async fn send_digest(&self, _digest: &Digest<'_>) -> Attempt {
+        Attempt::GiveUp { reason: "this channel tells incidents one by one".to_owned() }
+    }
 }

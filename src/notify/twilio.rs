@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::exchange::{self, Answer, Lost, SetupError, exchange, said};
-use super::{Outbound, Transport, render};
+use super::{Digest, Outbound, Transport, render};
 use crate::domain::notification::Attempt;
 
 /// Twilio's own API.
@@ -103,6 +103,14 @@ impl Transport for Twilio {
             return Attempt::GiveUp { reason: format!("{person} has no telephone number") };
         };
         self.create(phone, &render::sms(&message)).await
+    }
+
+    async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
+        let Some(phone) = digest.phone else {
+            let person = digest.head.recipient.address();
+            return Attempt::GiveUp { reason: format!("{person} has no telephone number") };
+        };
+        self.create(phone, &render::sms_digest(digest)).await
     }
 }
 

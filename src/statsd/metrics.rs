@@ -4,6 +4,7 @@
 //! Pure. It reads what it is given and decides nothing about it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::codec::{Encoder, Lines, Metric, Value};
 use crate::domain::id::{CheckId, Region};
@@ -85,6 +86,20 @@ pub(super) fn of_open(open: &BTreeMap<&'static str, u32>, encoder: &Encoder) -> 
 pub(super) fn of_opened(about: &str, encoder: &Encoder) -> Lines {
     let mut lines = Lines::with_capacity(1);
     incident(&["incidents", "opened"], about, Value::Count(1), encoder, &mut lines);
+    lines
+}
+
+/// The metric of a span between two stamps of a message.
+pub(super) fn of_span(
+    span: &'static str,
+    channel: &'static str,
+    time: Duration,
+    encoder: &Encoder,
+) -> Lines {
+    let mut lines = Lines::with_capacity(1);
+    let (name, labels) = (&["notification"], &[("span", span), ("channel", channel)]);
+    let value = Value::Time(time);
+    encoder.encode(&Metric { name, labels, tags: &[], value }, &mut lines);
     lines
 }
 

@@ -97,6 +97,11 @@ impl Sink {
         self.queue(metrics::of_opened(about, &self.encoder));
     }
 
+    /// Sends how long a span between two stamps of a message by `channel` took, in the same way.
+    pub fn tell_span(&self, span: &'static str, channel: &'static str, time: Duration) {
+        self.queue(metrics::of_span(span, channel, time, &self.encoder));
+    }
+
     fn queue(&self, lines: Lines) {
         if self.queue.try_send(lines).is_err() {
             Counters::count(&self.dropped.reports);

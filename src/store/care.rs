@@ -12,6 +12,7 @@
 use async_trait::async_trait;
 
 use super::Error;
+use super::gathering::Answered;
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::acting::{Act, Refused};
@@ -105,6 +106,10 @@ pub trait Care: Send + Sync + std::fmt::Debug {
         judge: &dyn Caretaker,
         now: Timestamp,
     ) -> Result<Acted, Error>;
+
+    /// The messages about `incident` that were accepted before it was acknowledged at `now`, by the act
+    /// that was stored then.
+    async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error>;
 
     /// Stores a silence, and tells of it about the open incidents that it covers.
     async fn silence(

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Claim, Epoch, Standing};
-use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::notification::{Attempt, NotificationState, Settlement};
 use crate::domain::rota::Call;
 
 /// Up to this far ahead of the clock, it was only corrected; beyond it, it was set back.
@@ -38,6 +38,13 @@ pub(super) fn handed_on(call: &Call, told_before: bool) -> (NotificationState, S
         (false, false) => (NotificationState::HandedOn, call.reason.clone()),
         (false, true) => (NotificationState::GivenUp, call.reason.clone()),
     }
+}
+
+/// Whether something stays in its digest, for which an attempt at that means `own`, and for the digest
+/// `head`: what was told by it names it, and what may have arrived with it is repeated with it.
+pub(super) fn stays_gathered(head: &Settlement, own: &Settlement) -> bool {
+    let is_frozen = head.state == NotificationState::Owed && head.possible_repeat;
+    own.state != NotificationState::Owed || is_frozen
 }
 
 /// What settling changes.

@@ -10,6 +10,7 @@
 //! - a notification is handed to one claimant at a time, and comes back when its lease runs out;
 //! - whoever lost a claim or a lease can change nothing by it any more;
 //! - per incident and recipient, notifications are handed out in the order in which they were owed;
+//! - what is gathered into a digest leaves with it or not at all, and names it once it was told;
 //! - a recovery takes the place of failures that the recipient has not been sent, and says both;
 //! - nobody is owed the same notice of an incident twice;
 //! - no method returns part of a transaction.
@@ -24,6 +25,7 @@ mod claims;
 pub mod copying;
 mod error;
 mod forgetting;
+pub mod gathering;
 pub mod metrics;
 mod plan;
 pub mod postgres;
@@ -41,7 +43,7 @@ use chrono::TimeDelta;
 pub use error::Error;
 
 use crate::domain::Timestamp;
-use crate::domain::id::{CheckId, IncidentId, Region, RunId};
+use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
@@ -129,6 +131,10 @@ pub struct Claim {
     pub epoch: Epoch,
     /// When the claim runs out; nothing may be sent by it any more from then on.
     pub until: Timestamp,
+    /// When the answer came that it tells of, where one did.
+    pub failed_at: Option<Timestamp>,
+    /// Where it is a digest: all others that leave with it, held by this claim.
+    pub gathered: Option<Vec<Claim>>,
 }
 
 /// How long a lease holds on something that one hub does at a time.
@@ -250,8 +256,12 @@ pub struct NotificationRecord {
     pub due_at: Timestamp,
     /// Why it stands there, in a sentence; none before the first attempt.
     pub reason: Option<String>,
-    /// The attempts, oldest first.
+    /// The attempts, oldest first; none where it is told in the digest of another.
     pub deliveries: Vec<Delivery>,
+    /// The notification by whose message it is told, where that is a digest: itself, or another.
+    pub digest: Option<NotificationId>,
+    /// When what happened to it.
+    pub stamps: gathering::Stamps,
 }
 
 /// One attempt to send a notification.
@@ -343,7 +353,7 @@ impl<T> Ledger for T where
 
 /// The contract. All times are brought by the caller; a store reads no clock.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     /// Stores `reports` in order, each with what `judge` makes of it, in one transaction. When it
     /// returns, all of it is on disk: safe from a killed process, and, where anything was decided
     /// or owed, from a power cut. Times are kept to the millisecond; slots are whole ones.
@@ -387,7 +397,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// any other one to that recipient is leased, or as many as the channel takes abreast
     /// ([`Channel::abreast`]). One whose lease ran out may have been
     /// sent by whoever held it: that is recorded as an ambiguous delivery, and it is handed out as
-    /// a possible repeat. So claim only what can be sent at once. A possible repeat whose lease ran
+    /// a possible repeat; a digest with all that is in it. So claim only what can be sent at once. A possible repeat whose lease ran
     /// out is handed out again if it had not left ([`Self::note_departure`]), and else given up.
     ///
     /// All leases on a channel are of one length. Where one is longer than this one would be, or

@@ -39,5 +39,6 @@ mod sandbox;
 mod statsd_daemon;
 mod statsd_listener;
 mod store;
+mod storms;
 mod support;
 mod versions;

@@ -1,6 +1,7 @@
 //! The stop, with a store and a channel that can be told to hang, in a time that jumps.
 
 mod carefree;
+mod ungathered;
 mod unmeasured;
 
 use std::collections::{BTreeMap, HashMap};
@@ -90,7 +91,14 @@ impl Store for Shelf {
         self.answer().await;
         let mut owed = self.owed.lock().expect("not poisoned");
         let due = owed.extract_if(.., |it| it.recipient.channel() == channel);
-        Ok(due.map(|notification| Claim { notification, epoch: Epoch(1), until }).collect())
+        let claim = |notification| Claim {
+            notification,
+            epoch: Epoch(1),
+            until,
+            failed_at: None,
+            gathered: None,
+        };
+        Ok(due.map(claim).collect())
     }
 
     async fn next_due(&self, _: Channel) -> Result<Option<Timestamp>, store::Error> {
@@ -460,6 +468,7 @@ impl World {
             witness: Arc::new(Nobody),
             transports: vec![(Channel::Slack, Arc::clone(&slack) as Arc<dyn Transport>)],
             contacts: Arc::new(Contacts::new(Roster::default(), |_| None)),
+            bounds: Bounds::default(),
             statsd: None,
             scripts: Arc::new(scripts),
             dialer: Arc::new(Dialer::default()),

@@ -27,10 +27,14 @@ impl Live {
         let recipient = clean(&notification.recipient.to_string());
         let reason = clean(&settlement.reason);
         let (sign, paint, said) = match settlement.state {
-            NotificationState::Sent => {
+            NotificationState::Sent | NotificationState::InDigest => {
                 let repeat = if notification.possible_repeat { " (possible repeat)" } else { "" };
                 let said = format!("told {recipient}: {about}{repeat}");
-                let receipt = format!("({})", clean(attempt.detail()));
+                let digest = settlement.reason.rsplit_once(" (a digest with ");
+                let others =
+                    digest.map(|(_, rest)| format!(", a digest with {}", &rest[..rest.len() - 1]));
+                let receipt = clean(attempt.detail()) + &others.unwrap_or_default();
+                let receipt = format!("({receipt})");
                 let faint = self.look.paint(Paint::Faint, &receipt);
                 let sign = self.look.sign("→", ">");
                 let sign = self.look.paint(Paint::Accent, sign);

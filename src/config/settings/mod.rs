@@ -18,6 +18,7 @@ mod rules;
 mod statsd;
 mod statsd_listener;
 mod store;
+mod storm;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ use crate::domain::blindness::shortfall::Rule;
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
 use crate::domain::restraint::Maintenance;
+use crate::domain::storm::Bounds;
 
 /// The name of the file.
 pub const FILE: &str = "tripline.toml";
@@ -85,6 +87,8 @@ pub struct Settings {
     pub control: BTreeMap<Region, Vec<url::Url>>,
     /// When too little is known of a region.
     pub coverage: Rule,
+    /// How many incidents are told one by one, and how many SMS a person is sent.
+    pub storm: Bounds,
     /// What applies to checks that do not say.
     pub defaults: Defaults,
     /// All policies by name; never empty, since one is built in.
@@ -159,6 +163,7 @@ fn section_hint(key: &str) -> Option<String> {
         }
         "policies" => Some("a policy is written as `[[policy]]`".into()),
         "rotas" | "oncall" | "on_call" => Some("a rota is written as `[rota.NAME]`".into()),
+        "storms" | "digest" => Some("what is gathered is written as `[storm]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
         "webhooks" => Some("a webhook is written as `[webhook.NAME]`".into()),
         "mail" | "smtp" => Some("did you mean `[email]`?".into()),
@@ -193,6 +198,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
     known.regions.extend(regions.iter().cloned());
     let coverage = coverage::read(section(root, "coverage", report), report);
+    let storm = storm::read(section(root, "storm", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
@@ -229,6 +235,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         regions,
         control,
         coverage,
+        storm,
         defaults,
         policies,
         rules,

@@ -379,6 +379,23 @@ fn mistakes_in_what_is_received_are_told_where_they_are() {
 }
 
 #[test]
+fn what_is_gathered_can_be_said() {
+    let settings = good("[storm]\nincidents = 3\nsms_within = '1h'\n");
+    let expected =
+        Bounds { incidents: 3, sms_within: Duration::from_hours(1), ..Bounds::default() };
+    assert_eq!((settings.storm, good("").storm), (expected, Bounds::default()));
+    for (text, at, message) in [
+        ("[storm]\nincidents = 0", "0", "from 1 to 1000"),
+        ("[storm]\nsms = 1", "1", "from 2 to 100000"),
+        ("[storm]\nwithin = '1ms'", "'1ms'", "out of range"),
+        ("[storm]\nsmss = 4", "smss", "unknown key `smss`"),
+        ("[storms]\nsms = 4", "storms", "unknown key `storms`"),
+    ] {
+        assert_one_mistake(text, at, message);
+    }
+}
+
+#[test]
 fn mistakes_in_regions_and_coverage_are_told_where_they_are() {
     for (text, at, message) in [
         ("[coverage]\nbelow = 90", "90", "a share from 0 to 1"),

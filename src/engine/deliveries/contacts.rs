@@ -14,6 +14,7 @@ use crate::domain::rota::{self, Call};
 pub struct Contacts {
     roster: ArcSwap<Roster>,
     link: Box<dyn Fn(IncidentId) -> Option<String> + Send + Sync>,
+    list: Option<String>,
 }
 
 /// How somebody is reached: what there is of what the channel needs.
@@ -37,7 +38,13 @@ impl Contacts {
         roster: Roster,
         link: impl Fn(IncidentId) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        Self { roster: ArcSwap::from_pointee(roster), link: Box::new(link) }
+        Self { roster: ArcSwap::from_pointee(roster), link: Box::new(link), list: None }
+    }
+
+    /// The same, and all incidents are listed at `list`.
+    #[must_use]
+    pub fn listed_at(self, list: String) -> Self {
+        Self { list: Some(list), ..self }
     }
 
     /// Puts another roster in force, for everything sent from now on.
@@ -78,5 +85,10 @@ impl Contacts {
     /// Where an incident is shown.
     pub fn link(&self, incident: IncidentId) -> Option<String> {
         (self.link)(incident)
+    }
+
+    /// Where all incidents are listed.
+    pub fn list(&self) -> Option<String> {
+        self.list.clone()
     }
 }

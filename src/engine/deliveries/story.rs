@@ -59,7 +59,10 @@ fn is_of_people(kind: DecisionKind) -> bool {
 /// The receipt of the last message to the same recipient that was accepted.
 fn receipt(told: &[NotificationRecord], notification: &Notification) -> Option<String> {
     const ACCEPTED: &str = Attempt::ACCEPTED;
-    let same = told.iter().filter(|it| it.notification.recipient == notification.recipient);
+    // A digest is nobody's root.
+    let same = told
+        .iter()
+        .filter(|it| it.digest.is_none() && it.notification.recipient == notification.recipient);
     let deliveries = same.flat_map(|it| &it.deliveries).filter(|it| it.outcome == ACCEPTED);
     deliveries.max_by_key(|it| it.ended_at).map(|it| it.detail.clone())
 }

@@ -17,6 +17,7 @@ use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
 use crate::engine::judge::Rulebook;
 use crate::notify::memory::Memory;
+use crate::notify::{Digest, Outbound};
 use crate::store::sqlite::{Holder, SqliteStore};
 
 fn start() -> Timestamp {
@@ -386,6 +387,18 @@ impl Transport for Gate {
         self.order.lock().expect("no panic while locked").push(recipient);
         Attempt::Accepted { receipt: "gate".into() }
     }
+
+    async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
+        let message = Outbound {
+            notification: digest.head,
+            phone: None,
+            email: None,
+            at: digest.head.owed_at,
+            link: None,
+            thread: None,
+        };
+        self.send(message).await
+    }
 }
 
 #[tokio::test]
@@ -444,4 +457,71 @@ async fn a_lane_wakes_sends_and_ends_what_it_began() {
     running.await.expect("it ends");
     assert_eq!(gate.order(), ["slack:#p2"]);
     assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+/// A lane that tells one incident in a minute by itself.
+fn stormy(world: &World, transport: Arc<dyn Transport>) -> Lane {
+    let bounds = Bounds { incidents: 1, ..Bounds::default() };
+    let bounds = Arc::new(ArcSwap::from_pointee(bounds));
+    world.lane_by(Channel::Slack, transport).bounded(bounds, Arc::default())
+}
+
+#[tokio::test]
+async fn what_comes_together_is_told_together() {
+    let world = World::new().await;
+    let mut lane = stormy(&world, world.memory.clone());
+    for name in ["login", "search", "pay"] {
+        world.fail(name, 1).await;
+    }
+    pass(&mut lane, start()).await;
+    assert_eq!(world.sent().len(), 1);
+    // The others wait for company, and then go out in one message.
+    pass(&mut lane, start()).await;
+    assert_eq!(world.states(2).await, [State::Owed]);
+    let due = lane.tick(after(1)).await.expect("an answer");
+    assert_eq!((world.sent().len(), due), (1, Some(after(2))));
+    pass(&mut lane, after(2)).await;
+    assert_eq!(world.sent().len(), 2);
+    assert!(world.memory.messages()[1].message.text.starts_with("2 more incidents"));
+    assert_eq!([world.states(2).await, world.states(3).await], [[State::Sent], [State::InDigest]]);
+    let spans = lane.stamps.distributions();
+    assert!(spans.iter().all(|it| it.count() == 3), "each of them is measured: {spans:?}");
+}
+
+#[tokio::test]
+async fn a_digest_that_was_lost_is_repeated_once_and_says_so() {
+    let world = World::new().await;
+    let gate = Gate::new("slack:#p2");
+    gate.open.add_permits(1);
+    let mut lane = stormy(&world, gate.clone());
+    for name in ["login", "search", "pay"] {
+        world.fail(name, 1).await;
+    }
+    pass(&mut lane, start()).await;
+    gate.arrived.acquire().await.expect("never closed").forget();
+    lane.tick(after(2)).await.expect("an answer");
+    gate.arrived.acquire().await.expect("never closed").forget();
+    // It is killed while the digest is with the provider.
+    drop(lane);
+    let mut lane = stormy(&world, world.memory.clone());
+    pass(&mut lane, after(30)).await;
+    let messages = world.memory.messages();
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].message.text.starts_with("2 more incidents (possible repeat)"));
+    assert_eq!([world.states(2).await, world.states(3).await], [[State::Sent], [State::InDigest]]);
+}
+
+#[tokio::test]
+async fn quiet_that_a_provider_asks_for_gathers_what_waits() {
+    let world = World::new().await;
+    for name in ["login", "search", "pay"] {
+        world.fail(name, 1).await;
+    }
+    world.memory.answer([retry(Some(20))]);
+    let mut lane = world.lane(Channel::Slack);
+    pass(&mut lane, start()).await;
+    assert_eq!(world.sent().len(), 1);
+    pass(&mut lane, after(21)).await;
+    assert_eq!(world.sent().len(), 2, "all three in one");
+    assert_eq!([world.states(1).await, world.states(3).await], [[State::Sent], [State::InDigest]]);
 }

@@ -171,6 +171,46 @@ impl Store for Ledger {
 #[derive(Debug, Default)]
 struct Audience(Mutex<usize>);
 
+#[async_trait]
+impl store::gathering::Gathering for Ledger {
+    async fn crowd(
+        &self,
+        _: &crate::domain::policy::Recipient,
+        _: Timestamp,
+    ) -> Result<crate::domain::storm::Crowd, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn gather(
+        &self,
+        _: &store::Claim,
+        _: &[crate::domain::id::NotificationId],
+    ) -> Result<Option<store::gathering::Gathered>, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn hold(
+        &self,
+        _: &store::Claim,
+        _: &[crate::domain::id::NotificationId],
+        _: Timestamp,
+        _: &str,
+    ) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+
+    async fn settle_digest(
+        &self,
+        _: &store::Claim,
+        _: (Timestamp, Timestamp),
+        _: &Attempt,
+        _: &Settlement,
+        _: &[store::gathering::Shared],
+    ) -> Result<store::Standing, store::Error> {
+        unreachable!("ingest only records")
+    }
+}
+
 impl Observer for Audience {
     fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
         assert_eq!(recorded.len(), reports.len());

@@ -216,8 +216,28 @@ pub struct Notification {
     pub failures: u32,
     /// Whether an earlier attempt may have arrived.
     pub possible_repeat: bool,
-    /// The attempts, oldest first.
+    /// The attempts, oldest first; none where it was told in the digest of another.
     pub deliveries: Vec<Delivery>,
+    /// The notification by whose message it is told, where that is a digest: itself, or another one to
+    /// the same recipient; `null` where it is told by itself.
+    pub digest: Option<i64>,
+    /// When what happened.
+    pub stamps: Stamps,
+}
+
+/// When what happened to a notification; `null` where it has not happened.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Stamps {
+    /// The failing answer came that it tells of; `null` where it tells of something else.
+    pub failed: Option<Time>,
+    /// It was decided that somebody is to be told, and owed.
+    pub decided: Time,
+    /// The request left that was accepted; that of the digest, where it was told in one.
+    pub sent: Option<Time>,
+    /// The provider's answer to that came.
+    pub accepted: Option<Time>,
+    /// Somebody acknowledged the incident, for the first time after that.
+    pub acknowledged: Option<Time>,
 }
 
 impl From<&store::NotificationRecord> for Notification {
@@ -236,6 +256,14 @@ impl From<&store::NotificationRecord> for Notification {
             failures: notification.failures,
             possible_repeat: notification.possible_repeat,
             deliveries: record.deliveries.iter().map(Delivery::from).collect(),
+            digest: record.digest.map(|id| id.0),
+            stamps: Stamps {
+                failed: record.stamps.failed.map(Time),
+                decided: Time(notification.owed_at),
+                sent: record.stamps.sent.map(Time),
+                accepted: record.stamps.accepted.map(Time),
+                acknowledged: record.stamps.acknowledged.map(Time),
+            },
         }
     }
 }

@@ -172,6 +172,8 @@ twin! {
         Superseded,
         /// It was owed to a rota, and is owed to people in its place.
         HandedOn,
+        /// Told in a digest, which was the message of another notification.
+        InDigest,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::Api;
+use super::super::spans;
 use super::super::vitals::{ALL, About};
 use super::asked::{Asked, EARLIEST, LATEST};
 use super::reply::{Fault, Named, Reply};
@@ -101,7 +102,7 @@ pub(in crate::http) async fn label_values(
 /// What is known of a metric.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(in crate::http) struct Described {
-    /// `counter` or `gauge`.
+    /// `counter`, `gauge` or `histogram`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// What it measures.
@@ -118,7 +119,10 @@ fn described() -> BTreeMap<String, Described> {
         let unit = if name.ends_with("_seconds") { "seconds" } else { "" };
         ((*name).to_owned(), Described { kind: measure.as_str(), help, unit })
     });
-    ALL.iter().map(|about| (about.name(), Described::from(*about))).chain(others).collect()
+    let spans = Described { kind: "histogram", help: spans::HELP, unit: "seconds" };
+    let spans = [(spans::NAME.to_owned(), spans)];
+    let own = ALL.iter().map(|about| (about.name(), Described::from(*about)));
+    own.chain(spans).chain(others).collect()
 }
 
 impl From<&About> for Described {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod care;
+mod gathering;
 mod metrics;
 pub(super) mod rules;
 
@@ -31,6 +32,7 @@ use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
 use crate::query::Series;
 use crate::store::accounts::Place;
+use crate::store::gathering::Stamps;
 use crate::store::{
     Backlog, DecisionRecord, Delivery, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, NotificationRecord, Recorded, RunFilter, RunSummary, Store,
@@ -446,6 +448,8 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
                 outcome: "retry".into(),
                 detail: "429".into(),
             }],
+            digest: None,
+            stamps: Stamps::default(),
         }],
     }
 }

@@ -43,6 +43,7 @@ struct Face {
     /// How often it was said that something was done.
     woken: Arc<Woken>,
     trouble: watch::Sender<Option<Trouble>>,
+    stamps: Arc<Stamps>,
 }
 
 /// Counts what it is told.
@@ -86,7 +87,7 @@ impl Face {
         let loops = Loops::new(seen.clone());
         let (review, evaluation) = (Arc::clone(&loops.review), Arc::clone(&loops.rules));
         let bound: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
-        let woken = Arc::new(Woken::default());
+        let (woken, stamps) = (Arc::new(Woken::default()), Arc::new(Stamps::default()));
         let policies = [Policy::built_in(None)];
         let rulebook = Rulebook::new(checks.iter().cloned(), policies, Roster::default());
         let judge = ProjectJudge::new(rulebook.expect("the policy is there"));
@@ -116,9 +117,10 @@ impl Face {
                 observer: woken.clone(),
             }),
             acting: Acting::new(bound, false),
+            stamps: Arc::clone(&stamps),
             refused: Arc::default(),
         });
-        Self { router, store, clock, pulse, review, evaluation, woken, trouble }
+        Self { router, store, clock, pulse, review, evaluation, woken, trouble, stamps }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {

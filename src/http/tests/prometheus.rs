@@ -2,9 +2,13 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{Answer, Face, request};
+use crate::clock::Clock as _;
+use crate::domain::policy::Channel;
+use crate::store::gathering::Answered;
 
 /// Half a minute after the last point.
 const NOW: &str = "1795234381.25";
@@ -190,6 +194,30 @@ async fn rules_and_alerts_are_shown_as_prometheus_shows_them() {
     assert_eq!(bare["groups"][0]["rules"][0]["alerts"], json!([]));
     let wrong = face.get("/api/v1/rules?type=x").await;
     assert_eq!(wrong.body["error"], "invalid parameter \"type\": not supported value \"x\"");
+}
+
+#[tokio::test]
+async fn how_long_messages_take_is_a_histogram() {
+    let face = Face::new();
+    let accepted_at = face.clock.now();
+    face.stamps.answered(&Answered {
+        channel: Channel::Slack,
+        accepted_at,
+        acknowledged_at: accepted_at + TimeDelta::seconds(90),
+    });
+    let answer = face.get("/metrics").await;
+    let text = answer.body.as_str().expect("a text");
+    assert!(text.contains("# TYPE tripline_notification_seconds histogram"), "{text}");
+    let labels = r#"span="accepted_to_acknowledged",channel="slack""#;
+    for line in [
+        format!("tripline_notification_seconds_sum{{{labels}}} 90.0"),
+        format!("tripline_notification_seconds_count{{{labels}}} 1"),
+        format!("tripline_notification_seconds_bucket{{le=\"60.0\",{labels}}} 0"),
+        format!("tripline_notification_seconds_bucket{{le=\"300.0\",{labels}}} 1"),
+        format!("tripline_notification_seconds_bucket{{le=\"+Inf\",{labels}}} 1"),
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
 }
 
 #[tokio::test]

@@ -215,6 +215,7 @@ fn paged(thread: &Thread) -> String {
     let word = |state: NotificationState| match state {
         NotificationState::Owed => "on its way",
         NotificationState::Sent => "sent",
+        NotificationState::InDigest => "sent in a digest",
         NotificationState::GivenUp => "not reached",
         NotificationState::HandedOn => "handed on",
         NotificationState::Superseded => "not needed any more",

@@ -7,6 +7,7 @@
 
 mod clean;
 mod degraded;
+mod digest;
 mod gsm;
 mod living;
 mod mail;
@@ -21,6 +22,7 @@ mod wording;
 mod tests;
 
 pub use degraded::degraded;
+pub use digest::{plain_digest, slack_digest, sms_digest};
 pub use living::{ACKNOWLEDGE, Buttons, Place, RUNBOOK, SILENCE, living, reply};
 pub use mail::{Mail, mail, mail_of};
 pub use payload::payload;

@@ -205,7 +205,7 @@ pub(super) fn markdown(text: String) -> SlackBlockText {
     SlackBlockMarkDownText::new(text).with_verbatim(true).into()
 }
 
-fn link(address: &str, label: &str) -> String {
+pub(super) fn link(address: &str, label: &str) -> String {
     format!("<{}|{label}>", address.replace('&', "&amp;"))
 }
 

@@ -12,7 +12,7 @@ use crate::notify::Outbound;
 pub const SMS_LIMIT: usize = 320;
 
 /// Two parts of a long message in the GSM alphabet.
-const GSM_ROOM: usize = 2 * 153;
+pub(super) const GSM_ROOM: usize = 2 * 153;
 /// Two parts of a long message in UCS-2.
 const UCS2_ROOM: usize = 2 * 67;
 

@@ -27,7 +27,7 @@ use self::fate::{Fate, fate};
 use self::receipt::Receipt;
 use super::exchange::{self, SetupError};
 use super::render::{Buttons, SlackMessage};
-use super::{Outbound, Transport, render};
+use super::{Digest, Outbound, Transport, render};
 use crate::clock::Stopwatch;
 use crate::domain::notification::Attempt;
 
@@ -197,6 +197,16 @@ impl Transport for Slack {
         };
         match ended {
             Ok(receipt) => Attempt::Accepted { receipt: receipt.to_string() },
+            Err(fate) => fate.into(),
+        }
+    }
+
+    /// Posts a message of its own: it is the root of no thread, and nothing edits it.
+    async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
+        let channel = digest.head.recipient.address();
+        let written = render::slack_digest(digest);
+        match self.tell(Stopwatch::start(), channel, &written, None).await {
+            Ok(receipt) => Attempt::Accepted { receipt: format!("digest {receipt}") },
             Err(fate) => fate.into(),
         }
     }

@@ -72,6 +72,7 @@ fn everything(style: Style) -> String {
         of_shares(&[share], &encoder),
         of_open(&[("check", 2)].into(), &encoder),
         of_opened("check", &encoder),
+        of_span("sent_to_accepted", "slack", Duration::from_millis(212), &encoder),
     ];
     all.iter().flat_map(Lines::entries).collect::<Vec<_>>().join("\n")
 }
@@ -89,6 +90,7 @@ fn each_metric_is_written() {
     tripline.coverage.shop_login.eu-west-1:1|g
     tripline.incidents.open.check:2|g
     tripline.incidents.opened.check:1|c
+    tripline.notification.sent_to_accepted.slack:212|ms
     ");
     insta::assert_snapshot!(everything(Style::Dogstatsd), @r"
     tripline.runs:1|c|#check:shop/login,region:eu-west-1,outcome:passed
@@ -101,6 +103,7 @@ fn each_metric_is_written() {
     tripline.coverage:1|g|#check:shop/login,region:eu-west-1
     tripline.incidents.open:2|g|#about:check
     tripline.incidents.opened:1|c|#about:check
+    tripline.notification:212|ms|#span:sent_to_accepted,channel:slack
     ");
 }
 

@@ -12,7 +12,7 @@ use super::attempts::Attempts;
 use super::incidents::{self, About};
 use super::record::{begin_on, write_decided};
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, review, states, storable};
+use super::{PostgresStore, failed, gathering, review, states, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::acting::Act;
@@ -20,6 +20,7 @@ use crate::domain::incident::{Change, Transition};
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::domain::subject::Subject;
 use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
+use crate::store::gathering::Answered;
 use crate::store::rows::silence::{SilenceRow, scope_text};
 use crate::store::{Error, IncidentRecord, rows};
 
@@ -72,6 +73,10 @@ impl Care for PostgresStore {
                 return result;
             }
         }
+    }
+
+    async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error> {
+        gathering::answered(&mut *self.reader().await?, incident, now).await
     }
 
     async fn silence(
@@ -165,7 +170,7 @@ async fn decide(
         if let Some(incident) = &mut transition.incident {
             incident.id = Some(id);
         }
-        let about = About { subject: &subject, incident: Some(id), run: None };
+        let about = About::of(&subject, Some(id));
         write_decided(&mut transaction, about, &transition, now).await?;
         changes.push(Change { subject, transition });
     }

@@ -47,7 +47,9 @@ pub(super) async fn hand_on(
         };
         notifications::owe(&mut connection, notification.incident, &owed, now).await?;
         sqlx::query(
-            "UPDATE notifications SET instead_of = $5 WHERE incident_id = $1 \
+            "UPDATE notifications SET instead_of = $5, failed_at = \
+             (SELECT rota.failed_at FROM notifications AS rota WHERE rota.id = $6) \
+             WHERE incident_id = $1 \
              AND channel = $2 AND address = $3 AND telling = $4 AND instead_of IS NULL",
         )
         .bind(notification.incident.0)
@@ -55,6 +57,7 @@ pub(super) async fn hand_on(
         .bind(owed.recipient.address())
         .bind(telling)
         .bind(rota)
+        .bind(notification.id.0)
         .execute(&mut *connection)
         .await
         .map_err(failed("owe in place of a rota"))?;

@@ -207,6 +207,15 @@ pub(super) struct About<'a> {
     pub(super) subject: &'a Subject,
     pub(super) incident: Option<IncidentId>,
     pub(super) run: Option<RunId>,
+    /// When that ended.
+    pub(super) failed_at: Option<Timestamp>,
+}
+
+impl<'a> About<'a> {
+    /// What follows from no run.
+    pub(super) fn of(subject: &'a Subject, incident: Option<IncidentId>) -> Self {
+        Self { subject, incident, run: None, failed_at: None }
+    }
 }
 
 /// Writes down a decision.

@@ -17,6 +17,7 @@ pub(super) mod copying;
 mod days;
 mod expectations;
 mod forgetting;
+mod gathering;
 mod handing;
 mod hours;
 mod incidents;
@@ -243,6 +244,7 @@ impl Store for PostgresStore {
             // end before this.
             for claim in &mut claimed {
                 claim.until = lease_until;
+                claim.gathered.iter_mut().flatten().for_each(|it| it.until = lease_until);
             }
         }
         Ok(claimed)
@@ -283,7 +285,8 @@ impl Store for PostgresStore {
         let (mut attempts, times) = (Attempts::default(), (started_at, ended_at));
         loop {
             let pool = self.writers()?;
-            let result = settlements::settle(pool, claim, times, attempt, settlement).await;
+            let follows = (settlement, &[][..]);
+            let result = settlements::settle(pool, claim, times, attempt, follows).await;
             if attempts.are_over(&result) {
                 return result;
             }

@@ -8,17 +8,27 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgPool};
 
-use super::failed;
 use super::lock_number;
 use super::session::{begin, commit};
+use super::{failed, gathering};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
 use crate::domain::policy::{Channel, Recipient};
 use crate::store::claims;
-use crate::store::rows::notification::{DeliveryRow, NotificationRow};
+use crate::store::rows::notification::{DeliveryRow, NotificationRow, gather};
 use crate::store::rows::{self, notice};
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord};
+
+/// The columns that are read, by name: a later version may add some while this one runs.
+macro_rules! shown {
+    () => {
+        "id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, failures, \
+         possible_repeat, reason, epoch, lease_until, digest, failed_at, sent_at, accepted_at, \
+         acknowledged_at"
+    };
+}
+pub(super) use shown;
 
 /// Owes one message. A recovery takes the place of failures that nobody can have seen.
 pub(super) async fn owe(
@@ -38,7 +48,7 @@ pub(super) async fn owe(
          first_word, state, owed_at, due_at, failures, possible_repeat, telling) \
          SELECT $1, $2, $3, $4, $5, $6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = $1 AND channel = $2 AND address = $3 \
-         AND (state IN ('sent', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false, $8 \
+         AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false, $8 \
          ON CONFLICT DO NOTHING",
     )
     .bind(incident.0)
@@ -76,12 +86,15 @@ async fn supersede(
     query.execute(connection).await.map_err(failed("supersede a notification")).map(|_| ())
 }
 
-/// A notification that is owed while no earlier one of its incident to its recipient is.
+/// A notification that is owed while no earlier one of its incident to its recipient is, and that is in no
+/// digest that is owed but its own.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
         concat!(
             $select,
-            " FROM notifications AS mine WHERE state = 'owed' AND channel = $1 AND NOT EXISTS \
+            " FROM notifications AS mine WHERE state = 'owed' AND channel = $1 \
+             AND (digest IS NULL OR digest = id OR NOT EXISTS (SELECT 1 FROM notifications AS head \
+             WHERE head.id = mine.digest AND head.state = 'owed')) AND NOT EXISTS \
              (SELECT 1 FROM notifications AS earlier \
              WHERE earlier.incident_id = mine.incident_id \
              AND earlier.channel = mine.channel AND earlier.address = mine.address \
@@ -161,11 +174,17 @@ pub(super) async fn claim(
     note_lost_leases(&mut transaction, &held, now).await?;
     let ended = end_repeats(&mut transaction, &held, now).await?;
     let leased = lease(&mut transaction, &held, now, lease_until).await?;
+    let digests: Vec<i64> = leased.iter().filter(|it| it.is_digest()).map(|it| it.id).collect();
+    let members = gathering::lease_again(&mut transaction, &digests, &ended).await?;
     commit(pool, transaction).await?;
     for id in ended {
         tracing::error!(notification = id, "no answer a second time; given up");
     }
-    leased.into_iter().map(NotificationRow::read_claim).collect()
+    let claims: Result<Vec<Claim>, Error> =
+        leased.into_iter().map(NotificationRow::read_claim).collect();
+    let mut claims = claims?;
+    gather(&mut claims, members)?;
+    Ok(claims)
 }
 
 /// Leases those of `ids` that are still owed. What was leased before becomes a possible repeat.
@@ -175,19 +194,19 @@ async fn lease(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Vec<NotificationRow>, Error> {
-    let mut leased: Vec<NotificationRow> = sqlx::query_as(
+    let mut leased: Vec<NotificationRow> = sqlx::query_as(concat!(
         "UPDATE notifications AS mine SET leased_at = $2, lease_until = $3, epoch = epoch + 1, \
-         begun = false, possible_repeat = possible_repeat OR lease_until IS NOT NULL, \
+         begun = false, digest = CASE WHEN digest = id THEN id END, \
+         possible_repeat = possible_repeat OR lease_until IS NOT NULL, \
          failures = failures + \
          CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END, \
          first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
          WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
          AND earlier.address = mine.address AND earlier.id < mine.id \
-         AND (earlier.state = 'sent' OR earlier.possible_repeat)) \
-         WHERE id = ANY($1) AND state = 'owed' RETURNING id, incident_id, channel, address, \
-         notice, first_word, state, owed_at, due_at, failures, possible_repeat, reason, epoch, \
-         lease_until",
-    )
+         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
+         WHERE id = ANY($1) AND state = 'owed' RETURNING ",
+        shown!()
+    ))
     .bind(ids)
     .bind(rows::millis(now))
     .bind(rows::millis(lease_until))
@@ -355,11 +374,11 @@ pub(super) async fn of_incident(
     connection: &mut PgConnection,
     incident: IncidentId,
 ) -> Result<Vec<NotificationRecord>, Error> {
-    let notifications: Vec<NotificationRow> = sqlx::query_as(
-        "SELECT id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, \
-         failures, possible_repeat, reason, epoch, lease_until FROM notifications \
-         WHERE incident_id = $1 ORDER BY id",
-    )
+    let notifications: Vec<NotificationRow> = sqlx::query_as(concat!(
+        "SELECT ",
+        shown!(),
+        " FROM notifications WHERE incident_id = $1 ORDER BY id"
+    ))
     .bind(incident.0)
     .fetch_all(&mut *connection)
     .await

@@ -15,7 +15,7 @@ use super::days::{Day, Days};
 use super::incidents::{self, About};
 use super::session::{Transaction, begin, commit};
 use super::states::{self, States};
-use super::{care, expectations, failed, hours, notifications, runs};
+use super::{care, expectations, failed, gathering, hours, notifications, runs};
 use crate::domain::Timestamp;
 use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
@@ -166,7 +166,9 @@ async fn write(
     for (index, incident) in &plan.decided {
         let recorded = &plan.recorded[*index];
         let subject = Subject::Check(reports[*index].slot.check.clone());
-        let about = About { subject: &subject, incident: *incident, run: Some(recorded.run) };
+        let failed_at = Some(reports[*index].finished_at());
+        let run = Some(recorded.run);
+        let about = About { subject: &subject, incident: *incident, run, failed_at };
         write_decided(&mut *connection, about, &recorded.transition, now).await?;
     }
     Ok(())
@@ -190,6 +192,9 @@ pub(super) async fn write_decided(
         } else {
             tracing::error!(subject = %about.subject, "owed about no incident; not stored");
         }
+    }
+    if let Some(incident) = about.incident {
+        gathering::stamp(&mut *connection, incident, (transition, about.failed_at), now).await?;
     }
     Ok(())
 }
@@ -226,7 +231,7 @@ pub(super) async fn close_absent(
     let closed = absent(&states, judge, now);
     for (id, (check, transition)) in &closed {
         let subject = Subject::Check((*check).clone());
-        let about = About { subject: &subject, incident: Some(*id), run: None };
+        let about = About::of(&subject, Some(*id));
         write_decided(&mut transaction, about, transition, now).await?;
         states::forget(&mut transaction, check).await?;
     }

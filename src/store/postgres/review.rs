@@ -73,7 +73,7 @@ pub(super) async fn write_changes(
     }
     for Change { subject, transition } in changes {
         let incident = transition.incident.as_ref().and_then(|incident| incident.id);
-        let about = About { subject, incident, run: None };
+        let about = About::of(subject, incident);
         write_decided(&mut *connection, about, transition, now).await?;
     }
     Ok(())

@@ -3,10 +3,11 @@
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::session::{begin, commit};
-use super::{failed, storable};
+use super::{failed, gathering, storable};
 use crate::domain::Timestamp;
 use crate::domain::notification::{Attempt, Settlement};
 use crate::store::claims::Effect;
+use crate::store::gathering::Shared;
 use crate::store::rows;
 use crate::store::rows::notification::PresentRow;
 use crate::store::{Claim, Error, Standing};
@@ -17,7 +18,7 @@ pub(super) async fn settle(
     claim: &Claim,
     times: (Timestamp, Timestamp),
     attempt: &Attempt,
-    settlement: &Settlement,
+    (settlement, shared): (&Settlement, &[Shared]),
 ) -> Result<Standing, Error> {
     let mut transaction = begin(pool).await?;
     let locked = sqlx::query("SELECT 1 FROM notifications WHERE id = $1 FOR NO KEY UPDATE")
@@ -51,6 +52,7 @@ pub(super) async fn settle(
         }
         Effect::Nothing(_) => {}
     }
+    gathering::settle(&mut transaction, claim, times, effect, (settlement, shared)).await?;
     commit(pool, transaction).await?;
     Ok(effect.standing())
 }

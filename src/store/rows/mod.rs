@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::gathering::Answered;
 use crate::domain::Timestamp;
 use crate::domain::coverage::GapReason;
 use crate::domain::id::{CheckId, NameError, PersonId, Region};
@@ -89,6 +90,17 @@ pub(super) fn recipient(channel_word: &str, address: String) -> Result<Recipient
         Channel::Email => Recipient::Email(Mailbox::Person(person(&address)?)),
         Channel::Webhook => Recipient::Webhook(address),
         Channel::Pagerduty => Recipient::Pagerduty(address),
+    })
+}
+
+/// Channel, when it was accepted, when it was acknowledged.
+pub(super) fn answered(
+    (word, accepted, acknowledged): (String, i64, i64),
+) -> Result<Answered, Error> {
+    Ok(Answered {
+        channel: channel(&word)?,
+        accepted_at: timestamp(accepted)?,
+        acknowledged_at: timestamp(acknowledged)?,
     })
 }
 
@@ -172,7 +184,7 @@ pub(super) fn unreadable(
     Error::Unreadable { what, reason: reason.into().to_string() }
 }
 
-fn to_json<T: Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("structs with text keys are always JSON")
 }
 

@@ -5,7 +5,9 @@ use super::{count, notification_state, recipient, timestamp};
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::notification::{Notification, NotificationState};
 use crate::domain::policy::Channel;
+use crate::domain::storm::{Told, Waiting};
 use crate::store::claims::Present;
+use crate::store::gathering::Stamps;
 use crate::store::{Backlog, Claim, Delivery, Epoch, Error, NotificationRecord};
 
 /// The columns of `notifications` that are shown.
@@ -26,14 +28,26 @@ pub(in crate::store) struct NotificationRow {
     reason: Option<String>,
     epoch: i64,
     lease_until: Option<i64>,
+    digest: Option<i64>,
+    failed_at: Option<i64>,
+    sent_at: Option<i64>,
+    accepted_at: Option<i64>,
+    acknowledged_at: Option<i64>,
 }
 
 impl NotificationRow {
+    /// Whether it is the one by whose message a digest is told.
+    pub(in crate::store) fn is_digest(&self) -> bool {
+        self.digest == Some(self.id)
+    }
+
     /// Reads it as what was just leased.
     pub(in crate::store) fn read_claim(self) -> Result<Claim, Error> {
         let epoch = Epoch(self.epoch);
         let until = timestamp(self.lease_until.unwrap_or(self.due_at))?;
-        Ok(Claim { notification: self.read()?.notification, epoch, until })
+        let gathered = self.is_digest().then(Vec::new);
+        let NotificationRecord { notification, stamps, .. } = self.read()?;
+        Ok(Claim { notification, epoch, until, failed_at: stamps.failed, gathered })
     }
 
     /// Reads all but the deliveries.
@@ -54,6 +68,13 @@ impl NotificationRow {
             due_at: timestamp(self.due_at)?,
             reason: self.reason,
             deliveries: Vec::new(),
+            digest: self.digest.map(NotificationId),
+            stamps: Stamps {
+                failed: self.failed_at.map(timestamp).transpose()?,
+                sent: self.sent_at.map(timestamp).transpose()?,
+                accepted: self.accepted_at.map(timestamp).transpose()?,
+                acknowledged: self.acknowledged_at.map(timestamp).transpose()?,
+            },
         })
     }
 }
@@ -79,6 +100,70 @@ impl DeliveryRow {
             detail: self.detail,
         })
     }
+}
+
+/// What is owed to a recipient, as far as gathering goes.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct WaitingRow {
+    id: i64,
+    incident_id: i64,
+    due_at: i64,
+    is_bound: bool,
+    is_known: bool,
+}
+
+impl WaitingRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<Waiting, Error> {
+        Ok(Waiting {
+            id: NotificationId(self.id),
+            incident: IncidentId(self.incident_id),
+            due_at: timestamp(self.due_at)?,
+            is_bound: self.is_bound,
+            is_known: self.is_known,
+        })
+    }
+}
+
+/// What a recipient was told.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct ToldRow {
+    id: i64,
+    incident_id: i64,
+    settled_at: i64,
+    digest: Option<i64>,
+}
+
+impl ToldRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<Told, Error> {
+        Ok(Told {
+            id: NotificationId(self.id),
+            incident: IncidentId(self.incident_id),
+            at: timestamp(self.settled_at)?,
+            digest: self.digest.map(NotificationId),
+        })
+    }
+}
+
+/// Puts what is gathered, brought with the number of its digest, with the claims on the digests.
+pub(in crate::store) fn gather(
+    claims: &mut [Claim],
+    rows: Vec<NotificationRow>,
+) -> Result<(), Error> {
+    for row in rows {
+        let digest = row.digest;
+        let member = row.read_claim()?;
+        let claim = claims.iter_mut().find(|it| Some(it.notification.id.0) == digest);
+        if let Some(claim) = claim {
+            claim.gathered.get_or_insert_default().push(member);
+        }
+    }
+    for gathered in claims.iter_mut().filter_map(|claim| claim.gathered.as_mut()) {
+        gathered.sort_by_key(|it| it.notification.id);
+        gathered.dedup_by_key(|it| it.notification.id);
+    }
+    Ok(())
 }
 
 /// What decides over a settlement.

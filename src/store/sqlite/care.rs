@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::incidents::{self, About};
 use super::record::write_decided;
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed};
+use super::{SqliteStore, failed, gathering};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::acting::Act;
@@ -14,6 +14,7 @@ use crate::domain::incident::{Change, Transition};
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::domain::subject::Subject;
 use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
+use crate::store::gathering::Answered;
 use crate::store::rows::silence::{SilenceRow, scope_text};
 use crate::store::{Error, IncidentRecord, plan, rows};
 
@@ -59,6 +60,10 @@ impl Care for SqliteStore {
         let mut writer = self.writer().await?;
         let result = self::act(&mut writer, incident, (act, actor), judge, now).await;
         writer.finish(result).await
+    }
+
+    async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error> {
+        gathering::answered(&mut *self.reader().await?, incident, now).await
     }
 
     async fn silence(
@@ -124,7 +129,7 @@ async fn decide(
     }
     let connection = writer.begin(Durability::Power).await?;
     for (id, Change { subject, transition }) in &changes {
-        let about = About { subject, incident: Some(*id), run: None };
+        let about = About::of(subject, Some(*id));
         write_decided(&mut *connection, about, transition, now).await?;
     }
     writer.commit().await?;

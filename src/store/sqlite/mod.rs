@@ -11,6 +11,7 @@ mod care;
 pub(super) mod copying;
 mod expectations;
 mod forgetting;
+mod gathering;
 mod handing;
 mod hold;
 mod hours;
@@ -201,7 +202,8 @@ impl Store for SqliteStore {
     ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
         let times = (started_at, ended_at);
-        let result = notifications::settle(&mut writer, claim, times, attempt, settlement).await;
+        let follows = (settlement, &[][..]);
+        let result = notifications::settle(&mut writer, claim, times, attempt, follows).await;
         writer.finish(result).await
     }
 

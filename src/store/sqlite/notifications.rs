@@ -4,15 +4,16 @@ use std::collections::HashMap;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::failed;
 use super::writer::{Durability, Writer};
+use super::{failed, gathering};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Owed;
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Recipient};
 use crate::store::claims::{self, Effect};
-use crate::store::rows::notification::{DeliveryRow, NotificationRow, PresentRow};
+use crate::store::gathering::Shared;
+use crate::store::rows::notification::{DeliveryRow, NotificationRow, PresentRow, gather};
 use crate::store::rows::{self, notice};
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord, Standing};
 
@@ -34,7 +35,7 @@ pub(super) async fn owe(
          first_word, state, owed_at, due_at, failures, possible_repeat, telling) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 \
-         AND (state IN ('sent', 'owed') OR possible_repeat)), 'owed', ?7, ?7, 0, 0, ?8 \
+         AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', ?7, ?7, 0, 0, ?8 \
          WHERE true ON CONFLICT DO NOTHING",
     )
     .bind(incident.0)
@@ -72,13 +73,16 @@ async fn supersede(
     query.execute(connection).await.map_err(failed("supersede a notification")).map(|_| ())
 }
 
-/// A notification that is owed while no earlier one of its incident to its recipient is. Left to
+/// A notification that is owed while no earlier one of its incident to its recipient is, and that is in no
+/// digest that is owed but its own. Left to
 /// itself, SQLite looks for the earlier one among all that are owed, which is slow when many are.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
         concat!(
             $select,
-            " FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND NOT EXISTS \
+            " FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 \
+             AND (digest IS NULL OR digest = id OR NOT EXISTS (SELECT 1 FROM notifications AS head \
+             WHERE head.id = mine.digest AND head.state = 'owed')) AND NOT EXISTS \
              (SELECT 1 FROM notifications AS earlier INDEXED BY notifications_once \
              WHERE earlier.incident_id = mine.incident_id \
              AND earlier.channel = mine.channel AND earlier.address = mine.address \
@@ -144,11 +148,12 @@ pub(super) async fn claim(
         }
         let row: NotificationRow = sqlx::query_as(
             "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, epoch = epoch + 1, \
-             begun = 0, \
+             begun = 0, digest = CASE WHEN digest = id THEN id END, \
              first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
              WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
              AND earlier.address = mine.address AND earlier.id < mine.id \
-             AND (earlier.state = 'sent' OR earlier.possible_repeat)) WHERE id = ?1 RETURNING *",
+             AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
+             WHERE id = ?1 RETURNING *",
         )
         .bind(id)
         .bind(rows::millis(now))
@@ -156,7 +161,12 @@ pub(super) async fn claim(
         .fetch_one(&mut *connection)
         .await
         .map_err(failed("lease a notification"))?;
-        claimed.push(row.read_claim()?);
+        let mut claim = [row.read_claim()?];
+        if claim[0].gathered.is_some() {
+            let members = gathering::lease_again(&mut *connection, &claim[0]).await?;
+            gather(&mut claim, members)?;
+        }
+        claimed.extend(claim);
     }
     writer.commit().await?;
     Ok(claimed)
@@ -222,7 +232,8 @@ async fn note_lost_lease(
             .bind(detail)
         }
     };
-    changed.execute(connection).await.map_err(failed("note a lost lease"))?;
+    changed.execute(&mut *connection).await.map_err(failed("note a lost lease"))?;
+    gathering::note_lost_lease(connection, id, now).await?;
     Ok(if repeat { Lost::Ended } else { Lost::Owed })
 }
 
@@ -328,7 +339,7 @@ pub(super) async fn settle(
     claim: &Claim,
     times: (Timestamp, Timestamp),
     attempt: &Attempt,
-    settlement: &Settlement,
+    (settlement, shared): (&Settlement, &[Shared]),
 ) -> Result<Standing, Error> {
     let connection = writer.begin(Durability::Power).await?;
     let present: Option<PresentRow> = sqlx::query_as(
@@ -357,6 +368,7 @@ pub(super) async fn settle(
         }
         Effect::Nothing(_) => {}
     }
+    gathering::settle(&mut *connection, claim, times, effect, (settlement, shared)).await?;
     writer.commit().await?;
     Ok(effect.standing())
 }

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::incidents::{self, About};
 use super::memory;
 use super::writer::{Durability, Writer};
-use super::{expectations, failed, hours, notifications, runs};
+use super::{expectations, failed, gathering, hours, notifications, runs};
 use crate::domain::Timestamp;
 use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
@@ -116,7 +116,9 @@ async fn write(
     for (index, incident) in &plan.decided {
         let recorded = &plan.recorded[*index];
         let subject = Subject::Check(reports[*index].slot.check.clone());
-        let about = About { subject: &subject, incident: *incident, run: Some(recorded.run) };
+        let failed_at = Some(reports[*index].finished_at());
+        let run = Some(recorded.run);
+        let about = About { subject: &subject, incident: *incident, run, failed_at };
         write_decided(&mut *connection, about, &recorded.transition, now).await?;
     }
     writer.commit().await
@@ -168,6 +170,9 @@ pub(super) async fn write_decided(
             tracing::error!(subject = %about.subject, "owed about no incident; not stored");
         }
     }
+    if let Some(incident) = about.incident {
+        gathering::stamp(&mut *connection, incident, (transition, about.failed_at), now).await?;
+    }
     Ok(())
 }
 
@@ -200,7 +205,7 @@ pub(super) async fn close_absent(
     }
     for (id, check, transition) in &closed {
         let subject = Subject::Check(check.clone());
-        let about = About { subject: &subject, incident: Some(*id), run: None };
+        let about = About::of(&subject, Some(*id));
         write_decided(&mut *connection, about, transition, now).await?;
         memory::forget(&mut *connection, check).await?;
     }

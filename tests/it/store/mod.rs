@@ -8,6 +8,7 @@ mod agents;
 mod care;
 mod copying;
 mod crash;
+mod digests;
 mod editions;
 mod hubs;
 mod killed;
@@ -100,6 +101,16 @@ on_every_backend! {
         the_backlog_counts_by_channel
         webhooks_are_handed_out_many_at_once
         webhooks_about_one_incident_follow_each_other
+    }
+    digests {
+        what_is_owed_to_one_recipient_is_seen_together
+        a_digest_is_told_once_for_all_that_is_in_it
+        a_digest_that_may_have_arrived_is_repeated_as_it_was
+        a_digest_that_was_refused_for_now_is_gathered_anew
+        a_digest_that_is_given_up_names_what_was_in_it
+        a_claim_that_was_lost_gathers_and_holds_nothing
+        what_is_held_is_due_later
+        stamps_tell_when_what_happened
     }
     reading {
         runs_are_filtered_and_the_latest_come_first

@@ -56,6 +56,11 @@ impl Message {
         (number, self.text.to_lowercase().contains("recovered"))
     }
 
+    /// Whether it tells of many incidents at once.
+    pub(crate) fn is_digest(&self) -> bool {
+        self.text.starts_with("Tripline") || self.text.contains("|All incidents>")
+    }
+
     /// Whether it says that it may be a repeat.
     pub(crate) fn is_marked(&self) -> bool {
         self.text.contains("(possible repeat)")
@@ -118,6 +123,9 @@ impl Providers {
 [slack]
 bot_token = {{ env = "SLACK_BOT_TOKEN" }}
 api_url = "{slack}"
+
+[storm]
+sms = 10000
 
 [twilio]
 account_sid = {{ env = "TWILIO_ACCOUNT_SID" }}

@@ -482,6 +482,7 @@ pub(crate) struct Incident {
 /// A message owed to one recipient.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Notification {
+    pub(crate) id: i64,
     /// Which incident it is about.
     #[serde(skip)]
     pub(crate) incident: i64,
@@ -490,6 +491,18 @@ pub(crate) struct Notification {
     pub(crate) notice: Notice,
     pub(crate) possible_repeat: bool,
     pub(crate) deliveries: Vec<Delivery>,
+    /// The notification by whose message it is told, where that is a digest.
+    pub(crate) digest: Option<i64>,
+    pub(crate) stamps: Stamps,
+}
+
+/// When what happened to a message.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Stamps {
+    pub(crate) failed: Option<Timestamp>,
+    pub(crate) decided: Timestamp,
+    pub(crate) sent: Option<Timestamp>,
+    pub(crate) accepted: Option<Timestamp>,
 }
 
 /// Who is told.

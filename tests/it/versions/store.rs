@@ -88,6 +88,7 @@ async fn says_the_same(
         acts: Arc::new(acts),
         acting: Acting::new(bound, false),
         refused: Arc::default(),
+        stamps: Arc::default(),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");
     assert!(answers.len() > 6);

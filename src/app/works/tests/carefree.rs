@@ -35,6 +35,14 @@ impl Care for Shelf {
         unreachable!("the works do not ask for it")
     }
 
+    async fn answered(
+        &self,
+        _: IncidentId,
+        _: Timestamp,
+    ) -> Result<Vec<crate::store::gathering::Answered>, Error> {
+        unreachable!("the works do not ask for it")
+    }
+
     async fn silence(
         &self,
         _: &NewSilence,

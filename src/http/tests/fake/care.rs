@@ -48,6 +48,15 @@ impl Care for Remembered {
         Ok(Acted::Done(Box::new(Change { subject: record.subject.clone(), transition })))
     }
 
+    async fn answered(
+        &self,
+        _: IncidentId,
+        _: Timestamp,
+    ) -> Result<Vec<crate::store::gathering::Answered>, Error> {
+        self.mood().await?;
+        Ok(Vec::new())
+    }
+
     async fn silence(
         &self,
         wanted: &NewSilence,

@@ -1,0 +1,45 @@
+//! It gathers nothing.
+
+use async_trait::async_trait;
+
+use super::Shelf;
+use crate::domain::Timestamp;
+use crate::domain::id::NotificationId;
+use crate::domain::notification::{Attempt, Settlement};
+use crate::domain::policy::Recipient;
+use crate::domain::storm::Crowd;
+use crate::store::gathering::{Gathered, Gathering, Shared};
+use crate::store::{Claim, Error, Standing};
+
+#[async_trait]
+impl Gathering for Shelf {
+    async fn crowd(&self, _: &Recipient, _: Timestamp) -> Result<Crowd, Error> {
+        self.answer().await;
+        Ok(Crowd::default())
+    }
+
+    async fn gather(&self, _: &Claim, _: &[NotificationId]) -> Result<Option<Gathered>, Error> {
+        unreachable!("few messages are owed")
+    }
+
+    async fn hold(
+        &self,
+        _: &Claim,
+        _: &[NotificationId],
+        _: Timestamp,
+        _: &str,
+    ) -> Result<Standing, Error> {
+        unreachable!("few messages are owed")
+    }
+
+    async fn settle_digest(
+        &self,
+        _: &Claim,
+        _: (Timestamp, Timestamp),
+        _: &Attempt,
+        _: &Settlement,
+        _: &[Shared],
+    ) -> Result<Standing, Error> {
+        unreachable!("few messages are owed")
+    }
+}

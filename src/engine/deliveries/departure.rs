@@ -1,0 +1,259 @@
+//! How one claimed message leaves: after its turn has come, alone or in a digest, or not now.
+//!
+//! Whether it goes alone is decided by [`storm::decide`] alone, on what the store knows right before it
+//! leaves; the digest is in the store before a byte of it leaves.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::time::{sleep, timeout};
+
+use super::finished::Finished;
+use super::{Limits, Parts, story};
+use crate::clock::Stopwatch;
+use crate::domain::Timestamp;
+use crate::domain::id::NotificationId;
+use crate::domain::notification::{Attempt, BACKOFF};
+use crate::domain::storm::{self, Crowd, Limit, Strain, Verdict};
+use crate::notify::{Digest, Item, Outbound, Thread};
+use crate::store::gathering::Gathered;
+use crate::store::{Claim, Standing};
+
+/// Why something was not sent after all.
+const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
+const NOT_OURS: &str = "not sent: the claim on it was lost";
+
+/// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
+/// for its turn, less than a lease.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
+/// How long the store may take to say what was told before; what the wait for its turn leaves.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+
+/// It was not sent after all.
+#[derive(Debug)]
+struct Stayed {
+    reason: String,
+    /// How long to wait before it is tried.
+    wait: Duration,
+}
+
+impl Stayed {
+    fn for_now(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), wait: BACKOFF.first }
+    }
+}
+
+/// How it leaves.
+#[derive(Debug)]
+enum Way {
+    Alone,
+    Together {
+        /// How many incidents are open.
+        open: u64,
+        /// Until when no message follows, where it is the last for a while.
+        last: Option<Timestamp>,
+    },
+    Held,
+}
+
+/// What a message that was claimed leaves with.
+#[derive(Debug)]
+pub(super) struct Departure {
+    pub(super) parts: Parts,
+    pub(super) limits: Limits,
+    /// What holds for the messages to one recipient; `None` where each goes alone.
+    pub(super) limit: Option<Limit>,
+    pub(super) strain: Strain,
+    /// How long it waits for its turn.
+    pub(super) hold: Duration,
+    /// When it was claimed; `told` has been running since.
+    pub(super) now: Timestamp,
+    pub(super) told: Stopwatch,
+}
+
+impl Departure {
+    /// Sends it once, if it can leave; `None` when it is held.
+    pub(super) async fn go(self, claim: Claim) -> Option<Finished> {
+        let turn = async {
+            sleep(self.hold).await;
+            // Not before: the later, the more is told together.
+            self.crowd(&claim).await
+        };
+        // The store is asked while the message waits for its turn.
+        let (crowd, read) = tokio::join!(turn, self.thread(&claim));
+        let (claim, way) = match crowd {
+            Ok(Some((limit, crowd))) => self.weigh(claim, &crowd, &limit).await,
+            Ok(None) => (claim, Ok(Way::Alone)),
+            Err(stayed) => (claim, Err(stayed)),
+        };
+        let started_at = self.moment();
+        let left = async {
+            let way = way?;
+            if let Way::Held = way {
+                return Ok(None);
+            }
+            let thread = if let Way::Alone = way { read? } else { None };
+            self.may_leave(&claim).await?;
+            Ok(Some(match way {
+                Way::Together { open, last } => self.send_digest(&claim, open, last).await,
+                Way::Alone | Way::Held => self.send(&claim, thread.as_ref()).await,
+            }))
+        };
+        let (attempt, put_off) = match left.await {
+            Ok(None) => return None,
+            Ok(Some(attempt)) => (attempt, None),
+            Err(Stayed { reason, wait }) => (Attempt::Retry { reason, after: None }, Some(wait)),
+        };
+        Some(Finished::new(claim, (attempt, put_off), (started_at, self.moment())))
+    }
+
+    fn moment(&self) -> Timestamp {
+        self.now + self.told.elapsed()
+    }
+
+    /// What was said before: without that, a message would not find its place.
+    async fn thread(&self, claim: &Claim) -> Result<Option<Thread>, Stayed> {
+        if claim.gathered.is_some() {
+            return Ok(None);
+        }
+        let read = story::read(self.parts.store.as_ref(), &claim.notification);
+        match timeout(READ_WITHIN, read).await {
+            Ok(Ok(thread)) => Ok(thread),
+            Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
+            Err(_) => Err(Stayed::for_now("not sent: the store did not say in time what was told")),
+        }
+    }
+
+    /// What else there is for its recipient, and what holds for that; `None` where each goes alone.
+    async fn crowd(&self, claim: &Claim) -> Result<Option<(Limit, Crowd)>, Stayed> {
+        let Some(limit) = self.limit else { return Ok(None) };
+        let recipient = &claim.notification.recipient;
+        let crowd = self.parts.store.crowd(recipient, self.moment() - limit.memory());
+        match timeout(READ_WITHIN, crowd).await {
+            Ok(Ok(crowd)) => Ok(Some((limit, crowd))),
+            Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
+            Err(_) => {
+                let reason = "not sent: the store did not say in time what else there is to tell";
+                Err(Stayed::for_now(reason))
+            }
+        }
+    }
+
+    /// Decides how it leaves; what leaves with it is held by the claim then.
+    async fn weigh(
+        &self,
+        claim: Claim,
+        crowd: &Crowd,
+        limit: &Limit,
+    ) -> (Claim, Result<Way, Stayed>) {
+        let now = self.moment();
+        if claim.gathered.is_some() {
+            // What may have arrived is said again, and nothing else.
+            let last = storm::last(crowd, limit, now);
+            return self.gather(claim, &[], last).await;
+        }
+        match storm::decide(&claim.notification, crowd, limit, self.strain, now) {
+            Verdict::Alone => (claim, Ok(Way::Alone)),
+            Verdict::Gather { others, last } => self.gather(claim, &others, last).await,
+            Verdict::Hold { others, until, reason } => {
+                match self.parts.store.hold(&claim, &others, until, &reason).await {
+                    Ok(Standing::Held | Standing::Lost) => (claim, Ok(Way::Held)),
+                    Err(error) => (claim, Err(Stayed::for_now(format!("not held: {error}")))),
+                }
+            }
+        }
+    }
+
+    /// Must not be abandoned: what is gathered would wait for the end of its lease.
+    async fn gather(
+        &self,
+        claim: Claim,
+        others: &[NotificationId],
+        last: Option<Timestamp>,
+    ) -> (Claim, Result<Way, Stayed>) {
+        match self.parts.store.gather(&claim, others).await {
+            Ok(Some(Gathered { claim: joined, open })) => {
+                // Those of before are not handed out again.
+                let before = claim.gathered.into_iter().flatten();
+                let gathered = before.chain(joined.gathered.into_iter().flatten());
+                let mut gathered: Vec<Claim> = gathered.collect();
+                gathered.sort_by_key(|it| it.notification.id);
+                gathered.dedup_by_key(|it| it.notification.id);
+                let claim = Claim { gathered: Some(gathered), ..claim };
+                (claim, Ok(Way::Together { open, last }))
+            }
+            Ok(None) => (claim, Err(Stayed::for_now(NOT_OURS))),
+            Err(error) => (claim, Err(Stayed::for_now(format!("not gathered: {error}")))),
+        }
+    }
+
+    /// Whether a message may leave now: its claim outlives the attempt, and if it is a repeat, it is noted
+    /// that it is about to leave. A first attempt needs no note, because one that is lost may be repeated
+    /// anyway.
+    async fn may_leave(&self, claim: &Claim) -> Result<(), Stayed> {
+        // By both clocks: one may have been set back, the other stops while a machine sleeps.
+        let in_time = || {
+            let limit = self.limits.attempt;
+            let is_held = self.told.elapsed() + limit <= self.limits.lease;
+            if is_held && self.parts.clock.now() + limit <= claim.until {
+                return Ok(());
+            }
+            Err(Stayed { reason: TOO_LATE.to_owned(), wait: Duration::ZERO })
+        };
+        in_time()?;
+        if !claim.notification.possible_repeat {
+            return Ok(());
+        }
+        match timeout(NOTED_WITHIN, self.parts.store.note_departure(claim)).await {
+            // It took its time, too.
+            Ok(Ok(Standing::Held)) => in_time(),
+            Ok(Ok(Standing::Lost)) => Err(Stayed::for_now(NOT_OURS)),
+            Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
+            Err(_) => Err(Stayed::for_now("not sent: the store did not note the repeat in time")),
+        }
+    }
+
+    async fn send(&self, claim: &Claim, thread: Option<&Thread>) -> Attempt {
+        let ways = self.parts.contacts.ways(&claim.notification.recipient);
+        let link = self.parts.contacts.link(claim.notification.incident);
+        let message = Outbound {
+            notification: &claim.notification,
+            phone: ways.phone.as_deref(),
+            email: ways.email.as_deref(),
+            at: self.moment(),
+            link: link.as_deref(),
+            thread,
+        };
+        once(self.parts.transport.send(message), self.limits.attempt).await
+    }
+
+    async fn send_digest(&self, claim: &Claim, open: u64, last: Option<Timestamp>) -> Attempt {
+        let contacts = &self.parts.contacts;
+        let ways = contacts.ways(&claim.notification.recipient);
+        let link = contacts.list();
+        let gathered = claim.gathered.iter().flatten();
+        let told = std::iter::once(claim).chain(gathered).map(|Claim { notification, .. }| Item {
+            notification,
+            link: contacts.link(notification.incident),
+        });
+        let digest = Digest {
+            head: &claim.notification,
+            told: told.collect(),
+            phone: ways.phone.as_deref(),
+            open,
+            link: link.as_deref(),
+            last,
+        };
+        once(self.parts.transport.send_digest(&digest), self.limits.attempt).await
+    }
+}
+
+/// One attempt. A transport that breaks its promises may still have sent the message.
+async fn once(attempt: impl Future<Output = Attempt>, limit: Duration) -> Attempt {
+    match timeout(limit, AssertUnwindSafe(attempt).catch_unwind()).await {
+        Ok(Ok(attempt)) => attempt,
+        Ok(Err(_)) => Attempt::Ambiguous { reason: "the channel failed unexpectedly".into() },
+        Err(_) => Attempt::Ambiguous { reason: "the channel did not end in time".into() },
+    }
+}

@@ -1,0 +1,350 @@
+//! Digests: what is owed to one recipient, gathered under one claim.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+
+use super::writer::{Durability, Writer};
+use super::{SqliteStore, failed, notifications};
+use crate::domain::Timestamp;
+use crate::domain::id::{IncidentId, NotificationId};
+use crate::domain::incident::{DecisionKind, Transition};
+use crate::domain::notification::{Attempt, NotificationState, Settlement};
+use crate::domain::policy::Recipient;
+use crate::domain::storm::Crowd;
+use crate::store::claims::{self, Effect};
+use crate::store::gathering::{Answered, Gathered, Gathering, MOST, MOST_TOLD, Shared, alike};
+use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
+use crate::store::rows::{self, to_json};
+use crate::store::{Claim, Error, Standing};
+
+#[async_trait]
+impl Gathering for SqliteStore {
+    async fn crowd(&self, recipient: &Recipient, since: Timestamp) -> Result<Crowd, Error> {
+        crowd(&mut *self.snapshot().await?, recipient, since).await
+    }
+
+    async fn gather(
+        &self,
+        claim: &Claim,
+        others: &[NotificationId],
+    ) -> Result<Option<Gathered>, Error> {
+        let mut writer = self.writer().await?;
+        let result = into_digest(&mut writer, claim, others).await;
+        writer.finish(result).await
+    }
+
+    async fn hold(
+        &self,
+        claim: &Claim,
+        others: &[NotificationId],
+        until: Timestamp,
+        reason: &str,
+    ) -> Result<Standing, Error> {
+        let mut writer = self.writer().await?;
+        let result = hold(&mut writer, claim, others, (until, reason)).await;
+        writer.finish(result).await
+    }
+
+    async fn settle_digest(
+        &self,
+        claim: &Claim,
+        times: (Timestamp, Timestamp),
+        attempt: &Attempt,
+        settlement: &Settlement,
+        shared: &[Shared],
+    ) -> Result<Standing, Error> {
+        let mut writer = self.writer().await?;
+        let follows = (settlement, shared);
+        let result = notifications::settle(&mut writer, claim, times, attempt, follows).await;
+        writer.finish(result).await
+    }
+}
+
+async fn crowd(
+    connection: &mut SqliteConnection,
+    recipient: &Recipient,
+    since: Timestamp,
+) -> Result<Crowd, Error> {
+    let waiting: Vec<WaitingRow> = sqlx::query_as(
+        "SELECT id, incident_id, due_at, \
+         (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound, \
+         EXISTS (SELECT 1 FROM notifications AS own WHERE own.incident_id = mine.incident_id \
+         AND own.channel = mine.channel AND own.address = mine.address \
+         AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
+         FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND address = ?2 \
+         ORDER BY id LIMIT ?3",
+    )
+    .bind(recipient.channel().as_str())
+    .bind(recipient.address())
+    .bind(MOST)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read what is owed to one recipient"))?;
+    let told: Vec<ToldRow> = sqlx::query_as(
+        "SELECT id, incident_id, settled_at, digest FROM notifications \
+         WHERE channel = ?1 AND address = ?2 AND state IN ('sent', 'in_digest') \
+         AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
+    )
+    .bind(recipient.channel().as_str())
+    .bind(recipient.address())
+    .bind(rows::millis(since))
+    .bind(MOST_TOLD)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read what one recipient was told"))?;
+    Ok(Crowd {
+        waiting: waiting.into_iter().map(WaitingRow::read).collect::<Result<_, _>>()?,
+        told: told.into_iter().map(ToldRow::read).collect::<Result<_, _>>()?,
+    })
+}
+
+/// Whether a claim is held; the caller brings the transaction.
+async fn is_held(connection: &mut SqliteConnection, claim: &Claim) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM notifications \
+         WHERE id = ?1 AND state = 'owed' AND lease_until IS NOT NULL AND epoch = ?2)",
+    )
+    .bind(claim.notification.id.0)
+    .bind(claim.epoch.0)
+    .fetch_one(connection)
+    .await
+    .map_err(failed("look at a claim"))
+}
+
+async fn into_digest(
+    writer: &mut Writer,
+    claim: &Claim,
+    others: &[NotificationId],
+) -> Result<Option<Gathered>, Error> {
+    let connection = writer.begin(Durability::Power).await?;
+    if !is_held(&mut *connection, claim).await? {
+        writer.commit().await?;
+        return Ok(None);
+    }
+    let notification = &claim.notification;
+    let joined: Vec<NotificationRow> = sqlx::query_as(
+        "UPDATE notifications AS mine SET digest = ?1, epoch = epoch + 1, begun = 0, \
+         leased_at = (SELECT head.leased_at FROM notifications AS head WHERE head.id = ?1), \
+         lease_until = (SELECT head.lease_until FROM notifications AS head WHERE head.id = ?1), \
+         first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
+         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
+         AND earlier.address = mine.address AND earlier.id < mine.id \
+         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
+         WHERE id IN (SELECT value FROM json_each(?2)) AND id <> ?1 AND state = 'owed' \
+         AND channel = ?3 AND address = ?4 AND lease_until IS NULL AND digest IS NULL \
+         AND NOT possible_repeat RETURNING *",
+    )
+    .bind(notification.id.0)
+    .bind(numbers(others))
+    .bind(notification.recipient.channel().as_str())
+    .bind(notification.recipient.address())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("gather notifications"))?;
+    sqlx::query("UPDATE notifications SET digest = id WHERE id = ?")
+        .bind(notification.id.0)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("gather notifications"))?;
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM incidents WHERE resolved_at IS NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed("count the open incidents"))?;
+    writer.commit().await?;
+    let mut claim = [claim.clone()];
+    claim[0].gathered.get_or_insert_default();
+    gather(&mut claim, joined)?;
+    let [claim] = claim;
+    Ok(Some(Gathered { claim, open: open.unsigned_abs() }))
+}
+
+async fn hold(
+    writer: &mut Writer,
+    claim: &Claim,
+    others: &[NotificationId],
+    (until, reason): (Timestamp, &str),
+) -> Result<Standing, Error> {
+    let connection = writer.begin(Durability::Power).await?;
+    if !is_held(&mut *connection, claim).await? {
+        writer.commit().await?;
+        return Ok(Standing::Lost);
+    }
+    sqlx::query(
+        "UPDATE notifications SET due_at = max(due_at, ?2), reason = ?3, leased_at = NULL, \
+         lease_until = NULL, begun = 0 WHERE id = ?1",
+    )
+    .bind(claim.notification.id.0)
+    .bind(rows::millis(until))
+    .bind(reason)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("hold a notification"))?;
+    sqlx::query(
+        "UPDATE notifications SET due_at = max(due_at, ?2), reason = ?3 \
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'owed' \
+         AND lease_until IS NULL AND digest IS NULL",
+    )
+    .bind(numbers(others))
+    .bind(rows::millis(until))
+    .bind(reason)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("hold notifications"))?;
+    writer.commit().await?;
+    Ok(Standing::Held)
+}
+
+/// Leases what is in the digest of a claim that was made again.
+pub(super) async fn lease_again(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+) -> Result<Vec<NotificationRow>, Error> {
+    sqlx::query_as(
+        "UPDATE notifications SET epoch = epoch + 1, begun = 0, \
+         leased_at = (SELECT head.leased_at FROM notifications AS head WHERE head.id = ?1), \
+         lease_until = (SELECT head.lease_until FROM notifications AS head WHERE head.id = ?1) \
+         WHERE digest = ?1 AND id <> ?1 AND state = 'owed' RETURNING *",
+    )
+    .bind(claim.notification.id.0)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("lease a digest"))
+}
+
+/// Whatever is in a digest whose lease ran out may have arrived with it, or has twice.
+pub(super) async fn note_lost_lease(
+    connection: &mut SqliteConnection,
+    digest: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = sqlx::query(
+        "UPDATE notifications AS mine SET possible_repeat = 1, failures = mine.failures + 1, \
+         state = head.state, settled_at = CASE WHEN head.state = 'owed' THEN NULL ELSE ?2 END, \
+         leased_at = head.leased_at, lease_until = head.lease_until, begun = 0, \
+         reason = CASE WHEN head.state = 'owed' THEN mine.reason ELSE head.reason END \
+         FROM notifications AS head WHERE head.id = ?1 AND mine.digest = ?1 AND mine.id <> ?1 \
+         AND mine.state = 'owed'",
+    )
+    .bind(digest)
+    .bind(rows::millis(now));
+    query.execute(connection).await.map_err(failed("note a lost lease")).map(|_| ())
+}
+
+/// Writes what an attempt means besides its delivery: when what happened, and what it means for all that
+/// is in the digest, where it was one.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    (started_at, ended_at): (Timestamp, Timestamp),
+    effect: Effect,
+    (settlement, shared): (&Settlement, &[Shared]),
+) -> Result<(), Error> {
+    if let Effect::Nothing(_) = effect {
+        return Ok(());
+    }
+    if claim.gathered.is_some() {
+        for (same, ids) in alike(shared) {
+            let follows = (same, claims::stays_gathered(settlement, same));
+            settle_gathered(&mut *connection, claim, ids, follows, ended_at).await?;
+        }
+        if effect == Effect::Settle && !claims::stays_gathered(settlement, settlement) {
+            sqlx::query("UPDATE notifications SET digest = NULL WHERE id = ?")
+                .bind(claim.notification.id.0)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed("settle a digest"))?;
+        }
+    }
+    if settlement.state != NotificationState::Sent {
+        return Ok(());
+    }
+    let query = sqlx::query(
+        "UPDATE notifications SET sent_at = ?2, accepted_at = ?3 WHERE (id = ?1 OR digest = ?1) \
+         AND state IN ('sent', 'in_digest') AND accepted_at IS NULL",
+    )
+    .bind(claim.notification.id.0)
+    .bind(rows::millis(started_at))
+    .bind(rows::millis(ended_at));
+    query.execute(connection).await.map_err(failed("stamp a notification")).map(|_| ())
+}
+
+/// Writes what an attempt means for those of a digest for which it means the same.
+async fn settle_gathered(
+    connection: &mut SqliteConnection,
+    claim: &Claim,
+    ids: Vec<i64>,
+    (settlement, stays): (&Settlement, bool),
+    ended_at: Timestamp,
+) -> Result<(), Error> {
+    // By an acceptance, even what was given up meanwhile was told.
+    let query = sqlx::query(
+        "UPDATE notifications SET state = ?3, due_at = ?4, failures = ?5, possible_repeat = ?6, \
+         reason = ?7, leased_at = NULL, lease_until = NULL, begun = 0, \
+         settled_at = CASE WHEN ?3 = 'owed' THEN NULL ELSE ?8 END, \
+         digest = CASE WHEN ?9 THEN digest END \
+         WHERE digest = ?1 AND id IN (SELECT value FROM json_each(?2)) \
+         AND (state = 'owed' OR ?3 = 'in_digest')",
+    )
+    .bind(claim.notification.id.0)
+    .bind(to_json(&ids))
+    .bind(settlement.state.as_str())
+    .bind(rows::millis(settlement.due_at))
+    .bind(settlement.failures)
+    .bind(settlement.possible_repeat)
+    .bind(settlement.reason.as_str())
+    .bind(rows::millis(ended_at))
+    .bind(stays);
+    query.execute(connection).await.map_err(failed("settle what is gathered")).map(|_| ())
+}
+
+/// Stamps what is owed by a decision about an incident, and, where somebody acknowledged that, what people
+/// were told of it.
+pub(super) async fn stamp(
+    connection: &mut SqliteConnection,
+    incident: IncidentId,
+    (transition, failed_at): (&Transition, Option<Timestamp>),
+    now: Timestamp,
+) -> Result<(), Error> {
+    if let Some(failed_at) = failed_at.filter(|_| !transition.owed.is_empty()) {
+        let query = sqlx::query(
+            "UPDATE notifications SET failed_at = ?2 \
+             WHERE incident_id = ?1 AND owed_at = ?3 AND kind = 'failing' AND failed_at IS NULL",
+        )
+        .bind(incident.0)
+        .bind(rows::millis(failed_at))
+        .bind(rows::millis(now));
+        query.execute(&mut *connection).await.map_err(failed("stamp notifications"))?;
+    }
+    if !transition.decisions.iter().any(|it| it.kind == DecisionKind::Acknowledged) {
+        return Ok(());
+    }
+    let query = sqlx::query(
+        "UPDATE notifications SET acknowledged_at = ?2 \
+         WHERE incident_id = ?1 AND accepted_at IS NOT NULL AND acknowledged_at IS NULL",
+    )
+    .bind(incident.0)
+    .bind(rows::millis(now));
+    query.execute(connection).await.map_err(failed("stamp notifications")).map(|_| ())
+}
+
+/// What was accepted about an incident before it was acknowledged at `now`.
+pub(super) async fn answered(
+    connection: &mut SqliteConnection,
+    incident: IncidentId,
+    now: Timestamp,
+) -> Result<Vec<Answered>, Error> {
+    let found: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT channel, accepted_at, acknowledged_at FROM notifications \
+         WHERE incident_id = ?1 AND acknowledged_at = ?2 AND accepted_at IS NOT NULL ORDER BY id",
+    )
+    .bind(incident.0)
+    .bind(rows::millis(now))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the stamps of notifications"))?;
+    found.into_iter().map(rows::answered).collect()
+}
+
+fn numbers(ids: &[NotificationId]) -> String {
+    to_json(&ids.iter().map(|id| id.0).collect::<Vec<_>>())
+}

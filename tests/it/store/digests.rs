@@ -1,0 +1,250 @@
+//! Digests: gathered under one claim, told once, repeated whole or not at all.
+
+use tripline::domain::id::{IncidentId, NotificationId};
+use tripline::domain::incident::acting::Act;
+use tripline::domain::notification::{Attempt, NotificationState as State, settle};
+use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
+use tripline::domain::restraint::{Actor, Via};
+use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::domain::storm;
+use tripline::store::care::{Acted, Care};
+use tripline::store::gathering::{Gathered, Shared};
+use tripline::store::{Claim, NotificationRecord, Standing, Store};
+
+use super::scene::{
+    accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds, states,
+};
+
+const CHECKS: [&str; 4] = ["a", "b", "c", "d"];
+
+fn rules() -> tripline::engine::judge::Rulebook {
+    let tiers = vec![Tier::after(1, vec![Target::Slack("#p2".into())])];
+    rules_with(Policy { tiers, ..Policy::built_in(None) }, &CHECKS)
+}
+
+fn channel() -> Recipient {
+    Recipient::Slack("#p2".into())
+}
+
+/// All of [`CHECKS`] fail at once; the incidents are 1 to 4, and so are the notifications.
+async fn storm(store: &dyn Store) {
+    let reports = CHECKS.map(|name| report(name, "eu", 1, Failed));
+    store.record(&reports, &rules(), at(1) + seconds(1)).await.expect("recorded");
+}
+
+/// Claims the first and gathers the others.
+async fn gathered(store: &dyn Store, slot: u32) -> Claim {
+    let claims = claim(store, Channel::Slack, at(slot)).await;
+    assert_eq!(claims.len(), 1, "one recipient is told one thing at a time");
+    let others = [2, 3, 4].map(NotificationId);
+    let gathered = store.gather(&claims[0], &others).await.expect("gathered");
+    let Gathered { claim, open } = gathered.expect("the claim is held");
+    assert_eq!(open, 4);
+    claim
+}
+
+fn numbers(claim: &Claim) -> Vec<i64> {
+    let gathered = claim.gathered.as_ref().expect("it is a digest");
+    gathered.iter().map(|it| it.notification.id.0).collect()
+}
+
+/// Settles an attempt at a digest that took a second, for all that is in it.
+async fn try_digest(store: &dyn Store, claim: &Claim, slot: u32, tried: &Attempt) -> Standing {
+    let (now, ended) = (at(slot), at(slot) + seconds(1));
+    let of = |it: &Claim| settle(&it.notification, tried, ended, ended, 0.0);
+    let head = of(claim);
+    let id = claim.notification.id;
+    let share = |it: &Claim| -> Shared { (it.notification.id, storm::share((id, &head), of(it))) };
+    let shared: Vec<Shared> = claim.gathered.iter().flatten().map(share).collect();
+    store.settle_digest(claim, (now, ended), tried, &head, &shared).await.expect("settled")
+}
+
+async fn record(store: &dyn Store, incident: i64) -> NotificationRecord {
+    history(store, incident).await.notifications.remove(0)
+}
+
+async fn all_states(store: &dyn Store) -> Vec<State> {
+    let mut all = Vec::new();
+    for incident in 1..=4 {
+        all.extend(states(store, incident).await);
+    }
+    all
+}
+
+pub(super) async fn what_is_owed_to_one_recipient_is_seen_together(store: &dyn Store) {
+    storm(store).await;
+    let crowd = store.crowd(&channel(), at(0)).await.expect("read");
+    let waiting: Vec<(i64, i64)> =
+        crowd.waiting.iter().map(|it| (it.id.0, it.incident.0)).collect();
+    assert_eq!(waiting, [(1, 1), (2, 2), (3, 3), (4, 4)]);
+    assert!(crowd.told.is_empty() && crowd.waiting.iter().all(|it| !it.is_bound));
+    let first = claim(store, Channel::Slack, at(2)).await.remove(0);
+    attempt(store, &first, at(2), &accepted()).await;
+    let second = claim(store, Channel::Slack, at(3)).await.remove(0);
+    let crowd = store.crowd(&channel(), at(0)).await.expect("read");
+    let told: Vec<(i64, Option<NotificationId>)> =
+        crowd.told.iter().map(|it| (it.incident.0, it.digest)).collect();
+    assert_eq!(told, [(1, None)]);
+    assert_eq!(crowd.told[0].at, at(2) + seconds(1));
+    let bound: Vec<bool> = crowd.waiting.iter().map(|it| it.is_bound).collect();
+    assert_eq!(bound, [true, false, false], "somebody has {}", second.notification.id);
+    let late = store.crowd(&channel(), at(2) + seconds(1)).await.expect("read");
+    assert!(late.told.is_empty());
+    let nobody = Recipient::Slack("#p1".into());
+    assert!(store.crowd(&nobody, at(0)).await.expect("read").waiting.is_empty());
+}
+
+pub(super) async fn a_digest_is_told_once_for_all_that_is_in_it(store: &dyn Store) {
+    storm(store).await;
+    let digest = gathered(store, 2).await;
+    assert_eq!(numbers(&digest), [2, 3, 4]);
+    let held = store.next_due(Channel::Slack).await.expect("read");
+    assert_eq!(held, Some(at(2) + seconds(15)), "nothing of it is handed out meanwhile");
+    assert_eq!(try_digest(store, &digest, 2, &accepted()).await, Standing::Held);
+    let states = all_states(store).await;
+    assert_eq!((states[0], &states[1..]), (State::Sent, &[State::InDigest; 3][..]));
+    let (head, member) = (record(store, 1).await, record(store, 3).await);
+    let id = Some(digest.notification.id);
+    assert_eq!((head.digest, head.deliveries.len()), (id, 1));
+    assert_eq!((member.digest, member.deliveries.len()), (id, 0));
+    let reason = member.reason.expect("it says why");
+    assert!(reason.starts_with("told in the digest of notification 1, accepted"), "{reason}");
+    // Recording it again changes nothing, and nothing is left to send.
+    assert_eq!(try_digest(store, &digest, 2, &accepted()).await, Standing::Held);
+    assert_eq!(record(store, 1).await.deliveries.len(), 1);
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), None);
+    let crowd = store.crowd(&channel(), at(0)).await.expect("read");
+    assert!(crowd.told.len() == 4 && crowd.told.iter().all(|it| it.digest == id));
+    // Whoever was told in a digest was told: an end is not the first word.
+    let passed = report("c", "eu", 3, Passed);
+    store.record(&[passed], &rules(), at(3) + seconds(1)).await.expect("recorded");
+    let end = claim(store, Channel::Slack, at(4)).await.remove(0);
+    assert!(!end.notification.first_word && end.gathered.is_none());
+}
+
+pub(super) async fn a_digest_that_may_have_arrived_is_repeated_as_it_was(store: &dyn Store) {
+    storm(store).await;
+    let first = gathered(store, 2).await;
+    // Whoever was sending it stops, and what else is owed meanwhile does not join.
+    let late = at(2) + seconds(15);
+    let again = claim(store, Channel::Slack, late).await;
+    assert_eq!(again.len(), 1);
+    let again = again.into_iter().next().expect("one");
+    assert_eq!((numbers(&again), again.notification.possible_repeat), (vec![2, 3, 4], true));
+    assert!(again.gathered.iter().flatten().all(|it| it.notification.possible_repeat));
+    let same = store.gather(&again, &[]).await.expect("gathered").expect("held");
+    assert_eq!(same.open, 4);
+    assert_eq!(record(store, 1).await.deliveries[0].outcome, "ambiguous");
+    // No answer to it either: it is given up with all that is in it.
+    let lost = Attempt::Ambiguous { reason: "timed out".into() };
+    assert_eq!(try_digest(store, &again, 3, &lost).await, Standing::Held);
+    assert_eq!(all_states(store).await, [State::GivenUp; 4]);
+    // The first one had arrived after all: that counts for all of it.
+    assert_eq!(try_digest(store, &first, 2, &accepted()).await, Standing::Lost);
+    assert_eq!(all_states(store).await[0], State::Sent);
+    assert_eq!(all_states(store).await[1..], [State::InDigest; 3]);
+}
+
+pub(super) async fn a_digest_that_was_refused_for_now_is_gathered_anew(store: &dyn Store) {
+    storm(store).await;
+    let digest = gathered(store, 2).await;
+    let retry = Attempt::Retry { reason: "429".into(), after: Some(seconds(40)) };
+    assert_eq!(try_digest(store, &digest, 2, &retry).await, Standing::Held);
+    assert_eq!(all_states(store).await, [State::Owed; 4]);
+    let due = at(2) + seconds(41);
+    assert!(claim(store, Channel::Slack, due - seconds(1)).await.is_empty(), "all of it waits");
+    // One is over before it is told; the end says both.
+    let passed = report("b", "eu", 3, Passed);
+    store.record(&[passed], &rules(), at(3) + seconds(1)).await.expect("recorded");
+    assert_eq!(
+        outbox(store, 2).await,
+        ["slack:#p2 failing superseded", "slack:#p2 recovered owed"]
+    );
+    let head = claim(store, Channel::Slack, due).await.remove(0);
+    assert!(head.gathered.is_none() && !head.notification.possible_repeat);
+    assert_eq!(head.notification.failures, 1);
+    let all: Vec<NotificationId> = (2..=5).map(NotificationId).collect();
+    let anew = store.gather(&head, &all).await.expect("gathered").expect("held").claim;
+    assert_eq!(numbers(&anew), [3, 4, 5]);
+    let failures = |it: &Claim| it.notification.failures;
+    let failed: Vec<u32> = anew.gathered.iter().flatten().map(failures).collect();
+    assert_eq!(failed, [1, 1, 0], "each was tried with the digest");
+    assert_eq!(try_digest(store, &anew, 4, &accepted()).await, Standing::Held);
+    assert_eq!(states(store, 2).await, [State::Superseded, State::InDigest]);
+}
+
+pub(super) async fn a_digest_that_is_given_up_names_what_was_in_it(store: &dyn Store) {
+    storm(store).await;
+    let digest = gathered(store, 2).await;
+    assert_eq!(try_digest(store, &digest, 2, &refused()).await, Standing::Held);
+    assert_eq!(all_states(store).await, [State::GivenUp; 4]);
+    let member = record(store, 4).await;
+    assert_eq!(member.digest, Some(digest.notification.id));
+    assert!(member.reason.is_some_and(|it| it.contains("channel_not_found")));
+    assert_eq!(store.backlog(at(0)).await.expect("read")[0].given_up, 4);
+}
+
+pub(super) async fn a_claim_that_was_lost_gathers_and_holds_nothing(store: &dyn Store) {
+    storm(store).await;
+    let lost = claim(store, Channel::Slack, at(2)).await.remove(0);
+    let held = claim(store, Channel::Slack, at(3)).await.remove(0);
+    assert_eq!(lost.notification.id, held.notification.id);
+    let others = [NotificationId(2)];
+    assert_eq!(store.gather(&lost, &others).await.expect("answered"), None);
+    let until = at(9);
+    assert_eq!(store.hold(&lost, &others, until, "held").await.expect("answered"), Standing::Lost);
+    // What may have arrived is not gathered by whoever has something else.
+    attempt(store, &held, at(3), &Attempt::Ambiguous { reason: "timed out".into() }).await;
+    let second = claim(store, Channel::Slack, at(3) + seconds(1)).await.remove(0);
+    assert_eq!(second.notification.id, NotificationId(2));
+    let all = [1, 2, 3].map(NotificationId);
+    let digest = store.gather(&second, &all).await.expect("answered").expect("held").claim;
+    assert_eq!(numbers(&digest), [3]);
+}
+
+pub(super) async fn what_is_held_is_due_later(store: &dyn Store) {
+    storm(store).await;
+    let head = claim(store, Channel::Slack, at(2)).await.remove(0);
+    let others = [2, 3].map(NotificationId);
+    let until = at(5);
+    let held = store.hold(&head, &others, until, "held: enough").await.expect("answered");
+    assert_eq!(held, Standing::Held);
+    let record = record(store, 1).await;
+    assert_eq!((record.state, record.due_at, record.deliveries.len()), (State::Owed, until, 0));
+    assert_eq!(record.reason.as_deref(), Some("held: enough"));
+    // The one that was not named is due, and it goes out before.
+    let next = claim(store, Channel::Slack, at(2)).await.remove(0);
+    assert_eq!(next.notification.id, NotificationId(4));
+    attempt(store, &next, at(2), &accepted()).await;
+    assert_eq!(store.next_due(Channel::Slack).await.expect("read"), Some(until));
+    let head = claim(store, Channel::Slack, until).await.remove(0);
+    assert!(!head.notification.possible_repeat && head.notification.failures == 0);
+}
+
+pub(super) async fn stamps_tell_when_what_happened(store: &(impl Store + Care)) {
+    storm(store).await;
+    let digest = gathered(store, 2).await;
+    let failed_at = report("a", "eu", 1, Failed).finished_at();
+    assert!(digest.failed_at.is_some_and(|at| (failed_at - at).num_milliseconds() == 0));
+    assert_eq!(record(store, 3).await.stamps.accepted, None);
+    assert_eq!(try_digest(store, &digest, 2, &accepted()).await, Standing::Held);
+    for incident in [1, 3] {
+        let stamps = record(store, incident).await.stamps;
+        assert_eq!(stamps.sent, Some(at(2)), "{incident}");
+        assert_eq!(stamps.accepted, Some(at(2) + seconds(1)), "{incident}");
+        assert_eq!(stamps.acknowledged, None);
+        assert!(stamps.failed.is_some());
+    }
+    let act = Act::Acknowledge { lasts: None, reason: None };
+    let actor = Actor { name: "ana".into(), via: Via::Cli };
+    let acted = store.act(IncidentId(3), (&act, &actor), &rules(), at(4)).await.expect("acted");
+    assert!(matches!(acted, Acted::Done(_)), "{acted:?}");
+    assert_eq!(record(store, 3).await.stamps.acknowledged, Some(at(4)));
+    assert_eq!(record(store, 1).await.stamps.acknowledged, None);
+    let answered = store.answered(IncidentId(3), at(4)).await.expect("read");
+    assert_eq!(answered.len(), 1);
+    assert_eq!(
+        (answered[0].channel, answered[0].accepted_at),
+        (Channel::Slack, at(2) + seconds(1))
+    );
+}
