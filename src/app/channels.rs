@@ -16,7 +16,7 @@ use crate::domain::policy::{Channel, Recipient};
 use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
-use crate::notify::{Outbound, SetupError, Transport, render};
+use crate::notify::{Inquiry, Outbound, SetupError, Transport, render};
 
 /// The way out of each channel.
 pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
@@ -42,6 +42,11 @@ impl Transport for Outlet {
     async fn send(&self, message: Outbound<'_>) -> Attempt {
         let transport = self.0.load_full();
         transport.send(message).await
+    }
+
+    async fn ask(&self, receipt: &str) -> Inquiry {
+        let transport = self.0.load_full();
+        transport.ask(receipt).await
     }
 }
 
@@ -147,10 +152,11 @@ pub(super) fn by_slack(slack: &SlackSettings) -> Result<Slack, SetupError> {
 }
 
 fn by_twilio(twilio: &TwilioSettings) -> Result<Twilio, SetupError> {
-    Twilio::new(&twilio::Access {
+    let made = Twilio::new(&twilio::Access {
         api_url: &twilio.api_url,
         account_sid: twilio.account_sid.expose(),
         auth_token: twilio.auth_token.expose(),
         from: &twilio.from,
-    })
+    })?;
+    Ok(made.reached_at(twilio.callback_url.as_deref()))
 }

@@ -16,6 +16,7 @@ pub mod incident;
 pub mod notice;
 pub mod notification;
 pub mod policy;
+pub mod proof;
 pub mod rendezvous;
 pub mod restraint;
 pub mod rota;
@@ -25,6 +26,7 @@ pub mod schedule;
 pub mod slot;
 pub mod streak;
 pub mod subject;
+pub mod succession;
 pub mod zone;
 
 /// A moment in time, in UTC.

@@ -245,6 +245,10 @@ impl Channel {
     /// Those by which messages leave.
     pub const OUT: [Self; 2] = [Self::Slack, Self::Sms];
 
+    /// Those by which one person can be told, in the order in which they are tried where nothing is
+    /// written.
+    pub const OUT_TO_PEOPLE: [Self; 2] = [Self::Sms, Self::Slack];
+
     /// The word used in configuration, the store and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod serve;
 pub mod slack;
 pub mod tls;
+pub mod twilio;
 pub mod vitals;
 
 mod agent_list;

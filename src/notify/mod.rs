@@ -23,6 +23,7 @@ pub use exchange::SetupError;
 pub use thread::Thread;
 
 use crate::domain::notification::{Attempt, Notification};
+use crate::domain::proof::Word;
 
 /// One message on its way.
 #[derive(Debug, Clone, Copy)]
@@ -44,4 +45,18 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     /// an error before the first byte left is [`Attempt::Retry`], one after it
     /// [`Attempt::Ambiguous`].
     async fn send(&self, message: Outbound<'_>) -> Attempt;
+
+    /// Asks the provider about a message that it took, by its receipt; changes nothing.
+    async fn ask(&self, _receipt: &str) -> Inquiry {
+        Inquiry::Untold("nothing is told of messages here".into())
+    }
+}
+
+/// What a provider says of a message when it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inquiry {
+    /// How it stands.
+    Told(Word),
+    /// It did not say; why.
+    Untold(String),
 }

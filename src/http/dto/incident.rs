@@ -218,6 +218,17 @@ pub struct Notification {
     pub possible_repeat: bool,
     /// The attempts, oldest first.
     pub deliveries: Vec<Delivery>,
+    /// Who was told instead; `null` while it is not known to have failed to arrive.
+    pub succession: Option<Succession>,
+}
+
+/// Who was told instead of somebody whom a message did not reach.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Succession {
+    /// When it was decided.
+    pub at: Time,
+    /// Who is told instead, or why nobody is, in a sentence.
+    pub sentence: String,
 }
 
 impl From<&store::NotificationRecord> for Notification {
@@ -236,6 +247,10 @@ impl From<&store::NotificationRecord> for Notification {
             failures: notification.failures,
             possible_repeat: notification.possible_repeat,
             deliveries: record.deliveries.iter().map(Delivery::from).collect(),
+            succession: record
+                .succession
+                .as_ref()
+                .map(|it| Succession { at: Time(it.at), sentence: it.sentence.clone() }),
         }
     }
 }
@@ -334,6 +349,20 @@ pub struct Delivery {
     pub outcome: DeliveryOutcome,
     /// The provider's receipt or the reason.
     pub detail: String,
+    /// What the provider said later; `null` where it says nothing.
+    pub proof: Option<Proof>,
+}
+
+/// How a message stands with its provider, after it took it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Proof {
+    /// `queued`, `sending`, `sent`, `delivered`, `undelivered`, `failed`; `overdue` where it did not leave
+    /// the provider for too long.
+    pub status: String,
+    /// The provider's number for why.
+    pub code: Option<u32>,
+    /// When it said so.
+    pub at: Time,
 }
 
 impl From<&store::Delivery> for Delivery {
@@ -343,6 +372,11 @@ impl From<&store::Delivery> for Delivery {
             ended_at: Time(delivery.ended_at),
             outcome: DeliveryOutcome::from_word(&delivery.outcome),
             detail: delivery.detail.clone(),
+            proof: delivery.proof.map(|it| Proof {
+                status: it.word.status.as_str().to_owned(),
+                code: it.word.code,
+                at: Time(it.at),
+            }),
         }
     }
 }

@@ -445,7 +445,9 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
                 ended_at: at + TimeDelta::milliseconds(80),
                 outcome: "retry".into(),
                 detail: "429".into(),
+                proof: None,
             }],
+            succession: None,
         }],
     }
 }
