@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::judge::ProjectJudge;
 use super::tending;
@@ -34,6 +35,8 @@ use crate::store::{Error, IncidentRecord, Ledger};
 /// machine that answers everything.
 const EXPLAINED: usize = 5;
 const WHILE: Duration = Duration::from_mins(10);
+/// How long a message is waited for of which a provider tells, in milliseconds.
+const PAUSES: [u64; 4] = [50, 150, 500, 1300];
 /// So many open incidents are named in an answer.
 const NAMED: usize = 5;
 
@@ -123,8 +126,17 @@ impl Answers {
     /// [`Error`] when the store failed; nothing was noted then.
     pub async fn hear(&self, form: &Form) -> Result<(), Error> {
         let Some((receipt, word)) = status::read(form) else { return Ok(()) };
-        let now = self.parts.clock.now();
-        match self.parts.store.hear(&receipt, word, now).await? {
+        let hear = || self.parts.store.hear(&receipt, word, self.parts.clock.now());
+        let mut heard = hear().await?;
+        // It may come before it is recorded that the message was taken.
+        for pause in PAUSES.into_iter().map(Duration::from_millis) {
+            if heard != Heard::Unknown {
+                break;
+            }
+            sleep(pause).await;
+            heard = hear().await?;
+        }
+        match heard {
             Heard::GivenUp => self.parts.given_up.notify_one(),
             Heard::Unknown => tracing::debug!(receipt, "a status of a message that is not known"),
             Heard::Known | Heard::Noted => {}

@@ -55,7 +55,7 @@ async fn succeed(store: &dyn Ledger, now: Timestamp) -> Vec<Succeeded> {
 }
 
 async fn sms(store: &dyn Ledger, now: Timestamp) -> Claim {
-    claim(store, Channel::Sms, now).await.remove(0)
+    claim(store, Channel::Sms, now + seconds(3)).await.remove(0)
 }
 
 fn taken(receipt: &str) -> Attempt {
@@ -262,8 +262,10 @@ pub(super) async fn an_answer_is_acted_upon_once(store: &dyn Ledger) {
     assert!(matches!(acted, Answered::Acted(Acted::Done(_))), "{acted:?}");
     assert_eq!(answer("SM1", 1, &acknowledge, 5).await, Answered::Repeated);
     let story = history(store, 1).await.record.incident.story;
-    assert!(story.acknowledged.is_none(), "what came before is not done again");
-    let refused = answer("SM3", 1, &Act::TakeBack, 6).await;
+    let until = story.acknowledged.map(|it| it.until);
+    assert_eq!(until, Some(at(4)), "what came before is not done again");
+    let lasts = Some(Duration::from_hours(9999));
+    let refused = answer("SM3", 1, &Act::Acknowledge { reason: None, lasts }, 6).await;
     assert!(matches!(refused, Answered::Acted(Acted::Refused(_))), "{refused:?}");
     assert_eq!(answer("SM3", 1, &acknowledge, 7).await, Answered::Repeated);
     assert_eq!(answer("SM4", 99, &acknowledge, 8).await, Answered::Acted(Acted::Unknown));
