@@ -22,7 +22,7 @@ use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
 use crate::notify::webhook::{self, Webhooks};
-use crate::notify::{Digest, Outbound, SetupError, Transport, render};
+use crate::notify::{Digest, Inquiry, Outbound, SetupError, Transport, render};
 
 /// The way out of each channel.
 pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
@@ -53,6 +53,11 @@ impl Transport for Outlet {
     async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
         let transport = self.0.load_full();
         transport.send_digest(digest).await
+    }
+
+    async fn ask(&self, receipt: &str) -> Inquiry {
+        let transport = self.0.load_full();
+        transport.ask(receipt).await
     }
 }
 
@@ -208,12 +213,13 @@ pub(super) fn by_slack(slack: &SlackSettings) -> Result<Slack, SetupError> {
 }
 
 fn by_twilio(twilio: &TwilioSettings) -> Result<Twilio, SetupError> {
-    Twilio::new(&twilio::Access {
+    let made = Twilio::new(&twilio::Access {
         api_url: &twilio.api_url,
         account_sid: twilio.account_sid.expose(),
         auth_token: twilio.auth_token.expose(),
         from: &twilio.from,
-    })
+    })?;
+    Ok(made.reached_at(twilio.callback_url.as_deref()))
 }
 
 fn by_email(email: &EmailSettings) -> Result<Smtp, SetupError> {

@@ -29,6 +29,7 @@ use super::lanes::contacts;
 use super::listening;
 use super::membership::{self, Membership, OwnName};
 use super::metering::{self, Meter, Points};
+use super::people::People;
 use super::project::Reading;
 use super::publication::{other_regions, publication};
 use super::rules;
@@ -139,6 +140,7 @@ pub struct Daemon {
     rules: rules::InForce,
     works: Works,
     clicks: Arc<Clicks>,
+    people: People,
     share: Arc<Share>,
     membership: CancellationToken,
     publication: watch::Sender<Arc<Publication>>,
@@ -183,6 +185,7 @@ impl Daemon {
         let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
         let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
+        let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
@@ -196,6 +199,7 @@ impl Daemon {
             loops: loops.clone(),
             retention: settings.store.retention,
             clicks: Arc::clone(&clicks),
+            answers: Arc::clone(&people.answers),
             publication: published,
         };
         faces::start(&works, parts, listeners);
@@ -217,6 +221,7 @@ impl Daemon {
             rules,
             works,
             clicks,
+            people,
             share,
             membership,
             publication,
@@ -377,6 +382,7 @@ impl Daemon {
         self.works.lanes.replace_transports(fresh.transports);
         self.clicks.replace(fresh.desk);
         self.works.lanes.replace_settings(settings);
+        self.people.replace(settings);
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }

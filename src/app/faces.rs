@@ -17,6 +17,7 @@ use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::{self, Hub, Retention};
 use crate::engine::acts::Acts;
+use crate::engine::answers::Answers;
 use crate::engine::clicks::Clicks;
 use crate::engine::judge::ProjectJudge;
 use crate::engine::queries::Queries;
@@ -53,6 +54,8 @@ pub(super) struct Parts {
     pub(super) retention: Retention,
     /// Who understands clicks.
     pub(super) clicks: Arc<Clicks>,
+    /// Who takes what people answer.
+    pub(super) answers: Arc<Answers>,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
 }
@@ -81,6 +84,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         loops,
         retention,
         clicks,
+        answers,
         publication,
     } = parts;
     let Measured { metrics, received } = measured;
@@ -123,8 +127,8 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;
-    let all =
-        http::router(api).merge(agents::router(link.clone())).merge(http::slack::router(clicks));
+    let outside = http::slack::router(clicks).merge(http::twilio::router(answers));
+    let all = http::router(api).merge(agents::router(link.clone())).merge(outside);
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
     if let Some(listener) = for_agents {
         works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));

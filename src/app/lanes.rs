@@ -14,13 +14,14 @@ use crate::clock::{Clock, Halt};
 use crate::config::Settings;
 use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
-use crate::domain::notification::Attempt;
+use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::policy::{Channel, Roster};
 use crate::domain::storm::Bounds;
 use crate::engine::calling::Calling;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
 use crate::engine::stamps::Stamps;
 use crate::failpoint::{self, Failpoint};
+use crate::notify::Transport;
 use crate::store::Store;
 
 /// All lanes.
@@ -30,15 +31,19 @@ pub(super) struct Lanes {
     wakes: Vec<Arc<Notify>>,
     outlets: Vec<(Channel, Arc<Outlet>)>,
     bounds: Arc<ArcSwap<Bounds>>,
+    given_up: Arc<Notify>,
     tasks: TaskTracker,
 }
 
-/// Passes attempts on to the witness.
-struct Seen(Arc<dyn Witness>);
+/// Passes attempts on to the witness, and wakes who has others told instead.
+struct Seen {
+    witness: Arc<dyn Witness>,
+    given_up: Arc<Notify>,
+}
 
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Seen").finish_non_exhaustive()
+        f.debug_struct("Seen").finish_non_exhaustive()
     }
 }
 
@@ -47,7 +52,13 @@ impl Observer for Seen {
         if matches!(attempted.attempt, Attempt::Accepted { .. }) {
             failpoint::reach(Failpoint::Accepted);
         }
-        self.0.attempted(attempted.notification, attempted.attempt, attempted.settlement);
+        self.witness.attempted(attempted.notification, attempted.attempt, attempted.settlement);
+    }
+
+    fn on_recorded(&self, state: NotificationState) {
+        if state == NotificationState::GivenUp {
+            self.given_up.notify_one();
+        }
     }
 }
 
@@ -64,6 +75,7 @@ impl Lanes {
     ) -> Self {
         let (tasks, mut wakes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
         let bounds = Arc::new(ArcSwap::from_pointee(bounds));
+        let given_up = Arc::new(Notify::new());
         for (channel, transport) in transports {
             let outlet = Arc::new(Outlet::new(transport));
             outlets.push((channel, Arc::clone(&outlet)));
@@ -71,7 +83,10 @@ impl Lanes {
                 store: Arc::clone(store),
                 transport: outlet,
                 contacts: Arc::clone(&contacts),
-                observer: Arc::new(Seen(Arc::clone(witness))),
+                observer: Arc::new(Seen {
+                    witness: Arc::clone(witness),
+                    given_up: Arc::clone(&given_up),
+                }),
                 clock: Arc::clone(clock),
             };
             let lane = Lane::new(channel, parts).bounded(Arc::clone(&bounds), Arc::clone(stamps));
@@ -87,12 +102,23 @@ impl Lanes {
         wakes.push(calling.wake());
         tasks.spawn(calling.run(halt.clone()));
         tasks.close();
-        Self { contacts, wakes, outlets, bounds, tasks }
+        Self { contacts, wakes, outlets, bounds, given_up, tasks }
     }
 
     /// Something may be owed.
     pub(super) fn wake(&self) {
         self.wakes.iter().for_each(|wake| wake.notify_one());
+    }
+
+    /// Is woken when a message was given up.
+    pub(super) fn given_up(&self) -> Arc<Notify> {
+        Arc::clone(&self.given_up)
+    }
+
+    /// The way out of a channel.
+    pub(super) fn outlet(&self, channel: Channel) -> Option<Arc<dyn Transport>> {
+        let (_, outlet) = self.outlets.iter().find(|(it, _)| *it == channel)?;
+        Some(Arc::clone(outlet) as Arc<dyn Transport>)
     }
 
     /// Does the same as [`Self::wake`], for others to hold.

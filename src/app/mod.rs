@@ -21,6 +21,7 @@ mod listening;
 mod membership;
 mod metering;
 mod metronome;
+mod people;
 pub mod project;
 mod publication;
 pub mod rule_tests;

@@ -48,9 +48,9 @@ fn line(recipient: &Recipient, attempt: Option<&Attempt>, look: &Look) -> String
             let receipt = look.paint(Paint::Faint, &format!("({})", clean(receipt)));
             (look.sign("→", ">"), Paint::Accent, format!("was told  {receipt}"))
         }
-        Some(Attempt::Retry { reason, .. } | Attempt::GiveUp { reason }) => {
-            (look.sign("✗", "x"), Paint::Bad, format!("NOT TOLD: {}", clean(reason)))
-        }
+        Some(
+            Attempt::Retry { reason, .. } | Attempt::GiveUp { reason } | Attempt::Broken { reason },
+        ) => (look.sign("✗", "x"), Paint::Bad, format!("NOT TOLD: {}", clean(reason))),
         Some(Attempt::Ambiguous { reason }) => {
             (look.sign("…", "~"), Paint::Unsure, format!("may have been told: {}", clean(reason)))
         }

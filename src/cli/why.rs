@@ -16,8 +16,9 @@ use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId};
 use crate::domain::incident::DecisionKind;
 use crate::domain::notification::NotificationState;
+use crate::domain::proof::Status;
 use crate::store::{
-    DecisionRecord, Error, IncidentFilter, IncidentHistory, Ledger, NotificationRecord,
+    DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, Ledger, NotificationRecord,
 };
 
 /// How far back decisions about a check that has no incident are looked at.
@@ -123,12 +124,35 @@ impl Event {
                 "accepted" => ("sent", Paint::Good),
                 "retry" => ("tried", Paint::Unsure),
                 "ambiguous" => ("sent?", Paint::Unsure),
+                "broken" => ("broken", Paint::Bad),
                 _ => ("given up", Paint::Bad),
             };
             let text = format!("{to}: {said} ({})", clean(&delivery.detail));
             Self { at: delivery.ended_at, word, paint, text }
         });
-        std::iter::once(owed).chain(tried).collect()
+        let proven =
+            record.deliveries.iter().filter_map(|it| Self::proven(it, &format!("{to}: {said}")));
+        let succession = record.succession.iter().map(|it| Self {
+            at: it.at,
+            word: "told instead",
+            paint: Paint::Unsure,
+            text: clean(&it.sentence),
+        });
+        std::iter::once(owed).chain(tried).chain(proven).chain(succession).collect()
+    }
+
+    /// What the provider said later, where that says something.
+    fn proven(delivery: &Delivery, what: &str) -> Option<Self> {
+        let proof = delivery.proof?;
+        let (word, paint) = match proof.word.status {
+            Status::Queued | Status::Sending => return None,
+            Status::Sent => ("sent on", Paint::Good),
+            Status::Delivered => ("delivered", Paint::Good),
+            Status::Overdue | Status::Undelivered | Status::Failed => ("not arrived", Paint::Bad),
+        };
+        let code = proof.word.code.map(|code| format!(", {code}"));
+        let text = format!("{what} ({}{})", proof.word.status, code.unwrap_or_default());
+        Some(Self { at: proof.at, word, paint, text })
     }
 }
 
@@ -220,15 +244,17 @@ fn moment(at: Timestamp, look: &Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::{NotificationId, Region};
+    use crate::domain::id::{NotificationId, PersonId, Region};
     use crate::domain::incident::{Cause, Decision, Incident};
     use crate::domain::notice::{Notice, NoticeKind};
     use crate::domain::notification::Notification;
     use crate::domain::policy::Recipient;
+    use crate::domain::proof::Word;
     use crate::domain::restraint::{Acknowledgement, Actor, Via};
     use crate::domain::subject::Subject;
+    use crate::store::IncidentRecord;
     use crate::store::gathering::Stamps;
-    use crate::store::{Delivery, IncidentRecord};
+    use crate::store::succession::{Proof, Succession};
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -266,7 +292,7 @@ mod tests {
         let notification = Notification {
             id: NotificationId(1),
             incident: IncidentId(42),
-            recipient: Recipient::Slack("#p2".into()),
+            recipient: Recipient::Sms(PersonId::new("ana").expect("a name")),
             notice,
             first_word: true,
             owed_at: first,
@@ -278,6 +304,7 @@ mod tests {
             ended_at: at,
             outcome: outcome.into(),
             detail: detail.into(),
+            proof: None,
         };
         let decision = |at, kind, reason: &str| (at, Decision { kind, reason: reason.into() });
         IncidentHistory {
@@ -293,15 +320,28 @@ mod tests {
             ],
             notifications: vec![NotificationRecord {
                 notification,
-                state: NotificationState::Sent,
+                state: NotificationState::GivenUp,
                 due_at: first,
                 reason: None,
                 digest: None,
                 stamps: Stamps::default(),
                 deliveries: vec![
                     tried(at("2026-11-20T23:59:51Z"), "retry", "429; again in 1.0 s"),
-                    tried(at("2026-11-20T23:59:53Z"), "accepted", "1763697151.000100"),
+                    Delivery {
+                        proof: Some(Proof {
+                            word: Word { status: Status::Undelivered, code: Some(30003) },
+                            at: at("2026-11-20T23:59:58Z"),
+                        }),
+                        ..tried(at("2026-11-20T23:59:53Z"), "accepted", "SM1763697151000100")
+                    },
                 ],
+                succession: Some(Succession {
+                    at: at("2026-11-20T23:59:59Z"),
+                    sentence:
+                        "the SMS to ana did not arrive (not delivered: undelivered, 30003): bo \
+                               is told by SMS instead"
+                            .into(),
+                }),
             }],
         }
     }

@@ -16,6 +16,7 @@ pub mod incident;
 pub mod notice;
 pub mod notification;
 pub mod policy;
+pub mod proof;
 pub mod rendezvous;
 pub mod restraint;
 pub mod rota;
@@ -26,6 +27,7 @@ pub mod slot;
 pub mod storm;
 pub mod streak;
 pub mod subject;
+pub mod succession;
 pub mod zone;
 
 /// A moment in time, in UTC.

@@ -9,14 +9,18 @@
 //! | owed, possible repeat | its sender was killed after it left | given up, as without an answer |
 //! | owed, possible repeat | no answer again | given up: two may have arrived, more would not help |
 //! | owed | refused for good | given up |
+//! | owed | the channel itself is broken | given up |
+//! | sent | the provider says later that it did not arrive ([`proof`](super::proof)) | given up |
 //! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
 //!
 //! | owed to a rota | | handed on: the same is owed to those who are called in its place |
 //! | gathered into a digest ([`storm`](super::storm)) | the digest is accepted | in a digest |
 //!
-//! Sent, given up, superseded, handed on and in a digest are final. What an attempt at a digest means for
-//! each that is gathered in it, [`storm::share`](super::storm::share) says.
+//! Given up, superseded, handed on and in a digest are final, and so is sent, but for what its provider
+//! says later. What an attempt at a digest means for each that is gathered in it,
+//! [`storm::share`](super::storm::share) says. Of what is given up, [`succession`](super::succession) decides
+//! who is told instead.
 
 use std::time::Duration;
 
@@ -55,7 +59,7 @@ pub enum NotificationState {
     Owed,
     /// Accepted by the channel's provider, or printed where there are no credentials.
     Sent,
-    /// Not sent, and not tried again.
+    /// It did not arrive as far as is known, and is not tried again.
     GivenUp,
     /// A later message says it too.
     Superseded,
@@ -108,11 +112,18 @@ pub enum Attempt {
         /// Why.
         reason: String,
     },
+    /// Nothing works by this channel until somebody sets it right: the account is not ours any more.
+    Broken {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Attempt {
     /// The word for one that the provider took.
     pub const ACCEPTED: &str = "accepted";
+    /// The word for one that found the channel broken.
+    pub const BROKEN: &str = "broken";
 
     /// The word used in the store and in JSON.
     pub fn as_str(&self) -> &'static str {
@@ -121,6 +132,7 @@ impl Attempt {
             Self::Retry { .. } => "retry",
             Self::Ambiguous { .. } => "ambiguous",
             Self::GiveUp { .. } => "given_up",
+            Self::Broken { .. } => Self::BROKEN,
         }
     }
 
@@ -128,9 +140,10 @@ impl Attempt {
     pub fn detail(&self) -> &str {
         match self {
             Self::Accepted { receipt } => receipt,
-            Self::Retry { reason, .. } | Self::Ambiguous { reason } | Self::GiveUp { reason } => {
-                reason
-            }
+            Self::Retry { reason, .. }
+            | Self::Ambiguous { reason }
+            | Self::GiveUp { reason }
+            | Self::Broken { reason } => reason,
         }
     }
 }
@@ -208,6 +221,10 @@ pub fn settle(
         }
         Attempt::GiveUp { reason } => {
             ended(NotificationState::GivenUp, failures, format!("refused for good: {reason}"))
+        }
+        Attempt::Broken { reason } => {
+            let reason = format!("the channel is broken: {reason}");
+            ended(NotificationState::GivenUp, failures, reason)
         }
         Attempt::Ambiguous { reason } if notification.possible_repeat => {
             let reason = format!("no answer a second time ({reason}); it may have arrived");
@@ -353,5 +370,11 @@ mod tests {
         let refused = Attempt::GiveUp { reason: "channel_not_found".into() };
         let ended = settle(&owed(0, false), &refused, now, now, 0.0);
         assert_eq!(ended.state, NotificationState::GivenUp);
+        let broken = Attempt::Broken { reason: "401".into() };
+        let ended = settle(&owed(0, false), &broken, now, now, 0.0);
+        assert_eq!(
+            (ended.state, ended.reason.as_str()),
+            (NotificationState::GivenUp, "the channel is broken: 401")
+        );
     }
 }

@@ -307,6 +307,10 @@ impl Channel {
     /// Those of which what is owed is handed on to people.
     pub const ROTAS: [Self; 2] = [Self::Rota, Self::EmailRota];
 
+    /// Those by which one person can be told, in the order in which they are tried where nothing is
+    /// written.
+    pub const OUT_TO_PEOPLE: [Self; 3] = [Self::Sms, Self::Slack, Self::Email];
+
     /// The word used in configuration, the store and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -376,6 +376,8 @@ impl Lane {
             let error = &error as &dyn std::error::Error;
             tracing::error!(%incident, %recipient, error, "cannot record an attempt; kept");
             self.unsettled.push(ended);
+        } else {
+            self.parts.observer.on_recorded(settlement.state);
         }
     }
 

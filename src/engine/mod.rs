@@ -2,9 +2,11 @@
 
 pub mod accountant;
 pub mod acts;
+pub mod answers;
 pub mod calling;
 pub mod clicks;
 pub mod deliveries;
+pub mod following;
 pub mod holding;
 pub mod ingest;
 pub mod judge;
@@ -16,4 +18,5 @@ pub mod rules;
 pub mod shortfall;
 pub mod stamps;
 pub mod storing;
+pub mod succession;
 pub mod tending;

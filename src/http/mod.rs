@@ -22,6 +22,7 @@ pub mod serve;
 pub mod slack;
 pub mod spans;
 pub mod tls;
+pub mod twilio;
 pub mod vitals;
 
 mod agent_list;

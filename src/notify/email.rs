@@ -338,6 +338,7 @@ fn without_address(attempt: Attempt, address: &str) -> Attempt {
         Attempt::Retry { reason, after } => Attempt::Retry { reason: masked(reason), after },
         Attempt::Ambiguous { reason } => Attempt::Ambiguous { reason: masked(reason) },
         Attempt::GiveUp { reason } => Attempt::GiveUp { reason: masked(reason) },
+        Attempt::Broken { reason } => Attempt::Broken { reason: masked(reason) },
         accepted @ Attempt::Accepted { .. } => accepted,
     }
 }

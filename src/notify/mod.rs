@@ -34,6 +34,7 @@ pub use thread::Thread;
 
 use crate::domain::Timestamp;
 use crate::domain::notification::{Attempt, Notification};
+use crate::domain::proof::Word;
 
 /// One message on its way.
 #[derive(Debug, Clone, Copy)]
@@ -65,4 +66,18 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     async fn send_digest(&self, _digest: &Digest<'_>) -> Attempt {
         Attempt::GiveUp { reason: "this channel tells incidents one by one".to_owned() }
     }
+
+    /// Asks the provider about a message that it took, by its receipt; changes nothing.
+    async fn ask(&self, _receipt: &str) -> Inquiry {
+        Inquiry::Untold("nothing is told of messages here".into())
+    }
+}
+
+/// What a provider says of a message when it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inquiry {
+    /// How it stands.
+    Told(Word),
+    /// It did not say; why.
+    Untold(String),
 }

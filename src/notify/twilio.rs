@@ -1,8 +1,15 @@
 //! SMS by Twilio's Programmable Messaging API.
 //!
+//! Where Twilio can reach the hub, it tells there how messages fare ([`status`]) and what people answer
+//! ([`answer`]); elsewhere it is asked.
+//!
 //! Our own client, because the crate twilio-rs 0.1.1 cannot send an SMS: its `create_message` has
 //! no recipient, sender or body. Errors are told apart by their HTTP status only, as Twilio advises
 //! against logic on its error codes. Creating a message is not idempotent.
+
+pub mod answer;
+pub mod signature;
+pub mod status;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +18,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::exchange::{self, Answer, Lost, SetupError, exchange, said};
-use super::{Digest, Outbound, Transport, render};
+use super::{Digest, Inquiry, Outbound, Transport, render};
 use crate::domain::notification::Attempt;
 
 /// Twilio's own API.
@@ -36,6 +43,8 @@ pub struct Twilio {
     account_sid: String,
     auth_token: String,
     from: String,
+    /// Where Twilio reaches the hub, without a slash at the end.
+    callback_url: Option<String>,
     deadline: Duration,
 }
 
@@ -62,8 +71,16 @@ impl Twilio {
             account_sid: access.account_sid.to_owned(),
             auth_token: access.auth_token.to_owned(),
             from: access.from.to_owned(),
+            callback_url: None,
             deadline: exchange::DEADLINE,
         })
+    }
+
+    /// Has Twilio tell at `url`, without a slash at the end, how messages fare; and messages say how they
+    /// are answered, because answers come there, too.
+    #[must_use]
+    pub fn reached_at(self, url: Option<&str>) -> Self {
+        Self { callback_url: url.map(str::to_owned), ..self }
     }
 
     /// Allows an attempt this long instead of ten seconds.
@@ -79,11 +96,14 @@ impl Twilio {
 
     async fn create(&self, to: &str, body: &str) -> Attempt {
         let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
+        let callback = self.callback_url.as_ref().map(|url| format!("{url}{}", status::PATH));
+        let mut form = vec![("To", to), (sender, self.from.as_str()), ("Body", body)];
+        form.extend(callback.as_deref().map(|url| ("StatusCallback", url)));
         let request = self
             .client
             .post(self.url.clone())
             .basic_auth(&self.account_sid, Some(&self.auth_token))
-            .form(&[("To", to), (sender, &self.from), ("Body", body)]);
+            .form(&form);
         match exchange(request, self.deadline).await {
             Ok(answer) => judge(&answer, to),
             Err(Lost::Unsent(reason)) => Attempt::Retry {
@@ -102,7 +122,11 @@ impl Transport for Twilio {
             let person = message.notification.recipient.address();
             return Attempt::GiveUp { reason: format!("{person} has no telephone number") };
         };
-        self.create(phone, &render::sms(&message)).await
+        let text = match self.callback_url {
+            Some(_) => render::answerable_sms(&message),
+            None => render::sms(&message),
+        };
+        self.create(phone, &text).await
     }
 
     async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
@@ -111,6 +135,38 @@ impl Transport for Twilio {
             return Attempt::GiveUp { reason: format!("{person} has no telephone number") };
         };
         self.create(phone, &render::sms_digest(digest)).await
+    }
+
+    async fn ask(&self, receipt: &str) -> Inquiry {
+        // It stands in the path of the request.
+        if !receipt.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Inquiry::Untold("the receipt is not Twilio's".into());
+        }
+        let mut url = self.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop().extend(["Messages", &format!("{receipt}.json")]);
+        }
+        let request = self.client.get(url).basic_auth(&self.account_sid, Some(&self.auth_token));
+        match exchange(request, self.deadline).await {
+            Ok(answer) => told(&answer),
+            Err(lost) => Inquiry::Untold(lost.to_string()),
+        }
+    }
+}
+
+/// A message as Twilio has it.
+#[derive(Deserialize)]
+struct Kept {
+    status: String,
+    error_code: Option<u32>,
+}
+
+fn told(answer: &Answer) -> Inquiry {
+    let kept = answer.body.as_deref().ok().filter(|_| answer.status.is_success());
+    let kept = kept.and_then(|body| serde_json::from_slice::<Kept>(body).ok());
+    match kept.and_then(|kept| status::word(&kept.status, kept.error_code)) {
+        Some(word) => Inquiry::Told(word),
+        None => Inquiry::Untold(format!("Twilio answered {}", answer.status.as_u16())),
     }
 }
 
@@ -138,7 +194,7 @@ fn judge(answer: &Answer, to: &str) -> Attempt {
         },
         429 => Attempt::Retry { reason: reason(), after: answer.retry_after },
         500.. | 408 | 300..=399 => Attempt::Retry { reason: reason(), after: None },
-        401 | 403 => Attempt::GiveUp { reason: format!("credentials refused: {}", reason()) },
+        401 | 403 => Attempt::Broken { reason: format!("credentials refused: {}", reason()) },
         _ => Attempt::GiveUp { reason: reason() },
     }
 }

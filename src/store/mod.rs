@@ -13,6 +13,7 @@
 //! - what is gathered into a digest leaves with it or not at all, and names it once it was told;
 //! - a recovery takes the place of failures that the recipient has not been sent, and says both;
 //! - nobody is owed the same notice of an incident twice;
+//! - of an alarm that is given up, it is decided once who is told instead ([`succession`]);
 //! - no method returns part of a transaction.
 //!
 //! To add a need: add the method here with its promise, implement it in each backend, and add its
@@ -32,6 +33,7 @@ pub mod postgres;
 mod rows;
 pub mod rules;
 pub mod sqlite;
+pub mod succession;
 mod version;
 
 use std::collections::{BTreeMap, HashMap};
@@ -262,6 +264,8 @@ pub struct NotificationRecord {
     pub digest: Option<NotificationId>,
     /// When what happened to it.
     pub stamps: gathering::Stamps,
+    /// Who was told instead, where it did not arrive and that is decided.
+    pub succession: Option<succession::Succession>,
 }
 
 /// One attempt to send a notification.
@@ -271,10 +275,12 @@ pub struct Delivery {
     pub started_at: Timestamp,
     /// When its outcome was known.
     pub ended_at: Timestamp,
-    /// `accepted`, `retry`, `ambiguous` or `given_up`.
+    /// `accepted`, `retry`, `ambiguous`, `given_up` or `broken`.
     pub outcome: String,
     /// The receipt or the reason.
     pub detail: String,
+    /// What the provider said later, where it says something.
+    pub proof: Option<succession::Proof>,
 }
 
 /// What is still owed on one channel.
@@ -337,6 +343,7 @@ pub trait Ledger:
     + metrics::Metrics
     + metrics::Keeping
     + rules::Rules
+    + succession::Following
 {
 }
 
@@ -348,6 +355,7 @@ impl<T> Ledger for T where
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules
+        + succession::Following
 {
 }
 

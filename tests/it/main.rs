@@ -32,6 +32,7 @@ mod moving;
 mod net;
 mod notify;
 mod oidc;
+mod people;
 mod promql;
 mod promtool;
 mod rules;

@@ -159,7 +159,7 @@ async fn every_answer_of_slack_has_its_consequence() {
         ),
         (
             Answer::Named(200, "token_revoked"),
-            "given_up",
+            "broken",
             "Slack answered token_revoked: the bot token is not valid any more",
         ),
         (Answer::Named(200, "new_in_2027"), "given_up", "Slack answered new_in_2027"),
@@ -310,7 +310,7 @@ async fn every_answer_of_twilio_has_its_consequence() {
         ),
         (
             Answer::Coded(403, 20003),
-            "given_up",
+            "broken",
             "credentials refused: Twilio answered 403 (20003): Authenticate",
         ),
         (Answer::Coded(404, 20404), "given_up", {
@@ -329,7 +329,7 @@ async fn every_answer_of_twilio_has_its_consequence() {
     }
     let wrong = text(&fake.origin(), "other", Some(PHONE)).await;
     let reason = "credentials refused: Twilio answered 401 (20003): Authenticate";
-    assert_eq!(words(&wrong), ("given_up", reason.into()));
+    assert_eq!(words(&wrong), ("broken", reason.into()));
 }
 
 #[tokio::test]

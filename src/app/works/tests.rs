@@ -1,6 +1,7 @@
 //! The stop, with a store and a channel that can be told to hang, in a time that jumps.
 
 mod carefree;
+mod followed;
 mod ungathered;
 mod unmeasured;
 

@@ -132,6 +132,9 @@ pub struct Twilio {
     pub from: String,
     /// Where the API is, without a slash at the end.
     pub api_url: String,
+    /// Where Twilio reaches the hub, to tell how messages fare and what people answer; without a slash at
+    /// the end. Where it is not written, nothing is taken from Twilio.
+    pub callback_url: Option<String>,
 }
 
 impl Twilio {
@@ -153,14 +156,27 @@ impl Twilio {
         let from = table.required("from", help, report);
         let from = from.and_then(|it| it.parsed(sender, report));
         let url = table.optional("api_url").and_then(|it| api_url(&it, report));
+        let callback = table.optional("callback_url").and_then(|it| callback_url(&it, report));
         table.finish(report, no_hint);
         Some(Self {
             account_sid: account_sid?,
             auth_token: auth_token?,
             from: from?,
             api_url: url.unwrap_or_else(|| Self::API_URL.into()),
+            callback_url: callback,
         })
     }
+}
+
+/// Where Twilio reaches the hub. It signs what it calls, so this is to be exactly what it is told.
+fn callback_url(field: &Field<'_>, report: &mut Report) -> Option<String> {
+    let url = field.web_url(report)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        let message = "`callback_url` must have no query and no fragment";
+        report.error(&field.span, message).advise("leave out all from `?` or `#` on");
+        return None;
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// The account stands in the path of requests, so it must be what it should be.

@@ -64,9 +64,15 @@ impl Hub {
         url_of(self.listen, self.tls.is_some())
     }
 
-    pub(super) fn read(section: Option<Table<'_>>, root: &Path, report: &mut Report) -> Self {
+    /// Also hands out who is told when nobody else can be, which is read once people are known.
+    pub(super) fn read<'v>(
+        section: Option<Table<'v>>,
+        root: &Path,
+        report: &mut Report,
+    ) -> (Self, Option<Field<'v>>) {
         let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
         let (mut open, mut open_to_acts) = (false, false);
+        let mut fallback = None;
         if let Some(mut table) = section {
             let field = table.optional("listen");
             open =
@@ -97,12 +103,13 @@ impl Hub {
                 }
                 Some(url.as_str().trim_end_matches('/').to_owned())
             });
+            fallback = table.optional("fallback");
             tls = table.optional("tls").and_then(|it| read_tls(&it, root, report));
             table.finish(report, no_hint);
         }
         let listen = listen.unwrap_or(Self::LISTEN);
         let url = url.unwrap_or_else(|| url_of(listen, tls.is_some()));
-        Self { listen, open_to_network: open, open_to_acts, url, agents_listen, tls }
+        (Self { listen, open_to_network: open, open_to_acts, url, agents_listen, tls }, fallback)
     }
 }
 

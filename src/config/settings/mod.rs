@@ -45,7 +45,7 @@ use super::secret::{Environment, Secret, Sources, is_name};
 use super::value::{Entry, Kind, Value, parse_toml};
 use crate::domain::blindness::shortfall::Rule;
 use crate::domain::id::Region;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Target};
 use crate::domain::restraint::Maintenance;
 use crate::domain::storm::Bounds;
 
@@ -77,6 +77,8 @@ pub struct Settings {
     pub pagerduty: BTreeMap<String, Pagerduty>,
     /// Who can be told.
     pub people: People,
+    /// Who is told when nobody else can be.
+    pub fallback: Vec<Target>,
     /// What scripts may ask for by `secret("NAME")`.
     pub secrets: BTreeMap<String, Secret>,
     /// The process that runs checks.
@@ -173,7 +175,7 @@ fn section_hint(key: &str) -> Option<String> {
 
 fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
     let mut known = Known::default();
-    let hub = Hub::read(section(root, "hub", report), sources.root, report);
+    let (hub, fallback) = Hub::read(section(root, "hub", report), sources.root, report);
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
     let metrics = Metrics::read(section(root, "metrics", report), report);
@@ -192,6 +194,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     addresses.webhooks = webhooks.keys().cloned().collect();
     addresses.pagerduty = pagerduty.keys().cloned().collect();
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
+    let fallback = policy::read_targets(fallback.as_ref(), &addresses, report);
     let secrets = section(root, "secrets", report);
     let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));
     let written = root.optional("regions");
@@ -230,6 +233,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         webhooks: written_well(webhooks),
         pagerduty: written_well(pagerduty),
         people,
+        fallback,
         secrets: secrets.unwrap_or_default(),
         agent,
         regions,

@@ -7,7 +7,7 @@ use crate::config::diagnostic::Span;
 use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
 use crate::domain::id::{PersonId, validate_name};
-use crate::domain::policy::{Mailbox, Roster};
+use crate::domain::policy::{Channel, Mailbox, Roster};
 use crate::domain::zone::Zone;
 
 /// Who can be told.
@@ -30,6 +30,8 @@ pub struct Particulars {
     pub email: Option<String>,
     /// The time zone in which they live.
     pub zone: Option<Zone>,
+    /// By which channels they are tried, the first one first; by all there are where it is not written.
+    pub ways: Option<Vec<Channel>>,
 }
 
 /// What a policy may name. It includes what was written with a mistake, see
@@ -90,7 +92,8 @@ impl People {
             return;
         };
         let written = table.optional("phone");
-        addresses.people.insert(field.name.to_owned(), written.is_some());
+        let has_phone = written.is_some();
+        addresses.people.insert(field.name.to_owned(), has_phone);
         let number = written.and_then(|it| it.parsed(phone, report));
         let name = table.optional("name").and_then(|it| it.line(100, report));
         let address = table.optional("email");
@@ -99,7 +102,9 @@ impl People {
             slack: table.optional("slack").and_then(|it| it.parsed(slack_id, report)),
             email: address.and_then(|it| it.parsed(email, report)),
             zone: table.optional("timezone").and_then(|it| zone(&it, report)),
+            ways: table.optional("ways").and_then(|it| ways(&it, report)),
         };
+        particulars.check_ways(field, has_phone, report);
         table.finish(report, no_hint);
         if let Ok(id) = id {
             let email = particulars.email.clone();
@@ -254,6 +259,45 @@ impl Addresses {
             .error(span, format!("no webhook reaches the Slack channel `{channel}`"))
             .advise(help);
     }
+}
+
+impl Particulars {
+    /// Warns of ways that lead nowhere.
+    fn check_ways(&self, field: &Field<'_>, has_phone: bool, report: &mut Report) {
+        for way in self.ways.iter().flatten() {
+            let (is_there, key) = match way {
+                Channel::Slack => (self.slack.is_some(), "slack = \"U...\""),
+                Channel::Email => (self.email.is_some(), "email = \"...\""),
+                _ => (has_phone, "phone = \"+...\""),
+            };
+            if !is_there {
+                let (name, way) = (field.name, way.as_str());
+                let message = format!("`{name}` cannot be told by `{way}`, which `ways` names");
+                report.warning(&field.key_span, message).advise(format!("add `{key}`"));
+            }
+        }
+    }
+}
+
+/// The channels by which a person is tried, in order.
+fn ways(field: &Field<'_>, report: &mut Report) -> Option<Vec<Channel>> {
+    let words = Channel::OUT_TO_PEOPLE.map(|channel| (channel.as_str(), channel));
+    let mut ways = Vec::new();
+    for item in field.list(report)? {
+        let Some(way) = item.word(&words, report) else { continue };
+        if ways.contains(&way) {
+            report.warning(&item.span, format!("`{}` is named twice", way.as_str()));
+            continue;
+        }
+        ways.push(way);
+    }
+    if ways.is_empty() {
+        report
+            .error(&field.span, "`ways` names no way")
+            .advise("write `ways = [\"sms\", \"slack\"]`, or leave it out to try all there are");
+        return None;
+    }
+    Some(ways)
 }
 
 /// A time zone of the IANA database.

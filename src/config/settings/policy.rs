@@ -291,6 +291,24 @@ fn read_condition(field: &Field<'_>, report: &mut Report) -> Option<Condition> {
     }
 }
 
+/// A list of targets, each once.
+pub(super) fn read_targets(
+    field: Option<&Field<'_>>,
+    addresses: &Addresses,
+    report: &mut Report,
+) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for item in field.and_then(|it| it.list(report)).unwrap_or_default() {
+        let Some(target) = read_target(&item, addresses, report) else { continue };
+        if targets.contains(&target) {
+            report.warning(&item.span, format!("`{target}` is named twice"));
+            continue;
+        }
+        targets.push(target);
+    }
+    targets
+}
+
 pub(super) fn read_target(
     field: &Field<'_>,
     addresses: &Addresses,

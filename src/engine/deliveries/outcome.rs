@@ -1,6 +1,6 @@
 //! What came of an attempt, for those who watch.
 
-use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 
 /// An attempt that ended, and what follows from it.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +13,11 @@ pub struct Attempted<'a> {
     pub settlement: &'a Settlement,
 }
 
-/// Is told of every attempt, before it is recorded. Must not block.
+/// Is told of every attempt. Must not block.
 pub trait Observer: Send + Sync + std::fmt::Debug {
-    /// An attempt ended.
+    /// An attempt ended; it is not recorded yet.
     fn on_attempt(&self, attempted: &Attempted<'_>);
+
+    /// What came of an attempt is recorded, and this is how its message stands.
+    fn on_recorded(&self, _state: NotificationState) {}
 }

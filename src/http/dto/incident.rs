@@ -223,6 +223,8 @@ pub struct Notification {
     pub digest: Option<i64>,
     /// When what happened.
     pub stamps: Stamps,
+    /// Who was told instead; `null` while it is not known to have failed to arrive.
+    pub succession: Option<Succession>,
 }
 
 /// When what happened to a notification; `null` where it has not happened.
@@ -238,6 +240,15 @@ pub struct Stamps {
     pub accepted: Option<Time>,
     /// Somebody acknowledged the incident, for the first time after that.
     pub acknowledged: Option<Time>,
+}
+
+/// Who was told instead of somebody whom a message did not reach.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Succession {
+    /// When it was decided.
+    pub at: Time,
+    /// Who is told instead, or why nobody is, in a sentence.
+    pub sentence: String,
 }
 
 impl From<&store::NotificationRecord> for Notification {
@@ -264,6 +275,10 @@ impl From<&store::NotificationRecord> for Notification {
                 accepted: record.stamps.accepted.map(Time),
                 acknowledged: record.stamps.acknowledged.map(Time),
             },
+            succession: record
+                .succession
+                .as_ref()
+                .map(|it| Succession { at: Time(it.at), sentence: it.sentence.clone() }),
         }
     }
 }
@@ -362,6 +377,20 @@ pub struct Delivery {
     pub outcome: DeliveryOutcome,
     /// The provider's receipt or the reason.
     pub detail: String,
+    /// What the provider said later; `null` where it says nothing.
+    pub proof: Option<Proof>,
+}
+
+/// How a message stands with its provider, after it took it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Proof {
+    /// `queued`, `sending`, `sent`, `delivered`, `undelivered`, `failed`; `overdue` where it did not leave
+    /// the provider for too long.
+    pub status: String,
+    /// The provider's number for why.
+    pub code: Option<u32>,
+    /// When it said so.
+    pub at: Time,
 }
 
 impl From<&store::Delivery> for Delivery {
@@ -371,6 +400,11 @@ impl From<&store::Delivery> for Delivery {
             ended_at: Time(delivery.ended_at),
             outcome: DeliveryOutcome::from_word(&delivery.outcome),
             detail: delivery.detail.clone(),
+            proof: delivery.proof.map(|it| Proof {
+                status: it.word.status.as_str().to_owned(),
+                code: it.word.code,
+                at: Time(it.at),
+            }),
         }
     }
 }

@@ -209,6 +209,8 @@ pub enum DeliveryOutcome {
     Ambiguous,
     /// It will not work however often it is tried.
     GivenUp,
+    /// Nothing works by the channel until somebody sets it right.
+    Broken,
 }
 
 impl DeliveryOutcome {
@@ -218,6 +220,7 @@ impl DeliveryOutcome {
             "accepted" => Self::Accepted,
             "retry" => Self::Retry,
             "given_up" => Self::GivenUp,
+            "broken" => Self::Broken,
             _ => Self::Ambiguous,
         }
     }
@@ -328,6 +331,7 @@ mod tests {
             Attempt::Retry { reason: reason(), after: None },
             Attempt::Ambiguous { reason: reason() },
             Attempt::GiveUp { reason: reason() },
+            Attempt::Broken { reason: reason() },
         ] {
             assert_word(DeliveryOutcome::from_word(attempt.as_str()), attempt.as_str());
         }

@@ -447,9 +447,11 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
                 ended_at: at + TimeDelta::milliseconds(80),
                 outcome: "retry".into(),
                 detail: "429".into(),
+                proof: None,
             }],
             digest: None,
             stamps: Stamps::default(),
+            succession: None,
         }],
     }
 }

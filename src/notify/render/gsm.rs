@@ -101,7 +101,7 @@ pub(super) fn exact(text: &str) -> Option<String> {
 }
 
 /// The text in the alphabet, with `?` for what has no way to be written.
-pub(super) fn forced(text: &str) -> String {
+pub(in crate::notify) fn forced(text: &str) -> String {
     text.chars().map(|c| spelt(c).unwrap_or_else(|| "?".into())).collect()
 }
 

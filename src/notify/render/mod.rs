@@ -29,8 +29,9 @@ pub use payload::payload;
 pub use plain::plain;
 pub use rehearsal::rehearsal;
 pub use slack::{SlackMessage, slack};
-pub use sms::{SMS_LIMIT, sms};
+pub use sms::{SMS_LIMIT, answerable_sms, sms};
 
 pub(super) use clean::{cut, line};
+pub(super) use gsm::forced as gsm;
 pub(super) use slack::data;
 pub(super) use wording::web_address;

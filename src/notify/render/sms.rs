@@ -31,6 +31,17 @@ const ENOUGH_ERROR: usize = 60;
 /// The name of the check and of the step are the author's: if the GSM alphabet cannot write them,
 /// the message is UCS-2. The error comes from outside and cannot bring that about.
 pub fn sms(message: &Outbound<'_>) -> String {
+    written(message, None)
+}
+
+/// The same where people can answer: an alarm says how.
+pub fn answerable_sms(message: &Outbound<'_>) -> String {
+    let is_alarm = message.notification.notice.kind.is_alarm();
+    let answer = is_alarm.then(|| format!(" Reply ACK {}.", message.notification.incident));
+    written(message, answer.as_deref())
+}
+
+fn written(message: &Outbound<'_>, answer: Option<&str>) -> String {
     let notice = &message.notification.notice;
     let name = cut_by(&without_links(&wording::name(notice)), NAME_LIMIT, |_| 1);
     let step = wording::step(notice);
@@ -43,6 +54,7 @@ pub fn sms(message: &Outbound<'_>) -> String {
         step: step.as_deref().map(|step| alphabet.write(&format!(", step {step}"))),
         error: error.as_deref().map(|error| alphabet.write(&error_piece(notice, error))),
         tail: alphabet.write(&tail(message)),
+        answer: answer.map(str::to_owned),
         note: wording::note(notice)
             .map(|note| cut_by(&without_links(&note), NOTE_LIMIT, |_| 1))
             .map(|note| alphabet.write(&format!(" ({note})"))),
@@ -136,6 +148,8 @@ struct Pieces {
     step: Option<String>,
     error: Option<String>,
     tail: String,
+    /// How it is answered.
+    answer: Option<String>,
     /// What else there is to say.
     note: Option<String>,
     /// How the other regions are doing.
@@ -167,6 +181,7 @@ impl Pieces {
             piece
         };
         let tail = granted(Some(self.tail), 0);
+        let answer = granted(self.answer, 0);
         let step = granted(self.step, 0);
         let note = granted(self.note, enough);
         let link = granted(self.link, enough);
@@ -174,8 +189,8 @@ impl Pieces {
         let error = self.error.filter(|_| room >= LEAST_ERROR);
         let error = error.map(|error| alphabet.cut(&error, room));
         let rest = match self.error_comes {
-            Place::First => [step, error, tail, note, elsewhere, link],
-            Place::Last => [step, tail, note, error, elsewhere, link],
+            Place::First => [step, error, tail, answer, note, elsewhere, link],
+            Place::Last => [step, tail, answer, note, error, elsewhere, link],
         };
         let rest: String = rest.into_iter().flatten().collect();
         alphabet.cut(&(self.head + &rest), alphabet.room())

@@ -23,6 +23,8 @@ pub(super) enum Fate {
     Unthreaded(String),
     /// Not ever.
     Refused(String),
+    /// Nothing will be posted until somebody sets it right.
+    Broken(String),
 }
 
 impl From<Fate> for Attempt {
@@ -34,6 +36,7 @@ impl From<Fate> for Attempt {
                 reason: format!("Slack refused the message even as plain text: {code}"),
             },
             Fate::Unthreaded(reason) | Fate::Refused(reason) => Self::GiveUp { reason },
+            Fate::Broken(reason) => Self::Broken { reason },
         }
     }
 }
@@ -121,6 +124,8 @@ fn refused(code: &str) -> Fate {
         | "request_timeout"
         | "team_added_to_org"
         | "rollup_error" => Fate::Later(format!("Slack answered {code}"), None),
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
+        | "org_login_required" => Fate::Broken(explained(&code)),
         _ => Fate::Refused(explained(&code)),
     }
 }

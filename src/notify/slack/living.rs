@@ -51,6 +51,7 @@ impl Slack {
                 tracing::warn!(channel, code, "a message cannot be edited; a new one is posted");
                 return self.post_root(started, message, thread).await;
             }
+            Err(broken @ Fate::Broken(_)) => return Err(broken),
             Err(Fate::Later(reason, after))
                 if after.is_some() || message.notification.failures < WAITS =>
             {

@@ -12,7 +12,7 @@ use super::attempts::Attempts;
 use super::incidents::{self, About};
 use super::record::{begin_on, write_decided};
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, gathering, review, states, storable};
+use super::{PostgresStore, failed, gathering, review, states, storable, succession};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::acting::Act;
@@ -22,6 +22,7 @@ use crate::domain::subject::Subject;
 use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
 use crate::store::gathering::Answered;
 use crate::store::rows::silence::{SilenceRow, scope_text};
+use crate::store::succession::Once;
 use crate::store::{Error, IncidentRecord, rows};
 
 #[async_trait]
@@ -41,7 +42,7 @@ impl Care for PostgresStore {
             let is_due = case.open.due_at.is_some_and(|due| due <= now);
             is_due.then(|| judge.tend(case, now))
         };
-        decide(&self.pool, due, judged, now).await
+        decide(&self.pool, due, judged, (None, now)).await
     }
 
     async fn next_tending(&self) -> Result<Option<Timestamp>, Error> {
@@ -68,7 +69,7 @@ impl Care for PostgresStore {
         let now = rows::whole_millis(now);
         let mut attempts = Attempts::default();
         loop {
-            let result = act_once(&self.pool, incident, (act, actor), judge, now).await;
+            let result = act_once(&self.pool, incident, (act, actor), judge, (None, now)).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -95,7 +96,7 @@ impl Care for PostgresStore {
             let covered = judge.covers(&made.scope, case);
             covered.then(|| judge.act(case, &act, &made.by, now).ok()).flatten()
         };
-        decide(&self.pool, open, told, now).await?;
+        decide(&self.pool, open, told, (None, now)).await?;
         Ok(made)
     }
 
@@ -143,7 +144,7 @@ async fn decide(
     pool: &PgPool,
     records: Vec<IncidentRecord>,
     mut judge: impl FnMut(Case<'_>) -> Option<Transition> + Send,
-    now: Timestamp,
+    (once, now): (Option<&mut Once<'_>>, Timestamp),
 ) -> Result<Vec<Change>, Error> {
     if records.is_empty() {
         return Ok(Vec::new());
@@ -151,6 +152,12 @@ async fn decide(
     let checks: BTreeSet<&str> = records.iter().filter_map(|it| failing(&it.subject)).collect();
     let checks: Vec<&str> = checks.into_iter().collect();
     let mut transaction = begin_on(pool, &checks).await?;
+    if let Some(once) = once
+        && !succession::remember(&mut transaction, once.message, now).await?
+    {
+        once.is_repeated = true;
+        return Ok(Vec::new());
+    }
     if records.iter().any(|it| failing(&it.subject).is_none()) {
         review::lock(&mut transaction).await?;
     }
@@ -186,12 +193,13 @@ fn failing(subject: &Subject) -> Option<&str> {
     }
 }
 
-async fn act_once(
+/// Stores what `judge` makes of an act, which the message that it comes from asks for once.
+pub(super) async fn act_once(
     pool: &PgPool,
     incident: IncidentId,
     (act, actor): (&Act, &Actor),
     judge: &dyn Caretaker,
-    now: Timestamp,
+    (once, now): (Option<&mut Once<'_>>, Timestamp),
 ) -> Result<Acted, Error> {
     let mut connection = pool.acquire().await.map_err(failed("read an incident"))?;
     let found = incidents::some(&mut connection, &[incident]).await?;
@@ -207,7 +215,7 @@ async fn act_once(
             None
         }
     };
-    let done = decide(pool, found, judged, now).await?.pop();
+    let done = decide(pool, found, judged, (once, now)).await?.pop();
     Ok(match (done, refused) {
         (Some(change), _) => Acted::Done(Box::new(change)),
         (None, Some(why)) => Acted::Refused(why),

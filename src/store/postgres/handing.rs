@@ -82,7 +82,8 @@ async fn told_before(connection: &mut PgConnection, claim: &Claim) -> Result<Vec
     let notification = &claim.notification;
     let people: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT address FROM notifications \
-         WHERE incident_id = $1 AND channel = $2 AND instead_of = $3 ORDER BY address",
+         WHERE incident_id = $1 AND channel = $2 AND instead_of = $3 \
+         AND in_place_of IS NULL ORDER BY address",
     )
     .bind(notification.incident.0)
     .bind(notification.recipient.handed_by().as_str())

@@ -32,6 +32,7 @@ mod runs;
 mod session;
 mod settlements;
 mod states;
+mod succession;
 mod tokens;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::lock_number;
 use super::session::{begin, commit};
-use super::{failed, gathering};
+use super::{failed, gathering, succession};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
@@ -18,6 +18,7 @@ use crate::domain::policy::{Channel, Recipient};
 use crate::store::claims;
 use crate::store::rows::notification::{DeliveryRow, NotificationRow, gather};
 use crate::store::rows::{self, notice};
+use crate::store::succession::Origin;
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord};
 
 /// The columns that are read, by name: a later version may add some while this one runs.
@@ -25,18 +26,40 @@ macro_rules! shown {
     () => {
         "id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, failures, \
          possible_repeat, reason, epoch, lease_until, digest, failed_at, sent_at, accepted_at, \
-         acknowledged_at"
+         acknowledged_at, succeeded_at, succession"
     };
 }
 pub(super) use shown;
 
-/// Owes one message. A recovery takes the place of failures that nobody can have seen.
+/// Owes one message. A recovery takes the place of failures that nobody can have seen, and goes to those,
+/// too, who were told in place of its recipient.
 pub(super) async fn owe(
     connection: &mut PgConnection,
     incident: IncidentId,
     owed: &Owed,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if !insert(&mut *connection, incident, owed, Origin::default(), now).await? {
+        let (recipient, kind) = (&owed.recipient, owed.notice.kind.as_str());
+        tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
+    }
+    if owed.notice.kind.is_end() {
+        for recipient in succession::heirs(&mut *connection, incident, &owed.recipient).await? {
+            let owed = Owed { recipient, ..owed.clone() };
+            insert(&mut *connection, incident, &owed, Origin::default(), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Owes one message, and nobody else the same; whether that was new.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    incident: IncidentId,
+    owed: &Owed,
+    origin: Origin<'_>,
+    now: Timestamp,
+) -> Result<bool, Error> {
     let Owed { recipient, notice: said, telling } = owed;
     if said.kind.is_end() {
         supersede(&mut *connection, incident, recipient, now).await?;
@@ -45,10 +68,12 @@ pub(super) async fn owe(
     // still will be.
     let query = sqlx::query(
         "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
-         first_word, state, owed_at, due_at, failures, possible_repeat, telling) \
+         first_word, state, owed_at, due_at, failures, possible_repeat, telling, in_place_of, \
+         instead_of) \
          SELECT $1, $2, $3, $4, $5, $6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = $1 AND channel = $2 AND address = $3 \
-         AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false, $8 \
+         AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false, $8, \
+         $9, $10 \
          ON CONFLICT DO NOTHING",
     )
     .bind(incident.0)
@@ -58,13 +83,11 @@ pub(super) async fn owe(
     .bind(i64::from(notice::tier(said.kind)))
     .bind(notice::notice_text(said))
     .bind(rows::millis(now))
-    .bind(i64::from(*telling));
+    .bind(i64::from(*telling))
+    .bind(origin.in_place_of)
+    .bind(origin.instead_of);
     let inserted = query.execute(connection).await.map_err(failed("owe a notification"))?;
-    if inserted.rows_affected() == 0 {
-        let kind = said.kind.as_str();
-        tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
-    }
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }
 
 async fn supersede(
@@ -384,7 +407,8 @@ pub(super) async fn of_incident(
     .await
     .map_err(failed("read notifications"))?;
     let attempts: Vec<DeliveryRow> = sqlx::query_as(
-        "SELECT notification_id, started_at, ended_at, outcome, detail FROM deliveries \
+        "SELECT notification_id, started_at, ended_at, outcome, detail, status, status_code, status_at \
+         FROM deliveries \
          JOIN notifications ON notifications.id = notification_id \
          WHERE incident_id = $1 ORDER BY deliveries.id",
     )

@@ -3,9 +3,10 @@
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::session::{begin, commit};
-use super::{failed, gathering, storable};
+use super::{failed, gathering, storable, succession};
 use crate::domain::Timestamp;
 use crate::domain::notification::{Attempt, Settlement};
+use crate::domain::proof::{self, Status};
 use crate::store::claims::Effect;
 use crate::store::gathering::Shared;
 use crate::store::rows;
@@ -79,16 +80,25 @@ async fn write_delivery(
     (started_at, ended_at): (Timestamp, Timestamp),
     attempt: &Attempt,
 ) -> Result<(), Error> {
+    let recipient = &claim.notification.recipient;
+    let mut ask_at = None;
+    if let Attempt::Accepted { receipt } = attempt {
+        ask_at = proof::first_asked(recipient, receipt, ended_at);
+        succession::mend(&mut *connection, recipient.channel()).await?;
+    }
     let query = sqlx::query(
-        "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail, \
+         status, status_at, ask_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 IS NULL THEN NULL ELSE $4 END, $8)",
     )
     .bind(claim.notification.id.0)
     .bind(claim.epoch.0)
     .bind(rows::millis(started_at))
     .bind(rows::millis(ended_at))
     .bind(attempt.as_str())
-    .bind(storable(attempt.detail()));
+    .bind(storable(attempt.detail()))
+    .bind(ask_at.map(|_| Status::Queued.as_str()))
+    .bind(ask_at.map(rows::millis));
     query.execute(connection).await.map_err(failed("record a delivery")).map(|_| ())
 }
 

@@ -1,13 +1,15 @@
 //! Notifications and their deliveries, as rows.
 
 use super::notice::notice;
-use super::{count, notification_state, recipient, timestamp};
+use super::{count, named, notification_state, recipient, timestamp};
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::notification::{Notification, NotificationState};
-use crate::domain::policy::Channel;
+use crate::domain::policy::{Channel, Recipient};
+use crate::domain::proof::{Status, Word};
 use crate::domain::storm::{Told, Waiting};
 use crate::store::claims::Present;
 use crate::store::gathering::Stamps;
+use crate::store::succession::{Proof, Succession, Unproven};
 use crate::store::{Backlog, Claim, Delivery, Epoch, Error, NotificationRecord};
 
 /// The columns of `notifications` that are shown.
@@ -33,6 +35,8 @@ pub(in crate::store) struct NotificationRow {
     sent_at: Option<i64>,
     accepted_at: Option<i64>,
     acknowledged_at: Option<i64>,
+    succeeded_at: Option<i64>,
+    succession: Option<String>,
 }
 
 impl NotificationRow {
@@ -75,6 +79,10 @@ impl NotificationRow {
                 accepted: self.accepted_at.map(timestamp).transpose()?,
                 acknowledged: self.acknowledged_at.map(timestamp).transpose()?,
             },
+            succession: match (self.succeeded_at, self.succession) {
+                (Some(at), Some(sentence)) => Some(Succession { at: timestamp(at)?, sentence }),
+                _ => None,
+            },
         })
     }
 }
@@ -88,6 +96,9 @@ pub(in crate::store) struct DeliveryRow {
     ended_at: i64,
     outcome: String,
     detail: String,
+    status: Option<String>,
+    status_code: Option<i64>,
+    status_at: Option<i64>,
 }
 
 impl DeliveryRow {
@@ -98,6 +109,14 @@ impl DeliveryRow {
             ended_at: timestamp(self.ended_at)?,
             outcome: self.outcome,
             detail: self.detail,
+            proof: match (self.status, self.status_at) {
+                (Some(word), Some(at)) => {
+                    let code = self.status_code.map(count).transpose()?;
+                    let word = Word { status: status(&word)?, code };
+                    Some(Proof { word, at: timestamp(at)? })
+                }
+                _ => None,
+            },
         })
     }
 }
@@ -121,6 +140,25 @@ impl WaitingRow {
             due_at: timestamp(self.due_at)?,
             is_bound: self.is_bound,
             is_known: self.is_known,
+        })
+    }
+}
+
+/// A message whose provider is asked about it, as a row.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct UnprovenRow {
+    detail: String,
+    ended_at: i64,
+    status: Option<String>,
+}
+
+impl UnprovenRow {
+    /// Reads it.
+    pub(in crate::store) fn read(self) -> Result<Unproven, Error> {
+        Ok(Unproven {
+            receipt: self.detail,
+            taken_at: timestamp(self.ended_at)?,
+            last: self.status.as_deref().map(status).transpose()?,
         })
     }
 }
@@ -164,6 +202,18 @@ pub(in crate::store) fn gather(
         gathered.dedup_by_key(|it| it.notification.id);
     }
     Ok(())
+}
+
+/// Reads how a message stands with its provider.
+pub(in crate::store) fn status(word: &str) -> Result<Status, Error> {
+    named("status", &Status::ALL, Status::as_str, word)
+}
+
+/// Reads to whom something is owed, and how that stands.
+pub(in crate::store) fn owed_to(
+    (channel, address, state): (String, String, String),
+) -> Result<(Recipient, NotificationState), Error> {
+    Ok((recipient(&channel, address)?, notification_state(&state)?))
 }
 
 /// What decides over a settlement.

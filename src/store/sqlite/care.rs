@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::incidents::{self, About};
 use super::record::write_decided;
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed, gathering};
+use super::{SqliteStore, failed, gathering, succession};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::acting::Act;
@@ -16,6 +16,7 @@ use crate::domain::subject::Subject;
 use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
 use crate::store::gathering::Answered;
 use crate::store::rows::silence::{SilenceRow, scope_text};
+use crate::store::succession::Once;
 use crate::store::{Error, IncidentRecord, plan, rows};
 
 #[async_trait]
@@ -58,7 +59,7 @@ impl Care for SqliteStore {
         now: Timestamp,
     ) -> Result<Acted, Error> {
         let mut writer = self.writer().await?;
-        let result = self::act(&mut writer, incident, (act, actor), judge, now).await;
+        let result = self::act(&mut writer, incident, (act, actor), judge, (None, now)).await;
         writer.finish(result).await
     }
 
@@ -107,7 +108,7 @@ async fn decide(
     writer: &mut Writer,
     records: Vec<IncidentRecord>,
     mut judge: impl FnMut(Case<'_>) -> Option<Transition>,
-    now: Timestamp,
+    (once, now): (Option<&mut Once<'_>>, Timestamp),
 ) -> Result<Vec<Change>, Error> {
     let memory = writer.memory().await?;
     let mut changes = Vec::new();
@@ -124,10 +125,17 @@ async fn decide(
             changes.push((id, Change { subject, transition }));
         }
     }
-    if changes.is_empty() {
+    if changes.is_empty() && once.is_none() {
         return Ok(Vec::new());
     }
     let connection = writer.begin(Durability::Power).await?;
+    if let Some(once) = once
+        && !succession::remember(&mut *connection, once.message, now).await?
+    {
+        once.is_repeated = true;
+        writer.commit().await?;
+        return Ok(Vec::new());
+    }
     for (id, Change { subject, transition }) in &changes {
         let about = About::of(subject, Some(*id));
         write_decided(&mut *connection, about, transition, now).await?;
@@ -150,15 +158,16 @@ async fn tend(
 ) -> Result<Vec<Change>, Error> {
     let now = rows::whole_millis(now);
     let due = incidents::due(writer.connection().await?, now, limit).await?;
-    decide(writer, due, |case| Some(judge.tend(case, now)), now).await
+    decide(writer, due, |case| Some(judge.tend(case, now)), (None, now)).await
 }
 
-async fn act(
+/// Stores what `judge` makes of an act, which the message that it comes from asks for once.
+pub(super) async fn act(
     writer: &mut Writer,
     incident: IncidentId,
     (act, actor): (&Act, &Actor),
     judge: &dyn Caretaker,
-    now: Timestamp,
+    (once, now): (Option<&mut Once<'_>>, Timestamp),
 ) -> Result<Acted, Error> {
     let now = rows::whole_millis(now);
     let Some(record) = incidents::one(writer.connection().await?, incident).await? else {
@@ -172,7 +181,7 @@ async fn act(
             None
         }
     };
-    let done = decide(writer, vec![record], judged, now).await?.pop();
+    let done = decide(writer, vec![record], judged, (once, now)).await?.pop();
     Ok(match (done, refused) {
         (Some(change), _) => Acted::Done(Box::new(change)),
         (None, Some(why)) => Acted::Refused(why),
@@ -222,7 +231,7 @@ async fn silence(
     let told = |case: Case<'_>| {
         judge.covers(scope, case).then(|| judge.act(case, &act, by, now).ok()).flatten()
     };
-    decide(writer, open, told, now).await?;
+    decide(writer, open, told, (None, now)).await?;
     Ok(made)
 }
 

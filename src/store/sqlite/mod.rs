@@ -26,6 +26,7 @@ mod review;
 mod rows_of;
 mod rules;
 mod runs;
+mod succession;
 mod tokens;
 mod writer;
 

@@ -5,25 +5,49 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::{Durability, Writer};
-use super::{failed, gathering};
+use super::{failed, gathering, succession};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Owed;
 use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Recipient};
+use crate::domain::proof::{self, Status};
 use crate::store::claims::{self, Effect};
 use crate::store::gathering::Shared;
 use crate::store::rows::notification::{DeliveryRow, NotificationRow, PresentRow, gather};
 use crate::store::rows::{self, notice};
+use crate::store::succession::Origin;
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord, Standing};
 
-/// Owes one message. A recovery takes the place of failures that nobody can have seen.
+/// Owes one message. A recovery takes the place of failures that nobody can have seen, and goes to those,
+/// too, who were told in place of its recipient.
 pub(super) async fn owe(
     connection: &mut SqliteConnection,
     incident: IncidentId,
     owed: &Owed,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if !insert(&mut *connection, incident, owed, Origin::default(), now).await? {
+        let (recipient, kind) = (&owed.recipient, owed.notice.kind.as_str());
+        tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
+    }
+    if owed.notice.kind.is_end() {
+        for recipient in succession::heirs(&mut *connection, incident, &owed.recipient).await? {
+            let owed = Owed { recipient, ..owed.clone() };
+            insert(&mut *connection, incident, &owed, Origin::default(), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Owes one message, and nobody else the same; whether that was new.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    incident: IncidentId,
+    owed: &Owed,
+    origin: Origin<'_>,
+    now: Timestamp,
+) -> Result<bool, Error> {
     let Owed { recipient, notice: said, telling } = owed;
     if said.kind.is_end() {
         supersede(&mut *connection, incident, recipient, now).await?;
@@ -32,10 +56,12 @@ pub(super) async fn owe(
     // still will be.
     let query = sqlx::query(
         "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
-         first_word, state, owed_at, due_at, failures, possible_repeat, telling) \
+         first_word, state, owed_at, due_at, failures, possible_repeat, telling, in_place_of, \
+         instead_of) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 \
-         AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', ?7, ?7, 0, 0, ?8 \
+         AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', ?7, ?7, 0, 0, ?8, \
+         ?9, ?10 \
          WHERE true ON CONFLICT DO NOTHING",
     )
     .bind(incident.0)
@@ -45,13 +71,11 @@ pub(super) async fn owe(
     .bind(notice::tier(said.kind))
     .bind(notice::notice_text(said))
     .bind(rows::millis(now))
-    .bind(i64::from(*telling));
+    .bind(i64::from(*telling))
+    .bind(origin.in_place_of)
+    .bind(origin.instead_of);
     let inserted = query.execute(connection).await.map_err(failed("owe a notification"))?;
-    if inserted.rows_affected() == 0 {
-        let kind = said.kind.as_str();
-        tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
-    }
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }
 
 async fn supersede(
@@ -379,16 +403,25 @@ async fn write_delivery(
     (started_at, ended_at): (Timestamp, Timestamp),
     attempt: &Attempt,
 ) -> Result<(), Error> {
+    let recipient = &claim.notification.recipient;
+    let mut ask_at = None;
+    if let Attempt::Accepted { receipt } = attempt {
+        ask_at = proof::first_asked(recipient, receipt, ended_at);
+        succession::mend(&mut *connection, recipient.channel()).await?;
+    }
     let query = sqlx::query(
-        "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail, \
+         status, status_at, ask_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CASE WHEN ?7 IS NULL THEN NULL ELSE ?4 END, ?8)",
     )
     .bind(claim.notification.id.0)
     .bind(claim.epoch.0)
     .bind(rows::millis(started_at))
     .bind(rows::millis(ended_at))
     .bind(attempt.as_str())
-    .bind(attempt.detail());
+    .bind(attempt.detail())
+    .bind(ask_at.map(|_| Status::Queued.as_str()))
+    .bind(ask_at.map(rows::millis));
     query.execute(connection).await.map_err(failed("record a delivery")).map(|_| ())
 }
 

@@ -26,7 +26,7 @@ const APPLICATION: i64 = 0x5452_504c;
 /// Up to this size the whole file is checked at opening; of a larger one, all but the runs.
 const CHECKED_WHOLE: u64 = 256 << 20;
 
-const SMALL_TABLES: [&str; 9] = [
+const SMALL_TABLES: [&str; 11] = [
     "streaks",
     "incidents",
     "decisions",
@@ -36,6 +36,8 @@ const SMALL_TABLES: [&str; 9] = [
     "agent_tokens",
     "former_tokens",
     "agents",
+    "broken_channels",
+    "answers",
 ];
 
 /// How long a statement waits for a lock that another program holds.

@@ -27,6 +27,7 @@ mod rules;
 mod scene;
 mod shortfall;
 mod sqlite;
+mod succession;
 
 pub(crate) use self::sqlite::first_version;
 
@@ -56,6 +57,17 @@ on_every_backend! {
         what_is_over_goes_to_those_who_were_told
         what_is_over_before_anybody_was_told_goes_to_whoever_is_on_duty
         a_message_to_a_rota_by_email_goes_on_by_email
+    }
+    succession {
+        what_is_given_up_is_told_to_others_once
+        what_did_not_arrive_is_given_up_once_and_words_in_any_order_are_heard
+        a_message_that_was_taken_twice_is_lost_only_twice
+        an_end_goes_to_those_who_were_told_instead
+        nobody_is_told_instead_of_what_was_acknowledged_or_is_over
+        a_broken_channel_is_found_once_and_mended_by_what_is_sent
+        what_is_unproven_is_handed_out_when_it_is_due
+        an_answer_is_acted_upon_once
+        a_person_has_the_incidents_they_were_told_of
     }
     recording {
         a_run_is_stored_once

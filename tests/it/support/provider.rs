@@ -70,6 +70,11 @@ pub(crate) trait Speak: Send + Sync + 'static {
     /// The provider's own answer to a request that is wrong.
     fn read(&self, request: &Parts) -> Result<Self::Message, Reply>;
 
+    /// The answer to a question that asks for no message to be sent; it is not counted.
+    fn aside(&self, _request: &Parts) -> Option<Reply> {
+        None
+    }
+
     /// The answer to a message that is taken, the `number`th.
     fn accept(&self, request: &Parts, message: &Self::Message, number: usize) -> Reply;
 
@@ -222,6 +227,9 @@ async fn respond<S: Speak>(
     let body = body.collect().await.map_err(|_| CutOff)?.to_bytes();
     let (method, headers) = (head.method, head.headers);
     let parts = Parts { method, path: head.uri.path().to_owned(), headers, body };
+    if let Some(reply) = shared.speak.aside(&parts) {
+        return Ok(reply.into());
+    }
     let answer = locked(&shared.next).pop_front().unwrap_or(*locked(&shared.otherwise));
     let reply = record(shared, &parts, answer);
     match answer {

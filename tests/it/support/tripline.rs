@@ -30,6 +30,8 @@ pub(crate) struct Project {
     /// Kept by its daemons, too.
     folder: Arc<TempDir>,
     settings: String,
+    /// What else stands in `[hub]` where the daemon is started.
+    hub: String,
     environment: Vec<(String, String)>,
     /// Options of every command.
     options: Vec<String>,
@@ -45,6 +47,7 @@ impl Project {
         let project = Self {
             folder,
             settings: String::new(),
+            hub: String::new(),
             environment: Vec::new(),
             options: Vec::new(),
             before: Vec::new(),
@@ -58,6 +61,13 @@ impl Project {
         self.settings.push_str(text);
         self.settings.push('\n');
         self.write_settings("");
+        self
+    }
+
+    /// Adds a line to `[hub]` of daemons.
+    pub(crate) fn hub(mut self, line: &str) -> Self {
+        self.hub.push_str(line);
+        self.hub.push('\n');
         self
     }
 
@@ -197,7 +207,7 @@ impl Project {
     /// Starts `tripline up` and waits until it answers.
     pub(crate) async fn up(&self) -> Daemon {
         let listen = format!("127.0.0.1:{}", port::free());
-        let hub = format!("[hub]\nlisten = \"{listen}\"\n");
+        let hub = format!("[hub]\nlisten = \"{listen}\"\n{}", self.hub);
         self.up_as(&hub, format!("http://{listen}"), http::client()).await
     }
 

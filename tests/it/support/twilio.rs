@@ -1,6 +1,10 @@
 //! A fake of Twilio's Programmable Messaging API.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use data_encoding::BASE64;
+use ring::hmac;
 use serde_json::json;
 
 use super::provider::{Answer, Parts, Provider, Reply, Speak};
@@ -24,13 +28,52 @@ pub(crate) struct Sms {
 /// Twilio, on loopback.
 pub(crate) type FakeTwilio = Provider<Twilio>;
 
-/// What Twilio understands.
-pub(crate) struct Twilio;
+/// What Twilio understands, and what it remembers.
+#[derive(Default)]
+pub(crate) struct Twilio {
+    taken: Mutex<Vec<Taken>>,
+    /// How messages fare, by the number that they go to; they are delivered where nothing is said.
+    fates: Mutex<BTreeMap<String, (&'static str, Option<u32>)>>,
+}
+
+/// A message that was taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    /// Its name.
+    pub(crate) sid: String,
+    /// The number that it goes to.
+    pub(crate) to: String,
+    /// Where Twilio is to tell how it fares.
+    pub(crate) callback: Option<String>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Signs a request to `url` with these fields as Twilio does.
+pub(crate) fn signature(token: &str, url: &str, fields: &[(&str, &str)]) -> String {
+    let mut fields = fields.to_vec();
+    fields.sort_unstable();
+    let pairs: String = fields.iter().flat_map(|(name, value)| [*name, *value]).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token.as_bytes());
+    BASE64.encode(hmac::sign(&key, format!("{url}{pairs}").as_bytes()).as_ref())
+}
 
 impl FakeTwilio {
     /// Starts with the account [`ACCOUNT`] and its [`TOKEN`].
     pub(crate) async fn twilio() -> Self {
-        Self::start(Twilio).await
+        Self::start(Twilio::default()).await
+    }
+
+    /// Lets messages to a number fare so, when it is asked about them.
+    pub(crate) fn let_fare(&self, to: &str, status: &'static str, code: Option<u32>) {
+        locked(&self.speak().fates).insert(to.to_owned(), (status, code));
+    }
+
+    /// The messages to a number that were taken.
+    pub(crate) fn taken(&self, to: &str) -> Vec<Taken> {
+        locked(&self.speak().taken).iter().filter(|it| it.to == to).cloned().collect()
     }
 
     /// The texts that were taken for the number `to`, in the order of arrival.
@@ -73,8 +116,27 @@ impl Speak for Twilio {
         Ok(Sms { to, from, body })
     }
 
-    fn accept(&self, _: &Parts, message: &Sms, number: usize) -> Reply {
+    fn aside(&self, request: &Parts) -> Option<Reply> {
+        let prefix = format!("/2010-04-01/Accounts/{ACCOUNT}/Messages/");
+        let sid = request.path.strip_prefix(&prefix)?.strip_suffix(".json")?;
+        if request.method != "GET" {
+            return None;
+        }
+        let taken = locked(&self.taken);
+        let Some(Taken { to, .. }) = taken.iter().find(|it| it.sid == sid) else {
+            return Some(self.refuse(request, Answer::Coded(404, 20404)));
+        };
+        let (status, code) = locked(&self.fates).get(to).copied().unwrap_or(("delivered", None));
+        let kept = json!({"sid": sid, "status": status, "error_code": code, "to": to});
+        Some(Reply::json(200, &kept))
+    }
+
+    fn accept(&self, request: &Parts, message: &Sms, number: usize) -> Reply {
         let sid = format!("SM{number:032x}");
+        let callback = url::form_urlencoded::parse(&request.body)
+            .find(|(key, _)| key == "StatusCallback")
+            .map(|(_, url)| url.into_owned());
+        locked(&self.taken).push(Taken { sid: sid.clone(), to: message.to.clone(), callback });
         let created = json!({
             "account_sid": ACCOUNT, "api_version": "2010-04-01", "body": message.body,
             "date_created": "Sat, 21 Nov 2026 02:10:05 +0000", "date_sent": null,
