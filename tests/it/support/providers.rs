@@ -3,7 +3,7 @@
 use tripline::domain::Timestamp;
 
 use super::provider::{Answer, Arrival};
-use super::slack::{self, FakeSlack, SlackPost};
+use super::slack::{self, FakeSlack, SlackPost, channel_id};
 use super::tripline::Project;
 use super::twilio::{self, FakeTwilio, Sms};
 
@@ -78,9 +78,12 @@ impl Providers {
         self.twilio.answer_all(answer);
     }
 
-    /// The messages that Slack was handed so far, refused ones too.
+    /// The messages that Slack was handed so far, refused ones too. That one is edited tells nobody of
+    /// anything.
     pub(crate) fn posts(&self) -> Vec<Message> {
+        let is_edit = |post: &SlackPost| post.edits.is_some();
         let arrivals = self.slack.arrivals().into_iter();
+        let arrivals = arrivals.filter(|it| !it.message.as_ref().is_some_and(is_edit));
         let read = |arrival| {
             Message::new(arrival, |post: SlackPost| (post.channel, post.body.to_string()))
         };
@@ -97,7 +100,9 @@ impl Providers {
     /// The messages that arrived at one place, oldest first.
     pub(crate) fn arrived(&self, to: &str) -> Vec<Message> {
         let messages = if to.starts_with('#') { self.posts() } else { self.texts() };
-        messages.into_iter().filter(|message| message.to == to && message.arrived()).collect()
+        // What answers a message in Slack goes to the channel's id.
+        let is_there = |message: &Message| message.to == to || message.to == channel_id(to);
+        messages.into_iter().filter(|message| is_there(message) && message.arrived()).collect()
     }
 
     /// Makes `project` tell these providers, and gives it a team of two: ana and bo.
