@@ -11,6 +11,7 @@
 //! | owed | refused for good | given up |
 //! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
+//! | owed, of what fails | that is to be told once more first | superseded: the later one says both |
 //!
 //! | owed to a rota | | handed on: the same is owed to those who are called in its place |
 //!
