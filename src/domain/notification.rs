@@ -13,6 +13,7 @@
 //! | sent | the provider says later that it did not arrive ([`proof`](super::proof)) | given up |
 //! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
+//! | owed, of what fails | that is to be told once more first | superseded: the later one says both |
 //!
 //! | owed to a rota | | handed on: the same is owed to those who are called in its place |
 //! | gathered into a digest ([`storm`](super::storm)) | the digest is accepted | in a digest |

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Claim, Epoch, Standing};
+use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, NotificationState, Settlement};
 use crate::domain::rota::Call;
 
@@ -26,6 +27,17 @@ pub(super) struct Present {
     pub(super) leased: bool,
     /// Whether this very attempt is recorded.
     pub(super) recorded: bool,
+}
+
+/// Why a message of this kind takes the place of earlier ones that were not sent, if it does.
+pub(super) fn supersedes(kind: NoticeKind) -> Option<&'static str> {
+    if kind.is_end() {
+        Some("it was over before this could be sent; the recovery says both")
+    } else if kind.is_alarm() {
+        Some("it was told again before this could be sent; the later message says both")
+    } else {
+        None
+    }
 }
 
 /// What the message to a rota becomes when those of a call are told in its place.

@@ -151,6 +151,7 @@ async fn broken_providers_are_tried_again_until_they_work() {
     assert!(last.clone().all(|delivery| delivery.outcome == "accepted"), "{owed:#?}");
 }
 
+/// K7: the request has left, and nobody read the answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_on_its_way_when_the_daemon_was_killed_arrives_and_says_that_it_may_be_a_repeat() {
     let (site, providers) = (Site::start().await, Providers::start().await);

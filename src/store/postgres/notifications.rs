@@ -14,7 +14,7 @@ use super::{failed, gathering, succession};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
-use crate::domain::policy::{Channel, Recipient};
+use crate::domain::policy::Channel;
 use crate::store::claims;
 use crate::store::rows::notification::{DeliveryRow, NotificationRow, gather};
 use crate::store::rows::{self, notice};
@@ -31,8 +31,9 @@ macro_rules! shown {
 }
 pub(super) use shown;
 
-/// Owes one message. A recovery takes the place of failures that nobody can have seen, and goes to those,
-/// too, who were told in place of its recipient.
+/// Owes one message. It takes the place of earlier ones that nobody can have seen, where it says what
+/// they do: an end of all, and what goes on of what did before. An end goes to those, too, who were told
+/// in place of its recipient.
 pub(super) async fn owe(
     connection: &mut PgConnection,
     incident: IncidentId,
@@ -61,9 +62,7 @@ pub(super) async fn insert(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let Owed { recipient, notice: said, telling } = owed;
-    if said.kind.is_end() {
-        supersede(&mut *connection, incident, recipient, now).await?;
-    }
+    supersede(&mut *connection, incident, owed, now).await?;
     // The recipient has heard of the incident if an earlier notice was sent, may have been, or
     // still will be.
     let query = sqlx::query(
@@ -93,19 +92,25 @@ pub(super) async fn insert(
 async fn supersede(
     connection: &mut PgConnection,
     incident: IncidentId,
-    recipient: &Recipient,
+    owed: &Owed,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let Owed { recipient, notice: said, telling } = owed;
+    let Some(reason) = claims::supersedes(said.kind) else { return Ok(()) };
+    // What is handed on in place of a rota may be older than what a person is owed already.
     let query = sqlx::query(
-        "UPDATE notifications SET state = 'superseded', settled_at = $4, \
-         reason = 'it was over before this could be sent; the recovery says both' \
-         WHERE incident_id = $1 AND channel = $2 AND address = $3 AND kind IN ('failing', 'blind') \
+        "UPDATE notifications SET state = 'superseded', settled_at = $4, reason = $5 \
+         WHERE incident_id = $1 AND channel = $2 AND address = $3 AND telling < $6 \
+         AND ($7 OR kind IN ('failing', 'blind')) \
          AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
     )
     .bind(incident.0)
     .bind(recipient.channel().as_str())
     .bind(recipient.address())
-    .bind(rows::millis(now));
+    .bind(rows::millis(now))
+    .bind(reason)
+    .bind(i64::from(*telling))
+    .bind(said.kind.is_end());
     query.execute(connection).await.map_err(failed("supersede a notification")).map(|_| ())
 }
 

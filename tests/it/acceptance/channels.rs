@@ -178,18 +178,3 @@ async fn what_is_over_is_not_acknowledged_any_more_when_slack_is_back() {
         .until(m(10))
         .await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_told_for_long_is_told_when_the_ways_are_back() {
-    scenario(vec![Watched::new("login").every(10)])
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
-        .at(m(10))
-        .target("login", Down)
-        .at(m(41))
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
-        .want_all(between(m(41), m(50)), &EVERYBODY, "failing")
-        .until(m(50))
-        .await;
-}

@@ -5,14 +5,17 @@ use std::time::Duration;
 use tripline::domain::Timestamp;
 use tripline::domain::id::IncidentId;
 use tripline::domain::incident::acting::{Act, Refused};
-use tripline::domain::policy::{Condition, Policy, Target, Tier};
+use tripline::domain::notification::Attempt;
+use tripline::domain::policy::{Channel, Condition, Policy, Target, Tier};
 use tripline::domain::restraint::{Actor, Scope, SilenceId, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::engine::judge::Rulebook;
 use tripline::store::Store;
 use tripline::store::care::{Acted, Care, NewSilence};
 
-use super::scene::{at, check_id, history, outbox, report, rules, rules_with, tell};
+use super::scene::{
+    at, attempt, check_id, claim, history, outbox, report, rules, rules_with, tell,
+};
 
 fn ana() -> Actor {
     Actor { name: "ana".into(), via: Via::Cli }
@@ -123,6 +126,39 @@ pub(super) async fn rules_that_change_are_heeded(store: &(impl Store + Care)) {
     let due = store.next_tending().await.expect("read").expect("due");
     assert_eq!(tend(store, &patient, due).await, ["escalated"]);
     assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed", "slack:#boss failing owed"]);
+}
+
+pub(super) async fn what_is_told_once_more_takes_the_place_of_what_was_not_sent(
+    store: &(impl Store + Care),
+) {
+    let tiers = vec![Tier::after(1, vec![Target::Sms("ana".into())])];
+    let policy = Policy {
+        repeat_every: Some(Duration::from_secs(60)),
+        ..Policy::of(Policy::DEFAULT_NAME, tiers)
+    };
+    let rules = rules_with(policy, &["login"]);
+    let failed = report("login", "eu", 1, Failed);
+    store.record(&[failed], &rules, at(1)).await.expect("recorded");
+    assert_eq!(tend(store, &rules, at(3)).await, ["reminded"]);
+    assert_eq!(outbox(store, 1).await, ["sms:ana failing superseded", "sms:ana failing owed"]);
+    // What is on its way stays, and so does what may have arrived.
+    let sending = claim(store, Channel::Sms, at(3)).await;
+    assert!(sending[0].notification.first_word, "nobody has seen the one before");
+    assert_eq!(tend(store, &rules, at(5)).await, ["reminded"]);
+    let both = ["sms:ana failing owed", "sms:ana failing owed"];
+    assert_eq!(outbox(store, 1).await[1..], both);
+    let unheard = Attempt::Ambiguous { reason: "timed out".into() };
+    attempt(store, &sending[0], at(5), &unheard).await;
+    assert_eq!(tend(store, &rules, at(7)).await, ["reminded"]);
+    let states = outbox(store, 1).await;
+    assert_eq!(states[1], "sms:ana failing owed", "it may have arrived");
+    assert_eq!(states[2..], ["sms:ana failing superseded", "sms:ana failing owed"]);
+    // An end takes the place of all that is still to be said.
+    store.act(IncidentId(1), (&acknowledge(120), &ana()), &rules, at(7)).await.expect("taken");
+    let passed = report("login", "eu", 8, Passed);
+    store.record(&[passed], &rules, at(8)).await.expect("recorded");
+    let states = outbox(store, 1).await;
+    assert_eq!(states[3..], ["sms:ana failing superseded", "sms:ana recovered owed"]);
 }
 
 pub(super) async fn failures_are_remembered_one_by_one(store: &(impl Store + Care)) {

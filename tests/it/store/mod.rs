@@ -150,6 +150,7 @@ on_every_backend! {
         what_is_closed_by_hand_is_opened_again
         a_silence_holds_back_until_it_ends
         rules_that_change_are_heeded
+        what_is_told_once_more_takes_the_place_of_what_was_not_sent
         failures_are_remembered_one_by_one
     }
     editions {

@@ -129,11 +129,11 @@ pub(super) async fn one_recipient_is_told_in_order(store: &dyn Store) {
     let tier = |failures| Tier::after(failures, vec![Target::Slack("#p2".into())]);
     let policy = Policy { tiers: vec![tier(1), tier(2)], ..Policy::built_in(None) };
     let rules = rules_with(policy, &["login"]);
-    let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];
-    store.record(&both, &rules, at(2)).await.expect("recorded");
+    store.record(&[report("login", "eu", 1, Failed)], &rules, at(1)).await.expect("recorded");
     let first = claim(store, Channel::Slack, at(3)).await;
-    assert_eq!(first.len(), 1, "the second waits for the first");
-    assert!(claim(store, Channel::Slack, at(3)).await.is_empty());
+    store.record(&[report("login", "eu", 2, Failed)], &rules, at(2)).await.expect("recorded");
+    assert_eq!(first.len(), 1);
+    assert!(claim(store, Channel::Slack, at(3)).await.is_empty(), "the second waits for the first");
     let retry = Attempt::Retry { reason: "429".into(), after: Some(seconds(60)) };
     attempt(store, &first[0], at(3), &retry).await;
     assert!(claim(store, Channel::Slack, at(4)).await.is_empty());
@@ -345,8 +345,9 @@ pub(super) async fn a_further_tier_is_not_the_first_word(store: &dyn Store) {
     };
     let policy = Policy { tiers: vec![tier(1, "#p2"), tier(2, "#p1")], ..Policy::built_in(None) };
     let rules = rules_with(policy, &["login"]);
-    let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];
-    store.record(&both, &rules, at(2)).await.expect("recorded");
+    store.record(&[report("login", "eu", 1, Failed)], &rules, at(1)).await.expect("recorded");
+    assert_eq!(claim(store, Channel::Slack, at(1)).await.len(), 2);
+    store.record(&[report("login", "eu", 2, Failed)], &rules, at(2)).await.expect("recorded");
     let records = history(store, 1).await.notifications;
     let words: Vec<(String, bool)> = records
         .iter()
