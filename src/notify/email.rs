@@ -18,12 +18,12 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
-use lettre::transport::smtp::{Error, extension::Extension};
 use lettre::{Address, Message};
 
 use super::exchange::{DEADLINE, SetupError, said};
@@ -84,6 +84,8 @@ impl fmt::Debug for Smtp {
 
 /// Finding the server and agreeing on a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// Saying goodbye, after which nothing depends on it.
+const FAREWELL: Duration = Duration::from_millis(200);
 /// How passwords are shown to the server; all of them need an encrypted way.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
@@ -140,7 +142,9 @@ impl Smtp {
         let left = AtomicBool::new(false);
         let sent = self.converse(&to, &message, &left);
         let attempt = match tokio::time::timeout(self.deadline, sent).await {
-            Ok(Ok(response)) => {
+            Ok(Ok((response, mut connection))) => {
+                // It is taken, whatever becomes of the farewell.
+                let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
                 let words = response.first_line().unwrap_or_default();
                 return Attempt::Accepted {
                     receipt: said(&format!("{} {words}", response.code())),
@@ -188,7 +192,7 @@ impl Smtp {
         to: &Address,
         message: &[u8],
         left: &AtomicBool,
-    ) -> Result<Response, Failed> {
+    ) -> Result<(Response, AsyncSmtpConnection), Failed> {
         let greeted = |error| Failed { at: Stage::Greeting, error };
         let hello = ClientId::default();
         let first = self.tls.clone().filter(|_| self.encryption == Encryption::Tls);
@@ -211,9 +215,7 @@ impl Smtp {
         let mut options = Vec::new();
         if !to.to_string().is_ascii() || !self.from.email.to_string().is_ascii() {
             let knows = connection.server_info().supports_feature(Extension::SmtpUtfEight);
-            options.extend(
-                knows.then_some(lettre::transport::smtp::extension::MailParameter::SmtpUtfEight),
-            );
+            options.extend(knows.then_some(MailParameter::SmtpUtfEight));
         }
         let from = MailFrom::new(Some(self.from.email.clone()), options);
         connection.command(from).await.map_err(said(Stage::Sender))?;
@@ -222,9 +224,7 @@ impl Smtp {
         connection.command(Data).await.map_err(said(Stage::Message))?;
         left.store(true, Ordering::Relaxed);
         let response = connection.message(message).await.map_err(said(Stage::Message))?;
-        // It is taken, whatever becomes of the farewell.
-        let _ = tokio::time::timeout(Duration::from_millis(200), connection.quit()).await;
-        Ok(response)
+        Ok((response, connection))
     }
 }
 

@@ -121,7 +121,7 @@ impl Template {
             Value::Object(entries) => {
                 let mut object = Map::new();
                 for (key, item) in entries {
-                    let item = self.filled(item, &format!("{path}/{key}"), fields, room)?;
+                    let item = self.filled(item, &below(path, key), fields, room)?;
                     object.insert(key.clone(), item);
                 }
                 Value::Object(object)
@@ -153,10 +153,15 @@ fn read(shape: &Value, path: &str, texts: &mut Environment<'static>) -> Result<(
         }
         Value::Object(entries) => {
             let mut entries = entries.iter();
-            entries.try_for_each(|(key, item)| read(item, &format!("{path}/{key}"), texts))
+            entries.try_for_each(|(key, item)| read(item, &below(path, key), texts))
         }
         _ => Ok(()),
     }
+}
+
+/// The path of an entry (RFC 6901), so that no two texts have one.
+fn below(path: &str, key: &str) -> String {
+    format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn has_places(text: &str) -> bool {

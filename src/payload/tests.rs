@@ -39,6 +39,9 @@ fn a_template_gives_an_event_its_form() {
         "fixed": [1, true, null],
     });
     assert_eq!(filled(template, &failing()), expected);
+    let close = r#"{"a/b": "{{ incident }}", "a": {"b": "{{ name }}"}}"#;
+    let expected = json!({ "a/b": 42, "a": { "b": "Sign \"in\"" } });
+    assert_eq!(filled(close, &failing()), expected);
     let ended = Payload::samples().pop().expect("there are samples");
     assert_eq!(filled(template, &ended)["number"], Value::Null);
 }

@@ -212,11 +212,12 @@ fn toml_like() -> impl Strategy<Value = String> {
     const KEYS: &str = "hub listen url store password retention keep_passed keep_details statsd send_to prefix listen_tcp relay_to flush buckets slack bot_token \
         webhooks twilio from people ana phone teams secrets agent region regions defaults every \
         timeout policy policy.tier tier when failures_in_a_row notify quorum check name id cron \
-        timezone headers body expect expect.json status labels env \"#a\"";
+        timezone headers body expect expect.json status labels env email host port tls username \
+        password ca webhook.a secret former_secret template pagerduty.b routing_key severity \"#a\"";
     const VALUES: &str = "true|[]|{}|'30s'|'1d'|'* * * * *'|'0 0 31 2 *'|'slack:#p2'|'sms:ana'|\
         'ana'|'local'|'https://x.org'|'sqlite:a'|'postgres://u@h/d'|{ env = 'TOKEN' }|{ file = '/' }|['ana']|\
         ['slack:#a']|'2xx'|{ failures_in_a_row = 1 }|'${secret.TOKEN}'|'${secret'|1979-05-27|\
-        '+4930123456'|\"é\\u0000\"";
+        '+4930123456'|'email:ana'|'email:a@b.org'|'webhook:a'|'pagerduty:b'|'a@b.org'|'none'|'{ \"a\": \"{{ b }}\" }'|\"é\\u0000\"";
     let key = prop::sample::select(KEYS.split_whitespace().collect::<Vec<_>>());
     let value = prop_oneof![
         "[ -~]{0,12}",

@@ -436,7 +436,7 @@ fn mistakes_in_a_policy_are_told_where_they_are() {
     let when = |when: &str| tier("['slack:#a']").replace("failures_in_a_row = 1", when);
     let second = "[[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = ['slack:#b']\n";
     for (text, message) in [
-        (tier("['email:ana']"), "is no target"),
+        (tier("['mail:ana']"), "is no target"),
         (tier("['#p2']"), "is no target"),
         (tier("['slack:p2']"), "write `#p2`"),
         (tier("['slack:#P2']"), "did you mean `#p2`?"),
@@ -800,7 +800,10 @@ fn programs_and_mailboxes_can_be_told() {
     let written = ["email:ana", "email:x@example.com", "webhook:chat", "pagerduty:shop"];
     assert_eq!(targets, written);
     let port = |tls: &str| {
-        let text = format!("[email]\nhost = 'localhost'\nfrom = 'a@b.org'\ntls = '{tls}'\n");
+        let text = format!(
+            "[hub]\nurl = 'https://t.example.com'\n[email]\nhost = 'localhost'\n\
+             from = 'a@b.org'\ntls = '{tls}'\n"
+        );
         good(&text).email.expect("written").port
     };
     assert_eq!([port("tls"), port("none")], [465, 25]);
