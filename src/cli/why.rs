@@ -260,6 +260,52 @@ mod tests {
         text.parse().expect("a time")
     }
 
+    /// An SMS to ana that was taken at its second attempt, was not delivered, and was told to bo instead.
+    fn told(notice: Notice) -> NotificationRecord {
+        let first = notice.at;
+        let notification = Notification {
+            id: NotificationId(1),
+            incident: IncidentId(42),
+            recipient: Recipient::Sms(PersonId::new("ana").expect("a name")),
+            notice,
+            first_word: true,
+            owed_at: first,
+            failures: 0,
+            possible_repeat: false,
+        };
+        let tried = |at: Timestamp, outcome: &str, detail: &str| Delivery {
+            started_at: at,
+            ended_at: at,
+            outcome: outcome.into(),
+            detail: detail.into(),
+            proof: None,
+        };
+        NotificationRecord {
+            notification,
+            state: NotificationState::GivenUp,
+            due_at: first,
+            reason: None,
+            digest: None,
+            stamps: Stamps::default(),
+            deliveries: vec![
+                tried(at("2026-11-20T23:59:51Z"), "retry", "429; again in 1.0 s"),
+                Delivery {
+                    proof: Some(Proof {
+                        word: Word { status: Status::Undelivered, code: Some(30003) },
+                        at: at("2026-11-20T23:59:58Z"),
+                    }),
+                    ..tried(at("2026-11-20T23:59:53Z"), "accepted", "SM1763697151000100")
+                },
+            ],
+            succession: Some(Succession {
+                at: at("2026-11-20T23:59:59Z"),
+                sentence: "the SMS to ana did not arrive (not delivered: undelivered, 30003): bo \
+                           is told by SMS instead"
+                    .into(),
+            }),
+        }
+    }
+
     fn history() -> IncidentHistory {
         let region = Region::new("eu").expect("a name");
         let subject = Subject::Check(CheckId::new("login").expect("a name"));
@@ -289,23 +335,6 @@ mod tests {
             runbook: None,
             note: None,
         };
-        let notification = Notification {
-            id: NotificationId(1),
-            incident: IncidentId(42),
-            recipient: Recipient::Sms(PersonId::new("ana").expect("a name")),
-            notice,
-            first_word: true,
-            owed_at: first,
-            failures: 0,
-            possible_repeat: false,
-        };
-        let tried = |at: Timestamp, outcome: &str, detail: &str| Delivery {
-            started_at: at,
-            ended_at: at,
-            outcome: outcome.into(),
-            detail: detail.into(),
-            proof: None,
-        };
         let decision = |at, kind, reason: &str| (at, Decision { kind, reason: reason.into() });
         IncidentHistory {
             record: IncidentRecord { id: IncidentId(42), subject, incident },
@@ -318,31 +347,7 @@ mod tests {
                 ),
                 decision(second, DecisionKind::NotTold, "2 failures in a row, but nobody is told"),
             ],
-            notifications: vec![NotificationRecord {
-                notification,
-                state: NotificationState::GivenUp,
-                due_at: first,
-                reason: None,
-                digest: None,
-                stamps: Stamps::default(),
-                deliveries: vec![
-                    tried(at("2026-11-20T23:59:51Z"), "retry", "429; again in 1.0 s"),
-                    Delivery {
-                        proof: Some(Proof {
-                            word: Word { status: Status::Undelivered, code: Some(30003) },
-                            at: at("2026-11-20T23:59:58Z"),
-                        }),
-                        ..tried(at("2026-11-20T23:59:53Z"), "accepted", "SM1763697151000100")
-                    },
-                ],
-                succession: Some(Succession {
-                    at: at("2026-11-20T23:59:59Z"),
-                    sentence:
-                        "the SMS to ana did not arrive (not delivered: undelivered, 30003): bo \
-                               is told by SMS instead"
-                            .into(),
-                }),
-            }],
+            notifications: vec![told(notice)],
         }
     }
 

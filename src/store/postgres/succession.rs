@@ -111,10 +111,8 @@ impl Following for PostgresStore {
             let result = care::act_once(pool, incident, by, judge, (Some(&mut once), now)).await;
             if attempts.are_over(&result) {
                 let acted = result?;
-                return Ok(match once.is_repeated {
-                    true => Answered::Repeated,
-                    false => Answered::Acted(acted),
-                });
+                let answered = Answered::Acted(acted);
+                return Ok(if once.is_repeated { Answered::Repeated } else { answered });
             }
         }
     }

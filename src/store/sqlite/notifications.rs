@@ -10,7 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Owed;
 use crate::domain::notification::{Attempt, Settlement};
-use crate::domain::policy::{Channel, Recipient};
+use crate::domain::policy::Channel;
 use crate::domain::proof::{self, Status};
 use crate::store::claims::{self, Effect};
 use crate::store::gathering::Shared;
