@@ -238,6 +238,10 @@ impl Departure {
         let contacts = &self.parts.contacts;
         let phone = self.phone(&claim.notification);
         let link = contacts.list();
+        if let Some(until) = last {
+            let recipient = &claim.notification.recipient;
+            tracing::warn!(%recipient, %until, "this is the last message until then: there were many");
+        }
         let gathered = claim.gathered.iter().flatten();
         let told = std::iter::once(claim).chain(gathered).map(|Claim { notification, .. }| Item {
             notification,

@@ -282,9 +282,7 @@ impl World {
         self.site.answer(200);
         let owed = quiet(hub, PATIENCE).await;
         assert!(
-            owed
-                .iter()
-                .all(|it| matches!(it.state.as_str(), "sent" | "superseded" | "in_digest")),
+            owed.iter().all(|it| matches!(it.state.as_str(), "sent" | "superseded" | "in_digest")),
             "{when}: {owed:#?}"
         );
         assert_told(&self.providers, &owed, when);
