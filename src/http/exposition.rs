@@ -87,8 +87,7 @@ impl Collector for Spans {
         let mut metric = encoder.encode_descriptor(spans::STEM, spans::HELP, unit, kind)?;
         for it in &self.0 {
             let labels = [("span", it.span.as_str()), ("channel", it.channel.as_str())];
-            // The largest number stands for all that is beyond.
-            let bounds = BUCKETS.into_iter().chain([f64::MAX]);
+            let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(it.counts).collect();
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
                 it.sum,

@@ -23,7 +23,7 @@ pub fn series(distributions: &[Distribution]) -> Vec<One> {
 fn of(it: &Distribution) -> Vec<One> {
     let labels =
         || vec![("span", it.span.as_str().to_owned()), ("channel", it.channel.as_str().to_owned())];
-    let bounds = BUCKETS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+    let bounds = BUCKETS.iter().map(|most| format!("{most:?}")).chain(["+Inf".to_owned()]);
     let mut sum = 0;
     let bucket = |(most, count): (String, &u64)| {
         sum += count;
@@ -58,7 +58,7 @@ mod tests {
             let is_it = |(_, labels, _): &&One| labels.iter().any(|(_, value)| value == le);
             all.iter().find(is_it).map(|(.., value)| *value)
         };
-        assert_eq!([of("0.001"), of("0.005"), of("14400"), of("+Inf")], {
+        assert_eq!([of("0.001"), of("0.005"), of("14400.0"), of("+Inf")], {
             [Some(1.0), Some(3.0), Some(3.0), Some(7.0)]
         });
         let last = &all[all.len() - 1];

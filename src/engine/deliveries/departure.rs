@@ -232,6 +232,10 @@ impl Departure {
         let contacts = &self.parts.contacts;
         let ways = contacts.ways(&claim.notification.recipient);
         let link = contacts.list();
+        if let Some(until) = last {
+            let recipient = &claim.notification.recipient;
+            tracing::warn!(%recipient, %until, "this is the last message until then: there were many");
+        }
         let gathered = claim.gathered.iter().flatten();
         let told = std::iter::once(claim).chain(gathered).map(|Claim { notification, .. }| Item {
             notification,

@@ -87,6 +87,7 @@ async fn says_the_same(
         hosts: Hosts::new(bound, None),
         acts: Arc::new(acts),
         acting: Acting::new(bound, false),
+        stamps: Arc::default(),
         refused: Arc::default(),
         stamps: Arc::default(),
     });
