@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::hook::{FakeHook, FakePagerduty, ROUTING_KEY, SECRET};
+use crate::support::hook::{FakeHook, FakePagerduty, Hooked, ROUTING_KEY, SECRET};
 use crate::support::provider::Answer;
 use crate::support::site::Site;
 use crate::support::smtp::{FakeSmtp, Fate};
@@ -14,7 +14,7 @@ use crate::support::tripline::Project;
 use crate::support::wait::until_true;
 
 /// How long something may take that takes a second or two on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Receivers {
     hook: FakeHook,
@@ -162,7 +162,7 @@ async fn a_failure_an_acknowledgement_and_the_end_are_told_by_all_of_them() {
         .collect();
     assert_eq!(verdicts(&signed).await, ["ok"; 3]);
     let wall: Vec<Value> =
-        to.hook.accepted().iter().map(|it| it.json()).filter(|it| it["text"].is_string()).collect();
+        to.hook.accepted().iter().map(Hooked::json).filter(|it| it["text"].is_string()).collect();
     assert_eq!(wall[0], serde_json::json!({ "text": "Failing: shop", "open": true }));
     assert_eq!(wall[2], serde_json::json!({ "text": "Recovered: shop", "open": false }));
     let log = daemon.log();

@@ -7,7 +7,8 @@ use super::oidc;
 /// What the library says of webhooks, each a secret, the headers and the body: `ok`, or why not.
 pub(crate) async fn verdicts(webhooks: &[serde_json::Value]) -> Vec<String> {
     let modules = oidc::node_modules().await;
-    let lines: String = webhooks.iter().map(|it| format!("{it}\n")).collect();
+    let lines: Vec<String> = webhooks.iter().map(ToString::to_string).collect();
+    let lines = lines.join("\n") + "\n";
     let asked = tokio::task::spawn_blocking(move || {
         let mut command = Command::new("node");
         command.current_dir(modules).arg("webhooks.mjs");
