@@ -84,6 +84,14 @@ impl Succession {
     /// Goes on until `halt` is asked for.
     pub async fn run(self, halt: Halt) {
         let mut failing = false;
+        for channel in self.store.broken().await.unwrap_or_default() {
+            let channel = channel.as_str();
+            tracing::error!(
+                event.action = "channel-broken",
+                channel,
+                "the credentials of this channel were refused when it was last tried"
+            );
+        }
         while !halt.is_asked() {
             match self.tick(self.clock.now()).await {
                 Ok(()) => failing = false,

@@ -13,7 +13,7 @@ use crate::support::twilio::{TOKEN, signature};
 use crate::support::wait::{throughout, until, until_true};
 
 /// How long something may take that takes a second or two on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Where Twilio is told to reach the hub.
 const OUTSIDE: &str = "https://hooks.example.com/trip";
 const INBOUND: &str = "/api/v1/twilio/inbound";

@@ -262,8 +262,8 @@ pub(super) async fn an_answer_is_acted_upon_once(store: &dyn Ledger) {
     let acted = answer("SM2", 1, &Act::TakeBack, 4).await;
     assert!(matches!(acted, Answered::Acted(Acted::Done(_))), "{acted:?}");
     assert_eq!(answer("SM1", 1, &acknowledge, 5).await, Answered::Repeated);
-    let story = history(store, 1).await.record.incident.story;
-    let until = story.acknowledged.map(|it| it.until);
+    let incident = history(store, 1).await.record.incident;
+    let until = incident.story.acknowledged.map(|it| it.until);
     assert_eq!(until, Some(at(4)), "what came before is not done again");
     let lasts = Some(Duration::from_hours(9999));
     let refused = answer("SM3", 1, &Act::Acknowledge { reason: None, lasts }, 6).await;
