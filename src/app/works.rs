@@ -39,8 +39,8 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) witness: Arc<dyn Witness>,
     pub(super) transports: Transports,
-    pub(super) contacts: Arc<Contacts>,
-    pub(super) bounds: Bounds,
+    /// And how much is told one by one.
+    pub(super) contacts: (Arc<Contacts>, Bounds),
     pub(super) statsd: Option<Arc<Sink>>,
     pub(super) scripts: Arc<dyn Scripts>,
     pub(super) dialer: Arc<Dialer>,
@@ -70,8 +70,7 @@ impl Works {
         let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
         let stamps = stamps(&statsd);
-        let told_by = (contacts, parts.bounds, &stamps);
-        let lanes = Lanes::start(transports, told_by, &store, &clock, &witness, &halt);
+        let lanes = Lanes::start(transports, (contacts, &stamps), &store, &clock, &witness, &halt);
         let results = ingest::Parts {
             store: Arc::clone(&store),
             judge,

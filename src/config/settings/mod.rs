@@ -173,7 +173,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
     known.regions.extend(regions.iter().cloned());
     let coverage = coverage::read(section(root, "coverage", report), report);
-    let storm = storm::read(section(root, "storm", report), report);
+    let bounds = storm::read(section(root, "storm", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
@@ -207,7 +207,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         regions,
         control,
         coverage,
-        storm,
+        storm: bounds,
         defaults,
         policies,
         rules,

@@ -36,7 +36,7 @@ pub(super) async fn hand_on(
     let rota = notification.recipient.address();
     let mut before = Vec::new();
     if notification.notice.kind.is_end() {
-        before = told_before(&mut *connection, claim).await?;
+        before = told_before(&mut connection, claim).await?;
     }
     let (state, reason) = claims::handed_on(call, !before.is_empty());
     let people = if before.is_empty() { call.people.clone() } else { before };
@@ -46,7 +46,7 @@ pub(super) async fn hand_on(
             notice: notification.notice.clone(),
             telling: u32::try_from(telling).map_err(|error| rows::unreadable("telling", error))?,
         };
-        notifications::owe(&mut *connection, notification.incident, &owed, now).await?;
+        notifications::owe(&mut connection, notification.incident, &owed, now).await?;
         sqlx::query(
             "UPDATE notifications SET instead_of = $5, failed_at = \
              (SELECT rota.failed_at FROM notifications AS rota WHERE rota.id = $6) \

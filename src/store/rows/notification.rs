@@ -125,7 +125,7 @@ impl WaitingRow {
     }
 }
 
-/// What a recipient was told.
+/// A message that a recipient was sent.
 #[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct ToldRow {
     id: i64,
@@ -141,7 +141,7 @@ impl ToldRow {
             id: NotificationId(self.id),
             incident: IncidentId(self.incident_id),
             at: timestamp(self.settled_at)?,
-            digest: self.digest.map(NotificationId),
+            is_digest: self.digest.is_some(),
         })
     }
 }
