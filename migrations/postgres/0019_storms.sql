@@ -10,7 +10,7 @@ ALTER TABLE notifications ADD COLUMN sent_at BIGINT;
 ALTER TABLE notifications ADD COLUMN accepted_at BIGINT;
 ALTER TABLE notifications ADD COLUMN acknowledged_at BIGINT;
 
--- What one recipient is owed, and was told lately.
+-- What one recipient is owed, and which messages it was sent lately.
 CREATE INDEX notifications_waiting ON notifications (channel, address, id) WHERE state = 'owed';
 CREATE INDEX notifications_told ON notifications (channel, address, settled_at)
-    WHERE state IN ('sent', 'in_digest');
+    WHERE state = 'sent';

@@ -25,7 +25,6 @@ use super::emitting::sink;
 use super::faces;
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
-use super::lanes::contacts;
 use super::listening;
 use super::membership::{self, Membership, OwnName};
 use super::metering::{self, Meter, Points};
@@ -37,9 +36,9 @@ use super::share::{Expected, Share};
 use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
-use crate::agent::{Agent, Limits, Scripts};
+use crate::agent::Agent;
 use crate::clock::{Clock, Pulse};
-use crate::config::settings::{self, Agent as AgentSettings};
+use crate::config::settings;
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
@@ -53,10 +52,7 @@ use crate::link::publication::Publication;
 use crate::sandbox::Pool;
 use crate::statsd;
 use crate::store::agents::Agents;
-use crate::store::{self, IncidentFilter, IncidentRecord, Ledger, Store};
-
-/// Plain requests under way at once.
-const MOST_REQUESTS: usize = 512;
+use crate::store::{self, IncidentFilter, IncidentRecord, Ledger};
 
 /// What a daemon is made from.
 pub struct Plan {
@@ -164,20 +160,8 @@ impl Daemon {
         let (snapshot, meter, points) = measured(&project);
         let (listeners, address) = faces::bind(listen, &settings.hub).await?;
         let tls = listeners.tls.clone();
-        let works = Works::start(works::Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            judge: Arc::clone(&judge),
-            clock: Arc::clone(&clock),
-            witness: Arc::clone(&witness),
-            transports: transports(settings, &witness)?,
-            contacts: contacts(&settings.hub, address, settings.people.roster.clone()),
-            bounds: settings.storm,
-            statsd: sink(settings),
-            scripts: Arc::clone(&pool) as Arc<dyn Scripts>,
-            dialer: dialer(&settings.agent),
-            limits: limits(&settings.agent),
-            meter,
-        });
+        let around = ((&store, &clock), (&judge, &witness), (&pool, meter));
+        let works = Works::start(works::Parts::of(settings, address, around)?);
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
         let kept = (&store, &clock);
@@ -233,7 +217,7 @@ impl Daemon {
 
     /// What is done once all parts are there.
     async fn begin(self, loops: Loops) -> Result<Self, StartError> {
-        descriptors::warn_if_too_low(&limits(&self.project.load().settings.agent));
+        descriptors::warn_if_too_low(&works::limits(&self.project.load().settings.agent));
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(loops.review);
@@ -489,10 +473,4 @@ fn join(works: &Works, member: Membership) -> (Arc<Share>, CancellationToken) {
     let (share, ends) = (Arc::clone(&member.share), CancellationToken::new());
     works.spawn(|_| member.run(ends.clone()));
     (share, ends)
-}
-
-/// How many runs there may be at a time.
-fn limits(settings: &AgentSettings) -> Limits {
-    let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
-    Limits { scripts, requests: MOST_REQUESTS }
 }

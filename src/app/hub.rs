@@ -152,7 +152,9 @@ impl acts::Observer for Aftermath {
     }
 
     fn on_answered(&self, answered: &[Answered]) {
-        answered.iter().for_each(|it| self.stamps.answered(it));
+        for it in answered {
+            self.stamps.answered(it);
+        }
     }
 
     fn on_silenced(&self) {

@@ -12,10 +12,9 @@ use super::channels::{Outlet, Transports};
 use super::witness::Witness;
 use crate::clock::{Clock, Halt};
 use crate::config::Settings;
-use crate::config::settings::Hub;
 use crate::domain::id::IncidentId;
 use crate::domain::notification::{Attempt, NotificationState};
-use crate::domain::policy::{Channel, Roster};
+use crate::domain::policy::Channel;
 use crate::domain::storm::Bounds;
 use crate::engine::calling::Calling;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
@@ -67,7 +66,7 @@ impl Lanes {
     /// while there is time.
     pub(super) fn start(
         transports: Transports,
-        (contacts, bounds, stamps): (Arc<Contacts>, Bounds, &Arc<Stamps>),
+        ((contacts, bounds), stamps): ((Arc<Contacts>, Bounds), &Arc<Stamps>),
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
@@ -149,11 +148,11 @@ impl Lanes {
     }
 }
 
-/// Telephone numbers, and links into the API that listens at `api`.
-pub(super) fn contacts(hub: &Hub, api: SocketAddr, roster: Roster) -> Arc<Contacts> {
-    let url = hub.url_at(api);
+/// Telephone numbers, and links into the API that listens at `api`; and how much is told one by one.
+pub(super) fn contacts(settings: &Settings, api: SocketAddr) -> (Arc<Contacts>, Bounds) {
+    let (url, roster) = (settings.hub.url_at(api), settings.people.roster.clone());
     let list = format!("{url}/api/v1/incidents?open_only=true");
-    Arc::new(Contacts::new(roster, link(url)).listed_at(list))
+    (Arc::new(Contacts::new(roster, link(url)).listed_at(list)), settings.storm)
 }
 
 /// Where an incident is shown under the hub's public URL.

@@ -4,6 +4,7 @@
 //! their way are finished, requests to the API are answered. The store is closed last. All of it
 //! shares one budget of time; what it is too short for is found in the store at the next start.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,18 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::channels::Transports;
+use super::assignments::dialer;
+use super::channels::{Transports, transports};
+use super::daemon::StartError;
+use super::emitting::sink;
 use super::hub::{Aftermath, LocalHub};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, contacts};
 use super::metering::Meter;
 use super::witness::Witness;
 use crate::agent::{self, Agent, Limits, Scripts};
 use crate::clock::{Clock, Halt};
+use crate::config::Settings;
+use crate::config::settings::Agent as AgentSettings;
 use crate::domain::storm::Bounds;
 use crate::engine::deliveries::Contacts;
 use crate::engine::holding::Holding;
@@ -27,11 +33,15 @@ use crate::engine::stamps::Stamps;
 use crate::http::Intake;
 use crate::http::agents::Inlet;
 use crate::net::Dialer;
+use crate::sandbox::Pool;
 use crate::statsd::Sink;
-use crate::store::Store;
+use crate::store::{Ledger, Store};
 
 /// How much longer a stop may take once there is hurry.
 const HURRY: Duration = Duration::from_millis(500);
+/// Plain requests under way at once.
+const MOST_REQUESTS: usize = 512;
+
 /// What works are made from.
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
@@ -39,13 +49,49 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) witness: Arc<dyn Witness>,
     pub(super) transports: Transports,
-    pub(super) contacts: Arc<Contacts>,
-    pub(super) bounds: Bounds,
+    /// And how much is told one by one.
+    pub(super) contacts: (Arc<Contacts>, Bounds),
     pub(super) statsd: Option<Arc<Sink>>,
     pub(super) scripts: Arc<dyn Scripts>,
     pub(super) dialer: Arc<Dialer>,
     pub(super) limits: Limits,
     pub(super) meter: Arc<Meter>,
+}
+
+impl Parts {
+    /// What a project's settings make of them, for a hub whose API listens at `api`.
+    pub(super) fn of(
+        settings: &Settings,
+        api: SocketAddr,
+        ((store, clock), (judge, witness), (pool, meter)): Around<'_>,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            store: Arc::clone(store) as Arc<dyn Store>,
+            judge: Arc::clone(judge),
+            clock: Arc::clone(clock),
+            witness: Arc::clone(witness),
+            transports: transports(settings, witness)?,
+            contacts: contacts(settings, api),
+            statsd: sink(settings),
+            scripts: Arc::clone(pool) as Arc<dyn Scripts>,
+            dialer: dialer(&settings.agent),
+            limits: limits(&settings.agent),
+            meter,
+        })
+    }
+}
+
+/// What works are made from besides the settings.
+type Around<'a> = (
+    (&'a Arc<dyn Ledger>, &'a Arc<dyn Clock>),
+    (&'a Arc<ProjectJudge>, &'a Arc<dyn Witness>),
+    (&'a Arc<Pool>, Arc<Meter>),
+);
+
+/// How many runs there may be at a time.
+pub(super) fn limits(settings: &AgentSettings) -> Limits {
+    let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
+    Limits { scripts, requests: MOST_REQUESTS }
 }
 
 /// The agent, the way of its reports into the store, and the lanes out of it.
@@ -70,8 +116,7 @@ impl Works {
         let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
         let stamps = stamps(&statsd);
-        let told_by = (contacts, parts.bounds, &stamps);
-        let lanes = Lanes::start(transports, told_by, &store, &clock, &witness, &halt);
+        let lanes = Lanes::start(transports, (contacts, &stamps), &store, &clock, &witness, &halt);
         let results = ingest::Parts {
             store: Arc::clone(&store),
             judge,

@@ -182,7 +182,7 @@ impl Witness for Recorder {
         }
         match settlement.state {
             NotificationState::Sent | NotificationState::InDigest => {
-                tell!(info, "a message was sent")
+                tell!(info, "a message was sent");
             }
             NotificationState::GivenUp => tell!(error, "a message was given up"),
             NotificationState::Owed

@@ -17,7 +17,7 @@
 //! What is held stays owed, and what is gathered names the digest that tells it ([`share`]), so nothing is
 //! dropped unseen. What is decided depends on what is stored alone, so that any hub decides the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Timestamp;
@@ -113,17 +113,17 @@ pub struct Waiting {
     pub is_known: bool,
 }
 
-/// Something that a recipient was told.
+/// A message that a recipient was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
-    /// Its number.
+    /// The notification whose message it was.
     pub id: NotificationId,
-    /// What it was about.
+    /// What that was about.
     pub incident: IncidentId,
-    /// When that was accepted.
+    /// When it was accepted.
     pub at: Timestamp,
-    /// The notification by whose message it was told, where that was a digest.
-    pub digest: Option<NotificationId>,
+    /// Whether it told of others as well.
+    pub is_digest: bool,
 }
 
 /// What there is for one recipient, as it is stored.
@@ -131,7 +131,7 @@ pub struct Told {
 pub struct Crowd {
     /// What is owed, in the order owed.
     pub waiting: Vec<Waiting>,
-    /// What was told lately.
+    /// Which messages were sent lately.
     pub told: Vec<Told>,
 }
 
@@ -260,15 +260,9 @@ enum Room {
 
 impl Cap {
     fn room(&self, crowd: &Crowd, now: Timestamp) -> Room {
-        let mut messages: BTreeMap<NotificationId, Timestamp> = BTreeMap::new();
-        for it in &crowd.told {
-            // A clock that was set back holds nobody for longer.
-            let at = it.at.min(now);
-            if at + self.within > now {
-                messages.insert(it.digest.unwrap_or(it.id), at);
-            }
-        }
-        let mut times: Vec<Timestamp> = messages.into_values().collect();
+        // A clock that was set back holds nobody for longer.
+        let times = crowd.told.iter().map(|it| it.at.min(now));
+        let mut times: Vec<Timestamp> = times.filter(|at| *at + self.within > now).collect();
         times.sort_unstable();
         let most = usize::try_from(self.messages).unwrap_or(usize::MAX).max(1);
         let free = |at: Option<&Timestamp>| at.copied().unwrap_or(now) + self.within;
@@ -284,7 +278,7 @@ impl Cap {
 struct Recent {
     /// The incidents that were told alone.
     alone: BTreeSet<IncidentId>,
-    /// Whether that was many incidents.
+    /// Whether that was many incidents, or a digest.
     is_storm: bool,
     /// When the last digest left, or the last message that might have been one.
     gathered_at: Option<Timestamp>,
@@ -301,15 +295,16 @@ impl Recent {
         let mut gathered_at = None;
         for it in told {
             let is_beyond = known.len() >= most && !known.contains(&it.incident);
-            if it.digest.is_some() || is_beyond {
+            if it.is_digest || is_beyond {
                 gathered_at = Some(it.at);
             }
-            if it.digest.is_none() {
+            if !it.is_digest {
                 alone.insert(it.incident);
             }
             known.insert(it.incident);
         }
-        Self { alone, is_storm: known.len() >= most, gathered_at }
+        let is_storm = known.len() >= most || gathered_at.is_some();
+        Self { alone, is_storm, gathered_at }
     }
 }
 

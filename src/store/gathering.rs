@@ -53,8 +53,8 @@ pub struct Answered {
 /// Gathers what is owed to one recipient.
 #[async_trait]
 pub trait Gathering: Send + Sync + std::fmt::Debug {
-    /// What is owed to `recipient`, no more than [`MOST`] and the earliest first, and what it was told
-    /// after `since`, no more than [`MOST_TOLD`] and the latest.
+    /// What is owed to `recipient`, no more than [`MOST`] and the earliest first, and which messages it was
+    /// sent after `since`, no more than [`MOST_TOLD`] and the latest.
     async fn crowd(&self, recipient: &Recipient, since: Timestamp) -> Result<Crowd, Error>;
 
     /// Makes a digest of the notification of `claim` and of `others`, as far as those can still be
@@ -90,7 +90,7 @@ pub trait Gathering: Send + Sync + std::fmt::Debug {
 
 /// At most so much that is owed is looked at, and gathered, at once.
 pub const MOST: u32 = 2_000;
-/// At most so much that was told is looked at.
+/// At most so many messages that were sent are looked at.
 pub const MOST_TOLD: u32 = 5_000;
 
 /// Those of `shared` for which an attempt means the same, together.

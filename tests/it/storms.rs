@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -143,6 +144,11 @@ async fn a_thousand_failing_checks_are_told_in_few_messages() {
     let posts = providers.arrived("#p2");
     assert_eq!(posts.iter().map(told_wrong).sum::<usize>(), CHECKS, "{posts:#?}");
     let alone = posts.iter().filter(|it| !it.is_digest()).count();
+    let _ = writeln!(
+        std::io::stderr(),
+        "{CHECKS} incidents in {} messages, {alone} of them alone, in {took:?}",
+        posts.len()
+    );
     assert!((5..20).contains(&alone), "{alone} alone of {}", posts.len());
     // One digest in two seconds at most.
     let most = usize::try_from(took.as_secs()).expect("minutes") / 2 + 2;

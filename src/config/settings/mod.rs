@@ -187,10 +187,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let email = section(root, "email", report).and_then(|it| Email::read(it, sources, report));
     let (webhooks, pagerduty) = read_programs(root, sources, report);
     let agent = Agent::read(section(root, "agent", report), sources, report);
-    let (people, teams) = (section(root, "people", report), section(root, "teams", report));
-    let (mut people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
-    let written = section(root, "rota", report);
-    rotas::read(written.as_ref(), &mut people, &mut addresses, report);
+    let (people, mut addresses) = read_people(root, report);
     addresses.webhooks = webhooks.keys().cloned().collect();
     addresses.pagerduty = pagerduty.keys().cloned().collect();
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
@@ -201,7 +198,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
     known.regions.extend(regions.iter().cloned());
     let coverage = coverage::read(section(root, "coverage", report), report);
-    let storm = storm::read(section(root, "storm", report), report);
+    let bounds = storm::read(section(root, "storm", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
@@ -216,11 +213,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let written = root.optional("maintenance");
     let around = (&Surroundings::new(&defaults, Some(&known)), &rules);
     let (maintenance, in_maintenance) = maintenance::read(written.as_ref(), around, report);
-    let drafts = root.optional("check").map(|checks| {
-        let surroundings = Surroundings::new(&defaults, Some(&known));
-        let checks = tables("check", &checks, report).into_iter();
-        checks.filter_map(|it| check::read_plain(it, &surroundings, report)).collect()
-    });
+    let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
         store,
@@ -239,15 +232,33 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         regions,
         control,
         coverage,
-        storm,
+        storm: bounds,
         defaults,
         policies,
         rules,
         maintenance,
         in_maintenance,
-        drafts: drafts.unwrap_or_default(),
+        drafts,
         known,
     }
+}
+
+fn read_people(root: &mut Table<'_>, report: &mut Report) -> (People, people::Addresses) {
+    let (people, teams) = (section(root, "people", report), section(root, "teams", report));
+    let (mut people, mut addresses) = People::read(people.as_ref(), teams.as_ref(), report);
+    let written = section(root, "rota", report);
+    rotas::read(written.as_ref(), &mut people, &mut addresses, report);
+    (people, addresses)
+}
+
+fn read_drafts(
+    root: &mut Table<'_>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report,
+) -> Vec<Draft> {
+    let Some(checks) = root.optional("check") else { return Vec::new() };
+    let checks = tables("check", &checks, report).into_iter();
+    checks.filter_map(|it| check::read_plain(it, surroundings, report)).collect()
 }
 
 /// Programs that are told; `None` for those with a mistake.

@@ -50,13 +50,8 @@ fn waiting(id: i64, incident: i64) -> Waiting {
     Waiting { id, incident, due_at: start(), is_bound: false, is_known: false }
 }
 
-fn told(id: i64, incident: i64, seconds: i64, digest: Option<i64>) -> Told {
-    Told {
-        id: NotificationId(id),
-        incident: IncidentId(incident),
-        at: at(seconds),
-        digest: digest.map(NotificationId),
-    }
+fn told(id: i64, incident: i64, seconds: i64, is_digest: bool) -> Told {
+    Told { id: NotificationId(id), incident: IncidentId(incident), at: at(seconds), is_digest }
 }
 
 fn slack() -> Limit {
@@ -69,7 +64,7 @@ fn sms() -> Limit {
 
 /// Five incidents, told one a second up to now, and nothing since.
 fn five() -> Vec<Told> {
-    (1..=5).map(|number| told(number, number, number - 5, None)).collect()
+    (1..=5).map(|number| told(number, number, number - 5, false)).collect()
 }
 
 fn numbers(ids: &[NotificationId]) -> Vec<i64> {
@@ -91,7 +86,7 @@ fn a_few_go_alone_and_more_go_together() {
     // What was told long ago does not count, and neither does one incident that changes often.
     let long_ago = five().iter().map(|it| Told { at: at(-60), ..*it }).collect();
     assert_eq!(decide(long_ago), Verdict::Alone);
-    let often = (1..=9).map(|id| told(id, 1, -1, None)).collect();
+    let often = (1..=9).map(|id| told(id, 1, -1, false)).collect();
     assert_eq!(decide(often), Verdict::Alone);
 }
 
@@ -106,11 +101,11 @@ fn a_digest_waits_for_company_and_keeps_its_distance() {
     assert_eq!(hold(five(), at(0)), Some((vec![11], at(2))));
     assert_eq!(hold(five(), at(2)), None);
     let mut told_so_far = five();
-    told_so_far.push(told(6, 6, 0, Some(6)));
+    told_so_far.push(told(6, 6, 0, true));
     assert_eq!(hold(told_so_far.clone(), at(3)), Some((vec![11], at(10))));
     assert_eq!(hold(told_so_far, at(10)), None);
     // A clock that was set back holds nobody for longer.
-    let ahead = vec![told(1, 1, 3600, Some(1))];
+    let ahead = vec![told(1, 1, 3600, true)];
     let crowd = Crowd { told: five().into_iter().chain(ahead).collect(), ..crowd(Vec::new()) };
     let verdict = decide(&head, &crowd, &slack(), Strain::None, at(0));
     assert!(matches!(verdict, Verdict::Hold { until, .. } if until == at(10)), "{verdict:?}");
@@ -163,7 +158,7 @@ fn under_strain_what_waits_goes_together() {
 #[test]
 fn the_last_message_says_so_and_none_follows() {
     let head = notification(20, 20, at(0));
-    let sent = |count: i64| (1..=count).map(|id| told(id, 1, id - 30, None)).collect();
+    let sent = |count: i64| (1..=count).map(|id| told(id, 1, id - 30, false)).collect();
     let decide = |told, now| {
         let crowd = Crowd { waiting: vec![waiting(20, 20), waiting(21, 21)], told };
         decide(&head, &crowd, &sms(), Strain::None, now)
@@ -209,8 +204,9 @@ struct Step {
 #[derive(Default)]
 struct Model {
     owed: Vec<(Notification, Timestamp)>,
-    told: Vec<Told>,
-    messages: Vec<Timestamp>,
+    /// What was told, when, and by whose message.
+    told: Vec<(Waiting, Timestamp, NotificationId)>,
+    sent: Vec<Told>,
 }
 
 impl Model {
@@ -224,7 +220,7 @@ impl Model {
             let memory = now - limit.memory();
             let crowd = Crowd {
                 waiting: self.owed.iter().map(|(it, due)| waiting_of(it, *due)).collect(),
-                told: self.told.iter().filter(|it| it.at > memory).copied().collect(),
+                told: self.sent.iter().filter(|it| it.at > memory).copied().collect(),
             };
             match decide(&head, &crowd, limit, strain, now) {
                 Verdict::Hold { others, until, .. } => {
@@ -232,8 +228,8 @@ impl Model {
                     self.put_off(&others, head.id, until);
                 }
                 _ if !is_taken => self.put_off(&[], head.id, now + TimeDelta::seconds(1)),
-                Verdict::Alone => self.tell(&[], &head, None, now),
-                Verdict::Gather { others, .. } => self.tell(&others, &head, Some(head.id), now),
+                Verdict::Alone => self.tell(&[], &head, false, now),
+                Verdict::Gather { others, .. } => self.tell(&others, &head, true, now),
             }
         }
     }
@@ -247,15 +243,15 @@ impl Model {
         &mut self,
         others: &[NotificationId],
         head: &Notification,
-        digest: Option<NotificationId>,
+        is_digest: bool,
         now: Timestamp,
     ) {
-        self.messages.push(now);
+        self.sent.push(Told { id: head.id, incident: head.incident, at: now, is_digest });
         let leave =
             |(it, _): &mut (Notification, Timestamp)| it.id == head.id || others.contains(&it.id);
         for (it, _) in self.owed.extract_if(.., leave) {
-            assert!(self.told.iter().all(|told| told.id != it.id), "{} twice", it.id);
-            self.told.push(Told { id: it.id, incident: it.incident, at: now, digest });
+            assert!(self.told.iter().all(|(told, ..)| told.id != it.id), "{} twice", it.id);
+            self.told.push((waiting_of(&it, now), now, head.id));
         }
     }
 }
@@ -295,30 +291,30 @@ proptest! {
         }
         prop_assert!(model.owed.is_empty(), "{} are never told", model.owed.len());
         let expected: Vec<i64> = (1..=number).collect();
-        let mut all: Vec<i64> = model.told.iter().map(|it| it.id.0).collect();
+        let mut all: Vec<i64> = model.told.iter().map(|(it, ..)| it.id.0).collect();
         all.sort_unstable();
         prop_assert_eq!(all, expected);
-        for it in &model.told {
-            let digest = it.digest.unwrap_or(it.id);
-            prop_assert!(model.told.iter().any(|head| head.id == digest && head.at == it.at));
-            let overtaken = model.told.iter().any(|other| {
-                other.incident == it.incident && other.id < it.id && other.at > it.at
+        for (it, at, by) in &model.told {
+            let sent = model.sent.iter().filter(|sent| sent.id == *by);
+            prop_assert_eq!(sent.map(|sent| sent.at).collect::<Vec<_>>(), vec![*at]);
+            let overtaken = model.told.iter().any(|(other, before, _)| {
+                other.incident == it.incident && other.id < it.id && before > at
             });
             prop_assert!(!overtaken, "{} came before what it follows", it.id);
         }
         if let Some(cap) = limit.cap {
-            for from in &model.messages {
+            for Told { at: from, .. } in &model.sent {
                 let until = *from + cap.within;
-                let count = model.messages.iter().filter(|at| from <= *at && **at < until).count();
+                let near = model.sent.iter().filter(|it| *from <= it.at && it.at < until);
+                let count = near.count();
                 prop_assert!(count <= 10, "{count} SMS in ten minutes");
             }
         }
         // New incidents alone: five, and then one digest for each pause at most.
-        let digests: BTreeSet<(Timestamp, NotificationId)> =
-            model.told.iter().filter_map(|it| Some((it.at, it.digest?))).collect();
-        for (from, _) in digests.iter().filter(|_| !by_sms) {
-            let near = digests.iter().filter(|(at, _)| from <= at && *at < *from + limit.pause);
-            prop_assert_eq!(near.count(), 1);
+        let digests = || model.sent.iter().filter(|it| it.is_digest && !by_sms);
+        for from in digests() {
+            let until = from.at + limit.pause;
+            prop_assert_eq!(digests().filter(|it| from.at <= it.at && it.at < until).count(), 1);
         }
     }
 }

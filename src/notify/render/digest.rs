@@ -1,6 +1,8 @@
 //! A digest on each channel: how many incidents, which, and where all of them are listed. What there is no
 //! room for is counted.
 
+use std::fmt::Write as _;
+
 use slack_morphism::prelude::{
     SlackBlock, SlackBlockMarkDownText, SlackBlockPlainText, SlackContextBlock, SlackHeaderBlock,
     SlackSectionBlock,
@@ -52,7 +54,7 @@ pub fn slack_digest(digest: &Digest<'_>) -> SlackMessage {
     let names: Vec<String> = names.map(|it| code(&name(it), NAME_LIMIT)).collect();
     text += &names.join(", ");
     if latest.len() > NAMED {
-        text += &format!(" and {} more", latest.len() - NAMED);
+        let _ = write!(text, " and {} more", latest.len() - NAMED);
     }
     text.extend(all.map(|address| format!(". {}", link(&address, "All incidents"))));
     SlackMessage { text, blocks }
@@ -91,7 +93,7 @@ fn entry(item: &Item<'_>, with_error: bool) -> String {
     };
     let mut text = format!("{} {number} {}", sign(notice.kind), code(&name(item), NAME_LIMIT));
     if with_error {
-        text += &format!(" {}", wording::title(notification).to_lowercase());
+        let _ = write!(text, " {}", wording::title(notification).to_lowercase());
         let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
         text.extend(error.map(|error| format!(": {}", data(&error, ERROR_LIMIT))));
     }
@@ -142,7 +144,7 @@ pub fn sms_digest(digest: &Digest<'_>) -> String {
     let repeat = repeat_mark(digest);
     let mut head = format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
     if let Some(last) = digest.last {
-        head += &format!(" No more SMS before {} UTC.", last.format("%H:%M"));
+        let _ = write!(head, " No more SMS before {} UTC.", last.format("%H:%M"));
     }
     let link = digest.link.map(|link| format!(" {}", gsm::forced(&line(link))));
     let link = link.unwrap_or_default();

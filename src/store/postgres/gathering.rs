@@ -41,7 +41,9 @@ impl Gathering for PostgresStore {
             &mut gathered
         {
             // They are held as long as the claim, by whichever clock that is told.
-            all.iter_mut().for_each(|it| it.until = *until);
+            for it in all {
+                it.until = *until;
+            }
         }
         Ok(gathered)
     }
@@ -103,7 +105,7 @@ async fn crowd(
     .map_err(failed("read what is owed to one recipient"))?;
     let told: Vec<ToldRow> = sqlx::query_as(
         "SELECT id, incident_id, settled_at, digest FROM notifications \
-         WHERE channel = $1 AND address = $2 AND state IN ('sent', 'in_digest') \
+         WHERE channel = $1 AND address = $2 AND state = 'sent' \
          AND settled_at > $3 ORDER BY settled_at DESC LIMIT $4",
     )
     .bind(recipient.channel().as_str())
@@ -112,7 +114,7 @@ async fn crowd(
     .bind(i64::from(MOST_TOLD))
     .fetch_all(connection)
     .await
-    .map_err(failed("read what one recipient was told"))?;
+    .map_err(failed("read what one recipient was sent"))?;
     Ok(Crowd {
         waiting: waiting.into_iter().map(WaitingRow::read).collect::<Result<_, _>>()?,
         told: told.into_iter().map(ToldRow::read).collect::<Result<_, _>>()?,

@@ -163,7 +163,7 @@ impl UnprovenRow {
     }
 }
 
-/// What a recipient was told.
+/// A message that a recipient was sent.
 #[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct ToldRow {
     id: i64,
@@ -179,7 +179,7 @@ impl ToldRow {
             id: NotificationId(self.id),
             incident: IncidentId(self.incident_id),
             at: timestamp(self.settled_at)?,
-            digest: self.digest.map(NotificationId),
+            is_digest: self.digest.is_some(),
         })
     }
 }

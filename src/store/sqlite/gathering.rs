@@ -82,7 +82,7 @@ async fn crowd(
     .map_err(failed("read what is owed to one recipient"))?;
     let told: Vec<ToldRow> = sqlx::query_as(
         "SELECT id, incident_id, settled_at, digest FROM notifications \
-         WHERE channel = ?1 AND address = ?2 AND state IN ('sent', 'in_digest') \
+         WHERE channel = ?1 AND address = ?2 AND state = 'sent' \
          AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
     )
     .bind(recipient.channel().as_str())
@@ -91,7 +91,7 @@ async fn crowd(
     .bind(MOST_TOLD)
     .fetch_all(connection)
     .await
-    .map_err(failed("read what one recipient was told"))?;
+    .map_err(failed("read what one recipient was sent"))?;
     Ok(Crowd {
         waiting: waiting.into_iter().map(WaitingRow::read).collect::<Result<_, _>>()?,
         told: told.into_iter().map(ToldRow::read).collect::<Result<_, _>>()?,
