@@ -212,8 +212,8 @@ fn given_up(lane: &store::Backlog) -> Option<String> {
     };
     let channel = lane.channel.as_str();
     Some(format!(
-        "{messages} by {channel} could not be delivered in the last hour and reached nobody; \
-         /api/v1/incidents says which and why"
+        "{messages} by {channel} did not arrive in the last hour; /api/v1/incidents says which, why, \
+         and who was told instead"
     ))
 }
 

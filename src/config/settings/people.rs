@@ -291,13 +291,7 @@ fn ways(field: &Field<'_>, report: &mut Report) -> Option<Vec<Channel>> {
         }
         ways.push(way);
     }
-    if ways.is_empty() {
-        report
-            .error(&field.span, "`ways` names no way")
-            .advise("write `ways = [\"sms\", \"slack\"]`, or leave it out to try all there are");
-        return None;
-    }
-    Some(ways)
+    (!ways.is_empty()).then_some(ways)
 }
 
 /// A time zone of the IANA database.

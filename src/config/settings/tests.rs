@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::diagnostic::{Document, Severity};
 use crate::domain::id::PersonId;
-use crate::domain::policy::{Quorum, Target};
+use crate::domain::policy::{Channel, Quorum, Target};
 use crate::net::Proxy;
 
 fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
@@ -44,6 +44,29 @@ fn mistakes(text: &str) -> Vec<(String, String)> {
         (text[it.span].to_owned(), it.message)
     };
     diagnostics.into_iter().map(told).collect()
+}
+
+#[test]
+fn it_is_said_who_is_told_when_a_message_does_not_arrive() {
+    let people = "[people.ana]\nphone = '+4930123456'\nslack = 'U0123456789'\n";
+    let settings = good(&format!(
+        "{people}ways = ['slack', 'sms']\n[hub]\nurl = 'https://trip.example.com'\n\
+         fallback = ['slack:#ops', 'sms:ana']\n[twilio]\naccount_sid = {{ env = 'SID' }}\n\
+         auth_token = {{ env = 'TOKEN' }}\nfrom = '+15005550006'\n\
+         callback_url = 'https://hooks.example.com/trip/'\n"
+    ));
+    let fallback = [Target::Slack("#ops".into()), Target::Sms("ana".into())];
+    assert_eq!(settings.fallback, fallback);
+    let ana = PersonId::new("ana").expect("a name");
+    let ways = settings.people.particulars[&ana].ways.as_deref();
+    assert_eq!(ways, Some(&[Channel::Slack, Channel::Sms][..]));
+    let url = settings.twilio.expect("it is written").callback_url;
+    assert_eq!(url.as_deref(), Some("https://hooks.example.com/trip"));
+
+    let one = |text: &str, at: &str, message: &str| assert_one_mistake(text, at, message);
+    one(&format!("{people}ways = []"), "[]", "must not be an empty list");
+    one(&format!("{people}ways = ['fax', 'sms']"), "'fax'", "fax");
+    one("[hub]\nfallback = ['sms:nobody']", "'sms:nobody'", "no rota, team or person");
 }
 
 #[test]

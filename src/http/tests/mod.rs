@@ -346,8 +346,8 @@ async fn health_is_a_judgement_with_reasons() {
     let degraded = face.get("/healthz").await;
     assert_eq!(degraded.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(degraded.body["status"], "degraded");
-    let reason = "2 messages by slack could not be delivered in the last hour and reached nobody; \
-                  /api/v1/incidents says which and why";
+    let reason = "2 messages by slack did not arrive in the last hour; /api/v1/incidents says which, \
+                  why, and who was told instead";
     assert_eq!(degraded.body["reasons"], json!([reason]));
 
     face.store.fail();
