@@ -160,3 +160,16 @@ async fn an_acknowledgement_that_ends_within_a_maintenance_comes_back_after_it()
         .until(m(22))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_of_a_region_ends_for_a_check_that_goes_down_elsewhere_too() {
+    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
+        .toml(&once("09:00", "12:00").replace("checks = [\"login\"]", "regions = [\"eu\"]"))
+        .at(m(1))
+        .target_in("login", "eu", Down)
+        .at(m(4))
+        .target_in("login", "us", Down)
+        .want_all(at(m(4)), &EVERYBODY, "failing")
+        .until(m(6))
+        .await;
+}

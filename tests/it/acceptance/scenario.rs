@@ -243,7 +243,13 @@ impl Scenario {
 
     /// A message is wanted.
     pub(super) fn want(mut self, window: Window, message: Message) -> Self {
-        self.wants.push(Want { window, message });
+        self.wants.push(Want { window, message, optional: false });
+        self
+    }
+
+    /// A message may come, or not: which of two things at the same moment is first is nobody's promise.
+    pub(super) fn may(mut self, window: Window, message: Message) -> Self {
+        self.wants.push(Want { window, message, optional: true });
         self
     }
 
@@ -300,7 +306,7 @@ impl Scenario {
             panic!("{wrong}\n{}", story());
         }
         for (window, message) in &self.unwanted {
-            let want = Want { window: *window, message: message.clone() };
+            let want = Want { window: *window, message: message.clone(), optional: false };
             assert!(compare(&[want], told).is_err_and(|it| it.contains("missing")), "{}", story());
         }
         for text in &self.reasons {

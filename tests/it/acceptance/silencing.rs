@@ -144,3 +144,38 @@ async fn of_two_silences_the_longer_counts() {
         .until(m(11))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_by_region_ends_for_a_check_that_is_down_elsewhere_instead() {
+    scenario(vec![Watched::new("login").regions(&["ap", "eu", "us"])])
+        .silence(json!({"regions": ["eu", "us"], "for": "1h"}))
+        .at(m(1))
+        .target_in("login", "eu", Down)
+        .at(m(3))
+        .target_in("login", "us", Down)
+        .want_none(between(m(0), m(4)), slack("#p2"))
+        .at(m(5))
+        .target_in("login", "ap", Down)
+        .want_all(at(m(5)), &EVERYBODY, "failing")
+        .until(m(7))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_is_down_in_a_silenced_region_alone_again_is_told_no_more() {
+    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
+        .toml(
+            "[[policy]]\nname = \"usual\"\n\
+             [[policy.tier]]\nwhen = { failures_in_a_row = 1 }\nnotify = [\"slack:#p2\"]\n\
+             [[policy.tier]]\nwhen = { open_for = \"5m\" }\nnotify = [\"sms:bo\"]\n",
+        )
+        .silence(json!({"regions": ["eu"], "for": "20m"}))
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .at(m(3))
+        .target_in("login", "us", Up)
+        .want(at(m(20)), super::told::sms("bo").saying("still fails after"))
+        .until(m(22))
+        .await;
+}

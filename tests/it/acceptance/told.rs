@@ -105,6 +105,8 @@ pub(super) fn any_sms() -> Message {
 pub(super) struct Want {
     pub(super) window: Window,
     pub(super) message: Message,
+    /// Whether it may be missing.
+    pub(super) optional: bool,
 }
 
 impl Want {
@@ -121,7 +123,8 @@ pub(super) fn compare(wants: &[Want], told: &[Told]) -> Result<(), String> {
     for message in 0..told.len() {
         place(message, wants, told, &mut taken, &mut vec![false; wants.len()]);
     }
-    let missing = wants.iter().zip(&taken).filter(|(_, taken)| taken.is_none());
+    let missing = wants.iter().zip(&taken);
+    let missing = missing.filter(|(want, taken)| taken.is_none() && !want.optional);
     let missing: Vec<String> = missing.map(|(want, _)| format!("missing: {want:?}")).collect();
     let is_left = |index: &usize| !taken.contains(&Some(*index));
     let left = (0..told.len()).filter(is_left).map(|index| format!("unwanted: {:?}", told[index]));

@@ -136,7 +136,6 @@ impl World {
                 let Some((_, act)) = acts.next() else { break };
                 self.perform(act).await;
                 self.settle().await;
-                self.disturb(disturbance).await;
             }
             self.report_due().await;
             self.settle().await;

@@ -133,7 +133,7 @@ pub(super) async fn what_is_told_once_more_takes_the_place_of_what_was_not_sent(
 ) {
     let tiers = vec![Tier::after(1, vec![Target::Sms("ana".into())])];
     let policy = Policy {
-        repeat_every: Some(Duration::from_secs(60)),
+        repeat_every: Some(Duration::from_mins(1)),
         ..Policy::of(Policy::DEFAULT_NAME, tiers)
     };
     let rules = rules_with(policy, &["login"]);
