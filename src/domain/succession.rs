@@ -215,7 +215,10 @@ impl Line<'_> {
 
     /// Others who were to be told the same, and whether they have it or still may.
     fn others(&self) -> impl Iterator<Item = (&Recipient, bool)> {
-        let has = |state| matches!(state, NotificationState::Sent | NotificationState::Owed);
+        let has = |state| {
+            use NotificationState::{InDigest, Owed, Sent};
+            matches!(state, Sent | InDigest | Owed)
+        };
         self.case.others.iter().map(move |(recipient, state)| (recipient, has(*state)))
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tripline::clock::Stopwatch;
 
+use crate::support::http;
 use crate::support::provider::Answer;
 use crate::support::providers::{ANA, BO, Message, Providers};
 use crate::support::site::Site;
@@ -63,7 +64,7 @@ fn whole(number: f64) -> usize {
 
 async fn metrics(daemon: &Daemon) -> String {
     let url = format!("{}/metrics", daemon.url());
-    let answer = reqwest::Client::new().get(url).send().await.expect("the daemon answers");
+    let answer = http::client().get(url).send().await.expect("the daemon answers");
     answer.text().await.expect("a text")
 }
 
@@ -176,7 +177,7 @@ async fn a_thousand_failing_checks_are_told_in_few_messages() {
 
 /// A little less than the time of the cap.
 fn near_cap() -> chrono::TimeDelta {
-    let near = CAP_WITHIN - Duration::from_millis(500);
+    let near = CAP_WITHIN.saturating_sub(Duration::from_millis(500));
     chrono::TimeDelta::from_std(near).expect("seconds")
 }
 

@@ -285,7 +285,6 @@ fn the_only_policy_written_is_the_default_one() {
 const PEOPLE: &str = "[people]\nana = { phone = '+4930123456' }\nbo = {}\n";
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn mistakes_are_told_where_they_are() {
     for (text, at, message) in [
         ("[hub]\nlisten = '0.0.0.0:80'", "'0.0.0.0:80'", "is open to other machines"),

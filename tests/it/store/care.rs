@@ -42,10 +42,10 @@ pub(super) async fn an_acknowledgement_holds_back_and_ends(store: &(impl Store +
     tell(store, 2, &[Failed]).await;
     let quiet = ["slack:#p2 failing owed", "slack:#p2 acknowledged owed"];
     assert_eq!(outbox(store, 1).await, quiet);
-    let story = history(store, 1).await.record.incident.story;
-    assert_eq!(story.acknowledged.map(|it| it.by), Some(ana()));
-    assert_eq!(story.held, [2].into());
-    let end = at(1) + Duration::from_secs(120);
+    let told = history(store, 1).await.record.incident.story;
+    assert_eq!(told.acknowledged.map(|it| it.by), Some(ana()));
+    assert_eq!(told.held, [2].into());
+    let end = at(1) + Duration::from_mins(2);
     assert_eq!(store.next_tending().await.expect("read"), Some(end));
     assert_eq!(tend(store, &rules(), at(4)).await, Vec::<String>::new());
     assert_eq!(tend(store, &rules(), end).await, ["left_alone", "reminded"]);
@@ -88,7 +88,7 @@ pub(super) async fn a_silence_holds_back_until_it_ends(store: &(impl Store + Car
     let reason = "deploy".to_owned();
     let wanted = NewSilence { scope, reason, by: ana(), until: at(10) };
     let made = store.silence(&wanted, &rules(), at(1)).await.expect("made");
-    assert_eq!(store.silences(at(2)).await.expect("read"), [made.clone()]);
+    assert_eq!(store.silences(at(2)).await.expect("read"), std::slice::from_ref(&made));
     tell(store, 2, &[Failed]).await;
     // Another one is not silenced.
     let other = [report("search", "eu", 2, Failed)];
@@ -117,7 +117,7 @@ pub(super) async fn rules_that_change_are_heeded(store: &(impl Store + Care)) {
         Policy::DEFAULT_NAME,
         vec![
             Tier::after(1, slack("#p2")),
-            Tier { when: Condition::OpenFor(Duration::from_secs(60)), notify: slack("#boss") },
+            Tier { when: Condition::OpenFor(Duration::from_mins(1)), notify: slack("#boss") },
         ],
     );
     let patient = rules_with(policy, &["login"]);

@@ -98,8 +98,8 @@ pub(super) async fn a_digest_is_told_once_for_all_that_is_in_it(store: &dyn Stor
     storm(store).await;
     let digest = gathered(store, 2).await;
     assert_eq!(numbers(&digest), [2, 3, 4]);
-    let held = store.next_due(Channel::Slack).await.expect("read");
-    assert_eq!(held, Some(at(2) + seconds(15)), "nothing of it is handed out meanwhile");
+    let due = store.next_due(Channel::Slack).await.expect("read");
+    assert_eq!(due, Some(at(2) + seconds(15)), "nothing of it is handed out meanwhile");
     assert_eq!(try_digest(store, &digest, 2, &accepted()).await, Standing::Held);
     let states = all_states(store).await;
     assert_eq!((states[0], &states[1..]), (State::Sent, &[State::InDigest; 3][..]));
@@ -208,8 +208,8 @@ pub(super) async fn what_is_held_is_due_later(store: &dyn Store) {
     let head = claim(store, Channel::Slack, at(2)).await.remove(0);
     let others = [2, 3].map(NotificationId);
     let until = at(5);
-    let held = store.hold(&head, &others, until, "held: enough").await.expect("answered");
-    assert_eq!(held, Standing::Held);
+    let standing = store.hold(&head, &others, until, "held: enough").await.expect("answered");
+    assert_eq!(standing, Standing::Held);
     let record = record(store, 1).await;
     assert_eq!((record.state, record.due_at, record.deliveries.len()), (State::Owed, until, 0));
     assert_eq!(record.reason.as_deref(), Some("held: enough"));

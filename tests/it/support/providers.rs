@@ -92,7 +92,7 @@ impl Providers {
         let posts = || arrivals.iter().filter_map(|arrival| arrival.message.as_ref());
         let names: HashMap<String, String> =
             posts().map(|post| (channel_id(&post.channel), post.channel.clone())).rev().collect();
-        let named = |post: SlackPost| {
+        let read = |post: SlackPost| {
             let name = names.get(&post.channel).cloned();
             (name.unwrap_or(post.channel), post.body.to_string())
         };
@@ -100,7 +100,7 @@ impl Providers {
             arrival.message.as_ref().is_some_and(|post| post.edits.is_none())
         };
         let said = arrivals.clone().into_iter().filter(is_said);
-        said.filter_map(|arrival| Message::new(arrival, &named)).collect()
+        said.filter_map(|arrival| Message::new(arrival, read)).collect()
     }
 
     /// The messages that Twilio was handed so far, refused ones too.

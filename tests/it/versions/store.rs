@@ -89,7 +89,6 @@ async fn says_the_same(
         acting: Acting::new(bound, false),
         stamps: Arc::default(),
         refused: Arc::default(),
-        stamps: Arc::default(),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");
     assert!(answers.len() > 6);
