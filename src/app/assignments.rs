@@ -43,6 +43,7 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let by_name = all.map(|rule| (rule.name.clone(), rule.policy.clone(), BTreeMap::new()));
     let rules = rules.with_coverage(settings.coverage).with_rules(by_name);
     let rules = rules.with_maintenance(settings.maintenance.clone());
+    let rules = rules.with_groups(settings.groups.clone());
     Ok(rules.of_edition(accounting::edition(project)))
 }
 

@@ -94,7 +94,7 @@ impl Project {
         check_mentions(&files, scripts, &surroundings, &mut found);
         check_duplicates(&drafts, &mut found);
         check_quorums(&drafts, settings.as_ref(), &mut found);
-        check_maintenance(&files, &drafts, settings.as_ref(), &mut found);
+        check_mentions(&files, &drafts, settings.as_ref(), &mut found);
         let place = |it: &Diagnostic| (it.file != settings::FILE, it.file.clone(), it.span.start);
         found.sort_by_cached_key(place);
         let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
@@ -267,8 +267,8 @@ fn check_quorums(drafts: &[Draft], settings: Option<&Settings>, found: &mut Vec<
     }
 }
 
-/// Checks that whatever is named as under maintenance is there.
-fn check_maintenance(
+/// Checks that whatever a maintenance or a group names is there.
+fn check_mentions(
     files: &Files,
     drafts: &[Draft],
     settings: Option<&Settings>,
@@ -278,7 +278,7 @@ fn check_maintenance(
     // A script that cannot be evaluated is there, whatever it says of itself.
     let entries: BTreeSet<CheckId> = files.entries().map(|entry| entry.id).collect();
     let known = || drafts.iter().map(|draft| &draft.id).chain(&entries);
-    for (check, span) in &settings.in_maintenance {
+    for (check, span) in &settings.mentions {
         if known().any(|id| id == check) {
             continue;
         }

@@ -13,6 +13,7 @@ use crate::domain::attendance::Lost;
 use crate::domain::blindness::shortfall::{self, Rule, Standing};
 use crate::domain::blindness::{self, Watched};
 use crate::domain::check::Check;
+use crate::domain::group::Group;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::incident::acting::{self, Act, Refused};
 use crate::domain::incident::telling::{self, Situation};
@@ -46,6 +47,7 @@ pub struct Rulebook {
     edition: Option<String>,
     maintenance: Vec<Maintenance>,
     rules: HashMap<RuleName, (Arc<Policy>, Labels)>,
+    groups: Vec<Group>,
 }
 
 type Labels = BTreeMap<String, String>;
@@ -166,6 +168,22 @@ impl Rulebook {
     #[must_use]
     pub fn with_coverage(self, coverage: Rule) -> Self {
         Self { coverage, ..self }
+    }
+
+    /// The same with groups of checks.
+    #[must_use]
+    pub fn with_groups(self, groups: Vec<Group>) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// The group of that name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// All checks, in no order.
+    pub fn checks(&self) -> impl Iterator<Item = &Arc<Check>> {
+        self.checks.values().map(|(check, _)| check)
     }
 
     /// The same as those of an edition of the project.

@@ -30,6 +30,7 @@ mod answer;
 mod checks;
 mod coverage;
 mod exposition;
+mod groups;
 mod incidents;
 mod index;
 mod loops;
@@ -109,7 +110,7 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 31] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 32] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -142,6 +143,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 31] {
         ("/api/v1/openapi.json", get(openapi::document)),
         ("/metrics", get(exposition::metrics)),
         ("/healthz", get(health::health)),
+        ("/health/{group}", get(groups::group)),
     ]
 }
 

@@ -9,7 +9,7 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{
-    Api, acts, agent_list, checks, coverage, dto, exposition, health, incidents, index, metrics,
+    Api, acts, agent_list, checks, coverage, dto, exposition, groups, health, incidents, index, metrics,
     prometheus, runs, silences,
 };
 
@@ -54,6 +54,7 @@ use super::{
         metrics::store,
         health::backlog,
         health::health,
+        groups::group,
         exposition::metrics,
         document,
     ),
@@ -66,7 +67,7 @@ use super::{
         (name = "notifications", description = "What is still owed"),
         (name = "agents", description = "Who runs checks, and from where"),
         (name = "metrics", description = "Series, and expressions over them as in Prometheus"),
-        (name = "health", description = "Whether Tripline itself works"),
+        (name = "health", description = "Whether Tripline itself works, and whether groups of checks are well"),
         (name = "meta", description = "Where to begin, and this description"),
     ),
     modifiers(&SharedProblems),

@@ -20,6 +20,7 @@ mod escalation;
 mod faults;
 mod fuzz;
 mod grafana;
+mod groups;
 mod hostile;
 mod junit;
 mod kills;

@@ -7,6 +7,7 @@ mod agent;
 mod channels;
 mod coverage;
 mod email;
+mod health;
 mod hub;
 mod maintenance;
 mod metrics;
@@ -44,6 +45,7 @@ use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
 use super::value::{Entry, Kind, Value, parse_toml};
 use crate::domain::blindness::shortfall::Rule;
+use crate::domain::group::Group;
 use crate::domain::id::Region;
 use crate::domain::policy::{Policy, Target};
 use crate::domain::restraint::Maintenance;
@@ -99,8 +101,10 @@ pub struct Settings {
     pub rules: Rules,
     /// Planned times in which nobody is told.
     pub maintenance: Vec<Maintenance>,
-    /// The checks that these name, with the places.
-    pub(super) in_maintenance: Vec<maintenance::Mention>,
+    /// Groups of checks that answer for something.
+    pub groups: Vec<Group>,
+    /// The checks that maintenances and groups name, with the places.
+    pub(super) mentions: Vec<maintenance::Mention>,
     /// The `[[check]]` entries.
     pub(super) drafts: Vec<Draft>,
     /// What checks may refer to. It includes what was written with a mistake, so that the mistake
@@ -168,6 +172,7 @@ fn section_hint(key: &str) -> Option<String> {
         "storms" | "digest" => Some("what is gathered is written as `[storm]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
         "webhooks" => Some("a webhook is written as `[webhook.NAME]`".into()),
+        "group" | "groups" => Some("a group is written as `[health.NAME]`".into()),
         "mail" | "smtp" => Some("did you mean `[email]`?".into()),
         _ => None,
     }
@@ -212,7 +217,9 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let rules = Rules::read(root, &around, report);
     let written = root.optional("maintenance");
     let around = (&Surroundings::new(&defaults, Some(&known)), &rules);
-    let (maintenance, in_maintenance) = maintenance::read(written.as_ref(), around, report);
+    let (maintenance, mut mentions) = maintenance::read(written.as_ref(), around, report);
+    let written = section(root, "health", report);
+    let groups = health::read(written.as_ref(), &mut mentions, report);
     let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
@@ -237,7 +244,8 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         policies,
         rules,
         maintenance,
-        in_maintenance,
+        groups,
+        mentions,
         drafts,
         known,
     }

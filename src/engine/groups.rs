@@ -1,0 +1,87 @@
+//! How a group of checks stands, from what the store knows: nothing is kept here, so any hub answers the
+//! same, also right after its start.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::judge::Rulebook;
+use crate::domain::check::Check;
+use crate::domain::group::Group;
+use crate::domain::id::{CheckId, Region};
+use crate::store::{Error, RunFilter, Store};
+
+/// So many results are looked back for enough in a row; a check that passes and fails by turns for longer
+/// is well, because it never failed often enough.
+const LOOKS_BACK: u32 = 100;
+
+/// How a group stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupStanding {
+    /// Whether it is well.
+    pub is_well: bool,
+    /// Its checks, in the order of their ids.
+    pub checks: Vec<CheckStanding>,
+}
+
+/// How a check of a group stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckStanding {
+    /// The check.
+    pub check: CheckId,
+    /// Whether it is well.
+    pub is_well: bool,
+    /// The regions in which it is not.
+    pub ill_in: BTreeSet<Region>,
+}
+
+/// How the group called `name` stands; `None` where the project has none of that name.
+///
+/// # Errors
+///
+/// [`Error`] when the store cannot be read.
+pub async fn standing(
+    store: &dyn Store,
+    rulebook: &Rulebook,
+    name: &str,
+) -> Result<Option<GroupStanding>, Error> {
+    let Some(group) = rulebook.group(name) else { return Ok(None) };
+    let mut checks: Vec<&Arc<Check>> = rulebook.checks().filter(|it| group.has(it)).collect();
+    checks.sort_by(|a, b| a.id.cmp(&b.id));
+    let ids: Vec<CheckId> = checks.iter().map(|check| check.id.clone()).collect();
+    let states = store.states_of(&ids).await?;
+    let mut standings = Vec::with_capacity(checks.len());
+    for check in checks {
+        let mut ill_in = BTreeSet::new();
+        for region in &check.regions {
+            let streak = states.get(&check.id).and_then(|state| state.streaks.get(region));
+            let Some(streak) = streak else { continue };
+            let said = match group.by_streak(streak) {
+                Some(said) => said,
+                None => by_runs(store, group, (check, region)).await?,
+            };
+            if !said {
+                ill_in.insert(region.clone());
+            }
+        }
+        let is_well = group.is_check_well(ill_in.len(), check.regions.len());
+        standings.push(CheckStanding { check: check.id.clone(), is_well, ill_in });
+    }
+    let well = standings.iter().filter(|it| it.is_well).count();
+    let is_well = group.is_well(well, standings.len());
+    Ok(Some(GroupStanding { is_well, checks: standings }))
+}
+
+async fn by_runs(
+    store: &dyn Store,
+    group: &Group,
+    (check, region): (&Check, &Region),
+) -> Result<bool, Error> {
+    let filter = RunFilter {
+        check: Some(check.id.clone()),
+        region: Some(region.clone()),
+        limit: LOOKS_BACK,
+        ..RunFilter::default()
+    };
+    let runs = store.runs(&filter).await?;
+    Ok(group.by_outcomes(runs.iter().map(|run| run.outcome)).unwrap_or(true))
+}
