@@ -94,7 +94,7 @@ impl Project {
         check_mentions(&files, scripts, &surroundings, &mut found);
         check_duplicates(&drafts, &mut found);
         check_quorums(&drafts, settings.as_ref(), &mut found);
-        check_mentions(&files, &drafts, settings.as_ref(), &mut found);
+        check_named(&files, &drafts, settings.as_ref(), &mut found);
         let place = |it: &Diagnostic| (it.file != settings::FILE, it.file.clone(), it.span.start);
         found.sort_by_cached_key(place);
         let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
@@ -268,7 +268,7 @@ fn check_quorums(drafts: &[Draft], settings: Option<&Settings>, found: &mut Vec<
 }
 
 /// Checks that whatever a maintenance or a group names is there.
-fn check_mentions(
+fn check_named(
     files: &Files,
     drafts: &[Draft],
     settings: Option<&Settings>,

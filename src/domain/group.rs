@@ -42,8 +42,7 @@ impl Group {
     /// Whether `check` belongs to it.
     pub fn has(&self, check: &Check) -> bool {
         let fits = |(key, value): (&String, &String)| check.labels.get(key) == Some(value);
-        self.checks.contains(&check.id)
-            || (!self.labels.is_empty() && self.labels.iter().all(fits))
+        self.checks.contains(&check.id) || (!self.labels.is_empty() && self.labels.iter().all(fits))
     }
 
     /// Whether a check is well in a region, where its streak alone says so.

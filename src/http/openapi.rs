@@ -9,8 +9,8 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{
-    Api, acts, agent_list, checks, coverage, dto, exposition, groups, health, incidents, index, metrics,
-    prometheus, runs, silences,
+    Api, acts, agent_list, checks, coverage, dto, exposition, groups, health, incidents, index,
+    metrics, prometheus, runs, silences,
 };
 
 /// The description, without the version.

@@ -28,6 +28,7 @@ mod error;
 mod forgetting;
 pub mod gathering;
 pub mod metrics;
+mod outbox;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -43,11 +44,12 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use error::Error;
+pub use outbox::{Backlog, Delivery, NotificationRecord};
 
 use crate::domain::Timestamp;
-use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
+use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
-use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::notification::{Attempt, Notification, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::restraint::Silence;
 use crate::domain::rota::Call;
@@ -245,55 +247,6 @@ pub struct IncidentHistory {
     pub decisions: Vec<(Timestamp, Decision)>,
     /// Whom it told, in the order owed.
     pub notifications: Vec<NotificationRecord>,
-}
-
-/// A notification and what became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NotificationRecord {
-    /// The notification.
-    pub notification: Notification,
-    /// Where it stands.
-    pub state: NotificationState,
-    /// When it is tried next, while owed.
-    pub due_at: Timestamp,
-    /// Why it stands there, in a sentence; none before the first attempt.
-    pub reason: Option<String>,
-    /// The attempts, oldest first; none where it is told in the digest of another.
-    pub deliveries: Vec<Delivery>,
-    /// The notification by whose message it is told, where that is a digest: itself, or another.
-    pub digest: Option<NotificationId>,
-    /// When what happened to it.
-    pub stamps: gathering::Stamps,
-    /// Who was told instead, where it did not arrive and that is decided.
-    pub succession: Option<succession::Succession>,
-}
-
-/// One attempt to send a notification.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When its outcome was known.
-    pub ended_at: Timestamp,
-    /// `accepted`, `retry`, `ambiguous`, `given_up` or `broken`.
-    pub outcome: String,
-    /// The receipt or the reason.
-    pub detail: String,
-    /// What the provider said later, where it says something.
-    pub proof: Option<succession::Proof>,
-}
-
-/// What is still owed on one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// The channel.
-    pub channel: Channel,
-    /// How many notifications are owed.
-    pub owed: u64,
-    /// When the oldest of them was owed.
-    pub oldest: Option<Timestamp>,
-    /// How many were given up since `since` of the question.
-    pub given_up: u64,
 }
 
 /// Before which times what is forgotten.

@@ -10,7 +10,7 @@ use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::until;
 
 /// How long something may take that takes some seconds on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn ask(daemon: &Daemon, group: &str) -> (u16, Value) {
     let url = format!("{}/health/{group}", daemon.url());

@@ -62,9 +62,9 @@ fn read_one(
     table.finish(report, hint);
     let labels = labels?;
     if checks.is_empty() && labels.is_empty() {
-        report
-            .error(&field.key_span, format!("the group `{}` has no checks", field.name))
-            .advise("name them: `checks = [\"login\"]`, or by label: `labels = { team = \"shop\" }`");
+        report.error(&field.key_span, format!("the group `{}` has no checks", field.name)).advise(
+            "name them: `checks = [\"login\"]`, or by label: `labels = { team = \"shop\" }`",
+        );
         return None;
     }
     Some(Group {

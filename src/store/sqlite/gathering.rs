@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed, notifications};
+use super::{SqliteStore, failed, settlements};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
@@ -55,7 +55,7 @@ impl Gathering for SqliteStore {
     ) -> Result<Standing, Error> {
         let mut writer = self.writer().await?;
         let follows = (settlement, shared);
-        let result = notifications::settle(&mut writer, claim, times, attempt, follows).await;
+        let result = settlements::settle(&mut writer, claim, times, attempt, follows).await;
         writer.finish(result).await
     }
 }

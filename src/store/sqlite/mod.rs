@@ -26,6 +26,7 @@ mod review;
 mod rows_of;
 mod rules;
 mod runs;
+mod settlements;
 mod succession;
 mod tokens;
 mod writer;
@@ -204,7 +205,7 @@ impl Store for SqliteStore {
         let mut writer = self.writer().await?;
         let times = (started_at, ended_at);
         let follows = (settlement, &[][..]);
-        let result = notifications::settle(&mut writer, claim, times, attempt, follows).await;
+        let result = settlements::settle(&mut writer, claim, times, attempt, follows).await;
         writer.finish(result).await
     }
 

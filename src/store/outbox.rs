@@ -1,0 +1,57 @@
+//! What is remembered of messages: whom they are for, how they stand, and what came of each attempt.
+
+use super::gathering::Stamps;
+use super::succession::{Proof, Succession};
+use crate::domain::Timestamp;
+use crate::domain::id::NotificationId;
+use crate::domain::notification::{Notification, NotificationState};
+use crate::domain::policy::Channel;
+
+/// A notification and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotificationRecord {
+    /// The notification.
+    pub notification: Notification,
+    /// Where it stands.
+    pub state: NotificationState,
+    /// When it is tried next, while owed.
+    pub due_at: Timestamp,
+    /// Why it stands there, in a sentence; none before the first attempt.
+    pub reason: Option<String>,
+    /// The attempts, oldest first; none where it is told in the digest of another.
+    pub deliveries: Vec<Delivery>,
+    /// The notification by whose message it is told, where that is a digest: itself, or another.
+    pub digest: Option<NotificationId>,
+    /// When what happened to it.
+    pub stamps: Stamps,
+    /// Who was told instead, where it did not arrive and that is decided.
+    pub succession: Option<Succession>,
+}
+
+/// One attempt to send a notification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its outcome was known.
+    pub ended_at: Timestamp,
+    /// `accepted`, `retry`, `ambiguous`, `given_up` or `broken`.
+    pub outcome: String,
+    /// The receipt or the reason.
+    pub detail: String,
+    /// What the provider said later, where it says something.
+    pub proof: Option<Proof>,
+}
+
+/// What is still owed on one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The channel.
+    pub channel: Channel,
+    /// How many notifications are owed.
+    pub owed: u64,
+    /// When the oldest of them was owed.
+    pub oldest: Option<Timestamp>,
+    /// How many were given up since `since` of the question.
+    pub given_up: u64,
+}
