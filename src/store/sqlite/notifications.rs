@@ -83,10 +83,11 @@ async fn supersede(
     let Owed { recipient, notice: said, telling } = owed;
     let Some(reason) = claims::supersedes(said.kind) else { return Ok(()) };
     // What is handed on in place of a rota may be older than what a person is owed already.
+    // What is told in place of another says what became of that, which no later message does.
     let query = sqlx::query(
         "UPDATE notifications SET state = 'superseded', settled_at = ?4, reason = ?5 \
          WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND telling < ?6 \
-         AND (?7 OR kind IN ('failing', 'blind')) \
+         AND (?7 OR kind IN ('failing', 'blind') AND in_place_of IS NULL) \
          AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
     )
     .bind(incident.0)

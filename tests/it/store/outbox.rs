@@ -432,10 +432,15 @@ pub(super) async fn webhooks_about_one_incident_follow_each_other(store: &dyn St
     let tier = |failures| Tier::after(failures, vec![Target::Webhook("chat".into())]);
     let policy = Policy { tiers: vec![tier(1), tier(2)], ..Policy::built_in(None) };
     let rules = rules_with(policy, &["login"]);
-    let both = [report("login", "eu", 1, Failed), report("login", "eu", 2, Failed)];
-    store.record(&both, &rules, at(2)).await.expect("recorded");
+    let fails = async |slot, now| {
+        let failed = [report("login", "eu", slot, Failed)];
+        store.record(&failed, &rules, now).await.expect("recorded");
+    };
+    fails(1, at(2)).await;
     let first = claim(store, Channel::Webhook, at(3)).await;
     assert_eq!(first.len(), 1);
+    // On its way already, so the next one does not take its place.
+    fails(2, at(3)).await;
     assert!(claim(store, Channel::Webhook, at(3)).await.is_empty());
     attempt(store, &first[0], at(3), &accepted()).await;
     let second = claim(store, Channel::Webhook, at(3)).await;
