@@ -18,8 +18,8 @@ use crate::engine::groups;
 #[utoipa::path(get, path = "/health/{group}", operation_id = "show_group", tag = "health", params(
     ("group" = String, Path, description = "The name of the group.", example = "shop"),
 ), responses(
-    (status = 200, description = "It is well.", body = dto::Group),
-    (status = 503, description = "It is not; `checks` says which are ill and where.", body = dto::Group),
+    (status = 200, description = "It is well.", body = dto::GroupHealth),
+    (status = 503, description = "It is not; `checks` says which are ill and where.", body = dto::GroupHealth),
     (status = 404, description = "There is no such group.", body = dto::Problem,
         content_type = "application/problem+json"),
 ))]
@@ -38,5 +38,5 @@ pub(super) async fn group(
         )));
     };
     let status = if standing.is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Pretty(dto::Group::new(name, &standing))).into_response())
+    Ok((status, Pretty(dto::GroupHealth::new(name, &standing))).into_response())
 }

@@ -1,9 +1,10 @@
 //! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
 //!
 //! The JSON API reads what the store remembers and which checks there are; it takes metrics, and what
-//! people do about incidents ([`acts`], [`silences`]). Nothing here decides, or keeps state of its own; [`agents`], the hub's side of the link to other regions, hands what it
-//! is given to those who do. No request, however wrong, ends in a panic or in an answer
-//! that is not a sentence: every error is a [`problem::Problem`]. The API has no accounts yet, so it
+//! people do about incidents (`acts`, `silences`). Nothing here decides, or keeps state of its own;
+//! [`agents`], the hub's side of the link to other regions, hands what it is given to those who do. No
+//! request, however wrong, ends in a panic or in an answer that is not a sentence: every error is a
+//! [`problem::Problem`]. The API has no accounts yet, so it
 //! belongs on loopback or behind a proxy that knows who is asking: whoever reaches it may act, under
 //! any name ([`Acting`] says from where); [`guard::Hosts`] keeps web pages
 //! from reaching it through a browser.

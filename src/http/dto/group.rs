@@ -7,7 +7,7 @@ use crate::engine::groups::{CheckStanding, GroupStanding};
 
 /// How a group of checks stands.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Group {
+pub struct GroupHealth {
     /// Its name.
     pub group: String,
     /// Whether it is well; the status of the answer says the same.
@@ -27,7 +27,7 @@ pub struct GroupCheck {
     pub ill_in: Vec<String>,
 }
 
-impl Group {
+impl GroupHealth {
     /// What is said of the group called `name`.
     pub fn new(name: String, standing: &GroupStanding) -> Self {
         let checks = standing.checks.iter().map(GroupCheck::from).collect();

@@ -30,7 +30,7 @@ pub use act::{
 pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
-pub use group::{Group, GroupCheck};
+pub use group::{GroupCheck, GroupHealth};
 pub use health::{
     Backlog, ChannelBacklog, FailingRule, Health, LoopsHealth, NotificationHealth, ResultsHealth,
     RulesHealth, SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
