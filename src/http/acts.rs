@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::Pretty;
 use super::guard::{self, Caller};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, number};
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
 use crate::config::duration;
@@ -189,11 +189,7 @@ async fn act(
     act: &Act,
     actor: &Actor,
 ) -> Result<Pretty<dto::Incident>, Problem> {
-    let id = id.map(|Path(id)| id).unwrap_or_default();
-    let number = id.parse().map_err(|_| {
-        let quoted = shortened(&id);
-        Problem::parameter("id", format!("the id of an incident is a number, not `{quoted}`"))
-    })?;
+    let number = number("an incident", id)?;
     let missing = || Problem::missing(format!("there is no incident {number}"));
     match api.acts.act(IncidentId(number), act, actor).await? {
         Acted::Done(_) => {

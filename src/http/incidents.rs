@@ -4,8 +4,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
 use super::answer::Pretty;
-use super::parameters::Parameters;
-use super::problem::{Problem, shortened};
+use super::parameters::{Parameters, number};
+use super::problem::Problem;
 use super::{Api, dto};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::DecisionKind;
@@ -60,11 +60,7 @@ pub(super) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::IncidentDetail>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
-    let text = id.map(|Path(id)| id).unwrap_or_default();
-    let id: i64 = text.parse().map_err(|_| {
-        let quoted = shortened(&text);
-        Problem::parameter("id", format!("the id of an incident is a number, not `{quoted}`"))
-    })?;
+    let id = number("an incident", id)?;
     let history = api.store.incident(IncidentId(id)).await?;
     let missing = || Problem::missing(format!("there is no incident {id}"));
     let history = history.ok_or_else(missing)?;

@@ -1,8 +1,11 @@
-//! Reads the parameters of a query, strictly: an unknown, repeated or wrong one is refused by name,
-//! since a filter that is silently ignored answers a question that nobody asked.
+//! Reads numbers in paths, and the parameters of a query, strictly: an unknown, repeated or wrong one is
+//! refused by name, since a filter that is silently ignored answers a question that nobody asked.
 
 use std::str::FromStr;
 use std::time::Duration;
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 
 use super::problem::{Problem, shortened};
 use crate::config::duration;
@@ -15,6 +18,15 @@ pub(super) const LARGEST_LIMIT: u32 = 500;
 
 /// How many items an answer lists when the caller does not say.
 pub(super) const USUAL_LIMIT: u32 = 100;
+
+/// The number of `what`, as it stands in a path.
+pub(super) fn number(what: &str, id: Result<Path<String>, PathRejection>) -> Result<i64, Problem> {
+    let id = id.map(|Path(id)| id).unwrap_or_default();
+    id.parse().map_err(|_| {
+        let quoted = shortened(&id);
+        Problem::parameter("id", format!("the id of {what} is a number, not `{quoted}`"))
+    })
+}
 
 /// The parameters of one query.
 pub(super) struct Parameters(Vec<(String, String)>);

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use super::acts::{Leave, Sent, actor, length, reason};
 use super::answer::Pretty;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, number};
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
 use crate::domain::id::{CheckId, Region};
@@ -93,11 +93,7 @@ pub(super) async fn end(
     _: Leave,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Pretty<dto::Silence>, Problem> {
-    let id = id.map(|Path(id)| id).unwrap_or_default();
-    let number = id.parse().map_err(|_| {
-        let quoted = shortened(&id);
-        Problem::parameter("id", format!("the id of a silence is a number, not `{quoted}`"))
-    })?;
+    let number = number("a silence", id)?;
     let missing = || Problem::missing(format!("there is no silence {number} that is not over"));
     let ended = api.acts.end_silence(SilenceId(number)).await?.ok_or_else(missing)?;
     Ok(Pretty(dto::Silence::from(&ended)))

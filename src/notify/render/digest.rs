@@ -33,7 +33,7 @@ const SHORT_NAME: usize = 24;
 pub fn slack_digest(digest: &Digest<'_>) -> SlackMessage {
     let latest = digest.latest();
     let counts = digest.counts();
-    let repeat = repeat_mark(digest);
+    let repeat = wording::repeat_mark(digest.head);
     let title = format!("{} {}{repeat}", mark(counts), summary(counts));
     let title = SlackBlockPlainText::new(title).with_emoji(false);
     let mut blocks: Vec<SlackBlock> = vec![SlackHeaderBlock::new(title.into()).into()];
@@ -129,19 +129,11 @@ fn summary(counts: Counts) -> String {
     parts.join(", ")
 }
 
-fn repeat_mark(digest: &Digest<'_>) -> String {
-    if digest.head.possible_repeat {
-        format!(" {}", wording::POSSIBLE_REPEAT)
-    } else {
-        String::new()
-    }
-}
-
 /// Writes a digest for a telephone: in the GSM alphabet, and in one part where the link leaves room for
 /// that.
 pub fn sms_digest(digest: &Digest<'_>) -> String {
     let latest = digest.latest();
-    let repeat = repeat_mark(digest);
+    let repeat = wording::repeat_mark(digest.head);
     let mut head = format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
     if let Some(last) = digest.last {
         let _ = write!(head, " No more SMS before {} UTC.", last.format("%H:%M"));
@@ -172,7 +164,8 @@ pub fn sms_digest(digest: &Digest<'_>) -> String {
 /// Writes a digest as lines of text.
 pub fn plain_digest(digest: &Digest<'_>) -> String {
     let latest = digest.latest();
-    let mut lines = vec![format!("{}{}", summary(digest.counts()), repeat_mark(digest))];
+    let mut lines =
+        vec![format!("{}{}", summary(digest.counts()), wording::repeat_mark(digest.head))];
     for item in latest.iter().take(WITH_ERRORS) {
         let (notification, title) = (item.notification, wording::title(item.notification));
         lines.push(format!("#{} {title}: {}", notification.incident, cut(&name(item), NAME_LIMIT)));

@@ -12,7 +12,7 @@ use slack_morphism::prelude::{
 use super::clean::line;
 use super::slack::{
     ERROR_LIMIT, FIELD_LIMIT, MATRIX_LIMIT, NAME_LIMIT, NOTE_LIMIT, SlackMessage, code, data,
-    fallback, field, footer, headline, markdown, repeat_mark, sign, slack,
+    fallback, field, footer, headline, markdown, sign, slack,
 };
 use super::wording;
 use crate::domain::Timestamp;
@@ -107,11 +107,11 @@ pub fn living(
     let notice = &message.notification.notice;
     let state = State::of(thread, notice);
     let repeat = match place {
-        Place::New => repeat_mark(message),
-        Place::Edited => String::new(),
+        Place::New => wording::repeat_mark(message.notification),
+        Place::Edited => "",
     };
     let (sign, title) = (state.sign(notice), state.title(notice));
-    let mut blocks = vec![headline(message, (sign, title), &repeat)];
+    let mut blocks = vec![headline(message, (sign, title), repeat)];
     blocks.extend(context(thread, notice));
     blocks.push(facts(thread, notice, &state));
     blocks.extend(error(notice, &state));
@@ -143,7 +143,7 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
         Some(note) => data(&note, NOTE_LIMIT),
         None => data(&wording::when(notification), NOTE_LIMIT),
     };
-    let mut text = format!("{sign} *{title}*{}  {said}", repeat_mark(message));
+    let mut text = format!("{sign} *{title}*{}  {said}", wording::repeat_mark(notification));
     let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
     text.extend(error.map(|error| format!("\n```\n{}\n```", data(&error, ERROR_LIMIT))));
     let section = SlackSectionBlock::new().with_text(markdown(text));

@@ -28,11 +28,7 @@ pub fn plain(message: &Outbound<'_>) -> String {
 pub(super) fn facts(message: &Outbound<'_>) -> Vec<String> {
     let notification = message.notification;
     let notice = &notification.notice;
-    let repeat = if notification.possible_repeat {
-        format!(" {}", wording::POSSIBLE_REPEAT)
-    } else {
-        String::new()
-    };
+    let repeat = wording::repeat_mark(notification);
     let name = cut(&wording::name(notice), NAME_LIMIT);
     let mut lines = vec![format!("{}: {name}{repeat}", wording::title(notification))];
     lines.extend(wording::note(notice).map(|note| cut(&note, NOTE_LIMIT)));

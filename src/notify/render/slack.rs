@@ -58,7 +58,7 @@ pub(super) fn sign(kind: NoticeKind) -> &'static str {
 fn header(message: &Outbound<'_>) -> SlackBlock {
     let notification = message.notification;
     let title = (sign(notification.notice.kind), wording::title(notification));
-    headline(message, title, &repeat_mark(message))
+    headline(message, title, wording::repeat_mark(message.notification))
 }
 
 /// What happened and to what, in less than ten words.
@@ -169,7 +169,7 @@ pub(super) fn fallback(message: &Outbound<'_>) -> String {
     let mut text = format!(
         "{}{}: {}{place}",
         wording::title(notification),
-        repeat_mark(message),
+        wording::repeat_mark(message.notification),
         code(&wording::name(notice), NAME_LIMIT),
     );
     let step = wording::step(notice).map(|step| code(&step, FIELD_LIMIT));
@@ -189,11 +189,6 @@ pub(super) fn fallback(message: &Outbound<'_>) -> String {
         Some(address) => text + ". " + &link(&address, &incident),
         None => text + ". " + &incident,
     }
-}
-
-pub(super) fn repeat_mark(message: &Outbound<'_>) -> String {
-    let repeat = message.notification.possible_repeat;
-    if repeat { format!(" {}", wording::POSSIBLE_REPEAT) } else { String::new() }
 }
 
 pub(super) fn field(label: &str, value: &str) -> SlackBlockText {

@@ -75,7 +75,7 @@ fn is_gsm(text: &str) -> bool {
 
 fn head(message: &Outbound<'_>, name: &str) -> String {
     let notification = message.notification;
-    let repeat = if notification.possible_repeat { " (possible repeat)" } else { "" };
+    let repeat = wording::repeat_mark(notification);
     let region = cut_by(notification.notice.region.as_str(), REGION_LIMIT, |_| 1);
     let place = if wording::has_place(&notification.notice) {
         format!(" in {region}")

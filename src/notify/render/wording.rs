@@ -10,11 +10,13 @@ use crate::domain::notification::Notification;
 use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
 
-/// What every repeated message says.
-pub(super) const POSSIBLE_REPEAT: &str = "(possible repeat)";
-
 /// That what was wrong has no data any more, before since when it was.
 pub(super) const LOST: &str = "Its data are gone; breached since";
+
+/// What stands behind the headline of a message that may have come before; with a space in front.
+pub(super) fn repeat_mark(notification: &Notification) -> &'static str {
+    if notification.possible_repeat { " (possible repeat)" } else { "" }
+}
 
 /// What happened, in at most three words.
 pub(super) fn title(notification: &Notification) -> &'static str {
