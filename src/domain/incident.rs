@@ -19,7 +19,7 @@
 //! | any | older than what was counted | the clock was not set back | noted, not counted |
 //! | any | from a region where the check no longer runs | | noted, not counted |
 //! | open | check removed | | resolve, tell all who were told |
-//! | open, held back | goes down in a region, or is up there again | | look at once whether it is to be held back still |
+//! | open | goes down in a region, or is up there again | | look at once whether it is to be held back |
 //!
 //! Which regions count:
 //!
@@ -29,7 +29,7 @@
 //! | another with a result of the last two intervals | yes, also when that is unknown | yes |
 //! | older than that | no | yes |
 //! | [`BLIND_AFTER`](super::streak::BLIND_AFTER) unknown in a row | no | yes |
-//! | no answer for ten intervals, in which the region whose result it is answered | no | no |
+//! | no answer for ten intervals, in which the region that answered last answered | no | no |
 //! | one in which the check no longer runs | no | no |
 //!
 //! A region is down from its first failure until it has passed often enough, so it is down wherever
@@ -324,21 +324,24 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
         (Outcome::Failed, open) => world().failed(&streak, open.as_ref()),
         (Outcome::Passed, Some(open)) => world().passed(&streak, open, &before),
     };
-    looked_at_again(transition, state.incident.as_ref(), &before, now)
+    looked_at_again(transition, state, (verdict, rules), now)
 }
 
-/// Has an incident tended at once that is held back and is down in other regions than before: what
-/// restrains only some regions may not cover it any more.
+/// Has an incident tended at once that is down in other regions than before: what restrains only some
+/// regions may not cover it any more.
 fn looked_at_again(
     mut transition: Transition,
-    open: Option<&Incident>,
-    before: &Streak,
+    state: &CheckState,
+    (verdict, rules): (&Verdict, Rules<'_>),
     now: Timestamp,
 ) -> Transition {
-    let moved = transition.streak.as_ref().is_some_and(|streak| streak.down != before.down);
-    let held = open.filter(|open| moved && !open.story.held.is_empty());
-    if let (Some(open), None) = (held, &transition.incident) {
-        transition.incident = Some(Incident { due_at: Some(now), ..open.clone() });
+    // Where time changes nothing, nothing is restrained.
+    let open = state.incident.as_ref().filter(|open| open.due_at.is_some());
+    if let (Some(streak), None, Some(open)) = (&transition.streak, &transition.incident, open) {
+        let down = |streaks| world::down(streaks, rules.check, now);
+        if down(&state.streaks) != down(&known(state, verdict, streak, rules)) {
+            transition.incident = Some(Incident { due_at: Some(now), ..open.clone() });
+        }
     }
     transition
 }

@@ -410,6 +410,12 @@ impl Report {
         after(self.started_at, self.duration)
     }
 
+    /// When the run ended, as far as it is known at `now`: no later, since clocks are compared only
+    /// roughly.
+    pub fn finished_by(&self, now: Timestamp) -> Timestamp {
+        self.finished_at().min(now)
+    }
+
     /// How long the certificates that the run saw were still valid when it ended: the least of them,
     /// negative when one had expired meanwhile; `None` when it saw none.
     pub fn certificate_left(&self) -> Option<TimeDelta> {

@@ -207,6 +207,11 @@ impl Streak {
         self
     }
 
+    /// Its latest answer as of `now`; `None` also where the clock was set back behind it.
+    pub fn answered_by(&self, now: Timestamp) -> Option<Timestamp> {
+        self.last_counted.filter(|last| *last <= now + CORRECTION)
+    }
+
     /// Until when its answers came: its latest answer, or the first of those that are unknown.
     pub fn heard_until(&self) -> Option<Timestamp> {
         self.unknowns.as_ref().map(|unknowns| unknowns.since).or(self.last_counted)

@@ -493,11 +493,6 @@ proptest! {
         project in any_project(),
         events in any_events(),
     ) {
-        // Under a silence of one region beside another one, what was held back may be told with the
-        // next result only, while a reload looks at it at once: the same messages, at other times.
-        let is_of_regions =
-            |it: &Event| matches!(it, Event::Silence(scope, _) if !scope.regions.is_empty());
-        let events: Vec<Event> = events.into_iter().filter(|it| !is_of_regions(it)).collect();
         let runtime = Runtime::new().expect("a runtime");
         let (owed, _) = runtime.block_on(lived(&project, &events, Between::Nothing));
         let (reloaded, _) = runtime.block_on(lived(&project, &events, Between::Reload));

@@ -10,6 +10,7 @@ use super::{
     Cause, CheckState, Decision, DecisionKind, Incident, Owed, Rules, Transition, Verdict, noted,
     only, resolved,
 };
+use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::policy::Condition;
@@ -163,10 +164,7 @@ impl World<'_> {
     }
 
     fn is_silent(&self, region: &Region, streak: &Streak) -> bool {
-        let own = self.streaks.get(&self.verdict.region);
-        let since = own.and_then(|own| own.answering_since).unwrap_or(self.verdict.slot);
-        *region != self.verdict.region
-            && self.rules.check.is_silent(streak, since, self.verdict.slot)
+        is_silent(&self.streaks, self.rules.check, (region, streak), self.now)
     }
 
     fn owed_for(&self, reached: &BTreeSet<u32>, streak: &Streak, since: Timestamp) -> Vec<Owed> {
@@ -304,11 +302,8 @@ impl World<'_> {
         )
     }
 
-    /// The regions that are down, in order.
     fn down(&self) -> Vec<Region> {
-        let down =
-            |(region, streak): &(&Region, &Streak)| streak.down && !self.is_silent(region, streak);
-        self.streaks.iter().filter(down).map(|(region, _)| region.clone()).collect()
+        down(&self.streaks, self.rules.check, self.now)
     }
 
     fn quorum(&self) -> usize {
@@ -320,6 +315,35 @@ impl World<'_> {
         let earliest = current.filter_map(|(_, streak)| streak.failing_since).min();
         earliest.unwrap_or(self.verdict.slot)
     }
+}
+
+/// The regions that are down, in order. This follows from what is known alone: until there is another
+/// answer, it stays the same.
+pub(super) fn down(
+    streaks: &BTreeMap<Region, Streak>,
+    check: &Check,
+    now: Timestamp,
+) -> Vec<Region> {
+    let runs = |region: &Region| check.regions.contains(region);
+    let is_down = |(region, streak): &(&Region, &Streak)| {
+        streak.down && runs(region) && !is_silent(streaks, check, (region, streak), now)
+    };
+    streaks.iter().filter(is_down).map(|(region, _)| region.clone()).collect()
+}
+
+/// Whether a region is not waited for any more, since another one answered all the while.
+fn is_silent(
+    streaks: &BTreeMap<Region, Streak>,
+    check: &Check,
+    (region, streak): (&Region, &Streak),
+    now: Timestamp,
+) -> bool {
+    let runs = |(region, _): &(&Region, &Streak)| check.regions.contains(region);
+    let answered = streaks.iter().filter(runs).filter_map(|(region, streak)| {
+        Some((streak.answered_by(now)?, region, streak.answering_since))
+    });
+    let Some((at, latest, since)) = answered.max() else { return false };
+    region != latest && check.is_silent(streak, since.unwrap_or(at), at)
 }
 
 fn list(regions: &[Region]) -> String {

@@ -166,7 +166,7 @@ async fn write(
     for (index, incident) in &plan.decided {
         let recorded = &plan.recorded[*index];
         let subject = Subject::Check(reports[*index].slot.check.clone());
-        let failed_at = Some(reports[*index].finished_at());
+        let failed_at = Some(reports[*index].finished_by(now));
         let run = Some(recorded.run);
         let about = About { subject: &subject, incident: *incident, run, failed_at };
         write_decided(&mut *connection, about, &recorded.transition, now).await?;
