@@ -1,7 +1,6 @@
 //! What a project means for those who run its checks: turning its parts into the agent's, the
 //! judge's and the sandbox's terms.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::accounting;
@@ -40,7 +39,7 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
     let (checks, policies) = (project.checks.values(), settings.policies.values());
     let rules = Rulebook::new(checks.cloned(), policies.cloned(), settings.people.roster.clone())?;
     let all = settings.rules.all.iter();
-    let by_name = all.map(|rule| (rule.name.clone(), rule.policy.clone(), BTreeMap::new()));
+    let by_name = all.map(|rule| (rule.name.clone(), rule.policy.clone(), rule.fixed_labels()));
     let rules = rules.with_coverage(settings.coverage).with_rules(by_name);
     let rules = rules.with_maintenance(settings.maintenance.clone());
     let rules = rules.with_groups(settings.groups.clone());

@@ -3,7 +3,7 @@
 //! | state | attempt | next |
 //! |---|---|---|
 //! | owed | accepted | sent |
-//! | owed | failed, may work later | owed, due after a wait; given up after [`PATIENCE`] |
+//! | owed | failed, may work later | owed, due after a wait; given up after [`PATIENCE`], and what is no alarm after [`LONG_PATIENCE`] |
 //! | owed | no answer after the message left | owed once more, marked as a possible repeat |
 //! | owed, possible repeat | its sender was killed before it left | owed, as before |
 //! | owed, possible repeat | its sender was killed after it left | given up, as without an answer |
@@ -21,7 +21,7 @@
 //! Given up, superseded, handed on and in a digest are final, and so is sent, but for what its provider
 //! says later. What an attempt at a digest means for each that is gathered in it,
 //! [`storm::share`](super::storm::share) says. Of what is given up, [`succession`](super::succession) decides
-//! who is told instead.
+//! who is told instead; where nobody can be, the message is owed again.
 
 use std::time::Duration;
 
@@ -123,6 +123,8 @@ pub enum Attempt {
 impl Attempt {
     /// The word for one that the provider took.
     pub const ACCEPTED: &str = "accepted";
+    /// The word for one that failed and may work later.
+    pub const RETRY: &str = "retry";
     /// The word for one that found the channel broken.
     pub const BROKEN: &str = "broken";
 
@@ -130,7 +132,7 @@ impl Attempt {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Accepted { .. } => Self::ACCEPTED,
-            Self::Retry { .. } => "retry",
+            Self::Retry { .. } => Self::RETRY,
             Self::Ambiguous { .. } => "ambiguous",
             Self::GiveUp { .. } => "given_up",
             Self::Broken { .. } => Self::BROKEN,
@@ -171,6 +173,10 @@ pub const BACKOFF: Backoff =
 /// How long a notification is tried before it is given up, counted from the first attempt that
 /// failed; what was owed while nobody tried takes nothing from it.
 pub const PATIENCE: Duration = Duration::from_mins(15);
+
+/// How long a notification is tried that is no alarm: nobody is told instead of it, so nothing is won by
+/// giving it up.
+pub const LONG_PATIENCE: Duration = Duration::from_hours(24);
 
 /// An attempt that starts so much later than it was due comes after a pause of ours: we were down,
 /// the machine slept, or its clock was set forward.
@@ -245,8 +251,11 @@ pub fn settle(
             let wished = after.unwrap_or_default().min(PATIENCE);
             let wait = wished.max(BACKOFF.after(failures, jitter));
             let due_at = now + wait;
-            if due_at > since + PATIENCE {
-                let tried = format!("not delivered within {} minutes", PATIENCE.as_secs() / 60);
+            let is_alarm = notification.notice.kind.is_alarm();
+            let (patience, within) =
+                if is_alarm { (PATIENCE, "15 minutes") } else { (LONG_PATIENCE, "24 hours") };
+            if due_at > since + patience {
+                let tried = format!("not delivered within {within}");
                 return ended(NotificationState::GivenUp, failures, format!("{tried}: {reason}"));
             }
             let seconds = wait.as_secs_f64();
@@ -331,6 +340,13 @@ mod tests {
         let end = settle(&n, &retry(None), since, late, 0.0);
         assert_eq!(end.state, NotificationState::GivenUp);
         assert!(end.reason.contains("not delivered within 15 minutes: 429"));
+        // Nobody is told instead of a recovery.
+        let mut over = n;
+        over.notice.kind = NoticeKind::Recovered;
+        assert_eq!(settle(&over, &retry(None), since, late, 0.0).state, NotificationState::Owed);
+        let next_day = since + TimeDelta::hours(24);
+        let end = settle(&over, &retry(None), since, next_day, 0.0);
+        assert!(end.reason.contains("not delivered within 24 hours: 429"), "{end:?}");
     }
 
     #[test]

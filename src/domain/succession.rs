@@ -13,9 +13,11 @@
 //! | what is over or was acknowledged meanwhile | nobody |
 //!
 //! Nobody is told the same twice: whoever was told in the same telling is passed over, whatever came of
-//! it. So a message that nobody takes ends, after everyone was tried, and says so.
+//! it. When everyone was tried, the last message is tried on until it arrives or is over, where what kept it
+//! from leaving may pass; else it is lost, and that is said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Timestamp;
 use super::id::PersonId;
@@ -25,6 +27,9 @@ use super::restraint::Actor;
 
 /// The longest reason that a sentence quotes, in characters.
 const LONGEST_REASON: usize = 160;
+
+/// What nobody else can be told is tried again so long after it was given up.
+pub const TRIED_ON_AFTER: Duration = Duration::from_mins(1);
 
 /// In which order people are tried, as the project says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,6 +82,8 @@ pub struct Case<'a> {
     pub broken: &'a BTreeSet<Channel>,
     /// Whether this is the message that found its channel broken.
     pub finds_it_broken: bool,
+    /// Whether what kept it from leaving may pass: nobody answered, or the channel is broken.
+    pub may_still_leave: bool,
     /// How the incident stands.
     pub standing: &'a Standing,
 }
@@ -90,8 +97,10 @@ pub struct Heirs {
     pub sentence: String,
     /// What they read beside the message.
     pub note: String,
-    /// Whether nobody is left who could be told.
+    /// Whether nobody is left who could be told, and the message is not tried any more.
     pub is_lost: bool,
+    /// Whether nobody is left who could be told, and the message is tried on.
+    pub is_tried_on: bool,
 }
 
 /// Who is told at `at` instead of the recipient of `case`.
@@ -103,6 +112,15 @@ pub fn heirs(roster: &Roster, order: &Order, case: &Case<'_>, at: Timestamp) -> 
         sentence: format!("{what}: {why}"),
         note: String::new(),
         is_lost: false,
+        is_tried_on: false,
+    };
+    let lost = |why: &str| {
+        if case.may_still_leave {
+            let why = format!("{why}; it is tried on until it arrives or is over");
+            Heirs { is_tried_on: true, ..nobody(&why) }
+        } else {
+            Heirs { is_lost: true, ..nobody(why) }
+        }
     };
     match case.standing {
         Standing::Over => return nobody("it is over, so nobody is told instead"),
@@ -117,13 +135,11 @@ pub fn heirs(roster: &Roster, order: &Order, case: &Case<'_>, at: Timestamp) -> 
             note: note(case, order, &recipients),
             recipients,
             is_lost: false,
+            is_tried_on: false,
         },
         Next::Known(who) => nobody(&format!("{who} told the same, so nobody is told instead")),
-        Next::Unwritten => {
-            let why = "nobody is told instead, because [hub] names no `fallback`";
-            Heirs { is_lost: true, ..nobody(why) }
-        }
-        Next::Nobody => Heirs { is_lost: true, ..nobody("nobody is left who could be told") },
+        Next::Unwritten => lost("nobody is told instead, because [hub] names no `fallback`"),
+        Next::Nobody => lost("nobody is left who could be told"),
     }
 }
 

@@ -112,7 +112,7 @@ impl Succession {
 }
 
 fn tell(decided: &Succeeded) {
-    let Succeeded { notification, heirs, finds_it_broken } = decided;
+    let Succeeded { notification, heirs, finds_it_broken, is_news } = decided;
     let (incident, sentence) = (notification.incident, heirs.sentence.as_str());
     if *finds_it_broken {
         let channel = notification.recipient.channel().as_str();
@@ -122,7 +122,12 @@ fn tell(decided: &Succeeded) {
             "NOTHING CAN BE SENT BY THIS CHANNEL until somebody sets its credentials right"
         );
     }
-    if heirs.is_lost {
+    if !is_news {
+        return;
+    }
+    if heirs.is_tried_on {
+        tracing::error!(event.action = "message-tried-on", %incident, "{sentence}");
+    } else if heirs.is_lost {
         tracing::error!(event.action = "message-lost", %incident, "{sentence}");
     } else {
         tracing::warn!(event.action = "told-instead", %incident, "{sentence}");

@@ -167,9 +167,10 @@ fn all_known(api: &Api, scope: &Scope) -> Result<(), Problem> {
         return Err(Problem::parameter("rules", detail));
     }
     for (name, value) in &scope.labels {
-        if checks.iter().all(|check| check.labels.get(name) != Some(value)) {
+        let mut labels = checks.iter().map(|check| check.labels.get(name));
+        if !labels.any(|it| it == Some(value)) && !api.rules.has_label(name, value) {
             let label = shortened(&format!("{name}={value}"));
-            let detail = format!("no check has the label `{label}`");
+            let detail = format!("no check and no rule has the label `{label}`");
             return Err(Problem::parameter("labels", detail));
         }
     }

@@ -16,6 +16,7 @@ mod dialer;
 mod exchange;
 pub mod guard;
 mod link;
+pub mod outward;
 pub mod proxy;
 mod seen;
 mod stream;

@@ -116,6 +116,12 @@ impl Proxy {
         Self { credentials: value.ok(), ..self }
     }
 
+    /// The same with what it is to read in `Proxy-Authorization`.
+    #[must_use]
+    pub(super) fn with_authorization(self, value: Option<HeaderValue>) -> Self {
+        Self { credentials: value, ..self }
+    }
+
     /// The same with targets that are reached without it.
     #[must_use]
     pub fn with_direct(self, direct: Vec<Direct>) -> Self {

@@ -3,7 +3,8 @@
 //!
 //! Invariants:
 //! - what is given up of an alarm waits, whoever gave it up and why, until it is decided once who is told
-//!   instead; that decision, its sentence and the messages that it owes are one transaction;
+//!   instead; that decision, its sentence and the messages that it owes are one transaction. Where it is
+//!   that the message is tried on, it is owed again;
 //! - what is told of an incident's end is told to those, too, who were told in place of the recipient;
 //! - a message of a person is acted upon once, however often and to whichever hub it comes.
 
@@ -37,6 +38,8 @@ pub struct Succeeded {
     pub heirs: Heirs,
     /// Whether it is the one that found its channel broken.
     pub finds_it_broken: bool,
+    /// Whether the same was not decided of it before.
+    pub is_news: bool,
 }
 
 /// When and why somebody was told instead, or nobody.

@@ -116,6 +116,12 @@ impl Rule {
     /// After which time a series without data is taken as gone, while others are there: until then
     /// its breach goes on.
     pub const GONE_AFTER: Duration = Duration::from_hours(24);
+
+    /// The labels that all of its breaches have: those that no sample fills.
+    pub fn fixed_labels(&self) -> BTreeMap<String, String> {
+        let fixed = self.labels.iter().filter_map(|(name, it)| Some((name, it.fixed()?)));
+        fixed.map(|(name, value)| (name.clone(), value.to_owned())).collect()
+    }
 }
 
 /// What happens when a rule that had data has none any more.

@@ -55,6 +55,7 @@ struct World {
     broken: BTreeSet<Channel>,
     standing: Standing,
     rota: Option<&'static str>,
+    may_still_leave: bool,
 }
 
 impl World {
@@ -74,6 +75,7 @@ impl World {
             broken: BTreeSet::new(),
             standing: Standing::Open,
             rota: None,
+            may_still_leave: false,
         }
     }
 
@@ -86,6 +88,7 @@ impl World {
             others,
             broken: &self.broken,
             finds_it_broken: false,
+            may_still_leave: self.may_still_leave,
             standing: &self.standing,
         };
         heirs(&self.roster, &self.order, &case, at())
@@ -136,6 +139,12 @@ fn who_has_the_same_message_is_enough_and_the_last_of_a_team_is_not() {
     let heirs = world.heirs(sms("ana"), &all);
     assert!(heirs.is_lost && heirs.recipients.is_empty(), "{heirs:?}");
     assert!(heirs.sentence.ends_with("nobody is left who could be told"));
+    // Unless it may still arrive.
+    let world = World { may_still_leave: true, ..world };
+    let heirs = world.heirs(sms("ana"), &all);
+    assert!(heirs.is_tried_on && !heirs.is_lost && heirs.recipients.is_empty(), "{heirs:?}");
+    assert!(heirs.sentence.ends_with("; it is tried on until it arrives or is over"), "{heirs:?}");
+    assert!(!world.heirs(sms("ana"), &[(sms("bo"), SENT)]).is_tried_on, "bo knows");
     // The fallback comes before that.
     let world = World::new(&[Target::Slack("#ops".into()), Target::Sms("devops".into())]);
     assert_eq!(world.told(sms("ana"), &all), ["slack:#ops"]);

@@ -37,6 +37,13 @@ impl Rules {
         self.in_force.load().rules.iter().any(|it| it.rule.name == *name)
     }
 
+    /// Whether all breaches of a rule have this label.
+    pub(in crate::http) fn has_label(&self, name: &str, value: &str) -> bool {
+        let has =
+            |labels: &BTreeMap<String, String>| labels.get(name).is_some_and(|it| it == value);
+        self.in_force.load().rules.iter().any(|it| has(&it.rule.fixed_labels()))
+    }
+
     async fn snapshot(&self) -> Result<Snapshot, Fault> {
         Ok(Snapshot::of(&self.in_force.load_full(), &self.records.rule_records().await?))
     }

@@ -120,7 +120,7 @@ async fn silences_that_mean_nothing_are_refused() {
         (json!({"checks": ["logn"]}), "there is no check `logn`"),
         (json!({"rules": ["x"]}), "there is no rule `x`"),
         (json!({"regions": ["mars"]}), "no check runs in a region `mars`"),
-        (json!({"labels": {"team": "pay"}}), "no check has the label `team=pay`"),
+        (json!({"labels": {"team": "pay"}}), "no check and no rule has the label `team=pay`"),
         (json!({"checks": []}), "name at least one check"),
         (json!({"everything": true}), "`everything` stands alone"),
         (json!({"for": "8d"}), "within seven days"),

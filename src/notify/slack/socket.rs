@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use slack_morphism::{ClientResult, SlackApiToken, SlackClient};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
@@ -28,7 +27,7 @@ use super::connector::Connector;
 use super::fate::fate;
 use crate::clock::Stopwatch;
 use crate::domain::notification::Attempt;
-use crate::net::tls;
+use crate::net::{outward, tls};
 use crate::notify::exchange::{self, SetupError, said};
 
 /// How long a connection may take to stand.
@@ -172,10 +171,8 @@ async fn dial(url: &Url) -> Result<Connection, Lost> {
         Lost(format!("Slack cannot be reached: {}", said(&error.to_string())))
     };
     let host = url.host_str().ok_or_else(|| Lost("Slack named no host".to_owned()))?;
-    let port = url.port().unwrap_or(if url.scheme() == "ws" { 80 } else { 443 });
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((bare, port)).await.map_err(|error| unreachable(&error))?;
-    stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
+    let stream = outward::connect(url).await.map_err(|error| unreachable(&error))?;
     let wire: Box<dyn Wire> = if url.scheme() == "ws" {
         Box::new(stream)
     } else {

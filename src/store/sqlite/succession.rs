@@ -7,7 +7,6 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::writer::{Durability, Writer};
 use super::{SqliteStore, care, failed, incidents, notifications};
-use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::Owed;
 use crate::domain::incident::acting::Act;
@@ -15,7 +14,8 @@ use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::proof::Word;
 use crate::domain::restraint::Actor;
-use crate::domain::succession::Case;
+use crate::domain::succession::{Case, Heirs, TRIED_ON_AFTER};
+use crate::domain::{Timestamp, after};
 use crate::store::care::Caretaker;
 use crate::store::rows::notification::{NotificationRow, UnprovenRow, owed_to, status};
 use crate::store::succession::{
@@ -204,15 +204,18 @@ async fn succeed_one(
     .map_err(failed("read what was given up"))?;
     let Some(row) = row else { return Ok(None) };
     let NotificationRecord { notification, reason, .. } = row.read()?;
-    let (telling, rota): (i64, Option<String>) =
-        sqlx::query_as("SELECT telling, instead_of FROM notifications WHERE id = ?1")
+    let (telling, rota, before): (i64, Option<String>, Option<String>) =
+        sqlx::query_as("SELECT telling, instead_of, succession FROM notifications WHERE id = ?1")
             .bind(id)
             .fetch_one(&mut *connection)
             .await
             .map_err(failed("read what was given up"))?;
     let channel = notification.recipient.channel();
     let reason = reason.unwrap_or_default();
-    let finds_it_broken = found_broken(&mut *connection, id, channel, (&reason, now)).await?;
+    let last = last_attempt(&mut *connection, id).await?;
+    let is_broken = last.as_deref() == Some(Attempt::BROKEN);
+    let finds_it_broken =
+        is_broken && found_broken(&mut *connection, channel, (&reason, now)).await?;
     let incident = incident(&mut *connection, notification.incident).await?;
     let case = Case {
         notification: &notification,
@@ -221,6 +224,7 @@ async fn succeed_one(
         others: &others(&mut *connection, id, (notification.incident, telling)).await?,
         broken: &broken(&mut *connection).await?,
         finds_it_broken,
+        may_still_leave: is_broken || last.as_deref() == Some(Attempt::RETRY),
         standing: &standing(incident.as_ref(), now),
     };
     let heirs = chooser.choose(&case, now);
@@ -233,33 +237,52 @@ async fn succeed_one(
         };
         notifications::insert(&mut *connection, notification.incident, &owed, origin, now).await?;
     }
-    sqlx::query("UPDATE notifications SET succeeded_at = ?2, succession = ?3 WHERE id = ?1")
-        .bind(id)
-        .bind(rows::millis(now))
-        .bind(heirs.sentence.as_str())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("note who is told instead"))?;
-    Ok(Some(Succeeded { notification, heirs, finds_it_broken }))
+    note(&mut *connection, id, &heirs, now).await?;
+    let is_news = before.as_ref() != Some(&heirs.sentence);
+    Ok(Some(Succeeded { notification, heirs, finds_it_broken, is_news }))
 }
 
-/// Notes that a channel is broken if the last attempt found it so; whether that is news.
-async fn found_broken(
+/// Notes what was decided of a message that was given up; where it is tried on, it is owed again.
+async fn note(
     connection: &mut SqliteConnection,
     id: i64,
+    heirs: &Heirs,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = if heirs.is_tried_on {
+        sqlx::query(
+            "UPDATE notifications SET succession = ?3, state = 'owed', due_at = ?2, reason = ?3, \
+             settled_at = NULL WHERE id = ?1",
+        )
+        .bind(id)
+        .bind(rows::millis(after(now, TRIED_ON_AFTER)))
+    } else {
+        sqlx::query("UPDATE notifications SET succeeded_at = ?2, succession = ?3 WHERE id = ?1")
+            .bind(id)
+            .bind(rows::millis(now))
+    };
+    let query = query.bind(heirs.sentence.as_str());
+    query.execute(connection).await.map_err(failed("note who is told instead")).map(|_| ())
+}
+
+/// How the last attempt at a message ended, be it the one at its digest.
+async fn last_attempt(connection: &mut SqliteConnection, id: i64) -> Result<Option<String>, Error> {
+    sqlx::query_scalar(
+        "SELECT outcome FROM deliveries WHERE notification_id = \
+         (SELECT coalesce(digest, id) FROM notifications WHERE id = ?1) ORDER BY id DESC LIMIT 1",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await
+    .map_err(failed("read the last attempt"))
+}
+
+/// Notes that a channel is broken; whether that is news.
+async fn found_broken(
+    connection: &mut SqliteConnection,
     channel: Channel,
     (reason, now): (&str, Timestamp),
 ) -> Result<bool, Error> {
-    let last: Option<String> = sqlx::query_scalar(
-        "SELECT outcome FROM deliveries WHERE notification_id = ?1 ORDER BY id DESC LIMIT 1",
-    )
-    .bind(id)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed("read the last attempt"))?;
-    if last.as_deref() != Some(Attempt::BROKEN) {
-        return Ok(false);
-    }
     let noted = sqlx::query(
         "INSERT INTO broken_channels (channel, since, reason) VALUES (?1, ?2, ?3) \
          ON CONFLICT DO NOTHING",

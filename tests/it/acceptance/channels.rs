@@ -2,7 +2,7 @@
 
 use super::scenario::{Down, Up, scenario};
 use super::setup::Watched;
-use super::told::{at, between, m, slack};
+use super::told::{at, between, m, slack, sms};
 use crate::support::provider::Answer;
 
 const EVERYBODY: [&str; 4] = ["#p2", "#p1", "ana", "bo"];
@@ -43,6 +43,23 @@ async fn what_is_over_when_all_ways_are_back_is_told_in_one_message_each() {
         .twilio(Answer::Accept)
         .want_all(between(m(8), m(10)), &EVERYBODY, "has recovered")
         .until(m(10))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_way_takes_for_an_hour_arrives_when_one_does() {
+    scenario(vec![Watched::new("login")])
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(1))
+        .target("login", Down)
+        .want_none(between(m(0), m(59)), slack("#p2"))
+        .at(m(60))
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want(between(m(60), m(64)), slack("#p2").saying("failing"))
+        .want(between(m(60), m(64)), sms("bo").saying("failing"))
+        .until(m(65))
         .await;
 }
 

@@ -60,6 +60,7 @@ on_every_backend! {
     }
     succession {
         what_is_given_up_is_told_to_others_once
+        what_nobody_else_can_be_told_is_tried_on_until_it_arrives_or_is_over
         what_did_not_arrive_is_given_up_once_and_words_in_any_order_are_heard
         a_message_that_was_taken_twice_is_lost_only_twice
         an_end_goes_to_those_who_were_told_instead

@@ -17,7 +17,9 @@ use tripline::store::care::Acted;
 use tripline::store::succession::{Answered, Heard, Succeeded};
 use tripline::store::{Claim, Ledger, NotificationRecord};
 
-use super::scene::{at, attempt, claim, history, outbox, refused, report, rules_with, seconds};
+use super::scene::{
+    accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds,
+};
 
 fn person(name: &str) -> PersonId {
     PersonId::new(name).expect("a good name")
@@ -114,6 +116,39 @@ pub(super) async fn what_is_given_up_is_told_to_others_once(store: &dyn Ledger) 
         outbox(store, 1).await[4..],
         ["sms:ana failing given_up", "slack:UANA1 failing owed"]
     );
+}
+
+pub(super) async fn what_nobody_else_can_be_told_is_tried_on_until_it_arrives_or_is_over(
+    store: &dyn Ledger,
+) {
+    let broken = Attempt::Broken { reason: "token_revoked".into() };
+    tell(store, 1, Failed).await;
+    attempt(store, &sms(store, at(1)).await, at(1), &refused()).await;
+    succeed(store, at(2)).await;
+    let slack = claim(store, Channel::Slack, at(2)).await.remove(0);
+    attempt(store, &slack, at(2), &refused()).await;
+    succeed(store, at(3)).await;
+    attempt(store, &sms(store, at(3)).await, at(3), &refused()).await;
+    succeed(store, at(4)).await;
+    // Nobody is left but those who read #ops.
+    let mut slot = 4;
+    for is_news in [true, false] {
+        let ops = claim(store, Channel::Slack, at(slot)).await.remove(0);
+        attempt(store, &ops, at(slot), &broken).await;
+        let decided = succeed(store, at(slot + 1)).await;
+        assert!(decided[0].heirs.is_tried_on && !decided[0].heirs.is_lost, "{decided:?}");
+        assert_eq!(decided[0].is_news, is_news);
+        assert_eq!(outbox(store, 1).await.pop().expect("one"), "slack:#ops failing owed");
+        let due = store.next_due(Channel::Slack).await.expect("read");
+        assert_eq!(due, Some(at(slot + 1) + seconds(60)));
+        slot += 4;
+    }
+    // It is set right.
+    let ops = claim(store, Channel::Slack, at(slot)).await.remove(0);
+    attempt(store, &ops, at(slot), &accepted()).await;
+    assert_eq!(outbox(store, 1).await.pop().expect("one"), "slack:#ops failing sent");
+    assert!(store.broken().await.expect("read").is_empty());
+    assert!(succeed(store, at(slot + 1)).await.is_empty());
 }
 
 pub(super) async fn what_did_not_arrive_is_given_up_once_and_words_in_any_order_are_heard(

@@ -64,6 +64,11 @@ impl Template {
         &self.text
     }
 
+    /// The text, where it is the same whatever fills it.
+    pub fn fixed(&self) -> Option<&str> {
+        self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then_some(&self.text)
+    }
+
     /// The text filled in.
     pub fn render(&self, filling: Filling<'_>) -> String {
         let mut text = String::new();

@@ -57,6 +57,14 @@ fn values_are_shown_as_prometheus_shows_them() {
 }
 
 #[test]
+fn what_nothing_fills_is_fixed() {
+    let fixed = |text| Template::parse(text).expect("a template").fixed().map(str::to_owned);
+    assert_eq!(fixed("page"), Some("page".into()));
+    assert_eq!(fixed("{{ $labels.job }}"), None);
+    assert_eq!(fixed("{{ if true }}page{{ end }}"), None);
+}
+
+#[test]
 fn texts_and_conditions_are_those_of_go() {
     check("{{ \"ab cd-ef\" | title }}|{{ $labels.no }}|{{ .Labels.job }}", 1.0, "Ab Cd-Ef||j");
     check(
