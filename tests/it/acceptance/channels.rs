@@ -47,19 +47,19 @@ async fn what_is_over_when_all_ways_are_back_is_told_in_one_message_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_way_takes_for_an_hour_arrives_when_one_does() {
+async fn what_no_way_takes_while_it_is_tried_arrives_when_one_does() {
     scenario(vec![Watched::new("login")])
         .slack(Answer::Status(503))
         .twilio(Answer::Status(503))
         .at(m(1))
         .target("login", Down)
-        .want_none(between(m(0), m(59)), slack("#p2"))
-        .at(m(60))
+        .want_none(between(m(0), m(19)), slack("#p2"))
+        .at(m(20))
         .slack(Answer::Accept)
         .twilio(Answer::Accept)
-        .want(between(m(60), m(64)), slack("#p2").saying("failing"))
-        .want(between(m(60), m(64)), sms("bo").saying("failing"))
-        .until(m(65))
+        .want(between(m(20), m(23)), slack("#p2").saying("failing"))
+        .want(between(m(20), m(23)), sms("bo").saying("failing"))
+        .until(m(23))
         .await;
 }
 
