@@ -103,7 +103,7 @@ pub enum Command {
     Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
-    /// Show whether messages would arrive where people are told, and drill that with `--now`
+    /// Show whether messages would arrive where people are told, and try that with `--now`
     ///
     /// A drill is a message that says that it is one, sent as messages are sent when something is wrong.
     Drill(Drill),

@@ -180,7 +180,12 @@ mod tests {
             ],
         });
         let paths = Paths::deserialize(&said).expect("as the API has it");
-        insta::assert_snapshot!(listed(&paths, &Look::plain(80)), @r"");
+        insta::assert_snapshot!(listed(&paths, &Look::plain(80)), @r"
+        proven    slack:#p1  accepted 2026-11-23 10:00:01 UTC (C1/17)
+        failed    sms:ana    nothing is known to have arrived
+                  the drill of 2026-11-23 10:00 UTC did not arrive: 30003\u{1b}[2J
+        The next drill is on 2026-11-30 10:00 UTC.
+        ");
         assert!(paths.paths[1].is_in(7) && !paths.paths[0].is_in(7));
     }
 }

@@ -25,16 +25,17 @@
 //! A round that could not begin within [`LATE`] of its time is left out: nobody wants an SMS at night because
 //! a hub was down at noon.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
+pub use self::changes::round;
+use self::changes::{broken, end, ended, opened};
 use super::id::{IncidentId, Region};
-use super::incident::{
-    Cause, Change, Decision, DecisionKind, Incident, Owed, Transition, resolved, telling,
-};
-use super::notice::{Notice, NoticeKind};
+use super::incident::{Change, Incident};
 use super::notification::NotificationState;
 use super::path::{Breakage, Path};
 use super::policy::{Channel, Recipient, Roster, Target};
@@ -231,17 +232,17 @@ pub struct Known {
 /// How a path stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// See the module.
+    /// Our credentials are refused.
     Broken,
-    /// See the module.
+    /// Its last drill did not arrive, and nothing has since.
     Failed,
-    /// See the module.
+    /// Nothing has arrived for too long.
     Unproven,
-    /// See the module.
+    /// A drill is on its way, or its arrival is still to be told.
     Waiting,
-    /// See the module.
+    /// Something has arrived.
     Proven,
-    /// See the module.
+    /// Nothing is known.
     Untried,
 }
 
@@ -387,40 +388,6 @@ pub fn decide(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> 
     decided
 }
 
-/// A round of drills of `paths`, but for those that one is on its way to; nothing where none is left.
-pub fn round(
-    paths: impl IntoIterator<Item = Recipient>,
-    known: &Known,
-    region: &Region,
-    why: &str,
-    now: Timestamp,
-) -> Option<Change> {
-    let is_owed = |path: &Recipient| {
-        let trial = known.records.get(path).and_then(|record| record.trial.as_ref());
-        trial.is_some_and(|trial| trial.state == NotificationState::Owed)
-    };
-    let paths: BTreeSet<Recipient> = paths.into_iter().filter(|path| !is_owed(path)).collect();
-    if paths.is_empty() {
-        return None;
-    }
-    let notice = Notice { kind: NoticeKind::Drill, ..notice(Subject::Drill, region, now) };
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
-    let reason = format!("a {why} drill of {} paths", paths.len());
-    let cause = Cause { region: region.clone(), step: None, error: String::new() };
-    let transition = Transition {
-        streak: None,
-        owed: paths.iter().map(owed).collect(),
-        decisions: vec![Decision { kind: DecisionKind::Noted, reason }],
-        incident: Some(Incident { resolved_at: Some(now), ..Incident::opening(now, now, cause) }),
-    };
-    let transition = telling::numbered(transition, now);
-    Some(Change { subject: Subject::Drill, transition })
-}
-
 fn incidents(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> Vec<Change> {
     let mut wrong: BTreeMap<Path, (Timestamp, String)> =
         known.broken.iter().map(|it| (it.path.clone(), (it.since, broken(it)))).collect();
@@ -430,108 +397,17 @@ fn incidents(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> V
             wrong.insert(Path::to(recipient.clone()), (since, reason));
         }
     }
-    let opened = wrong.iter().filter_map(|(path, (since, reason))| {
+    let new = wrong.iter().filter_map(|(path, (since, reason))| {
         let subject = Subject::Path(path.clone());
         let is_new = !known.open.contains_key(&subject);
         is_new.then(|| opened(terms, (path, subject), (*since, reason), (region, now)))
     });
-    let ended = known.open.iter().filter_map(|(subject, open)| {
+    let over = known.open.iter().filter_map(|(subject, open)| {
         let path = subject.path().filter(|path| !wrong.contains_key(*path))?;
-        let end = end(terms, known, path, open)?;
-        let notice = Notice {
-            kind: end.0,
-            since: open.since,
-            check_name: called(path),
-            ..notice(subject.clone(), region, now)
-        };
-        let transition = resolved(open, &notice, end.1, now);
-        Some(Change { subject: subject.clone(), transition })
+        let (kind, reason) = end(terms, known, path, open)?;
+        Some(ended((path, subject), open, (kind, reason), (region, now)))
     });
-    opened.chain(ended).collect()
-}
-
-/// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
-fn end(terms: &Terms, known: &Known, path: &Path, open: &Incident) -> Option<(NoticeKind, String)> {
-    let Some(recipient) = path.recipient() else {
-        return Some((NoticeKind::Recovered, "something was sent by it".to_owned()));
-    };
-    if !terms.paths.contains(recipient) {
-        let reason = "nobody is told by this path any more".to_owned();
-        return Some((NoticeKind::Withdrawn, reason));
-    }
-    let proof = known.records.get(recipient).and_then(|record| record.proof.as_ref());
-    let proof = proof.filter(|proof| proof.at >= open.begun_at())?;
-    let reason = format!("a message was {}: {}", proof.by.as_str(), proof.receipt);
-    Some((NoticeKind::Recovered, reason))
-}
-
-fn broken(it: &Breakage) -> String {
-    format!("nothing can be sent until somebody sets it right: {}", it.reason)
-}
-
-/// What people call a path.
-fn called(path: &Path) -> String {
-    match path.recipient() {
-        Some(_) => format!("messages to {path}"),
-        None => format!("all messages by {path}"),
-    }
-}
-
-fn opened(
-    terms: &Terms,
-    (path, subject): (&Path, Subject),
-    (since, error): (Timestamp, &str),
-    (region, now): (&Region, Timestamp),
-) -> Change {
-    let recipients = terms.told_of(path);
-    let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
-    let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
-    let notice = Notice {
-        kind: NoticeKind::Failing { tier: 1 },
-        check_name: called(path),
-        error: error.to_owned(),
-        since,
-        ..notice(subject.clone(), region, now)
-    };
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
-    let cause = Cause { region: region.clone(), step: None, error: error.to_owned() };
-    let transition = Transition {
-        streak: None,
-        owed: recipients.iter().map(owed).collect(),
-        decisions: vec![Decision {
-            kind: DecisionKind::Opened,
-            reason: format!("{error}: told is {told}"),
-        }],
-        incident: Some(Incident {
-            tiers: [1].into(),
-            told: recipients,
-            ..Incident::opening(now, since, cause)
-        }),
-    };
-    Change { subject, transition }
-}
-
-/// What is the same in all that is said of paths.
-fn notice(subject: Subject, region: &Region, now: Timestamp) -> Notice {
-    Notice {
-        kind: NoticeKind::Recovered,
-        check_name: subject.name().to_owned(),
-        subject,
-        region: region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
-        error: String::new(),
-        since: now,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
-    }
+    new.chain(over).collect()
 }
 
 #[cfg(test)]

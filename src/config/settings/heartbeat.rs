@@ -8,7 +8,7 @@ use crate::config::reader::{Report, Table};
 use crate::config::secret::{Secret, Sources};
 
 /// How often it is sent.
-const EVERY: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(24);
+const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 /// How often, where that is not written.
 const USUAL: Duration = Duration::from_mins(1);
 

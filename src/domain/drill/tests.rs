@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::id::PersonId;
+use crate::domain::notice::NoticeKind;
 use crate::domain::policy::{Policy, Tier};
 
 const HOUR: i64 = 3600;
@@ -179,9 +180,9 @@ fn a_channel_that_is_broken_is_told_once_by_the_others() {
         vec![Breakage { path: slack.clone(), since: at(60), reason: "token_revoked".into() }];
     // Of what is reached by Slack, nothing else is said.
     let wrong = decided(&terms, &known, 120);
-    let told = ["opened path:slack: sms:ana", "opened path:sms:ana: slack:#p2"];
+    let told = ["opened path:sms:ana: slack:#p2", "opened path:slack: sms:ana"];
     assert_eq!(said(&wrong), told);
-    let incident = wrong.changes[0].transition.incident.clone().expect("an incident");
+    let incident = wrong.changes[1].transition.incident.clone().expect("an incident");
     known.open.insert(Subject::Path(slack), incident);
     known.broken.clear();
     let over = decided(&terms, &known, 180);
