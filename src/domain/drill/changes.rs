@@ -32,7 +32,11 @@ pub fn round(
     if paths.is_empty() {
         return None;
     }
-    let notice = Notice { kind: NoticeKind::Drill, ..notice(Subject::Drill, region, now) };
+    let notice = Notice {
+        kind: NoticeKind::Drill,
+        check_name: "nothing needs to be done".to_owned(),
+        ..notice(Subject::Drill, region, now)
+    };
     let owed = |recipient: &Recipient| Owed {
         recipient: recipient.clone(),
         notice: notice.clone(),
@@ -51,7 +55,12 @@ pub fn round(
 }
 
 /// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
-fn end(terms: &Terms, known: &Known, path: &Path, open: &Incident) -> Option<(NoticeKind, String)> {
+pub(super) fn end(
+    terms: &Terms,
+    known: &Known,
+    path: &Path,
+    open: &Incident,
+) -> Option<(NoticeKind, String)> {
     let Some(recipient) = path.recipient() else {
         return Some((NoticeKind::Recovered, "something was sent by it".to_owned()));
     };
