@@ -193,6 +193,27 @@ async fn tell(
     })
 }
 
+/// Whether messages to `recipient` leave, and are not only shown.
+pub(super) fn is_set_up(settings: &Settings, recipient: &Recipient) -> bool {
+    let roster = &settings.people.roster;
+    match recipient {
+        Recipient::Slack(channel) => settings
+            .slack
+            .as_ref()
+            .is_some_and(|slack| slack.bot_token.is_some() || slack.webhooks.contains_key(channel)),
+        Recipient::Sms(person) => {
+            settings.twilio.is_some() && matches!(roster.people.get(person), Some(Some(_)))
+        }
+        Recipient::Email(Mailbox::Person(person)) => {
+            settings.email.is_some() && roster.emails.contains_key(person)
+        }
+        Recipient::Email(Mailbox::Address(_)) => settings.email.is_some(),
+        Recipient::Webhook(name) => settings.webhooks.contains_key(name),
+        Recipient::Pagerduty(name) => settings.pagerduty.contains_key(name),
+        Recipient::Rota(_) | Recipient::EmailRota(_) => false,
+    }
+}
+
 fn reaches(slack: &SlackSettings) -> bool {
     slack.bot_token.is_some() || !slack.webhooks.is_empty()
 }

@@ -23,6 +23,7 @@ use super::clicks;
 use super::descriptors;
 use super::emitting::sink;
 use super::faces;
+use super::heart::Beat;
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
 use super::listening;
@@ -30,6 +31,7 @@ use super::membership::{self, Membership, OwnName};
 use super::metering::{self, Meter, Points};
 use super::people::People;
 use super::project::Reading;
+use super::proving::Proving;
 use super::publication::{other_regions, publication};
 use super::rules;
 use super::share::{Expected, Share};
@@ -137,6 +139,7 @@ pub struct Daemon {
     works: Works,
     clicks: Arc<Clicks>,
     people: People,
+    proving: Proving,
     share: Arc<Share>,
     membership: CancellationToken,
     publication: watch::Sender<Arc<Publication>>,
@@ -170,6 +173,8 @@ impl Daemon {
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
         let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
+        let kept = (&store, &judge);
+        let proving = Proving::start(&project, &works, kept, (&clock, &witness))?;
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
@@ -184,6 +189,7 @@ impl Daemon {
             retention: settings.store.retention,
             clicks: Arc::clone(&clicks),
             answers: Arc::clone(&people.answers),
+            proving: proving.clone(),
             publication: published,
         };
         faces::start(&works, parts, listeners);
@@ -206,6 +212,7 @@ impl Daemon {
             works,
             clicks,
             people,
+            proving,
             share,
             membership,
             publication,
@@ -355,6 +362,7 @@ impl Daemon {
             rules: rules::of_project(project)?,
             desk: if same { self.clicks.desk() } else { clicks::desk(new)? },
             transports: if same { Vec::new() } else { transports(new, &self.witness)? },
+            beat: Beat::of(new)?,
             certificate: self.tls.as_deref().map(Tls::read_again).transpose()?,
         })
     }
@@ -367,6 +375,7 @@ impl Daemon {
         self.clicks.replace(fresh.desk);
         self.works.lanes.replace_settings(settings);
         self.people.replace(settings);
+        self.proving.replace(project, fresh.beat);
         if self.project.load().settings.statsd != settings.statsd {
             self.works.replace_statsd(sink(settings));
         }
@@ -413,6 +422,8 @@ struct Fresh {
     /// Empty where the channels stay as they are.
     transports: Transports,
     desk: Option<Arc<Desk>>,
+    /// None where nobody is told that everything works.
+    beat: Option<Arc<Beat>>,
     /// None where the hub speaks no TLS.
     certificate: Option<http::tls::Certificate>,
 }

@@ -10,6 +10,7 @@ use super::daemon::StartError;
 use super::hub::Aftermath;
 use super::listening::Measured;
 use super::membership;
+use super::proving::Proving;
 use super::rules::InForce;
 use super::vitals;
 use super::witness::Witness;
@@ -56,6 +57,8 @@ pub(super) struct Parts {
     pub(super) clicks: Arc<Clicks>,
     /// Who takes what people answer.
     pub(super) answers: Arc<Answers>,
+    /// Who proves paths, and whether everything works.
+    pub(super) proving: Proving,
     /// What the agents are to run.
     pub(super) publication: watch::Receiver<Arc<Publication>>,
 }
@@ -85,6 +88,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         retention,
         clicks,
         answers,
+        proving,
         publication,
     } = parts;
     let Measured { metrics, received } = measured;
@@ -123,7 +127,12 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         acting: Acting::new(address, hub.open_to_acts),
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),
+        drills: proving.drills,
+        heartbeat: proving.heart.record(),
     };
+    let (heart, around) = (proving.heart, (Arc::clone(&store), Arc::clone(&api.clock)));
+    let asked = api.clone();
+    works.spawn(|halt| heart.run(around, asked, halt));
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;

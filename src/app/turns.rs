@@ -67,6 +67,11 @@ impl Turns {
         Ok(!self.done.is_some_and(lately))
     }
 
+    /// Whether the lease was this hub's when it was last asked for.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Notes that everything was done that was due.
     pub(super) fn done(&mut self) {
         self.done = self.held.map(|(epoch, _)| (epoch, Stopwatch::start()));

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod act;
+mod drill;
 mod oncall;
 mod rule;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(in crate::cli) use self::act::incident;
 pub use self::act::{Ack, Acting, Note, Resolve, Route, Silence, Silences, Unack, Unsilence, Why};
+pub use self::drill::Drill;
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::rule::{RuleArguments, RuleCommand};
 use super::log::Format;
@@ -28,7 +30,7 @@ Exit codes:
   2  the command line is wrong
   3  the project has mistakes
   4  a check, or the test of a rule, did not pass
-  5  a test message was not accepted";
+  5  a test message or a drill did not arrive";
 
 /// Signs in to your product every few seconds, the way your customers do, and tells the right people
 /// when it can't.
@@ -101,6 +103,10 @@ pub enum Command {
     Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
+    /// Show whether messages would arrive where people are told, and try that with `--now`
+    ///
+    /// A drill is a message that says that it is one, sent as messages are sent when something is wrong.
+    Drill(Drill),
     /// Say that you take care of an incident: further people are not told of it
     Ack(Ack),
     /// Take that back: whoever was told is told again

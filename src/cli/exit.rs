@@ -15,7 +15,7 @@ pub enum Exit {
     ProjectInvalid = 3,
     /// A check, or the test of a rule, did not pass.
     CheckFailed = 4,
-    /// A test message was not accepted.
+    /// A test message or a drill did not arrive.
     NotTold = 5,
 }
 
@@ -43,7 +43,7 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::ProjectInvalid => "the project has mistakes",
             Self::CheckFailed => "a check, or the test of a rule, did not pass",
-            Self::NotTold => "a test message was not accepted",
+            Self::NotTold => "a test message or a drill did not arrive",
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod args;
 mod chart;
 mod demo;
 pub mod diagnostics;
+mod drill;
 mod env_file;
 pub mod exit;
 pub mod init;

@@ -74,6 +74,8 @@ pub enum NoticeKind {
     Acknowledged,
     /// Somebody said something about it, or asked that nobody be told.
     Noted,
+    /// Nothing: it shows that messages arrive.
+    Drill,
 }
 
 impl NoticeKind {
@@ -88,6 +90,7 @@ impl NoticeKind {
             Self::Closed => "closed",
             Self::Acknowledged => "acknowledged",
             Self::Noted => "noted",
+            Self::Drill => "drill",
         }
     }
 

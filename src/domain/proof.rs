@@ -125,7 +125,7 @@ pub const SETTLED: Duration = Duration::from_mins(15);
 pub const FOLLOWED: Duration = Duration::from_hours(4);
 
 /// What stands for a receipt where a message was shown and not sent.
-const PRINTED: &str = "printed";
+pub const PRINTED: &str = "printed";
 
 /// When the provider is asked first about a message to `recipient` that it took at `taken_at`; `None`
 /// where it says nothing later.

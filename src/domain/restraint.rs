@@ -232,7 +232,7 @@ impl Scope {
                 let inside = |region: &Region| self.regions.contains(region);
                 !about.down.is_empty() && about.down.iter().all(inside)
             }
-            Subject::Rule(_) | Subject::Unseen(_) => false,
+            Subject::Rule(_) | Subject::Unseen(_) | Subject::Path(_) | Subject::Drill => false,
         }
     }
 

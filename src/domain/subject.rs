@@ -8,6 +8,8 @@
 //! | shortfall | `shortfall:eu-west-1` | too few slots of the region have a known result |
 //! | rule | `rule:logins collapse` | the rule is breached |
 //! | unseen | `unseen:logins collapse` | nobody knows whether the rule is breached: it has no data, or cannot be evaluated |
+//! | path | `path:slack:#p1` | messages do not arrive by that path, or nothing has shown lately that they do |
+//! | drill | `drill:paths` | none: a round of messages that show whether paths work, which is over at once |
 //!
 //! The text is stored and shown; it never changes its meaning. The word before the first colon says
 //! what follows it, so it is read back without doubt.
@@ -16,6 +18,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::id::{CheckId, NameError, Region};
+use super::path::{Path, PathError};
 use super::rule::{RuleName, RuleNameError};
 
 /// What an incident is about. There is at most one open incident about each.
@@ -33,6 +36,10 @@ pub enum Subject {
     Rule(RuleName),
     /// A rule of which nobody knows whether it is breached.
     Unseen(RuleName),
+    /// A path that is broken, or that nothing has proven lately.
+    Path(Path),
+    /// A round of drills; never open.
+    Drill,
 }
 
 /// Why a text names no subject.
@@ -47,11 +54,18 @@ pub enum SubjectError {
     /// What follows is no name of a rule.
     #[error(transparent)]
     Rule(#[from] RuleNameError),
+    /// What follows is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
 }
 
 impl Subject {
-    /// The words before the names, in alphabetical order.
-    pub const KINDS: [&str; 6] = ["check", "coverage", "region", "rule", "shortfall", "unseen"];
+    /// The words before the names of what an incident can be open about, in alphabetical order.
+    pub const KINDS: [&str; 7] =
+        ["check", "coverage", "path", "region", "rule", "shortfall", "unseen"];
+
+    /// What rounds of drills are called.
+    const PATHS: &str = "paths";
 
     /// All subjects that have to do with a check alone.
     pub fn of_check(check: &CheckId) -> [Self; 2] {
@@ -62,7 +76,7 @@ impl Subject {
     pub fn check(&self) -> Option<&CheckId> {
         match self {
             Self::Check(check) | Self::Coverage(check) => Some(check),
-            Self::Region(_) | Self::Shortfall(_) | Self::Rule(_) | Self::Unseen(_) => None,
+            _ => None,
         }
     }
 
@@ -70,7 +84,15 @@ impl Subject {
     pub fn rule(&self) -> Option<&RuleName> {
         match self {
             Self::Rule(rule) | Self::Unseen(rule) => Some(rule),
-            Self::Check(_) | Self::Coverage(_) | Self::Region(_) | Self::Shortfall(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The path, where it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            _ => None,
         }
     }
 
@@ -80,6 +102,8 @@ impl Subject {
             Self::Check(check) | Self::Coverage(check) => check.as_str(),
             Self::Region(region) | Self::Shortfall(region) => region.as_str(),
             Self::Rule(rule) | Self::Unseen(rule) => rule.as_str(),
+            Self::Path(path) => path.as_str(),
+            Self::Drill => Self::PATHS,
         }
     }
 
@@ -92,6 +116,8 @@ impl Subject {
             Self::Shortfall(_) => "shortfall",
             Self::Rule(_) => "rule",
             Self::Unseen(_) => "unseen",
+            Self::Path(_) => "path",
+            Self::Drill => "drill",
         }
     }
 }
@@ -113,6 +139,8 @@ impl FromStr for Subject {
             Some(("shortfall", name)) => Ok(Self::Shortfall(Region::new(name)?)),
             Some(("rule", name)) => Ok(Self::Rule(RuleName::new(name)?)),
             Some(("unseen", name)) => Ok(Self::Unseen(RuleName::new(name)?)),
+            Some(("path", name)) => Ok(Self::Path(name.parse()?)),
+            Some(("drill", Self::PATHS)) => Ok(Self::Drill),
             _ => Err(SubjectError::Kind(text.to_owned())),
         }
     }
@@ -131,12 +159,15 @@ mod tests {
             "shortfall:eu",
             "rule:a: b",
             "unseen:a",
+            "path:slack:#p1",
+            "path:sms",
         ] {
             let subject: Subject = text.parse().expect("a subject");
             assert_eq!(subject.to_string(), text);
             assert!(Subject::KINDS.contains(&subject.kind()), "{text}");
         }
-        for text in ["", "login", "check:", "check:a:b", "Check:a", "rule:"] {
+        assert_eq!("drill:paths".parse(), Ok(Subject::Drill));
+        for text in ["", "path:", "drill:", "login", "check:", "check:a:b", "Check:a", "rule:"] {
             assert!(text.parse::<Subject>().is_err(), "{text}");
         }
     }

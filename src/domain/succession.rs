@@ -10,7 +10,7 @@
 //! | and of those | nobody, where anybody has the same message; else everyone |
 //! | a message in a Slack channel | the `fallback` of the project |
 //! | by a channel that is broken | the `fallback` of the project; without one, as above, by other channels |
-//! | what is over or was acknowledged meanwhile | nobody |
+//! | a drill ([`drill`](super::drill)), and what is over or was acknowledged meanwhile | nobody |
 //!
 //! Nobody is told the same twice: whoever was told in the same telling is passed over, whatever came of
 //! it. When everyone was tried, the last message is tried on until it arrives or is over, where what kept it
@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use super::Timestamp;
 use super::id::PersonId;
+use super::notice::NoticeKind;
 use super::notification::{Notification, NotificationState};
+use super::path::Path;
 use super::policy::{Channel, Recipient, Roster, Target};
 use super::restraint::Actor;
 
@@ -78,14 +80,20 @@ pub struct Case<'a> {
     pub rota: Option<&'a str>,
     /// Who else was to be told the same, and how that stands.
     pub others: &'a [(Recipient, NotificationState)],
-    /// The channels by which nothing can be sent now.
-    pub broken: &'a BTreeSet<Channel>,
-    /// Whether this is the message that found its channel broken.
+    /// The paths by which nothing can be sent now.
+    pub broken: &'a BTreeSet<Path>,
+    /// Whether this is the message that found its path broken.
     pub finds_it_broken: bool,
     /// Whether what kept it from leaving may pass: nobody answered, or the channel is broken.
     pub may_still_leave: bool,
     /// How the incident stands.
     pub standing: &'a Standing,
+}
+
+impl Case<'_> {
+    fn is_broken(&self, recipient: &Recipient) -> bool {
+        self.broken.iter().any(|path| path.reaches(recipient))
+    }
 }
 
 /// Who is told instead.
@@ -122,6 +130,9 @@ pub fn heirs(roster: &Roster, order: &Order, case: &Case<'_>, at: Timestamp) -> 
             Heirs { is_lost: true, ..nobody(why) }
         }
     };
+    if case.notification.notice.kind == NoticeKind::Drill {
+        return nobody("it was a drill, so nobody is told instead");
+    }
     match case.standing {
         Standing::Over => return nobody("it is over, so nobody is told instead"),
         Standing::Acknowledged(by) => {
@@ -165,7 +176,7 @@ struct Line<'a> {
 impl Line<'_> {
     fn next(&self) -> Next {
         let recipient = &self.case.notification.recipient;
-        if self.case.broken.contains(&recipient.channel()) {
+        if self.case.is_broken(recipient) {
             let fallback = self.fallback();
             if !fallback.is_empty() {
                 return Next::Told(fallback);
@@ -246,7 +257,7 @@ impl Line<'_> {
         };
         has_number
             && *recipient != self.case.notification.recipient
-            && !self.case.broken.contains(&recipient.channel())
+            && !self.case.is_broken(recipient)
             && !self.others().any(|(tried, _)| tried == recipient)
     }
 
@@ -351,9 +362,13 @@ fn reason(case: &Case<'_>) -> String {
 fn note(case: &Case<'_>, order: &Order, recipients: &[Recipient]) -> String {
     let recipient = &case.notification.recipient;
     if case.finds_it_broken {
-        let channel = way(recipient.channel());
+        let path = Path::of_credentials(recipient);
+        let what = match path.recipient() {
+            Some(_) => path.as_str(),
+            None => way(path.channel()),
+        };
         return format!(
-            "nothing can be sent by {channel} until somebody sets it right, {}",
+            "nothing can be sent by {what} until somebody sets it right, {}",
             reason(case)
         );
     }

@@ -193,8 +193,10 @@ impl Clicks {
         if history.record.incident.resolved_at.is_some() {
             return Err(format!("Incident {incident} is over already."));
         }
-        let wanted =
-            NewSilence { scope: scope(&history.record.subject), reason, by: actor.clone(), until };
+        let scope = scope(&history.record.subject).ok_or_else(|| {
+            "A path is not silenced: acknowledge the incident instead.".to_owned()
+        })?;
+        let wanted = NewSilence { scope, reason, by: actor.clone(), until };
         let judge = self.parts.judge.current();
         let now = self.parts.clock.now();
         let silenced = self.parts.store.silence(&wanted, &*judge, now).await;
@@ -204,8 +206,8 @@ impl Clicks {
     }
 }
 
-/// What a silence given at one incident is about.
-fn scope(subject: &Subject) -> Scope {
+/// What a silence given at one incident is about; none where there are no silences of such.
+fn scope(subject: &Subject) -> Option<Scope> {
     let mut scope = Scope::default();
     match subject {
         Subject::Check(check) | Subject::Coverage(check) => {
@@ -217,8 +219,9 @@ fn scope(subject: &Subject) -> Scope {
         Subject::Region(region) | Subject::Shortfall(region) => {
             scope.regions.insert(region.clone());
         }
+        Subject::Path(_) | Subject::Drill => return None,
     }
-    scope
+    Some(scope)
 }
 
 fn unknown(incident: IncidentId) -> String {

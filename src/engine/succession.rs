@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
+use crate::domain::path::Path;
 use crate::domain::policy::Roster;
 use crate::domain::succession::{Case, Heirs, Order, heirs};
 use crate::store::Error;
@@ -84,8 +85,8 @@ impl Succession {
     /// Goes on until `halt` is asked for.
     pub async fn run(self, halt: Halt) {
         let mut failing = false;
-        for channel in self.store.broken().await.unwrap_or_default() {
-            let channel = channel.as_str();
+        for broken in self.store.broken().await.unwrap_or_default() {
+            let channel = broken.path.as_str();
             tracing::error!(
                 event.action = "channel-broken",
                 channel,
@@ -115,7 +116,8 @@ fn tell(decided: &Succeeded) {
     let Succeeded { notification, heirs, finds_it_broken, is_news } = decided;
     let (incident, sentence) = (notification.incident, heirs.sentence.as_str());
     if *finds_it_broken {
-        let channel = notification.recipient.channel().as_str();
+        let path = Path::of_credentials(&notification.recipient);
+        let channel = path.as_str();
         tracing::error!(
             event.action = "channel-broken",
             channel,

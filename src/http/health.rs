@@ -62,6 +62,23 @@ pub struct Intake {
 ))]
 pub(super) async fn health(State(api): State<Api>) -> Response {
     let now = api.clock.now();
+    let (health, unwell) = judged(remembered(&api, now).await, &api, now);
+    // Another machine's trouble is no reason for a supervisor to restart this process.
+    let is_well = unwell.is_empty();
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Pretty(health)).into_response()
+}
+
+/// Why this hub does not work, or people are not told, in sentences; what makes the health page answer
+/// with 503.
+pub async fn unwell(api: &Api) -> Vec<String> {
+    let now = api.clock.now();
+    let (_, unwell) = judged(remembered(api, now).await, api, now);
+    unwell
+}
+
+/// Asks the store.
+async fn remembered(api: &Api, now: Timestamp) -> Result<Remembered, String> {
     let asked = async {
         let lately = api.store.backlog(now - GIVEN_UP_LATELY).await?;
         let backlog = api.store.backlog(now - GIVEN_UP_WINDOW).await?;
@@ -70,7 +87,7 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
         let rules = Snapshot::of(&api.rules.in_force.load_full(), &records);
         Ok(Remembered { backlog, lately, agents, rules: dto::RulesHealth::new(&rules, now) })
     };
-    let remembered = match tokio::time::timeout(STORE_DEADLINE, asked).await {
+    match tokio::time::timeout(STORE_DEADLINE, asked).await {
         Ok(Ok(remembered)) => Ok(remembered),
         Ok(Err::<_, store::Error>(error)) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -79,11 +96,7 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
             Err("the store fails; the log of the daemon says why".to_owned())
         }
         Err(_) => Err(format!("the store did not answer within {} s", STORE_DEADLINE.as_secs())),
-    };
-    let (health, is_well) = judged(remembered, &api, now);
-    // Another machine's trouble is no reason for a supervisor to restart this process.
-    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Pretty(health)).into_response()
+    }
 }
 
 /// What the store knows.
@@ -95,12 +108,12 @@ struct Remembered {
     rules: dto::RulesHealth,
 }
 
-/// The health, and whether this process has no part in what is wrong.
+/// The health, and what of it this process has a part in.
 fn judged(
     remembered: Result<Remembered, String>,
     api: &Api,
     now: Timestamp,
-) -> (dto::Health, bool) {
+) -> (dto::Health, Vec<String>) {
     let (mut reasons, mut untold, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
     let (lag, lags) = (api.pulse.lag(now), api.loops.lags(now));
     let trouble = api.intake.trouble.borrow().as_ref().map(|trouble| not_stored(trouble, now));
@@ -135,6 +148,7 @@ fn judged(
         (false, _) => dto::HealthStatus::Unhealthy,
     };
     reasons.append(&mut untold);
+    let unwell = reasons.clone();
     reasons.append(&mut elsewhere);
     let health = dto::Health {
         status,
@@ -153,8 +167,9 @@ fn judged(
         statsd: api.intake.statsd.load().as_deref().map(|sink| sink.dropped().into()),
         statsd_listener: api.intake.received.as_deref().map(|it| it.count().into()),
         notifications,
+        heartbeat: api.heartbeat.load().as_ref().as_ref().map(dto::HeartbeatHealth::from),
     };
-    (health, is_well)
+    (health, unwell)
 }
 
 /// Which rules cannot be evaluated; the store knows why of each.

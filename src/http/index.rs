@@ -45,6 +45,7 @@ fn links(version: &str) -> dto::Index {
         ("/api/v1/uptime", "how the checks did, and whether anybody was watching"),
         ("/api/v1/gaps", "when nobody was watching, and why"),
         ("/api/v1/agents", "who runs checks, and from where"),
+        ("/api/v1/drills", "whether messages would arrive, and by what that was shown"),
         ("/api/v1/notifications/backlog", "what is still to be told"),
         ("/healthz", "whether Tripline itself works"),
         ("/api/v1/openapi.json", "the description of all this"),

@@ -30,6 +30,7 @@ mod agent_list;
 mod answer;
 mod checks;
 mod coverage;
+mod drills;
 mod exposition;
 mod groups;
 mod incidents;
@@ -60,7 +61,9 @@ pub use self::serve::serve;
 pub use self::tls::Tls;
 use crate::clock::{Clock, Pulse};
 use crate::domain::check::Check;
+use crate::domain::heartbeat::Record;
 use crate::engine::acts::Acts;
+use crate::engine::drills::Drills;
 use crate::engine::queries::Queries;
 use crate::engine::stamps::Stamps;
 use crate::store::Store;
@@ -108,10 +111,14 @@ pub struct Api {
     pub stamps: Arc<Stamps>,
     /// How many requests with metrics were refused since the start.
     pub refused: Arc<AtomicU64>,
+    /// Who is asked about paths.
+    pub drills: Drills,
+    /// What became of the heartbeat; `None` where nobody is told.
+    pub heartbeat: Arc<ArcSwap<Option<Record>>>,
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 32] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 33] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
@@ -121,6 +128,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 32] {
         ("/api/v1/runs/{id}", get(runs::one)),
         ("/api/v1/incidents", get(incidents::list)),
         ("/api/v1/incidents/{id}", get(incidents::one)),
+        (drills::PATH, get(drills::list).post(drills::begin)),
         ("/api/v1/incidents/{id}/acknowledge", post(acts::acknowledge)),
         ("/api/v1/incidents/{id}/unacknowledge", post(acts::unacknowledge)),
         ("/api/v1/incidents/{id}/resolve", post(acts::resolve)),

@@ -9,8 +9,8 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{
-    Api, acts, agent_list, checks, coverage, dto, exposition, groups, health, incidents, index,
-    metrics, prometheus, runs, silences,
+    Api, acts, agent_list, checks, coverage, drills, dto, exposition, groups, health, incidents,
+    index, metrics, prometheus, runs, silences,
 };
 
 /// The description, without the version.
@@ -36,6 +36,8 @@ use super::{
         acts::unacknowledge,
         acts::resolve,
         acts::note,
+        drills::list,
+        drills::begin,
         silences::list,
         silences::begin,
         silences::end,
@@ -64,7 +66,7 @@ use super::{
         (name = "runs", description = "What was run and what came of it"),
         (name = "incidents", description = "What was wrong and who was told"),
         (name = "coverage", description = "Uptime, and whether anybody was watching"),
-        (name = "notifications", description = "What is still owed"),
+        (name = "notifications", description = "What is still owed, and whether it would arrive"),
         (name = "agents", description = "Who runs checks, and from where"),
         (name = "metrics", description = "Series, and expressions over them as in Prometheus"),
         (name = "health", description = "Whether Tripline itself works, and whether groups of checks are well"),

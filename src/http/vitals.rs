@@ -3,12 +3,16 @@
 //! They are what the health page judges, as numbers. `GET /metrics` shows them as they are now, and
 //! the hub keeps them as series. Nothing here judges.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Api;
 use super::health::{GIVEN_UP_WINDOW, age};
 use crate::domain::Timestamp;
+use crate::domain::drill::{Known, verdict};
+use crate::domain::policy::Recipient;
+use crate::engine::drills::InForce;
 use crate::engine::measuring::INCIDENTS_OPEN;
 use crate::query::Measure;
 use crate::store::agents::AgentRecord;
@@ -108,6 +112,14 @@ abouts! {
         "How long the oldest notification has been owed.");
     GIVEN_UP = gauge("tripline_notifications_given_up", None,
         "How many notifications were given up in the last 24 hours.");
+    PROVEN = gauge("tripline_path_proven_timestamp", SECONDS,
+        "When it was last shown that messages arrive by a path, in seconds since 1970.");
+    PATH = gauge("tripline_path_up", None,
+        "Whether messages arrive by a path, as far as is known: 0 where it is broken, failed or unproven.");
+    BEAT = gauge("tripline_heartbeat_up", None,
+        "Whether the heartbeat is sent and taken: 1 or 0.");
+    BEATEN = gauge("tripline_heartbeat_timestamp", SECONDS,
+        "When the last heartbeat was taken, in seconds since 1970.");
     SINK = counter("tripline_statsd_sink_dropped", None, "What was not sent to statsd.");
     AGENT = gauge("tripline_agent_up", None,
         "Whether an agent was heard lately and keeps its schedule: 1 or 0.");
@@ -133,6 +145,7 @@ struct Remembered {
     incidents: usize,
     backlog: Vec<store::Backlog>,
     agents: Vec<AgentRecord>,
+    paths: (Arc<InForce>, Known),
 }
 
 /// All measurements of now. Those that the store would know are left out where it fails.
@@ -142,7 +155,9 @@ pub async fn vitals(api: &Api) -> Vec<Vital> {
     let mut vitals = of_process(api, now);
     vitals.push(one(&STORE, f64::from(u8::from(remembered.is_ok()))));
     match remembered {
-        Ok(Remembered { incidents, backlog, agents }) => {
+        Ok(Remembered { incidents, backlog, agents, paths: (in_force, known) }) => {
+            let paths = in_force.terms.paths.iter();
+            vitals.extend(paths.flat_map(|path| of_path(&in_force, &known, path, now)));
             vitals.push(one(&OPEN, count(incidents)));
             vitals.extend(backlog.iter().flat_map(|lane| of_lane(lane, now)));
             vitals.extend(
@@ -165,6 +180,7 @@ async fn remembered(api: &Api, now: Timestamp) -> Result<Remembered, store::Erro
         incidents: api.store.incidents(&open).await?.len(),
         backlog: api.store.backlog(now - GIVEN_UP_WINDOW).await?,
         agents: api.agents.agents().await?,
+        paths: api.drills.known().await?,
     })
 }
 
@@ -192,9 +208,36 @@ fn of_process(api: &Api, now: Timestamp) -> Vec<Vital> {
             [("result", dropped.reports), ("line", dropped.lines), ("packet", dropped.packets)];
         vitals.extend(dropped.map(|(what, many)| labelled(&SINK, "what", what, whole(many))));
     }
+    vitals.extend(of_heartbeat(api));
     vitals.extend(resident_bytes().map(|bytes| one(&MEMORY, bytes)));
     vitals.push(one(&PROCESSOR, processor_time().as_secs_f64()));
     vitals
+}
+
+/// What is known of a path.
+fn of_path(in_force: &InForce, known: &Known, path: &Recipient, now: Timestamp) -> Vec<Vital> {
+    let standing = verdict(&in_force.terms, known, path, now).standing;
+    let name = path.to_string();
+    let is_up = f64::from(u8::from(!standing.is_wrong()));
+    let proof = known.records.get(path).and_then(|record| record.proof.as_ref());
+    let proven = proof.map(|proof| labelled(&PROVEN, "path", &name, seconds(proof.at)));
+    proven.into_iter().chain([labelled(&PATH, "path", &name, is_up)]).collect()
+}
+
+/// What became of the heartbeat, where this hub sends it.
+fn of_heartbeat(api: &Api) -> Vec<Vital> {
+    let record = api.heartbeat.load();
+    let Some(record) = record.as_ref().as_ref().filter(|it| !it.is_elsewhere) else {
+        return Vec::new();
+    };
+    let is_up = record.withheld.is_empty() && record.failure.is_none();
+    let last = record.last.map(|last| one(&BEATEN, seconds(last)));
+    last.into_iter().chain([one(&BEAT, f64::from(u8::from(is_up)))]).collect()
+}
+
+/// Seconds since 1970.
+fn seconds(at: Timestamp) -> f64 {
+    whole(u64::try_from(at.timestamp()).unwrap_or(0))
 }
 
 fn of_lane(lane: &store::Backlog, now: Timestamp) -> Vec<Vital> {

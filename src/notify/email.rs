@@ -4,7 +4,8 @@
 //! |---|---|
 //! | it cannot be reached, or is silent before it has the message | retry |
 //! | 4xx at any time | retry |
-//! | 5xx to sender, recipient, password or message | given up |
+//! | 5xx to the password | broken |
+//! | 5xx to sender, recipient or message | given up |
 //! | nothing, or nonsense, after the message | ambiguous |
 //!
 //! All messages about one incident are one thread: the first has an id that follows from the incident,
@@ -322,6 +323,9 @@ impl Failed {
             Stage::Message => "the mail server refused the message".to_owned(),
         };
         let reason = format!("{what}: {words}");
+        if at == Stage::Login && error.is_permanent() {
+            return Attempt::Broken { reason };
+        }
         // What a server lacks, such as encryption, it lacks in a minute, too.
         if at != Stage::Greeting && error.is_permanent() || error.is_client() {
             Attempt::GiveUp { reason }

@@ -17,6 +17,7 @@
 mod digest;
 pub mod email;
 mod exchange;
+pub mod heartbeat;
 pub mod memory;
 pub mod pagerduty;
 pub mod printed;

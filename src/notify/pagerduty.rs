@@ -5,6 +5,7 @@
 //! | failing, blind | trigger; of an alert that is open already, its log goes on |
 //! | acknowledged | acknowledge |
 //! | any end | resolve |
+//! | drill | resolve, of an alert that never was: nobody is paged, and the key is proven |
 //!
 //! Whatever is sent twice changes nothing the second time. Notes are not owed to PagerDuty, which has
 //! no event for them. Source:
@@ -146,6 +147,8 @@ impl Transport for Pagerduty {
         let action = match notification.notice.kind {
             NoticeKind::Failing { .. } | NoticeKind::Blind => "trigger",
             NoticeKind::Acknowledged => "acknowledge",
+            // Of an alert that is not open it is taken and changes nothing.
+            NoticeKind::Drill => "resolve",
             kind if kind.is_end() => "resolve",
             _ => {
                 let reason = "PagerDuty has no event for it".to_owned();
@@ -257,10 +260,19 @@ fn judge(answer: &Answer) -> Attempt {
             }
             (Err(reason), _) => Attempt::Ambiguous { reason: reason.clone() },
         },
+        400 if is_about_key(&text) => Attempt::Broken { reason: reason() },
+        401 | 403 => Attempt::Broken { reason: reason() },
         429 => Attempt::Retry { reason: reason(), after: answer.retry_after },
         200..=399 | 408 | 500.. => Attempt::Retry { reason: reason(), after: None },
         _ => Attempt::GiveUp { reason: reason() },
     }
+}
+
+/// Whether an answer finds fault with the routing key, as in "Invalid routing key" or
+/// "Length of 'routing_key' is incorrect (should be 32 characters)".
+fn is_about_key(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["routing_key", "routing key"].iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]

@@ -38,13 +38,15 @@ pub enum EventType {
     Withdrawn,
     /// Somebody says that it is over.
     Closed,
+    /// Nothing: it shows that messages arrive.
+    Drill,
     /// It tells of no incident: a message by hand, or one about Tripline itself.
     Message,
 }
 
 impl EventType {
     /// All types.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Opened,
         Self::Escalated,
         Self::Acknowledged,
@@ -53,6 +55,7 @@ impl EventType {
         Self::Lost,
         Self::Withdrawn,
         Self::Closed,
+        Self::Drill,
         Self::Message,
     ];
 
@@ -67,6 +70,7 @@ impl EventType {
             NoticeKind::Lost => Self::Lost,
             NoticeKind::Withdrawn => Self::Withdrawn,
             NoticeKind::Closed => Self::Closed,
+            NoticeKind::Drill => Self::Drill,
         }
     }
 
@@ -81,6 +85,7 @@ impl EventType {
             Self::Lost => "incident.lost",
             Self::Withdrawn => "incident.withdrawn",
             Self::Closed => "incident.closed",
+            Self::Drill => "drill",
             Self::Message => "message",
         }
     }

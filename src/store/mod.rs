@@ -13,6 +13,7 @@
 //! - what is gathered into a digest leaves with it or not at all, and names it once it was told;
 //! - a recovery takes the place of failures that the recipient has not been sent, and says both;
 //! - nobody is owed the same notice of an incident twice;
+//! - a drill is handed out to a recipient that is owed nothing else, and is not counted among what is owed;
 //! - of an alarm that is given up, it is decided once who is told instead ([`succession`]);
 //! - no method returns part of a transaction.
 //!
@@ -24,6 +25,7 @@ pub mod agents;
 pub mod care;
 mod claims;
 pub mod copying;
+pub mod drills;
 mod error;
 mod forgetting;
 pub mod gathering;
@@ -293,6 +295,7 @@ pub trait Ledger:
     + accounts::Accounts
     + agents::Agents
     + care::Care
+    + drills::Drills
     + metrics::Metrics
     + metrics::Keeping
     + rules::Rules
@@ -305,6 +308,7 @@ impl<T> Ledger for T where
         + accounts::Accounts
         + agents::Agents
         + care::Care
+        + drills::Drills
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules
@@ -427,7 +431,7 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     /// One run with everything that was reported.
     async fn run(&self, id: RunId) -> Result<Option<Report>, Error>;
 
-    /// Lists incidents.
+    /// Lists incidents, without rounds of drills.
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRecord>, Error>;
 
     /// Everything known of one incident.
@@ -436,7 +440,7 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     /// What was last decided about `check` and its coverage, the latest first, at most `limit`.
     async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error>;
 
-    /// What is still owed on each channel, and how much was given up after `since`.
+    /// What is still owed on each channel, and how much was given up after `since`; without drills.
     async fn backlog(&self, since: Timestamp) -> Result<Vec<Backlog>, Error>;
 
     /// Forgets what lies before `before`, some at a time so that nobody waits long for it; says how

@@ -17,7 +17,7 @@ use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::acting::Act;
 use crate::domain::notice::Notice;
 use crate::domain::notification::Notification;
-use crate::domain::policy::Channel;
+use crate::domain::path::Breakage;
 use crate::domain::proof::{Status, Word};
 use crate::domain::restraint::Actor;
 use crate::domain::succession::{Case, Heirs, Standing};
@@ -137,8 +137,8 @@ pub trait Following: Send + Sync + std::fmt::Debug {
     /// The open incidents of which `person` was told by SMS, or is to be, the latest first.
     async fn open_for(&self, person: &PersonId) -> Result<Vec<IncidentRecord>, Error>;
 
-    /// The channels that were found broken and by which nothing was sent since.
-    async fn broken(&self) -> Result<Vec<Channel>, Error>;
+    /// The paths that were found broken and by which nothing was sent since.
+    async fn broken(&self) -> Result<Vec<Breakage>, Error>;
 }
 
 /// How long a message of a person is remembered, so that it does not count again.

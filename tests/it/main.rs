@@ -15,6 +15,7 @@ mod daemon;
 mod dashboard;
 mod deliveries;
 mod django;
+mod drills;
 mod editor;
 mod escalation;
 mod faults;

@@ -92,6 +92,12 @@ fn subject(notice: &Notice) -> String {
     let name = notice.subject.name();
     match (notice.kind, &notice.subject) {
         (NoticeKind::Failing { .. }, Subject::Rule(_)) => format!("{name} is breached"),
+        (NoticeKind::Failing { .. }, Subject::Path(path)) if path.recipient().is_none() => {
+            format!("nothing can be sent by {name}")
+        }
+        (NoticeKind::Failing { .. }, Subject::Path(_)) => {
+            format!("nothing shows that messages to {name} arrive")
+        }
         (NoticeKind::Failing { tier }, _) => format!("{name} is failing (tier {tier})"),
         (NoticeKind::Blind, Subject::Region(_)) => format!("no check answers in {name}"),
         (NoticeKind::Blind, Subject::Shortfall(_)) => format!("too little is known of {name}"),
@@ -107,6 +113,8 @@ fn subject(notice: &Notice) -> String {
         }
         (NoticeKind::Recovered, Subject::Rule(_)) => format!("{name} is breached no more"),
         (NoticeKind::Recovered, Subject::Unseen(_)) => format!("{name} has data again"),
+        (NoticeKind::Recovered, Subject::Path(_)) => format!("messages by {name} arrive again"),
+        (NoticeKind::Recovered, Subject::Drill) | (NoticeKind::Drill, _) => "a drill".to_owned(),
         (NoticeKind::Lost, _) => format!("the data of {name} are gone"),
         (NoticeKind::Withdrawn, _) => format!("{name} is no longer watched"),
         (NoticeKind::Closed, _) => format!("{name} was closed"),

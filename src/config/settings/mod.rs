@@ -6,8 +6,10 @@
 mod agent;
 mod channels;
 mod coverage;
+mod drill;
 mod email;
 mod health;
+mod heartbeat;
 mod hub;
 mod maintenance;
 mod metrics;
@@ -27,6 +29,7 @@ use std::collections::BTreeMap;
 pub use agent::{Agent, PrivateAddresses, SandboxMode};
 pub use channels::{Slack, Twilio};
 pub use email::{Email, EmailTls};
+pub use heartbeat::Heartbeat;
 pub use hub::{Hub, HubTls, is_open};
 pub use metrics::Metrics;
 pub use people::{Particulars, People};
@@ -45,6 +48,7 @@ use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
 use super::value::{Entry, Kind, Value, parse_toml};
 use crate::domain::blindness::shortfall::Rule;
+use crate::domain::drill::Plan;
 use crate::domain::group::Group;
 use crate::domain::id::Region;
 use crate::domain::policy::{Policy, Target};
@@ -93,6 +97,10 @@ pub struct Settings {
     pub coverage: Rule,
     /// How many incidents are told one by one, and how many SMS a person is sent.
     pub storm: Bounds,
+    /// When paths are drilled, if they are.
+    pub drill: Option<Plan>,
+    /// Who is told that everything works, if anybody is.
+    pub heartbeat: Option<Heartbeat>,
     /// What applies to checks that do not say.
     pub defaults: Defaults,
     /// All policies by name; never empty, since one is built in.
@@ -172,6 +180,8 @@ fn section_hint(key: &str) -> Option<String> {
         "storms" | "digest" => Some("what is gathered is written as `[storm]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
         "webhooks" => Some("a webhook is written as `[webhook.NAME]`".into()),
+        "drills" => Some("did you mean `[drill]`?".into()),
+        "heartbeats" | "deadman" | "dead_man" => Some("did you mean `[heartbeat]`?".into()),
         "group" | "groups" => Some("a group is written as `[health.NAME]`".into()),
         "mail" | "smtp" => Some("did you mean `[email]`?".into()),
         _ => None,
@@ -203,6 +213,8 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
     known.regions.extend(regions.iter().cloned());
     let coverage = coverage::read(section(root, "coverage", report), report);
+    let drill = drill::read(section(root, "drill", report), report);
+    let heartbeat = Heartbeat::read(section(root, "heartbeat", report), sources, report);
     let bounds = storm::read(section(root, "storm", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
@@ -240,6 +252,8 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         control,
         coverage,
         storm: bounds,
+        drill,
+        heartbeat,
         defaults,
         policies,
         rules,

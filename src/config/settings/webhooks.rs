@@ -116,7 +116,11 @@ fn hint(key: &str) -> Option<String> {
 }
 
 /// A URL, or a reference to a secret that holds one.
-fn address(field: &Field<'_>, sources: Sources<'_>, report: &mut Report) -> Option<Secret> {
+pub(super) fn address(
+    field: &Field<'_>,
+    sources: Sources<'_>,
+    report: &mut Report,
+) -> Option<Secret> {
     if let Kind::Text(_) = field.kind() {
         return field.web_url(report).map(|url| Secret::new(url.as_str()));
     }

@@ -108,6 +108,10 @@ pub(super) fn end(
         Subject::Rule(name) | Subject::Unseen(name) => {
             (NoticeKind::Recovered, name.as_str(), "there are data again".to_owned())
         }
+        // Nor about paths.
+        Subject::Path(_) | Subject::Drill => {
+            (NoticeKind::Recovered, subject.name(), "messages arrive again".to_owned())
+        }
         Subject::Check(id) | Subject::Coverage(id) => {
             if let Some(watched) = watched(id) {
                 let reason = "there is no region left in which it gives no answer";

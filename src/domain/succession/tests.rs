@@ -52,7 +52,7 @@ fn notification(recipient: Recipient) -> Notification {
 struct World {
     roster: Roster,
     order: Order,
-    broken: BTreeSet<Channel>,
+    broken: BTreeSet<Path>,
     standing: Standing,
     rota: Option<&'static str>,
     may_still_leave: bool,
@@ -200,7 +200,7 @@ fn a_place_is_followed_by_the_fallback_and_by_nobody_unasked() {
 #[test]
 fn by_a_broken_channel_nobody_is_tried_any_more() {
     let mut world = World::new(&[Target::Slack("#ops".into()), Target::Sms("bo".into())]);
-    world.broken.insert(Channel::Sms);
+    world.broken.insert(Path::by(Channel::Sms));
     assert_eq!(world.told(sms("ana"), &[]), ["slack:#ops"]);
     let known = world.heirs(sms("bo"), &[(slack("#ops"), NotificationState::Owed)]);
     assert!(known.sentence.ends_with("the fallback is told the same, so nobody is told instead"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::id::PersonId;
 use crate::domain::incident::DecisionKind;
+use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, Notification, NotificationState};
 use crate::domain::policy::Recipient;
 use crate::domain::subject::Subject;
@@ -18,7 +19,8 @@ pub(super) async fn read(
     notification: &Notification,
 ) -> Result<Option<Thread>, Error> {
     failpoint::reach(Failpoint::Claimed);
-    if !notification.recipient.has_thread() {
+    let is_drill = notification.notice.kind == NoticeKind::Drill;
+    if is_drill || !notification.recipient.has_thread() {
         return Ok(None);
     }
     let Some(history) = store.incident(notification.incident).await? else { return Ok(None) };

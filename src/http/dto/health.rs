@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Channel, HealthStatus, Time, millis};
 use crate::domain::Timestamp;
+use crate::domain::heartbeat;
 use crate::domain::rule::state::Standing;
 use crate::engine::holding::Count;
 use crate::engine::rules::snapshot::Snapshot;
@@ -38,6 +39,32 @@ pub struct Health {
     pub statsd_listener: Option<StatsdListenerHealth>,
     /// The notifications; `null` when the store does not answer.
     pub notifications: Option<NotificationHealth>,
+    /// The heartbeat to others; `null` where none is sent.
+    pub heartbeat: Option<HeartbeatHealth>,
+}
+
+/// What became of the heartbeat.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct HeartbeatHealth {
+    /// When the last one was taken; `null` where none was since the start.
+    pub last_at: Option<Time>,
+    /// Why it is withheld, in sentences; empty while it is not.
+    pub withheld: Vec<String>,
+    /// Why the last one was not taken; `null` where it was, or none was sent.
+    pub failure: Option<String>,
+    /// Whether another hub of the same store sends it.
+    pub elsewhere: bool,
+}
+
+impl From<&heartbeat::Record> for HeartbeatHealth {
+    fn from(record: &heartbeat::Record) -> Self {
+        Self {
+            last_at: record.last.map(Time),
+            withheld: record.withheld.clone(),
+            failure: record.failure.clone(),
+            elsewhere: record.is_elsewhere,
+        }
+    }
 }
 
 /// Whether the store answers.

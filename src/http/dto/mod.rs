@@ -9,6 +9,7 @@ mod act;
 mod agent;
 mod check;
 mod coverage;
+mod drill;
 mod group;
 mod health;
 mod incident;
@@ -30,10 +31,11 @@ pub use act::{
 pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
+pub use drill::{Drill, DrillSchedule, Drills, PathDrill, PathProof, PathState, SentDrill};
 pub use group::{GroupCheck, GroupHealth};
 pub use health::{
-    Backlog, ChannelBacklog, FailingRule, Health, LoopsHealth, NotificationHealth, ResultsHealth,
-    RulesHealth, SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
+    Backlog, ChannelBacklog, FailingRule, Health, HeartbeatHealth, LoopsHealth, NotificationHealth,
+    ResultsHealth, RulesHealth, SchedulerHealth, StatsdHealth, StatsdListenerHealth, StoreHealth,
 };
 pub use incident::{
     Cause, Decision, Delivery, Held, Incident, IncidentDetail, Incidents, Notice, Notification,

@@ -156,6 +156,8 @@ twin! {
         Acknowledged,
         /// Somebody said something about it, or asked that nobody be told.
         Noted,
+        /// Nothing: it shows that messages arrive.
+        Drill,
     }
 }
 
@@ -309,6 +311,7 @@ mod tests {
             Said::Closed,
             Said::Acknowledged,
             Said::Noted,
+            Said::Drill,
         ] {
             assert_word(NoticeKind::from(kind), kind.as_str());
         }

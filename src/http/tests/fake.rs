@@ -2,6 +2,7 @@
 
 mod accounts;
 mod care;
+mod drills;
 mod gathering;
 mod metrics;
 pub(super) mod rules;

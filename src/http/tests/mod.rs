@@ -26,10 +26,13 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
+use crate::domain::drill::Terms;
+use crate::domain::id::Region;
 use crate::domain::incident::Change;
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::schedule::{Cron, Schedule};
 use crate::engine::acts::Observer;
+use crate::engine::drills::InForce;
 use crate::engine::ingest::Trouble;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 
@@ -68,6 +71,12 @@ impl Observer for Woken {
     }
 }
 
+impl crate::engine::review::Observer for Woken {
+    fn on_reviewed(&self, _: &[Change]) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 struct Answer {
     status: StatusCode,
     headers: axum::http::HeaderMap,
@@ -91,6 +100,8 @@ impl Face {
         let policies = [Policy::built_in(None)];
         let rulebook = Rulebook::new(checks.iter().cloned(), policies, Roster::default());
         let judge = ProjectJudge::new(rulebook.expect("the policy is there"));
+        let region = Region::new("eu").expect("a good name");
+        let in_force = InForce { terms: Terms::default(), region };
         let router = router(Api {
             store: store.clone(),
             accounts: store.clone(),
@@ -119,6 +130,13 @@ impl Face {
             acting: Acting::new(bound, false),
             stamps: Arc::clone(&stamps),
             refused: Arc::default(),
+            drills: Drills {
+                store: store.clone(),
+                in_force: Arc::new(ArcSwap::from_pointee(in_force)),
+                clock: clock.clone(),
+                observer: woken.clone(),
+            },
+            heartbeat: Arc::default(),
         });
         Self { router, store, clock, pulse, review, evaluation, woken, trouble, stamps }
     }

@@ -80,6 +80,7 @@ impl<'a> State<'a> {
             Self::Open => match notice.subject {
                 Subject::Check(_) => "Failing",
                 Subject::Rule(_) => "Breached",
+                Subject::Path(_) => wording::unproven(notice, true),
                 _ => "Blind",
             },
         }
@@ -91,7 +92,9 @@ impl<'a> State<'a> {
             Self::Over(_) => NoticeKind::Closed,
             Self::Acknowledged(_) => NoticeKind::Acknowledged,
             Self::Open => match notice.subject {
-                Subject::Check(_) | Subject::Rule(_) => NoticeKind::Failing { tier: 1 },
+                Subject::Check(_) | Subject::Rule(_) | Subject::Path(_) => {
+                    NoticeKind::Failing { tier: 1 }
+                }
                 _ => NoticeKind::Blind,
             },
         })

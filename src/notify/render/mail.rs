@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::clean::{cut, line};
+use super::drill::drill;
 use super::sms::without_links;
 use super::{plain, wording};
 use crate::domain::notice::{Notice, NoticeKind};
@@ -28,6 +29,9 @@ pub struct Mail {
 
 /// Writes a notification as an e-mail.
 pub fn mail(message: &Outbound<'_>) -> Mail {
+    if let Some(text) = drill(message.notification) {
+        return mail_of(&text);
+    }
     let notification = unlinked(message.notification);
     let name = cut(&wording::name(&notification.notice), NAME_LIMIT);
     let again = if notification.first_word { "" } else { "Re: " };
@@ -83,9 +87,11 @@ fn colour(kind: NoticeKind) -> &'static str {
         NoticeKind::Failing { .. } => "#dc2626",
         NoticeKind::Acknowledged => "#d97706",
         NoticeKind::Recovered | NoticeKind::Closed => "#16a34a",
-        NoticeKind::Blind | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Noted => {
-            "#6b7280"
-        }
+        NoticeKind::Blind
+        | NoticeKind::Lost
+        | NoticeKind::Withdrawn
+        | NoticeKind::Noted
+        | NoticeKind::Drill => "#6b7280",
     }
 }
 

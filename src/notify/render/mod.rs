@@ -8,6 +8,7 @@
 mod clean;
 mod degraded;
 mod digest;
+mod drill;
 mod gsm;
 mod living;
 mod mail;

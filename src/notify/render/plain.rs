@@ -1,6 +1,7 @@
 //! A notification as plain text, for where there are no credentials.
 
 use super::clean::{cut, line};
+use super::drill::drill;
 use super::wording;
 use crate::notify::Outbound;
 
@@ -13,6 +14,9 @@ const MATRIX_LIMIT: usize = 500;
 /// Writes a notification as lines of text: the headline, where and since when, how the other
 /// regions are doing, the error, where to look.
 pub fn plain(message: &Outbound<'_>) -> String {
+    if let Some(text) = drill(message.notification) {
+        return text;
+    }
     let mut lines = facts(message);
     let incident = format!("Incident {}", message.notification.incident);
     lines.push(match message.link {

@@ -11,6 +11,7 @@ use slack_morphism::prelude::{
 };
 
 use super::clean::{cut_by, cut_words, line};
+use super::drill::drill;
 use super::wording;
 use crate::domain::notice::NoticeKind;
 use crate::notify::Outbound;
@@ -36,6 +37,10 @@ pub struct SlackMessage {
 
 /// Writes a notification for Slack.
 pub fn slack(message: &Outbound<'_>) -> SlackMessage {
+    if let Some(text) = drill(message.notification) {
+        let said = SlackSectionBlock::new().with_text(markdown(data(&text, NOTE_LIMIT)));
+        return SlackMessage { text, blocks: vec![header(message), said.into(), footer(message)] };
+    }
     let mut blocks = vec![header(message)];
     blocks.extend(note(message));
     blocks.push(facts(message));
@@ -51,7 +56,11 @@ pub(super) fn sign(kind: NoticeKind) -> &'static str {
         NoticeKind::Failing { .. } => "🔴",
         NoticeKind::Acknowledged => "🟡",
         NoticeKind::Recovered | NoticeKind::Closed => "🟢",
-        NoticeKind::Blind | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Noted => "⚪",
+        NoticeKind::Blind
+        | NoticeKind::Lost
+        | NoticeKind::Withdrawn
+        | NoticeKind::Noted
+        | NoticeKind::Drill => "⚪",
     }
 }
 
@@ -81,7 +90,7 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
     let matrix = wording::matrix(notice);
     let mut fields = Vec::new();
     // A rule is evaluated where the hub is, which says nothing to anybody.
-    if notice.subject.rule().is_none() {
+    if notice.subject.rule().is_none() && notice.subject.path().is_none() {
         fields.push(match &matrix {
             Some(matrix) => field("Regions", &code(matrix, MATRIX_LIMIT)),
             None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
@@ -95,7 +104,8 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Failing { .. }
         | NoticeKind::Blind
         | NoticeKind::Acknowledged
-        | NoticeKind::Noted => field("Since", &wording::since(notice)),
+        | NoticeKind::Noted
+        | NoticeKind::Drill => field("Since", &wording::since(notice)),
         NoticeKind::Recovered if notification.first_word => {
             let span = format!("{}, has recovered", wording::span(notice));
             field(wording::was(notice), &span)

@@ -4,6 +4,7 @@
 //! whole; the only link is the incident's.
 
 use super::clean::{cut_by, line};
+use super::drill::drill;
 use super::{gsm, wording};
 use crate::domain::notice::Notice;
 use crate::notify::Outbound;
@@ -42,6 +43,9 @@ pub fn answerable_sms(message: &Outbound<'_>) -> String {
 }
 
 fn written(message: &Outbound<'_>, answer: Option<&str>) -> String {
+    if let Some(text) = drill(message.notification) {
+        return text;
+    }
     let notice = &message.notification.notice;
     let name = cut_by(&without_links(&wording::name(notice)), NAME_LIMIT, |_| 1);
     let step = wording::step(notice);

@@ -24,14 +24,29 @@ pub(super) fn title(notification: &Notification) -> &'static str {
         NoticeKind::Failing { .. } if is_of_rule(&notification.notice) => {
             if notification.first_word { "Breached" } else { "Still breached" }
         }
+        NoticeKind::Failing { .. } if notification.notice.subject.path().is_some() => {
+            unproven(&notification.notice, notification.first_word)
+        }
         NoticeKind::Failing { .. } if notification.first_word => "Failing",
         NoticeKind::Failing { .. } => "Still failing",
         NoticeKind::Blind => "Blind",
         NoticeKind::Acknowledged => "Acknowledged",
         NoticeKind::Noted => "Note",
+        NoticeKind::Drill => "Drill",
         NoticeKind::Recovered | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Closed => {
             ended(&notification.notice)
         }
+    }
+}
+
+/// What is wrong with a path: it is broken, or nothing has shown that messages arrive by it.
+pub(super) fn unproven(notice: &Notice, first_word: bool) -> &'static str {
+    let is_of_one = notice.subject.path().is_some_and(|path| path.recipient().is_some());
+    match (is_of_one, first_word) {
+        (true, true) => "Unproven",
+        (true, false) => "Still unproven",
+        (false, true) => "Broken",
+        (false, false) => "Still broken",
     }
 }
 
@@ -41,6 +56,7 @@ pub(super) fn ended(notice: &Notice) -> &'static str {
         NoticeKind::Lost => "Lost from sight",
         NoticeKind::Withdrawn => "No longer watched",
         NoticeKind::Closed => "Closed",
+        NoticeKind::Recovered if notice.subject.path().is_some() => "Arrives again",
         NoticeKind::Recovered if !is_of_check(notice) && !is_of_rule(notice) => "Seen again",
         _ => "Recovered",
     }
@@ -54,6 +70,7 @@ pub(super) fn when(notification: &Notification) -> String {
         | NoticeKind::Blind
         | NoticeKind::Acknowledged
         | NoticeKind::Noted => format!("Since {}", since(notice)),
+        NoticeKind::Drill => format!("Sent {} UTC", moment(notice.at, notice.at)),
         NoticeKind::Recovered if notification.first_word => {
             format!("{} {}, has recovered", was(notice), span(notice))
         }
@@ -63,6 +80,7 @@ pub(super) fn when(notification: &Notification) -> String {
             let while_so = match notice.subject {
                 Subject::Check(_) => "failing",
                 Subject::Rule(_) => "breached",
+                Subject::Path(_) => "unproven",
                 _ => "unknown",
             };
             format!("Removed from the project while {while_so} since {}", since(notice))
@@ -80,6 +98,7 @@ pub(super) fn was(notice: &Notice) -> &'static str {
     match notice.subject {
         Subject::Check(_) => "Was down",
         Subject::Rule(_) => "Was breached",
+        Subject::Path(_) => "Was unproven",
         _ => "Was blind",
     }
 }
@@ -89,6 +108,7 @@ pub(super) fn removed(notice: &Notice) -> &'static str {
     match notice.subject {
         Subject::Check(_) => "Removed while failing since",
         Subject::Rule(_) => "Removed while breached since",
+        Subject::Path(_) => "Removed while unproven since",
         _ => "Removed while unknown since",
     }
 }

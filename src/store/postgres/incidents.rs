@@ -1,5 +1,7 @@
 //! Incidents and the decisions about them.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder};
 
@@ -34,10 +36,13 @@ pub(super) async fn remembered(
     now: Timestamp,
 ) -> Result<Remembered, Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-    query.push(" WHERE resolved_at IS NULL AND subject NOT LIKE 'check:%'");
+    query.push(
+        " WHERE resolved_at IS NULL AND subject NOT LIKE 'check:%' AND subject <> 'drill:paths'",
+    );
     let open = fetch(&mut *connection, query).await?;
     let mut query = QueryBuilder::<Postgres>::new(LAST);
-    query.push(" WHERE subject NOT LIKE 'check:%' AND resolved_at >= ");
+    query
+        .push(" WHERE subject NOT LIKE 'check:%' AND subject <> 'drill:paths' AND resolved_at >= ");
     query.push_bind(rows::millis(now - REMEMBERED)).push(" ORDER BY subject, id DESC");
     let closed = fetch(&mut *connection, query).await?;
     let by_subject =
@@ -59,6 +64,16 @@ pub(super) async fn last_of(
     query.push_bind(rows::millis(now - REMEMBERED));
     query.push(") ORDER BY subject, resolved_at IS NULL DESC, id DESC");
     fetch(connection, query).await
+}
+
+/// The open incidents about paths.
+pub(super) async fn of_paths(
+    connection: &mut PgConnection,
+) -> Result<BTreeMap<Subject, Incident>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND subject LIKE 'path:%'");
+    let open = fetch(connection, query).await?;
+    Ok(open.into_iter().map(|it| (it.subject, it.incident)).collect())
 }
 
 /// The numbers and subjects of open incidents that are due, those that have been for longest first.
@@ -90,7 +105,7 @@ pub(super) async fn list(
     filter: &IncidentFilter,
 ) -> Result<Vec<IncidentRecord>, Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-    query.push(" WHERE true");
+    query.push(" WHERE subject <> 'drill:paths'");
     if let Some(check) = &filter.check {
         let subjects = Subject::of_check(check).map(|it| it.to_string());
         query.push(" AND subject = ANY(").push_bind(subjects).push(")");

@@ -116,7 +116,7 @@ async fn supersede(
 }
 
 /// A notification that is owed while no earlier one of its incident to its recipient is, and that is in no
-/// digest that is owed but its own.
+/// digest that is owed but its own; a drill only where nothing else is owed to its recipient.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
         concat!(
@@ -127,7 +127,10 @@ macro_rules! next_in_line {
              (SELECT 1 FROM notifications AS earlier \
              WHERE earlier.incident_id = mine.incident_id \
              AND earlier.channel = mine.channel AND earlier.address = mine.address \
-             AND earlier.state = 'owed' AND earlier.id < mine.id) ",
+             AND earlier.state = 'owed' AND earlier.id < mine.id) \
+             AND (kind <> 'drill' OR NOT EXISTS (SELECT 1 FROM notifications AS other \
+             WHERE other.state = 'owed' AND other.channel = mine.channel \
+             AND other.address = mine.address AND other.kind <> 'drill')) ",
             $rest
         )
     };
@@ -147,7 +150,7 @@ async fn due(
             "AND greatest(due_at, lease_until) <= $2 AND NOT EXISTS \
              (SELECT 1 FROM notifications AS busy WHERE busy.channel = mine.channel \
              AND busy.address = mine.address AND busy.state = 'owed' AND busy.lease_until > $2) \
-             GROUP BY address ORDER BY min(id) LIMIT $3"
+             GROUP BY address ORDER BY bool_and(kind = 'drill'), min(id) LIMIT $3"
         ))
         .bind(channel.as_str())
         .bind(rows::millis(now))
@@ -382,14 +385,14 @@ pub(super) async fn backlog(
 ) -> Result<Vec<Backlog>, Error> {
     let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
         "SELECT channel, count(*), min(owed_at) FROM notifications WHERE state = 'owed' \
-         GROUP BY channel",
+         AND kind <> 'drill' GROUP BY channel",
     )
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("count what is owed"))?;
     let given_up: Vec<(String, i64)> = sqlx::query_as(
         "SELECT channel, count(*) FROM notifications WHERE state = 'given_up' \
-         AND settled_at > $1 GROUP BY channel",
+         AND kind <> 'drill' AND settled_at > $1 GROUP BY channel",
     )
     .bind(rows::millis(since))
     .fetch_all(connection)

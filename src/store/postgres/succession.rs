@@ -1,7 +1,5 @@
 //! Following messages after they left: who is told instead, what providers say later, what people answer.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 
@@ -13,6 +11,7 @@ use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::Owed;
 use crate::domain::incident::acting::Act;
 use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::path::{Breakage, Path};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::proof::Word;
 use crate::domain::restraint::Actor;
@@ -40,7 +39,7 @@ impl Following for PostgresStore {
         let (pool, now) = (self.writers()?, rows::whole_millis(now));
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT id FROM notifications WHERE state = 'given_up' AND succeeded_at IS NULL \
-             AND kind IN ('failing', 'blind') ORDER BY id LIMIT $1",
+             AND kind IN ('failing', 'blind', 'drill') ORDER BY id LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(pool)
@@ -136,9 +135,9 @@ impl Following for PostgresStore {
         Ok(records)
     }
 
-    async fn broken(&self) -> Result<Vec<Channel>, Error> {
+    async fn broken(&self) -> Result<Vec<Breakage>, Error> {
         let mut connection = self.reader().await?;
-        broken(&mut connection).await.map(|all| all.into_iter().collect())
+        broken(&mut connection).await
     }
 }
 
@@ -177,19 +176,20 @@ async fn succeed_one(
             .fetch_one(&mut *connection)
             .await
             .map_err(failed("read what was given up"))?;
-    let channel = notification.recipient.channel();
+    let path = Path::of_credentials(&notification.recipient);
     let reason = reason.unwrap_or_default();
     let last = last_attempt(&mut *connection, id).await?;
     let is_broken = last.as_deref() == Some(Attempt::BROKEN);
     let finds_it_broken =
-        is_broken && found_broken(&mut *connection, channel, (&reason, now)).await?;
+        is_broken && found_broken(&mut *connection, &path, (&reason, now)).await?;
+    let broken = broken(&mut *connection).await?.into_iter().map(|it| it.path).collect();
     let incident = incident(&mut *connection, notification.incident).await?;
     let case = Case {
         notification: &notification,
         reason: &reason,
         rota: rota.as_deref(),
         others: &others(&mut *connection, id, (notification.incident, telling)).await?,
-        broken: &broken(&mut *connection).await?,
+        broken: &broken,
         finds_it_broken,
         may_still_leave: is_broken || last.as_deref() == Some(Attempt::RETRY),
         standing: &standing(incident.as_ref(), now),
@@ -244,39 +244,43 @@ async fn last_attempt(connection: &mut PgConnection, id: i64) -> Result<Option<S
     .map_err(failed("read the last attempt"))
 }
 
-/// Notes that a channel is broken; whether that is news.
+/// Notes that a path is broken; whether that is news.
 async fn found_broken(
     connection: &mut PgConnection,
-    channel: Channel,
+    path: &Path,
     (reason, now): (&str, Timestamp),
 ) -> Result<bool, Error> {
     let noted = sqlx::query(
         "INSERT INTO broken_channels (channel, since, reason) VALUES ($1, $2, $3) \
          ON CONFLICT DO NOTHING",
     )
-    .bind(channel.as_str())
+    .bind(path.as_str())
     .bind(rows::millis(now))
     .bind(storable(reason))
     .execute(connection)
     .await
-    .map_err(failed("note a broken channel"))?;
+    .map_err(failed("note a broken path"))?;
     Ok(noted.rows_affected() > 0)
 }
 
-/// Something was sent by the channel, so it works.
-pub(super) async fn mend(connection: &mut PgConnection, channel: Channel) -> Result<(), Error> {
+/// Something was sent to `recipient`, so the path works.
+pub(super) async fn mend(
+    connection: &mut PgConnection,
+    recipient: &Recipient,
+) -> Result<(), Error> {
     let query = sqlx::query("DELETE FROM broken_channels WHERE channel = $1");
-    let done = query.bind(channel.as_str()).execute(connection).await;
-    done.map_err(failed("note that a channel works")).map(|_| ())
+    let done = query.bind(Path::of_credentials(recipient).as_str()).execute(connection).await;
+    done.map_err(failed("note that a path works")).map(|_| ())
 }
 
-/// The channels by which nothing can be sent.
-async fn broken(connection: &mut PgConnection) -> Result<BTreeSet<Channel>, Error> {
-    let words: Vec<String> = sqlx::query_scalar("SELECT channel FROM broken_channels")
-        .fetch_all(connection)
-        .await
-        .map_err(failed("read the broken channels"))?;
-    words.iter().map(|word| rows::channel(word)).collect()
+/// The paths by which nothing can be sent.
+pub(super) async fn broken(connection: &mut PgConnection) -> Result<Vec<Breakage>, Error> {
+    let found: Vec<(String, i64, String)> =
+        sqlx::query_as("SELECT channel, since, reason FROM broken_channels ORDER BY channel")
+            .fetch_all(connection)
+            .await
+            .map_err(failed("read the broken paths"))?;
+    found.into_iter().map(rows::path::breakage).collect()
 }
 
 /// Who else is told the same as by the message `id`.

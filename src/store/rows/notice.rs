@@ -105,6 +105,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         "closed" => NoticeKind::Closed,
         "acknowledged" => NoticeKind::Acknowledged,
         "noted" => NoticeKind::Noted,
+        "drill" => NoticeKind::Drill,
         other => return Err(unreadable("notice", format!("`{other}` is not known"))),
     };
     let subject = match (row.subject, row.check) {
@@ -153,6 +154,8 @@ mod tests {
             (NoticeKind::Closed, Subject::Region(eu.clone())),
             (NoticeKind::Acknowledged, Subject::Region(eu.clone())),
             (NoticeKind::Noted, Subject::Region(eu.clone())),
+            (NoticeKind::Drill, Subject::Drill),
+            (NoticeKind::Recovered, Subject::Path("slack:#p1".parse().expect("a path"))),
         ];
         for (kind, subject) in kinds {
             let whole = Notice {

@@ -72,7 +72,7 @@ async fn crowd(
          AND own.channel = mine.channel AND own.address = mine.address \
          AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
          FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND address = ?2 \
-         ORDER BY id LIMIT ?3",
+         AND kind <> 'drill' ORDER BY id LIMIT ?3",
     )
     .bind(recipient.channel().as_str())
     .bind(recipient.address())
@@ -83,7 +83,7 @@ async fn crowd(
     let told: Vec<ToldRow> = sqlx::query_as(
         "SELECT id, incident_id, settled_at, digest FROM notifications \
          WHERE channel = ?1 AND address = ?2 AND state = 'sent' \
-         AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
+         AND kind <> 'drill' AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
     )
     .bind(recipient.channel().as_str())
     .bind(recipient.address())

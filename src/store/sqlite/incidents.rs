@@ -1,5 +1,7 @@
 //! Incidents and the decisions about them.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -32,10 +34,13 @@ pub(super) async fn remembered(
     now: Timestamp,
 ) -> Result<Remembered, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(" WHERE resolved_at IS NULL AND subject NOT GLOB 'check:*'");
+    query.push(
+        " WHERE resolved_at IS NULL AND subject NOT GLOB 'check:*' AND subject <> 'drill:paths'",
+    );
     let open = fetch(&mut *connection, query).await?;
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(" WHERE subject NOT GLOB 'check:*' AND resolved_at >= ");
+    query
+        .push(" WHERE subject NOT GLOB 'check:*' AND subject <> 'drill:paths' AND resolved_at >= ");
     query.push_bind(rows::millis(now - REMEMBERED)).push(" ORDER BY id");
     let closed = fetch(connection, query).await?;
     let by_subject =
@@ -60,6 +65,16 @@ pub(super) async fn closed(
     };
     query.push(" ORDER BY id");
     fetch(connection, query).await
+}
+
+/// The open incidents about paths.
+pub(super) async fn of_paths(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<Subject, Incident>, Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(" WHERE resolved_at IS NULL AND subject GLOB 'path:*'");
+    let open = fetch(connection, query).await?;
+    Ok(open.into_iter().map(|it| (it.subject, it.incident)).collect())
 }
 
 /// The open incidents that are due, those that have been for longest first.
@@ -90,7 +105,7 @@ pub(super) async fn list(
     filter: &IncidentFilter,
 ) -> Result<Vec<IncidentRecord>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(" WHERE true");
+    query.push(" WHERE subject <> 'drill:paths'");
     if let Some(check) = &filter.check {
         let [failing, coverage] = Subject::of_check(check).map(|it| it.to_string());
         query.push(" AND subject IN (").push_bind(failing);

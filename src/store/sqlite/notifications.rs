@@ -101,7 +101,7 @@ async fn supersede(
 }
 
 /// A notification that is owed while no earlier one of its incident to its recipient is, and that is in no
-/// digest that is owed but its own. Left to
+/// digest that is owed but its own; a drill only where nothing else is owed to its recipient. Left to
 /// itself, SQLite looks for the earlier one among all that are owed, which is slow when many are.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
@@ -113,7 +113,10 @@ macro_rules! next_in_line {
              (SELECT 1 FROM notifications AS earlier INDEXED BY notifications_once \
              WHERE earlier.incident_id = mine.incident_id \
              AND earlier.channel = mine.channel AND earlier.address = mine.address \
-             AND earlier.state = 'owed' AND earlier.id < mine.id) ",
+             AND earlier.state = 'owed' AND earlier.id < mine.id) \
+             AND (kind <> 'drill' OR NOT EXISTS (SELECT 1 FROM notifications AS other \
+             WHERE other.state = 'owed' AND other.channel = mine.channel \
+             AND other.address = mine.address AND other.kind <> 'drill')) ",
             $rest
         )
     };
@@ -133,7 +136,7 @@ async fn due(
             "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
              (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
              AND busy.state = 'owed' AND busy.lease_until > ?2) \
-             GROUP BY address ORDER BY min(id) LIMIT ?3"
+             GROUP BY address ORDER BY min(kind = 'drill'), min(id) LIMIT ?3"
         ))
         .bind(channel.as_str())
         .bind(rows::millis(now))
@@ -367,14 +370,14 @@ pub(super) async fn backlog(
 ) -> Result<Vec<Backlog>, Error> {
     let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
         "SELECT channel, count(*), min(owed_at) FROM notifications WHERE state = 'owed' \
-         GROUP BY channel",
+         AND kind <> 'drill' GROUP BY channel",
     )
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("count what is owed"))?;
     let given_up: Vec<(String, i64)> = sqlx::query_as(
         "SELECT channel, count(*) FROM notifications WHERE state = 'given_up' \
-         AND settled_at > ? GROUP BY channel",
+         AND kind <> 'drill' AND settled_at > ? GROUP BY channel",
     )
     .bind(rows::millis(since))
     .fetch_all(connection)

@@ -63,7 +63,7 @@ async fn write_delivery(
     let mut ask_at = None;
     if let Attempt::Accepted { receipt } = attempt {
         ask_at = proof::first_asked(recipient, receipt, ended_at);
-        succession::mend(&mut *connection, recipient.channel()).await?;
+        succession::mend(&mut *connection, recipient).await?;
     }
     let query = sqlx::query(
         "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail, \

@@ -136,7 +136,7 @@ async fn the_way_is_encrypted_or_nothing_goes() {
 
         let wrong = Access { login: Some((USER, "hunter2")), ..trusting };
         let (outcome, why) = words(&send(&smtp(&wrong), &failing, Some(ADDRESS)).await);
-        assert_eq!(outcome, "given_up", "{why}");
+        assert_eq!(outcome, "broken", "{why}");
         assert!(why.starts_with("credentials refused by the mail server"), "{why}");
         assert!(!format!("{:?} {why}", smtp(&wrong)).contains("hunter2"));
 

@@ -2,6 +2,7 @@
 
 use tripline::domain::notice::NoticeKind;
 use tripline::domain::policy::Recipient;
+use tripline::domain::subject::Subject;
 use tripline::notify::pagerduty::{Access, Pagerduty};
 
 use super::{FAILING, LINK, SOON, notification, send, with_ring, words};
@@ -59,6 +60,18 @@ async fn a_rehearsal_leaves_nothing_open() {
 }
 
 #[tokio::test]
+async fn a_drill_shows_that_the_key_is_taken_and_pages_nobody() {
+    let fake = FakePagerduty::pagerduty().await;
+    let pagerduty = pagerduty(&fake.origin(), ROUTING_KEY, Some("critical"));
+    let mut drill = notification(service(), NoticeKind::Drill);
+    drill.notice.subject = Subject::Drill;
+    assert_eq!(send(&pagerduty, &drill, None).await.as_str(), "accepted");
+    let events = fake.accepted();
+    assert_eq!((events.len(), &events[0]["event_action"]), (1, &"resolve".into()));
+    assert_eq!(events[0].get("payload"), None);
+}
+
+#[tokio::test]
 async fn every_answer_has_its_consequence() {
     let fake = FakePagerduty::pagerduty().await;
     let pagerduty = pagerduty(&fake.origin(), ROUTING_KEY, None);
@@ -66,7 +79,7 @@ async fn every_answer_has_its_consequence() {
     let table = [
         (Answer::Limited(3), "retry", "PagerDuty answered 429"),
         (Answer::Status(500), "retry", "PagerDuty answered 500"),
-        (Answer::Status(403), "given_up", "PagerDuty answered 403"),
+        (Answer::Status(403), "broken", "PagerDuty answered 403"),
         (Answer::Hang, "ambiguous", "timed out"),
     ];
     for (answer, outcome, reason) in table {
@@ -77,7 +90,7 @@ async fn every_answer_has_its_consequence() {
     let wrong = self::pagerduty(&fake.origin(), "hunter2", None);
     let attempt = send(&wrong, &failing, None).await;
     let reason = "PagerDuty answered 400: Event object is invalid, 'routing_key' is invalid";
-    assert_eq!(words(&attempt), ("given_up", reason.into()));
+    assert_eq!(words(&attempt), ("broken", reason.into()));
     let gone = self::pagerduty(&fake.origin(), "hunter2", None);
     drop(fake);
     let (outcome, reason) = words(&send(&gone, &failing, None).await);

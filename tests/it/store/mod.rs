@@ -9,6 +9,7 @@ mod care;
 mod copying;
 mod crash;
 mod digests;
+mod drills;
 mod editions;
 mod hubs;
 mod killed;
@@ -52,6 +53,11 @@ macro_rules! on_every_backend {
 }
 
 on_every_backend! {
+    drills {
+        a_round_is_owed_once_and_what_arrives_is_its_proof
+        a_drill_leaves_after_all_else_and_is_counted_nowhere
+        what_a_channel_is_broken_by_is_known_and_a_lost_lease_decides_nothing
+    }
     rotas {
         a_message_to_a_rota_is_handed_on_once
         what_is_over_goes_to_those_who_were_told

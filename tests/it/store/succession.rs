@@ -245,7 +245,9 @@ pub(super) async fn a_broken_channel_is_found_once_and_mended_by_what_is_sent(st
     let decided = succeed(store, at(3)).await;
     let found: Vec<bool> = decided.iter().map(|it| it.finds_it_broken).collect();
     assert_eq!(found, [true, false]);
-    assert_eq!(store.broken().await.expect("read"), [Channel::Sms]);
+    let broken = store.broken().await.expect("read");
+    assert_eq!((broken[0].path.as_str(), broken.len()), ("sms", 1));
+    assert!(broken[0].since == at(3) && broken[0].reason.contains("401"), "{broken:?}");
     let ops = "slack:#ops failing owed";
     assert_eq!(outbox(store, 1).await[2..], [ops, ops], "past all other ways");
     let notice = &history(store, 1).await.notifications[2].notification.notice;

@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use tripline::clock::{Clock, Manual};
 use tripline::domain::Timestamp;
 use tripline::domain::check::Check;
+use tripline::domain::drill::Terms;
 use tripline::domain::id::Region;
 use tripline::domain::incident::Change;
 use tripline::domain::notification::NotificationState;
@@ -21,6 +22,7 @@ use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::acts::{Acts, Observer};
+use tripline::engine::drills::{Drills, InForce};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::queries::Queries;
 use tripline::engine::rules::RuleSet;
@@ -48,6 +50,10 @@ impl Observer for Nobody {
     fn on_silenced(&self) {}
 }
 
+impl tripline::engine::review::Observer for Nobody {
+    fn on_reviewed(&self, _: &[Change]) {}
+}
+
 fn no_rules() -> RuleSet {
     let around = (Roster::default(), Region::new("local").expect("a good name"));
     RuleSet::new([], around, Duration::ZERO).expect("there is none that could be wrong")
@@ -68,6 +74,8 @@ async fn says_the_same(
         clock: Arc::clone(&clock),
         observer: Arc::new(Nobody),
     };
+    let region = Region::new("eu").expect("a good name");
+    let in_force = InForce { terms: Terms::default(), region };
     let router = router(Api {
         store: store.clone(),
         accounts: store.clone(),
@@ -77,8 +85,8 @@ async fn says_the_same(
             in_force: Arc::new(ArcSwap::from_pointee(no_rules())),
             records: store.clone(),
         },
-        metrics: store,
-        clock,
+        metrics: store.clone(),
+        clock: Arc::clone(&clock),
         checks: Arc::new(ArcSwap::from_pointee(checks)),
         version: "9.9.9",
         pulse: Arc::default(),
@@ -89,6 +97,13 @@ async fn says_the_same(
         acting: Acting::new(bound, false),
         stamps: Arc::default(),
         refused: Arc::default(),
+        drills: Drills {
+            store,
+            in_force: Arc::new(ArcSwap::from_pointee(in_force)),
+            clock,
+            observer: Arc::new(Nobody),
+        },
+        heartbeat: Arc::default(),
     });
     let answers = recorded["answers"].as_object().expect("answers by path");
     assert!(answers.len() > 6);

@@ -6,7 +6,7 @@ use super::Shelf;
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::acting::Act;
-use crate::domain::policy::Channel;
+use crate::domain::path::Breakage;
 use crate::domain::proof::Word;
 use crate::domain::restraint::Actor;
 use crate::store::care::{Acted, Caretaker};
@@ -57,7 +57,7 @@ impl Following for Shelf {
         Ok(Vec::new())
     }
 
-    async fn broken(&self) -> Result<Vec<Channel>, Error> {
+    async fn broken(&self) -> Result<Vec<Breakage>, Error> {
         Ok(Vec::new())
     }
 }

@@ -1,0 +1,26 @@
+//! No paths.
+
+use async_trait::async_trait;
+
+use super::Shelf;
+use crate::domain::Timestamp;
+use crate::domain::drill::Known;
+use crate::domain::incident::Change;
+use crate::store::drills::{Drills, Examiner};
+use crate::store::{Error, Lease};
+
+#[async_trait]
+impl Drills for Shelf {
+    async fn known_paths(&self) -> Result<Known, Error> {
+        Ok(Known::default())
+    }
+
+    async fn examine(
+        &self,
+        _: &dyn Examiner,
+        _: Option<&Lease>,
+        _: Timestamp,
+    ) -> Result<Vec<Change>, Error> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,191 @@
+//! `tripline drill`: asks the daemon whether messages would arrive where people are told, or has it drill
+//! that.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::act::{asked, stop};
+use super::args::{Drill, Global};
+use super::exit::Exit;
+use super::look::{Look, Paint, clean};
+use super::run::Stop;
+use super::terminal::{Stream, Terminal};
+use crate::app::asking::Asked;
+use crate::clock::Stopwatch;
+use crate::domain::Timestamp;
+
+/// How often the daemon is asked what came of a drill.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What the daemon says of paths.
+#[derive(Debug, Deserialize)]
+struct Paths {
+    schedule: Option<Schedule>,
+    paths: Vec<Path>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Schedule {
+    next_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Path {
+    path: String,
+    standing: String,
+    reason: Option<String>,
+    proof: Option<Proof>,
+    drill: Option<Trial>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Proof {
+    at: Timestamp,
+    evidence: String,
+    receipt: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Trial {
+    incident: i64,
+}
+
+/// A round that began.
+#[derive(Debug, Deserialize)]
+struct Begun {
+    incident: i64,
+}
+
+impl Path {
+    fn is_in(&self, round: i64) -> bool {
+        self.drill.as_ref().is_some_and(|drill| drill.incident == round)
+    }
+}
+
+pub(super) async fn drill(
+    wanted: &Drill,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let daemon = asked(wanted.hub.as_ref(), global, terminal)?;
+    let mut round = None;
+    if wanted.now {
+        let body = json!({ "paths": wanted.paths });
+        let begun: Begun = daemon.post(&["drills"], &body).await.map_err(stop)?;
+        round = Some(begun.incident);
+    }
+    let said = await_end(&daemon, round, wanted.wait).await?;
+    let Ok(mut paths) = Paths::deserialize(&said) else {
+        let reason = "the daemon's answer was not understood; is it another version?";
+        return Err(Stop::Broken(reason.to_owned()));
+    };
+    if let Some(unknown) =
+        wanted.paths.iter().find(|name| !paths.paths.iter().any(|it| it.path == **name))
+    {
+        return Err(Stop::Usage(format!("there is no path `{}`", clean(unknown))));
+    }
+    paths.paths.retain(|it| {
+        round.is_none_or(|round| it.is_in(round))
+            && (wanted.paths.is_empty() || wanted.paths.contains(&it.path))
+    });
+    if wanted.json {
+        writeln!(anstream::stdout(), "{said:#}")?;
+    } else {
+        let text = listed(&paths, &terminal.look(Stream::Out));
+        anstream::stdout().write_all(text.as_bytes())?;
+    }
+    let arrived = |it: &Path| it.standing == "proven";
+    let is_good = round.is_none() || paths.paths.iter().all(arrived);
+    Ok(if is_good { Exit::Good } else { Exit::NotTold })
+}
+
+/// What the daemon says of all paths, once nothing of `round` is on its way or the time is over.
+async fn await_end(daemon: &Asked, round: Option<i64>, wait: Duration) -> Result<Value, Stop> {
+    let waited = Stopwatch::start();
+    loop {
+        let said: Value = daemon.get(&["drills"]).await.map_err(stop)?;
+        let paths = Paths::deserialize(&said).map(|it| it.paths).unwrap_or_default();
+        let is_under_way =
+            |it: &Path| round.is_some_and(|round| it.is_in(round)) && it.standing == "waiting";
+        if !paths.iter().any(is_under_way) || waited.elapsed() >= wait {
+            return Ok(said);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn listed(paths: &Paths, look: &Look) -> String {
+    if paths.paths.is_empty() {
+        return "There is no path: nobody is told by a channel that is set up.\n".to_owned();
+    }
+    let mut text = String::new();
+    let width = paths.paths.iter().map(|it| it.path.chars().count()).max().unwrap_or(0);
+    for it in &paths.paths {
+        let (word, paint) = match it.standing.as_str() {
+            "proven" => ("proven", Paint::Good),
+            "waiting" => ("waiting", Paint::Unsure),
+            "untried" => ("untried", Paint::Faint),
+            other => (other, Paint::Bad),
+        };
+        let word = look.paint(paint, &format!("{:<8}", clean(word)));
+        let _ = writeln!(text, "{word}  {:<width$}  {}", clean(&it.path), proof(it));
+        if let Some(reason) = &it.reason {
+            let _ = writeln!(text, "          {}", look.paint(Paint::Faint, &clean(reason)));
+        }
+    }
+    let next = paths.schedule.as_ref().and_then(|it| it.next_at);
+    let next = next.map(|at| format!("The next drill is on {} UTC.", at.format("%Y-%m-%d %H:%M")));
+    let nothing = "Nothing is drilled by itself; `[drill]` in tripline.toml says when.".to_owned();
+    let _ = writeln!(text, "{}", look.paint(Paint::Faint, &next.unwrap_or(nothing)));
+    look.folded(&text, 10)
+}
+
+/// When something last arrived, and by what that is known.
+fn proof(path: &Path) -> String {
+    match &path.proof {
+        Some(Proof { at, evidence, receipt }) => {
+            let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+            format!("{} {at} ({})", clean(evidence), clean(receipt))
+        }
+        None => "nothing is known to have arrived".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_says_when_and_by_what_it_is_proven() {
+        let said = json!({
+            "schedule": { "cron": "0 10 * * 1", "next_at": "2026-11-30T10:00:00.000Z" },
+            "paths": [
+                {
+                    "path": "slack:#p1", "standing": "proven", "reason": null, "drill": null,
+                    "proof": {
+                        "at": "2026-11-23T10:00:01.250Z", "evidence": "accepted",
+                        "receipt": "C1/17",
+                    },
+                },
+                {
+                    "path": "sms:ana", "standing": "failed", "proof": null,
+                    "reason": "the drill of 2026-11-23 10:00 UTC did not arrive: 30003\u{1b}[2J",
+                    "drill": { "incident": 7 },
+                },
+            ],
+        });
+        let paths = Paths::deserialize(&said).expect("as the API has it");
+        insta::assert_snapshot!(listed(&paths, &Look::plain(80)), @r"
+        proven    slack:#p1  accepted 2026-11-23 10:00:01 UTC (C1/17)
+        failed    sms:ana    nothing is known to have arrived
+                  the drill of 2026-11-23 10:00 UTC did not arrive: 30003\u{1b}[2J
+        The next drill is on 2026-11-30 10:00 UTC.
+        ");
+        assert!(paths.paths[1].is_in(7) && !paths.paths[0].is_in(7));
+    }
+}

@@ -1,0 +1,161 @@
+//! What follows for people: rounds of drills, and incidents that are opened and ended.
+//!
+//! Must not: decide whether there is anything to open or to end.
+
+use std::collections::BTreeSet;
+
+use super::{Known, Terms};
+use crate::domain::Timestamp;
+use crate::domain::id::Region;
+use crate::domain::incident::{
+    Cause, Change, Decision, DecisionKind, Incident, Owed, Transition, resolved, telling,
+};
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notification::NotificationState;
+use crate::domain::path::{Breakage, Path};
+use crate::domain::policy::Recipient;
+use crate::domain::subject::Subject;
+
+/// A round of drills of `paths`, but for those that one is on its way to; nothing where none is left.
+pub fn round(
+    paths: impl IntoIterator<Item = Recipient>,
+    known: &Known,
+    region: &Region,
+    why: &str,
+    now: Timestamp,
+) -> Option<Change> {
+    let is_owed = |path: &Recipient| {
+        let trial = known.records.get(path).and_then(|record| record.trial.as_ref());
+        trial.is_some_and(|trial| trial.state == NotificationState::Owed)
+    };
+    let paths: BTreeSet<Recipient> = paths.into_iter().filter(|path| !is_owed(path)).collect();
+    if paths.is_empty() {
+        return None;
+    }
+    let notice = Notice {
+        kind: NoticeKind::Drill,
+        check_name: "nothing needs to be done".to_owned(),
+        ..notice(Subject::Drill, region, now)
+    };
+    let owed = |recipient: &Recipient| Owed {
+        recipient: recipient.clone(),
+        notice: notice.clone(),
+        telling: 0,
+    };
+    let reason = format!("a {why} drill of {} paths", paths.len());
+    let cause = Cause { region: region.clone(), step: None, error: String::new() };
+    let transition = Transition {
+        streak: None,
+        owed: paths.iter().map(owed).collect(),
+        decisions: vec![Decision { kind: DecisionKind::Noted, reason }],
+        incident: Some(Incident { resolved_at: Some(now), ..Incident::opening(now, now, cause) }),
+    };
+    let transition = telling::numbered(transition, now);
+    Some(Change { subject: Subject::Drill, transition })
+}
+
+/// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
+pub(super) fn end(
+    terms: &Terms,
+    known: &Known,
+    path: &Path,
+    open: &Incident,
+) -> Option<(NoticeKind, String)> {
+    let Some(recipient) = path.recipient() else {
+        return Some((NoticeKind::Recovered, "something was sent by it".to_owned()));
+    };
+    if !terms.paths.contains(recipient) {
+        let reason = "nobody is told by this path any more".to_owned();
+        return Some((NoticeKind::Withdrawn, reason));
+    }
+    let proof = known.records.get(recipient).and_then(|record| record.proof.as_ref());
+    let proof = proof.filter(|proof| proof.at >= open.begun_at())?;
+    let reason = format!("a message was {}: {}", proof.by.as_str(), proof.receipt);
+    Some((NoticeKind::Recovered, reason))
+}
+
+pub(super) fn broken(it: &Breakage) -> String {
+    format!("nothing can be sent until somebody sets it right: {}", it.reason)
+}
+
+/// What people call a path.
+fn called(path: &Path) -> String {
+    match path.recipient() {
+        Some(_) => format!("messages to {path}"),
+        None => format!("all messages by {path}"),
+    }
+}
+
+pub(super) fn opened(
+    terms: &Terms,
+    (path, subject): (&Path, Subject),
+    (since, error): (Timestamp, &str),
+    (region, now): (&Region, Timestamp),
+) -> Change {
+    let recipients = terms.told_of(path);
+    let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
+    let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
+    let notice = Notice {
+        kind: NoticeKind::Failing { tier: 1 },
+        check_name: called(path),
+        error: error.to_owned(),
+        since,
+        ..notice(subject.clone(), region, now)
+    };
+    let owed = |recipient: &Recipient| Owed {
+        recipient: recipient.clone(),
+        notice: notice.clone(),
+        telling: 0,
+    };
+    let cause = Cause { region: region.clone(), step: None, error: error.to_owned() };
+    let transition = Transition {
+        streak: None,
+        owed: recipients.iter().map(owed).collect(),
+        decisions: vec![Decision {
+            kind: DecisionKind::Opened,
+            reason: format!("{error}: told is {told}"),
+        }],
+        incident: Some(Incident {
+            tiers: [1].into(),
+            told: recipients,
+            ..Incident::opening(now, since, cause)
+        }),
+    };
+    Change { subject, transition }
+}
+
+/// Ends an incident about a path.
+pub(super) fn ended(
+    (path, subject): (&Path, &Subject),
+    open: &Incident,
+    (kind, reason): (NoticeKind, String),
+    (region, now): (&Region, Timestamp),
+) -> Change {
+    let notice = Notice {
+        kind,
+        since: open.since,
+        check_name: called(path),
+        ..notice(subject.clone(), region, now)
+    };
+    let transition = resolved(open, &notice, reason, now);
+    Change { subject: subject.clone(), transition }
+}
+
+/// What is the same in all that is said of paths.
+fn notice(subject: Subject, region: &Region, now: Timestamp) -> Notice {
+    Notice {
+        kind: NoticeKind::Recovered,
+        check_name: subject.name().to_owned(),
+        subject,
+        region: region.clone(),
+        down: Vec::new(),
+        regions: Vec::new(),
+        step: None,
+        error: String::new(),
+        since: now,
+        failures_in_a_row: 0,
+        at: now,
+        runbook: None,
+        note: None,
+    }
+}
