@@ -22,6 +22,7 @@ use super::channels::{Transports, transports};
 use super::clicks;
 use super::descriptors;
 use super::emitting::sink;
+use super::errands;
 use super::faces;
 use super::housekeeping::Housekeeping;
 use super::hub::Aftermath;
@@ -168,7 +169,10 @@ impl Daemon {
         let accounting = Accounting::of(&project, kept, (&snapshot, &judge), &loops).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
-        let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
+        let errands = errands::desk((&store, &judge), &clock);
+        errands::start(settings, &works, &errands, &store, (&share, &witness));
+        let clicks =
+            clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
@@ -182,6 +186,7 @@ impl Daemon {
             pulse,
             loops: loops.clone(),
             retention: settings.store.retention,
+            errands,
             clicks: Arc::clone(&clicks),
             answers: Arc::clone(&people.answers),
             publication: published,

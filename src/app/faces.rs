@@ -19,6 +19,7 @@ use crate::config::settings::{self, Hub, Retention};
 use crate::engine::acts::Acts;
 use crate::engine::answers::Answers;
 use crate::engine::clicks::Clicks;
+use crate::engine::errands::Errands;
 use crate::engine::judge::ProjectJudge;
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
@@ -52,6 +53,8 @@ pub(super) struct Parts {
     pub(super) loops: Loops,
     /// How long runs are kept.
     pub(super) retention: Retention,
+    /// What people ask to be run at once.
+    pub(super) errands: Arc<Errands>,
     /// Who understands clicks.
     pub(super) clicks: Arc<Clicks>,
     /// Who takes what people answer.
@@ -83,6 +86,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         pulse,
         loops,
         retention,
+        errands,
         clicks,
         answers,
         publication,
@@ -94,6 +98,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         inlet: works.inlet(),
         retention,
+        errands: Arc::clone(&errands),
         publication,
         clock: Arc::clone(&clock),
         version,
@@ -120,6 +125,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
             clock,
             observer: Arc::new(Aftermath::of(works, &witness)),
         }),
+        errands,
         acting: Acting::new(address, hub.open_to_acts),
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),

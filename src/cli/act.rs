@@ -156,7 +156,11 @@ async fn act(
 }
 
 /// The daemon that is named, or that of the project.
-fn asked(hub: Option<&url::Url>, global: &Global, terminal: &Terminal) -> Result<Asked, Stop> {
+pub(super) fn asked(
+    hub: Option<&url::Url>,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Asked, Stop> {
     let asked = match hub {
         Some(url) => Asked::at(url),
         None => Asked::of(&reading(global, terminal)?.settings().map_err(Stop::Invalid)?),
@@ -165,7 +169,11 @@ fn asked(hub: Option<&url::Url>, global: &Global, terminal: &Terminal) -> Result
 }
 
 /// Who says what, as the API takes it.
-fn said_by(acting: &Acting, reason: Option<&str>, terminal: &Terminal) -> Result<Value, Stop> {
+pub(super) fn said_by(
+    acting: &Acting,
+    reason: Option<&str>,
+    terminal: &Terminal,
+) -> Result<Value, Stop> {
     let user = || {
         let variable = |name| terminal.variables.get(name).filter(|it| !it.trim().is_empty());
         variable("USER").or_else(|| variable("LOGNAME")).cloned()
@@ -179,7 +187,7 @@ fn said_by(acting: &Acting, reason: Option<&str>, terminal: &Terminal) -> Result
     Ok(body)
 }
 
-fn stop(error: Error) -> Stop {
+pub(super) fn stop(error: Error) -> Stop {
     match error {
         Error::Refused(detail) => Stop::Usage(clean(&detail)),
         Error::Address(_) => Stop::Usage(clean(&error.to_string())),

@@ -11,7 +11,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(in crate::cli) use self::act::incident;
-pub use self::act::{Ack, Acting, Note, Resolve, Route, Silence, Silences, Unack, Unsilence, Why};
+pub use self::act::{
+    Ack, Acting, Note, Resolve, Route, RunNow, Silence, Silences, Unack, Unsilence, Why,
+};
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::rule::{RuleArguments, RuleCommand};
 use super::log::Format;
@@ -101,6 +103,8 @@ pub enum Command {
     Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
+    /// Have the daemon run a check at once, outside its schedule, and say what comes of it
+    RunNow(RunNow),
     /// Say that you take care of an incident: further people are not told of it
     Ack(Ack),
     /// Take that back: whoever was told is told again

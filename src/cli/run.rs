@@ -13,8 +13,8 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, query, route, rule, store,
-    tell, test, token, up, uptime, validate, why,
+    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, query, route, rule,
+    run_now, store, tell, test, token, up, uptime, validate, why,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -91,6 +91,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
+        Command::RunNow(wanted) => run_now::run(&wanted, &global, terminal).await,
         Command::Ack(wanted) => act::ack(&wanted, &global, terminal).await,
         Command::Unack(wanted) => act::unack(&wanted, &global, terminal).await,
         Command::Resolve(wanted) => act::resolve(&wanted, &global, terminal).await,

@@ -11,6 +11,7 @@ pub mod blindness;
 pub mod check;
 pub mod coverage;
 pub mod edition;
+pub mod errand;
 pub mod group;
 pub mod id;
 pub mod incident;

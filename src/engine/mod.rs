@@ -6,6 +6,7 @@ pub mod answers;
 pub mod calling;
 pub mod clicks;
 pub mod deliveries;
+pub mod errands;
 pub mod following;
 pub mod groups;
 pub mod holding;

@@ -24,6 +24,7 @@ pub mod agents;
 pub mod care;
 mod claims;
 pub mod copying;
+pub mod errands;
 mod error;
 mod forgetting;
 pub mod gathering;
@@ -293,6 +294,7 @@ pub trait Ledger:
     + accounts::Accounts
     + agents::Agents
     + care::Care
+    + errands::Errands
     + metrics::Metrics
     + metrics::Keeping
     + rules::Rules
@@ -305,6 +307,7 @@ impl<T> Ledger for T where
         + accounts::Accounts
         + agents::Agents
         + care::Care
+        + errands::Errands
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules

@@ -9,6 +9,7 @@ mod act;
 mod agent;
 mod check;
 mod coverage;
+mod errand;
 mod group;
 mod health;
 mod incident;
@@ -30,6 +31,7 @@ pub use act::{
 pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
+pub use errand::{Errand, ErrandLeg, ErrandStage, Errands, SentErrand};
 pub use group::{GroupCheck, GroupHealth};
 pub use health::{
     Backlog, ChannelBacklog, FailingRule, Health, LoopsHealth, NotificationHealth, ResultsHealth,

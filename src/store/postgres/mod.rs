@@ -15,6 +15,7 @@ mod backing;
 mod care;
 pub(super) mod copying;
 mod days;
+mod errands;
 mod expectations;
 mod forgetting;
 mod gathering;

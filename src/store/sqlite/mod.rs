@@ -9,6 +9,7 @@ mod agents;
 mod backing;
 mod care;
 pub(super) mod copying;
+mod errands;
 mod expectations;
 mod forgetting;
 mod gathering;
