@@ -2,6 +2,7 @@
 
 mod carefree;
 mod followed;
+mod unasked;
 mod ungathered;
 mod unmeasured;
 

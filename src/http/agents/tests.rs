@@ -20,6 +20,7 @@ use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
 use crate::domain::edition::Rank;
 use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
+use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::link::publication::Part;
 use crate::link::token::Token;
 use crate::store::accounts::{self, Expectation, Place, Process, Ran};

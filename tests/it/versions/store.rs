@@ -21,6 +21,7 @@ use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::acts::{Acts, Observer};
+use tripline::engine::errands::{self, Errands};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::queries::Queries;
 use tripline::engine::rules::RuleSet;
