@@ -103,7 +103,7 @@ pub enum Command {
     Token(Token),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
-    /// Have the daemon run a check at once, outside its schedule, and say what comes of it
+    /// Have the daemon run a check at once, and say what comes of it
     RunNow(RunNow),
     /// Say that you take care of an incident: further people are not told of it
     Ack(Ack),

@@ -78,7 +78,7 @@ impl Rounds {
         let mut untold = parts.store.untold().await?;
         if untold.iter().any(|errand| is_late(errand, now)) {
             let legs = parts.store.give_up(now).await?;
-            tracing::info!(
+            tracing::warn!(
                 event.action = "errand-given-up",
                 legs,
                 "no agent took a run that was asked for, or said what came of it"
