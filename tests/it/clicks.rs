@@ -204,7 +204,7 @@ async fn a_click_has_the_check_run_and_says_so_to_whoever_clicked() {
         [
             format!("login is being run in {place}; what comes of it is said in the thread."),
             format!(
-                "It is not run: `login` is being run by hand in {place} already; wait until that has \
+                "It is not run: 'login' is being run by hand in {place} already; wait until that has \
                  ended."
             ),
             "There is no incident 99 any more.".to_owned(),
