@@ -1,15 +1,17 @@
 //! Letting slots in: a check never runs twice at the same time.
 //!
 //! A slot that meets the run before it is refused, unless that run is about to end: then it waits
-//! for the end, so that a target which always takes as long as it may is still watched. Nothing is
-//! run here.
+//! for the end, so that a target which always takes as long as it may is still watched. A run that
+//! somebody asked for comes in when nobody else is there, and gives way to the slot that comes next:
+//! it keeps no slot out, and delays none for longer than its end takes. Nothing is run here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Stopwatch;
 use crate::domain::Timestamp;
@@ -23,7 +25,14 @@ const OVERTIME: Duration = Duration::from_secs(1);
 
 /// The checks that are being run. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Admissions(Arc<Mutex<HashMap<CheckId, Going>>>);
+pub(super) struct Admissions(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    going: Mutex<HashMap<CheckId, Going>>,
+    /// Some check may be free now.
+    freed: Notify,
+}
 
 /// The run of a check that is going, or waits for room.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ struct Going {
     began: Option<(Stopwatch, Duration)>,
     /// The slot that follows at once.
     next: Option<Successor>,
+    /// What ends it when a slot comes, where it is none of a slot.
+    gives_way: Option<CancellationToken>,
 }
 
 #[derive(Debug)]
@@ -73,13 +84,17 @@ pub(super) struct Waiting {
 
 impl Going {
     fn of(slot_at: Timestamp) -> Self {
-        Self { slot_at, began: None, next: None }
+        Self { slot_at, began: None, next: None, gives_way: None }
     }
 
     /// How long a slot that comes now waits for the end at most; `None` if it does not wait.
     fn wait(&self) -> Option<Duration> {
         if self.next.as_ref().is_some_and(|next| !next.admission.is_closed()) {
             return None;
+        }
+        if let Some(gives_way) = &self.gives_way {
+            gives_way.cancel();
+            return Some(OVERTIME);
         }
         let (since, limit) = self.began?;
         let elapsed = since.elapsed();
@@ -113,6 +128,35 @@ impl Admissions {
         Entrance::Soon(Waiting { admission, at_most, before })
     }
 
+    /// Waits until nobody runs the check, and lets in a run at `slot` that is none of a slot; it is to
+    /// end when `gives_way` is cancelled.
+    pub(super) async fn admit_aside(
+        &self,
+        slot: &Slot,
+        gives_way: &CancellationToken,
+    ) -> Admission {
+        loop {
+            let freed = self.0.freed.notified();
+            tokio::pin!(freed);
+            // From here on nothing that ends is missed.
+            freed.as_mut().enable();
+            if let Some(admission) = self.try_admit_aside(slot, gives_way) {
+                return admission;
+            }
+            freed.await;
+        }
+    }
+
+    fn try_admit_aside(&self, slot: &Slot, gives_way: &CancellationToken) -> Option<Admission> {
+        let mut all = self.going();
+        if all.contains_key(&slot.check) {
+            return None;
+        }
+        let going = Going { gives_way: Some(gives_way.clone()), ..Going::of(slot.at) };
+        all.insert(slot.check.clone(), going);
+        Some(Admission { admissions: self.clone(), check: slot.check.clone() })
+    }
+
     /// The run of `check` begins now, and may take so long.
     pub(super) fn began(&self, check: &CheckId, limit: Duration) {
         if let Some(going) = self.going().get_mut(check) {
@@ -125,6 +169,7 @@ impl Admissions {
         let mut all = self.going();
         let next = all.remove(check).and_then(|going| going.next);
         let Some(next) = next.filter(|next| !next.admission.is_closed()) else {
+            self.0.freed.notify_waiters();
             return;
         };
         all.insert(check.clone(), Going::of(next.slot_at));
@@ -135,7 +180,7 @@ impl Admissions {
     }
 
     fn going(&self) -> MutexGuard<'_, HashMap<CheckId, Going>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,6 +243,26 @@ mod tests {
         let Entrance::Soon(third) = admissions.admit(&slot(2)) else { panic!("nobody waits now") };
         drop((first, third));
         assert_eq!(admissions.running(), 0, "who waits no longer keeps nobody out");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_asked_for_gives_way_to_the_slot_that_comes() {
+        let admissions = Admissions::default();
+        let gives_way = CancellationToken::new();
+        let aside = admissions.admit_aside(&slot(0), &gives_way).await;
+        admissions.began(&aside.check, Duration::from_secs(20));
+        let Entrance::Soon(second) = admissions.admit(&slot(1)) else { panic!("it waits") };
+        assert!(gives_way.is_cancelled());
+        drop(aside);
+        let second = second.admission().await.expect("the other is over");
+        let other = CancellationToken::new();
+        let asked = slot(2);
+        let mut waiting = std::pin::pin!(admissions.admit_aside(&asked, &other));
+        assert!(futures::poll!(waiting.as_mut()).is_pending(), "a slot keeps it out");
+        assert!(matches!(admissions.admit(&slot(3)), Entrance::Closed(_)), "as ever");
+        drop(second);
+        drop(waiting.await);
+        assert_eq!(admissions.running(), 0);
     }
 
     #[test]

@@ -43,10 +43,11 @@ pub use secrets::{Missing, Secrets};
 pub use totp::{Seed, SeedError};
 
 use crate::clock::Clock;
+use crate::domain::id::RunId;
 use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
 use crate::domain::slot::Slot;
 use crate::net::Dialer;
-use runner::{Duty, Runner};
+use runner::{Aside, Duty, Manner, Runner};
 
 /// What an agent needs of a hub.
 #[async_trait]
@@ -155,7 +156,7 @@ impl Agent {
         self.tasks.spawn(async move {
             let report = match runner.enter(entrance).await {
                 // Dropped with the run, before the hub takes its time.
-                Ok(_admission) => runner.attend(slot, None).await,
+                Ok(_admission) => runner.attend(slot, Manner::default()).await,
                 Err(refused) => runner.refuse(slot, refused),
             };
             hub.deliver(report).await;
@@ -168,7 +169,22 @@ impl Agent {
         // Stopping waits for it as for any other.
         let _token = self.tasks.token();
         match self.runner.enter(self.runner.admit(&slot)).await {
-            Ok(_admission) => self.runner.attend(slot, observer).await,
+            Ok(_admission) => self.runner.attend(slot, Manner { observer, aside: None }).await,
+            Err(refused) => self.runner.refuse(slot, refused),
+        }
+    }
+
+    /// Runs a check at once for somebody who asked for that, as `run`, and hands the report to the
+    /// caller alone. It takes part in the limits; it waits for the run of a slot that is going, and
+    /// gives way to that of the slot that comes next.
+    pub async fn run_aside(&self, slot: Slot, run: RunId) -> Report {
+        let _token = self.tasks.token();
+        let aside = Aside::of(run);
+        match self.runner.enter_aside(&slot, &aside).await {
+            Ok(_admission) => {
+                let manner = Manner { observer: None, aside: Some(aside) };
+                self.runner.attend(slot, manner).await
+            }
             Err(refused) => self.runner.refuse(slot, refused),
         }
     }

@@ -24,10 +24,14 @@ use super::visitor::Visitor;
 use super::{Limits, Observer, frame};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::Timestamp;
+use crate::domain::id::RunId;
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
 use crate::net::{Budget, Dialer};
 use crate::sandbox::protocol::{Job, RunContext, Source};
+
+/// What a run takes beyond its deadline, with the end of its child and its last words.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Runs slots.
 pub(super) struct Runner {
@@ -55,6 +59,28 @@ pub(super) struct Duty {
 struct Room {
     places: Semaphore,
     most: usize,
+}
+
+/// How a run differs from that of a slot.
+#[derive(Default)]
+pub(super) struct Manner {
+    /// Who watches it.
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    /// What it is, where it is none of a slot.
+    pub(super) aside: Option<Aside>,
+}
+
+/// A run that somebody asked for.
+pub(super) struct Aside {
+    run: RunId,
+    /// Ends it when a slot comes.
+    gives_way: CancellationToken,
+}
+
+impl Aside {
+    pub(super) fn of(run: RunId) -> Self {
+        Self { run, gives_way: CancellationToken::new() }
+    }
 }
 
 /// Why there is no end that the run came to by itself.
@@ -127,6 +153,29 @@ impl Runner {
         }
     }
 
+    /// Waits until a run that was asked for is in.
+    pub(super) async fn enter_aside(
+        &self,
+        slot: &Slot,
+        aside: &Aside,
+    ) -> Result<Admission, Refused> {
+        let duty = self.duty.load_full();
+        let limit = duty.assignments.check(&slot.check).map_or(Duration::ZERO, |it| it.timeout);
+        // The run that is going may have to wait for room before it takes as long as it may.
+        let at_most = limit * 2 + MOMENT;
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(interrupted()),
+            admission = timeout(at_most, self.admissions.admit_aside(slot, &aside.gives_way)) => {
+                admission.map_err(|_| {
+                    let seconds = at_most.as_secs_f64();
+                    let message = format!("the scheduled runs left no room within {seconds:.1} s");
+                    Refused::new(FailureKind::Overlap, message)
+                })
+            }
+        }
+    }
+
     /// The report of a slot that was not run.
     pub(super) fn refuse(&self, slot: Slot, refused: Refused) -> Report {
         Report {
@@ -140,7 +189,8 @@ impl Runner {
     }
 
     /// Runs a slot and says how it went.
-    pub(super) async fn attend(&self, slot: Slot, observer: Option<Arc<dyn Observer>>) -> Report {
+    pub(super) async fn attend(&self, slot: Slot, manner: Manner) -> Report {
+        let Manner { observer, aside } = manner;
         let duty = self.duty.load_full();
         let assignments = &duty.assignments;
         let Some(assignment) = assignments.assignment(&slot.check) else {
@@ -148,10 +198,12 @@ impl Runner {
             return self.refuse(slot, Refused::new(FailureKind::Interrupted, message));
         };
         let began = Began::new(Recorder::new(Arc::clone(assignments), observer), &*self.clock);
-        let run = AssertUnwindSafe(self.run(&slot, &assignment, &duty, &began));
+        let id = aside.as_ref().map_or_else(|| slot.run_id(), |aside| aside.run);
+        let run = AssertUnwindSafe(self.run((&slot, id), &assignment, &duty, &began));
         let ended = tokio::select! {
             biased;
             () = self.interruption.cancelled() => Err(interrupted()),
+            () = gives_way(aside.as_ref()) => Err(gave_way()),
             ended = run.catch_unwind() => {
                 ended.unwrap_or_else(|panic| Err(crashed(panic.as_ref())))
             }
@@ -167,7 +219,11 @@ impl Runner {
         let failure = failure.map(|failure| began.recorder.attributed(failure));
         let failure = failure.map(|failure| began.recorder.masked_failure(failure));
         let failure = match failure {
-            Some(failure) => Some(self.judged(failure, &duty).await),
+            Some(failure) => Some(tokio::select! {
+                biased;
+                () = gives_way(aside.as_ref()) => gave_way().into(),
+                judged = self.judged(failure, &duty) => judged,
+            }),
             None => None,
         };
         Report {
@@ -207,7 +263,7 @@ impl Runner {
 
     async fn run(
         &self,
-        slot: &Slot,
+        (slot, id): (&Slot, RunId),
         assignment: &Assignment,
         duty: &Duty,
         began: &Began<'_>,
@@ -234,7 +290,7 @@ impl Runner {
                 let left = (timeout / 2).saturating_sub(waiting.elapsed());
                 let stage = self.stage(left).await?;
                 let source = Source { entry: entry.clone(), modules: modules.clone() };
-                let job = Job { source, context: context(slot), timeout };
+                let job = Job { source, context: context(slot, id), timeout };
                 began.now();
                 let (dialer, clock) = (Arc::clone(&duty.dialer), &*self.clock);
                 let share = self.budget.share();
@@ -320,12 +376,12 @@ impl<'r> Began<'r> {
     }
 }
 
-fn context(slot: &Slot) -> RunContext {
+fn context(slot: &Slot, id: RunId) -> RunContext {
     RunContext {
         check: slot.check.as_str().to_owned(),
         region: slot.region.as_str().to_owned(),
         slot_millis: slot.at.timestamp_millis(),
-        run: slot.run_id().to_string(),
+        run: id.to_string(),
     }
 }
 
@@ -339,6 +395,19 @@ fn frame_of(failure: &Failure, modules: &[(String, String)]) -> Option<String> {
 
 fn interrupted() -> Refused {
     Refused::new(FailureKind::Interrupted, "the agent was stopped")
+}
+
+/// Waits until a run has to give way; for ever where it need not.
+async fn gives_way(aside: Option<&Aside>) {
+    match aside {
+        Some(aside) => aside.gives_way.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn gave_way() -> Refused {
+    let message = "it was cut off because the scheduled run came due, which goes first";
+    Refused::new(FailureKind::Overlap, message)
 }
 
 fn overloaded(waited: Duration, why: &str) -> Refused {

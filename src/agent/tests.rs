@@ -167,6 +167,32 @@ async fn a_check_never_runs_twice_at_the_same_time() {
     assert_eq!(hub.reports(4).await[3].outcome(), Outcome::Passed);
 }
 
+#[tokio::test]
+async fn what_is_asked_for_waits_for_the_slot_before_it_and_gives_way_to_the_next() {
+    let World { agent, hub, scripts } = world(Limits::default());
+    let id = RunId(uuid::Uuid::from_u128(7));
+    agent.start(slot("hold", 0));
+    tokio::task::yield_now().await;
+    let aside = agent.clone();
+    let aside = tokio::spawn(async move { aside.run_aside(slot("hold", 3), id).await });
+    tokio::task::yield_now().await;
+    assert_eq!(agent.running(), 1, "it waits");
+    scripts.release.notify_one();
+    assert_eq!(hub.reports(1).await[0].outcome(), Outcome::Passed);
+    // It has begun, and holds.
+    while agent.running() == 0 {
+        tokio::task::yield_now().await;
+    }
+    agent.start(slot("hold", 30));
+    let report = aside.await.expect("no panic");
+    let failure = report.failure.expect("it was cut off");
+    assert_eq!(failure.kind, FailureKind::Overlap);
+    assert!(failure.message.contains("the scheduled run came due"), "{}", failure.message);
+    scripts.release.notify_one();
+    let reports = hub.reports(2).await;
+    assert_eq!((reports[1].slot.at, reports[1].outcome()), (at(30), Outcome::Passed));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_room_in_time_a_slot_is_overload() {
     let World { agent, hub, .. } = world(Limits { scripts: 1, requests: 1 });

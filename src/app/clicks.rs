@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Secret, Settings};
 use crate::domain::policy::Channel;
 use crate::engine::clicks::{Clicks, Desk, Parts};
+use crate::engine::errands::Errands;
 use crate::engine::judge::ProjectJudge;
 use crate::notify::slack::socket::Socket;
 use crate::store::Ledger;
@@ -23,12 +24,13 @@ use crate::store::Ledger;
 pub(super) fn start(
     settings: &Settings,
     works: &Works,
-    (store, judge): (&Arc<dyn Ledger>, &Arc<ProjectJudge>),
+    (store, judge, errands): (&Arc<dyn Ledger>, &Arc<ProjectJudge>, &Arc<Errands>),
     (clock, witness): (&Arc<dyn Clock>, &Arc<dyn Witness>),
 ) -> Result<Arc<Clicks>, StartError> {
     let parts = Parts {
         store: Arc::clone(store),
         judge: Arc::clone(judge),
+        errands: Arc::clone(errands),
         clock: Arc::clone(clock),
         observer: Arc::new(Aftermath::of(works, witness)),
     };

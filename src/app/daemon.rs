@@ -22,6 +22,7 @@ use super::channels::{Transports, transports};
 use super::clicks;
 use super::descriptors;
 use super::emitting::sink;
+use super::errands;
 use super::faces;
 use super::heart::Beat;
 use super::housekeeping::Housekeeping;
@@ -171,7 +172,10 @@ impl Daemon {
         let accounting = Accounting::of(&project, kept, (&snapshot, &judge), &loops).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
-        let clicks = clicks::start(settings, &works, (&store, &judge), (&clock, &witness))?;
+        let errands = errands::desk((&store, &judge), &clock);
+        errands::start(settings, &works, &errands, &store, (&share, &witness));
+        let clicks =
+            clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
         let kept = (&store, &judge);
         let proving = Proving::start(&project, &works, kept, (&clock, &witness))?;
@@ -187,6 +191,7 @@ impl Daemon {
             pulse,
             loops: loops.clone(),
             retention: settings.store.retention,
+            errands,
             clicks: Arc::clone(&clicks),
             answers: Arc::clone(&people.answers),
             proving: proving.clone(),

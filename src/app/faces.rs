@@ -20,6 +20,7 @@ use crate::config::settings::{self, Hub, Retention};
 use crate::engine::acts::Acts;
 use crate::engine::answers::Answers;
 use crate::engine::clicks::Clicks;
+use crate::engine::errands::Errands;
 use crate::engine::judge::ProjectJudge;
 use crate::engine::queries::Queries;
 use crate::http::agents::{self, Link};
@@ -53,6 +54,8 @@ pub(super) struct Parts {
     pub(super) loops: Loops,
     /// How long runs are kept.
     pub(super) retention: Retention,
+    /// What people ask to be run at once.
+    pub(super) errands: Arc<Errands>,
     /// Who understands clicks.
     pub(super) clicks: Arc<Clicks>,
     /// Who takes what people answer.
@@ -86,6 +89,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         pulse,
         loops,
         retention,
+        errands,
         clicks,
         answers,
         proving,
@@ -98,6 +102,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         inlet: works.inlet(),
         retention,
+        errands: Arc::clone(&errands),
         publication,
         clock: Arc::clone(&clock),
         version,
@@ -124,6 +129,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
             clock,
             observer: Arc::new(Aftermath::of(works, &witness)),
         }),
+        errands,
         acting: Acting::new(address, hub.open_to_acts),
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),

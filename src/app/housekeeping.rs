@@ -81,6 +81,7 @@ impl Housekeeping {
         let more = forgotten >= u64::from(AT_ONCE);
         if !more {
             self.store.forget_accounts(now - self.retention.uptime).await?;
+            self.store.forget_errands(wanted.failed).await?;
             self.turns.done();
         }
         Ok(more)

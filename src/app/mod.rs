@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod demo_site;
 pub mod descriptors;
 mod emitting;
+mod errands;
 mod faces;
 mod heart;
 mod housekeeping;

@@ -101,6 +101,11 @@ impl Share {
         name.clone_into(&mut self.inner().name);
     }
 
+    /// The name by which it takes part.
+    pub(super) fn name(&self) -> String {
+        self.inner().name.clone()
+    }
+
     /// The region that is served.
     pub(super) fn region(&self) -> Region {
         self.inner().region.clone()

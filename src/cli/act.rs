@@ -169,7 +169,11 @@ pub(super) fn asked(
 }
 
 /// Who says what, as the API takes it.
-fn said_by(acting: &Acting, reason: Option<&str>, terminal: &Terminal) -> Result<Value, Stop> {
+pub(super) fn said_by(
+    acting: &Acting,
+    reason: Option<&str>,
+    terminal: &Terminal,
+) -> Result<Value, Stop> {
     let user = || {
         let variable = |name| terminal.variables.get(name).filter(|it| !it.trim().is_empty());
         variable("USER").or_else(|| variable("LOGNAME")).cloned()

@@ -12,7 +12,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(in crate::cli) use self::act::incident;
-pub use self::act::{Ack, Acting, Note, Resolve, Route, Silence, Silences, Unack, Unsilence, Why};
+pub use self::act::{
+    Ack, Acting, Note, Resolve, Route, RunNow, Silence, Silences, Unack, Unsilence, Why,
+};
 pub use self::drill::Drill;
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::rule::{RuleArguments, RuleCommand};
@@ -107,6 +109,8 @@ pub enum Command {
     ///
     /// A drill is a message that says that it is one, sent as messages are sent when something is wrong.
     Drill(Drill),
+    /// Have the daemon run a check at once, and say what comes of it
+    RunNow(RunNow),
     /// Say that you take care of an incident: further people are not told of it
     Ack(Ack),
     /// Take that back: whoever was told is told again

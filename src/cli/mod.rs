@@ -21,6 +21,7 @@ pub mod report;
 mod route;
 mod rule;
 pub mod run;
+mod run_now;
 mod store;
 mod tell;
 mod terminal;

@@ -14,7 +14,7 @@ use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
     act, agent, demo, diagnostics, drill, env_file, init, log, metrics, oncall, query, route, rule,
-    store, tell, test, token, up, uptime, validate, why,
+    run_now, store, tell, test, token, up, uptime, validate, why,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -92,6 +92,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Demo(wanted) => demo::run(&wanted, &global, terminal).await,
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
         Command::Drill(wanted) => drill::drill(&wanted, &global, terminal).await,
+        Command::RunNow(wanted) => run_now::run(&wanted, &global, terminal).await,
         Command::Ack(wanted) => act::ack(&wanted, &global, terminal).await,
         Command::Unack(wanted) => act::unack(&wanted, &global, terminal).await,
         Command::Resolve(wanted) => act::resolve(&wanted, &global, terminal).await,

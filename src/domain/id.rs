@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::Timestamp;
+
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -90,6 +92,21 @@ name! {
 /// arrives twice is recognised, and ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub uuid::Uuid);
+
+impl RunId {
+    /// The id of the run at `at` of what `parts` name.
+    pub fn at(at: Timestamp, parts: &[&str]) -> Self {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
+        let random = u128::from(stable_hash(parts)) << 10 & ((1 << 74) - 1);
+        // UUID version 8, variant 1 (RFC 9562, section 5.8).
+        let value = (u128::from(millis) & 0xffff_ffff_ffff) << 80
+            | 0x8 << 76
+            | (random >> 62 & 0xfff) << 64
+            | 0b10 << 62
+            | random & ((1 << 62) - 1);
+        Self(uuid::Uuid::from_u128(value))
+    }
+}
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,6 +12,7 @@ pub mod check;
 pub mod coverage;
 pub mod drill;
 pub mod edition;
+pub mod errand;
 pub mod group;
 pub mod heartbeat;
 pub mod id;

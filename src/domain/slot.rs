@@ -1,7 +1,7 @@
 //! A slot: one (check, region, scheduled time), something that must happen exactly once.
 
 use super::Timestamp;
-use super::id::{CheckId, Region, RunId, stable_hash};
+use super::id::{CheckId, Region, RunId};
 
 /// One scheduled execution.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,16 +17,7 @@ pub struct Slot {
 impl Slot {
     /// The id of the run of this slot, the same on every machine.
     pub fn run_id(&self) -> RunId {
-        let millis = u64::try_from(self.at.timestamp_millis()).unwrap_or(0);
-        let hash = stable_hash(&[self.check.as_str(), self.region.as_str()]);
-        let random = u128::from(hash) << 10 & ((1 << 74) - 1);
-        // UUID version 8, variant 1 (RFC 9562, section 5.8).
-        let value = (u128::from(millis) & 0xffff_ffff_ffff) << 80
-            | 0x8 << 76
-            | (random >> 62 & 0xfff) << 64
-            | 0b10 << 62
-            | random & ((1 << 62) - 1);
-        RunId(uuid::Uuid::from_u128(value))
+        RunId::at(self.at, &[self.check.as_str(), self.region.as_str()])
     }
 }
 

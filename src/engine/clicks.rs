@@ -15,6 +15,7 @@ use arc_swap::ArcSwapOption;
 use serde_json::Value;
 
 pub use self::socket::wrong;
+use super::errands::{self, Errands};
 use super::judge::ProjectJudge;
 use super::tending;
 use crate::clock::Clock;
@@ -37,6 +38,8 @@ const REMEMBERED: usize = 10_000;
 pub struct Parts {
     /// Where incidents are.
     pub store: Arc<dyn Ledger>,
+    /// What people ask to be run at once.
+    pub errands: Arc<Errands>,
     /// What acts mean.
     pub judge: Arc<ProjectJudge>,
     /// When something is done.
@@ -140,8 +143,12 @@ impl Clicks {
     pub async fn take(&self, slack: &Slack, payload: &Value) -> Result<Reply, Foreign> {
         let Some(Click { by, wish }) = Click::read(payload)? else { return Ok(Reply::Taken) };
         let actor = Actor { name: by.name.clone(), via: Via::Slack };
-        let refused = match wish {
+        let word = match wish {
             Wish::Acknowledge(incident) => self.acknowledge(incident, &actor).await,
+            Wish::Run(incident) => match self.run(incident, actor.clone()).await {
+                // What comes of it is said in the thread; until then there is nothing to see.
+                Ok(sentence) | Err(sentence) => Err(sentence),
+            },
             Wish::AskSilence { incident, trigger } => {
                 slack.open_form(&trigger, &silence_form(incident)).await.map_err(|reason| {
                     tracing::warn!(%incident, reason, "a form was not opened in Slack");
@@ -161,7 +168,7 @@ impl Clicks {
                 Ok(())
             }
         };
-        if let Err(sentence) = refused {
+        if let Err(sentence) = word {
             say(slack, &by, &sentence).await;
         }
         Ok(Reply::Taken)
@@ -180,6 +187,30 @@ impl Clicks {
             Acted::Refused(why) => Err(format!("Nothing was changed: {why}.")),
             Acted::Unknown => Err(unknown(incident)),
         }
+    }
+
+    /// Has the check of an incident run at once; what to say until something came of it.
+    async fn run(&self, incident: IncidentId, actor: Actor) -> Result<String, String> {
+        let found = self.parts.store.incident(incident).await.map_err(|error| unstored(&error))?;
+        let record = found.ok_or_else(|| unknown(incident))?.record;
+        if record.incident.resolved_at.is_some() {
+            return Err(format!("Incident {incident} is over already."));
+        }
+        let Some(check) = record.subject.check().cloned() else {
+            return Err(format!("Incident {incident} is about no check that could be run."));
+        };
+        let wish = errands::Wish { check, region: None, incident: Some(incident) };
+        let errand =
+            self.parts.errands.ask(wish, actor).await.map_err(|refused| match refused {
+                errands::Refused::Store(error) => unstored(&error),
+                refused => format!("It is not run: {refused}."),
+            })?;
+        let regions: Vec<&str> = errand.legs.iter().map(|leg| leg.region.as_str()).collect();
+        Ok(format!(
+            "{} is being run in {}; what comes of it is said in the thread.",
+            errand.check,
+            regions.join(", ")
+        ))
     }
 
     async fn silence(

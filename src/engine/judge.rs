@@ -89,6 +89,11 @@ impl Rulebook {
         Self { rules: rules.into_iter().map(known).collect(), ..self }
     }
 
+    /// The check of that id.
+    pub fn check(&self, id: &CheckId) -> Option<&Arc<Check>> {
+        self.checks.get(id).map(|(check, _)| check)
+    }
+
     fn quiet<'a>(&'a self, silences: &'a [Silence]) -> Quiet<'a> {
         Quiet { silences, maintenance: &self.maintenance }
     }

@@ -7,6 +7,7 @@ pub mod calling;
 pub mod clicks;
 pub mod deliveries;
 pub mod drills;
+pub mod errands;
 pub mod following;
 pub mod groups;
 pub mod holding;

@@ -31,6 +31,7 @@ mod answer;
 mod checks;
 mod coverage;
 mod drills;
+mod errands;
 mod exposition;
 mod groups;
 mod incidents;
@@ -64,6 +65,7 @@ use crate::domain::check::Check;
 use crate::domain::heartbeat::Record;
 use crate::engine::acts::Acts;
 use crate::engine::drills::Drills;
+use crate::engine::errands::Errands;
 use crate::engine::queries::Queries;
 use crate::engine::stamps::Stamps;
 use crate::store::Store;
@@ -105,6 +107,8 @@ pub struct Api {
     pub hosts: Hosts,
     /// Takes what people do about incidents.
     pub acts: Arc<Acts>,
+    /// Takes what people ask to be run at once.
+    pub errands: Arc<Errands>,
     /// Whose acts are taken.
     pub acting: Acting,
     /// How long messages take.
@@ -118,12 +122,14 @@ pub struct Api {
 }
 
 /// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 33] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 35] {
     [
         ("/", get(index::root)),
         ("/api/v1", get(index::index)),
         ("/api/v1/checks", get(checks::list)),
         ("/api/v1/checks/{id}", get(checks::one)),
+        ("/api/v1/checks/{id}/errands", get(errands::of_check).post(errands::ask)),
+        ("/api/v1/errands/{id}", get(errands::one)),
         ("/api/v1/runs", get(runs::list)),
         ("/api/v1/runs/{id}", get(runs::one)),
         ("/api/v1/incidents", get(incidents::list)),

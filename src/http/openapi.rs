@@ -9,8 +9,8 @@ use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{
-    Api, acts, agent_list, checks, coverage, drills, dto, exposition, groups, health, incidents,
-    index, metrics, prometheus, runs, silences,
+    Api, acts, agent_list, checks, coverage, drills, dto, errands, exposition, groups, health,
+    incidents, index, metrics, prometheus, runs, silences,
 };
 
 /// The description, without the version.
@@ -28,6 +28,9 @@ use super::{
         index::index,
         checks::list,
         checks::one,
+        errands::ask,
+        errands::of_check,
+        errands::one,
         runs::list,
         runs::one,
         incidents::list,

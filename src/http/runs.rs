@@ -75,7 +75,8 @@ async fn page(
 
 /// One run
 ///
-/// A run with its steps, requests, console output and measurements.
+/// A run with its steps, requests, console output and measurements; also one that somebody asked for,
+/// as soon as it has ended.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", operation_id = "show_run", tag = "runs", params(
     ("id" = String, Path, description = "The id of the run, a UUID."),
 ), responses(
@@ -95,7 +96,11 @@ pub(super) async fn one(
     let id = uuid::Uuid::parse_str(&text).map_err(|_| {
         Problem::parameter("id", format!("the id of a run is a UUID, not `{}`", shortened(&text)))
     })?;
-    let report = api.store.run(RunId(id)).await?;
+    let run = RunId(id);
+    if let Some(report) = api.store.run(run).await? {
+        return Ok(Pretty(dto::Run::from(&report)));
+    }
+    let asked_for = api.errands.run(run).await?;
     let missing = || Problem::missing(format!("there is no run {id}; old runs are forgotten"));
-    Ok(Pretty(dto::Run::from(&report.ok_or_else(missing)?)))
+    Ok(Pretty(dto::Run::asked_for(run, &asked_for.ok_or_else(missing)?)))
 }

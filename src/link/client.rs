@@ -11,10 +11,11 @@ use reqwest::{Certificate, Method, Proxy, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
+use uuid::Uuid;
 
 use super::protocol::{
-    Assignments, Beat, Goodbye, LONGEST_WAIT, PROTOCOL, PROTOCOL_HEADER, Pulse, VERSION_HEADER,
-    Verdict,
+    Assignments, Beat, ERRANDS_HEADER, ERRANDS_WAIT, ErrandReport, Goodbye, LONGEST_WAIT, PROTOCOL,
+    PROTOCOL_HEADER, Pulse, TakeErrands, TakenErrands, VERSION_HEADER, Verdict,
 };
 use super::publication::hash_of;
 use super::token::Token;
@@ -92,6 +93,17 @@ pub struct Route {
     pub authority: Option<Vec<u8>>,
     /// A proxy, in place of what the environment says.
     pub proxy: Option<String>,
+}
+
+/// What a hub answers to the question for assignments.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// Nothing has changed.
+    Nothing,
+    /// What to run is this from now on.
+    Assignments(Box<Assignments>),
+    /// Something is to be run at once, and waits to be taken.
+    Errands,
 }
 
 /// Asks one hub.
@@ -211,24 +223,51 @@ impl Client {
         send(request).await.map(|_| ())
     }
 
-    /// What to run, as soon as that is something else than `revision`; `None` when it stayed the
-    /// same for [`LONGEST_WAIT`].
+    /// What to run, as soon as that is something else than `revision`, or something is to be run at
+    /// once by the agent that `errands` names; nothing when neither was so for [`LONGEST_WAIT`].
     ///
     /// # Errors
     ///
     /// [`Error`].
-    pub async fn assignments(&self, revision: Option<&str>) -> Result<Option<Assignments>, Error> {
+    pub async fn assignments(
+        &self,
+        revision: Option<&str>,
+        errands: Option<&str>,
+    ) -> Result<Told, Error> {
         let mut path = format!("assignments?wait_ms={}", LONGEST_WAIT.as_millis());
         if let Some(revision) = revision {
-            let quoted: String =
-                url::form_urlencoded::byte_serialize(revision.as_bytes()).collect();
-            path = format!("{path}&revision={quoted}");
+            path = format!("{path}&revision={}", quoted(revision));
+        }
+        if let Some(name) = errands {
+            path = format!("{path}&errands={}", quoted(name));
         }
         let answer = send(self.request(Method::GET, &path, LONGEST_WAIT + GRACE)?).await?;
-        if answer.status() == StatusCode::NO_CONTENT {
-            return Ok(None);
+        if answer.status() != StatusCode::NO_CONTENT {
+            let assignments = read(answer, LONGEST_ASSIGNMENTS).await?;
+            return Ok(Told::Assignments(Box::new(assignments)));
         }
-        read(answer, LONGEST_ASSIGNMENTS).await.map(Some)
+        let waits = answer.headers().get(ERRANDS_HEADER).is_some_and(|it| it == ERRANDS_WAIT);
+        Ok(if waits { Told::Errands } else { Told::Nothing })
+    }
+
+    /// Takes what is to be run at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; what was given to this agent all the same is lost.
+    pub async fn take_errands(&self, wanted: &TakeErrands) -> Result<TakenErrands, Error> {
+        self.tell("errands", wanted).await
+    }
+
+    /// Says what came of something that was to be run at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; saying it again is safe.
+    pub async fn bring_errand(&self, errand: Uuid, report: &ErrandReport) -> Result<(), Error> {
+        let path = format!("errands/{errand}");
+        let request = self.request(Method::POST, &path, LONG_DEADLINE)?.json(report);
+        send(request).await.map(|_| ())
     }
 
     /// The text of a module, verified to be the one that was asked for.
@@ -287,6 +326,11 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
     }
+}
+
+/// A value as it stands in a query.
+fn quoted(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// What went wrong, as the hub says it.

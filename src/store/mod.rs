@@ -26,6 +26,7 @@ pub mod care;
 mod claims;
 pub mod copying;
 pub mod drills;
+pub mod errands;
 mod error;
 mod forgetting;
 pub mod gathering;
@@ -296,6 +297,7 @@ pub trait Ledger:
     + agents::Agents
     + care::Care
     + drills::Drills
+    + errands::Errands
     + metrics::Metrics
     + metrics::Keeping
     + rules::Rules
@@ -309,6 +311,7 @@ impl<T> Ledger for T where
         + agents::Agents
         + care::Care
         + drills::Drills
+        + errands::Errands
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules

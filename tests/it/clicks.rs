@@ -23,6 +23,7 @@ use tripline::domain::restraint::Via;
 use tripline::domain::run::{Failure, FailureKind, Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::clicks::{Clicks, Desk, Parts};
+use tripline::engine::errands::{self, Errands};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::tending;
 use tripline::http::slack::{PATH, router};
@@ -30,6 +31,7 @@ use tripline::notify::slack::clicks::silence_form;
 use tripline::notify::slack::socket::Socket;
 use tripline::notify::slack::{self, Slack};
 use tripline::store::care::Care as _;
+use tripline::store::errands::Errands as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{Ledger, Store as _};
 
@@ -86,8 +88,15 @@ impl World {
             slack::Access { api_url: &api_url, bot_token: Some(TOKEN), ..slack::Access::default() };
         let slack = Arc::new(Slack::new(&access).expect("a good address"));
         let desk = Desk { slack, signing_secret: Some(SECRET.to_owned()), socket: None };
+        let errands = Arc::new(Errands::new(errands::Parts {
+            store: Arc::clone(&store) as Arc<dyn tripline::store::errands::Errands>,
+            incidents: store.clone(),
+            judge: Arc::clone(&judge),
+            clock: clock.clone(),
+        }));
         let parts = Parts {
             store: Arc::clone(&store) as Arc<dyn Ledger>,
+            errands,
             judge,
             clock: clock.clone(),
             observer: Arc::new(Nobody),
@@ -171,6 +180,36 @@ async fn a_click_acknowledges_for_whoever_clicked() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(said[0].text, "There is no incident 99 any more.");
     assert_eq!(said[0].body["user"], "U1");
+}
+
+#[tokio::test]
+async fn a_click_has_the_check_run_and_says_so_to_whoever_clicked() {
+    let world = World::new().await;
+    assert_eq!(world.click(&clicked("run", "1")).await, (StatusCode::OK, Value::Null));
+    let errands = world.store.untold().await.expect("read");
+    let [errand] = errands.as_slice() else { panic!("one errand: {errands:?}") };
+    assert_eq!((errand.check.as_str(), errand.incident), ("login", Some(IncidentId(1))));
+    assert_eq!((errand.by.name.as_str(), errand.by.via), ("ana", Via::Slack));
+    assert!(world.incident().await.resolved_at.is_none(), "it changes nothing");
+    let payload = json!({"action_ts": "2", "action_id": "run", "value": "1"});
+    let again = json!({"actions": [payload], "type": "block_actions", "trigger_id": "2",
+        "user": {"id": "U2", "username": "bo"}, "channel": {"id": "C0P1"}});
+    world.click(&again).await;
+    assert_eq!(world.store.untold().await.expect("read").len(), 1, "it is being run");
+    world.click(&clicked("run", "99")).await;
+    let said: Vec<String> = world.fake.accepted().into_iter().map(|post| post.text).collect();
+    let place = errand.legs[0].region.as_str();
+    assert_eq!(
+        said,
+        [
+            format!("login is being run in {place}; what comes of it is said in the thread."),
+            format!(
+                "It is not run: 'login' is being run by hand in {place} already; wait until that has \
+                 ended."
+            ),
+            "There is no incident 99 any more.".to_owned(),
+        ]
+    );
 }
 
 #[tokio::test]

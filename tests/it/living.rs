@@ -244,7 +244,7 @@ async fn buttons_are_there_while_they_do_something_and_all_is_what_slack_takes()
     let mut failing = notification(NoticeKind::Failing { tier: 1 });
     failing.notice.runbook = Some("https://wiki.example.com/login".into());
     world.send(&failing).await;
-    let all = ["acknowledge 42", "silence 42", "runbook 42"];
+    let all = ["acknowledge 42", "silence 42", "run 42", "runbook 42"];
     assert_eq!(buttons(&world.fake.shown("#p1")[0]), all);
     world.thread.incident.story.acknowledged = Some(acknowledged());
     world.thread.words = vec![(at("2026-11-21T02:15:00Z"), "ana (Slack): on it".into())];

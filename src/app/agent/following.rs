@@ -9,11 +9,11 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use url::Url;
 
 use super::course::{Course, Offer};
-use super::{RETRY, Shared, jitter};
+use super::{RETRY, Shared, errands, jitter};
 use crate::agent::{Assignments as Work, Secrets};
 use crate::domain::check::Check;
 use crate::link::cache::Cached;
-use crate::link::client::Error;
+use crate::link::client::{Error, Told};
 use crate::link::protocol::{Assignments, CheckMessage};
 
 /// How many modules are fetched at the same time.
@@ -35,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 failures = 0;
                 shared.contact().succeeded(shared.clock.now());
                 match followed {
-                    Followed::Same => {}
+                    Followed::Same | Followed::Errands => {}
                     Followed::Changed => tokio::time::sleep(BREATH).await,
                     Followed::Doubted(times) => {
                         tokio::time::sleep(RETRY.after(times, jitter())).await;
@@ -55,6 +55,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
 enum Followed {
     /// What is run is what is to be run.
     Same,
+    /// That, and something is run at once.
+    Errands,
     /// Something else is run from now on.
     Changed,
     /// The hub offers what was run before, so many times by now; it may be one that is behind.
@@ -64,9 +66,18 @@ enum Followed {
 async fn follow(shared: &Arc<Shared>, course: &mut Course) -> Result<Followed, Error> {
     let work = shared.work.load_full();
     let revision = work.as_ref().map(|work| work.assignments.revision.as_str());
-    let Some(assignments) = shared.client.assignments(revision).await? else {
-        course.stay();
-        return Ok(Followed::Same);
+    let errands = Some(shared.name.as_str()).filter(|_| shared.errands.has_room());
+    let assignments = match shared.client.assignments(revision, errands).await? {
+        Told::Assignments(assignments) => *assignments,
+        Told::Nothing => {
+            course.stay();
+            return Ok(Followed::Same);
+        }
+        Told::Errands => {
+            course.stay();
+            errands::take(shared).await?;
+            return Ok(Followed::Errands);
+        }
     };
     if let Offer::Wait(times) = course.judge(&assignments.revision) {
         let revision = Assignments::shown_revision(&assignments.revision);

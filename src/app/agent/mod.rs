@@ -9,6 +9,7 @@
 
 mod contact;
 mod course;
+mod errands;
 mod folder;
 mod following;
 mod keeper;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::contact::Contact;
+use self::errands::UnderWay;
 use self::folder::Folder;
 pub use self::folder::FolderError;
 use self::keeper::{Keeper, Trouble};
@@ -150,6 +152,8 @@ struct Shared {
     /// Why the disk takes no reports.
     trouble: Arc<Trouble>,
     agent: Agent,
+    /// What is run because somebody asked for it.
+    errands: UnderWay,
     share: Share,
     pulse: Arc<Pulse>,
     contact: Mutex<Contact>,
@@ -218,6 +222,7 @@ impl AgentProcess {
         let share = Share::start(name.clone(), settings.region.clone(), Vec::new(), &clock, to);
         let share = share.map_err(StartError::Thread)?;
         let cache = Cache::new(folder.cache());
+        let errands = UnderWay::beside(settings.max_runs);
         let shared = Arc::new(Shared {
             settings,
             name,
@@ -233,6 +238,7 @@ impl AgentProcess {
             line,
             trouble,
             agent,
+            errands,
             share,
             pulse,
             contact: Mutex::default(),
@@ -312,7 +318,8 @@ impl AgentProcess {
             tracing::error!("some runs did not end, or their reports could not be kept");
         }
         self.shipping.cancel();
-        let last = tokio::time::timeout(tenth * 2, shipping::drain(shared));
+        let last = async { tokio::join!(shipping::drain(shared), shared.errands.ended()) };
+        let last = tokio::time::timeout(tenth * 2, last);
         if self.halt.bound(last).await.is_none_or(|last| last.is_err()) {
             tracing::warn!("not all reports are with the hub; they are sent after the next start");
         }

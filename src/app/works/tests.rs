@@ -2,6 +2,7 @@
 
 mod carefree;
 mod followed;
+mod unasked;
 mod undrilled;
 mod ungathered;
 mod unmeasured;

@@ -82,6 +82,26 @@ pub struct Note {
     pub acting: Acting,
 }
 
+/// Arguments of `tripline run-now`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RunNow {
+    /// The id of the check
+    #[arg(value_name = "CHECK")]
+    pub check: String,
+
+    /// Only in this region; in all of the check if not given
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// Print what came of it as JSON, when all has ended
+    #[arg(long)]
+    pub json: bool,
+
+    /// Who asks, and where.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
 /// Arguments of `tripline silence`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(group(ArgGroup::new("scope").required(true).multiple(true)

@@ -6,7 +6,7 @@
 //! | acknowledge | acknowledged already | the new one takes its place |
 //! | take back | acknowledged | as if its time were over: all who were told are told again |
 //! | resolve | | resolved; what fails on opens it again |
-//! | note, silence | | those who follow are told |
+//! | note, silence, a run asked for by hand | | those who follow are told |
 //!
 //! Those who follow are the recipients that were told and whom such a message does not wake
 //! ([`Recipient::follows`]).
@@ -41,6 +41,11 @@ pub enum Act {
     Note {
         /// What they say.
         text: String,
+    },
+    /// Had the check run once, outside its schedule.
+    Ran {
+        /// What came of it, as what follows their name.
+        deed: String,
     },
     /// Asked that nobody be told of it, by a silence that was made beside.
     Silenced {
@@ -129,6 +134,10 @@ pub fn act(
         Act::Note { text } => {
             let kinds = (DecisionKind::Noted, NoticeKind::Noted);
             followed(open.clone(), kinds, format!("{actor}: {text}"), notice)
+        }
+        Act::Ran { deed } => {
+            let kinds = (DecisionKind::Noted, NoticeKind::Noted);
+            followed(open.clone(), kinds, format!("{actor} {deed}"), notice)
         }
         Act::Silenced { until, reason } => {
             let note = format!("silenced by {actor} until {}: {reason}", moment(*until));

@@ -14,7 +14,7 @@ use super::Link;
 use super::peer::Peer;
 use crate::clock::Stopwatch;
 use crate::http::problem::Problem;
-use crate::link::protocol::LONGEST_WAIT;
+use crate::link::protocol::{ERRANDS_HEADER, ERRANDS_WAIT, LONGEST_WAIT};
 
 /// How often an open question looks whether its token is still good.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -27,6 +27,9 @@ pub(super) struct Wanted {
     /// How long it waits for something else.
     #[serde(default)]
     wait_ms: u64,
+    /// The name of the agent, where it could run what people ask for.
+    #[serde(default)]
+    errands: Option<String>,
 }
 
 pub(super) async fn assignments(
@@ -37,6 +40,7 @@ pub(super) async fn assignments(
     let Query(wanted) =
         wanted.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let mut publication = link.publication.clone();
+    let mut errands = link.errands.waiting();
     let wait = Duration::from_millis(wanted.wait_ms).min(LONGEST_WAIT);
     let since = Stopwatch::start();
     loop {
@@ -44,6 +48,10 @@ pub(super) async fn assignments(
         if wanted.revision.as_deref() != Some(published.revision.as_str()) {
             let kind = [(header::CONTENT_TYPE, "application/json")];
             return Ok((kind, Body::from(published.body.clone())).into_response());
+        }
+        errands.mark_unchanged();
+        if wanted.errands.as_deref().is_some_and(|name| link.errands.has_for(&peer.region, name)) {
+            return Ok((StatusCode::NO_CONTENT, [(ERRANDS_HEADER, ERRANDS_WAIT)]).into_response());
         }
         let left = wait.saturating_sub(since.elapsed());
         if left.is_zero() || link.closing.is_asked() {
@@ -54,6 +62,8 @@ pub(super) async fn assignments(
                 // Whoever published is gone: the hub is stopping.
                 return Ok(StatusCode::NO_CONTENT.into_response());
             },
+            // Where it is gone, so is the hub.
+            _ = errands.changed(), if wanted.errands.is_some() => {}
             () = link.closing.asked() => {}
             () = tokio::time::sleep(left.min(GLANCE)) => {}
         }

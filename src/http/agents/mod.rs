@@ -10,6 +10,7 @@
 
 mod assignments;
 mod beats;
+mod errands;
 mod expected;
 mod heard;
 mod peer;
@@ -44,6 +45,7 @@ use crate::clock::{Clock, Halt};
 use crate::config::settings::Retention;
 use crate::domain::id::Region;
 use crate::domain::run::Report;
+use crate::engine::errands::Errands;
 use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
@@ -78,6 +80,8 @@ pub struct Parts {
     pub inlet: Arc<dyn Inlet>,
     /// How long what they say is kept.
     pub retention: Retention,
+    /// What people ask to be run at once.
+    pub errands: Arc<Errands>,
     /// What the regions are to run.
     pub publication: watch::Receiver<Arc<Publication>>,
     /// Tells the time.
@@ -130,9 +134,11 @@ pub fn router(link: Link) -> Router {
         .route("/agent/v1/goodbye", post(beats::goodbye))
         .route("/agent/v1/assignments", get(assignments::assignments))
         .route("/agent/v1/modules/{sha256}", get(assignments::module))
+        .route("/agent/v1/errands", post(errands::take))
         .layer(DefaultBodyLimit::max(LONGEST_BEAT));
     let long = Router::new()
         .route("/agent/v1/reports", post(reports::reports))
+        .route("/agent/v1/errands/{id}", post(errands::bring))
         .layer(DefaultBodyLimit::max(LONGEST_BATCH));
     short
         .merge(long)

@@ -218,7 +218,7 @@ fn tell_refused(refused: &[Refused], (peer, name): (&Peer, &str)) {
 
 /// By how much the times in an agent's reports are to be set back: by nothing where its clock is good,
 /// and else by what its last heartbeat showed.
-fn corrected_by(skew_us: i64) -> TimeDelta {
+pub(super) fn corrected_by(skew_us: i64) -> TimeDelta {
     let is_wrong = Duration::from_micros(skew_us.unsigned_abs()) > SKEW_WARNING;
     let is_bounded = skew_us.unsigned_abs() <= MOST_SKEW_US;
     // What is measured differs a little from beat to beat.

@@ -20,6 +20,7 @@ use crate::domain::coverage::{Duty, Gap, Presence, Tally, Watch};
 use crate::domain::edition::Rank;
 use crate::domain::id::CheckId;
 use crate::domain::schedule::{Interval, Schedule};
+use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::link::publication::Part;
 use crate::link::token::Token;
 use crate::store::accounts::{self, Expectation, Place, Process, Ran};
@@ -294,13 +295,18 @@ impl Hub {
         let publication = Arc::new(Publication::new([(region(), part)]));
         let (inlet, book) = (Arc::new(inlet), Arc::new(Book::default()));
         book.is_to_watch("shop", now() - TimeDelta::days(30), None);
+        let clock = Arc::new(Manual::new(now()));
+        let store = Arc::new(crate::http::tests::fake::a_world().1);
+        let judge = Arc::new(ProjectJudge::new(Rulebook::default()));
+        let errands = crate::http::tests::fake::errands::errands(&store, &judge, &clock);
         let link = Link::new(Parts {
             agents: Arc::new(Known { token: record, names }),
             accounts: Arc::clone(&book) as Arc<dyn Accounts>,
             inlet: inlet.clone(),
             retention: Retention::of_runs(Duration::from_hours(48)),
+            errands,
             publication: watch::channel(publication).1,
-            clock: Arc::new(Manual::new(now())),
+            clock,
             version: "1.2.3",
             loops: Loops::new(watch::channel(None).1),
             closing: Halt::new(),

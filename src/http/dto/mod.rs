@@ -10,6 +10,7 @@ mod agent;
 mod check;
 mod coverage;
 mod drill;
+mod errand;
 mod group;
 mod health;
 mod incident;
@@ -32,6 +33,7 @@ pub use agent::{Agent, AgentSpool, AgentState, Agents};
 pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use drill::{Drill, DrillSchedule, Drills, PathDrill, PathProof, PathState, SentDrill};
+pub use errand::{Errand, ErrandLeg, ErrandStage, Errands, SentErrand};
 pub use group::{GroupCheck, GroupHealth};
 pub use health::{
     Backlog, ChannelBacklog, FailingRule, Health, HeartbeatHealth, LoopsHealth, NotificationHealth,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{FailureKind, LogLevel, Outcome, Time, millis};
+use crate::domain::id::RunId;
 use crate::domain::run;
 use crate::store;
 
@@ -86,6 +87,13 @@ pub struct Run {
     pub measurements: Vec<Measurement>,
     /// What was left out to keep the report within its limits, in words.
     pub dropped: Vec<String>,
+}
+
+impl Run {
+    /// A run that somebody asked for. It was to start when they did, and is late by no schedule.
+    pub fn asked_for(id: RunId, report: &run::Report) -> Self {
+        Self { id: id.to_string(), late_ms: 0.0, ..Self::from(report) }
+    }
 }
 
 impl From<&run::Report> for Run {

@@ -11,12 +11,17 @@ fn sent(method: Method, path: &str, body: &Value) -> Request<Body> {
 }
 
 impl Face {
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.answer(sent(Method::POST, path, body)).await
     }
 
     /// Sends something that is refused, and gives back what is said.
-    async fn post_in_vain(&self, path: &str, body: &Value, status: StatusCode) -> String {
+    pub(super) async fn post_in_vain(
+        &self,
+        path: &str,
+        body: &Value,
+        status: StatusCode,
+    ) -> String {
         let answer = self.post(path, body).await;
         assert_problem(&answer, status);
         answer.body["detail"].as_str().expect("a sentence").to_owned()

@@ -3,6 +3,7 @@
 mod accounts;
 mod care;
 mod drills;
+pub(in crate::http) mod errands;
 mod gathering;
 mod metrics;
 pub(super) mod rules;
@@ -17,6 +18,7 @@ use chrono::TimeDelta;
 
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
+use crate::domain::errand::Errand;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind, Incident};
 use crate::domain::notice::{self, Notice, NoticeKind};
@@ -44,7 +46,7 @@ const FAILS: u8 = 1;
 const HANGS: u8 = 2;
 
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(in crate::http) struct Remembered {
     states: BTreeMap<CheckId, CheckState>,
     /// The latest first.
     reports: Vec<Report>,
@@ -60,6 +62,9 @@ pub(super) struct Remembered {
     pub(super) acted: Mutex<Option<Incident>>,
     /// The silences.
     pub(super) silences: Mutex<Vec<Silence>>,
+    /// The runs that people asked for, and those of them that ended.
+    errands: Mutex<Vec<Errand>>,
+    errand_runs: Mutex<BTreeMap<RunId, Report>>,
     /// The series that came, in the order in which they came.
     pub(super) series: Mutex<Vec<Series>>,
 }
@@ -252,7 +257,7 @@ impl Store for Remembered {
 }
 
 /// Two checks; the login has run twice in two regions and once in one, and is down in Europe.
-pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
+pub(in crate::http) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
     let login = CheckId::new("shop/login").expect("a good name");
     let (eu, us) = (region("eu-west-1"), region("us-east-1"));
     let first = super::now() - TimeDelta::seconds(62);
@@ -292,6 +297,8 @@ pub(super) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             rules_fail: OnceLock::new(),
             acted: Mutex::default(),
             silences: Mutex::default(),
+            errands: Mutex::default(),
+            errand_runs: Mutex::default(),
             series: Mutex::default(),
         },
     )

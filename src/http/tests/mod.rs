@@ -3,7 +3,8 @@
 mod acts;
 mod agents;
 mod description;
-mod fake;
+mod errands;
+pub(in crate::http) mod fake;
 mod health;
 mod metrics;
 mod pages;
@@ -99,7 +100,8 @@ impl Face {
         let (woken, stamps) = (Arc::new(Woken::default()), Arc::new(Stamps::default()));
         let policies = [Policy::built_in(None)];
         let rulebook = Rulebook::new(checks.iter().cloned(), policies, Roster::default());
-        let judge = ProjectJudge::new(rulebook.expect("the policy is there"));
+        let judge = Arc::new(ProjectJudge::new(rulebook.expect("the policy is there")));
+        let errands = fake::errands::errands(&store, &judge, &clock);
         let region = Region::new("eu").expect("a good name");
         let in_force = InForce { terms: Terms::default(), region };
         let router = router(Api {
@@ -123,10 +125,11 @@ impl Face {
             hosts: Hosts::new(bound, None),
             acts: Arc::new(Acts {
                 store: store.clone(),
-                judge: Arc::new(judge),
+                judge,
                 clock: clock.clone(),
                 observer: woken.clone(),
             }),
+            errands,
             acting: Acting::new(bound, false),
             stamps: Arc::clone(&stamps),
             refused: Arc::default(),

@@ -9,9 +9,11 @@
 //! |---|---|---|
 //! | `POST /agent/v1/hello` | [`Beat`] | [`Pulse`]; the name is the agent's until its lease ends |
 //! | `POST /agent/v1/heartbeat` | [`Beat`], every [`HEARTBEAT`] | [`Pulse`] |
-//! | `GET /agent/v1/assignments?revision=&wait_ms=` | | [`Assignments`], or 204 when `wait_ms` went by and nothing had changed |
+//! | `GET /agent/v1/assignments?revision=&wait_ms=&errands=` | | [`Assignments`], or 204 when `wait_ms` went by and nothing had changed, or errands wait for the agent that `errands` names ([`ERRANDS_HEADER`]) |
 //! | `GET /agent/v1/modules/{sha256}` | | the module's text |
 //! | `POST /agent/v1/reports` | [`Batch`] | [`Verdict`], when all that is not refused is committed |
+//! | `POST /agent/v1/errands` | [`TakeErrands`] | [`TakenErrands`], which are the agent's now |
+//! | `POST /agent/v1/errands/{id}` | [`ErrandReport`] | 204 when it is committed; 410 when the errand is not the agent's, or was given up |
 //! | `POST /agent/v1/goodbye` | [`Goodbye`] | 204 |
 //!
 //! Every request carries a bearer token, [`PROTOCOL_HEADER`] and [`VERSION_HEADER`]. Errors are
@@ -20,6 +22,7 @@
 
 mod bounds;
 mod check;
+mod errand;
 mod item;
 mod report;
 
@@ -31,6 +34,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use check::CheckMessage;
+pub use errand::{
+    ERRANDS_HEADER, ERRANDS_WAIT, ErrandMessage, ErrandReport, MOST_ERRANDS, TakeErrands,
+    TakenErrands,
+};
 pub use item::Item;
 pub use report::ReportMessage;
 

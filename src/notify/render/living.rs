@@ -26,6 +26,8 @@ use crate::notify::{Outbound, Thread};
 pub const ACKNOWLEDGE: &str = "acknowledge";
 /// What the button that asks for a silence is called.
 pub const SILENCE: &str = "silence";
+/// What the button that has the check run at once is called.
+pub const RUN: &str = "run";
 /// What the button that opens the runbook is called. Slack tells of clicks on it, too.
 pub const RUNBOOK: &str = "runbook";
 
@@ -258,6 +260,9 @@ fn actions(message: &Outbound<'_>, state: &State<'_>) -> SlackBlock {
         elements.push(primary.into());
     }
     elements.push(button(SILENCE, "Silence…").into());
+    if message.notification.notice.subject.check().is_some() {
+        elements.push(button(RUN, "Run now").into());
+    }
     let runbook = message.notification.notice.runbook.as_deref();
     let address = runbook.and_then(wording::web_address).and_then(|it| it.parse().ok());
     elements.extend(address.map(|url| button(RUNBOOK, "Runbook").with_url(url).into()));

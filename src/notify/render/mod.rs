@@ -24,7 +24,7 @@ mod tests;
 
 pub use degraded::degraded;
 pub use digest::{plain_digest, slack_digest, sms_digest};
-pub use living::{ACKNOWLEDGE, Buttons, Place, RUNBOOK, SILENCE, living, reply};
+pub use living::{ACKNOWLEDGE, Buttons, Place, RUN, RUNBOOK, SILENCE, living, reply};
 pub use mail::{Mail, mail, mail_of};
 pub use payload::payload;
 pub use plain::plain;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::id::IncidentId;
-use crate::notify::render::{self, ACKNOWLEDGE, SILENCE};
+use crate::notify::render::{self, ACKNOWLEDGE, RUN, SILENCE};
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 300;
@@ -51,6 +51,8 @@ pub struct Clicker {
 pub enum Wish {
     /// To take care of an incident.
     Acknowledge(IncidentId),
+    /// To have its check run at once.
+    Run(IncidentId),
     /// To be asked how long nobody is to be told, and why.
     AskSilence {
         /// Of what.
@@ -148,6 +150,7 @@ fn wished(payload: &Payload) -> Result<Option<Wish>, Foreign> {
     let incident = || number(action.value.as_deref());
     Ok(Some(match action.action_id.as_str() {
         ACKNOWLEDGE => Wish::Acknowledge(incident()?),
+        RUN => Wish::Run(incident()?),
         SILENCE => {
             let trigger = payload.trigger_id.clone().ok_or(Foreign)?;
             Wish::AskSilence { incident: incident()?, trigger }
@@ -245,6 +248,8 @@ mod tests {
         let click = Click::read(&payload).expect("ours").expect("a wish");
         let by = Clicker { name: "ana".into(), user: "U1".into(), channel: Some("C1".into()) };
         assert_eq!(click, Click { by, wish: Wish::Acknowledge(IncidentId(42)) });
+        let run = wish(&clicked(&json!({"action_id": "run", "value": "42"})));
+        assert_eq!(run, Some(Wish::Run(IncidentId(42))));
         let asked = wish(&clicked(&json!({"action_id": "silence", "value": "42"})));
         assert!(matches!(asked, Some(Wish::AskSilence { incident: IncidentId(42), .. })));
         assert_eq!(wish(&clicked(&json!({"action_id": "runbook", "value": "42"}))), None);

@@ -16,6 +16,7 @@ mod care;
 pub(super) mod copying;
 mod days;
 mod drills;
+mod errands;
 mod expectations;
 mod forgetting;
 mod gathering;

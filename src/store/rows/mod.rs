@@ -5,6 +5,7 @@
 
 pub(super) mod accounts;
 pub(super) mod agents;
+pub(super) mod errand;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;

@@ -10,6 +10,7 @@ mod backing;
 mod care;
 pub(super) mod copying;
 mod drills;
+mod errands;
 mod expectations;
 mod forgetting;
 mod gathering;

@@ -15,6 +15,7 @@ mod flapping;
 mod killed;
 mod maintenance;
 mod results;
+mod running;
 mod scenario;
 mod setup;
 mod silencing;

@@ -36,6 +36,12 @@ pub(super) enum Act {
     Report { check: String, region: String, slot: Duration, state: State },
     /// Somebody asks the API for this.
     Post { path: String, body: Value },
+    /// Somebody clicks on a button of the message of an incident.
+    Click { action: &'static str, incident: u32 },
+    /// An agent of a region takes what is to be run at once: so many legs.
+    Take { region: String, legs: usize },
+    /// It brings what came of the last of them.
+    Bring { check: String, region: String, state: State },
     /// Somebody ends a silence.
     Unsilence(u32),
     /// Somebody edits the project.
@@ -91,7 +97,7 @@ pub(super) fn login() -> Scenario {
 /// A scenario about some checks. It begins on a Monday at ten.
 pub(super) fn scenario(checks: Vec<Watched>) -> Scenario {
     Scenario {
-        setup: Setup { checks, tables: String::new() },
+        setup: Setup { checks, tables: String::new(), clicks: false },
         start: "2026-11-23T10:00:00Z".parse().expect("a time"),
         clock: Duration::ZERO,
         acts: Vec::new(),
@@ -171,6 +177,28 @@ impl Scenario {
 
     fn incident(self, incident: u32, act: &str, body: Value) -> Self {
         self.act(Act::Post { path: format!("/api/v1/incidents/{incident}/{act}"), body })
+    }
+
+    /// Eva has a check run at once.
+    pub(super) fn run_now(self, check: &str) -> Self {
+        let path = format!("/api/v1/checks/{check}/errands");
+        self.act(Act::Post { path, body: json!({"by": "eva"}) })
+    }
+
+    /// Eva clicks on `Run now` in the message of an incident.
+    pub(super) fn click_run_now(mut self, incident: u32) -> Self {
+        self.setup.clicks = true;
+        self.act(Act::Click { action: "run", incident })
+    }
+
+    /// An agent of a region takes what is to be run at once there, which is so much.
+    pub(super) fn take(self, region: &str, legs: usize) -> Self {
+        self.act(Act::Take { region: region.into(), legs })
+    }
+
+    /// It brings what came of the last of them.
+    pub(super) fn bring(self, check: &str, region: &str, state: State) -> Self {
+        self.act(Act::Bring { check: check.into(), region: region.into(), state })
     }
 
     /// Eva asks that nobody be told: `{"checks": ["login"], "for": "10m"}`.

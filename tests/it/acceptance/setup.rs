@@ -86,6 +86,8 @@ impl Watched {
 pub(super) struct Setup {
     pub(super) checks: Vec<Watched>,
     pub(super) tables: String,
+    /// Whether Slack brings clicks.
+    pub(super) clicks: bool,
 }
 
 impl Setup {

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use data_encoding::HEXLOWER;
+use http::StatusCode;
+use ring::hmac;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -21,9 +24,9 @@ use super::told::Told;
 use crate::support::providers::{ANA, BO, Providers};
 use crate::support::slack::channel_id;
 use crate::support::tripline::{Daemon, Project};
-use crate::support::wait::{until, until_true};
+use crate::support::wait::{throughout, until, until_true};
 use crate::support::wall::Wall;
-use crate::support::{http, port};
+use crate::support::{self, port};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -32,6 +35,10 @@ const CHANNELS: [&str; 4] = ["#p2", "#p1", "#shop", "#pay"];
 /// People who are in no project by themselves.
 const CY: (&str, &str) = ("+4930333333", "cy");
 
+/// What Slack signs clicks with.
+const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+/// How long it is looked whether something is offered that is not to be.
+const A_WHILE: Duration = Duration::from_secs(2);
 /// The file that names where the daemon is to die.
 const DIE_AT: &str = "die-at";
 /// How long a claim holds that a killed daemon leaves behind.
@@ -51,6 +58,8 @@ pub(super) struct World {
     tokens: HashMap<String, String>,
     states: HashMap<(String, String), State>,
     told: Vec<Told>,
+    /// The last errand that an agent took, and when it was asked for.
+    errand: Option<(String, Timestamp)>,
     /// How many requests of each provider were looked at.
     seen: (usize, usize),
     /// Whether the daemon is to die.
@@ -67,7 +76,12 @@ impl World {
         let wall = Wall::find(project.path())?;
         wall.stop_at(start);
         let environment = wall.environment().into_iter();
-        let project = environment.fold(project, |it, (name, value)| it.env(&name, &value));
+        let mut project = environment.fold(project, |it, (name, value)| it.env(&name, &value));
+        if setup.clicks {
+            let secret = "[slack]\nsigning_secret = { env = \"SLACK_SIGNING_SECRET\" }\n";
+            project.change("[slack]\n", secret);
+            project = project.env("SLACK_SIGNING_SECRET", SIGNING_SECRET);
+        }
         let file = project.path().join(DIE_AT).display().to_string();
         let project = project.env(failpoint::VARIABLE, &file);
         let mut world = Self {
@@ -78,10 +92,11 @@ impl World {
             providers,
             project,
             daemon: None,
-            client: http::client(),
+            client: support::http::client(),
             tokens: HashMap::new(),
             states: HashMap::new(),
             told: Vec::new(),
+            errand: None,
             seen: (0, 0),
             armed: false,
             left_behind: None,
@@ -99,7 +114,8 @@ impl World {
         let log = self.project.path().join("daemon.log");
         let starts = |text: &str| text.matches("watching").count();
         let before = starts(&std::fs::read_to_string(log).unwrap_or_default());
-        let daemon = self.project.up_as(&hub, format!("http://{listen}"), http::client()).await;
+        let daemon =
+            self.project.up_as(&hub, format!("http://{listen}"), support::http::client()).await;
         // It answers before it has looked at what is open.
         until_true("it watches", PATIENCE, async || starts(&daemon.log()) > before).await;
         self.daemon = Some(daemon);
@@ -189,6 +205,9 @@ impl World {
                 let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
                 assert!(status.is_success(), "{url} {body}: {status} {text}");
             }
+            Act::Click { action, incident } => self.click(action, incident).await,
+            Act::Take { region, legs } => self.take(&region, legs).await,
+            Act::Bring { check, region, state } => self.bring(&check, &region, state).await,
             Act::Unsilence(silence) => {
                 let url = format!("{}/api/v1/silences/{silence}", self.daemon().url());
                 let answer = self.client.delete(&url).send().await.expect("the daemon answers");
@@ -295,14 +314,90 @@ impl World {
         }
     }
 
-    /// Sends reports as an agent of `region` would; all must be taken.
-    async fn send(&mut self, region: &str, reports: &[Value]) {
+    /// Makes sure that agents of `region` have a token.
+    async fn admit(&mut self, region: &str) {
         if !self.tokens.contains_key(region) {
             let (code, token, words) =
                 self.project.run(&["token", "create", "--region", region]).await;
             assert_eq!(code, Some(0), "{words}");
             self.tokens.insert(region.to_owned(), token.trim().to_owned());
         }
+    }
+
+    /// Says something as the agent `one` of `region`.
+    async fn say(&mut self, region: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.admit(region).await;
+        let url = format!("{}/agent/v1/{path}", self.daemon().url());
+        let request = self.client.post(url).bearer_auth(&self.tokens[region]).json(body);
+        let answer = request.header("tripline-protocol", "1").send().await.expect("it answers");
+        let status = answer.status();
+        (status, answer.json().await.unwrap_or_default())
+    }
+
+    /// What an agent of `region` is given that asks for what is to be run at once.
+    async fn offered(&mut self, region: &str) -> Vec<Value> {
+        let body = json!({"name": "one", "most": 9});
+        let (status, answer) = self.say(region, "errands", &body).await;
+        assert!(status.is_success(), "{status}: {answer}");
+        answer["errands"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Takes what is to be run at once in `region`, when it is offered; none, where there is none.
+    async fn take(&mut self, region: &str, legs: usize) {
+        if legs == 0 {
+            let nothing = async || self.offered(region).await.is_empty();
+            return throughout("nothing is offered", A_WHILE, nothing).await;
+        }
+        let mut taken = Vec::new();
+        until_true("it is offered", PATIENCE, async || {
+            taken.extend(self.offered(region).await);
+            taken.len() >= legs
+        })
+        .await;
+        assert_eq!(taken.len(), legs, "{taken:?}");
+        if let Some(last) = taken.last() {
+            let id = last["id"].as_str().expect("an id").to_owned();
+            let asked_at = last["asked_at"].as_str().expect("a time").parse().expect("a time");
+            self.errand = Some((id, asked_at));
+        }
+    }
+
+    /// Brings what came of what was taken last.
+    async fn bring(&mut self, check: &str, region: &str, state: State) {
+        let (id, asked_at) = self.errand.clone().expect("it was taken");
+        let body = json!({"name": "one", "report": report(check, region, asked_at, state)});
+        let (status, answer) = self.say(region, &format!("errands/{id}"), &body).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
+    }
+
+    /// Clicks on a button, as Slack tells of it.
+    async fn click(&self, action: &str, incident: u32) {
+        let payload = json!({
+            "type": "block_actions",
+            "user": {"id": "UEVA", "username": "eva"},
+            "channel": {"id": channel_id("#p2")},
+            "trigger_id": "1",
+            "actions": [{"action_id": action, "value": incident.to_string()}],
+        });
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", &payload.to_string())
+            .finish();
+        let at = self.now.timestamp();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SIGNING_SECRET.as_bytes());
+        let seal = hmac::sign(&key, format!("v0:{at}:{body}").as_bytes());
+        let url = format!("{}/api/v1/slack/interactivity", self.daemon().url());
+        let request = self.client.post(url).body(body);
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-slack-request-timestamp", at.to_string())
+            .header("x-slack-signature", format!("v0={}", HEXLOWER.encode(seal.as_ref())));
+        let answer = request.send().await.expect("the daemon answers");
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    /// Sends reports as an agent of `region` would; all must be taken.
+    async fn send(&mut self, region: &str, reports: &[Value]) {
+        self.admit(region).await;
         let url = format!("{}/agent/v1/reports", self.daemon().url());
         let body = json!({"name": "one", "reports": reports});
         let request = self.client.post(url).bearer_auth(&self.tokens[region]).json(&body);
@@ -341,13 +436,15 @@ impl World {
         let is_armed = self.armed;
         let daemon = self.daemon.as_mut().expect("it is started");
         let settled = until("nothing is left to do", PATIENCE, async || {
-            let left: (i64, i64) = sqlx::query_as(
+            let left: (i64, i64, i64) = sqlx::query_as(
                 "SELECT (SELECT count(*) FROM notifications AS mine WHERE state = 'owed' AND \
                  (due_at <= ?1 OR lease_until > ?1) AND lease_until IS NOT ?2 AND NOT EXISTS \
                  (SELECT 1 FROM notifications AS it WHERE it.incident_id = mine.incident_id AND \
                  it.channel = mine.channel AND it.address = mine.address AND it.state = 'owed' \
                  AND it.id < mine.id)), (SELECT count(*) FROM incidents WHERE resolved_at IS NULL \
-                 AND due_at <= ?1)",
+                 AND due_at <= ?1), (SELECT count(*) FROM errands WHERE told_at IS NULL AND NOT \
+                 EXISTS (SELECT 1 FROM errand_legs WHERE errand_id = errands.id AND \
+                 state IN ('asked', 'taken') AND until_at > ?1))",
             )
             .bind(now.timestamp_millis())
             .bind(left_behind.map_or(-1, |end| end.timestamp_millis()))
@@ -355,7 +452,7 @@ impl World {
             .await
             .expect("read");
             let is_dead = is_armed && daemon.ended().is_some();
-            (left == (0, 0) || is_dead).then_some(!is_dead)
+            (left == (0, 0, 0) || is_dead).then_some(!is_dead)
         })
         .await;
         store.close().await.expect("closed");

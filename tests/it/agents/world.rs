@@ -230,11 +230,20 @@ impl World {
         self.client.get(url).send().await.expect("the hub answers").status().as_u16()
     }
 
-    async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
+    pub(super) async fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
         let url = format!("{}{path}", self.url());
         let answer = self.client.get(&url).send().await.expect("the hub answers");
         let body = answer.text().await.expect("a body");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{url}: {error}\n{body}"))
+    }
+
+    /// Posts something that is taken; what is answered.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.url());
+        let answer = self.client.post(&url).json(body).send().await.expect("the hub answers");
+        let (status, text) = (answer.status(), answer.text().await.expect("a body"));
+        assert!(status.is_success(), "{url}: {status} {text}");
+        serde_json::from_str(&text).expect("JSON")
     }
 
     /// Asks as an agent would; the status and the body.

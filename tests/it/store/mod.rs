@@ -11,6 +11,7 @@ mod crash;
 mod digests;
 mod drills;
 mod editions;
+mod errands;
 mod hubs;
 mod killed;
 mod leases;
@@ -198,6 +199,12 @@ on_every_backend! {
         what_a_series_measures_is_said_by_its_source
         much_at_once_is_stored_in_parts
         series_of_a_time_are_listed
+    }
+    errands {
+        a_leg_is_given_away_once_and_ends_once
+        what_nobody_takes_or_brings_is_given_up
+        a_check_is_run_by_hand_once_at_a_time_and_not_too_often
+        an_errand_is_kept_until_it_is_told_and_old
     }
     rules {
         a_time_is_passed_once

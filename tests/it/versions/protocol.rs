@@ -19,9 +19,11 @@ use tripline::domain::coverage::Duty;
 use tripline::domain::edition::{Origin, Rank};
 use tripline::domain::id::Region;
 use tripline::domain::run::{Outcome, Report};
+use tripline::engine::errands::{self, Errands};
+use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::http::Loops;
 use tripline::http::agents::{Inlet, Link, Parts, Unavailable, router};
-use tripline::link::client::{Client, Route, hub_address};
+use tripline::link::client::{Client, Route, Told, hub_address};
 use tripline::link::protocol::{Assignments, Goodbye, Verdict};
 use tripline::link::publication::{Part, Publication};
 use tripline::link::token::Token;
@@ -77,11 +79,18 @@ impl Hub {
         let (clock, basket) = (Arc::new(Manual::new(start)), Arc::new(Basket::default()));
         let part = part(&told, exchanges);
         let (_, publication) = watch::channel(Arc::new(Publication::new([(region, part)])));
+        let errands = Errands::new(errands::Parts {
+            store: store.clone(),
+            incidents: store.clone(),
+            judge: Arc::new(ProjectJudge::new(Rulebook::default())),
+            clock: clock.clone(),
+        });
         let link = Link::new(Parts {
             agents: store.clone(),
-            accounts: store,
+            accounts: store.clone(),
             inlet: basket.clone(),
             retention: Retention::of_runs(Duration::from_hours(24)),
+            errands: Arc::new(errands),
             publication,
             clock: clock.clone(),
             version: "9.9.9",
@@ -200,10 +209,12 @@ async fn hubs_of_earlier_versions_are_understood() {
             let pulse = serde_json::to_value(pulse.expect("understood")).expect("JSON");
             assert_kept(&said(route).answer, &pulse, &[], route);
         }
-        let told = client.assignments(None).await.expect("understood").expect("there are some");
+        // It is told of a name that it does not ask for.
+        let told = client.assignments(None, Some("eu-1")).await.expect("understood");
+        let Told::Assignments(told) = told else { panic!("there are some: {told:?}") };
         assert_kept(
             &said("assignments").answer,
-            &serde_json::to_value(&told).expect("JSON"),
+            &serde_json::to_value(&*told).expect("JSON"),
             &[],
             "assignments",
         );

@@ -23,6 +23,7 @@ use tripline::domain::run::{Report, Trace};
 use tripline::domain::slot::Slot;
 use tripline::engine::acts::{Acts, Observer};
 use tripline::engine::drills::{Drills, InForce};
+use tripline::engine::errands::{self, Errands};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::queries::Queries;
 use tripline::engine::rules::RuleSet;
@@ -68,6 +69,12 @@ async fn says_the_same(
     let bound: SocketAddr = "127.0.0.1:7676".parse().expect("an address");
     let (_, trouble) = watch::channel(None);
     let clock: Arc<dyn Clock> = Arc::new(Manual::new(recorded_at(recorded)));
+    let errands = Errands::new(errands::Parts {
+        store: store.clone(),
+        incidents: store.clone(),
+        judge: Arc::new(ProjectJudge::new(Rulebook::default())),
+        clock: Arc::clone(&clock),
+    });
     let acts = Acts {
         store: store.clone(),
         judge: Arc::new(ProjectJudge::new(Rulebook::default())),
@@ -94,6 +101,7 @@ async fn says_the_same(
         intake: Intake { trouble, holding: Arc::default(), statsd: Arc::default(), received: None },
         hosts: Hosts::new(bound, None),
         acts: Arc::new(acts),
+        errands: Arc::new(errands),
         acting: Acting::new(bound, false),
         stamps: Arc::default(),
         refused: Arc::default(),
