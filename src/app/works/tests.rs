@@ -122,17 +122,11 @@ impl Store for Shelf {
         Ok(Standing::Held)
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        _: Timestamp,
-        _: Timestamp,
-        _: &Attempt,
-        _: &Settlement,
-    ) -> Result<Standing, store::Error> {
+    async fn settle_all(&self, ended: &[store::Ended<'_>]) -> Result<Vec<Standing>, store::Error> {
         self.answer().await;
-        self.settled.lock().expect("not poisoned").push(claim.notification.id);
-        Ok(Standing::Held)
+        let ids = ended.iter().map(|it| it.claim.notification.id);
+        self.settled.lock().expect("not poisoned").extend(ids);
+        Ok(vec![Standing::Held; ended.len()])
     }
 
     async fn lease(

@@ -49,7 +49,7 @@ use self::writer::Writer;
 use super::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
 use super::metrics::Memory;
 use super::{
-    Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
+    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store,
 };
 use crate::domain::Timestamp;
@@ -57,7 +57,6 @@ use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
-use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::rota::Call;
 use crate::domain::run::Report;
@@ -173,6 +172,10 @@ impl Store for SqliteStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claim>, Error> {
+        // Nothing is owed on most channels, and then nobody is kept waiting.
+        if !notifications::is_owed(&mut *self.reader().await?, channel).await? {
+            return Ok(Vec::new());
+        }
         let mut writer = self.writer().await?;
         let result = notifications::claim(&mut writer, channel, now, lease_until, limit).await;
         writer.finish(result).await
@@ -194,18 +197,9 @@ impl Store for SqliteStore {
         writer.finish(result).await
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        started_at: Timestamp,
-        ended_at: Timestamp,
-        attempt: &Attempt,
-        settlement: &Settlement,
-    ) -> Result<Standing, Error> {
+    async fn settle_all(&self, ended: &[Ended<'_>]) -> Result<Vec<Standing>, Error> {
         let mut writer = self.writer().await?;
-        let times = (started_at, ended_at);
-        let follows = (settlement, &[][..]);
-        let result = settlements::settle(&mut writer, claim, times, attempt, follows).await;
+        let result = settlements::settle(&mut writer, ended).await;
         writer.finish(result).await
     }
 
