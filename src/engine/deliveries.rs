@@ -45,9 +45,7 @@ use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::NotificationId;
-use crate::domain::notification::{
-    Attempt, Notification, NotificationState, PATIENCE, Trials,
-};
+use crate::domain::notification::{Attempt, Notification, NotificationState, PATIENCE, Trials};
 use crate::domain::policy::Channel;
 use crate::domain::storm::{Bounds, Strain};
 use crate::engine::stamps::Stamps;

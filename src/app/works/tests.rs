@@ -310,7 +310,7 @@ impl Accounts for Shelf {
 
     async fn watches(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, store::Error> {
         Err(store::Error::Closed)
@@ -354,7 +354,7 @@ impl Accounts for Shelf {
 
     async fn tallies(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, store::Error> {
         Err(store::Error::Closed)
@@ -378,7 +378,7 @@ impl Accounts for Shelf {
 
     async fn tallied_hours(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, store::Error> {
         Err(store::Error::Closed)

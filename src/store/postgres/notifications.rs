@@ -324,13 +324,13 @@ async fn is_out_of_time(
          FROM deliveries WHERE notification_id = mine.id ORDER BY id DESC LIMIT 1), \
          mine.owed_at) > $4)",
     )
-        .bind(channel.as_str())
-        .bind(rows::millis(now))
-        .bind(rows::millis(lease_until))
-        .bind(rows::millis(now + claims::CORRECTION))
-        .fetch_one(connection)
-        .await
-        .map_err(failed("heed the clock"))
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(now + claims::CORRECTION))
+    .fetch_one(connection)
+    .await
+    .map_err(failed("heed the clock"))
 }
 
 /// Brings back what lies so far in the future only because the clock was set back.

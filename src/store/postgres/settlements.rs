@@ -72,10 +72,7 @@ fn ids<'e, 'a: 'e>(ended: impl Iterator<Item = &'e Ended<'a>>) -> Vec<i64> {
 
 /// What recording each of `ended` changes. By a statement of its own, which sees what was committed while
 /// the locks were waited for.
-async fn effects(
-    connection: &mut PgConnection,
-    ended: &[Ended<'_>],
-) -> Result<Vec<Effect>, Error> {
+async fn effects(connection: &mut PgConnection, ended: &[Ended<'_>]) -> Result<Vec<Effect>, Error> {
     let started: Vec<i64> = ended.iter().map(|it| rows::millis(it.started_at)).collect();
     let found: Vec<PresentRow> = sqlx::query_as(
         "SELECT mine.id, mine.state, mine.epoch, mine.lease_until IS NOT NULL AS leased, \

@@ -283,10 +283,10 @@ impl Accounts for SqliteStore {
 
     async fn watches(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
-        accounts::watches(&mut *self.reader().await?, check, period).await
+        accounts::watches(&mut *self.reader().await?, checks, period).await
     }
 
     async fn watches_of(
@@ -349,10 +349,10 @@ impl Accounts for SqliteStore {
 
     async fn tallies(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
-        accounts::tallies(&mut *self.reader().await?, check, period).await
+        accounts::tallies(&mut *self.reader().await?, checks, period).await
     }
 
     async fn outcomes(
@@ -398,10 +398,10 @@ impl Accounts for SqliteStore {
 
     async fn tallied_hours(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
-        hours::tallied_hours(&mut *self.reader().await?, check, period).await
+        hours::tallied_hours(&mut *self.reader().await?, checks, period).await
     }
 
     async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {

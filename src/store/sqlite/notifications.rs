@@ -345,13 +345,13 @@ async fn heed_clock(
          AND coalesce((SELECT ended_at FROM deliveries WHERE notification_id = mine.id \
          ORDER BY id DESC LIMIT 1), mine.owed_at) > ?4)",
     )
-        .bind(channel.as_str())
-        .bind(rows::millis(now))
-        .bind(rows::millis(lease_until))
-        .bind(rows::millis(past))
-        .fetch_one(writer.connection().await?)
-        .await
-        .map_err(failed(failure))?;
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(past))
+    .fetch_one(writer.connection().await?)
+    .await
+    .map_err(failed(failure))?;
     if !found {
         return Ok(());
     }

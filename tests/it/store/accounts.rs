@@ -59,7 +59,7 @@ pub(super) async fn slots_of(
     name: &str,
     (after, until): (Timestamp, Timestamp),
 ) -> Vec<Timestamp> {
-    let watches = store.watches(Some(&check_id(name)), (after, until)).await.expect("read");
+    let watches = store.watches(Some(&[check_id(name)]), (after, until)).await.expect("read");
     watches.iter().flat_map(|watch| watch.slots(after, until)).collect()
 }
 
