@@ -1,10 +1,10 @@
 //! What metrics cost: storing points of many series, the memory that they take, and asking for them.
 //!
-//! `cargo bench --bench metrics -- [--series N] [--frames N] [--seconds N] [--until PART] [sqlite|postgres]`, on both where
-//! none is named, in a PostgreSQL that is started for it (or the one that `TRIPLINE_TEST_POSTGRES` names).
-//! Each runs in a process of its own, so that its memory is its own. A frame is a point of every series,
-//! ten seconds after the one before: a third are counters, a third rarely change, and a third are noise
-//! with three digits.
+//! `cargo bench --bench metrics -- [--series N] [--frames N] [--seconds N] [--until PART] [sqlite|postgres]`,
+//! on both where none is named, in a PostgreSQL that is started for it (or the one that
+//! `TRIPLINE_TEST_POSTGRES` names). Each runs in a process of its own, so that its memory is its own. A
+//! frame is a point of every series, ten seconds after the one before: a third are counters, a third
+//! rarely change, and a third are noise with three digits.
 //!
 //! The parts, in their order: `append` stores all frames and says how much memory that took, `ask` reads
 //! some of them from memory, `close` closes the hours and reads from chunks. With `--until append`, or `ask`,
@@ -257,7 +257,8 @@ fn main() {
     let [backend] = backends.as_slice() else {
         for backend in ["sqlite", "postgres"] {
             let own = std::env::current_exe().expect("this program");
-            let words = std::env::args().skip(1).chain([backend.to_owned()]);
+            let others = std::env::args().skip(1).filter(|it| !backends.contains(it));
+            let words = others.chain([backend.to_owned()]);
             let ended = Command::new(own).args(words).status().expect("started");
             assert!(ended.success(), "{backend} failed");
         }

@@ -118,7 +118,8 @@ async fn send(
         clock: Arc::new(System),
     };
     // As the daemon has it.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let halt = Halt::new();
     let (watch, began) = (Stopwatch::start(), System.now().timestamp_micros());
     let lane = runtime.spawn(Lane::new(Channel::Webhook, parts).run(halt.clone()));
