@@ -1,10 +1,15 @@
 //! What metrics cost: storing points of many series, the memory that they take, and asking for them.
 //!
-//! `cargo bench --bench metrics -- [--series N] [--frames N] [sqlite|postgres]`, on both where none is
-//! named, in a PostgreSQL that is started for it (or the one that `TRIPLINE_TEST_POSTGRES` names). Each
-//! runs in a process of its own, so that its memory is its own. A frame is a point of every series, ten
-//! seconds after the one before: a third are counters, a third rarely change, and a third are noise
-//! with three digits.
+//! `cargo bench --bench metrics -- [--series N] [--frames N] [--seconds N] [--until PART] [sqlite|postgres]`,
+//! on both where none is named, in a PostgreSQL that is started for it (or the one that
+//! `TRIPLINE_TEST_POSTGRES` names). Each runs in a process of its own, so that its memory is its own. A
+//! frame is a point of every series, ten seconds after the one before: a third are counters, a third
+//! rarely change, and a third are noise with three digits.
+//!
+//! The parts, in their order: `append` stores all frames and says how much memory that took, `ask` reads
+//! some of them from memory, `close` closes the hours and reads from chunks. With `--until append`, or `ask`,
+//! what comes after that part is left out. Frames are stored for `--seconds N` at most (120): of a hub that
+//! takes longer for a frame than the ten seconds that it is about, fewer are stored, and that is said.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
@@ -31,6 +36,29 @@ use tripline::store::sqlite::{Holder, SqliteStore};
 struct Load {
     series: u32,
     frames: u32,
+    /// No frame is begun after this long.
+    patience: Duration,
+    /// What comes after this part is left out.
+    last: Part,
+}
+
+/// What is measured one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Append,
+    Ask,
+    Close,
+}
+
+impl Part {
+    fn named(word: &str) -> Self {
+        match word {
+            "append" => Self::Append,
+            "ask" => Self::Ask,
+            "close" => Self::Close,
+            other => panic!("there is no part `{other}`"),
+        }
+    }
 }
 
 /// Ten seconds, in milliseconds.
@@ -79,10 +107,19 @@ fn frame(all: &[Labels], frame: u32) -> Vec<Series> {
     (0..).zip(all).map(one).collect()
 }
 
-/// The memory of this process, in MiB.
+/// The resident memory of this process, in MiB.
 fn memory() -> f64 {
+    of_status("VmRSS:")
+}
+
+/// The most that it was, in MiB.
+fn peak() -> f64 {
+    of_status("VmHWM:")
+}
+
+fn of_status(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     kib.unwrap_or(f64::NAN) / 1024.0
 }
@@ -111,35 +148,64 @@ async fn ask(store: &dyn Ledger, what: &str, matchers: &[(&str, &str)], span: (i
 }
 
 async fn measure(store: Arc<dyn Ledger>, load: Load) {
+    let frames = append(&*store, load).await;
+    let end = START + STEP * i64::from(frames);
+    let name = [(METRIC_NAME, "service_0_seconds")];
+    let one = [name[0], ("host", "host-1.eu-west-1.example.com")];
+    if load.last >= Part::Ask {
+        ask(&*store, "one series, from memory", &one, (START, end)).await;
+        ask(&*store, "one name, from memory", &name, (START, end)).await;
+        ask(&*store, "five minutes of all", &[], (end - 300_000, end)).await;
+    }
+    if load.last >= Part::Close {
+        close(&*store, end).await;
+        ask(&*store, "one series, from chunks", &one, (START, end)).await;
+        ask(&*store, "one name, from chunks", &name, (START, end)).await;
+        let watch = Stopwatch::start();
+        let listed = store.labels(&[], START, end, 1_000_000).await.expect("listed");
+        show(&format!("labels of {} series", listed.len()), millis(&watch), "ms");
+        show("resident memory after closing", memory(), "MiB");
+        let inspected = store.inspect().await.expect("looked at");
+        assert!(inspected.told.is_empty(), "{inspected:?}");
+        assert_eq!(inspected.points, u64::from(load.series) * u64::from(frames));
+    }
+    show("the most memory that was resident", peak(), "MiB");
+    store.close().await;
+}
+
+/// Stores frames; says how many.
+async fn append(store: &dyn Ledger, load: Load) -> u32 {
     let all: Vec<Labels> = (0..load.series).map(labels).collect();
-    let before = memory();
+    let (before, begun) = (memory(), Stopwatch::start());
     let (mut first, mut slowest, mut total) = (0.0, 0.0_f64, 0.0);
-    for number in 0..load.frames {
-        let series = frame(&all, number);
-        let now = moment(START + STEP * i64::from(number + 1));
+    let mut frames = 0;
+    while frames < load.frames && begun.elapsed() < load.patience {
+        let series = frame(&all, frames);
+        let now = moment(START + STEP * i64::from(frames + 1));
         let watch = Stopwatch::start();
         let stored = store.append(&series, now).await.expect("stored");
         let time = millis(&watch);
         assert_eq!(stored.new, u64::from(load.series));
-        if number == 0 {
+        if frames == 0 {
             first = time;
         } else {
             (slowest, total) = (slowest.max(time), total + time);
         }
+        frames += 1;
     }
     let grown = memory() - before;
-    let end = START + STEP * i64::from(load.frames);
+    show("frames", f64::from(frames), "");
     show("the first frame, with all labels", first, "ms");
-    show("a frame", total / f64::from(load.frames.max(2) - 1), "ms");
+    show("a frame", total / f64::from(frames.max(2) - 1), "ms");
     show("the slowest of them", slowest, "ms");
     show("resident memory, all of the process", memory(), "MiB");
     show("grown since the labels were made", grown, "MiB");
     show("that is for each series", grown * 1024.0 / f64::from(load.series), "KiB");
-    let name = [(METRIC_NAME, "service_0_seconds")];
-    let one = [name[0], ("host", "host-1.eu-west-1.example.com")];
-    ask(&*store, "one series, from memory", &one, (START, end)).await;
-    ask(&*store, "one name, from memory", &name, (START, end)).await;
-    ask(&*store, "five minutes of all", &[], (end - 300_000, end)).await;
+    frames
+}
+
+/// Closes all hours.
+async fn close(store: &dyn Ledger, end: i64) {
     let (watch, mut slowest) = (Stopwatch::start(), 0.0_f64);
     loop {
         let step = Stopwatch::start();
@@ -151,16 +217,6 @@ async fn measure(store: Arc<dyn Ledger>, load: Load) {
     }
     show("closing all hours", millis(&watch), "ms");
     show("its slowest step", slowest, "ms");
-    ask(&*store, "one series, from chunks", &one, (START, end)).await;
-    ask(&*store, "one name, from chunks", &name, (START, end)).await;
-    let watch = Stopwatch::start();
-    let listed = store.labels(&[], START, end, 1_000_000).await.expect("listed");
-    show(&format!("labels of {} series", listed.len()), millis(&watch), "ms");
-    show("resident memory after closing", memory(), "MiB");
-    let inspected = store.inspect().await.expect("looked at");
-    assert!(inspected.told.is_empty(), "{inspected:?}");
-    assert_eq!(inspected.points, u64::from(load.series) * u64::from(load.frames));
-    store.close().await;
 }
 
 async fn on_sqlite(load: Load) {
@@ -181,13 +237,17 @@ async fn on_postgres(load: Load) {
 }
 
 fn main() {
-    let (mut load, mut backends) = (Load { series: 100_000, frames: 390 }, Vec::new());
+    let patience = Duration::from_mins(2);
+    let mut load = Load { series: 100_000, frames: 390, patience, last: Part::Close };
+    let mut backends = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut number = || arguments.next().and_then(|it| it.parse().ok()).expect("a number");
+        let mut next = || arguments.next().expect("a value");
         match argument.as_str() {
-            "--series" => load.series = number(),
-            "--frames" => load.frames = number(),
+            "--series" => load.series = next().parse().expect("a number"),
+            "--frames" => load.frames = next().parse().expect("a number"),
+            "--seconds" => load.patience = Duration::from_secs(next().parse().expect("a number")),
+            "--until" => load.last = Part::named(&next()),
             "sqlite" | "postgres" => backends.push(argument),
             // Cargo says this to every benchmark.
             "--bench" => {}
@@ -196,9 +256,9 @@ fn main() {
     }
     let [backend] = backends.as_slice() else {
         for backend in ["sqlite", "postgres"] {
-            let (series, frames) = (load.series.to_string(), load.frames.to_string());
-            let words = ["--series", &series, "--frames", &frames, backend];
             let own = std::env::current_exe().expect("this program");
+            let others = std::env::args().skip(1).filter(|it| !backends.contains(it));
+            let words = others.chain([backend.to_owned()]);
             let ended = Command::new(own).args(words).status().expect("started");
             assert!(ended.success(), "{backend} failed");
         }

@@ -1,5 +1,6 @@
 //! How fast the JSON API answers over many stored runs, while results come in.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,10 @@ use anyhow::{Context, Result, ensure};
 use chrono::SecondsFormat;
 use serde_json::Value;
 use tripline::clock::{Clock, Stopwatch, System};
+use tripline::engine::accountant;
+use tripline::store::Ledger;
+use tripline::store::postgres::PostgresStore;
+use tripline::store::sqlite::{Holder, SqliteStore};
 
 use crate::daemon::Daemon;
 use crate::fill::{Amount, Empty, fill};
@@ -54,6 +59,9 @@ async fn over(database: Option<&Database>, runs: u64, priority: Priority) -> Res
     let watch = Stopwatch::start();
     let bytes = fill(database.map_or(Empty::Sqlite(&file), Empty::Postgres), amount).await?;
     let filled = watch.elapsed();
+    let watch = Stopwatch::start();
+    let hours = count_hours(database, &file).await?;
+    let counted = watch.elapsed();
     let hub = Daemon::start_written(&project, priority).await?;
     let (counts, mut senders) = (Arc::new(Counts::default()), tokio::task::JoinSet::new());
     for (region, token) in REGIONS.into_iter().zip(&tokens) {
@@ -67,6 +75,7 @@ async fn over(database: Option<&Database>, runs: u64, priority: Priority) -> Res
             "runs stored",
             format!("{runs} in {} MiB, filled in {} s", bytes >> 20, filled.as_secs()),
         ),
+        Row::new("hours counted", format!("{hours} in {} s", counted.as_secs())),
         Row::new("start to first answer", format!("{} ms", hub.start_up.as_millis())),
     ];
     rows.extend(ask_all(&hub).await?);
@@ -81,6 +90,23 @@ async fn over(database: Option<&Database>, runs: u64, priority: Priority) -> Res
     Ok(rows)
 }
 
+/// Counts the hours that are over, as a hub does when they end; says how many.
+async fn count_hours(database: Option<&Database>, file: &Path) -> Result<u32> {
+    let store: Arc<dyn Ledger> = match database {
+        Some(database) => Arc::new(PostgresStore::open(database.url()).await?),
+        None => {
+            let holder = Holder { command: "a benchmark".into(), since: System.now() };
+            Arc::new(SqliteStore::open(file, &holder).await?)
+        }
+    };
+    let mut hours = 0;
+    while accountant::count_hour(&*store).await?.is_some() {
+        hours += 1;
+    }
+    store.close().await;
+    Ok(hours)
+}
+
 /// Asks for everything, with other words each time.
 async fn ask_all(hub: &Daemon) -> Result<Vec<Row>> {
     let client = client::client()?;
@@ -91,7 +117,7 @@ async fn ask_all(hub: &Daemon) -> Result<Vec<Row>> {
     ensure!(!ids.is_empty(), "no runs are listed");
     let some = |number: usize| check(number * 241 % CHECKS);
     let region = |number: usize| REGIONS[number % REGIONS.len()];
-    let ways: [(&str, &dyn Fn(usize) -> String); 21] = [
+    let ways: [(&str, &dyn Fn(usize) -> String); 22] = [
         ("/healthz", &|_| "/healthz".into()),
         ("/checks", &|_| "/api/v1/checks".into()),
         ("/checks?limit=100&after=", &|it| format!("/api/v1/checks?limit=100&after={}", some(it))),
@@ -121,7 +147,10 @@ async fn ask_all(hub: &Daemon) -> Result<Vec<Row>> {
         ("/incidents?check=", &|it| format!("/api/v1/incidents?check={}", some(it))),
         ("/incidents/{id}", &|it| format!("/api/v1/incidents/{}", 1 + it * 311)),
         ("/uptime?check=", &|it| format!("/api/v1/uptime?check={}", some(it))),
-        ("/uptime", &|_| "/api/v1/uptime".into()),
+        ("/uptime?limit=100&after=", &|it| format!("/api/v1/uptime?limit=100&after={}", some(it))),
+        ("/uptime?since=7d&limit=100&after=", &|it| {
+            format!("/api/v1/uptime?since=7d&limit=100&after={}", some(it))
+        }),
         ("/gaps", &|_| "/api/v1/gaps".into()),
     ];
     let mut rows = Vec::new();

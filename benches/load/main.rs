@@ -7,7 +7,8 @@
 //! when a request was meant to come.
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
-//! `alert`, `start`, `statsd` (lines received); of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
+//! `alert` and `alert-busy` (from a failing answer to the message), `storm` (everything fails),
+//! `webhooks` (ten thousand owed at once), `start`, `statsd` (lines received); of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
 //! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks),
 //! `api-small` (questions over a million runs), and, only where they are named, because they take
 //! 10 GB of disk for a while, `api` and `api-postgres` (over twenty million). With `--realtime`, the
@@ -16,6 +17,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
 
 mod agent;
+mod alerting;
 mod api;
 mod change;
 mod client;
@@ -37,6 +39,7 @@ mod sender;
 mod statistics;
 mod statsd;
 mod target;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,5 @@
 //! The scenarios: what is loaded, for how long, and which figures come of it.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use tripline::clock::{Clock, Stopwatch, System};
 
 use crate::agent::agent;
-use crate::api;
 use crate::change::change;
 use crate::control::{self, control};
 use crate::daemon::Daemon;
@@ -20,18 +18,22 @@ use crate::project::{Project, login_script, short_script};
 use crate::statistics::{Sample, double};
 use crate::statsd::statsd;
 use crate::target::{Seen, Target};
-use crate::{Priority, Row};
+use crate::webhooks::webhooks;
+use crate::{Priority, Row, alerting, api};
 
 type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 13] = [
+pub(crate) const ALL: [(&str, Scenario); 16] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
     ("late-mixed", |priority| Box::pin(late_mixed(priority))),
-    ("alert", |priority| Box::pin(alert(priority))),
+    ("alert", |priority| Box::pin(alerting::quiet(priority))),
+    ("alert-busy", |priority| Box::pin(alerting::busy(priority))),
+    ("storm", |priority| Box::pin(alerting::storm(priority))),
+    ("webhooks", |priority| Box::pin(webhooks(priority))),
     ("start", |priority| Box::pin(start(priority))),
     ("statsd", |priority| Box::pin(statsd(priority))),
     ("ingest", |priority| Box::pin(ingest(priority))),
@@ -197,55 +199,6 @@ async fn late_mixed(priority: Priority) -> Result<Vec<Row>> {
         coverage(requests.all.len() + scripts.all.len(), CHECKS, time),
         Row::new("memory of the daemon", format!("{resident:.1} MiB resident")),
         Row::new("memory with its children", format!("{proportional:.1} MiB proportional")),
-    ])
-}
-
-async fn alert(priority: Priority) -> Result<Vec<Row>> {
-    const CHECKS: usize = 120;
-    let target = Target::start(priority).await?;
-    let mut project = Project::new(target.port)?;
-    let slack = target.url(0);
-    project.settings(&format!(
-        "[slack]\nbot_token = {{ env = \"SLACK_BOT_TOKEN\" }}\napi_url = \"{slack}/api\"\n"
-    ));
-    for number in 0..CHECKS {
-        let name = format!("alert-{number}");
-        // A channel each: Slack takes one message a second for a channel.
-        project.settings(&format!(
-            "[[policy]]\nname = \"{name}\"\n[[policy.tier]]\nwhen = {{ failures_in_a_row = 1 }}\n\
-             notify = [\"slack:#{name}\"]\n"
-        ));
-        let more = format!("policy = \"{name}\"");
-        project.url_check(&name, &format!("{}/{name}", target.url(number)), "1s", &more);
-    }
-    let daemon = Daemon::start(&project, priority).await?;
-    tokio::time::sleep(WARM_UP).await;
-    for number in 0..CHECKS {
-        target.answer(&format!("/alert-{number}"), 503).await?;
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    tokio::time::sleep(WARM_UP).await;
-    let seen = target.seen().await?;
-    drop(daemon);
-    let mut failed: HashMap<&str, i64> = HashMap::new();
-    let mut told: HashMap<&str, i64> = HashMap::new();
-    for request in &seen {
-        if request.status == 503 {
-            failed.entry(request.path.trim_start_matches('/')).or_insert(request.answered);
-        }
-        if !request.channel.is_empty() {
-            told.entry(request.channel.trim_start_matches('#')).or_insert(request.came);
-        }
-    }
-    let took: Sample = failed
-        .iter()
-        .filter_map(|(name, at)| i32::try_from(told.get(name)? - at).ok())
-        .map(|micros| f64::from(micros) / 1e3)
-        .collect();
-    Ok(vec![
-        Row::new("load", format!("{CHECKS} requests every 1 s; one starts to fail every 250 ms")),
-        Row::new("failing answer to Slack message", took.spread()),
-        Row::new("told", format!("{} of {} failures", took.len(), failed.len())),
     ])
 }
 

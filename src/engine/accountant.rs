@@ -178,10 +178,10 @@ async fn joined(accounts: &dyn Accounts, found: Vec<(&Watch, Gap)>) -> Result<Ve
 /// The store's.
 pub async fn tallies(
     accounts: &dyn Accounts,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     period: (Timestamp, Timestamp),
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    summed(accounts, check, period, Detail::All).await
+    summed(accounts, checks, period, Detail::All).await
 }
 
 /// The same of all checks, and of what is not counted by the hour without how late runs were and how
@@ -206,19 +206,19 @@ enum Detail {
 
 async fn summed(
     accounts: &dyn Accounts,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     (after, until): (Timestamp, Timestamp),
     detail: Detail,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let counted = accounts.tallied().await?;
     let hours = counted.map(|(from, to)| (next_hour(after.max(from)), last_hour(until.min(to))));
     let Some((start, end)) = hours.filter(|(start, end)| start < end) else {
-        return count(accounts, check, (after, until), detail).await;
+        return count(accounts, checks, (after, until), detail).await;
     };
-    let mut tallies = accounts.tallied_hours(check, (start, end)).await?;
+    let mut tallies = accounts.tallied_hours(checks, (start, end)).await?;
     for edge in [(after, start), (end, until)] {
         if edge.0 < edge.1 {
-            for (place, tally) in count(accounts, check, edge, detail).await? {
+            for (place, tally) in count(accounts, checks, edge, detail).await? {
                 let sum = tallies.entry(place).or_default();
                 *sum = sum.and(tally);
             }
@@ -246,15 +246,15 @@ pub async fn by_the_hour(
 /// How the slots of a period came out, by the runs that are there.
 async fn count(
     accounts: &dyn Accounts,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     period: (Timestamp, Timestamp),
     detail: Detail,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut tallies = match detail {
-        Detail::All => accounts.tallies(check, period).await?,
+        Detail::All => accounts.tallies(checks, period).await?,
         Detail::Outcomes => accounts.outcomes(period).await?,
     };
-    for (place, expected) in expected(accounts, check, period).await? {
+    for (place, expected) in expected(accounts, checks, period).await? {
         tallies.entry(place).or_default().expected += expected;
     }
     Ok(tallies)
@@ -263,11 +263,11 @@ async fn count(
 /// How many slots were expected.
 async fn expected(
     accounts: &dyn Accounts,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     (after, until): (Timestamp, Timestamp),
 ) -> Result<BTreeMap<Place, u64>, Error> {
     let mut expected: BTreeMap<Place, u64> = BTreeMap::new();
-    let watches = accounts.watches(check, (after, until)).await?;
+    let watches = accounts.watches(checks, (after, until)).await?;
     for watch in watches.into_iter().filter(|watch| watch.duty == Duty::Run) {
         let slots = watch.count(after, until);
         *expected.entry((watch.check, watch.region)).or_default() += slots;

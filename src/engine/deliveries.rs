@@ -13,6 +13,9 @@
 //!
 //! Nothing is sent by a claim that could end before the attempt does: a process that was frozen and
 //! goes on must not send what another has claimed since.
+//!
+//! What ended while outcomes were being recorded is recorded together, in one transaction; nothing
+//! waits for company.
 
 mod contacts;
 mod departure;
@@ -34,7 +37,7 @@ use tokio::time::sleep;
 
 pub use self::contacts::Contacts;
 use self::departure::Departure;
-use self::finished::Finished;
+use self::finished::{Finished, Follows};
 pub use self::outcome::{Attempted, Observer};
 use self::pace::Paces;
 pub use self::pace::Rate;
@@ -42,12 +45,12 @@ use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::NotificationId;
-use crate::domain::notification::{Attempt, NotificationState, PATIENCE, Trials};
+use crate::domain::notification::{Attempt, Notification, NotificationState, PATIENCE, Trials};
 use crate::domain::policy::Channel;
 use crate::domain::storm::{Bounds, Strain};
 use crate::engine::stamps::Stamps;
 use crate::notify::Transport;
-use crate::store::{self, Claim, Store};
+use crate::store::{self, Claim, Standing, Store};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -127,6 +130,9 @@ pub struct Lane {
     bounds: Arc<ArcSwap<Bounds>>,
     stamps: Arc<Stamps>,
 }
+
+/// A task that ended.
+type Joined = Result<(task::Id, Option<Finished>), JoinError>;
 
 /// The provider asked for quiet.
 #[derive(Debug, Clone, Copy)]
@@ -320,19 +326,40 @@ impl Lane {
         self.under_way.insert(task.id(), claimed);
     }
 
-    async fn joined(&mut self, joined: Result<(task::Id, Option<Finished>), JoinError>) {
+    /// Records an attempt that ended, with all others that have ended by now.
+    async fn joined(&mut self, first: Joined) {
+        let (mut ended, mut next) = (Vec::new(), Some(first));
+        while let Some(joined) = next {
+            ended.extend(self.taken(joined));
+            next = self.sends.try_join_next_with_id();
+        }
+        for it in &ended {
+            self.tell(it);
+        }
+        if let Err(error) = self.record(ended).await {
+            let (kept, error) = (self.unsettled.len(), &error as &dyn std::error::Error);
+            let channel = self.channel.as_str();
+            tracing::error!(channel, kept, error, "cannot record what came of attempts; kept");
+        }
+    }
+
+    /// What a task that ended brings; `None` where nothing came of it.
+    fn taken(&mut self, joined: Joined) -> Option<Finished> {
         match joined {
             // It was held, and is claimed again in its time.
-            Ok((task, None)) => drop(self.under_way.remove(&task)),
+            Ok((task, None)) => {
+                self.under_way.remove(&task);
+                None
+            }
             Ok((task, Some(finished))) => {
                 let held = self.under_way.remove(&task);
-                let finished = self.tried(finished.by(held));
-                self.ended(finished).await;
+                Some(self.tried(finished.by(held)))
             }
             // Its lease runs out, and it is repeated with a mark.
             Err(error) => {
                 self.under_way.remove(&error.id());
                 tracing::error!(%error, "an attempt ended without an outcome");
+                None
             }
         }
     }
@@ -353,8 +380,8 @@ impl Lane {
         ended
     }
 
-    /// Tells of an attempt, then records it; keeps it if that fails.
-    async fn ended(&mut self, ended: Finished) {
+    /// Tells of an attempt, which is not recorded yet.
+    fn tell(&mut self, ended: &Finished) {
         if let Attempt::Retry { after: Some(after), .. } = ended.attempt
             && self.channel.has_one_provider()
         {
@@ -362,36 +389,58 @@ impl Lane {
             self.pause = Some(Pause { until: ended.ended_at + length, length });
             self.strained_until = Some(ended.ended_at + length + STRAINED);
         }
-        let settlement = ended.settlement();
         let attempted = Attempted {
             notification: &ended.claim.notification,
             attempt: &ended.attempt,
-            settlement: &settlement,
+            settlement: &ended.settlement(),
         };
         self.parts.observer.on_attempt(&attempted);
         ended.measure(&self.stamps);
-        if let Err(error) = ended.record(self.parts.store.as_ref()).await {
-            let notification = &ended.claim.notification;
-            let (incident, recipient) = (notification.incident, &notification.recipient);
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(%incident, %recipient, error, "cannot record an attempt; kept");
-            self.unsettled.push(ended);
-        } else {
-            self.parts.observer.on_recorded(settlement.state);
+    }
+
+    /// Records what could not be recorded before; keeps what still cannot.
+    async fn settle_again(&mut self) -> Result<(), store::Error> {
+        let unsettled = std::mem::take(&mut self.unsettled);
+        self.record(unsettled).await
+    }
+
+    /// Records all of `ended` in one transaction; keeps what cannot be recorded.
+    async fn record(&mut self, ended: Vec<Finished>) -> Result<(), store::Error> {
+        match self.attempt_to_record(&ended).await {
+            Err(error) if error.is_lasting() && ended.len() > 1 => {
+                // What the store will not take must not keep the others from being recorded.
+                let mut failed = Ok(());
+                for one in ended {
+                    if let Err(error) = self.attempt_to_record(std::slice::from_ref(&one)).await {
+                        failed = Err(error);
+                        self.unsettled.push(one);
+                    }
+                }
+                failed
+            }
+            Err(error) => {
+                self.unsettled.extend(ended);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
     }
 
-    /// Records what could not be recorded before; keeps the rest when the store still fails.
-    async fn settle_again(&mut self) -> Result<(), store::Error> {
-        let mut failed = Ok(());
-        let mut kept = Vec::new();
-        for ended in std::mem::take(&mut self.unsettled) {
-            if let Err(error) = ended.record(self.parts.store.as_ref()).await {
-                failed = Err(error);
-                kept.push(ended);
-            }
+    async fn attempt_to_record(&self, ended: &[Finished]) -> Result<(), store::Error> {
+        if ended.is_empty() {
+            return Ok(());
         }
-        self.unsettled = kept;
-        failed
+        let follows: Vec<Follows> = ended.iter().map(Finished::follows).collect();
+        let all: Vec<_> = ended.iter().zip(&follows).map(|(it, then)| it.ended(then)).collect();
+        let standings = self.parts.store.settle_all(&all).await?;
+        for ((it, follows), standing) in ended.iter().zip(&follows).zip(standings) {
+            if standing == Standing::Lost {
+                let Notification { incident, recipient, .. } = &it.claim.notification;
+                let outcome = it.attempt.as_str();
+                tracing::warn!(%incident, %recipient, outcome, "the claim was lost meanwhile");
+            }
+            self.parts.observer.on_recorded(follows.settlement.state);
+        }
+        Ok(())
     }
 }

@@ -1,14 +1,16 @@
 //! Uptime with coverage, and the slots that were not run.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 
 use super::answer::Pretty;
-use super::parameters::Parameters;
+use super::parameters::{LARGEST_LIMIT, Parameters};
 use super::problem::Problem;
 use super::{Api, dto};
 use crate::domain::Timestamp;
+use crate::domain::id::CheckId;
 use crate::engine::accountant;
 
 /// How far back is looked when the caller does not say.
@@ -19,25 +21,67 @@ const USUAL_PERIOD: Duration = Duration::from_hours(24);
 /// How the slots of each check and region came out: the share of known results that passed, and the
 /// share of expected slots whose result is known. Slots whose run may still be going are left out,
 /// so the period ends a little before now.
+///
+/// Of more than 500 checks, a page is asked for: pass `limit`, and `next_after` as `after`, until it is
+/// null.
 #[utoipa::path(get, path = "/api/v1/uptime", tag = "coverage", operation_id = "uptime", params(
     ("check" = Option<String>, Query, description = "Only of this check."),
     ("since" = Option<String>, Query, example = "7d",
         description = "How far back to look; `24h` if not given."),
+    ("after" = Option<String>, Query, description = "Only checks whose ids come after this one."),
+    ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
+        description = "At most so many checks; 100 if only `after` is given, all if neither is."),
 ), responses(
     (status = 200, description = "Uptime and coverage.", body = dto::Uptime),
-    (status = 400, description = "A parameter is wrong.", body = dto::Problem,
-        content_type = "application/problem+json"),
+    (status = 400, description = "A parameter is wrong, or there are too many checks for one answer.",
+        body = dto::Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn uptime(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Uptime>, Problem> {
-    let parameters = Parameters::parse(query.as_deref(), &["check", "since"])?;
-    let check = parameters.check()?;
+    let known = ["check", "since", "after", "limit"];
+    let parameters = Parameters::parse(query.as_deref(), &known)?;
+    let (check, page) = (parameters.check()?, parameters.page()?);
     let period = period(&api, &parameters).await?;
     let period = accountant::by_the_hour(&*api.accounts, period).await?;
-    let tallies = accountant::tallies(&*api.accounts, check.as_ref(), period).await?;
-    Ok(Pretty(dto::Uptime::new(period, &tallies)))
+    let (checks, next_after) = match check {
+        Some(check) => (vec![check], None),
+        None => listed(&api, page, period).await?,
+    };
+    let mut tallies = BTreeMap::new();
+    if !checks.is_empty() {
+        tallies = accountant::tallies(&*api.accounts, Some(&checks), period).await?;
+    }
+    Ok(Pretty(dto::Uptime { next_after, ..dto::Uptime::new(period, &tallies) }))
+}
+
+/// The checks of a page of those that were watched during `period`, and where to go on; without a page,
+/// all of them, where they are not too many to be counted for one answer.
+async fn listed(
+    api: &Api,
+    page: Option<(Option<CheckId>, u32)>,
+    period: (Timestamp, Timestamp),
+) -> Result<(Vec<CheckId>, Option<String>), Problem> {
+    let watches = api.accounts.watches(None, period).await?;
+    let all: BTreeSet<CheckId> = watches.into_iter().map(|watch| watch.check).collect();
+    let most = usize::try_from(LARGEST_LIMIT).unwrap_or(usize::MAX);
+    let Some((after, limit)) = page else {
+        if all.len() <= most {
+            return Ok((all.into_iter().collect(), None));
+        }
+        let detail = format!(
+            "there are {} checks, too many for one answer: ask for some of them with `limit` (up to \
+             {LARGEST_LIMIT}) and go on with `after`, or for one `check`",
+            all.len()
+        );
+        return Err(Problem::parameter("limit", detail));
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut rest = all.into_iter().filter(|it| after.as_ref().is_none_or(|after| it > after));
+    let checks: Vec<CheckId> = rest.by_ref().take(limit).collect();
+    let next_after = rest.next().and(checks.last()).map(ToString::to_string);
+    Ok((checks, next_after))
 }
 
 /// Gaps

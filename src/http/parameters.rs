@@ -90,6 +90,13 @@ impl Parameters {
         Ok(limit.unwrap_or(USUAL_LIMIT))
     }
 
+    /// Which page is asked for: what comes after which check, and at most how many; `None` where neither
+    /// is said.
+    pub(super) fn page(&self) -> Result<Option<(Option<CheckId>, u32)>, Problem> {
+        let is_asked = self.0.iter().any(|(name, _)| matches!(name.as_str(), "after" | "limit"));
+        Ok(if is_asked { Some((self.after()?, self.limit()?)) } else { None })
+    }
+
     pub(super) fn open_only(&self) -> Result<bool, Problem> {
         let flag = self.read("open_only", |text| {
             bool::from_str(text).map_err(|_| "it is `true` or `false`".to_owned())

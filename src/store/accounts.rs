@@ -124,10 +124,10 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// time by its project ([`Latest::leaves_it_to`](crate::domain::edition::Latest::leaves_it_to)).
     async fn may_lead(&self, digest: &str, now: Timestamp) -> Result<bool, Error>;
 
-    /// The watches that were on during some of `period`: all, or those of `check`.
+    /// The watches that were on during some of `period`: all, or those of `checks`.
     async fn watches(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error>;
 
@@ -184,11 +184,11 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         limit: u32,
     ) -> Result<Vec<Gap>, Error>;
 
-    /// How the runs of slots within `period` ended, of one check or of all. What was expected is
+    /// How the runs of slots within `period` ended, of some checks or of all. What was expected is
     /// not counted here.
     async fn tallies(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error>;
 
@@ -221,10 +221,10 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     ) -> Result<Standing, Error>;
 
     /// The sum of what was stored for the hours that begin within `period`, from its first moment on
-    /// and before its second, of one check or of all.
+    /// and before its second, of some checks or of all.
     async fn tallied_hours(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error>;
 

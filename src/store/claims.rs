@@ -1,9 +1,11 @@
 //! Claims: what is noted when one was lost, and what settling one changes. Decided here for all
 //! backends, before anything is written.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::{Claim, Epoch, Standing};
+use super::{Claim, Ended, Epoch, Standing};
+use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, NotificationState, Settlement};
 use crate::domain::rota::Call;
@@ -68,6 +70,36 @@ pub(super) enum Effect {
     Accept,
     /// Nothing.
     Nothing(Standing),
+}
+
+/// What settling each of `ended` changes; what is not `present` was forgotten.
+pub(super) fn effects(
+    ended: &[Ended<'_>],
+    present: &HashMap<NotificationId, Present>,
+) -> Vec<Effect> {
+    let of = |it: &Ended<'_>| match present.get(&it.claim.notification.id) {
+        Some(present) => Effect::of(*present, it.claim, it.attempt),
+        None => Effect::Nothing(Standing::Lost),
+    };
+    ended.iter().map(of).collect()
+}
+
+/// Parts of `ended`, in order, in each of which no notification is named twice, so that it can be written
+/// by statements that do not see what they write.
+pub(super) fn rounds<'e, 'a>(ended: &'e [Ended<'a>]) -> Vec<&'e [Ended<'a>]> {
+    let (mut rounds, mut first, mut named) = (Vec::new(), 0, HashSet::new());
+    for (at, it) in ended.iter().enumerate() {
+        let id = it.claim.notification.id;
+        if !named.insert(id) {
+            rounds.push(&ended[first..at]);
+            first = at;
+            named = HashSet::from([id]);
+        }
+    }
+    if first < ended.len() {
+        rounds.push(&ended[first..]);
+    }
+    rounds
 }
 
 impl Effect {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::{Claim, Error, Standing};
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
-use crate::domain::notification::{Attempt, Settlement};
+use crate::domain::notification::Settlement;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::storm::Crowd;
 
@@ -74,17 +74,6 @@ pub trait Gathering: Send + Sync + std::fmt::Debug {
         others: &[NotificationId],
         until: Timestamp,
         reason: &str,
-    ) -> Result<Standing, Error>;
-
-    /// Records an attempt at a digest as [`Store::settle`](super::Store::settle) does, and what it means
-    /// for all that is gathered in it.
-    async fn settle_digest(
-        &self,
-        claim: &Claim,
-        times: (Timestamp, Timestamp),
-        attempt: &Attempt,
-        settlement: &Settlement,
-        shared: &[Shared],
     ) -> Result<Standing, Error>;
 }
 

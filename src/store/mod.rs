@@ -47,7 +47,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use error::Error;
-pub use outbox::{Backlog, Delivery, NotificationRecord};
+pub use outbox::{Backlog, Delivery, Ended, NotificationRecord};
 
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
@@ -387,10 +387,13 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     /// sent.
     async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error>;
 
-    /// Records an attempt that started at `started_at` and ended at `ended_at`, and what follows;
-    /// says whether `claim` was still held. By a claim that is not, nothing changes, except that an
-    /// acceptance always counts: the recipient has the message. Recording the same attempt again
-    /// changes nothing either.
+    /// Records attempts that ended and what follows from each, also for all that was gathered with it,
+    /// in one transaction; says of each whether its claim was still held. By a claim that is not,
+    /// nothing changes, except that an acceptance always counts: the recipient has the message.
+    /// Recording the same attempt again changes nothing either.
+    async fn settle_all(&self, ended: &[Ended<'_>]) -> Result<Vec<Standing>, Error>;
+
+    /// The same of one attempt, at what is no digest.
     async fn settle(
         &self,
         claim: &Claim,
@@ -398,7 +401,11 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
         ended_at: Timestamp,
         attempt: &Attempt,
         settlement: &Settlement,
-    ) -> Result<Standing, Error>;
+    ) -> Result<Standing, Error> {
+        let ended = Ended { claim, started_at, ended_at, attempt, settlement, shared: &[] };
+        let standings = self.settle_all(&[ended]).await?;
+        Ok(standings.first().copied().unwrap_or(Standing::Lost))
+    }
 
     /// Owes the message of `claim`, which is owed to a rota, to people in its place, and notes why
     /// they are told: to those of `call`, or, of an incident's end, to those who were told of that

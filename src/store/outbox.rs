@@ -1,11 +1,29 @@
 //! What is remembered of messages: whom they are for, how they stand, and what came of each attempt.
 
-use super::gathering::Stamps;
+use super::Claim;
+use super::gathering::{Shared, Stamps};
 use super::succession::{Proof, Succession};
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
-use crate::domain::notification::{Notification, NotificationState};
+use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
+
+/// An attempt that ended, and what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The claim by which it was made.
+    pub claim: &'a Claim,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its outcome was known.
+    pub ended_at: Timestamp,
+    /// What came of it.
+    pub attempt: &'a Attempt,
+    /// What follows for the notification of the claim.
+    pub settlement: &'a Settlement,
+    /// What follows for each that is gathered with it; empty but for a digest.
+    pub shared: &'a [Shared],
+}
 
 /// A notification and what became of it.
 #[derive(Debug, Clone, PartialEq)]

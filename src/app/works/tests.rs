@@ -124,17 +124,11 @@ impl Store for Shelf {
         Ok(Standing::Held)
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        _: Timestamp,
-        _: Timestamp,
-        _: &Attempt,
-        _: &Settlement,
-    ) -> Result<Standing, store::Error> {
+    async fn settle_all(&self, ended: &[store::Ended<'_>]) -> Result<Vec<Standing>, store::Error> {
         self.answer().await;
-        self.settled.lock().expect("not poisoned").push(claim.notification.id);
-        Ok(Standing::Held)
+        let ids = ended.iter().map(|it| it.claim.notification.id);
+        self.settled.lock().expect("not poisoned").extend(ids);
+        Ok(vec![Standing::Held; ended.len()])
     }
 
     async fn lease(
@@ -318,7 +312,7 @@ impl Accounts for Shelf {
 
     async fn watches(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, store::Error> {
         Err(store::Error::Closed)
@@ -362,7 +356,7 @@ impl Accounts for Shelf {
 
     async fn tallies(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, store::Error> {
         Err(store::Error::Closed)
@@ -386,7 +380,7 @@ impl Accounts for Shelf {
 
     async fn tallied_hours(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, store::Error> {
         Err(store::Error::Closed)

@@ -11,7 +11,16 @@ use crate::domain::notification::{
 use crate::domain::storm;
 use crate::engine::stamps::Stamps;
 use crate::store::gathering::Shared;
-use crate::store::{self, Claim, Standing, Store};
+use crate::store::{Claim, Ended};
+
+/// What follows from an attempt for all that it was to tell.
+#[derive(Debug)]
+pub(super) struct Follows {
+    /// For the notification by whose message it was.
+    pub(super) settlement: Settlement,
+    /// For each that was gathered with it.
+    shared: Vec<Shared>,
+}
 
 /// An attempt that ended.
 #[derive(Debug)]
@@ -65,15 +74,31 @@ impl Finished {
 
     /// What follows for each that it was to tell, and since when attempts to do so have been failing.
     pub(super) fn settlements(&self) -> Vec<(NotificationId, Timestamp, Settlement)> {
-        let head = self.claim.notification.id;
-        let settlement = self.settlement();
-        let rest = self.claim.gathered.iter().flatten().map(|it| {
+        let Follows { settlement, shared } = self.follows();
+        let all = std::iter::once((self.claim.notification.id, settlement)).chain(shared);
+        all.map(|(id, settlement)| (id, self.since(id), settlement)).collect()
+    }
+
+    /// What follows, as it is recorded.
+    pub(super) fn follows(&self) -> Follows {
+        let (head, settlement) = (self.claim.notification.id, self.settlement());
+        let shared = self.claim.gathered.iter().flatten().map(|it| {
             let own = self.settlement_of(&it.notification);
-            let own = storm::share((head, &settlement), own);
-            (it.notification.id, self.since(it.notification.id), own)
+            (it.notification.id, storm::share((head, &settlement), own))
         });
-        let rest: Vec<_> = rest.collect();
-        std::iter::once((head, self.since(head), settlement)).chain(rest).collect()
+        Follows { shared: shared.collect(), settlement }
+    }
+
+    /// The same in the words of the store.
+    pub(super) fn ended<'a>(&'a self, follows: &'a Follows) -> Ended<'a> {
+        Ended {
+            claim: &self.claim,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            attempt: &self.attempt,
+            settlement: &follows.settlement,
+            shared: &follows.shared,
+        }
     }
 
     /// What follows for the notification by whose message it was.
@@ -98,26 +123,6 @@ impl Finished {
 
     fn since(&self, id: NotificationId) -> Timestamp {
         self.since.get(&id).copied().unwrap_or(self.ended_at)
-    }
-
-    /// Writes it down, with what follows.
-    pub(super) async fn record(&self, store: &dyn Store) -> Result<(), store::Error> {
-        let times = (self.started_at, self.ended_at);
-        let standing = if self.claim.gathered.is_some() {
-            let mut settlements = self.settlements().into_iter();
-            let Some((_, _, head)) = settlements.next() else { return Ok(()) };
-            let shared: Vec<Shared> = settlements.map(|(id, _, own)| (id, own)).collect();
-            store.settle_digest(&self.claim, times, &self.attempt, &head, &shared).await?
-        } else {
-            let settlement = self.settlement();
-            store.settle(&self.claim, times.0, times.1, &self.attempt, &settlement).await?
-        };
-        if standing == Standing::Lost {
-            let Notification { incident, recipient, .. } = &self.claim.notification;
-            let outcome = self.attempt.as_str();
-            tracing::warn!(%incident, %recipient, outcome, "the claim was lost meanwhile");
-        }
-        Ok(())
     }
 
     /// Measures how long what was accepted took.

@@ -13,7 +13,6 @@ use crate::clock::Manual;
 use crate::domain::check::Check;
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::Change;
-use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::{Channel, Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Trace};
 use crate::domain::slot::Slot;
@@ -115,14 +114,10 @@ impl Store for Ledger {
         unreachable!("ingest only records")
     }
 
-    async fn settle(
+    async fn settle_all(
         &self,
-        _: &store::Claim,
-        _: Timestamp,
-        _: Timestamp,
-        _: &Attempt,
-        _: &Settlement,
-    ) -> Result<store::Standing, store::Error> {
+        _: &[store::Ended<'_>],
+    ) -> Result<Vec<store::Standing>, store::Error> {
         unreachable!("ingest only records")
     }
 
@@ -195,17 +190,6 @@ impl store::gathering::Gathering for Ledger {
         _: &[crate::domain::id::NotificationId],
         _: Timestamp,
         _: &str,
-    ) -> Result<store::Standing, store::Error> {
-        unreachable!("ingest only records")
-    }
-
-    async fn settle_digest(
-        &self,
-        _: &store::Claim,
-        _: (Timestamp, Timestamp),
-        _: &Attempt,
-        _: &Settlement,
-        _: &[store::gathering::Shared],
     ) -> Result<store::Standing, store::Error> {
         unreachable!("ingest only records")
     }

@@ -149,7 +149,7 @@ impl Accounts for Book {
 
     async fn watches(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         (after, until): (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
         self.asked.fetch_add(1, Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl Accounts for Book {
 
     async fn tallies(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
         unreachable!("the link does not ask for it")
@@ -221,7 +221,7 @@ impl Accounts for Book {
 
     async fn tallied_hours(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
         unreachable!("the link does not ask for it")

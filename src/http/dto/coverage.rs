@@ -21,6 +21,8 @@ pub struct Uptime {
     pub until: Time,
     /// One entry for each check and region, in their order.
     pub checks: Vec<CheckUptime>,
+    /// Where to go on; null when there are no more.
+    pub next_after: Option<String>,
 }
 
 /// How the slots of a check in a region came out.
@@ -136,7 +138,12 @@ impl Uptime {
             lateness: Lateness::from(&tally.lateness),
             durations: Durations::from(&tally.durations),
         });
-        Self { after: Time(period.0), until: Time(period.1), checks: checks.collect() }
+        Self {
+            after: Time(period.0),
+            until: Time(period.1),
+            checks: checks.collect(),
+            next_after: None,
+        }
     }
 }
 

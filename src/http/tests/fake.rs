@@ -22,7 +22,7 @@ use crate::domain::errand::Errand;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind, Incident};
 use crate::domain::notice::{self, Notice, NoticeKind};
-use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
+use crate::domain::notification::{Notification, NotificationState};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::restraint::Silence;
 use crate::domain::run::{
@@ -157,14 +157,10 @@ impl Store for Remembered {
         Err(broken())
     }
 
-    async fn settle(
+    async fn settle_all(
         &self,
-        _: &crate::store::Claim,
-        _: Timestamp,
-        _: Timestamp,
-        _: &Attempt,
-        _: &Settlement,
-    ) -> Result<crate::store::Standing, Error> {
+        _: &[crate::store::Ended<'_>],
+    ) -> Result<Vec<crate::store::Standing>, Error> {
         Err(broken())
     }
 

@@ -453,6 +453,10 @@ async fn uptime_is_told_with_its_coverage() {
     assert_eq!(login["uptime"], json!(0.8));
     assert_eq!(login["coverage"], json!(30.0 / 59.0));
     assert_eq!(login["lateness"]["p99_ms"], json!(2));
+    assert_eq!(login, &world.ok("/api/v1/uptime?since=1h&limit=1").await["checks"][0]);
+    let rest = world.ok("/api/v1/uptime?since=1h&after=login").await;
+    assert_eq!((&rest["checks"], &rest["next_after"]), (&json!([]), &json!(null)));
+    world.refused("/api/v1/uptime?limit=501", StatusCode::BAD_REQUEST).await;
     let gaps = world.ok("/api/v1/gaps?since=1h&check=login").await;
     assert_eq!(gaps["gaps"][0]["reason"], json!("hub_down"));
     world.refused("/api/v1/uptime?since=soon", StatusCode::BAD_REQUEST).await;

@@ -48,10 +48,10 @@ impl Accounts for PostgresStore {
 
     async fn watches(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
-        watches(&mut *self.reader().await?, check, period).await
+        watches(&mut *self.reader().await?, checks, period).await
     }
 
     async fn watches_of(
@@ -122,10 +122,10 @@ impl Accounts for PostgresStore {
 
     async fn tallies(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
-        tallies(&mut *self.reader().await?, check, period).await
+        tallies(&mut *self.reader().await?, checks, period).await
     }
 
     async fn outcomes(
@@ -159,10 +159,10 @@ impl Accounts for PostgresStore {
 
     async fn tallied_hours(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
-        hours::tallied_hours(&mut *self.reader().await?, check, period).await
+        hours::tallied_hours(&mut *self.reader().await?, checks, period).await
     }
 
     async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {
@@ -178,17 +178,17 @@ impl Accounts for PostgresStore {
 
 async fn watches(
     connection: &mut PgConnection,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
     let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > $1) AND from_at < $2 \
-         AND ($3::text IS NULL OR check_id = $3) ORDER BY check_id, region, from_at",
+         AND ($3::text[] IS NULL OR check_id = ANY($3)) ORDER BY check_id, region, from_at",
         WatchRow::COLUMNS
     )))
     .bind(rows::millis(after))
     .bind(rows::millis(until))
-    .bind(check.map(CheckId::as_str))
+    .bind(checks.map(|all| all.iter().map(CheckId::as_str).collect::<Vec<&str>>()))
     .fetch_all(connection)
     .await
     .map_err(failed("read the watches"))?;
@@ -382,11 +382,11 @@ async fn gaps(
 
 async fn tallies(
     connection: &mut PgConnection,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     period: Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    let check = check.map(CheckId::as_str);
-    count(connection, check.as_ref().map(std::slice::from_ref), period).await
+    let names = checks.map(|all| all.iter().map(CheckId::as_str).collect::<Vec<&str>>());
+    count(connection, names.as_deref(), period).await
 }
 
 /// How the runs of some checks, or of all, ended.

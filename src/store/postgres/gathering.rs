@@ -6,18 +6,18 @@ use sqlx::postgres::{PgConnection, PgPool};
 use super::attempts::Attempts;
 use super::notifications::shown;
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, settlements, storable};
+use super::{PostgresStore, failed, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
-use crate::domain::notification::{Attempt, NotificationState, Settlement};
+use crate::domain::notification::{NotificationState, Settlement};
 use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
 use crate::store::claims::{self, Effect};
-use crate::store::gathering::{Answered, Gathered, Gathering, MOST, MOST_TOLD, Shared, alike};
+use crate::store::gathering::{Answered, Gathered, Gathering, MOST, MOST_TOLD, alike};
 use crate::store::rows;
 use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
-use crate::store::{Claim, Error, Standing};
+use crate::store::{Claim, Ended, Error, Standing};
 
 #[async_trait]
 impl Gathering for PostgresStore {
@@ -58,24 +58,6 @@ impl Gathering for PostgresStore {
         let mut attempts = Attempts::default();
         loop {
             let result = hold(self.writers()?, claim, others, (until, reason)).await;
-            if attempts.are_over(&result) {
-                return result;
-            }
-        }
-    }
-
-    async fn settle_digest(
-        &self,
-        claim: &Claim,
-        times: (Timestamp, Timestamp),
-        attempt: &Attempt,
-        settlement: &Settlement,
-        shared: &[Shared],
-    ) -> Result<Standing, Error> {
-        let mut attempts = Attempts::default();
-        loop {
-            let (pool, follows) = (self.writers()?, (settlement, shared));
-            let result = settlements::settle(pool, claim, times, attempt, follows).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -264,30 +246,27 @@ pub(super) async fn lease_again(
     .map_err(failed("lease a digest"))
 }
 
-/// Writes what an attempt means besides its delivery: when what happened, and what it means for all that
-/// is in the digest, where it was one.
+/// Writes what an attempt at a digest means besides its delivery: what it means for all that is in it, and
+/// when what happened.
 pub(super) async fn settle(
     connection: &mut PgConnection,
-    claim: &Claim,
-    (started_at, ended_at): (Timestamp, Timestamp),
+    ended: &Ended<'_>,
     effect: Effect,
-    (settlement, shared): (&Settlement, &[Shared]),
 ) -> Result<(), Error> {
     if let Effect::Nothing(_) = effect {
         return Ok(());
     }
-    if claim.gathered.is_some() {
-        for (same, ids) in alike(shared) {
-            let follows = (same, claims::stays_gathered(settlement, same));
-            settle_gathered(&mut *connection, claim, ids, follows, ended_at).await?;
-        }
-        if effect == Effect::Settle && !claims::stays_gathered(settlement, settlement) {
-            sqlx::query("UPDATE notifications SET digest = NULL WHERE id = $1")
-                .bind(claim.notification.id.0)
-                .execute(&mut *connection)
-                .await
-                .map_err(failed("settle a digest"))?;
-        }
+    let Ended { claim, started_at, ended_at, settlement, shared, .. } = *ended;
+    for (same, ids) in alike(shared) {
+        let follows = (same, claims::stays_gathered(settlement, same));
+        settle_gathered(&mut *connection, claim, ids, follows, ended_at).await?;
+    }
+    if effect == Effect::Settle && !claims::stays_gathered(settlement, settlement) {
+        sqlx::query("UPDATE notifications SET digest = NULL WHERE id = $1")
+            .bind(claim.notification.id.0)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("settle a digest"))?;
     }
     if settlement.state != NotificationState::Sent {
         return Ok(());

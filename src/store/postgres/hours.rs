@@ -232,14 +232,15 @@ async fn write(
 
 pub(super) async fn tallied_hours(
     connection: &mut PgConnection,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     (start, end): Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut query = QueryBuilder::<Postgres>::new("SELECT ");
     query.push(TallyRow::COLUMNS).push(" FROM tallies WHERE hour_at >= ");
     query.push_bind(rows::millis(start)).push(" AND hour_at < ").push_bind(rows::millis(end));
-    if let Some(check) = check {
-        query.push(" AND check_id = ").push_bind(check.as_str().to_owned());
+    if let Some(checks) = checks {
+        let names: Vec<&str> = checks.iter().map(CheckId::as_str).collect();
+        query.push(" AND check_id = ANY(").push_bind(names).push(")");
     }
     let mut tallies = BTreeMap::new();
     // Planned for these hours: a plan for any number of them reads all.

@@ -53,15 +53,15 @@ use self::attempts::Attempts;
 use self::days::Days;
 use super::agents::{AgentRecord, Agents, Claimed, TokenRecord};
 use super::metrics::Memory;
+use super::rows::storable;
 use super::{
-    Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
+    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store, rows,
 };
 use crate::clock::{Guided, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
-use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::rota::Call;
 use crate::domain::run::Report;
@@ -277,19 +277,10 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        started_at: Timestamp,
-        ended_at: Timestamp,
-        attempt: &Attempt,
-        settlement: &Settlement,
-    ) -> Result<Standing, Error> {
-        let (mut attempts, times) = (Attempts::default(), (started_at, ended_at));
+    async fn settle_all(&self, ended: &[Ended<'_>]) -> Result<Vec<Standing>, Error> {
+        let mut attempts = Attempts::default();
         loop {
-            let pool = self.writers()?;
-            let follows = (settlement, &[][..]);
-            let result = settlements::settle(pool, claim, times, attempt, follows).await;
+            let result = settlements::settle(self.writers()?, ended).await;
             if attempts.are_over(&result) {
                 return result;
             }
@@ -432,11 +423,6 @@ fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => Error::Closed,
         source => Error::Database { what, source },
     }
-}
-
-/// PostgreSQL's text holds every character but one, which is shown as the replacement character.
-fn storable(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 /// The number of an advisory lock ("TRPL" and which).

@@ -208,14 +208,15 @@ pub(super) async fn claim(
     let leased = lease(&mut transaction, &held, now, lease_until).await?;
     let digests: Vec<i64> = leased.iter().filter(|it| it.is_digest()).map(|it| it.id).collect();
     let members = gathering::lease_again(&mut transaction, &digests, &ended).await?;
-    commit(pool, transaction).await?;
-    for id in ended {
-        tracing::error!(notification = id, "no answer a second time; given up");
-    }
+    // Read first: what cannot be is not leased to anybody.
     let claims: Result<Vec<Claim>, Error> =
         leased.into_iter().map(NotificationRow::read_claim).collect();
     let mut claims = claims?;
     gather(&mut claims, members)?;
+    commit(pool, transaction).await?;
+    for id in ended {
+        tracing::error!(notification = id, "no answer a second time; given up");
+    }
     Ok(claims)
 }
 
@@ -317,14 +318,22 @@ async fn is_out_of_time(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<bool, Error> {
-    sqlx::query_scalar(out_of_time!("SELECT EXISTS (SELECT 1", ")"))
-        .bind(channel.as_str())
-        .bind(rows::millis(now))
-        .bind(rows::millis(lease_until))
-        .bind(rows::millis(now + claims::CORRECTION))
-        .fetch_one(connection)
-        .await
-        .map_err(failed("heed the clock"))
+    // By indices that hold what is leased and what is due later: much else may be owed.
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM notifications WHERE state = 'owed' AND channel = $1 \
+         AND lease_until > $3) \
+         OR EXISTS (SELECT 1 FROM notifications AS mine WHERE mine.state = 'owed' \
+         AND mine.channel = $1 AND mine.due_at > $2 AND coalesce((SELECT ended_at \
+         FROM deliveries WHERE notification_id = mine.id ORDER BY id DESC LIMIT 1), \
+         mine.owed_at) > $4)",
+    )
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(now + claims::CORRECTION))
+    .fetch_one(connection)
+    .await
+    .map_err(failed("heed the clock"))
 }
 
 /// Brings back what lies so far in the future only because the clock was set back.

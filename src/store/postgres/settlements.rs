@@ -1,61 +1,54 @@
-//! Settling: what came of an attempt, by whoever still holds the claim.
+//! Settling: what came of attempts, by whoever still holds the claims. However many there are, they cost
+//! one transaction and a few statements.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::session::{begin, commit};
 use super::{failed, gathering, storable, succession};
-use crate::domain::Timestamp;
-use crate::domain::notification::{Attempt, Settlement};
+use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::path::Path;
 use crate::domain::proof::{self, Status};
-use crate::store::claims::Effect;
-use crate::store::gathering::Shared;
+use crate::store::claims::{self, Effect};
 use crate::store::rows;
 use crate::store::rows::notification::PresentRow;
-use crate::store::{Claim, Error, Standing};
+use crate::store::{Claim, Ended, Error, Standing};
 
-/// Records an attempt and what follows.
-pub(super) async fn settle(
-    pool: &PgPool,
-    claim: &Claim,
-    times: (Timestamp, Timestamp),
-    attempt: &Attempt,
-    (settlement, shared): (&Settlement, &[Shared]),
-) -> Result<Standing, Error> {
-    let mut transaction = begin(pool).await?;
-    let locked = sqlx::query("SELECT 1 FROM notifications WHERE id = $1 FOR NO KEY UPDATE")
-        .bind(claim.notification.id.0)
-        .execute(&mut *transaction);
-    locked.await.map_err(failed("look at a claim"))?;
-    // By a statement of its own, which sees what was committed while the lock was waited for.
-    let present: Option<PresentRow> = sqlx::query_as(
-        "SELECT state, epoch, lease_until IS NOT NULL AS leased, EXISTS (SELECT 1 FROM deliveries \
-         WHERE notification_id = $1 AND deliveries.epoch = $2 AND started_at = $3 \
-         AND outcome = $4) AS recorded FROM notifications WHERE id = $1",
-    )
-    .bind(claim.notification.id.0)
-    .bind(claim.epoch.0)
-    .bind(rows::millis(times.0))
-    .bind(attempt.as_str())
-    .fetch_optional(&mut *transaction)
-    .await
-    .map_err(failed("look at a claim"))?;
-    let present = present.map(PresentRow::read).transpose()?;
-    let effect = present
-        .map_or(Effect::Nothing(Standing::Lost), |present| Effect::of(present, claim, attempt));
-    match effect {
-        Effect::Settle => {
-            write_delivery(&mut transaction, claim, times, attempt).await?;
-            write_settlement(&mut transaction, claim, times.1, settlement).await?;
-        }
-        Effect::Accept => {
-            write_delivery(&mut transaction, claim, times, attempt).await?;
-            write_acceptance(&mut transaction, claim, times.1, settlement).await?;
-        }
-        Effect::Nothing(_) => {}
+/// An attempt with what recording it changes.
+type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
+
+/// Records attempts and what follows from each.
+pub(super) async fn settle(pool: &PgPool, ended: &[Ended<'_>]) -> Result<Vec<Standing>, Error> {
+    let rounds = claims::rounds(ended);
+    if rounds.is_empty() {
+        return Ok(Vec::new());
     }
-    gathering::settle(&mut transaction, claim, times, effect, (settlement, shared)).await?;
+    let mut standings = Vec::with_capacity(ended.len());
+    let mut transaction = begin(pool).await?;
+    // All at once and in one order, so that hubs that settle the same wait and do not block each other.
+    let locked =
+        sqlx::query("SELECT 1 FROM notifications WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+            .bind(ids(ended.iter()))
+            .execute(&mut *transaction);
+    locked.await.map_err(failed("look at claims"))?;
+    for round in rounds {
+        let effects = effects(&mut transaction, round).await?;
+        let settling: Vec<Settling<'_, '_>> = round.iter().zip(effects.iter().copied()).collect();
+        write_deliveries(&mut transaction, &settling).await?;
+        write_settlements(&mut transaction, &settling).await?;
+        write_acceptances(&mut transaction, &settling).await?;
+        write_stamps(&mut transaction, &settling).await?;
+        for (it, effect) in &settling {
+            if it.claim.gathered.is_some() {
+                gathering::settle(&mut transaction, it, *effect).await?;
+            }
+        }
+        standings.extend(effects.into_iter().map(Effect::standing));
+    }
     commit(pool, transaction).await?;
-    Ok(effect.standing())
+    Ok(standings)
 }
 
 /// Notes that a repeat is about to leave.
@@ -74,68 +67,141 @@ pub(super) async fn note_departure(pool: &PgPool, claim: &Claim) -> Result<Stand
     Ok(if noted.rows_affected() > 0 { Standing::Held } else { Standing::Lost })
 }
 
-async fn write_delivery(
+fn ids<'e, 'a: 'e>(ended: impl Iterator<Item = &'e Ended<'a>>) -> Vec<i64> {
+    ended.map(|it| it.claim.notification.id.0).collect()
+}
+
+/// What recording each of `ended` changes. By a statement of its own, which sees what was committed while
+/// the locks were waited for.
+async fn effects(connection: &mut PgConnection, ended: &[Ended<'_>]) -> Result<Vec<Effect>, Error> {
+    let started: Vec<i64> = ended.iter().map(|it| rows::millis(it.started_at)).collect();
+    let found: Vec<PresentRow> = sqlx::query_as(
+        "SELECT mine.id, mine.state, mine.epoch, mine.lease_until IS NOT NULL AS leased, \
+         EXISTS (SELECT 1 FROM deliveries WHERE notification_id = mine.id \
+         AND deliveries.epoch = it.epoch AND deliveries.started_at = it.started_at \
+         AND deliveries.outcome = it.outcome) AS recorded \
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) \
+         AS it (id, epoch, started_at, outcome) JOIN notifications AS mine ON mine.id = it.id",
+    )
+    .bind(ids(ended.iter()))
+    .bind(ended.iter().map(|it| it.claim.epoch.0).collect::<Vec<i64>>())
+    .bind(started)
+    .bind(ended.iter().map(|it| it.attempt.as_str()).collect::<Vec<&str>>())
+    .fetch_all(connection)
+    .await
+    .map_err(failed("look at claims"))?;
+    let present: Result<HashMap<_, _>, _> = found.into_iter().map(PresentRow::read).collect();
+    Ok(claims::effects(ended, &present?))
+}
+
+async fn write_deliveries(
     connection: &mut PgConnection,
-    claim: &Claim,
-    (started_at, ended_at): (Timestamp, Timestamp),
-    attempt: &Attempt,
+    settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
-    let recipient = &claim.notification.recipient;
-    let mut ask_at = None;
-    if let Attempt::Accepted { receipt } = attempt {
-        ask_at = proof::first_asked(recipient, receipt, ended_at);
-        succession::mend(&mut *connection, recipient).await?;
+    let written = settling.iter().filter(|(_, effect)| !matches!(effect, Effect::Nothing(_)));
+    let written: Vec<&Ended<'_>> = written.map(|(it, _)| *it).collect();
+    if written.is_empty() {
+        return Ok(());
     }
+    let (mut ask_at, mut mended): (Vec<Option<i64>>, _) = (Vec::new(), BTreeSet::new());
+    for it in &written {
+        let recipient = &it.claim.notification.recipient;
+        let mut asked = None;
+        if let Attempt::Accepted { receipt } = it.attempt {
+            asked = proof::first_asked(recipient, receipt, it.ended_at);
+            mended.insert(Path::of_credentials(recipient));
+        }
+        ask_at.push(asked.map(rows::millis));
+    }
+    for path in &mended {
+        succession::mend(&mut *connection, path).await?;
+    }
+    let details: Vec<Cow<'_, str>> =
+        written.iter().map(|it| storable(it.attempt.detail())).collect();
     let query = sqlx::query(
         "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail, \
-         status, status_at, ask_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 IS NULL THEN NULL ELSE $4 END, $8)",
+         status, status_at, ask_at) SELECT it.id, it.epoch, it.started_at, it.ended_at, \
+         it.outcome, it.detail, CASE WHEN it.ask_at IS NOT NULL THEN $8 END, \
+         CASE WHEN it.ask_at IS NOT NULL THEN it.ended_at END, it.ask_at \
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], \
+         $6::text[], $7::bigint[]) \
+         AS it (id, epoch, started_at, ended_at, outcome, detail, ask_at)",
     )
-    .bind(claim.notification.id.0)
-    .bind(claim.epoch.0)
-    .bind(rows::millis(started_at))
-    .bind(rows::millis(ended_at))
-    .bind(attempt.as_str())
-    .bind(storable(attempt.detail()))
-    .bind(ask_at.map(|_| Status::Queued.as_str()))
-    .bind(ask_at.map(rows::millis));
-    query.execute(connection).await.map_err(failed("record a delivery")).map(|_| ())
+    .bind(ids(written.iter().copied()))
+    .bind(written.iter().map(|it| it.claim.epoch.0).collect::<Vec<i64>>())
+    .bind(written.iter().map(|it| rows::millis(it.started_at)).collect::<Vec<i64>>())
+    .bind(written.iter().map(|it| rows::millis(it.ended_at)).collect::<Vec<i64>>())
+    .bind(written.iter().map(|it| it.attempt.as_str()).collect::<Vec<&str>>())
+    .bind(details.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
+    .bind(ask_at)
+    .bind(Status::Queued.as_str());
+    query.execute(connection).await.map_err(failed("record deliveries")).map(|_| ())
 }
 
-async fn write_settlement(
+async fn write_settlements(
     connection: &mut PgConnection,
-    claim: &Claim,
-    ended_at: Timestamp,
-    settlement: &Settlement,
+    settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
+    let held = settling.iter().filter(|(_, effect)| *effect == Effect::Settle);
+    let held: Vec<&Ended<'_>> = held.map(|(it, _)| *it).collect();
+    let follows: Vec<_> = held.iter().map(|it| it.settlement).collect();
+    let reasons: Vec<Cow<'_, str>> = follows.iter().map(|it| storable(&it.reason)).collect();
     let query = sqlx::query(
-        "UPDATE notifications SET state = $2, due_at = $3, failures = $4, possible_repeat = $5, \
-         reason = $6, leased_at = NULL, lease_until = NULL, begun = false, \
-         settled_at = CASE WHEN $2 = 'owed' THEN NULL ELSE $7 END WHERE id = $1",
+        "UPDATE notifications AS mine SET state = it.state, due_at = it.due_at, \
+         failures = it.failures, possible_repeat = it.possible_repeat, reason = it.reason, \
+         leased_at = NULL, lease_until = NULL, begun = false, \
+         settled_at = CASE WHEN it.state = 'owed' THEN NULL ELSE it.ended_at END \
+         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], \
+         $6::text[], $7::bigint[]) \
+         AS it (id, state, due_at, failures, possible_repeat, reason, ended_at) \
+         WHERE mine.id = it.id",
     )
-    .bind(claim.notification.id.0)
-    .bind(settlement.state.as_str())
-    .bind(rows::millis(settlement.due_at))
-    .bind(i64::from(settlement.failures))
-    .bind(settlement.possible_repeat)
-    .bind(storable(&settlement.reason))
-    .bind(rows::millis(ended_at));
-    query.execute(connection).await.map_err(failed("settle a notification")).map(|_| ())
+    .bind(ids(held.iter().copied()))
+    .bind(follows.iter().map(|it| it.state.as_str()).collect::<Vec<&str>>())
+    .bind(follows.iter().map(|it| rows::millis(it.due_at)).collect::<Vec<i64>>())
+    .bind(follows.iter().map(|it| i64::from(it.failures)).collect::<Vec<i64>>())
+    .bind(follows.iter().map(|it| it.possible_repeat).collect::<Vec<bool>>())
+    .bind(reasons.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
+    .bind(held.iter().map(|it| rows::millis(it.ended_at)).collect::<Vec<i64>>());
+    query.execute(connection).await.map_err(failed("settle notifications")).map(|_| ())
 }
 
-/// The recipient has the message, by a claim that is no longer held.
-async fn write_acceptance(
+/// The recipients have these messages, by claims that are no longer held.
+async fn write_acceptances(
     connection: &mut PgConnection,
-    claim: &Claim,
-    ended_at: Timestamp,
-    settlement: &Settlement,
+    settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
+    for (it, _) in settling.iter().filter(|(_, effect)| *effect == Effect::Accept) {
+        let query = sqlx::query(
+            "UPDATE notifications SET state = 'sent', reason = $2, leased_at = NULL, \
+             lease_until = NULL, begun = false, settled_at = $3 WHERE id = $1 AND state <> 'sent'",
+        )
+        .bind(it.claim.notification.id.0)
+        .bind(storable(&it.settlement.reason))
+        .bind(rows::millis(it.ended_at));
+        query.execute(&mut *connection).await.map_err(failed("settle a notification"))?;
+    }
+    Ok(())
+}
+
+/// Writes when what was sent left and was accepted; of digests, that is written with all in them.
+async fn write_stamps(
+    connection: &mut PgConnection,
+    settling: &[Settling<'_, '_>],
+) -> Result<(), Error> {
+    let sent = settling.iter().filter(|(it, effect)| {
+        !matches!(effect, Effect::Nothing(_))
+            && it.claim.gathered.is_none()
+            && it.settlement.state == NotificationState::Sent
+    });
+    let sent: Vec<&Ended<'_>> = sent.map(|(it, _)| *it).collect();
     let query = sqlx::query(
-        "UPDATE notifications SET state = 'sent', reason = $2, leased_at = NULL, \
-         lease_until = NULL, begun = false, settled_at = $3 WHERE id = $1 AND state <> 'sent'",
+        "UPDATE notifications AS mine SET sent_at = it.started_at, accepted_at = it.ended_at \
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS it (id, started_at, ended_at) \
+         WHERE mine.id = it.id AND mine.state = 'sent' AND mine.accepted_at IS NULL",
     )
-    .bind(claim.notification.id.0)
-    .bind(storable(&settlement.reason))
-    .bind(rows::millis(ended_at));
-    query.execute(connection).await.map_err(failed("settle a notification")).map(|_| ())
+    .bind(ids(sent.iter().copied()))
+    .bind(sent.iter().map(|it| rows::millis(it.started_at)).collect::<Vec<i64>>())
+    .bind(sent.iter().map(|it| rows::millis(it.ended_at)).collect::<Vec<i64>>());
+    query.execute(connection).await.map_err(failed("stamp notifications")).map(|_| ())
 }

@@ -263,13 +263,10 @@ async fn found_broken(
     Ok(noted.rows_affected() > 0)
 }
 
-/// Something was sent to `recipient`, so the path works.
-pub(super) async fn mend(
-    connection: &mut PgConnection,
-    recipient: &Recipient,
-) -> Result<(), Error> {
+/// Something was sent by `path`, so it works.
+pub(super) async fn mend(connection: &mut PgConnection, path: &Path) -> Result<(), Error> {
     let query = sqlx::query("DELETE FROM broken_channels WHERE channel = $1");
-    let done = query.bind(Path::of_credentials(recipient).as_str()).execute(connection).await;
+    let done = query.bind(path.as_str()).execute(connection).await;
     done.map_err(failed("note that a path works")).map(|_| ())
 }
 

@@ -17,6 +17,7 @@ pub(super) mod story;
 pub(super) mod streak;
 pub(super) mod trace;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -184,6 +185,12 @@ pub(super) fn unreadable(
     reason: impl Into<Box<dyn std::error::Error>>,
 ) -> Error {
     Error::Unreadable { what, reason: reason.into().to_string() }
+}
+
+/// PostgreSQL's text holds every character but one, and what SQLite reads out of JSON ends at that one; it is
+/// shown as the replacement character.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 pub(super) fn to_json<T: Serialize>(value: &T) -> String {

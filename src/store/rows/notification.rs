@@ -219,6 +219,7 @@ pub(in crate::store) fn owed_to(
 /// What decides over a settlement.
 #[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct PresentRow {
+    id: i64,
     state: String,
     epoch: i64,
     leased: bool,
@@ -226,14 +227,15 @@ pub(in crate::store) struct PresentRow {
 }
 
 impl PresentRow {
-    /// Reads it.
-    pub(in crate::store) fn read(self) -> Result<Present, Error> {
-        Ok(Present {
+    /// Reads it, with the number of its notification.
+    pub(in crate::store) fn read(self) -> Result<(NotificationId, Present), Error> {
+        let present = Present {
             state: notification_state(&self.state)?,
             epoch: Epoch(self.epoch),
             leased: self.leased,
             recorded: self.recorded,
-        })
+        };
+        Ok((NotificationId(self.id), present))
     }
 }
 

@@ -19,21 +19,26 @@ type Period = (Timestamp, Timestamp);
 
 pub(super) async fn watches(
     connection: &mut SqliteConnection,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
     let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
-         AND (?3 IS NULL OR check_id = ?3) ORDER BY check_id, region, from_at",
+         AND (?3 IS NULL OR check_id IN (SELECT value FROM json_each(?3))) ORDER BY check_id, region, from_at",
         WatchRow::COLUMNS
     )))
     .bind(rows::millis(after))
     .bind(rows::millis(until))
-    .bind(check.map(CheckId::as_str))
+    .bind(checks.map(names))
     .fetch_all(connection)
     .await
     .map_err(failed("read the watches"))?;
     found.into_iter().map(WatchRow::read).collect()
+}
+
+/// The names of `checks`, as a list in JSON.
+fn names(checks: &[CheckId]) -> String {
+    rows::to_json(&checks.iter().map(CheckId::as_str).collect::<Vec<&str>>())
 }
 
 pub(super) async fn watches_of(
@@ -225,11 +230,11 @@ pub(super) async fn gaps(
 
 pub(super) async fn tallies(
     connection: &mut SqliteConnection,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     period: Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
-    let check = check.map(CheckId::as_str);
-    count(connection, check.as_ref().map(std::slice::from_ref), period).await
+    let names = checks.map(|all| all.iter().map(CheckId::as_str).collect::<Vec<&str>>());
+    count(connection, names.as_deref(), period).await
 }
 
 /// How the runs of some checks, or of all, ended.

@@ -185,14 +185,18 @@ async fn write(
 
 pub(super) async fn tallied_hours(
     connection: &mut SqliteConnection,
-    check: Option<&CheckId>,
+    checks: Option<&[CheckId]>,
     (start, end): Period,
 ) -> Result<BTreeMap<Place, Tally>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
     query.push(TallyRow::COLUMNS).push(" FROM tallies WHERE hour_at >= ");
     query.push_bind(rows::millis(start)).push(" AND hour_at < ").push_bind(rows::millis(end));
-    if let Some(check) = check {
-        query.push(" AND check_id = ").push_bind(check.as_str().to_owned());
+    if let Some(checks) = checks {
+        let mut list = query.push(" AND check_id IN (").separated(", ");
+        for check in checks {
+            list.push_bind(check.as_str());
+        }
+        query.push(")");
     }
     let mut tallies = BTreeMap::new();
     let mut found = query.build_query_as::<TallyRow>().fetch(connection);

@@ -51,7 +51,7 @@ use self::writer::Writer;
 use super::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
 use super::metrics::Memory;
 use super::{
-    Backlog, Claim, DecisionRecord, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
+    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
     IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store,
 };
 use crate::domain::Timestamp;
@@ -59,7 +59,6 @@ use crate::domain::coverage::{Gap, Presence, Tally, Watch};
 use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState};
-use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::rota::Call;
 use crate::domain::run::Report;
@@ -175,6 +174,13 @@ impl Store for SqliteStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claim>, Error> {
+        // Nothing is owed on most channels, and then whoever writes is not kept waiting. No lane waits for
+        // a reader.
+        if let Some(mut reader) = self.readers.try_acquire()
+            && !notifications::is_owed(&mut *reader, channel).await?
+        {
+            return Ok(Vec::new());
+        }
         let mut writer = self.writer().await?;
         let result = notifications::claim(&mut writer, channel, now, lease_until, limit).await;
         writer.finish(result).await
@@ -196,18 +202,9 @@ impl Store for SqliteStore {
         writer.finish(result).await
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        started_at: Timestamp,
-        ended_at: Timestamp,
-        attempt: &Attempt,
-        settlement: &Settlement,
-    ) -> Result<Standing, Error> {
+    async fn settle_all(&self, ended: &[Ended<'_>]) -> Result<Vec<Standing>, Error> {
         let mut writer = self.writer().await?;
-        let times = (started_at, ended_at);
-        let follows = (settlement, &[][..]);
-        let result = settlements::settle(&mut writer, claim, times, attempt, follows).await;
+        let result = settlements::settle(&mut writer, ended).await;
         writer.finish(result).await
     }
 
@@ -291,10 +288,10 @@ impl Accounts for SqliteStore {
 
     async fn watches(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
-        accounts::watches(&mut *self.reader().await?, check, period).await
+        accounts::watches(&mut *self.reader().await?, checks, period).await
     }
 
     async fn watches_of(
@@ -357,10 +354,10 @@ impl Accounts for SqliteStore {
 
     async fn tallies(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
-        accounts::tallies(&mut *self.reader().await?, check, period).await
+        accounts::tallies(&mut *self.reader().await?, checks, period).await
     }
 
     async fn outcomes(
@@ -406,10 +403,10 @@ impl Accounts for SqliteStore {
 
     async fn tallied_hours(
         &self,
-        check: Option<&CheckId>,
+        checks: Option<&[CheckId]>,
         period: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
-        hours::tallied_hours(&mut *self.reader().await?, check, period).await
+        hours::tallied_hours(&mut *self.reader().await?, checks, period).await
     }
 
     async fn forget_accounts(&self, before: Timestamp) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The outbox: notifications owed and handed out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -12,7 +12,7 @@ use crate::domain::incident::Owed;
 use crate::domain::policy::Channel;
 use crate::store::claims;
 use crate::store::rows::notification::{DeliveryRow, NotificationRow, gather};
-use crate::store::rows::{self, notice};
+use crate::store::rows::{self, notice, to_json};
 use crate::store::succession::Origin;
 use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord, Standing};
 
@@ -134,8 +134,8 @@ async fn due(
         None => sqlx::query_scalar(next_in_line!(
             "SELECT min(id)",
             "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
-             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
-             AND busy.state = 'owed' AND busy.lease_until > ?2) \
+             (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
+             WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2) \
              GROUP BY address ORDER BY min(kind = 'drill'), min(id) LIMIT ?3"
         ))
         .bind(channel.as_str())
@@ -144,8 +144,8 @@ async fn due(
         Some(most) => sqlx::query_scalar(next_in_line!(
             "SELECT id",
             "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
-             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = ?1 \
-             AND busy.state = 'owed' AND busy.lease_until > ?2 \
+             (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
+             WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2 \
              GROUP BY busy.address HAVING count(*) >= ?4) ORDER BY id LIMIT ?3"
         ))
         .bind(channel.as_str())
@@ -154,6 +154,20 @@ async fn due(
         .bind(most),
     };
     due.fetch_all(connection).await.map_err(failed("look for what is due"))
+}
+
+/// Whether anything is owed on `channel`.
+pub(super) async fn is_owed(
+    connection: &mut SqliteConnection,
+    channel: Channel,
+) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM notifications WHERE channel = ?1 AND state = 'owed')",
+    )
+    .bind(channel.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(failed("look for what is owed"))
 }
 
 /// Hands out what is due.
@@ -171,26 +185,25 @@ pub(super) async fn claim(
         return Ok(Vec::new());
     }
     let connection = writer.begin(Durability::Power).await?;
-    let mut claimed = Vec::with_capacity(due.len());
-    for id in due {
-        if note_lost_lease(&mut *connection, id, now).await? == Lost::Ended {
-            continue;
-        }
-        let row: NotificationRow = sqlx::query_as(
-            "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, epoch = epoch + 1, \
-             begun = 0, digest = CASE WHEN digest = id THEN id END, \
-             first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-             WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
-             AND earlier.address = mine.address AND earlier.id < mine.id \
-             AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
-             WHERE id = ?1 RETURNING *",
-        )
-        .bind(id)
-        .bind(rows::millis(now))
-        .bind(rows::millis(lease_until))
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed("lease a notification"))?;
+    let handed = without_ended(&mut *connection, due, now).await?;
+    let mut rows: Vec<NotificationRow> = sqlx::query_as(
+        "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, epoch = epoch + 1, \
+         begun = 0, digest = CASE WHEN digest = id THEN id END, \
+         first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
+         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
+         AND earlier.address = mine.address AND earlier.id < mine.id \
+         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
+         WHERE id IN (SELECT value FROM json_each(?1)) RETURNING *",
+    )
+    .bind(to_json(&handed))
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("lease notifications"))?;
+    rows.sort_by_key(|row| row.id);
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
         let mut claim = [row.read_claim()?];
         if claim[0].gathered.is_some() {
             let members = gathering::lease_again(&mut *connection, &claim[0]).await?;
@@ -200,6 +213,31 @@ pub(super) async fn claim(
     }
     writer.commit().await?;
     Ok(claimed)
+}
+
+/// Those of `due` that are still to be handed out when it is noted which leases were lost.
+async fn without_ended(
+    connection: &mut SqliteConnection,
+    due: Vec<i64>,
+    now: Timestamp,
+) -> Result<Vec<i64>, Error> {
+    let lost: HashSet<i64> = sqlx::query_scalar(
+        "SELECT id FROM notifications WHERE id IN (SELECT value FROM json_each(?1)) \
+         AND lease_until IS NOT NULL",
+    )
+    .bind(to_json(&due))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("look for lost leases"))?
+    .into_iter()
+    .collect();
+    let mut handed = Vec::with_capacity(due.len());
+    for id in due {
+        if !lost.contains(&id) || note_lost_lease(&mut *connection, id, now).await? == Lost::Owed {
+            handed.push(id);
+        }
+    }
+    Ok(handed)
 }
 
 /// What becomes of a notification that is to be handed out.
@@ -217,16 +255,12 @@ async fn note_lost_lease(
     id: i64,
     now: Timestamp,
 ) -> Result<Lost, Error> {
-    let (lost, repeat, begun): (bool, bool, bool) = sqlx::query_as(
-        "SELECT lease_until IS NOT NULL, possible_repeat, begun FROM notifications WHERE id = ?",
-    )
-    .bind(id)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(failed("look for a lost lease"))?;
-    if !lost {
-        return Ok(Lost::Owed);
-    }
+    let (repeat, begun): (bool, bool) =
+        sqlx::query_as("SELECT possible_repeat, begun FROM notifications WHERE id = ?")
+            .bind(id)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed("look at a lost lease"))?;
     let (outcome, detail) = if repeat && !begun {
         ("retry", claims::STOPPED_BEFORE)
     } else {
@@ -305,14 +339,22 @@ async fn heed_clock(
     lease_until: Timestamp,
 ) -> Result<(), Error> {
     let (past, failure) = (now + claims::CORRECTION, "heed the clock");
-    let found: bool = sqlx::query_scalar(concat!(out_of_time!("SELECT EXISTS (SELECT 1"), ")"))
-        .bind(channel.as_str())
-        .bind(rows::millis(now))
-        .bind(rows::millis(lease_until))
-        .bind(rows::millis(past))
-        .fetch_one(writer.connection().await?)
-        .await
-        .map_err(failed(failure))?;
+    // By indices that hold what is leased and what is due later: much else may be owed.
+    let found: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM notifications INDEXED BY notifications_leased \
+         WHERE state = 'owed' AND channel = ?1 AND lease_until > ?3) \
+         OR EXISTS (SELECT 1 FROM notifications AS mine INDEXED BY notifications_due \
+         WHERE mine.state = 'owed' AND mine.channel = ?1 AND mine.due_at > ?2 \
+         AND coalesce((SELECT ended_at FROM deliveries WHERE notification_id = mine.id \
+         ORDER BY id DESC LIMIT 1), mine.owed_at) > ?4)",
+    )
+    .bind(channel.as_str())
+    .bind(rows::millis(now))
+    .bind(rows::millis(lease_until))
+    .bind(rows::millis(past))
+    .fetch_one(writer.connection().await?)
+    .await
+    .map_err(failed(failure))?;
     if !found {
         return Ok(());
     }

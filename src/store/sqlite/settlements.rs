@@ -1,120 +1,184 @@
-//! Settling: what came of an attempt, by whoever still holds the claim.
+//! Settling: what came of attempts, by whoever still holds the claims. However many there are, they cost
+//! one transaction and a few statements.
 
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::{Durability, Writer};
 use super::{failed, gathering, succession};
-use crate::domain::Timestamp;
-use crate::domain::notification::{Attempt, Settlement};
+use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::path::Path;
 use crate::domain::proof::{self, Status};
-use crate::store::claims::Effect;
-use crate::store::gathering::Shared;
-use crate::store::rows;
+use crate::store::claims::{self, Effect};
 use crate::store::rows::notification::PresentRow;
-use crate::store::{Claim, Error, Standing};
+use crate::store::rows::{self, storable, to_json};
+use crate::store::{Ended, Error, Standing};
 
-/// Records an attempt and what follows.
+/// An attempt with what recording it changes.
+type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
+
+/// Records attempts and what follows from each.
 pub(super) async fn settle(
     writer: &mut Writer,
-    claim: &Claim,
-    times: (Timestamp, Timestamp),
-    attempt: &Attempt,
-    (settlement, shared): (&Settlement, &[Shared]),
-) -> Result<Standing, Error> {
-    let connection = writer.begin(Durability::Power).await?;
-    let present: Option<PresentRow> = sqlx::query_as(
-        "SELECT state, epoch, lease_until IS NOT NULL AS leased, EXISTS (SELECT 1 FROM deliveries \
-         WHERE notification_id = ?1 AND deliveries.epoch = ?2 AND started_at = ?3 \
-         AND outcome = ?4) AS recorded FROM notifications WHERE id = ?1",
-    )
-    .bind(claim.notification.id.0)
-    .bind(claim.epoch.0)
-    .bind(rows::millis(times.0))
-    .bind(attempt.as_str())
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed("look at a claim"))?;
-    let present = present.map(PresentRow::read).transpose()?;
-    let effect = present
-        .map_or(Effect::Nothing(Standing::Lost), |present| Effect::of(present, claim, attempt));
-    match effect {
-        Effect::Settle => {
-            write_delivery(&mut *connection, claim, times, attempt).await?;
-            write_settlement(&mut *connection, claim, times.1, settlement).await?;
-        }
-        Effect::Accept => {
-            write_delivery(&mut *connection, claim, times, attempt).await?;
-            write_acceptance(&mut *connection, claim, times.1, settlement).await?;
-        }
-        Effect::Nothing(_) => {}
+    ended: &[Ended<'_>],
+) -> Result<Vec<Standing>, Error> {
+    let rounds = claims::rounds(ended);
+    if rounds.is_empty() {
+        return Ok(Vec::new());
     }
-    gathering::settle(&mut *connection, claim, times, effect, (settlement, shared)).await?;
+    let mut standings = Vec::with_capacity(ended.len());
+    let connection = writer.begin(Durability::Power).await?;
+    for round in rounds {
+        let effects = effects(&mut *connection, round).await?;
+        let settling: Vec<Settling<'_, '_>> = round.iter().zip(effects.iter().copied()).collect();
+        write_deliveries(&mut *connection, &settling).await?;
+        write_settlements(&mut *connection, &settling).await?;
+        write_acceptances(&mut *connection, &settling).await?;
+        write_stamps(&mut *connection, &settling).await?;
+        for (it, effect) in &settling {
+            if it.claim.gathered.is_some() {
+                gathering::settle(&mut *connection, it, *effect).await?;
+            }
+        }
+        standings.extend(effects.into_iter().map(Effect::standing));
+    }
     writer.commit().await?;
-    Ok(effect.standing())
+    Ok(standings)
 }
 
-async fn write_delivery(
+/// What recording each of `ended` changes.
+async fn effects(
     connection: &mut SqliteConnection,
-    claim: &Claim,
-    (started_at, ended_at): (Timestamp, Timestamp),
-    attempt: &Attempt,
+    ended: &[Ended<'_>],
+) -> Result<Vec<Effect>, Error> {
+    let asked = ended.iter().map(|it| {
+        let (id, epoch) = (it.claim.notification.id.0, it.claim.epoch.0);
+        (id, epoch, rows::millis(it.started_at), it.attempt.as_str())
+    });
+    let found: Vec<PresentRow> = sqlx::query_as(
+        "SELECT mine.id, mine.state, mine.epoch, mine.lease_until IS NOT NULL AS leased, \
+         EXISTS (SELECT 1 FROM deliveries WHERE notification_id = mine.id \
+         AND deliveries.epoch = it.value ->> 1 AND deliveries.started_at = it.value ->> 2 \
+         AND deliveries.outcome = it.value ->> 3) AS recorded \
+         FROM json_each(?1) AS it CROSS JOIN notifications AS mine ON mine.id = it.value ->> 0",
+    )
+    .bind(all(asked))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("look at claims"))?;
+    let present: Result<HashMap<_, _>, _> = found.into_iter().map(PresentRow::read).collect();
+    Ok(claims::effects(ended, &present?))
+}
+
+fn all<T: Serialize>(rows: impl Iterator<Item = T>) -> String {
+    to_json(&rows.collect::<Vec<T>>())
+}
+
+async fn write_deliveries(
+    connection: &mut SqliteConnection,
+    settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
-    let recipient = &claim.notification.recipient;
-    let mut ask_at = None;
-    if let Attempt::Accepted { receipt } = attempt {
-        ask_at = proof::first_asked(recipient, receipt, ended_at);
-        succession::mend(&mut *connection, recipient).await?;
+    let (mut written, mut mended) = (Vec::new(), BTreeSet::new());
+    for (it, effect) in settling {
+        if let Effect::Nothing(_) = effect {
+            continue;
+        }
+        let (recipient, mut ask_at) = (&it.claim.notification.recipient, None);
+        if let Attempt::Accepted { receipt } = it.attempt {
+            ask_at = proof::first_asked(recipient, receipt, it.ended_at);
+            mended.insert(Path::of_credentials(recipient));
+        }
+        written.push((
+            (it.claim.notification.id.0, it.claim.epoch.0),
+            (rows::millis(it.started_at), rows::millis(it.ended_at)),
+            (it.attempt.as_str(), storable(it.attempt.detail())),
+            (ask_at.map(|_| Status::Queued.as_str()), ask_at.map(rows::millis)),
+        ));
+    }
+    if written.is_empty() {
+        return Ok(());
+    }
+    for path in &mended {
+        succession::mend(&mut *connection, path).await?;
     }
     let query = sqlx::query(
         "INSERT INTO deliveries (notification_id, epoch, started_at, ended_at, outcome, detail, \
-         status, status_at, ask_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CASE WHEN ?7 IS NULL THEN NULL ELSE ?4 END, ?8)",
+         status, status_at, ask_at) SELECT value ->> '$[0][0]', value ->> '$[0][1]', \
+         value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[2][0]', value ->> '$[2][1]', \
+         value ->> '$[3][0]', iif(value ->> '$[3][0]' IS NULL, NULL, value ->> '$[1][1]'), \
+         value ->> '$[3][1]' FROM json_each(?1) ORDER BY key",
     )
-    .bind(claim.notification.id.0)
-    .bind(claim.epoch.0)
-    .bind(rows::millis(started_at))
-    .bind(rows::millis(ended_at))
-    .bind(attempt.as_str())
-    .bind(attempt.detail())
-    .bind(ask_at.map(|_| Status::Queued.as_str()))
-    .bind(ask_at.map(rows::millis));
-    query.execute(connection).await.map_err(failed("record a delivery")).map(|_| ())
+    .bind(to_json(&written));
+    query.execute(connection).await.map_err(failed("record deliveries")).map(|_| ())
 }
 
-async fn write_settlement(
+async fn write_settlements(
     connection: &mut SqliteConnection,
-    claim: &Claim,
-    ended_at: Timestamp,
-    settlement: &Settlement,
+    settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
+    let held = settling.iter().filter(|(_, effect)| *effect == Effect::Settle);
+    let written = held.map(|(it, _)| {
+        let follows = it.settlement;
+        (
+            (it.claim.notification.id.0, follows.state.as_str(), storable(&follows.reason)),
+            (rows::millis(follows.due_at), rows::millis(it.ended_at)),
+            (follows.failures, follows.possible_repeat),
+        )
+    });
     let query = sqlx::query(
-        "UPDATE notifications SET state = ?2, due_at = ?3, failures = ?4, possible_repeat = ?5, \
-         reason = ?6, leased_at = NULL, lease_until = NULL, begun = 0, \
-         settled_at = CASE WHEN ?2 = 'owed' THEN NULL ELSE ?7 END WHERE id = ?1",
+        "UPDATE notifications SET state = it.new_state, due_at = it.new_due, \
+         failures = it.new_failures, possible_repeat = it.is_repeat, reason = it.new_reason, \
+         leased_at = NULL, lease_until = NULL, begun = 0, \
+         settled_at = iif(it.new_state = 'owed', NULL, it.ended) \
+         FROM (SELECT value ->> '$[0][0]' AS mine, value ->> '$[0][1]' AS new_state, \
+         value ->> '$[0][2]' AS new_reason, value ->> '$[1][0]' AS new_due, \
+         value ->> '$[1][1]' AS ended, value ->> '$[2][0]' AS new_failures, \
+         value ->> '$[2][1]' AS is_repeat FROM json_each(?1)) AS it \
+         WHERE notifications.id = it.mine",
     )
-    .bind(claim.notification.id.0)
-    .bind(settlement.state.as_str())
-    .bind(rows::millis(settlement.due_at))
-    .bind(settlement.failures)
-    .bind(settlement.possible_repeat)
-    .bind(settlement.reason.as_str())
-    .bind(rows::millis(ended_at));
-    query.execute(connection).await.map_err(failed("settle a notification")).map(|_| ())
+    .bind(all(written));
+    query.execute(connection).await.map_err(failed("settle notifications")).map(|_| ())
 }
 
-/// The recipient has the message, by a claim that is no longer held.
-async fn write_acceptance(
+/// The recipients have these messages, by claims that are no longer held.
+async fn write_acceptances(
     connection: &mut SqliteConnection,
-    claim: &Claim,
-    ended_at: Timestamp,
-    settlement: &Settlement,
+    settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
+    for (it, _) in settling.iter().filter(|(_, effect)| *effect == Effect::Accept) {
+        let query = sqlx::query(
+            "UPDATE notifications SET state = 'sent', reason = ?2, leased_at = NULL, \
+             lease_until = NULL, begun = 0, settled_at = ?3 WHERE id = ?1 AND state <> 'sent'",
+        )
+        .bind(it.claim.notification.id.0)
+        .bind(it.settlement.reason.as_str())
+        .bind(rows::millis(it.ended_at));
+        query.execute(&mut *connection).await.map_err(failed("settle a notification"))?;
+    }
+    Ok(())
+}
+
+/// Writes when what was sent left and was accepted; of digests, that is written with all in them.
+async fn write_stamps(
+    connection: &mut SqliteConnection,
+    settling: &[Settling<'_, '_>],
+) -> Result<(), Error> {
+    let sent = settling.iter().filter(|(it, effect)| {
+        !matches!(effect, Effect::Nothing(_))
+            && it.claim.gathered.is_none()
+            && it.settlement.state == NotificationState::Sent
+    });
+    let sent = sent.map(|(it, _)| {
+        (it.claim.notification.id.0, rows::millis(it.started_at), rows::millis(it.ended_at))
+    });
     let query = sqlx::query(
-        "UPDATE notifications SET state = 'sent', reason = ?2, leased_at = NULL, \
-         lease_until = NULL, begun = 0, settled_at = ?3 WHERE id = ?1 AND state <> 'sent'",
+        "UPDATE notifications SET sent_at = it.started, accepted_at = it.ended \
+         FROM (SELECT value ->> 0 AS mine, value ->> 1 AS started, value ->> 2 AS ended \
+         FROM json_each(?1)) AS it \
+         WHERE notifications.id = it.mine AND state = 'sent' AND accepted_at IS NULL",
     )
-    .bind(claim.notification.id.0)
-    .bind(settlement.reason.as_str())
-    .bind(rows::millis(ended_at));
-    query.execute(connection).await.map_err(failed("settle a notification")).map(|_| ())
+    .bind(all(sent));
+    query.execute(connection).await.map_err(failed("stamp notifications")).map(|_| ())
 }

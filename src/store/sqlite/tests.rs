@@ -306,7 +306,7 @@ async fn lists_read_no_more_than_they_show() {
     SEARCH runs USING INDEX runs_not_passed_of_check (check_id=? AND outcome=?)
     USE TEMP B-TREE FOR LAST TERM OF ORDER BY
     ---
-    SEARCH mine USING INDEX notifications_waiting (channel=?)
+    SEARCH mine USING INDEX notifications_due (channel=?)
     CORRELATED SCALAR SUBQUERY 1
     SEARCH earlier USING INDEX notifications_once (incident_id=? AND channel=? AND address=?)
     ---

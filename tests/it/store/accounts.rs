@@ -59,7 +59,7 @@ pub(super) async fn slots_of(
     name: &str,
     (after, until): (Timestamp, Timestamp),
 ) -> Vec<Timestamp> {
-    let watches = store.watches(Some(&check_id(name)), (after, until)).await.expect("read");
+    let watches = store.watches(Some(&[check_id(name)]), (after, until)).await.expect("read");
     watches.iter().flat_map(|watch| watch.slots(after, until)).collect()
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn a_late_run_repairs_the_coverage(store: &(impl Store + Accoun
     vouch(store, &process, at(0)).await.expect("stored");
     come_round(store, &process, at(22)).await;
     run(store, &slots(store, at(0), at(20)).await, Outcome::Passed).await;
-    let tallies = tallies(store, Some(&check_id("login")), (at(0), at(20))).await.expect("read");
+    let tallies = tallies(store, Some(&[check_id("login")]), (at(0), at(20))).await.expect("read");
     let tally = tallies[&(check_id("login"), region("eu"))];
     assert_eq!((tally.coverage(), tally.uptime()), (Some(1.0), Some(1.0)));
     let found = audit(store, at(0)).await.expect("read");

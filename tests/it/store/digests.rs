@@ -9,7 +9,7 @@ use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::storm;
 use tripline::store::care::{Acted, Care};
 use tripline::store::gathering::{Gathered, Shared};
-use tripline::store::{Claim, NotificationRecord, Standing, Store};
+use tripline::store::{Claim, Ended, NotificationRecord, Standing, Store};
 
 use super::scene::{
     accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds, states,
@@ -56,7 +56,15 @@ async fn try_digest(store: &dyn Store, claim: &Claim, slot: u32, tried: &Attempt
     let id = claim.notification.id;
     let share = |it: &Claim| -> Shared { (it.notification.id, storm::share((id, &head), of(it))) };
     let shared: Vec<Shared> = claim.gathered.iter().flatten().map(share).collect();
-    store.settle_digest(claim, (now, ended), tried, &head, &shared).await.expect("settled")
+    let ended = Ended {
+        claim,
+        started_at: now,
+        ended_at: ended,
+        attempt: tried,
+        settlement: &head,
+        shared: &shared,
+    };
+    store.settle_all(&[ended]).await.expect("settled")[0]
 }
 
 async fn record(store: &dyn Store, incident: i64) -> NotificationRecord {

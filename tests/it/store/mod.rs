@@ -121,6 +121,7 @@ on_every_backend! {
         the_backlog_counts_by_channel
         webhooks_are_handed_out_many_at_once
         webhooks_about_one_incident_follow_each_other
+        attempts_are_recorded_together_and_each_by_its_claim
     }
     digests {
         what_is_owed_to_one_recipient_is_seen_together

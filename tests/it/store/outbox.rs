@@ -4,7 +4,7 @@ use tripline::domain::Timestamp;
 use tripline::domain::notification::{Attempt, NotificationState as State, settle};
 use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
 use tripline::domain::run::Outcome::{Failed, Passed};
-use tripline::store::{Backlog, Claim, Standing, Store};
+use tripline::store::{Backlog, Claim, Ended, Standing, Store};
 
 use super::scene::{
     accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds, states,
@@ -445,4 +445,52 @@ pub(super) async fn webhooks_about_one_incident_follow_each_other(store: &dyn St
     attempt(store, &first[0], at(3), &accepted()).await;
     let second = claim(store, Channel::Webhook, at(3)).await;
     assert_eq!((second.len(), second[0].notification.first_word), (1, false));
+}
+
+pub(super) async fn attempts_are_recorded_together_and_each_by_its_claim(store: &dyn Store) {
+    tell_webhooks(store, 3).await;
+    let lost = claim(store, Channel::Webhook, at(3)).await;
+    let now = at(3) + seconds(15);
+    let held = claim(store, Channel::Webhook, now).await;
+    assert_eq!((lost.len(), held.len()), (6, 6));
+    let words = Attempt::Accepted { receipt: "it's \"C1\"\\\0".into() };
+    let retry = Attempt::Retry { reason: "503".into(), after: None };
+    let tried = [
+        (&held[0], &words, Standing::Held),
+        (&held[1], &retry, Standing::Held),
+        (&held[2], &refused(), Standing::Held),
+        (&lost[3], &accepted(), Standing::Lost),
+        (&lost[4], &refused(), Standing::Lost),
+        (&held[5], &retry, Standing::Held),
+        // What comes later in the same transaction finds what came before.
+        (&held[0], &words, Standing::Held),
+        (&held[5], &accepted(), Standing::Lost),
+    ];
+    let follows: Vec<_> = tried
+        .iter()
+        .map(|(claim, attempt, _)| settle(&claim.notification, attempt, now, now, 0.0))
+        .collect();
+    let ended: Vec<Ended<'_>> = tried
+        .iter()
+        .zip(&follows)
+        .map(|((claim, attempt, _), settlement)| Ended {
+            claim,
+            started_at: now,
+            ended_at: now,
+            attempt,
+            settlement,
+            shared: &[],
+        })
+        .collect();
+    let standings = store.settle_all(&ended).await.expect("answered");
+    assert_eq!(standings, tried.map(|(.., standing)| standing));
+    assert_eq!(states(store, 1).await, [State::Sent, State::Owed]);
+    assert_eq!(states(store, 2).await, [State::GivenUp, State::Sent]);
+    assert_eq!(states(store, 3).await, [State::Owed, State::Sent]);
+    let first = history(store, 1).await.notifications.remove(0);
+    let told: Vec<&str> = first.deliveries.iter().map(|it| it.detail.as_str()).collect();
+    assert_eq!(told[1..], ["it's \"C1\"\\\u{fffd}"], "recorded once, whatever stands in it");
+    assert_eq!(first.stamps.accepted, Some(now));
+    assert_eq!(outcomes(store, 3).await, ["ambiguous"], "a lost claim changes nothing");
+    assert!(store.settle_all(&[]).await.expect("answered").is_empty());
 }

@@ -290,7 +290,7 @@ pub(super) async fn an_hour_is_counted_once(store: &dyn Ledger) {
     forget(store, Horizons::of_runs(at(DAY))).await;
     assert_eq!((tally(0).await, tally(2).await), (Standing::Lost, Standing::Lost));
     assert_eq!(store.tallied_hours(None, hour(0)).await.expect("read"), counted);
-    let other = store.tallied_hours(Some(&check_id("search")), hour(0)).await.expect("read");
+    let other = store.tallied_hours(Some(&[check_id("search")]), hour(0)).await.expect("read");
     assert_eq!(other, BTreeMap::new());
     assert_eq!(store.tallied().await.expect("read"), Some(hour(0)));
     assert_eq!(tally(1).await, Standing::Held);

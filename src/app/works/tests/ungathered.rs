@@ -5,10 +5,9 @@ use async_trait::async_trait;
 use super::Shelf;
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
-use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
-use crate::store::gathering::{Gathered, Gathering, Shared};
+use crate::store::gathering::{Gathered, Gathering};
 use crate::store::{Claim, Error, Standing};
 
 #[async_trait]
@@ -28,17 +27,6 @@ impl Gathering for Shelf {
         _: &[NotificationId],
         _: Timestamp,
         _: &str,
-    ) -> Result<Standing, Error> {
-        unreachable!("few messages are owed")
-    }
-
-    async fn settle_digest(
-        &self,
-        _: &Claim,
-        _: (Timestamp, Timestamp),
-        _: &Attempt,
-        _: &Settlement,
-        _: &[Shared],
     ) -> Result<Standing, Error> {
         unreachable!("few messages are owed")
     }

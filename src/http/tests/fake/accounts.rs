@@ -36,13 +36,13 @@ impl Accounts for Remembered {
 
     async fn watches(
         &self,
-        wanted: Option<&CheckId>,
+        wanted: Option<&[CheckId]>,
         (after, _): (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
         self.mood().await?;
         let minute = Interval::new(Duration::from_mins(1)).expect("in range");
         let (check, region) = place();
-        if wanted.is_some_and(|wanted| *wanted != check) {
+        if wanted.is_some_and(|wanted| !wanted.contains(&check)) {
             return Ok(Vec::new());
         }
         Ok(vec![Watch {
@@ -98,7 +98,7 @@ impl Accounts for Remembered {
 
     async fn tallies(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
         self.mood().await?;
@@ -127,7 +127,7 @@ impl Accounts for Remembered {
 
     async fn tallied_hours(
         &self,
-        _: Option<&CheckId>,
+        _: Option<&[CheckId]>,
         _: (Timestamp, Timestamp),
     ) -> Result<BTreeMap<Place, Tally>, Error> {
         Err(broken())
