@@ -24,6 +24,7 @@ mod metronome;
 mod people;
 pub mod project;
 mod publication;
+pub mod replays;
 pub mod rule_tests;
 pub mod rules;
 mod share;

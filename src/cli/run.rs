@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, query, route, rule, store,
+    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, policy, query, route, rule, store,
     tell, test, token, up, uptime, validate, why,
 };
 use crate::app::descriptors;
@@ -100,6 +100,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Unsilence(wanted) => act::unsilence(&wanted, &global, terminal).await,
         Command::Why(wanted) => why::run(&wanted, &global, terminal).await,
         Command::Route(wanted) => route::run(&wanted, &global, terminal).await,
+        Command::Policy(wanted) => policy::run(&wanted.command, &global, terminal).await,
         Command::Query(wanted) => query::run(&wanted, &global, terminal).await,
         Command::Rule(wanted) => rule::run(&wanted.command, &global, terminal).await,
         Command::Oncall(wanted) => oncall::run(&wanted, &global, terminal),

@@ -29,6 +29,7 @@ mod forgetting;
 pub mod gathering;
 pub mod metrics;
 mod outbox;
+pub mod past;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -45,6 +46,7 @@ use chrono::TimeDelta;
 
 pub use error::Error;
 pub use outbox::{Backlog, Delivery, NotificationRecord};
+pub use plan::remember;
 
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
@@ -295,6 +297,7 @@ pub trait Ledger:
     + care::Care
     + metrics::Metrics
     + metrics::Keeping
+    + past::Past
     + rules::Rules
     + succession::Following
 {
@@ -307,6 +310,7 @@ impl<T> Ledger for T where
         + care::Care
         + metrics::Metrics
         + metrics::Keeping
+        + past::Past
         + rules::Rules
         + succession::Following
 {

@@ -8,6 +8,7 @@ pub(super) mod agents;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;
+pub(super) mod past;
 pub(super) mod rule;
 pub(super) mod run;
 pub(super) mod silence;
