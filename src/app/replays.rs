@@ -9,7 +9,8 @@ use crate::domain::id::CheckId;
 use crate::domain::incident::acting::LONGEST;
 use crate::engine::replay::{Cares, Deeds, LEAD, Message, Read, Row, Side, World};
 use crate::engine::replay::{merged, replay, rows};
-use crate::store::Ledger;
+use crate::store;
+use crate::store::past::Past;
 
 /// What is to be replayed.
 #[derive(Debug, Clone)]
@@ -52,12 +53,12 @@ pub struct Replayed {
 ///
 /// A sentence that says why the store cannot be read.
 pub async fn replayed(
-    store: &dyn Ledger,
+    store: &dyn Past,
     (current, edited): (&Project, Option<&Project>),
     wanted: &Wanted,
     passed: &mut (dyn FnMut(Timestamp) + Send),
 ) -> Result<Replayed, String> {
-    let broken = |error: crate::store::Error| error.to_string();
+    let broken = |error: store::Error| error.to_string();
     let projects = std::iter::once(current).chain(edited);
     let rulebooks = projects.map(rulebook).collect::<Result<Vec<_>, _>>();
     let rulebooks = rulebooks.map_err(|error| error.to_string())?;

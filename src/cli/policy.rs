@@ -14,10 +14,10 @@ use super::args::{Form, Global, PolicyCommand, Replay};
 use super::exit::Exit;
 use super::look::{clean, clean_json};
 use super::run::{self, Stop};
-use super::store;
 use super::terminal::{Stream, Terminal};
 use crate::app::project::Reading;
 use crate::app::replays::{self, Replayed, Wanted};
+use crate::app::storage;
 use crate::clock::{Clock as _, System};
 use crate::config::{Environment, MissingSecrets, Project};
 use crate::domain::Timestamp;
@@ -52,7 +52,8 @@ async fn replay(wanted: &Replay, global: &Global, terminal: &Terminal) -> Result
         None => None,
     };
     check_names(&wanted.checks, [Some(&current), edited.as_ref()])?;
-    let store = store::open(global, terminal).await?;
+    let store = storage::open_past(&current.settings.store.place).await;
+    let store = store.map_err(|error| Stop::Broken(error.to_string()))?;
     let checks: BTreeSet<CheckId> = wanted.checks.iter().cloned().collect();
     let limit = wanted.limit;
     let asked = Wanted { since, until, checks, limit };

@@ -297,7 +297,6 @@ pub trait Ledger:
     + care::Care
     + metrics::Metrics
     + metrics::Keeping
-    + past::Past
     + rules::Rules
     + succession::Following
 {
@@ -310,8 +309,7 @@ impl<T> Ledger for T where
         + care::Care
         + metrics::Metrics
         + metrics::Keeping
-        + past::Past
-        + rules::Rules
+            + rules::Rules
         + succession::Following
 {
 }

@@ -103,6 +103,8 @@ pub struct Settings {
     pub maintenance: Vec<Maintenance>,
     /// Groups of checks that answer for something.
     pub groups: Vec<Group>,
+    /// Where the labels of groups stand.
+    pub(super) label_places: health::LabelPlaces,
     /// The checks that maintenances and groups name, with the places.
     pub(super) mentions: Vec<maintenance::Mention>,
     /// The `[[check]]` entries.
@@ -219,7 +221,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let around = (&Surroundings::new(&defaults, Some(&known)), &rules);
     let (maintenance, mut mentions) = maintenance::read(written.as_ref(), around, report);
     let written = section(root, "health", report);
-    let groups = health::read(written.as_ref(), &mut mentions, report);
+    let (groups, label_places) = health::read(written.as_ref(), &mut mentions, report);
     let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
@@ -245,6 +247,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         rules,
         maintenance,
         groups,
+        label_places,
         mentions,
         drafts,
         known,
