@@ -79,12 +79,11 @@ pub async fn replayed(
     let read = read.map_err(broken)?;
     let told = store.past_told((since, until)).await.map_err(broken)?;
     let rows = rows(&told, &wanted.checks, &worlds);
-    let messages = match worlds.as_slice() {
-        [first, second] => merged(&first.messages, &second.messages, limit),
-        _ => {
-            let only = worlds.iter().flat_map(|world| &world.messages);
-            only.map(|message| (Side::Both, message.clone())).collect()
-        }
+    let messages = if let [first, second] = worlds.as_slice() {
+        merged(&first.messages, &second.messages, limit)
+    } else {
+        let only = worlds.iter().flat_map(|world| &world.messages);
+        only.map(|message| (Side::Both, message.clone())).collect()
     };
     let last = worlds.last();
     Ok(Replayed {

@@ -12,7 +12,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(in crate::cli) use self::act::incident;
-pub use self::act::{Ack, Acting, Chosen, Note, Resolve, Route, Silence, Silences, Unack, Unsilence, Why};
+pub use self::act::{
+    Ack, Acting, Chosen, Note, Resolve, Route, Silence, Silences, Unack, Unsilence, Why,
+};
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::policy::{Form, PolicyArguments, PolicyCommand, Replay, When};
 pub use self::rule::{RuleArguments, RuleCommand};

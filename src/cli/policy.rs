@@ -4,7 +4,7 @@
 
 mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -67,9 +67,8 @@ async fn replay(wanted: &Replay, global: &Global, terminal: &Terminal) -> Result
         Form::Json => clean_json(&format!("{:#}\n", document(&replayed, &asked, edited.is_some()))),
         Form::Text => {
             let kept = current.settings.store.retention.incidents;
-            let forgotten = kept.and_then(|kept| now.checked_sub_signed(
-                chrono::TimeDelta::from_std(kept).ok()?,
-            ));
+            let forgotten = kept
+                .and_then(|kept| now.checked_sub_signed(chrono::TimeDelta::from_std(kept).ok()?));
             let shown = told::Shown {
                 replayed: &replayed,
                 asked: &asked,
@@ -99,11 +98,12 @@ async fn edited(
     if !full.exists() {
         return Err(Stop::Usage(format!("there is no `{}`; name it with --config", clean(&shown))));
     }
-    read(match full.is_dir() {
-        true => Reading::begin(&full, environment),
-        false => Reading::edited(root, (&full, &shown), environment),
-    })
-    .await
+    let reading = if full.is_dir() {
+        Reading::begin(&full, environment)
+    } else {
+        Reading::edited(root, (&full, &shown), environment)
+    };
+    read(reading).await
 }
 
 /// Refuses checks that no project has.
@@ -182,7 +182,7 @@ fn document(replayed: &Replayed, asked: &Wanted, is_edited: bool) -> Value {
         value
     });
     let read = &replayed.read;
-    let strangers: std::collections::BTreeMap<&str, u64> =
+    let strangers: BTreeMap<&str, u64> =
         read.strangers.iter().map(|(check, results)| (check.as_str(), *results)).collect();
     json!({
         "asked_since": asked.since,

@@ -13,8 +13,8 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, policy, query, route, rule, store,
-    tell, test, token, up, uptime, validate, why,
+    act, agent, demo, diagnostics, env_file, init, log, metrics, oncall, policy, query, route,
+    rule, store, tell, test, token, up, uptime, validate, why,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;

@@ -303,8 +303,10 @@ fn check_groups(
     let Some(checks) = checks.filter(|_| !found.iter().any(Diagnostic::is_error)) else { return };
     for group in &settings.groups {
         let Some(span) = settings.label_places.get(&group.name) else { continue };
-        let fits = |check: &&Check| group.labels.iter().all(|it| check.labels.get_key_value(it.0) == Some(it));
-        if group.labels.is_empty() || checks.iter().any(|check| fits(check)) {
+        let fits = |check: &&Check| {
+            group.labels.iter().all(|it| check.labels.get_key_value(it.0) == Some(it))
+        };
+        if group.labels.is_empty() || checks.iter().any(fits) {
             continue;
         }
         let labels: Vec<String> =
@@ -324,7 +326,9 @@ fn check_groups(
             .find_map(|label| suggestion::closest(label, known.iter().map(String::as_str)));
         diagnostic.advise(match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "give checks these `labels`, or name the checks of the group in `checks`".into(),
+            None => {
+                "give checks these `labels`, or name the checks of the group in `checks`".into()
+            }
         });
         found.push(diagnostic);
     }

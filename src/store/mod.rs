@@ -309,7 +309,7 @@ impl<T> Ledger for T where
         + care::Care
         + metrics::Metrics
         + metrics::Keeping
-            + rules::Rules
+        + rules::Rules
         + succession::Following
 {
 }

@@ -56,10 +56,8 @@ pub trait Past: Send + Sync + std::fmt::Debug {
     /// What people did about the incidents of `period`, and how those ended, in the order in which it
     /// was decided: decisions that somebody acknowledged, that nobody takes care any more, that
     /// something was said, that it was resolved.
-    async fn past_acts(
-        &self,
-        period: (Timestamp, Timestamp),
-    ) -> Result<Vec<DecisionRecord>, Error>;
+    async fn past_acts(&self, period: (Timestamp, Timestamp))
+    -> Result<Vec<DecisionRecord>, Error>;
 
     /// The silences that were in force at some time of `period`, by number.
     async fn past_silences(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Silence>, Error>;

@@ -36,6 +36,7 @@ mod oidc;
 mod people;
 mod promql;
 mod promtool;
+mod replay;
 mod rules;
 mod sandbox;
 mod statsd_daemon;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::app::replays::{Replayed, Wanted};
 use crate::cli::look::{Look, Paint, Zone, clean, columns, counted, padded};
 use crate::domain::Timestamp;
-use crate::engine::replay::{Message, Row, Side, Stood};
+use crate::engine::replay::{Cares, Message, Row, Side, Stood};
 
 /// What is shown.
 pub(super) struct Shown<'a> {
@@ -57,9 +57,10 @@ impl Shown<'_> {
     }
 
     fn headings(&self) -> Vec<&'static str> {
-        match self.is_edited {
-            true => vec!["told then", "current", "edited", "difference"],
-            false => vec!["told then", "replayed", "difference"],
+        if self.is_edited {
+            vec!["told then", "current", "edited", "difference"]
+        } else {
+            vec!["told then", "replayed", "difference"]
         }
     }
 
@@ -94,41 +95,9 @@ impl Shown<'_> {
 
     /// What has to be known to read the numbers.
     fn notes(&self) -> String {
-        let Replayed { cares, read, .. } = self.replayed;
-        let mut all = Stood::default();
-        self.replayed.rows.iter().for_each(|row| all.add(row.stood));
-        let mut notes = Vec::new();
-        let left = [
-            (all.superseded, "a later message took their place"),
-            (all.given_up, "they were given up"),
-            (all.owed, "they are still to be sent"),
-        ];
-        let left: Vec<String> = left
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, why)| format!("{count} because {why}"))
-            .collect();
-        if !left.is_empty() {
-            notes.push(format!(
-                "Decided then, but not told: {}. A replay counts such messages, too.",
-                left.join(", ")
-            ));
-        }
-        if all.instead > 0 {
-            notes.push(format!(
-                "Of what was told then, {} went to somebody instead of others who were not reached; a \
-                 replay reaches everybody.",
-                all.instead
-            ));
-        }
-        let [applied, carried, without] = [cares.applied, cares.carried, cares.without];
-        if applied + carried + without > 0 {
-            notes.push(format!(
-                "Acknowledgements of then: {applied} found an incident open in the replay; {carried} \
-                 incidents opened while their check was taken care of and were acknowledged at once; \
-                 {without} found none open.",
-            ));
-        }
+        let read = &self.replayed.read;
+        let mut notes = self.notes_of_then();
+        notes.extend(self.note_of_cares());
         if !read.strangers.is_empty() {
             let names: Vec<String> =
                 read.strangers.keys().take(5).map(|check| clean(check.as_str())).collect();
@@ -149,7 +118,50 @@ impl Shown<'_> {
              not replayed, and digests are not put together."
                 .to_owned(),
         );
-        notes.iter().map(|note| format!("- {note}\n")).collect()
+        notes.iter().flat_map(|note| ["- ", note, "\n"]).collect()
+    }
+
+    /// What became of messages that were decided then.
+    fn notes_of_then(&self) -> Vec<String> {
+        let mut all = Stood::default();
+        self.replayed.rows.iter().for_each(|row| all.add(row.stood));
+        let left = [
+            (all.superseded, "a later message took their place"),
+            (all.given_up, "they were given up"),
+            (all.owed, "they are still to be sent"),
+        ];
+        let left: Vec<String> = left
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, why)| format!("{count} because {why}"))
+            .collect();
+        let mut notes = Vec::new();
+        if !left.is_empty() {
+            notes.push(format!(
+                "Decided then, but not told: {}. A replay counts such messages, too.",
+                left.join(", ")
+            ));
+        }
+        if all.instead > 0 {
+            notes.push(format!(
+                "Of what was told then, {} went to somebody instead of others who were not reached; a \
+                 replay reaches everybody.",
+                all.instead
+            ));
+        }
+        notes
+    }
+
+    /// What became of the acknowledgements that people made.
+    fn note_of_cares(&self) -> Option<String> {
+        let Cares { applied, carried, without } = self.replayed.cares;
+        (applied + carried + without > 0).then(|| {
+            format!(
+                "Acknowledgements of then: {applied} found an incident open in the replay; {carried} \
+                 incidents opened while their check was taken care of and were acknowledged at once; \
+                 {without} found none open.",
+            )
+        })
     }
 
     fn messages(&self, look: &Look) -> String {
@@ -173,7 +185,7 @@ impl Shown<'_> {
             text += &self.message(*side, message, width, look);
         }
         let kept = listed.iter().filter(|(side, _)| *side != Side::First).count();
-        let more = self.replayed.told.saturating_sub(kept as u64);
+        let more = self.replayed.told.saturating_sub(u64::try_from(kept).unwrap_or(u64::MAX));
         if more > 0 {
             let line = format!("and {more} more; `--limit` lists them");
             text += &(look.paint(Paint::Faint, &line) + "\n");

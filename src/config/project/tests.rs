@@ -277,7 +277,8 @@ proptest! {
 #[test]
 fn labels_of_a_group_that_fit_no_check_are_warned_of() {
     let warnings = |group: &str| {
-        let labelled = "[[check]]\nid = 'home'\nurl = 'https://x.org'\nlabels = { team = 'shop' }\n";
+        let labelled =
+            "[[check]]\nid = 'home'\nurl = 'https://x.org'\nlabels = { team = 'shop' }\n";
         let project = assemble(files(&format!("{labelled}[health.front]\n{group}\n"), &[]), &[]);
         let warnings = project.expect("a project").warnings;
         let told = warnings.iter().map(|it| {

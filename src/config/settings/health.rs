@@ -16,12 +16,12 @@ pub(in crate::config) type LabelPlaces = BTreeMap<String, Span>;
 
 /// Reads all groups, and says where their labels stand; the checks that they name go to `mentions`.
 pub(super) fn read(
-    section: Option<&Table<'_>>,
+    section: Option<Table<'_>>,
     mentions: &mut Vec<Mention>,
     report: &mut Report,
 ) -> (Vec<Group>, LabelPlaces) {
     let (mut groups, mut places) = (Vec::new(), LabelPlaces::new());
-    for field in section.into_iter().flat_map(Table::all) {
+    for field in section.iter().flat_map(Table::all) {
         if let Err(error) = validate_name(field.name) {
             report.error(&field.key_span, format!("`{}` is no name: {error}", field.name));
         }

@@ -220,8 +220,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let written = root.optional("maintenance");
     let around = (&Surroundings::new(&defaults, Some(&known)), &rules);
     let (maintenance, mut mentions) = maintenance::read(written.as_ref(), around, report);
-    let written = section(root, "health", report);
-    let (groups, label_places) = health::read(written.as_ref(), &mut mentions, report);
+    let (groups, places) = health::read(section(root, "health", report), &mut mentions, report);
     let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
@@ -247,7 +246,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         rules,
         maintenance,
         groups,
-        label_places,
+        label_places: places,
         mentions,
         drafts,
         known,

@@ -19,7 +19,7 @@ pub fn act_of(decision: &Decision, at: Timestamp) -> Option<(Actor, Act)> {
     match decision.kind {
         DecisionKind::Acknowledged => {
             let (actor, rest) = actor(said.strip_prefix("acknowledged by ")?)?;
-            let (until, reason) = ending(rest.strip_prefix(" until ")?)?;
+            let (until, reason) = ending(rest.strip_prefix(" until ")?);
             let until = NaiveDateTime::parse_from_str(until, "%Y-%m-%d %H:%M:%S UTC").ok()?;
             // It lasts whole seconds, of which the sentence leaves out the parts.
             let parts = at - at.trunc_subsecs(0);
@@ -33,7 +33,7 @@ pub fn act_of(decision: &Decision, at: Timestamp) -> Option<(Actor, Act)> {
         }
         DecisionKind::Resolved => {
             let (actor, rest) = actor(said.strip_prefix("closed by ")?)?;
-            let (_, reason) = ending(rest)?;
+            let (_, reason) = ending(rest);
             Some((actor, Act::Resolve { reason }))
         }
         DecisionKind::Noted => {
@@ -63,10 +63,10 @@ fn actor(text: &str) -> Option<(Actor, &str)> {
 }
 
 /// What stands before the reason, and the reason, if there is one.
-fn ending(text: &str) -> Option<(&str, Option<String>)> {
+fn ending(text: &str) -> (&str, Option<String>) {
     match text.split_once(": ") {
-        Some((before, reason)) => Some((before, Some(reason.to_owned()))),
-        None => Some((text, None)),
+        Some((before, reason)) => (before, Some(reason.to_owned())),
+        None => (text, None),
     }
 }
 
@@ -157,6 +157,9 @@ mod tests {
         let over = "the acknowledgement by ana (Slack) is over after 1 h, and it still fails";
         assert_eq!(said(DecisionKind::LeftAlone, over), None);
         assert_eq!(said(DecisionKind::Resolved, "passed in eu"), None);
-        assert_eq!(said(DecisionKind::Acknowledged, "acknowledged by ana (Slack) until then"), None);
+        assert_eq!(
+            said(DecisionKind::Acknowledged, "acknowledged by ana (Slack) until then"),
+            None
+        );
     }
 }

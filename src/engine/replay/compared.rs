@@ -46,7 +46,8 @@ impl Stood {
             NotificationState::HandedOn => return,
         };
         *count += told.count;
-        if told.instead && matches!(told.state, NotificationState::Sent | NotificationState::InDigest)
+        if told.instead
+            && matches!(told.state, NotificationState::Sent | NotificationState::InDigest)
         {
             self.instead += told.count;
         }

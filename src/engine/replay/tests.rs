@@ -129,8 +129,7 @@ async fn lived<'a>(
 ) -> World<'a> {
     let mut worlds = [World::new(rulebook, deeds, start(), 100)];
     let all = BTreeSet::new();
-    let read =
-        replay(&Stored(stored), &mut worlds, (start(), until), &all, &mut |_| {}).await;
+    let read = replay(&Stored(stored), &mut worlds, (start(), until), &all, &mut |_| {}).await;
     read.expect("read");
     let [world] = worlds;
     world
@@ -257,8 +256,7 @@ async fn silences_of_then_hold_back_until_they_ended() {
 async fn two_projects_are_compared_message_by_message() {
     let (current, edited) = (rulebook(tiers()), rulebook(vec![Tier::after(3, vec![slack("#p2")])]));
     let deeds = Deeds::default();
-    let mut worlds =
-        [&current, &edited].map(|rules| World::new(rules, &deeds, slot(3), 100));
+    let mut worlds = [&current, &edited].map(|rules| World::new(rules, &deeds, slot(3), 100));
     let mut stored = results("f.......fff.");
     let stranger = Slot { check: id("gone"), ..stored[5].run.slot.clone() };
     stored[5].run.id = stranger.run_id();
@@ -279,7 +277,10 @@ async fn two_projects_are_compared_message_by_message() {
         told("#p2", NotificationState::Sent, false, 3),
         told("#p2", NotificationState::Superseded, false, 1),
         told("#old", NotificationState::InDigest, true, 2),
-        Told { subject: Subject::Coverage(id("login")), ..told("#p2", NotificationState::Sent, false, 9) },
+        Told {
+            subject: Subject::Coverage(id("login")),
+            ..told("#p2", NotificationState::Sent, false, 9)
+        },
         told("#rota", NotificationState::HandedOn, false, 9),
     ];
     let rows = rows(&stored, &all, &worlds);

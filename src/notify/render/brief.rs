@@ -16,7 +16,7 @@ pub fn brief(notification: &Notification) -> String {
     let (fact, mark) = match notice.kind {
         NoticeKind::Failing { .. } | NoticeKind::Blind => {
             if wording::has_place(notice) {
-                text += &format!(" in {}", wording::regions(notice));
+                text = format!("{text} in {}", wording::regions(notice));
             }
             (wording::error(notice), ": ")
         }
@@ -27,8 +27,8 @@ pub fn brief(notification: &Notification) -> String {
             (Some(wording::when(notification)), ". ")
         }
     };
-    if let Some(fact) = fact {
-        text += &format!("{mark}{}", cut(&fact, TEXT_LIMIT));
+    match fact {
+        Some(fact) => format!("{text}{mark}{}", cut(&fact, TEXT_LIMIT)),
+        None => text,
     }
-    text
 }

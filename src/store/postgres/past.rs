@@ -20,12 +20,11 @@ impl Past for PostgresStore {
     async fn whole_since(&self) -> Result<Option<Timestamp>, Error> {
         let mut snapshot = self.snapshot().await?;
         let Some(first) = hours::first_ran(&mut snapshot).await? else { return Ok(None) };
-        let marks: Vec<i64> =
-            sqlx::query_scalar("SELECT until_at FROM forgotten WHERE part <> $1")
-                .bind(Part::Details.as_str())
-                .fetch_all(&mut *snapshot)
-                .await
-                .map_err(failed("look what was forgotten"))?;
+        let marks: Vec<i64> = sqlx::query_scalar("SELECT until_at FROM forgotten WHERE part <> $1")
+            .bind(Part::Details.as_str())
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(failed("look what was forgotten"))?;
         let marks: Vec<Timestamp> =
             marks.into_iter().map(rows::timestamp).collect::<Result<_, _>>()?;
         Ok(marks.into_iter().chain([first]).max())
@@ -44,8 +43,7 @@ impl Past for PostgresStore {
             )
         };
         // Runs that incidents refer to are kept beside the days.
-        let text =
-            format!("{} UNION ALL {} ORDER BY id LIMIT $3", some("runs"), some("kept_runs"));
+        let text = format!("{} UNION ALL {} ORDER BY id LIMIT $3", some("runs"), some("kept_runs"));
         let found: Vec<PastRow> = sqlx::query_as(AssertSqlSafe(text))
             // Planned for these days each time: a plan for any days would lock all of them.
             .persistent(false)

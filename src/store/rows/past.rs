@@ -39,8 +39,7 @@ pub(in crate::store) struct ToldRow {
 
 impl ToldRow {
     /// Counts those that were owed from the first bound moment on and before the second.
-    pub(in crate::store) const QUERY: &str =
-        "SELECT subject, channel, address, state, \
+    pub(in crate::store) const QUERY: &str = "SELECT subject, channel, address, state, \
          in_place_of IS NOT NULL AS instead, count(*) AS count \
          FROM notifications JOIN incidents ON incidents.id = notifications.incident_id \
          WHERE owed_at >= $1 AND owed_at < $2 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";

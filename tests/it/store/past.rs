@@ -50,9 +50,7 @@ pub(super) async fn results_are_whole_from_what_is_forgotten_on(store: &(impl St
     assert_eq!(whole, at(1));
 }
 
-pub(super) async fn what_people_did_and_who_was_told_is_known(
-    store: &(impl Store + Past + Care),
-) {
+pub(super) async fn what_people_did_and_who_was_told_is_known(store: &(impl Store + Past + Care)) {
     tell(store, 1, &[Failed, Failed]).await;
     for claim in claim(store, Channel::Slack, at(2)).await {
         attempt(store, &claim, at(2), &accepted()).await;
