@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tripline::clock::{Clock as _, System};
 use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Expectations, RequestSpec, Work};
-use tripline::domain::id::{CheckId, IncidentId, PersonId, Region};
+use tripline::domain::id::{CheckId, PersonId, Region};
 use tripline::domain::incident::acting::Act;
 use tripline::domain::notification::{Attempt, settle};
 use tripline::domain::policy::{Channel, Policy, Roster, Target, Tier};
@@ -17,10 +17,10 @@ use tripline::domain::run::{Failure, FailureKind, Report, Trace};
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::domain::slot::Slot;
 use tripline::engine::judge::Rulebook;
-use tripline::store::care::Care;
+use tripline::store::care::{Acted, Care};
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
-use tripline::store::{Horizons, Standing, Store};
+use tripline::store::{Horizons, IncidentFilter, Standing, Store};
 
 use crate::support::postgres::Database;
 use crate::support::providers::Providers;
@@ -98,13 +98,15 @@ async fn live(store: &(impl Store + Care), begun: Timestamp, letters: &str) {
             clock_ahead: TimeDelta::zero(),
         };
         let now = at + TimeDelta::seconds(1);
-        let recorded = store.record(&[report], &rules, now).await.expect("recorded");
+        store.record(&[report], &rules, now).await.expect("recorded");
         if letter == 'a' {
             let eva = Actor { name: "eva".into(), via: Via::Slack };
             let act = Act::Acknowledge { reason: None, lasts: Some(Duration::from_hours(1)) };
-            let open = recorded[0].incident.map_or(IncidentId(1), |incident| incident);
+            let filter = IncidentFilter { check: None, open_only: true, limit: 1 };
+            let open = store.incidents(&filter).await.expect("read").remove(0).id;
             let now = now + TimeDelta::seconds(5);
-            store.act(open, (&act, &eva), &rules, now).await.expect("taken");
+            let acted = store.act(open, (&act, &eva), &rules, now).await.expect("taken");
+            assert!(matches!(acted, Acted::Done(_)), "{acted:?}");
         }
         for channel in [Channel::Slack, Channel::Sms] {
             let now = now + TimeDelta::seconds(10);

@@ -35,7 +35,7 @@ pub struct Ack {
     pub chosen: Chosen,
 
     /// Do not ask whether these are meant
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "incident")]
     pub yes: bool,
 
     /// For how long, such as `1h`; as the policy says if not given
@@ -55,15 +55,16 @@ pub struct Ack {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Chosen {
     /// Of all, only those about this check; may be given several times, as the following
-    #[arg(long = "check", value_name = "CHECK", requires = "all")]
+    #[arg(long = "check", value_name = "CHECK", requires = "all", conflicts_with = "incident")]
     pub checks: Vec<String>,
 
     /// Of all, only those that last failed in this region
-    #[arg(long = "region", value_name = "REGION", requires = "all")]
+    #[arg(long = "region", value_name = "REGION", requires = "all", conflicts_with = "incident")]
     pub regions: Vec<String>,
 
     /// Of all, only those about checks with this label
-    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label, requires = "all")]
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label, requires = "all",
+        conflicts_with = "incident")]
     pub labels: Vec<(String, String)>,
 }
 
