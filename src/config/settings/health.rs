@@ -21,7 +21,7 @@ pub(super) fn read(
     report: &mut Report,
 ) -> (Vec<Group>, LabelPlaces) {
     let (mut groups, mut places) = (Vec::new(), LabelPlaces::new());
-    for field in section.iter().flat_map(Table::all) {
+    for field in section.into_iter().flat_map(|table| table.all()) {
         if let Err(error) = validate_name(field.name) {
             report.error(&field.key_span, format!("`{}` is no name: {error}", field.name));
         }
