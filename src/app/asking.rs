@@ -105,6 +105,21 @@ impl Asked {
         self.answer(self.request(Method::GET, parts)?).await
     }
 
+    /// The same with parameters.
+    ///
+    /// # Errors
+    ///
+    /// When nothing came of it.
+    pub async fn find<T: DeserializeOwned>(
+        &self,
+        parts: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<T, Error> {
+        let mut url = self.address(parts)?;
+        url.query_pairs_mut().extend_pairs(parameters);
+        self.answer(self.client.get(url)).await
+    }
+
     /// Deletes what is at the path below `/api/v1` that `parts` make.
     ///
     /// # Errors
@@ -115,13 +130,17 @@ impl Asked {
     }
 
     fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, Error> {
+        Ok(self.client.request(method, self.address(parts)?))
+    }
+
+    fn address(&self, parts: &[&str]) -> Result<Url, Error> {
         let mut url = self.url.clone();
         url.path_segments_mut()
             .map_err(|()| Error::Address(self.url.to_string()))?
             .pop_if_empty()
             .extend(["api", "v1"])
             .extend(parts);
-        Ok(self.client.request(method, url))
+        Ok(url)
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {

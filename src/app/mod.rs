@@ -27,6 +27,7 @@ mod people;
 pub mod project;
 mod proving;
 mod publication;
+pub mod replays;
 pub mod rule_tests;
 pub mod rules;
 mod share;

@@ -37,6 +37,14 @@ impl Reading {
         Self { files, settings }
     }
 
+    /// The same with the settings of another file, which diagnostics call `shown`, in place of its
+    /// `tripline.toml`.
+    pub fn edited(root: &Path, (file, shown): (&Path, &str), environment: &Environment) -> Self {
+        let files = Files::load(root).with_settings_of(file, shown);
+        let settings = config::settings::read(&files, environment);
+        Self { files, settings }
+    }
+
     /// Leaves out scripts but those that `wanted` accepts, by id and path, and what they import. The
     /// ids of those that are left out.
     pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {

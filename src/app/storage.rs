@@ -9,6 +9,7 @@ use crate::clock::{Clock, Guided};
 use crate::config::settings::Place;
 use crate::store::agents::Tokens;
 use crate::store::copying::{self, Copied, Source, Target};
+use crate::store::past::Past;
 use crate::store::postgres::{PostgresStore, PostgresTokens};
 use crate::store::sqlite::{Holder, SqliteStore, SqliteTokens};
 use crate::store::{Error, Ledger};
@@ -22,6 +23,18 @@ const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 ///
 /// As the backends say.
 pub async fn open_read_only(place: &Place) -> Result<Arc<dyn Ledger>, Error> {
+    Ok(match place {
+        Place::File(path) => Arc::new(SqliteStore::open_read_only(path).await?),
+        Place::Postgres { url, .. } => Arc::new(PostgresStore::open_read_only(url.expose()).await?),
+    })
+}
+
+/// Opens the store at `place` for telling its past once more, beside the hubs that use it.
+///
+/// # Errors
+///
+/// As the backends say.
+pub async fn open_past(place: &Place) -> Result<Arc<dyn Past>, Error> {
     Ok(match place {
         Place::File(path) => Arc::new(SqliteStore::open_read_only(path).await?),
         Place::Postgres { url, .. } => Arc::new(PostgresStore::open_read_only(url.expose()).await?),

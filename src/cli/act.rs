@@ -3,6 +3,8 @@
 //!
 //! The store has one holder, and whoever decides must know the rules in force; so nothing here writes.
 
+mod all;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -54,13 +56,25 @@ struct AllSilenced {
 pub(super) async fn ack(wanted: &Ack, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
     let mut body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal)?;
     body["for"] = json!(wanted.lasts.map(duration::format));
-    let incident =
-        act(wanted.incident, "acknowledge", &body, &wanted.acting, global, terminal).await?;
-    let look = terminal.look(Stream::Out);
+    let asked = asked(wanted.acting.hub.as_ref(), global, terminal)?;
+    let Some(incident) = wanted.incident else {
+        return all::ack((&wanted.chosen, wanted.yes), &body, &asked, terminal).await;
+    };
+    let done = acknowledge(&asked, incident, &body).await.map_err(stop)?;
+    told(&acknowledged(incident, &done, &terminal.look(Stream::Out)))
+}
+
+async fn acknowledge(asked: &Asked, incident: i64, body: &Value) -> Result<Incident, Error> {
+    asked.post(&["incidents", &incident.to_string(), "acknowledge"], body).await
+}
+
+/// That an incident is acknowledged.
+fn acknowledged(number: i64, incident: &Incident, look: &Look) -> String {
     let until = incident
         .acknowledged
+        .as_ref()
         .map(|it| format!(" by {} until {}", clean(&it.by), look.time_of_day(it.until)));
-    told(&format!("#{} is acknowledged{}.", wanted.incident, until.unwrap_or_default()))
+    format!("#{number} is acknowledged{}.", until.unwrap_or_default())
 }
 
 pub(super) async fn unack(

@@ -3,6 +3,7 @@
 mod act;
 mod drill;
 mod oncall;
+mod policy;
 mod rule;
 
 use std::net::SocketAddr;
@@ -13,10 +14,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(in crate::cli) use self::act::incident;
 pub use self::act::{
-    Ack, Acting, Note, Resolve, Route, RunNow, Silence, Silences, Unack, Unsilence, Why,
+    Ack, Acting, Chosen, Note, Resolve, Route, RunNow, Silence, Silences, Unack, Unsilence, Why,
 };
 pub use self::drill::Drill;
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
+pub use self::policy::{Form, PolicyArguments, PolicyCommand, Replay, When};
 pub use self::rule::{RuleArguments, RuleCommand};
 use super::log::Format;
 use crate::app::demo_site::Fault;
@@ -131,6 +133,8 @@ pub enum Command {
     Why(Why),
     /// Show who would be told if a check failed now, when, and why these
     Route(Route),
+    /// Try policies on what happened: whom they would have told, and whom an edited project would
+    Policy(PolicyArguments),
     /// Ask the stored metrics, in PromQL
     ///
     /// Can be used while `tripline up` runs.

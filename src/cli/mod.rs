@@ -16,6 +16,7 @@ pub mod look;
 mod metrics;
 mod oncall;
 mod onlooker;
+mod policy;
 mod query;
 pub mod report;
 mod route;

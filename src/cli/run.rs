@@ -13,8 +13,8 @@ use super::exit::Exit;
 use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
-    act, agent, demo, diagnostics, drill, env_file, init, log, metrics, oncall, query, route, rule,
-    run_now, store, tell, test, token, up, uptime, validate, why,
+    act, agent, demo, diagnostics, drill, env_file, init, log, metrics, oncall, policy, query,
+    route, rule, run_now, store, tell, test, token, up, uptime, validate, why,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -102,6 +102,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Unsilence(wanted) => act::unsilence(&wanted, &global, terminal).await,
         Command::Why(wanted) => why::run(&wanted, &global, terminal).await,
         Command::Route(wanted) => route::run(&wanted, &global, terminal).await,
+        Command::Policy(wanted) => policy::run(&wanted.command, &global, terminal).await,
         Command::Query(wanted) => query::run(&wanted, &global, terminal).await,
         Command::Rule(wanted) => rule::run(&wanted.command, &global, terminal).await,
         Command::Oncall(wanted) => oncall::run(&wanted, &global, terminal),

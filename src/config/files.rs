@@ -95,6 +95,20 @@ impl Files {
         files
     }
 
+    /// The same files with the settings of another file, which diagnostics call `shown`.
+    #[must_use]
+    pub fn with_settings_of(mut self, file: &Path, shown: &str) -> Self {
+        self.diagnostics.retain(|it| it.file != settings::FILE);
+        self.settings = None;
+        match read(file, LARGEST_SETTINGS) {
+            Ok(text) => self.settings = Some(Document::new(shown, text)),
+            Err(why) => {
+                self.refuse(shown, format!("it cannot be read: {why}"));
+            }
+        }
+        self
+    }
+
     /// The scripts that are checks: all modules but JSON and those in `checks/lib/`.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.modules.iter().filter_map(|(path, _)| {

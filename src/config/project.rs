@@ -95,6 +95,7 @@ impl Project {
         check_duplicates(&drafts, &mut found);
         check_quorums(&drafts, settings.as_ref(), &mut found);
         check_named(&files, &drafts, settings.as_ref(), &mut found);
+        check_groups(&files, &drafts, settings.as_ref(), &mut found);
         let place = |it: &Diagnostic| (it.file != settings::FILE, it.file.clone(), it.span.start);
         found.sort_by_cached_key(place);
         let (Some(settings), false) = (settings, found.iter().any(Diagnostic::is_error)) else {
@@ -286,6 +287,50 @@ fn check_named(
         let mut diagnostic = Diagnostic::error(document, span.clone(), message);
         diagnostic.help = suggestion::did_you_mean(check.as_str(), known().map(CheckId::as_str));
         found.push(concealed_as(found, diagnostic));
+    }
+}
+
+/// Warns where the labels of a group fit no check: whoever asks for it hears that nothing is well.
+fn check_groups(
+    files: &Files,
+    drafts: &[Draft],
+    settings: Option<&Settings>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let (Some(settings), Some(document)) = (settings, &files.settings) else { return };
+    // A check with a mistake might have them.
+    let checks: Option<Vec<&Check>> = drafts.iter().map(|draft| draft.check.as_ref()).collect();
+    let Some(checks) = checks.filter(|_| !found.iter().any(Diagnostic::is_error)) else { return };
+    for group in &settings.groups {
+        let Some(span) = settings.label_places.get(&group.name) else { continue };
+        let fits = |check: &&Check| {
+            group.labels.iter().all(|it| check.labels.get_key_value(it.0) == Some(it))
+        };
+        if group.labels.is_empty() || checks.iter().any(fits) {
+            continue;
+        }
+        let labels: Vec<String> =
+            group.labels.iter().map(|(name, value)| format!("{name} = \"{value}\"")).collect();
+        let message =
+            format!("no check has the labels of the group `{}`: {}", group.name, labels.join(", "));
+        let diagnostic = Diagnostic::warning(document, span.clone(), message);
+        let mut diagnostic = concealed_as(found, diagnostic);
+        let known: BTreeSet<String> = checks
+            .iter()
+            .flat_map(|check| &check.labels)
+            .map(|(name, value)| format!("{name} = \"{value}\""))
+            .collect();
+        let near = labels
+            .iter()
+            .filter(|label| !known.contains(*label))
+            .find_map(|label| suggestion::closest(label, known.iter().map(String::as_str)));
+        diagnostic.advise(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                "give checks these `labels`, or name the checks of the group in `checks`".into()
+            }
+        });
+        found.push(diagnostic);
     }
 }
 

@@ -50,6 +50,7 @@ use super::subject::Subject;
 use world::World;
 
 pub mod acting;
+pub mod retold;
 pub mod telling;
 pub mod tending;
 mod world;

@@ -186,6 +186,11 @@ impl Rulebook {
         self.groups.iter().find(|group| group.name == name)
     }
 
+    /// The people of the project.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// All checks, in no order.
     pub fn checks(&self) -> impl Iterator<Item = &Arc<Check>> {
         self.checks.values().map(|(check, _)| check)

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod measuring;
 pub mod points;
 pub mod queries;
+pub mod replay;
 pub mod review;
 pub mod rules;
 pub mod shortfall;

@@ -32,6 +32,7 @@ mod forgetting;
 pub mod gathering;
 pub mod metrics;
 mod outbox;
+pub mod past;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -48,6 +49,7 @@ use chrono::TimeDelta;
 
 pub use error::Error;
 pub use outbox::{Backlog, Delivery, Ended, NotificationRecord};
+pub use plan::remember;
 
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};

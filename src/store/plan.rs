@@ -149,7 +149,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Remembers an incident about a check's failures as it is now.
-pub(super) fn remember(state: &mut CheckState, incident: &Incident) {
+pub fn remember(state: &mut CheckState, incident: &Incident) {
     let (open, closed) = (&mut state.incident, &mut state.closed);
     if incident.resolved_at.is_none() {
         (*open, *closed) = (Some(incident.clone()), None);

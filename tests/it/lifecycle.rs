@@ -22,7 +22,9 @@ use tripline::domain::schedule::{Cron, Interval, Schedule};
 use tripline::domain::slot::Slot;
 use tripline::domain::subject::Subject;
 use tripline::engine::judge::Rulebook;
+use tripline::engine::replay::{Deeds, Message, World, replay};
 use tripline::store::care::{Acted, Care as _, NewSilence};
+use tripline::store::past::Past as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{IncidentFilter, RunFilter, Store as _};
 
@@ -158,6 +160,22 @@ impl Life {
 
     fn store(&self) -> &SqliteStore {
         self.store.as_ref().expect("it is open")
+    }
+
+    /// All that was owed as the store has it, in no order: when, to whom, of which check, what.
+    async fn told(&self) -> Vec<String> {
+        let filter = IncidentFilter { check: None, open_only: false, limit: 1000 };
+        let mut told = Vec::new();
+        for record in self.store().incidents(&filter).await.expect("read") {
+            let history = self.store().incident(record.id).await.expect("read");
+            for it in history.expect("it is there").notifications {
+                let (it, about) = (it.notification, record.subject.name());
+                let kind = it.notice.kind.as_str();
+                told.push(format!("{} {} {about} {kind}", it.owed_at, it.recipient));
+            }
+        }
+        told.sort_unstable();
+        told
     }
 
     async fn live(&mut self, project: &Project, events: &[Event], between: Between) {
@@ -485,6 +503,23 @@ async fn replayed(project: &Project, life: &Life) -> Vec<String> {
     again.stored().await
 }
 
+/// What a replay of the past says would have been told.
+async fn retold(project: &Project, life: &Life) -> Vec<String> {
+    let (store, rulebook) = (life.store(), project.rulebook());
+    let period = (start() - TimeDelta::hours(1), life.now + TimeDelta::milliseconds(1));
+    let acts = store.past_acts(period).await.expect("read");
+    let silences = store.past_silences(period).await.expect("read");
+    let deeds = Deeds::of(&acts, &silences);
+    let mut worlds = [World::new(&rulebook, &deeds, period.0, 10_000)];
+    let all = BTreeSet::new();
+    replay(store, &mut worlds, period, &all, &mut |_| {}).await.expect("read");
+    let line =
+        |it: &Message| format!("{} {} {} {}", it.at, it.recipient, it.check, it.kind.as_str());
+    let mut told: Vec<String> = worlds[0].messages.iter().map(line).collect();
+    told.sort_unstable();
+    told
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -499,6 +534,21 @@ proptest! {
         prop_assert_eq!(&owed, &reloaded, "reloaded");
         let (restarted, _) = runtime.block_on(lived(&project, &events, Between::Restart));
         prop_assert_eq!(&owed, &restarted, "restarted");
+    }
+
+    #[test]
+    fn a_replay_of_the_past_tells_what_was_told(
+        project in any_project(),
+        events in any_events(),
+    ) {
+        let runtime = Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let mut life = Life::begin(&project).await;
+            life.live(&project, &events, Between::Nothing).await;
+            let (told, again) = (life.told().await, retold(&project, &life).await);
+            prop_assert_eq!(told, again);
+            Ok(())
+        })?;
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod oidc;
 mod people;
 mod promql;
 mod promtool;
+mod replay;
 mod rules;
 mod sandbox;
 mod statsd_daemon;

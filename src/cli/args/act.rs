@@ -20,10 +20,23 @@ pub struct Acting {
 
 /// Arguments of `tripline ack`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["incident", "all"])))]
 pub struct Ack {
     /// The number of the incident, as messages have it
     #[arg(value_name = "INCIDENT", value_parser = incident)]
-    pub incident: i64,
+    pub incident: Option<i64>,
+
+    /// All that are open and that nobody has acknowledged
+    #[arg(long)]
+    pub all: bool,
+
+    /// Which of all.
+    #[command(flatten)]
+    pub chosen: Chosen,
+
+    /// Do not ask whether these are meant
+    #[arg(long, requires = "all", conflicts_with = "incident")]
+    pub yes: bool,
 
     /// For how long, such as `1h`; as the policy says if not given
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
@@ -36,6 +49,23 @@ pub struct Ack {
     /// Who does it, and where.
     #[command(flatten)]
     pub acting: Acting,
+}
+
+/// Which of all incidents are meant: those that fit all that is named.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Chosen {
+    /// Of all, only those about this check; may be given several times, as the following
+    #[arg(long = "check", value_name = "CHECK", requires = "all", conflicts_with = "incident")]
+    pub checks: Vec<String>,
+
+    /// Of all, only those that last failed in this region
+    #[arg(long = "region", value_name = "REGION", requires = "all", conflicts_with = "incident")]
+    pub regions: Vec<String>,
+
+    /// Of all, only those about checks with this label
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label, requires = "all",
+        conflicts_with = "incident")]
+    pub labels: Vec<(String, String)>,
 }
 
 /// Arguments of `tripline unack`.

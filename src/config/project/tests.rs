@@ -273,3 +273,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn labels_of_a_group_that_fit_no_check_are_warned_of() {
+    let warnings = |group: &str| {
+        let labelled =
+            "[[check]]\nid = 'home'\nurl = 'https://x.org'\nlabels = { team = 'shop' }\n";
+        let project = assemble(files(&format!("{labelled}[health.front]\n{group}\n"), &[]), &[]);
+        let warnings = project.expect("a project").warnings;
+        let told = warnings.iter().map(|it| {
+            let place = it.source[it.span.clone()].to_owned();
+            (place, it.message.clone(), it.help.clone().unwrap_or_default())
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("labels = { team = 'shop' }"), []);
+    assert_eq!(warnings("checks = ['home']"), []);
+    let [(place, message, help)] = &warnings("labels = { team = 'shpo' }")[..] else {
+        panic!("one warning");
+    };
+    assert_eq!(place, "{ team = 'shpo' }");
+    assert_eq!(message, "no check has the labels of the group `front`: team = \"shpo\"");
+    assert_eq!(help, "did you mean `team = \"shop\"`?");
+    let both = warnings("checks = ['home']\nlabels = { team = 'shop', tier = 'gold' }");
+    assert!(both[0].2.starts_with("give checks these `labels`"), "{both:?}");
+}

@@ -4,28 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::maintenance::Mention;
 use crate::config::check;
+use crate::config::diagnostic::Span;
 use crate::config::reader::{Field, Report, Table};
 use crate::config::value::Kind;
 use crate::domain::group::{Group, IN_A_ROW};
 use crate::domain::id::{CheckId, validate_name};
 use crate::domain::policy::Quorum;
 
-/// Reads all groups; the checks that they name go to `mentions`.
+/// Where the labels of groups stand, by the name of the group.
+pub(in crate::config) type LabelPlaces = BTreeMap<String, Span>;
+
+/// Reads all groups, and says where their labels stand; the checks that they name go to `mentions`.
 pub(super) fn read(
-    section: Option<&Table<'_>>,
+    section: Option<Table<'_>>,
     mentions: &mut Vec<Mention>,
     report: &mut Report,
-) -> Vec<Group> {
-    let mut groups = Vec::new();
-    for field in section.into_iter().flat_map(Table::all) {
+) -> (Vec<Group>, LabelPlaces) {
+    let (mut groups, mut places) = (Vec::new(), LabelPlaces::new());
+    for field in section.into_iter().flat_map(|table| table.all()) {
         if let Err(error) = validate_name(field.name) {
             report.error(&field.key_span, format!("`{}` is no name: {error}", field.name));
         }
         let wanted = format!("a section, written as `[health.{}]`", field.name);
         let Some(table) = field.table(&wanted, report) else { continue };
-        groups.extend(read_one(&field, table, mentions, report));
+        groups.extend(read_one(&field, table, (mentions, &mut places), report));
     }
-    groups
+    (groups, places)
 }
 
 fn hint(key: &str) -> Option<String> {
@@ -41,7 +45,7 @@ fn hint(key: &str) -> Option<String> {
 fn read_one(
     field: &Field<'_>,
     mut table: Table<'_>,
-    mentions: &mut Vec<Mention>,
+    (mentions, places): (&mut Vec<Mention>, &mut LabelPlaces),
     report: &mut Report,
 ) -> Option<Group> {
     let mut checks = BTreeSet::new();
@@ -52,7 +56,10 @@ fn read_one(
         checks.insert(check);
     }
     let labels = match table.optional("labels") {
-        Some(field) => check::read_labels(&field, report),
+        Some(labels) => {
+            places.insert(field.name.to_owned(), labels.span.clone());
+            check::read_labels(&labels, report)
+        }
         None => Some(BTreeMap::new()),
     };
     let mut often = |key| table.optional(key).and_then(|it| it.integer(1..=100, report));

@@ -111,6 +111,8 @@ pub struct Settings {
     pub maintenance: Vec<Maintenance>,
     /// Groups of checks that answer for something.
     pub groups: Vec<Group>,
+    /// Where the labels of groups stand.
+    pub(super) label_places: health::LabelPlaces,
     /// The checks that maintenances and groups name, with the places.
     pub(super) mentions: Vec<maintenance::Mention>,
     /// The `[[check]]` entries.
@@ -230,8 +232,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let written = root.optional("maintenance");
     let around = (&Surroundings::new(&defaults, Some(&known)), &rules);
     let (maintenance, mut mentions) = maintenance::read(written.as_ref(), around, report);
-    let written = section(root, "health", report);
-    let groups = health::read(written.as_ref(), &mut mentions, report);
+    let (groups, places) = health::read(section(root, "health", report), &mut mentions, report);
     let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
@@ -259,6 +260,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         rules,
         maintenance,
         groups,
+        label_places: places,
         mentions,
         drafts,
         known,

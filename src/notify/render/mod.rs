@@ -5,6 +5,7 @@
 //! longer than the channel takes. Only the link to the incident and the runbook, which come from
 //! the operator and the author, are links.
 
+mod brief;
 mod clean;
 mod degraded;
 mod digest;
@@ -22,6 +23,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use brief::brief;
 pub use degraded::degraded;
 pub use digest::{plain_digest, slack_digest, sms_digest};
 pub use living::{ACKNOWLEDGE, Buttons, Place, RUN, RUNBOOK, SILENCE, living, reply};

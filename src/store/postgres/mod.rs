@@ -27,6 +27,7 @@ mod leases;
 mod metrics;
 mod notifications;
 mod open;
+mod past;
 mod record;
 mod review;
 mod rules;

@@ -9,6 +9,7 @@ pub(super) mod errand;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;
+pub(super) mod past;
 pub(super) mod path;
 pub(super) mod rule;
 pub(super) mod run;

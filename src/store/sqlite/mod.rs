@@ -23,6 +23,7 @@ mod memory;
 mod metrics;
 mod notifications;
 mod open;
+mod past;
 mod record;
 mod review;
 mod rows_of;

@@ -19,6 +19,7 @@ mod metrics;
 mod metrics_crash;
 mod metrics_model;
 mod outbox;
+mod past;
 mod postgres;
 mod reading;
 mod recording;
@@ -132,6 +133,11 @@ on_every_backend! {
         a_claim_that_was_lost_gathers_and_holds_nothing
         what_is_held_is_due_later
         stamps_tell_when_what_happened
+    }
+    past {
+        results_of_a_time_come_in_pages
+        results_are_whole_from_what_is_forgotten_on
+        what_people_did_and_who_was_told_is_known
     }
     reading {
         runs_are_filtered_and_the_latest_come_first

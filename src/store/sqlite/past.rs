@@ -1,0 +1,96 @@
+//! The past, told once more.
+
+use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
+
+use super::{SqliteStore, failed, hours};
+use crate::domain::Timestamp;
+use crate::domain::id::RunId;
+use crate::domain::restraint::Silence;
+use crate::store::forgetting::Part;
+use crate::store::past::{self, Past, PastResult, Told};
+use crate::store::rows::incident::DecisionRow;
+use crate::store::rows::past::{PastRow, ToldRow};
+use crate::store::rows::run::first_id_at;
+use crate::store::rows::silence::SilenceRow;
+use crate::store::{DecisionRecord, Error, rows};
+
+#[async_trait]
+impl Past for SqliteStore {
+    async fn whole_since(&self) -> Result<Option<Timestamp>, Error> {
+        let mut snapshot = self.snapshot().await?;
+        let Some(first) = hours::first_ran(&mut snapshot).await? else { return Ok(None) };
+        let marks: Vec<i64> = sqlx::query_scalar("SELECT until_at FROM forgotten WHERE part <> ?1")
+            .bind(Part::Details.as_str())
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(failed("look what was forgotten"))?;
+        let marks: Vec<Timestamp> =
+            marks.into_iter().map(rows::timestamp).collect::<Result<_, _>>()?;
+        Ok(marks.into_iter().chain([first]).max())
+    }
+
+    async fn past_results(
+        &self,
+        (from, until): (Timestamp, Timestamp),
+        after: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<PastResult>, Error> {
+        let text = format!(
+            "SELECT {} FROM runs WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+            PastRow::COLUMNS
+        );
+        let found: Vec<PastRow> = sqlx::query_as(AssertSqlSafe(text))
+            .bind(after.map_or_else(|| first_id_at(from), |run| run.0))
+            .bind(first_id_at(until))
+            .bind(limit)
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed("read the results of a time"))?;
+        found.into_iter().map(PastRow::read).collect()
+    }
+
+    async fn past_acts(
+        &self,
+        (from, until): (Timestamp, Timestamp),
+    ) -> Result<Vec<DecisionRecord>, Error> {
+        let text = format!(
+            "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
+             WHERE incident_id IS NOT NULL AND at >= ?1 AND at < ?2 AND kind IN {} ORDER BY id",
+            past::ACTS
+        );
+        let found: Vec<DecisionRow> = sqlx::query_as(AssertSqlSafe(text))
+            .bind(rows::millis(from))
+            .bind(rows::millis(until))
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed("read what people did"))?;
+        found.into_iter().map(DecisionRow::read).collect()
+    }
+
+    async fn past_silences(
+        &self,
+        (from, until): (Timestamp, Timestamp),
+    ) -> Result<Vec<Silence>, Error> {
+        let found: Vec<SilenceRow> = sqlx::query_as(
+            "SELECT id, scope, reason, by_name, by_way, from_at, until_at FROM silences \
+             WHERE until_at > ?1 AND from_at < ?2 ORDER BY id",
+        )
+        .bind(rows::millis(from))
+        .bind(rows::millis(until))
+        .fetch_all(&mut *self.reader().await?)
+        .await
+        .map_err(failed("read the silences"))?;
+        found.into_iter().map(SilenceRow::read).collect()
+    }
+
+    async fn past_told(&self, (from, until): (Timestamp, Timestamp)) -> Result<Vec<Told>, Error> {
+        let found: Vec<ToldRow> = sqlx::query_as(ToldRow::QUERY)
+            .bind(rows::millis(from))
+            .bind(rows::millis(until))
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed("count the messages of a time"))?;
+        found.into_iter().map(ToldRow::read).collect()
+    }
+}
