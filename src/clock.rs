@@ -7,7 +7,7 @@
 
 mod guided;
 mod halt;
-pub mod hurry;
+pub mod haste;
 mod pulse;
 
 use std::sync::Mutex;

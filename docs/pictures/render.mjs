@@ -22,8 +22,8 @@ function message({ at, html, edited, above = '', below = '' }) {
     ${above}${html}${edited ? '<span class="edited">(edited)</span>' : ''}${below}</div></div>`;
 }
 
-/** The channel at a moment: its message as it reads then, and what was said in the channel besides. */
-function channel(all, name, until) {
+/** The channel at a moment: its message as it reads then, and what was said in the channel since another. */
+function channel(all, name, since, until) {
   const here = all.filter((it) => it.channel === name && it.at <= until);
   const first = here.find((it) => it.kind === 'post');
   const last = here.filter((it) => it.kind !== 'reply').at(-1);
@@ -34,7 +34,7 @@ function channel(all, name, until) {
   const root = { at: first.at, html: blocks(last.blocks), edited: last.kind === 'edit', below };
   const headline = first.blocks[0].text.text;
   const above = `<div class="above">replied to a thread: <a>${headline}</a></div>`;
-  const shown = replies.filter((it) => it.broadcast);
+  const shown = replies.filter((it) => it.broadcast && it.at > since);
   const besides = shown.map((it) => message({ at: it.at, html: blocks(it.blocks), above }));
   return [message(root), ...besides].join('\n');
 }
@@ -52,8 +52,14 @@ const figure = (time, title, text, inside) =>
 
 function incident() {
   const all = told('incident');
-  const at = (time, title, text, name) =>
-    figure(minute(time), title, text, pane(name, channel(all, name, time)));
+  let since = '';
+  const at = (until, title, text, name) => {
+    const last = all.filter((it) => it.channel === name && it.at <= until).at(-1);
+    if (!last || last.at <= since) throw new Error(`nothing happens in ${name} before ${until}`);
+    const shown = figure(minute(last.at), title, text, pane(name, channel(all, name, since, until)));
+    since = until;
+    return shown;
+  };
   return `<div class="two">
     ${at('02:10:59', 'It fails for the first time', 'One message in #p2. Nobody is woken.', '#p2')}
     ${at('02:11:59', 'It fails again', 'A message in #p1, and an SMS to Ana.', '#p1')}

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::share;
 use super::turns::Turns;
-use crate::clock::{Clock, Halt, Pulse, Stopwatch, hurry};
+use crate::clock::{Clock, Halt, Pulse, Stopwatch, haste};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::Timestamp;
@@ -234,7 +234,7 @@ impl Accounting {
                 }
                 Err(_) => {}
             }
-            if timeout(hurry::pause(RENEWAL), halt.asked()).await.is_ok() {
+            if timeout(haste::pause(RENEWAL), halt.asked()).await.is_ok() {
                 break;
             }
         }
@@ -250,7 +250,7 @@ impl Accounting {
         let (is_mine, was_mine) = (turns.renew().await?, came.is_mine);
         came.is_mine = is_mine;
         let is_time =
-            came.round.is_none_or(|since| since.elapsed() + RENEWAL / 2 >= hurry::pause(PERIOD));
+            came.round.is_none_or(|since| since.elapsed() + RENEWAL / 2 >= haste::pause(PERIOD));
         if !is_time && (was_mine || !is_mine) {
             return Ok(Vec::new());
         }

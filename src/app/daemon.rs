@@ -37,7 +37,7 @@ use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::Agent;
-use crate::clock::{Clock, Pulse, hurry};
+use crate::clock::{Clock, Pulse, haste};
 use crate::config::settings;
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
@@ -401,7 +401,7 @@ impl Daemon {
             looked: None,
             pulse,
         };
-        self.works.spawn(|halt| reviews.run(hurry::pause(review::PAUSE), halt));
+        self.works.spawn(|halt| reviews.run(haste::pause(review::PAUSE), halt));
         self.works.spawn(|halt| tending.run(halt));
     }
 }

@@ -149,10 +149,11 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
     };
     let repeat = wording::repeat_mark(notification);
     // "acknowledged by ana" says what the title does.
-    let rest = said.get(..title.len()).filter(|it| it.eq_ignore_ascii_case(title));
-    let mut text = match rest {
-        Some(_) => format!("{sign} *{title}*{}{repeat}", &said[title.len()..]),
-        None => format!("{sign} *{title}*{repeat}  {said}"),
+    let is_said = said.get(..title.len()).is_some_and(|it| it.eq_ignore_ascii_case(title));
+    let mut text = if is_said {
+        format!("{sign} {title}{}{repeat}", &said[title.len()..])
+    } else {
+        format!("{sign} *{title}*{repeat}  {said}")
     };
     let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
     text.extend(error.map(|error| format!("\n```\n{}\n```", data(&error, ERROR_LIMIT))));

@@ -82,10 +82,6 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
     let notice = &notification.notice;
     let failing = wording::is_wrong(notice);
     let mut fields = Vec::new();
-    // A rule is evaluated where the hub is, which says nothing to anybody.
-    if notice.subject.rule().is_none() {
-        fields.push(regions(notice));
-    }
     if let Some(step) = wording::step(notice) {
         let label = if failing { "Step" } else { "Last failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
@@ -105,6 +101,10 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Lost => field(wording::LOST, &wording::since(notice)),
         NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
+    // A rule is evaluated where the hub is, which says nothing to anybody.
+    if notice.subject.rule().is_none() {
+        fields.push(regions(notice));
+    }
     if let (NoticeKind::Failing { .. }, false, true) =
         (notice.kind, says_how_often(notice), wording::has_place(notice))
     {

@@ -217,7 +217,7 @@ async fn a_number_that_takes_no_messages_is_followed_by_the_next_person() {
             .target("login", Down)
             .want(
                 between(m(2), m(4)),
-                super::told::sms("bo").saying("because a message did not reach ana"),
+                super::told::sms("bo").saying("because an SMS did not reach ana"),
             )
             .at(m(6))
             .target("login", Up)

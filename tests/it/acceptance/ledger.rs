@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
@@ -50,7 +50,7 @@ macro_rules! asked {
     };
 }
 
-async fn sqlite(path: &PathBuf) -> SqliteConnection {
+async fn sqlite(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     options.busy_timeout(super::world::PATIENCE).connect().await.expect("connected")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rustix::process::Signal;
-use tripline::clock::hurry;
+use tripline::clock::haste;
 use tripline::domain::Timestamp;
 use tripline::failpoint;
 
@@ -84,7 +84,7 @@ impl World {
         let file = project.path().join(DIE_AT).display().to_string();
         let project = project.env(failpoint::VARIABLE, &file);
         let project =
-            if setup.is_looked_at() { project.env(hurry::VARIABLE, "1") } else { project };
+            if setup.is_looked_at() { project.env(haste::VARIABLE, "1") } else { project };
         let (ledger, project) = Ledger::of(on, project, &wall).await;
         let mut world = Self {
             setup: setup.clone(),

@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The variable that asks for it, whatever it says.
-pub const VARIABLE: &str = "TRIPLINE_HURRY";
+pub const VARIABLE: &str = "TRIPLINE_HASTE";
 
-/// The longest pause in a hurry.
+/// The longest pause in haste.
 const SHORT: Duration = Duration::from_millis(40);
 
 /// How long to pause where `usual` is enough.
