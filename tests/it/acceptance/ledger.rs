@@ -27,7 +27,7 @@ pub(super) enum Ledger {
     /// In this file.
     Sqlite(PathBuf),
     /// On a server of its own, which sees the same clock as the daemon.
-    Postgres(Database),
+    Postgres(Box<Database>),
 }
 
 /// Asks the store by a connection of its own.
@@ -77,7 +77,7 @@ impl Ledger {
                 fs::set_permissions(project.path(), open).expect("the folder is ours");
                 let database = Database::in_environment(wall.environment()).await;
                 let project = project.toml(&format!("[store]\nurl = \"{}\"", database.url()));
-                (Self::Postgres(database), project)
+                (Self::Postgres(Box::new(database)), project)
             }
         }
     }

@@ -219,9 +219,8 @@ impl World {
                 assert!(status.is_success(), "{url} {body}: {status} {text}");
             }
             Act::Click { who, action, incident } => {
-                let said =
-                    people::click(&self.client, self.daemon(), self.now, (&who, &action, incident));
-                said.await;
+                let click = (who.as_str(), action.as_str(), incident);
+                people::click(&self.client, self.daemon(), self.now, click).await;
             }
             Act::Answer { from, text } => {
                 let said = people::answer(&self.client, self.daemon(), (&from, &text)).await;
