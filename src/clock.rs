@@ -7,6 +7,7 @@
 
 mod guided;
 mod halt;
+pub mod haste;
 mod pulse;
 
 use std::sync::Mutex;

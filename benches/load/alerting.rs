@@ -94,7 +94,7 @@ pub(crate) async fn quiet(priority: Priority) -> Result<Vec<Row>> {
     let seen = probes.fail(&target).await?;
     drop(daemon);
     let load = format!("{} requests every 10 s; one starts to fail every 150 ms", probes.count);
-    Ok([vec![Row::new("load", load)], Probes::rows(&seen)].concat())
+    Ok(std::iter::once(Row::new("load", load)).chain(Probes::rows(&seen)).collect())
 }
 
 /// While many incidents are open and many results arrive.
@@ -133,7 +133,7 @@ pub(crate) async fn busy(priority: Priority) -> Result<Vec<Row>> {
     drop(daemon);
     let results = seen.iter().filter(|it| it.channel.is_empty() && it.path != "/sink").count();
     let load = format!("{:.0} results a second, {OPEN} incidents open", double(results) / seconds);
-    Ok([vec![Row::new("load", load)], Probes::rows(&seen)].concat())
+    Ok(std::iter::once(Row::new("load", load)).chain(Probes::rows(&seen)).collect())
 }
 
 /// Everything fails, and all of it is told in one channel.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::share;
 use super::turns::Turns;
-use crate::clock::{Clock, Halt, Pulse, Stopwatch};
+use crate::clock::{Clock, Halt, Pulse, Stopwatch, haste};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::Timestamp;
@@ -234,7 +234,7 @@ impl Accounting {
                 }
                 Err(_) => {}
             }
-            if timeout(RENEWAL, halt.asked()).await.is_ok() {
+            if timeout(haste::pause(RENEWAL), halt.asked()).await.is_ok() {
                 break;
             }
         }
@@ -249,7 +249,8 @@ impl Accounting {
     async fn look(&self, turns: &mut Turns, came: &mut Came) -> Result<Vec<Gap>, Error> {
         let (is_mine, was_mine) = (turns.renew().await?, came.is_mine);
         came.is_mine = is_mine;
-        let is_time = came.round.is_none_or(|since| since.elapsed() + RENEWAL / 2 >= PERIOD);
+        let is_time =
+            came.round.is_none_or(|since| since.elapsed() + RENEWAL / 2 >= haste::pause(PERIOD));
         if !is_time && (was_mine || !is_mine) {
             return Ok(Vec::new());
         }

@@ -40,7 +40,7 @@ use super::storage;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::Agent;
-use crate::clock::{Clock, Pulse};
+use crate::clock::{Clock, Pulse, haste};
 use crate::config::settings;
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
@@ -168,17 +168,16 @@ impl Daemon {
         let works = Works::start(works::Parts::of(settings, address, around)?);
         works.agent.assign(assignments(&project));
         let (pulse, loops) = (Arc::new(Pulse::default()), Loops::new(works.intake().trouble));
-        let kept = (&store, &clock);
-        let accounting = Accounting::of(&project, kept, (&snapshot, &judge), &loops).await?;
+        let accounting =
+            Accounting::of(&project, (&store, &clock), (&snapshot, &judge), &loops).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
-        let errands = errands::desk((&store, &judge), &clock);
-        errands::start(settings, &works, &errands, &store, (&share, &witness));
+        let errands =
+            errands::start(settings, &works, (&store, &judge), (&share, &clock, &witness));
         let clicks =
             clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
-        let kept = (&store, &judge);
-        let proving = Proving::start(&project, &works, kept, (&clock, &witness))?;
+        let proving = Proving::start(&project, &works, (&store, &judge), (&clock, &witness))?;
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
@@ -199,8 +198,8 @@ impl Daemon {
         };
         faces::start(&works, parts, listeners);
         keep_house(&works, settings, (&store, &clock), (&accounting, (points, address)));
-        let alarmed = alarm_by(&works, &project, address);
         let daemon = Self {
+            alarmed: alarm_by(&works, &project, address),
             root: project.root.clone(),
             environment,
             pool,
@@ -211,7 +210,6 @@ impl Daemon {
             address,
             store,
             accounting,
-            alarmed,
             judge,
             rules,
             works,
@@ -415,7 +413,7 @@ impl Daemon {
             looked: None,
             pulse,
         };
-        self.works.spawn(|halt| reviews.run(review::PAUSE, halt));
+        self.works.spawn(|halt| reviews.run(haste::pause(review::PAUSE), halt));
         self.works.spawn(|halt| tending.run(halt));
     }
 }

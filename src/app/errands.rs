@@ -26,41 +26,34 @@ pub(super) fn at_once(scripts: usize) -> usize {
     (scripts / 4).clamp(1, MOST)
 }
 
-/// Takes wishes from now on.
-pub(super) fn desk(
+/// Takes wishes from now on, looks after errands, and runs those of the own region, until the works end.
+pub(super) fn start(
+    settings: &Settings,
+    works: &Works,
     (store, judge): (&Arc<dyn Ledger>, &Arc<ProjectJudge>),
-    clock: &Arc<dyn Clock>,
+    (share, clock, witness): (&Arc<Share>, &Arc<dyn Clock>, &Arc<dyn Witness>),
 ) -> Arc<Errands> {
-    Arc::new(Errands::new(Parts {
+    let errands = Arc::new(Errands::new(Parts {
         store: Arc::clone(store) as Arc<dyn crate::store::errands::Errands>,
         incidents: Arc::clone(store) as Arc<dyn Store>,
         judge: Arc::clone(judge),
         clock: Arc::clone(clock),
-    }))
-}
-
-/// Looks after errands, and runs those of the own region, until the works end.
-pub(super) fn start(
-    settings: &Settings,
-    works: &Works,
-    errands: &Arc<Errands>,
-    store: &Arc<dyn Ledger>,
-    (share, witness): (&Arc<Share>, &Arc<dyn Witness>),
-) {
+    }));
     let rounds = Rounds {
-        errands: Arc::clone(errands),
+        errands: Arc::clone(&errands),
         following: Arc::clone(store) as Arc<dyn Following>,
         agents: Arc::clone(store) as Arc<dyn Agents>,
         observer: Arc::new(Aftermath::of(works, witness)),
     };
     works.spawn(|halt| rounds.run(halt));
     let own = Own {
-        errands: Arc::clone(errands),
+        errands: Arc::clone(&errands),
         agent: works.agent.clone(),
         share: Arc::clone(share),
         at_once: at_once(works::limits(&settings.agent).scripts),
     };
     works.spawn(|halt| own.run(halt));
+    errands
 }
 
 /// The agent of this process, as far as it runs what was asked for.

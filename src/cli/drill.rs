@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Deserialize)]
 struct Paths {
     schedule: Option<Schedule>,
-    paths: Vec<Path>,
+    paths: Vec<PathState>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,7 +35,7 @@ struct Schedule {
 }
 
 #[derive(Debug, Deserialize)]
-struct Path {
+struct PathState {
     path: String,
     standing: String,
     reason: Option<String>,
@@ -61,7 +61,7 @@ struct Begun {
     incident: i64,
 }
 
-impl Path {
+impl PathState {
     fn is_in(&self, round: i64) -> bool {
         self.drill.as_ref().is_some_and(|drill| drill.incident == round)
     }
@@ -99,7 +99,7 @@ pub(super) async fn drill(
         let text = listed(&paths, &terminal.look(Stream::Out));
         anstream::stdout().write_all(text.as_bytes())?;
     }
-    let arrived = |it: &Path| it.standing == "proven";
+    let arrived = |it: &PathState| it.standing == "proven";
     let is_good = round.is_none() || paths.paths.iter().all(arrived);
     Ok(if is_good { Exit::Good } else { Exit::NotTold })
 }
@@ -111,7 +111,7 @@ async fn await_end(daemon: &Asked, round: Option<i64>, wait: Duration) -> Result
         let said: Value = daemon.get(&["drills"]).await.map_err(stop)?;
         let paths = Paths::deserialize(&said).map(|it| it.paths).unwrap_or_default();
         let is_under_way =
-            |it: &Path| round.is_some_and(|round| it.is_in(round)) && it.standing == "waiting";
+            |it: &PathState| round.is_some_and(|round| it.is_in(round)) && it.standing == "waiting";
         if !paths.iter().any(is_under_way) || waited.elapsed() >= wait {
             return Ok(said);
         }
@@ -146,7 +146,7 @@ fn listed(paths: &Paths, look: &Look) -> String {
 }
 
 /// When something last arrived, and by what that is known.
-fn proof(path: &Path) -> String {
+fn proof(path: &PathState) -> String {
     match &path.proof {
         Some(Proof { at, evidence, receipt }) => {
             let at = at.format("%Y-%m-%d %H:%M:%S UTC");

@@ -269,7 +269,7 @@ fn judge(answer: &Answer) -> Attempt {
 }
 
 /// Whether an answer finds fault with the routing key, as in "Invalid routing key" or
-/// "Length of 'routing_key' is incorrect (should be 32 characters)".
+/// "Length of '`routing_key`' is incorrect (should be 32 characters)".
 fn is_about_key(text: &str) -> bool {
     let text = text.to_lowercase();
     ["routing_key", "routing key"].iter().any(|word| text.contains(word))

@@ -96,6 +96,34 @@ async fn a_daemon_told_to_stop_while_messages_are_on_their_way_loses_and_repeats
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_while_messages_are_on_their_way_changes_nothing_for_them() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let project = providers.told_by(project(&site));
+    providers.answer_all(Answer::Late);
+    site.answer(500);
+    let daemon = project.up().await;
+    for message in 1..=2 {
+        until_true("a message is on its way", PATIENCE, async || {
+            providers.posts().len() >= message
+        })
+        .await;
+        daemon.signal(Signal::HUP);
+    }
+    let has_it = |to: &str| !providers.arrived(to).is_empty();
+    until_true("everybody is told", PATIENCE, async || EVERYBODY.iter().all(|to| has_it(to))).await;
+    let reloads = || daemon.log().matches("the project was read again").count();
+    until_true("the project is read again", PATIENCE, async || reloads() >= 1).await;
+    for to in EVERYBODY {
+        let told = providers.arrived(to);
+        assert!(told.len() == 1 && !told[0].is_marked(), "{told:#?}");
+    }
+    site.answer(200);
+    let owed = quiet(&daemon, PATIENCE).await;
+    assert_told(&providers, &owed, "after a reload");
+    assert!(daemon.stop().await.success());
+}
+
 /// Whether strace may do here what it is to do.
 fn strace_works() -> bool {
     let mut probe = Command::new("strace");

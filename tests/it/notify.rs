@@ -152,6 +152,7 @@ async fn every_answer_of_slack_has_its_consequence() {
         (Answer::Garbage, "ambiguous", "an answer that is not Slack's"),
         (Answer::Hang, "ambiguous", "timed out"),
         (Answer::Flood, "ambiguous", "an answer of more than 64 KB"),
+        (Answer::Drip, "ambiguous", "timed out"),
         (
             Answer::Named(200, "channel_not_found"),
             "given_up",
@@ -321,6 +322,7 @@ async fn every_answer_of_twilio_has_its_consequence() {
         (Answer::Garbage, "ambiguous", "an answer that is not Twilio's"),
         (Answer::Hang, "ambiguous", "timed out"),
         (Answer::Flood, "ambiguous", "an answer of more than 64 KB"),
+        (Answer::Drip, "ambiguous", "timed out"),
     ];
     for (answer, outcome, reason) in table {
         fake.answer([answer]);

@@ -69,7 +69,7 @@ pub(super) async fn take(shared: &Arc<Shared>) -> Result<(), Error> {
                 under_way.tasks.spawn(attend(Arc::clone(shared), errand, slot, place));
             }
             None => {
-                tracing::error!("an errand is not run here: this version does not understand it")
+                tracing::error!("an errand is not run here: this version does not understand it");
             }
         }
     }

@@ -182,6 +182,13 @@ pub struct AgentProcess {
     halt: Halt,
 }
 
+fn valid_name(name: String) -> Result<String, StartError> {
+    match crate::domain::id::validate_name(&name) {
+        Ok(()) => Ok(name),
+        Err(error) => Err(StartError::Name { reason: error.to_string(), name }),
+    }
+}
+
 impl AgentProcess {
     /// Starts everything. What was known before is run from now on.
     ///
@@ -203,9 +210,7 @@ impl AgentProcess {
         } = plan;
         let base = client::hub_address(&hub)?;
         let client = Arc::new(Client::new(base, read_token(&token_file)?, &route)?);
-        let name = name.unwrap_or_else(super::membership::host_name);
-        let wrong = |error| StartError::Name { name: name.clone(), reason: format!("{error}") };
-        crate::domain::id::validate_name(&name).map_err(wrong)?;
+        let name = valid_name(name.unwrap_or_else(super::membership::host_name))?;
         let folder = Folder::take(folder)?;
         let spool = Arc::new(Spool::open(&folder.spool(), spool_limit).await?);
         let (address, listener) = bound_to(listen).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::clock::{Clock, Halt};
+use crate::clock::{Clock, Halt, haste};
 use crate::domain::id::CheckId;
 use crate::domain::run::Report;
 use crate::engine::measuring;
@@ -87,7 +87,7 @@ impl Points {
         let (mut gathered, mut told) = (Vec::new(), 0);
         let mut storing = Storing::new(store, Arc::clone(&clock), "runs");
         let mut turns = (0..COUNT).cycle();
-        while timeout(GATHER, halt.asked()).await.is_err() {
+        while timeout(haste::pause(GATHER), halt.asked()).await.is_err() {
             self.gather(&mut gathered, &mut told);
             if turns.next() == Some(0) {
                 let lost = [("dropped", told), ("refused", self.refused)];

@@ -196,9 +196,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
     let metrics = Metrics::read(section(root, "metrics", report), report);
-    let statsd = section(root, "statsd", report);
-    let statsd = statsd.map(|it| Statsd::read(it, sources.root, report));
-    let (statsd, statsd_listener) = statsd.unwrap_or_default();
+    let (statsd, statsd_listener) = read_statsd(root, sources, report);
     let slack = section(root, "slack", report).map(|it| Slack::read(it, sources, report));
     let twilio = section(root, "twilio", report).and_then(|it| Twilio::read(it, sources, report));
     let email = section(root, "email", report).and_then(|it| Email::read(it, sources, report));
@@ -209,15 +207,13 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     addresses.pagerduty = pagerduty.keys().cloned().collect();
     addresses.slack = slack.as_ref().and_then(|(_, reach)| reach.clone());
     let fallback = policy::read_targets(fallback.as_ref(), &addresses, report);
-    let secrets = section(root, "secrets", report);
-    let secrets = secrets.map(|it| read_secrets(&it, sources, &mut known, report));
-    let written = root.optional("regions");
-    let Regions { all: regions, control } = Regions::read(written.as_ref(), &agent, report);
+    let secrets = read_secrets(root, sources, &mut known, report);
+    let Regions { all: regions, control } =
+        Regions::read(root.optional("regions").as_ref(), &agent, report);
     known.regions.extend(regions.iter().cloned());
     let coverage = coverage::read(section(root, "coverage", report), report);
     let drill = drill::read(section(root, "drill", report), report);
     let heartbeat = Heartbeat::read(section(root, "heartbeat", report), sources, report);
-    let bounds = storm::read(section(root, "storm", report), report);
     let written = root.optional("policy");
     let policies = policy::read(written.as_ref(), &addresses, &people, &mut known, report);
     let defaults = section(root, "defaults", report);
@@ -247,12 +243,12 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         pagerduty: written_well(pagerduty),
         people,
         fallback,
-        secrets: secrets.unwrap_or_default(),
+        secrets,
         agent,
         regions,
         control,
         coverage,
-        storm: bounds,
+        storm: storm::read(section(root, "storm", report), report),
         drill,
         heartbeat,
         defaults,
@@ -265,6 +261,15 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         drafts,
         known,
     }
+}
+
+fn read_statsd(
+    root: &mut Table<'_>,
+    sources: Sources<'_>,
+    report: &mut Report,
+) -> (Option<Statsd>, Option<StatsdListener>) {
+    let statsd = section(root, "statsd", report);
+    statsd.map(|it| Statsd::read(it, sources.root, report)).unwrap_or_default()
 }
 
 fn read_people(root: &mut Table<'_>, report: &mut Report) -> (People, people::Addresses) {
@@ -341,13 +346,14 @@ fn tables<'v>(key: &str, field: &Field<'v>, report: &mut Report) -> Vec<Table<'v
 }
 
 fn read_secrets(
-    section: &Table<'_>,
+    root: &mut Table<'_>,
     sources: Sources<'_>,
     known: &mut Known,
     report: &mut Report,
 ) -> BTreeMap<String, Secret> {
     let mut secrets = BTreeMap::new();
-    for field in section.all() {
+    let section = section(root, "secrets", report);
+    for field in section.iter().flat_map(Table::all) {
         if !is_name(field.name) {
             let message = format!("`{}` cannot be the name of a secret", field.name);
             report

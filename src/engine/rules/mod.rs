@@ -28,7 +28,7 @@ use tokio::time::timeout;
 pub use self::compiled::{Compiled, RuleSet, WrongRule};
 use self::round::{Round, RoundJudge};
 use super::judge::ProjectJudge;
-use crate::clock::{Clock, Halt, Pulse};
+use crate::clock::{Clock, Halt, Pulse, haste};
 use crate::domain::Timestamp;
 use crate::domain::incident::Change;
 use crate::store::metrics::Metrics;
@@ -240,6 +240,6 @@ impl Rounds {
         let mark = self.known.as_ref().and_then(|(_, records)| records.until);
         let due = mark.map(|mark| rules.next_after(mark) + rules.settle);
         let left = due.map(|due| (due - self.clock.now()).to_std().unwrap_or_default());
-        left.unwrap_or(PAUSE).min(PAUSE)
+        left.unwrap_or(PAUSE).min(haste::pause(PAUSE))
     }
 }

@@ -127,7 +127,7 @@ impl PathDrill {
             incident: trial.incident.0,
             owed_at: Time(trial.owed_at),
             state: trial.state.into(),
-            status: trial.status.map(|status| status.as_str()),
+            status: trial.status.map(crate::domain::proof::Status::as_str),
         })
     }
 }

@@ -23,7 +23,7 @@ pub fn brief(notification: &Notification) -> String {
         NoticeKind::Acknowledged | NoticeKind::Noted | NoticeKind::Closed => {
             (wording::note(notice), ", ")
         }
-        NoticeKind::Recovered | NoticeKind::Lost | NoticeKind::Withdrawn => {
+        NoticeKind::Recovered | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Drill => {
             (Some(wording::when(notification)), ". ")
         }
     };

@@ -11,8 +11,8 @@ use slack_morphism::prelude::{
 
 use super::clean::line;
 use super::slack::{
-    ERROR_LIMIT, FIELD_LIMIT, MATRIX_LIMIT, NAME_LIMIT, NOTE_LIMIT, SlackMessage, code, data,
-    fallback, field, footer, headline, markdown, sign, slack,
+    ERROR_LIMIT, FIELD_LIMIT, NAME_LIMIT, NOTE_LIMIT, Runbook, SlackMessage, code, data, fallback,
+    field, footer, headline, markdown, regions, says_how_often, sign, slack,
 };
 use super::wording;
 use crate::domain::Timestamp;
@@ -120,10 +120,14 @@ pub fn living(
     blocks.extend(context(thread, notice));
     blocks.push(facts(thread, notice, &state));
     blocks.extend(error(notice, &state));
-    blocks.push(footer(message));
     let over = matches!(state, State::Over(_));
     if buttons == Buttons::Shown && !over {
-        blocks.push(actions(message, &state));
+        let runbook = runbook(notice);
+        let place = if runbook.is_some() { Runbook::Button } else { Runbook::Linked };
+        blocks.push(footer(message, place));
+        blocks.push(actions(message, &state, runbook));
+    } else {
+        blocks.push(footer(message, Runbook::Linked));
     }
     let text = match place {
         // What a telephone shows of a new message is what it is posted for.
@@ -148,7 +152,14 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
         Some(note) => data(&note, NOTE_LIMIT),
         None => data(&wording::when(notification), NOTE_LIMIT),
     };
-    let mut text = format!("{sign} *{title}*{}  {said}", wording::repeat_mark(notification));
+    let repeat = wording::repeat_mark(notification);
+    // "acknowledged by ana" says what the title does.
+    let is_said = said.get(..title.len()).is_some_and(|it| it.eq_ignore_ascii_case(title));
+    let mut text = if is_said {
+        format!("{sign} {title}{}{repeat}", &said[title.len()..])
+    } else {
+        format!("{sign} *{title}*{repeat}  {said}")
+    };
     let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
     text.extend(error.map(|error| format!("\n```\n{}\n```", data(&error, ERROR_LIMIT))));
     let section = SlackSectionBlock::new().with_text(markdown(text));
@@ -190,15 +201,13 @@ fn facts(thread: &Thread, notice: &Notice, state: &State<'_>) -> SlackBlock {
         let label = if over { "Last failing step" } else { "First failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
     }
-    if notice.subject.rule().is_none() {
-        fields.push(match wording::matrix(notice) {
-            Some(matrix) => field("Regions", &code(&matrix, MATRIX_LIMIT)),
-            None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
-        });
-    }
     let (label, when) = lasts(notice, state);
     fields.push(field(label, &when));
-    if !over && matches!(notice.subject, Subject::Check(_)) && notice.failures_in_a_row > 0 {
+    if notice.subject.rule().is_none() {
+        fields.push(regions(notice));
+    }
+    let is_counted = matches!(notice.subject, Subject::Check(_)) && notice.failures_in_a_row > 0;
+    if !over && is_counted && !says_how_often(notice) {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
     if let Some(at) = thread.last_success.filter(|_| !over) {
@@ -246,7 +255,12 @@ fn error(notice: &Notice, state: &State<'_>) -> Option<SlackBlock> {
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
 }
 
-fn actions(message: &Outbound<'_>, state: &State<'_>) -> SlackBlock {
+/// Where a button can lead to.
+fn runbook(notice: &Notice) -> Option<url::Url> {
+    notice.runbook.as_deref().and_then(wording::web_address).and_then(|it| it.parse().ok())
+}
+
+fn actions(message: &Outbound<'_>, state: &State<'_>, runbook: Option<url::Url>) -> SlackBlock {
     let incident = message.notification.incident.to_string();
     let label = |text: &str| SlackBlockPlainText::new(text.to_owned()).into();
     let button = |action: &str, text: &str| {
@@ -263,8 +277,6 @@ fn actions(message: &Outbound<'_>, state: &State<'_>) -> SlackBlock {
     if message.notification.notice.subject.check().is_some() {
         elements.push(button(RUN, "Run now").into());
     }
-    let runbook = message.notification.notice.runbook.as_deref();
-    let address = runbook.and_then(wording::web_address).and_then(|it| it.parse().ok());
-    elements.extend(address.map(|url| button(RUNBOOK, "Runbook").with_url(url).into()));
+    elements.extend(runbook.map(|url| button(RUNBOOK, "Runbook").with_url(url).into()));
     SlackActionsBlock::new(elements).into()
 }

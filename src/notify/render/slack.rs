@@ -13,7 +13,8 @@ use slack_morphism::prelude::{
 use super::clean::{cut_by, cut_words, line};
 use super::drill::drill;
 use super::wording;
-use crate::domain::notice::NoticeKind;
+use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::run::Outcome;
 use crate::notify::Outbound;
 
 /// Words in a headline, at most.
@@ -24,6 +25,7 @@ pub(super) const FIELD_LIMIT: usize = 300;
 pub(super) const MATRIX_LIMIT: usize = 500;
 pub(super) const ERROR_LIMIT: usize = 800;
 pub(super) const NOTE_LIMIT: usize = 600;
+const REGION_LIMIT: usize = 100;
 
 /// A message, ready to be posted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,28 +41,26 @@ pub struct SlackMessage {
 pub fn slack(message: &Outbound<'_>) -> SlackMessage {
     if let Some(text) = drill(message.notification) {
         let said = SlackSectionBlock::new().with_text(markdown(data(&text, NOTE_LIMIT)));
-        return SlackMessage { text, blocks: vec![header(message), said.into(), footer(message)] };
+        let footer = footer(message, Runbook::Linked);
+        return SlackMessage { text, blocks: vec![header(message), said.into(), footer] };
     }
     let mut blocks = vec![header(message)];
     blocks.extend(note(message));
     blocks.push(facts(message));
     blocks.extend(error(message));
-    blocks.push(footer(message));
+    blocks.push(footer(message, Runbook::Linked));
     SlackMessage { text: fallback(message), blocks }
 }
 
 /// The sign of a kind of news: red while something is wrong, yellow while somebody takes care, green
-/// when it is over, grey where nobody knows.
+/// when it is over, grey where nobody knows; what somebody said has none of these.
 pub(super) fn sign(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Failing { .. } => "🔴",
         NoticeKind::Acknowledged => "🟡",
         NoticeKind::Recovered | NoticeKind::Closed => "🟢",
-        NoticeKind::Blind
-        | NoticeKind::Lost
-        | NoticeKind::Withdrawn
-        | NoticeKind::Noted
-        | NoticeKind::Drill => "⚪",
+        NoticeKind::Blind | NoticeKind::Lost | NoticeKind::Withdrawn | NoticeKind::Drill => "⚪",
+        NoticeKind::Noted => "💬",
     }
 }
 
@@ -87,15 +87,7 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
     let notification = message.notification;
     let notice = &notification.notice;
     let failing = wording::is_wrong(notice);
-    let matrix = wording::matrix(notice);
     let mut fields = Vec::new();
-    // A rule is evaluated where the hub is, which says nothing to anybody.
-    if notice.subject.rule().is_none() && notice.subject.path().is_none() {
-        fields.push(match &matrix {
-            Some(matrix) => field("Regions", &code(matrix, MATRIX_LIMIT)),
-            None => field("Region", &code(&wording::regions(notice), FIELD_LIMIT)),
-        });
-    }
     if let Some(step) = wording::step(notice) {
         let label = if failing { "Step" } else { "Last failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
@@ -116,13 +108,43 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         NoticeKind::Lost => field(wording::LOST, &wording::since(notice)),
         NoticeKind::Withdrawn => field(wording::removed(notice), &wording::since(notice)),
     });
-    // The matrix says it, too.
-    if let (NoticeKind::Failing { .. }, None, true) =
-        (notice.kind, &matrix, wording::has_place(notice))
+    // A rule is evaluated where the hub is, which says nothing to anybody.
+    if notice.subject.rule().is_none() && notice.subject.path().is_none() {
+        fields.push(regions(notice));
+    }
+    if let (NoticeKind::Failing { .. }, false, true) =
+        (notice.kind, says_how_often(notice), wording::has_place(notice))
     {
         fields.push(field("Failures in a row", &notice.failures_in_a_row.to_string()));
     }
     SlackSectionBlock::new().with_fields(fields).into()
+}
+
+/// How the region is doing, or each of several on a line of its own.
+pub(super) fn regions(notice: &Notice) -> SlackBlockText {
+    let line = |(outcome, standing): (Outcome, wording::Standing<'_>)| {
+        let sign = match outcome {
+            Outcome::Failed => "🔴",
+            Outcome::Passed => "🟢",
+            Outcome::Unknown => "⚪",
+        };
+        match standing {
+            wording::Standing::Region(region, words) => {
+                format!("{sign} {} {words}", code(region, REGION_LIMIT))
+            }
+            wording::Standing::More(words) => format!("{sign} {words}"),
+        }
+    };
+    let lines: Vec<String> = wording::by_region(notice).into_iter().map(line).collect();
+    if lines.is_empty() {
+        return field("Region", &code(&wording::regions(notice), FIELD_LIMIT));
+    }
+    field("Regions", &lines.join("\n"))
+}
+
+/// Whether [`regions`] says how often it failed in a row.
+pub(super) fn says_how_often(notice: &Notice) -> bool {
+    notice.regions.iter().any(|it| it.outcome == Outcome::Failed) && notice.regions.len() > 1
 }
 
 /// What else there is to say.
@@ -143,14 +165,24 @@ fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
 }
 
-pub(super) fn footer(message: &Outbound<'_>) -> SlackBlock {
+/// Where the runbook is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runbook {
+    /// In the footer.
+    Linked,
+    /// Behind a button.
+    Button,
+}
+
+/// Where to look further.
+pub(super) fn footer(message: &Outbound<'_>, place: Runbook) -> SlackBlock {
     let notice = &message.notification.notice;
     let incident = format!("Incident {}", message.notification.incident);
     let mut parts = vec![match message.link.and_then(wording::web_address) {
         Some(address) => link(&address, &incident),
         None => incident,
     }];
-    if let Some(runbook) = notice.runbook.as_deref() {
+    if let Some(runbook) = notice.runbook.as_deref().filter(|_| place == Runbook::Linked) {
         parts.push(match wording::web_address(runbook) {
             Some(address) => link(&address, "Runbook"),
             None => format!("Runbook {}", code(&line(runbook), FIELD_LIMIT)),

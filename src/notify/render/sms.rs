@@ -194,7 +194,7 @@ impl Pieces {
         let error = error.map(|error| alphabet.cut(&error, room));
         let rest = match self.error_comes {
             Place::First => [step, error, tail, answer, note, elsewhere, link],
-            Place::Last => [step, tail, answer, note, error, elsewhere, link],
+            Place::Last => [step, tail, answer, note, elsewhere, error, link],
         };
         let rest: String = rest.into_iter().flatten().collect();
         alphabet.cut(&(self.head + &rest), alphabet.room())

@@ -195,22 +195,48 @@ pub(super) fn elsewhere(notice: &Notice) -> Option<String> {
     (!others.is_empty()).then(|| states(&others))
 }
 
-/// The first states by name, the rest by number.
+/// How each region is doing, for a check with several: the first by name, the rest by number.
+pub(super) fn by_region(notice: &Notice) -> Vec<(Outcome, Standing<'_>)> {
+    if notice.regions.len() > 1 {
+        standings(&notice.regions.iter().collect::<Vec<_>>())
+    } else {
+        Vec::new()
+    }
+}
+
+/// One region or several, and how they are doing.
+pub(super) enum Standing<'a> {
+    /// This one, in words.
+    Region(&'a str, String),
+    /// So many more, in words.
+    More(String),
+}
+
 fn states(states: &[&RegionState]) -> String {
+    let word = |(_, standing)| match standing {
+        Standing::Region(region, words) => format!("{region} {words}"),
+        Standing::More(words) => words,
+    };
+    standings(states).into_iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn standings<'a>(states: &[&'a RegionState]) -> Vec<(Outcome, Standing<'a>)> {
     const NAMED: usize = 8;
-    let word = |state: &&RegionState| match state.outcome {
-        Outcome::Failed => format!("{} failed {}×", state.region, state.failures_in_a_row),
-        other => format!("{} {}", state.region, other.as_str()),
+    let word = |state: &&'a RegionState| {
+        let words = match state.outcome {
+            Outcome::Failed => format!("failed {}×", state.failures_in_a_row),
+            other => other.as_str().to_owned(),
+        };
+        (state.outcome, Standing::Region(state.region.as_str(), words))
     };
     let named = if states.len() > NAMED + 1 { NAMED } else { states.len() };
     let (named, rest) = states.split_at(named);
-    let mut words: Vec<String> = named.iter().map(word).collect();
-    let counts = [Outcome::Failed, Outcome::Passed, Outcome::Unknown].map(|outcome| {
-        (rest.iter().filter(|state| state.outcome == outcome).count(), outcome.as_str())
-    });
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    words.extend(counts.map(|(count, word)| format!("{count} more {word}")));
-    words.join(", ")
+    let counts = [Outcome::Failed, Outcome::Passed, Outcome::Unknown]
+        .map(|outcome| (rest.iter().filter(|state| state.outcome == outcome).count(), outcome));
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let more =
+        counts.map(|(count, it)| (it, Standing::More(format!("{count} more {}", it.as_str()))));
+    named.iter().map(word).chain(more).collect()
 }
 
 /// The first failing step, cleaned.

@@ -178,7 +178,7 @@ impl Store for SqliteStore {
         // Nothing is owed on most channels, and then whoever writes is not kept waiting. No lane waits for
         // a reader.
         if let Some(mut reader) = self.readers.try_acquire()
-            && !notifications::is_owed(&mut *reader, channel).await?
+            && !notifications::is_owed(&mut reader, channel).await?
         {
             return Ok(Vec::new());
         }

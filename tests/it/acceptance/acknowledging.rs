@@ -42,6 +42,7 @@ async fn an_acknowledgement_that_is_forgotten_comes_back() {
         .acknowledge_for(1, "10m")
         .want(at(m(2)), slack("#p2").saying("acknowledged"))
         .want_all(at(m(12)), &EVERYBODY, "the acknowledgement by eva")
+        .on_postgres_too()
         .until(m(15))
         .await;
 }

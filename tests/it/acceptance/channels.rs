@@ -25,6 +25,7 @@ async fn all_ways_down_and_back_lose_nothing_and_repeat_nothing() {
         .twilio(Answer::Accept)
         .want_all(between(m(6), m(8)), &EVERYBODY, "failing")
         .want_none(between(m(0), m(5)), slack("#p2"))
+        .on_postgres_too()
         .until(m(10))
         .await;
 }
@@ -217,5 +218,45 @@ async fn reminders_to_a_rota_that_could_not_be_sent_are_one_when_they_can() {
         .may(between(m(7), m(8)), slack("#p2").saying("failing"))
         .may(between(m(7), m(8)), super::told::sms("ana").saying("failing"))
         .until(m(7) + m(1) / 2)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_takes_no_messages_is_followed_by_the_next_person() {
+    for code in [21211, 21408, 21610] {
+        login()
+            .toml(
+                "[[policy]]\nname = \"usual\"\n[[policy.tier]]\n\
+                 when = { failures_in_a_row = 1 }\nnotify = [\"sms:ana\"]\n",
+            )
+            .at(m(2))
+            .twilio_next(&[Answer::Coded(400, code)])
+            .target("login", Down)
+            .want(
+                between(m(2), m(4)),
+                super::told::sms("bo").saying("because an SMS did not reach ana"),
+            )
+            .at(m(6))
+            .target("login", Up)
+            .want(between(m(6), m(8)), super::told::sms("bo").saying("recovered"))
+            .may(between(m(6), m(8)), super::told::sms("ana").saying("recovered"))
+            .until(m(8))
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_while_all_ways_are_down_makes_the_health_page_red_and_goes_out_after_all() {
+    login()
+        .slack(Answer::Status(503))
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .at(m(11))
+        .want_health(503, "has been owed for")
+        .slack(Answer::Accept)
+        .twilio(Answer::Accept)
+        .want_all(between(m(11), m(12)), &EVERYBODY, "failing")
+        .until(m(14))
         .await;
 }

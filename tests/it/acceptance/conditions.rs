@@ -24,6 +24,7 @@ async fn what_nobody_acknowledges_in_time_is_told_to_more() {
         .want(at(m(1)), slack("#p2"))
         .want_all(at(m(2) + m(1) / 2), &SECOND, "failing")
         .want_reason("tier 2")
+        .on_postgres_too()
         .until(m(5))
         .await;
 }

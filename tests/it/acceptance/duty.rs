@@ -43,6 +43,7 @@ async fn after_a_handover_between_two_failures_the_next_is_called() {
         .want(at(m(1)), slack("#p2"))
         .want(at(m(2)), sms("bo"))
         .want_none(between(m(0), m(9)), sms("ana"))
+        .on_postgres_too()
         .until(m(5))
         .await;
 }

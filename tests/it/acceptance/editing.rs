@@ -56,6 +56,7 @@ async fn a_check_that_is_taken_out_while_failing_is_told_to_all_who_were_told() 
         .edit(|project| project.remove("login"))
         .want_all(at(m(2) + m(1) / 2), &EVERYBODY, "no longer watched")
         .want_incidents(&["check:login over"])
+        .on_postgres_too()
         .until(m(5))
         .await;
 }

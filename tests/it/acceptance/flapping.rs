@@ -35,6 +35,7 @@ async fn what_fails_again_soon_is_the_same_incident_and_says_so() {
         .target("login", Up)
         .want_all(at(m(7)), &EVERYBODY, "recovered")
         .want_incidents(&["check:login over"])
+        .on_postgres_too()
         .until(m(9))
         .await;
 }

@@ -60,6 +60,7 @@ async fn what_was_taken_and_not_recorded_is_sent_once_more_and_says_so() {
         .want(at(m(1)), slack("#p2").not_saying("repeat"))
         .want(between(m(1) + m(1) / 6, m(2)), slack("#p2").saying("possible repeat"))
         .want_all(at(m(2)), &SECOND, "failing")
+        .on_postgres_too()
         .until(m(4))
         .await;
 }
@@ -103,7 +104,7 @@ async fn of_five_people_of_whom_two_were_told_the_other_three_are() {
         let person = sms(&format!("+493000000{number}")).not_saying("repeat");
         it = it.want(between(m(1), m(3)), person);
     }
-    it.until(m(3)).await;
+    it.on_postgres_too().until(m(3)).await;
 }
 
 /// K10: what was counted is in the store.

@@ -34,6 +34,7 @@ async fn what_still_fails_at_the_end_of_a_maintenance_is_told_and_says_so() {
         .at(m(1))
         .target("login", Down)
         .want_all(at(m(5)), &EVERYBODY, "still fails after: maintenance")
+        .on_postgres_too()
         .until(m(8))
         .await;
 }

@@ -7,18 +7,26 @@
 
 mod absent;
 mod acknowledging;
+mod beats;
 mod channels;
 mod conditions;
 mod duty;
 mod editing;
 mod flapping;
 mod killed;
+mod ledger;
 mod maintenance;
+mod people;
+mod pictures;
 mod results;
+mod rules;
 mod running;
 mod scenario;
 mod setup;
+mod shown;
+mod sight;
 mod silencing;
+mod storms;
 mod told;
 mod undisturbed;
 mod world;

@@ -18,6 +18,7 @@ async fn a_first_failure_goes_to_p2_a_second_to_p1_and_the_team_and_the_end_to_a
         .target("login", Up)
         .want_all(at(m(6)), &EVERYBODY, "recovered")
         .want_incidents(&["check:login over"])
+        .on_postgres_too()
         .until(m(9))
         .await;
 }
@@ -94,6 +95,7 @@ async fn a_tier_is_reached_when_as_many_regions_as_the_quorum_meet_it() {
         .target_in("login", "eu", Up)
         .want_all(at(m(7)), &EVERYBODY, "recovered")
         .want_reason("1 of 2 regions down, quorum 2")
+        .on_postgres_too()
         .until(m(9))
         .await;
 }

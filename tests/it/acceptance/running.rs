@@ -20,13 +20,14 @@ fn half_past(minute: u64) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_by_hand_after_a_repair_says_so_and_the_next_scheduled_one_ends_the_incident() {
     login()
+        .answered()
         .at(m(1))
         .target("login", Down)
         .want(at(m(1)), slack("#p2"))
         .want_all(at(m(2)), &SECOND, "failing")
         .at(half_past(2))
-        .click_run_now(1)
-        .want(at(half_past(2)), slack("#p2").saying("login is being run in eu"))
+        .click("eva", "run", 1)
+        .want(at(half_past(2)), slack("#p1").saying("login is being run in eu"))
         .take("eu", 1)
         .bring("login", "eu", Up)
         .want_all(
@@ -73,13 +74,14 @@ async fn runs_by_hand_that_fail_page_nobody_and_count_for_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_after_the_click_has_it_run_once_when_it_is_back() {
     login()
+        .answered()
         .toml(QUIET)
         .at(m(1))
         .target("login", Down)
         .want(at(m(1)), slack("#p2"))
         .at(half_past(1))
-        .click_run_now(1)
-        .want(at(half_past(1)), slack("#p2").saying("login is being run in eu"))
+        .click("eva", "run", 1)
+        .want(at(half_past(1)), slack("#p1").saying("login is being run in eu"))
         .kill()
         .take("eu", 1)
         .kill()

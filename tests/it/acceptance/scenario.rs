@@ -1,12 +1,15 @@
 //! A scenario: what happens when, what is wanted of it, and its run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tripline::domain::Timestamp;
 use tripline::failpoint::Failpoint;
 
+use super::ledger::Backend;
 use super::setup::{Setup, Watched};
+use super::shown::Shown;
 use super::told::{Message, Told, Want, Window, clock, compare};
 use super::world::World;
 use crate::support::provider::Answer;
@@ -26,9 +29,10 @@ pub(super) enum State {
 
 pub(super) use State::{Down, Odd, Silent, Up};
 
-type Edit = Box<dyn FnOnce(&mut Setup) + Send>;
+type Edit = Arc<dyn Fn(&mut Setup) + Send + Sync>;
 
 /// Something that happens.
+#[derive(Clone)]
 pub(super) enum Act {
     /// A check is doing so from now on, in one region or in all.
     Target { check: String, region: Option<String>, state: State },
@@ -36,8 +40,10 @@ pub(super) enum Act {
     Report { check: String, region: String, slot: Duration, state: State },
     /// Somebody asks the API for this.
     Post { path: String, body: Value },
-    /// Somebody clicks on a button of the message of an incident.
-    Click { action: &'static str, incident: u32 },
+    /// Somebody clicks on a button in Slack.
+    Click { who: String, action: String, incident: u32 },
+    /// Somebody sends an SMS.
+    Answer { from: String, text: String },
     /// An agent of a region takes what is to be run at once: so many legs.
     Take { region: String, legs: usize },
     /// It brings what came of the last of them.
@@ -58,6 +64,10 @@ pub(super) enum Act {
     Start,
     /// The daemon dies when it reaches this place.
     DieAt(Failpoint),
+    /// Somebody looks at the health page, which has this status and says this.
+    Health { status: u16, says: String },
+    /// The agent of a region comes or goes.
+    Agents { region: String, are_there: bool },
     /// Slack answers so from now on.
     Slack(Answer),
     /// Twilio answers so from now on.
@@ -76,6 +86,7 @@ pub(super) enum Disturbance {
 }
 
 /// What happens, and what is wanted of it.
+#[derive(Clone)]
 pub(super) struct Scenario {
     setup: Setup,
     start: Timestamp,
@@ -86,6 +97,7 @@ pub(super) struct Scenario {
     reasons: Vec<String>,
     incidents: Option<Vec<String>>,
     disturbance: Disturbance,
+    backends: Vec<Backend>,
     end: Duration,
 }
 
@@ -97,7 +109,7 @@ pub(super) fn login() -> Scenario {
 /// A scenario about some checks. It begins on a Monday at ten.
 pub(super) fn scenario(checks: Vec<Watched>) -> Scenario {
     Scenario {
-        setup: Setup { checks, tables: String::new(), clicks: false },
+        setup: Setup { checks, ..Setup::default() },
         start: "2026-11-23T10:00:00Z".parse().expect("a time"),
         clock: Duration::ZERO,
         acts: Vec::new(),
@@ -106,6 +118,7 @@ pub(super) fn scenario(checks: Vec<Watched>) -> Scenario {
         reasons: Vec::new(),
         incidents: None,
         disturbance: Disturbance::None,
+        backends: vec![Backend::Sqlite],
         end: Duration::ZERO,
     }
 }
@@ -115,6 +128,19 @@ impl Scenario {
     pub(super) fn toml(mut self, tables: &str) -> Self {
         self.setup.tables.push_str(tables);
         self.setup.tables.push('\n');
+        self
+    }
+
+    /// Holds with a store in PostgreSQL as well.
+    pub(super) fn on_postgres_too(mut self) -> Self {
+        self.backends.push(Backend::Postgres);
+        self
+    }
+
+    /// Time passes in small steps, at each of which agents say that they live and the daemon looks at
+    /// agents, accounts and rules. What such a look leads to is told a step later at most.
+    pub(super) fn closely(mut self) -> Self {
+        self.setup.closely = true;
         self
     }
 
@@ -148,6 +174,32 @@ impl Scenario {
     /// The result of the slot at `slot` arrives now.
     pub(super) fn report(self, check: &str, region: &str, slot: Duration, state: State) -> Self {
         self.act(Act::Report { check: check.into(), region: region.into(), slot, state })
+    }
+
+    /// The agent of a region says nothing any more; what its checks report is said elsewhere.
+    pub(super) fn lose_agent(self, region: &str) -> Self {
+        self.act(Act::Agents { region: region.into(), are_there: false })
+    }
+
+    /// It is back.
+    pub(super) fn find_agent(self, region: &str) -> Self {
+        self.act(Act::Agents { region: region.into(), are_there: true })
+    }
+
+    /// People can click on buttons and answer SMS.
+    pub(super) fn answered(mut self) -> Self {
+        self.setup.answers = true;
+        self
+    }
+
+    /// Somebody clicks on a button of an incident's message.
+    pub(super) fn click(self, who: &str, action: &str, incident: u32) -> Self {
+        self.act(Act::Click { who: who.into(), action: action.into(), incident })
+    }
+
+    /// Somebody sends an SMS: ana or bo.
+    pub(super) fn answer(self, from: &str, text: &str) -> Self {
+        self.act(Act::Answer { from: from.into(), text: text.into() })
     }
 
     /// Eva acknowledges an incident.
@@ -185,12 +237,6 @@ impl Scenario {
         self.act(Act::Post { path, body: json!({"by": "eva"}) })
     }
 
-    /// Eva clicks on `Run now` in the message of an incident.
-    pub(super) fn click_run_now(mut self, incident: u32) -> Self {
-        self.setup.clicks = true;
-        self.act(Act::Click { action: "run", incident })
-    }
-
     /// An agent of a region takes what is to be run at once there, which is so much.
     pub(super) fn take(self, region: &str, legs: usize) -> Self {
         self.act(Act::Take { region: region.into(), legs })
@@ -214,8 +260,14 @@ impl Scenario {
     }
 
     /// Somebody edits the project.
-    pub(super) fn edit(self, edit: impl FnOnce(&mut Setup) + Send + 'static) -> Self {
-        self.act(Act::Edit(Box::new(edit)))
+    pub(super) fn edit(self, edit: impl Fn(&mut Setup) + Send + Sync + 'static) -> Self {
+        self.act(Act::Edit(Arc::new(edit)))
+    }
+
+    /// The project is so from the beginning.
+    pub(super) fn edit_before(mut self, edit: impl FnOnce(&mut Setup)) -> Self {
+        edit(&mut self.setup);
+        self
     }
 
     /// Somebody adds this to the project, which then has a mistake.
@@ -296,6 +348,11 @@ impl Scenario {
         self
     }
 
+    /// The health page has this status now, and its reasons have this in them.
+    pub(super) fn want_health(self, status: u16, says: &str) -> Self {
+        self.act(Act::Health { status, says: says.into() })
+    }
+
     /// Some decision has this in its reason.
     pub(super) fn want_reason(mut self, text: &str) -> Self {
         self.reasons.push(text.into());
@@ -311,21 +368,35 @@ impl Scenario {
     /// Lets it happen up to then, and holds that all is as wanted.
     pub(super) async fn until(mut self, end: Duration) {
         self.end = end;
-        let Some(mut world) = World::begin(&self.setup, self.start).await else { return };
-        let disturbance = self.disturbance;
-        let acts = std::mem::take(&mut self.acts);
-        world.run(acts, end, disturbance).await;
+        for backend in self.backends.clone() {
+            self.hold_on(backend).await;
+        }
+    }
+
+    /// Lets it happen up to then; all that people were shown. None where no clock can be stopped.
+    pub(super) async fn shown(self, end: Duration) -> Option<Vec<Shown>> {
+        let mut world = World::begin(&self.setup, self.start, Backend::Sqlite).await?;
+        world.run(self.acts, end, Disturbance::None).await;
+        let shown = world.shown().to_vec();
+        world.end().await;
+        Some(shown)
+    }
+
+    async fn hold_on(&self, backend: Backend) {
+        let world = World::begin(&self.setup, self.start, backend).await;
+        let Some(mut world) = world else { return };
+        world.run(self.acts.clone(), self.end, self.disturbance).await;
         let (told, reasons, incidents) =
             (world.told().to_vec(), world.reasons().await, world.incidents().await);
         world.end().await;
-        self.judge(&told, &reasons, &incidents);
+        self.judge(backend, &told, &reasons, &incidents);
     }
 
-    fn judge(&self, told: &[Told], reasons: &[String], incidents: &[String]) {
+    fn judge(&self, backend: Backend, told: &[Told], reasons: &[String], incidents: &[String]) {
         let story = || {
             let told: Vec<String> = told.iter().map(|it| format!("{it:?}")).collect();
             format!(
-                "\ntold:\n{}\ndecided:\n{}\nincidents: {incidents:?}",
+                "\non {backend:?}, told:\n{}\ndecided:\n{}\nincidents: {incidents:?}",
                 told.join("\n"),
                 reasons.join("\n")
             )

@@ -16,6 +16,8 @@ pub(super) struct Watched {
     pub(super) more: String,
     /// Whether it is to be run.
     pub(super) enabled: bool,
+    /// The step in which it fails.
+    pub(super) step: Option<String>,
 }
 
 impl Watched {
@@ -27,6 +29,7 @@ impl Watched {
             cron: "* * * * *".into(),
             more: String::new(),
             enabled: true,
+            step: None,
         }
     }
 
@@ -46,6 +49,12 @@ impl Watched {
     pub(super) fn with(mut self, more: &str) -> Self {
         self.more.push_str(more);
         self.more.push('\n');
+        self
+    }
+
+    /// Fails in this step.
+    pub(super) fn step(mut self, step: &str) -> Self {
+        self.step = Some(step.into());
         self
     }
 
@@ -86,8 +95,10 @@ impl Watched {
 pub(super) struct Setup {
     pub(super) checks: Vec<Watched>,
     pub(super) tables: String,
-    /// Whether Slack brings clicks.
-    pub(super) clicks: bool,
+    /// Whether time passes in small steps at each of which the daemon looks at everything.
+    pub(super) closely: bool,
+    /// Whether people can click on buttons and answer SMS.
+    pub(super) answers: bool,
 }
 
 impl Setup {
@@ -105,6 +116,16 @@ impl Setup {
     pub(super) fn replace(&mut self, old: &str, new: &str) {
         assert_eq!(self.tables.matches(old).count(), 1, "`{old}` in:\n{}", self.tables);
         self.tables = self.tables.replace(old, new);
+    }
+
+    /// Whether the daemon is to look at more than what comes to it.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.closely || self.has_rules()
+    }
+
+    /// Whether there are any rules.
+    pub(super) fn has_rules(&self) -> bool {
+        self.tables.contains("[[rule]]")
     }
 
     /// The regions of all checks.

@@ -31,6 +31,7 @@ async fn what_still_fails_at_the_end_of_a_silence_is_told_and_says_why_so_late()
         .at(m(3))
         .target("login", Down)
         .want_all(at(m(10)), &EVERYBODY, "still fails after: silenced by eva")
+        .on_postgres_too()
         .until(m(13))
         .await;
 }

@@ -47,15 +47,15 @@ async fn a_story_of_two_incidents() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_between_any_two_steps_changes_nothing() {
-    story().disturbed(Disturbance::Reload).until(m(8)).await;
+    story().disturbed(Disturbance::Reload).on_postgres_too().until(m(8)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_between_any_two_steps_changes_nothing() {
-    story().disturbed(Disturbance::Restart).until(m(8)).await;
+    story().disturbed(Disturbance::Restart).on_postgres_too().until(m(8)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_between_any_two_steps_changes_nothing() {
-    story().disturbed(Disturbance::Kill).until(m(8)).await;
+    story().disturbed(Disturbance::Kill).on_postgres_too().until(m(8)).await;
 }

@@ -4,45 +4,46 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use data_encoding::HEXLOWER;
-use http::StatusCode;
-use ring::hmac;
 use rustix::process::Signal;
-use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use tripline::clock::haste;
 use tripline::domain::Timestamp;
-use tripline::domain::id::{CheckId, Region};
-use tripline::domain::run::{Failure, FailureKind, Report, Trace};
-use tripline::domain::slot::Slot;
 use tripline::failpoint;
-use tripline::link::protocol::ReportMessage;
 
-use super::scenario::{Act, Disturbance, Down, Odd, Silent, State, Up};
+use super::beats::Beats;
+use super::ledger::{Backend, CLAIM, Ledger};
+use super::people;
+use super::scenario::{Act, Disturbance, State};
 use super::setup::Setup;
+use super::shown::Shown;
 use super::told::Told;
 use crate::support::providers::{ANA, BO, Providers};
-use crate::support::slack::channel_id;
 use crate::support::tripline::{Daemon, Project};
-use crate::support::wait::{throughout, until, until_true};
+use crate::support::wait::until_true;
 use crate::support::wall::Wall;
 use crate::support::{self, port};
 
+mod agents;
+mod errands;
+
+use agents::report;
+
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// Slack's channels by name, since the fake hears of some by id.
 const CHANNELS: [&str; 4] = ["#p2", "#p1", "#shop", "#pay"];
 /// People who are in no project by themselves.
 const CY: (&str, &str) = ("+4930333333", "cy");
 
-/// What Slack signs clicks with.
-const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
-/// How long it is looked whether something is offered that is not to be.
-const A_WHILE: Duration = Duration::from_secs(2);
 /// The file that names where the daemon is to die.
 const DIE_AT: &str = "die-at";
 /// How long a claim holds that a killed daemon leaves behind.
 const LEASE: TimeDelta = TimeDelta::seconds(14);
+/// A daemon that is to look closely must not be let stand still for longer.
+const STEP: TimeDelta = TimeDelta::seconds(14);
+/// So much later it looks again.
+const AGAIN: TimeDelta = TimeDelta::seconds(1);
+/// So late a minute's rules are evaluated, unless the project says otherwise.
+const SETTLE: TimeDelta = TimeDelta::seconds(10);
 
 /// Everything there is in a scenario.
 pub(super) struct World {
@@ -53,13 +54,16 @@ pub(super) struct World {
     wall: Wall,
     providers: Providers,
     project: Project,
+    ledger: Ledger,
     daemon: Option<Daemon>,
     client: reqwest::Client,
     tokens: HashMap<String, String>,
     states: HashMap<(String, String), State>,
+    beats: Beats,
     told: Vec<Told>,
     /// The last errand that an agent took, and when it was asked for.
     errand: Option<(String, Timestamp)>,
+    shown: Vec<Shown>,
     /// How many requests of each provider were looked at.
     seen: (usize, usize),
     /// Whether the daemon is to die.
@@ -70,20 +74,18 @@ pub(super) struct World {
 
 impl World {
     /// Starts the daemon; none where no clock can be made to stand still.
-    pub(super) async fn begin(setup: &Setup, start: Timestamp) -> Option<Self> {
+    pub(super) async fn begin(setup: &Setup, start: Timestamp, on: Backend) -> Option<Self> {
         let providers = Providers::start().await;
-        let project = providers.told_by(Project::new()).toml(&setup.toml());
+        let project = providers.told_by(Project::new());
+        let project = if setup.answers { people::answering(project) } else { project };
+        let project = project.toml(&setup.toml());
         let wall = Wall::find(project.path())?;
         wall.stop_at(start);
         let environment = wall.environment().into_iter();
-        let mut project = environment.fold(project, |it, (name, value)| it.env(&name, &value));
-        if setup.clicks {
-            let secret = "[slack]\nsigning_secret = { env = \"SLACK_SIGNING_SECRET\" }\n";
-            project.change("[slack]\n", secret);
-            project = project.env("SLACK_SIGNING_SECRET", SIGNING_SECRET);
-        }
-        let file = project.path().join(DIE_AT).display().to_string();
-        let project = project.env(failpoint::VARIABLE, &file);
+        let project = environment.fold(project, |it, (name, value)| it.env(&name, &value));
+        let project =
+            if setup.is_looked_at() { project.env(haste::VARIABLE, "1") } else { project };
+        let (ledger, project) = Ledger::of(on, project, &wall).await;
         let mut world = Self {
             setup: setup.clone(),
             start,
@@ -91,12 +93,15 @@ impl World {
             wall,
             providers,
             project,
+            ledger,
             daemon: None,
             client: support::http::client(),
             tokens: HashMap::new(),
             states: HashMap::new(),
+            beats: Beats::default(),
             told: Vec::new(),
             errand: None,
+            shown: Vec::new(),
             seen: (0, 0),
             armed: false,
             left_behind: None,
@@ -110,7 +115,9 @@ impl World {
         let listen = format!("127.0.0.1:{}", port::free());
         let regions: Vec<String> =
             self.setup.regions().iter().map(|it| format!("\"{it}\"")).collect();
-        let hub = format!("regions = [{}]\n[hub]\nlisten = \"{listen}\"\n", regions.join(", "));
+        let url = if self.setup.answers { people::URL } else { "" };
+        let hub =
+            format!("regions = [{}]\n[hub]\nlisten = \"{listen}\"\n{url}", regions.join(", "));
         let log = self.project.path().join("daemon.log");
         let starts = |text: &str| text.matches("watching").count();
         let before = starts(&std::fs::read_to_string(log).unwrap_or_default());
@@ -123,6 +130,11 @@ impl World {
 
     fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().expect("it is started")
+    }
+
+    /// All that people were shown so far.
+    pub(super) fn shown(&self) -> &[Shown] {
+        &self.shown
     }
 
     /// All that was told so far.
@@ -155,9 +167,11 @@ impl World {
             }
             self.report_due().await;
             self.settle().await;
+            self.look().await;
             let next = acts.peek().map(|(at, _)| *at);
             let next = next.into_iter().chain(self.next_slot()).chain(self.next_tending().await);
             let next = next.chain(self.left_behind.filter(|end| *end > self.now));
+            let next = next.chain(self.next_look());
             let Some(next) = next.min().filter(|next| *next <= end) else { break };
             self.disturb(disturbance).await;
             self.now = next;
@@ -195,7 +209,8 @@ impl World {
                 }
             }
             Act::Report { check, region, slot, state } => {
-                let report = report(&check, &region, self.start + slot, state);
+                let at = self.start + slot;
+                let report = report(self.setup.check(&check), &region, at, state);
                 self.send(&region, &[report]).await;
             }
             Act::Post { path, body } => {
@@ -205,9 +220,16 @@ impl World {
                 let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
                 assert!(status.is_success(), "{url} {body}: {status} {text}");
             }
-            Act::Click { action, incident } => self.click(action, incident).await,
             Act::Take { region, legs } => self.take(&region, legs).await,
             Act::Bring { check, region, state } => self.bring(&check, &region, state).await,
+            Act::Click { who, action, incident } => {
+                let click = (who.as_str(), action.as_str(), incident);
+                people::click(&self.client, self.daemon(), self.now, click).await;
+            }
+            Act::Answer { from, text } => {
+                let said = people::answer(&self.client, self.daemon(), (&from, &text)).await;
+                self.shown.push(Shown::answer(self.now, &from, (&text, &said)));
+            }
             Act::Unsilence(silence) => {
                 let url = format!("{}/api/v1/silences/{silence}", self.daemon().url());
                 let answer = self.client.delete(&url).send().await.expect("the daemon answers");
@@ -237,6 +259,11 @@ impl World {
                 self.project.write(DIE_AT, point.as_str());
                 self.armed = true;
             }
+            Act::Health { status, says } => {
+                let (found, reasons) = self.daemon().health().await;
+                assert!(found == status && reasons.contains(&says), "{found}: {reasons}");
+            }
+            Act::Agents { region, are_there } => self.beats.let_be(&region, are_there),
             Act::TwilioNext(answers) => self.providers.twilio.answer(answers),
             Act::Slack(answer) => self.providers.slack.answer_all(answer),
             Act::Twilio(answer) => self.providers.twilio.answer_all(answer),
@@ -289,138 +316,6 @@ impl World {
         self.setup.checks.iter().filter_map(|it| it.next_after(self.now)).min()
     }
 
-    /// Reports the slots of now.
-    async fn report_due(&mut self) {
-        if self.now == self.start || self.daemon.is_none() {
-            return;
-        }
-        let mut due: HashMap<String, Vec<Value>> = HashMap::new();
-        for check in self.setup.checks.iter().filter(|it| it.is_due(self.now)) {
-            for region in &check.regions {
-                let state = self.states.get(&(check.id.clone(), region.clone()));
-                match state.copied().unwrap_or(Up) {
-                    Silent => {}
-                    state => due
-                        .entry(region.clone())
-                        .or_default()
-                        .push(report(&check.id, region, self.now, state)),
-                }
-            }
-        }
-        let mut due: Vec<_> = due.into_iter().collect();
-        due.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (region, reports) in due {
-            self.send(&region, &reports).await;
-        }
-    }
-
-    /// Makes sure that agents of `region` have a token.
-    async fn admit(&mut self, region: &str) {
-        if !self.tokens.contains_key(region) {
-            let (code, token, words) =
-                self.project.run(&["token", "create", "--region", region]).await;
-            assert_eq!(code, Some(0), "{words}");
-            self.tokens.insert(region.to_owned(), token.trim().to_owned());
-        }
-    }
-
-    /// Says something as the agent `one` of `region`.
-    async fn say(&mut self, region: &str, path: &str, body: &Value) -> (StatusCode, Value) {
-        self.admit(region).await;
-        let url = format!("{}/agent/v1/{path}", self.daemon().url());
-        let request = self.client.post(url).bearer_auth(&self.tokens[region]).json(body);
-        let answer = request.header("tripline-protocol", "1").send().await.expect("it answers");
-        let status = answer.status();
-        (status, answer.json().await.unwrap_or_default())
-    }
-
-    /// What an agent of `region` is given that asks for what is to be run at once.
-    async fn offered(&mut self, region: &str) -> Vec<Value> {
-        let body = json!({"name": "one", "most": 9});
-        let (status, answer) = self.say(region, "errands", &body).await;
-        assert!(status.is_success(), "{status}: {answer}");
-        answer["errands"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// Takes what is to be run at once in `region`, when it is offered; none, where there is none.
-    async fn take(&mut self, region: &str, legs: usize) {
-        if legs == 0 {
-            let nothing = async || self.offered(region).await.is_empty();
-            return throughout("nothing is offered", A_WHILE, nothing).await;
-        }
-        let mut taken = Vec::new();
-        until_true("it is offered", PATIENCE, async || {
-            taken.extend(self.offered(region).await);
-            taken.len() >= legs
-        })
-        .await;
-        assert_eq!(taken.len(), legs, "{taken:?}");
-        if let Some(last) = taken.last() {
-            let id = last["id"].as_str().expect("an id").to_owned();
-            let asked_at = last["asked_at"].as_str().expect("a time").parse().expect("a time");
-            self.errand = Some((id, asked_at));
-        }
-    }
-
-    /// Brings what came of what was taken last.
-    async fn bring(&mut self, check: &str, region: &str, state: State) {
-        let (id, asked_at) = self.errand.clone().expect("it was taken");
-        let body = json!({"name": "one", "report": report(check, region, asked_at, state)});
-        let (status, answer) = self.say(region, &format!("errands/{id}"), &body).await;
-        assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
-    }
-
-    /// Clicks on a button, as Slack tells of it.
-    async fn click(&self, action: &str, incident: u32) {
-        let payload = json!({
-            "type": "block_actions",
-            "user": {"id": "UEVA", "username": "eva"},
-            "channel": {"id": channel_id("#p2")},
-            "trigger_id": "1",
-            "actions": [{"action_id": action, "value": incident.to_string()}],
-        });
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("payload", &payload.to_string())
-            .finish();
-        let at = self.now.timestamp();
-        let key = hmac::Key::new(hmac::HMAC_SHA256, SIGNING_SECRET.as_bytes());
-        let seal = hmac::sign(&key, format!("v0:{at}:{body}").as_bytes());
-        let url = format!("{}/api/v1/slack/interactivity", self.daemon().url());
-        let request = self.client.post(url).body(body);
-        let request = request
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("x-slack-request-timestamp", at.to_string())
-            .header("x-slack-signature", format!("v0={}", HEXLOWER.encode(seal.as_ref())));
-        let answer = request.send().await.expect("the daemon answers");
-        assert!(answer.status().is_success(), "{}", answer.status());
-    }
-
-    /// Sends reports as an agent of `region` would; all must be taken.
-    async fn send(&mut self, region: &str, reports: &[Value]) {
-        self.admit(region).await;
-        let url = format!("{}/agent/v1/reports", self.daemon().url());
-        let body = json!({"name": "one", "reports": reports});
-        let request = self.client.post(url).bearer_auth(&self.tokens[region]).json(&body);
-        let answer = request.header("tripline-protocol", "1").send().await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                assert!(self.armed, "the daemon answers: {error}");
-                let daemon = self.daemon.as_mut().expect("it is started");
-                daemon.end().await;
-                self.revive().await;
-                // As an agent does whose reports nobody has acknowledged.
-                return Box::pin(self.send(region, reports)).await;
-            }
-        };
-        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
-        assert!(status.is_success(), "{status}: {text}");
-        let verdict: Value = serde_json::from_str(&text).expect("JSON");
-        let is_taken = verdict["refused"].as_array().is_none_or(Vec::is_empty)
-            && verdict["later"].as_array().is_none_or(Vec::is_empty);
-        assert!(is_taken, "{body}: {text}");
-    }
-
     /// Waits until nothing is left to do at this time, and takes down what was told.
     async fn settle(&mut self) {
         while self.daemon.is_some() && !self.is_settled().await {
@@ -431,87 +326,81 @@ impl World {
 
     /// Waits until nothing is left to do at this time; whether the daemon lived to see it.
     async fn is_settled(&mut self) -> bool {
-        let mut store = self.store().await;
         let (now, left_behind) = (self.now, self.left_behind.filter(|end| *end > self.now));
         let is_armed = self.armed;
         let daemon = self.daemon.as_mut().expect("it is started");
-        let settled = until("nothing is left to do", PATIENCE, async || {
-            let left: (i64, i64, i64) = sqlx::query_as(
-                "SELECT (SELECT count(*) FROM notifications AS mine WHERE state = 'owed' AND \
-                 (due_at <= ?1 OR lease_until > ?1) AND lease_until IS NOT ?2 AND NOT EXISTS \
-                 (SELECT 1 FROM notifications AS it WHERE it.incident_id = mine.incident_id AND \
-                 it.channel = mine.channel AND it.address = mine.address AND it.state = 'owed' \
-                 AND it.id < mine.id)), (SELECT count(*) FROM incidents WHERE resolved_at IS NULL \
-                 AND due_at <= ?1), (SELECT count(*) FROM errands WHERE told_at IS NULL AND NOT \
-                 EXISTS (SELECT 1 FROM errand_legs WHERE errand_id = errands.id AND \
-                 state IN ('asked', 'taken') AND until_at > ?1))",
-            )
-            .bind(now.timestamp_millis())
-            .bind(left_behind.map_or(-1, |end| end.timestamp_millis()))
-            .fetch_one(&mut store)
-            .await
-            .expect("read");
-            let is_dead = is_armed && daemon.ended().is_some();
-            (left == (0, 0, 0) || is_dead).then_some(!is_dead)
-        })
-        .await;
-        store.close().await.expect("closed");
-        settled
+        let is_dead = || is_armed && daemon.ended().is_some();
+        self.ledger.settled(now, left_behind, is_dead).await
+    }
+
+    /// When there is something to look at next, where the daemon is to look at rules or closely.
+    fn next_look(&self) -> Option<Timestamp> {
+        if self.setup.closely {
+            return Some(self.now + STEP);
+        }
+        let minute = (self.now - SETTLE).timestamp().div_euclid(60) + 1;
+        let next = Timestamp::from_timestamp(minute * 60, 0).map(|it| it + SETTLE);
+        next.filter(|_| self.setup.has_rules())
+    }
+
+    /// Waits until the daemon has looked at all that it is to look at as of now.
+    async fn look(&mut self) {
+        if self.daemon.is_none() {
+            return;
+        }
+        if self.setup.has_rules() {
+            let latest = (self.now - SETTLE).timestamp().div_euclid(60) * 60;
+            until_true("the rules are evaluated", PATIENCE, async || {
+                let until = self.ledger.evaluated_until().await;
+                until.is_some_and(|until| until.timestamp() >= latest)
+            })
+            .await;
+        }
+        if self.setup.closely {
+            self.live().await;
+            // When a look has begun at a later moment, the one before it is over.
+            for moment in [self.now, self.now + AGAIN] {
+                self.wall.stop_at(moment);
+                until_true("all is looked at", PATIENCE, async || {
+                    let until = self.ledger.reviewed_until().await;
+                    until.is_some_and(|until| until >= moment + CLAIM)
+                })
+                .await;
+            }
+            self.now += AGAIN;
+        }
+        self.settle().await;
     }
 
     /// When time alone changes something next.
     async fn next_tending(&self) -> Option<Timestamp> {
-        let mut store = self.store().await;
-        let due: Option<i64> =
-            sqlx::query_scalar("SELECT min(due_at) FROM incidents WHERE resolved_at IS NULL")
-                .fetch_one(&mut store)
-                .await
-                .expect("read");
-        store.close().await.expect("closed");
-        due.and_then(Timestamp::from_timestamp_millis).filter(|due| *due > self.now)
+        self.ledger.next_tending().await.filter(|due| *due > self.now)
     }
 
     /// Why everything was decided.
     pub(super) async fn reasons(&self) -> Vec<String> {
-        let mut store = self.store().await;
-        let query = "SELECT at, kind || ': ' || reason FROM decisions ORDER BY id";
-        let rows: Vec<(i64, String)> =
-            sqlx::query_as(query).fetch_all(&mut store).await.expect("read");
-        store.close().await.expect("closed");
-        let at = |millis| Timestamp::from_timestamp_millis(millis).unwrap_or_default();
-        let since = |millis| (at(millis) - self.start).to_std().unwrap_or_default();
-        rows.into_iter()
-            .map(|(at, text)| format!("{:>8} {text}", super::told::clock(since(at))))
-            .collect()
+        let since = |at: Timestamp| (at - self.start).to_std().unwrap_or_default();
+        let decisions = self.ledger.decisions().await.into_iter();
+        decisions.map(|(at, text)| format!("{:>8} {text}", super::told::clock(since(at)))).collect()
     }
 
     /// All incidents, as `check:login open`.
     pub(super) async fn incidents(&self) -> Vec<String> {
-        let mut store = self.store().await;
-        let query = "SELECT subject || CASE WHEN resolved_at IS NULL THEN ' open' ELSE ' over' END \
-                     FROM incidents ORDER BY id";
-        let rows = sqlx::query_scalar(query).fetch_all(&mut store).await.expect("read");
-        store.close().await.expect("closed");
-        rows
-    }
-
-    async fn store(&self) -> SqliteConnection {
-        let path = self.project.path().join("tripline.db");
-        let options = SqliteConnectOptions::new().filename(path).read_only(true);
-        options.busy_timeout(PATIENCE).connect().await.expect("connected")
+        self.ledger.incidents().await
     }
 
     fn take_down(&mut self) {
         let at = (self.now - self.start).to_std().unwrap_or_default();
         let posts = self.providers.slack.arrivals();
         for post in posts.iter().skip(self.seen.0).filter(|it| it.accepted) {
-            let Some(post) = post.message.as_ref().filter(|it| it.edits.is_none()) else {
-                continue;
-            };
+            let Some(post) = post.message.as_ref() else { continue };
             let is_it = |name: &&&str| post.channel == channel_id(name);
             let to = CHANNELS.iter().find(is_it).map_or(post.channel.as_str(), |name| name);
-            let body = post.body.to_string();
-            self.told.push(Told { at, to: to.into(), text: post.text.clone(), body });
+            self.shown.push(Shown::post(self.now, to, post));
+            if post.edits.is_none() {
+                let body = post.body.to_string();
+                self.told.push(Told { at, to: to.into(), text: post.text.clone(), body });
+            }
         }
         let texts = self.providers.twilio.arrivals();
         for sms in texts.iter().skip(self.seen.1).filter(|it| it.accepted) {
@@ -519,31 +408,10 @@ impl World {
             let people = [(ANA, "ana"), (BO, "bo"), CY];
             let person = people.iter().find(|(number, _)| *number == sms.to);
             let to = person.map_or(sms.to.as_str(), |(_, person)| person);
+            self.shown.push(Shown::sms(self.now, to, &sms.body));
             let (text, body) = (sms.body.clone(), sms.body.clone());
             self.told.push(Told { at, to: to.into(), text, body });
         }
         self.seen = (posts.len(), texts.len());
     }
-}
-
-/// What an agent says of a slot.
-fn report(check: &str, region: &str, slot: Timestamp, state: State) -> Value {
-    let failure = match state {
-        Down => Some(Failure::new(FailureKind::Expectation, "expected 200, received 503")),
-        Odd => Some(Failure::new(FailureKind::Overload, "the agent had no capacity")),
-        Up | Silent => None,
-    };
-    let report = Report {
-        slot: Slot {
-            check: CheckId::new(check).expect("a name"),
-            region: Region::new(region).expect("a name"),
-            at: slot,
-        },
-        started_at: slot,
-        duration: Duration::from_millis(1),
-        failure,
-        trace: Trace::default(),
-        clock_ahead: TimeDelta::zero(),
-    };
-    serde_json::to_value(ReportMessage::from(&report)).expect("it can be written")
 }

@@ -120,7 +120,12 @@ impl Database {
     /// An empty one on a server of its own, which listens at `address`; `words` before a command make
     /// it run there.
     pub(crate) async fn elsewhere(words: Vec<String>, address: Ipv4Addr) -> Self {
-        Self::on(Place { words, address }).await
+        Self::on(Place { words, address, ..Place::here() }).await
+    }
+
+    /// An empty one on a server of its own, whose environment has these variables besides.
+    pub(crate) async fn in_environment(environment: Vec<(String, String)>) -> Self {
+        Self::on(Place { environment, ..Place::here() }).await
     }
 
     async fn on(place: Place) -> Self {
@@ -250,11 +255,13 @@ struct Place {
     words: Vec<String>,
     /// Where it listens.
     address: Ipv4Addr,
+    /// Variables of its environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Place {
     fn here() -> Self {
-        Self { words: Vec::new(), address: Ipv4Addr::LOCALHOST }
+        Self { words: Vec::new(), address: Ipv4Addr::LOCALHOST, environment: Vec::new() }
     }
 }
 
@@ -319,6 +326,9 @@ rm -rf "$folder"
 fn keep(place: &Place, owner: &Owner, programs: &Path, folder: &Path, port: u16) -> Child {
     let mut server = place.words.clone();
     server.extend(owner.words());
+    // Only the server itself: what makes it another user's process is not to see them.
+    server.push("env".into());
+    server.extend(place.environment.iter().map(|(name, value)| format!("{name}={value}")));
     server.push(programs.join("postgres").display().to_string());
     server.push("-D".into());
     server.push(folder.join("data").display().to_string());

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -39,6 +40,10 @@ pub(crate) enum Answer {
     Redirect,
     /// 200 and a body that never ends.
     Flood,
+    /// 200 and a body that comes byte by byte, and never ends.
+    Drip,
+    /// Takes the message, and says so a second later.
+    Late,
     /// Reads the request and never answers.
     Hang,
     /// Reads the request and closes the connection.
@@ -245,17 +250,34 @@ async fn respond<S: Speak>(
             });
             Ok(Response::new(BoxBody::new(StreamBody::new(endless))))
         }
+        Answer::Drip => {
+            let bytes = futures::stream::unfold(tokio::time::interval(DRIP), async |mut beat| {
+                beat.tick().await;
+                Some((Ok(Frame::data(Bytes::from_static(b" "))), beat))
+            });
+            Ok(Response::new(BoxBody::new(StreamBody::new(bytes))))
+        }
+        Answer::Late => {
+            tokio::time::sleep(LATE).await;
+            Ok(reply.into())
+        }
         _ => Ok(reply.into()),
     }
 }
+
+/// How far apart the bytes of a slow answer are, and how late a late one is.
+const DRIP: Duration = Duration::from_millis(50);
+const LATE: Duration = Duration::from_secs(1);
 
 fn record<S: Speak>(shared: &Shared<S>, parts: &Parts, answer: Answer) -> Reply {
     let read = shared.speak.read(parts);
     let mut arrivals = locked(&shared.arrivals);
     let number = arrivals.len() + 1;
     let (accepted, reply) = match (&read, answer) {
-        (Err(reply), Answer::Accept) => (false, reply.clone()),
-        (Ok(message), Answer::Accept) => (true, shared.speak.accept(parts, message, number)),
+        (Err(reply), Answer::Accept | Answer::Late) => (false, reply.clone()),
+        (Ok(message), Answer::Accept | Answer::Late) => {
+            (true, shared.speak.accept(parts, message, number))
+        }
         (_, Answer::Garbage) => (false, Reply::text(200, "<html>Please sign in</html>")),
         (_, Answer::Redirect) => {
             (false, Reply::text(302, "").with("location", &"/login").with("retry-after", &1))
