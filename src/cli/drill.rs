@@ -53,6 +53,7 @@ struct Proof {
 #[derive(Debug, Deserialize)]
 struct Trial {
     incident: i64,
+    state: String,
 }
 
 /// A round that began.
@@ -64,6 +65,11 @@ struct Begun {
 impl PathState {
     fn is_in(&self, round: i64) -> bool {
         self.drill.as_ref().is_some_and(|drill| drill.incident == round)
+    }
+
+    /// Whether its drill is on its way, be the path broken as far as is known.
+    fn is_under_way(&self) -> bool {
+        self.standing == "waiting" || self.drill.as_ref().is_some_and(|it| it.state == "owed")
     }
 }
 
@@ -111,7 +117,7 @@ async fn await_end(daemon: &Asked, round: Option<i64>, wait: Duration) -> Result
         let said: Value = daemon.get(&["drills"]).await.map_err(stop)?;
         let paths = Paths::deserialize(&said).map(|it| it.paths).unwrap_or_default();
         let is_under_way =
-            |it: &PathState| round.is_some_and(|round| it.is_in(round)) && it.standing == "waiting";
+            |it: &PathState| round.is_some_and(|round| it.is_in(round)) && it.is_under_way();
         if !paths.iter().any(is_under_way) || waited.elapsed() >= wait {
             return Ok(said);
         }

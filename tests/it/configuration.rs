@@ -61,6 +61,8 @@ fn every_example_of_the_reference_is_valid() {
                     .filter(|it| !it.message.contains("no secret can be read"))
                     // An example of one section does not say where people reach Tripline.
                     .filter(|it| !it.message.starts_with("links in messages"))
+                    // Nor has it the checks of a group.
+                    .filter(|it| !it.message.starts_with("no check has the labels of the group"))
                     .collect();
                 assert!(unexpected.is_empty(), "{unexpected:?}");
             }

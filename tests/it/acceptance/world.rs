@@ -17,6 +17,7 @@ use super::setup::Setup;
 use super::shown::Shown;
 use super::told::Told;
 use crate::support::providers::{ANA, BO, Providers};
+use crate::support::slack::channel_id;
 use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::until_true;
 use crate::support::wall::Wall;
@@ -83,6 +84,8 @@ impl World {
         wall.stop_at(start);
         let environment = wall.environment().into_iter();
         let project = environment.fold(project, |it, (name, value)| it.env(&name, &value));
+        let file = project.path().join(DIE_AT).display().to_string();
+        let project = project.env(failpoint::VARIABLE, &file);
         let project =
             if setup.is_looked_at() { project.env(haste::VARIABLE, "1") } else { project };
         let (ledger, project) = Ledger::of(on, project, &wall).await;

@@ -48,7 +48,7 @@ impl Model {
         self.count(policy, told, slot);
         match told.outcome {
             Outcome::Unknown => BTreeSet::new(),
-            Outcome::Passed => self.passed(policy, at, slot),
+            Outcome::Passed => self.passed(policy),
             Outcome::Failed if told.age > 60 => BTreeSet::new(),
             Outcome::Failed => self.failed(policy, at, now),
         }
@@ -75,10 +75,13 @@ impl Model {
         }
     }
 
-    fn passed(&mut self, policy: &Policy, at: usize, slot: i64) -> BTreeSet<String> {
-        let steady = self.places[at].steady.unwrap_or(slot);
+    fn passed(&mut self, policy: &Policy) -> BTreeSet<String> {
+        let answered = |number: &usize| (self.places[*number].counted, NAMES[*number]);
+        let latest = (0..NAMES.len()).max_by_key(answered).unwrap_or_default();
+        let slot = self.places[latest].counted.unwrap_or_default();
+        let steady = self.places[latest].steady.unwrap_or(slot);
         let waited_for = |(number, place): &(usize, &Place)| {
-            place.down && (*number == at || slot - place.heard.max(steady) <= 300)
+            place.down && (*number == latest || slot - place.heard.max(steady) <= 300)
         };
         let down = self.places.iter().enumerate().filter(waited_for).count();
         let over = self.open.take_if(|_| down < policy.quorum.of(3));
