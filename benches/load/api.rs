@@ -92,12 +92,11 @@ async fn over(database: Option<&Database>, runs: u64, priority: Priority) -> Res
 
 /// Counts the hours that are over, as a hub does when they end; says how many.
 async fn count_hours(database: Option<&Database>, file: &Path) -> Result<u32> {
-    let store: Arc<dyn Ledger> = match database {
-        Some(database) => Arc::new(PostgresStore::open(database.url()).await?),
-        None => {
-            let holder = Holder { command: "a benchmark".into(), since: System.now() };
-            Arc::new(SqliteStore::open(file, &holder).await?)
-        }
+    let store: Arc<dyn Ledger> = if let Some(database) = database {
+        Arc::new(PostgresStore::open(database.url()).await?)
+    } else {
+        let holder = Holder { command: "a benchmark".into(), since: System.now() };
+        Arc::new(SqliteStore::open(file, &holder).await?)
     };
     let mut hours = 0;
     while accountant::count_hour(&*store).await?.is_some() {
@@ -155,30 +154,34 @@ async fn ask_all(hub: &Daemon) -> Result<Vec<Row>> {
     ];
     let mut rows = Vec::new();
     for (what, path) in ways {
-        let (mut took, mut bytes, mut unanswered) = (Vec::new(), 0, 0);
-        for number in 0..ASKED {
-            let watch = Stopwatch::start();
-            let answer = client.get(format!("{}{}", hub.url, path(number))).send().await;
-            match answer.and_then(reqwest::Response::error_for_status) {
-                Ok(answer) => bytes = answer.bytes().await.map_or(bytes, |body| body.len()),
-                Err(_) => unanswered += 1,
-            }
-            took.push(watch.elapsed().as_secs_f64() * 1e3);
-            // What takes long is asked less often.
-            if took.iter().sum::<f64>() > 20_000.0 {
-                break;
-            }
-        }
-        let took: Sample = took.into_iter().collect();
-        let text = format!(
-            "p50 {:.1}  p95 {:.1}  max {:.1} ms  (n {}, {} KiB, without an answer {unanswered})",
-            took.median(),
-            took.percentile(95),
-            took.largest(),
-            took.len(),
-            bytes >> 10
-        );
-        rows.push(Row::new(what, text));
+        rows.push(Row::new(what, asked(&client, hub, path).await));
     }
     Ok(rows)
+}
+
+/// How long answers take to what `path` makes of a number.
+async fn asked(client: &reqwest::Client, hub: &Daemon, path: &dyn Fn(usize) -> String) -> String {
+    let (mut took, mut bytes, mut unanswered) = (Vec::new(), 0, 0);
+    for number in 0..ASKED {
+        let watch = Stopwatch::start();
+        let answer = client.get(format!("{}{}", hub.url, path(number))).send().await;
+        match answer.and_then(reqwest::Response::error_for_status) {
+            Ok(answer) => bytes = answer.bytes().await.map_or(bytes, |body| body.len()),
+            Err(_) => unanswered += 1,
+        }
+        took.push(watch.elapsed().as_secs_f64() * 1e3);
+        // What takes long is asked less often.
+        if took.iter().sum::<f64>() > 20_000.0 {
+            break;
+        }
+    }
+    let took: Sample = took.into_iter().collect();
+    format!(
+        "p50 {:.1}  p95 {:.1}  max {:.1} ms  (n {}, {} KiB, without an answer {unanswered})",
+        took.median(),
+        took.percentile(95),
+        took.largest(),
+        took.len(),
+        bytes >> 10
+    )
 }

@@ -132,6 +132,7 @@ async fn signs(store: &Arc<dyn Ledger>, api: &Api) -> Result<Signs, Error> {
     let agents = store.agents().await?;
     let lives = agents.iter().filter(|it| it.is_heard(now) && !it.is_stalled());
     let (agents, broken) = (lives.count(), store.broken().await?);
+    let broken = api.drills.in_force.load().terms.broken_in_use(&broken).cloned().collect();
     Ok(Signs { unwell: health::unwell(api).await, broken, agents })
 }
 

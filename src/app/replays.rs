@@ -69,7 +69,10 @@ pub async fn replayed(
     // Whatever still holds at the start.
     let longest = chrono::TimeDelta::from_std(LONGEST).unwrap_or_default();
     let lasting = (start.checked_sub_signed(longest).unwrap_or(start), until);
-    let decisions = store.past_acts(lasting).await.map_err(broken)?;
+    let mut decisions = store.past_acts(lasting).await.map_err(broken)?;
+    if !wanted.checks.is_empty() {
+        decisions.retain(|it| it.subject.check().is_some_and(|it| wanted.checks.contains(it)));
+    }
     let silences = store.past_silences(lasting).await.map_err(broken)?;
     let deeds = Deeds::of(&decisions, &silences);
     let limit = wanted.limit;

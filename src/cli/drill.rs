@@ -181,7 +181,7 @@ mod tests {
                 {
                     "path": "sms:ana", "standing": "failed", "proof": null,
                     "reason": "the drill of 2026-11-23 10:00 UTC did not arrive: 30003\u{1b}[2J",
-                    "drill": { "incident": 7 },
+                    "drill": { "incident": 7, "state": "sent" },
                 },
             ],
         });

@@ -83,6 +83,14 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Those of `broken` by which somebody is to be told still.
+    pub fn broken_in_use<'a>(
+        &'a self,
+        broken: &'a [Breakage],
+    ) -> impl Iterator<Item = &'a Breakage> {
+        broken.iter().filter(|it| self.paths.iter().any(|path| it.path.reaches(path)))
+    }
+
     /// Terms for whoever `targets` lead to: of rotas everyone who may ever be called, of each person all
     /// ways, and of those who are reached by what `reaches` says is set up.
     pub fn of<'a>(
@@ -389,8 +397,9 @@ pub fn decide(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> 
 }
 
 fn incidents(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> Vec<Change> {
+    let in_use = terms.broken_in_use(&known.broken);
     let mut wrong: BTreeMap<Path, (Timestamp, String)> =
-        known.broken.iter().map(|it| (it.path.clone(), (it.since, broken(it)))).collect();
+        in_use.map(|it| (it.path.clone(), (it.since, broken(it)))).collect();
     for recipient in &terms.paths {
         let Verdict { standing, since, reason } = verdict(terms, known, recipient, now);
         if matches!(standing, Standing::Failed | Standing::Unproven) {

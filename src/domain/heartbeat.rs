@@ -62,6 +62,10 @@ pub enum News {
 impl Record {
     /// What is new after `before`. That other reasons keep it back is no news.
     pub fn news_after(&self, before: &Self) -> Option<News> {
+        // Whoever leads says how it is.
+        if self.is_elsewhere {
+            return None;
+        }
         let is_withheld = |it: &Self| !it.withheld.is_empty();
         match (is_withheld(self), is_withheld(before)) {
             (true, false) => return Some(News::Withheld),

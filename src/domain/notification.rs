@@ -3,13 +3,13 @@
 //! | state | attempt | next |
 //! |---|---|---|
 //! | owed | accepted | sent |
-//! | owed | failed, may work later | owed, due after a wait; given up after [`PATIENCE`], and what is no alarm after [`LONG_PATIENCE`] |
+//! | owed | failed, may work later | owed, due after a wait; given up after [`PATIENCE`], and what is neither an alarm nor a drill after [`LONG_PATIENCE`] |
 //! | owed | no answer after the message left | owed once more, marked as a possible repeat |
 //! | owed, possible repeat | its sender was killed before it left | owed, as before |
 //! | owed, possible repeat | its sender was killed after it left | given up, as without an answer |
 //! | owed, possible repeat | no answer again | given up: two may have arrived, more would not help |
 //! | owed | refused for good | given up |
-//! | owed | the channel itself is broken | given up |
+//! | owed | the channel itself is broken | given up; what is no alarm is owed, as after a failure |
 //! | sent | the provider says later that it did not arrive ([`proof`](super::proof)) | given up |
 //! | owed | not made, because its claim was about to end | owed, due at once; no failure |
 //! | owed | a recovery is decided first | superseded: the recovery says both |
@@ -28,7 +28,7 @@ use std::time::Duration;
 use super::Timestamp;
 use super::backoff::Backoff;
 use super::id::{IncidentId, NotificationId};
-use super::notice::Notice;
+use super::notice::{Notice, NoticeKind};
 use super::policy::Recipient;
 
 /// A message owed to one recipient.
@@ -221,6 +221,7 @@ pub fn settle(
         possible_repeat: notification.possible_repeat,
         reason,
     };
+    let kind = notification.notice.kind;
     match attempt {
         Attempt::Accepted { receipt } => {
             let reason = format!("accepted: {receipt}");
@@ -231,6 +232,10 @@ pub fn settle(
         }
         Attempt::Broken { reason } => {
             let reason = format!("the channel is broken: {reason}");
+            let due_at = now + BACKOFF.cap;
+            if is_patient(kind) && due_at <= since + LONG_PATIENCE {
+                return Settlement { due_at, ..ended(NotificationState::Owed, failures, reason) };
+            }
             ended(NotificationState::GivenUp, failures, reason)
         }
         Attempt::Ambiguous { reason } if notification.possible_repeat => {
@@ -251,9 +256,11 @@ pub fn settle(
             let wished = after.unwrap_or_default().min(PATIENCE);
             let wait = wished.max(BACKOFF.after(failures, jitter));
             let due_at = now + wait;
-            let is_alarm = notification.notice.kind.is_alarm();
-            let (patience, within) =
-                if is_alarm { (PATIENCE, "15 minutes") } else { (LONG_PATIENCE, "24 hours") };
+            let (patience, within) = if is_patient(kind) {
+                (LONG_PATIENCE, "24 hours")
+            } else {
+                (PATIENCE, "15 minutes")
+            };
             if due_at > since + patience {
                 let tried = format!("not delivered within {within}");
                 return ended(NotificationState::GivenUp, failures, format!("{tried}: {reason}"));
@@ -263,6 +270,11 @@ pub fn settle(
             Settlement { due_at, ..ended(NotificationState::Owed, failures, reason) }
         }
     }
+}
+
+/// Whether nobody is told instead, and it is worth telling later.
+fn is_patient(kind: NoticeKind) -> bool {
+    !kind.is_alarm() && kind != NoticeKind::Drill
 }
 
 /// What follows when no attempt was made after all: it is owed as before, however long it has been.
@@ -282,7 +294,6 @@ mod tests {
 
     use super::*;
     use crate::domain::id::{CheckId, Region};
-    use crate::domain::notice::NoticeKind;
     use crate::domain::subject::Subject;
 
     fn owed(failures: u32, possible_repeat: bool) -> Notification {
@@ -345,6 +356,9 @@ mod tests {
         over.notice.kind = NoticeKind::Recovered;
         assert_eq!(settle(&over, &retry(None), since, late, 0.0).state, NotificationState::Owed);
         let next_day = since + TimeDelta::hours(24);
+        let broken = Attempt::Broken { reason: "401".into() };
+        assert_eq!(settle(&over, &broken, since, late, 0.0).state, NotificationState::Owed);
+        assert_eq!(settle(&over, &broken, since, next_day, 0.0).state, NotificationState::GivenUp);
         let end = settle(&over, &retry(None), since, next_day, 0.0);
         assert!(end.reason.contains("not delivered within 24 hours: 429"), "{end:?}");
     }

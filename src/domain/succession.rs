@@ -13,8 +13,8 @@
 //! | a drill ([`drill`](super::drill)), and what is over or was acknowledged meanwhile | nobody |
 //!
 //! Nobody is told the same twice: whoever was told in the same telling is passed over, whatever came of
-//! it. When everyone was tried, the last message is tried on until it arrives or is over, where what kept it
-//! from leaving may pass; else it is lost, and that is said.
+//! it. When everyone was tried, or is still being tried, a message is tried on until it arrives, others have it
+//! or it is over, where what kept it from leaving may pass; else it is lost, and that is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -140,7 +140,8 @@ pub fn heirs(roster: &Roster, order: &Order, case: &Case<'_>, at: Timestamp) -> 
         }
         Standing::Open => {}
     }
-    match (Line { roster, order, case, at }).next() {
+    let line = Line { roster, order, case, at };
+    match line.next() {
         Next::Told(recipients) => Heirs {
             sentence: format!("{what}: {} instead", told(&recipients, order)),
             note: note(case, order, &recipients),
@@ -148,6 +149,7 @@ pub fn heirs(roster: &Roster, order: &Order, case: &Case<'_>, at: Timestamp) -> 
             is_lost: false,
             is_tried_on: false,
         },
+        Next::Known(_) if line.is_alone() => lost("nobody has the same message yet"),
         Next::Known(who) => nobody(&format!("{who} told the same, so nobody is told instead")),
         Next::Unwritten => lost("nobody is told instead, because [hub] names no `fallback`"),
         Next::Nobody => lost("nobody is left who could be told"),
@@ -238,6 +240,15 @@ impl Line<'_> {
         let everyone = self.roster.people.keys().filter_map(|person| self.way_of(person));
         let everyone: Vec<Recipient> = everyone.collect();
         if everyone.is_empty() { Next::Nobody } else { Next::Told(everyone) }
+    }
+
+    /// Whether the message may still leave by itself, and none of the others has left.
+    fn is_alone(&self) -> bool {
+        use NotificationState::{InDigest, Sent};
+        let has = |state: &NotificationState| matches!(state, Sent | InDigest);
+        self.case.may_still_leave
+            && !self.case.is_broken(&self.case.notification.recipient)
+            && !self.case.others.iter().any(|(_, state)| has(state))
     }
 
     /// Others who were to be told the same, and whether they have it or still may.

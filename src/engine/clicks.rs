@@ -207,7 +207,7 @@ impl Clicks {
             })?;
         let regions: Vec<&str> = errand.legs.iter().map(|leg| leg.region.as_str()).collect();
         Ok(format!(
-            "{} is being run in {}; what comes of it is said in the thread.",
+            "{} is being run in {}; what comes of it is said in the thread while the incident is open.",
             errand.check,
             regions.join(", ")
         ))

@@ -229,20 +229,23 @@ impl Errands {
         let waiting = Arc::clone(&self.waiting.borrow());
         let rulebook = self.parts.judge.current();
         let now = self.parts.clock.now();
-        let mut taken = Vec::new();
+        let (mut taken, mut tried) = (Vec::new(), false);
         for it in waiting.iter().filter(|it| it.is_for(region, agent, now)) {
             if taken.len() == most {
                 break;
             }
             // A hub that does not have the check yet leaves it to one that has.
             let Some(check) = rulebook.check(&it.check) else { continue };
+            tried = true;
             let hand = Hand { errand: it.errand, region, agent };
             if self.parts.store.take(hand, report_by(now, check.timeout), now).await? {
                 taken.push(it.clone());
             }
         }
         // What was taken by others is not to be offered again either.
-        self.moved.notify_one();
+        if tried {
+            self.moved.notify_one();
+        }
         Ok(taken)
     }
 

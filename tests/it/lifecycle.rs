@@ -513,9 +513,9 @@ async fn retold(project: &Project, life: &Life) -> Vec<String> {
     let mut worlds = [World::new(&rulebook, &deeds, period.0, 10_000)];
     let all = BTreeSet::new();
     replay(store, &mut worlds, period, &all, &mut |_| {}).await.expect("read");
-    let line =
+    let named =
         |it: &Message| format!("{} {} {} {}", it.at, it.recipient, it.check, it.kind.as_str());
-    let mut told: Vec<String> = worlds[0].messages.iter().map(line).collect();
+    let mut told: Vec<String> = worlds[0].messages.iter().map(named).collect();
     told.sort_unstable();
     told
 }

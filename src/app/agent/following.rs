@@ -75,7 +75,11 @@ async fn follow(shared: &Arc<Shared>, course: &mut Course) -> Result<Followed, E
         }
         Told::Errands => {
             course.stay();
-            errands::take(shared).await?;
+            // Another hub of the same address may not know of them yet.
+            if let Err(error) = errands::take(shared).await {
+                tracing::debug!(error = %error, "what is to be run by hand was not taken");
+                tokio::time::sleep(BREATH).await;
+            }
             return Ok(Followed::Errands);
         }
     };

@@ -63,8 +63,12 @@ pub(super) async fn ack(
     open.sort_by_key(|it| it.id);
     let look = terminal.look(Stream::Out);
     let mut out = anstream::stdout();
+    let more = || format!("Only the latest {MOST} open incidents were looked at; name the others.");
     if open.is_empty() {
         writeln!(out, "Nothing to acknowledge: no such incident is open without somebody.")?;
+        if may_be_more {
+            writeln!(out, "{}", more())?;
+        }
         return Ok(Exit::Good);
     }
     if !is_sure && !confirmed(&open, &look)? {
@@ -83,7 +87,7 @@ pub(super) async fn ack(
         writeln!(out, "{line}")?;
     }
     if may_be_more {
-        writeln!(out, "The latest {MOST} incidents were looked at; there may be more.")?;
+        writeln!(out, "{}", more())?;
     }
     Ok(Exit::Good)
 }

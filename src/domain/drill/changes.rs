@@ -55,6 +55,8 @@ pub fn round(
 }
 
 /// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
+const UNUSED: &str = "nobody is told by this path any more";
+
 pub(super) fn end(
     terms: &Terms,
     known: &Known,
@@ -62,11 +64,13 @@ pub(super) fn end(
     open: &Incident,
 ) -> Option<(NoticeKind, String)> {
     let Some(recipient) = path.recipient() else {
+        if !terms.paths.iter().any(|recipient| path.reaches(recipient)) {
+            return Some((NoticeKind::Withdrawn, UNUSED.to_owned()));
+        }
         return Some((NoticeKind::Recovered, "something was sent by it".to_owned()));
     };
     if !terms.paths.contains(recipient) {
-        let reason = "nobody is told by this path any more".to_owned();
-        return Some((NoticeKind::Withdrawn, reason));
+        return Some((NoticeKind::Withdrawn, UNUSED.to_owned()));
     }
     let proof = known.records.get(recipient).and_then(|record| record.proof.as_ref());
     let proof = proof.filter(|proof| proof.at >= open.begun_at())?;

@@ -38,10 +38,19 @@ pub fn act_of(decision: &Decision, at: Timestamp) -> Option<(Actor, Act)> {
         }
         DecisionKind::Noted => {
             let (actor, rest) = actor(said)?;
-            Some((actor, Act::Note { text: rest.strip_prefix(": ")?.to_owned() }))
+            let act = match rest.strip_prefix(": ") {
+                Some(text) => Act::Note { text: text.to_owned() },
+                None => Act::Ran { deed: rest.strip_prefix(' ').filter(is_deed)?.to_owned() },
+            };
+            Some((actor, act))
         }
         _ => None,
     }
+}
+
+/// Whether somebody ran something by hand.
+fn is_deed(text: &&str) -> bool {
+    text.starts_with("ran it in ")
 }
 
 /// How long an acknowledgement of the past still lasts at `now`, if that is long enough for one.

@@ -145,6 +145,9 @@ fn who_has_the_same_message_is_enough_and_the_last_of_a_team_is_not() {
     assert!(heirs.is_tried_on && !heirs.is_lost && heirs.recipients.is_empty(), "{heirs:?}");
     assert!(heirs.sentence.ends_with("; it is tried on until it arrives or is over"), "{heirs:?}");
     assert!(!world.heirs(sms("ana"), &[(sms("bo"), SENT)]).is_tried_on, "bo knows");
+    // Whoever is still to be told may not be, either.
+    let owed = [(slack("UANA1"), LOST), (sms("bo"), NotificationState::Owed)];
+    assert!(world.heirs(sms("ana"), &owed).is_tried_on);
     // The fallback comes before that.
     let world = World::new(&[Target::Slack("#ops".into()), Target::Sms("devops".into())]);
     assert_eq!(world.told(sms("ana"), &all), ["slack:#ops"]);

@@ -28,7 +28,7 @@ pub(super) async fn read(
     if let Subject::Check(check) = &history.record.subject {
         let states = store.states_of(std::slice::from_ref(check)).await?;
         let streaks = states.get(check).into_iter().flat_map(|state| state.streaks.values());
-        last_success = streaks.filter(|it| it.down).filter_map(|it| it.last_success).max();
+        last_success = streaks.filter(|it| it.down).filter_map(|it| it.last_success).min();
     }
     Ok(Some(Thread { last_success, ..of(history, notification) }))
 }
