@@ -202,15 +202,7 @@ impl World {
 
     async fn perform(&mut self, act: Act) {
         match act {
-            Act::Target { check, region, state } => {
-                let regions = match region {
-                    Some(region) => vec![region],
-                    None => self.setup.check(&check).regions.clone(),
-                };
-                for region in regions {
-                    self.states.insert((check.clone(), region), state);
-                }
-            }
+            Act::Target { check, region, state } => self.target(&check, region, state),
             Act::Report { check, region, slot, state } => {
                 let at = self.start + slot;
                 let report = report(self.setup.check(&check), &region, at, state);
@@ -270,6 +262,16 @@ impl World {
             Act::TwilioNext(answers) => self.providers.twilio.answer(answers),
             Act::Slack(answer) => self.providers.slack.answer_all(answer),
             Act::Twilio(answer) => self.providers.twilio.answer_all(answer),
+        }
+    }
+
+    fn target(&mut self, check: &str, region: Option<String>, state: State) {
+        let regions = match region {
+            Some(region) => vec![region],
+            None => self.setup.check(check).regions.clone(),
+        };
+        for region in regions {
+            self.states.insert((check.to_owned(), region), state);
         }
     }
 

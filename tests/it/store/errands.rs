@@ -44,7 +44,7 @@ async fn stages(store: &dyn Ledger, errand: &Errand) -> Vec<&'static str> {
 pub(super) async fn a_leg_is_given_away_once_and_ends_once(store: &dyn Ledger) {
     let errand = ask(store, &wanted(1, "login", &["us", "eu"], at(1)), at(1)).await;
     assert_eq!(store.errand(errand.id).await.expect("read").as_ref(), Some(&errand));
-    assert_eq!(store.untold().await.expect("read"), [errand.clone()]);
+    assert_eq!(store.untold().await.expect("read"), std::slice::from_ref(&errand));
     let (eu, us) = (region("eu"), region("us"));
     let hand = |region, agent| Hand { errand: errand.id, region, agent };
     let take = async |hand, now| store.take(hand, at(9), now).await.expect("stored");

@@ -46,8 +46,7 @@ impl World {
     /// Brings what came of what was taken last.
     pub(super) async fn bring(&mut self, check: &str, region: &str, state: State) {
         let (id, asked_at) = self.errand.clone().expect("it was taken");
-        let check = self.setup.checks.iter().find(|it| it.id == check).expect("a check").clone();
-        let report = report(&check, region, asked_at, state);
+        let report = report(self.setup.check(check), region, asked_at, state);
         let body = json!({"name": "one", "report": report});
         let (status, answer) = self.ask_as_agent(region, &format!("errands/{id}"), &body).await;
         assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
