@@ -115,5 +115,7 @@ pub(super) fn order(settings: &Settings) -> Order {
         (person.clone(), order.iter().filter_map(by).collect())
     });
     let ways: BTreeMap<PersonId, Vec<Recipient>> = ways.collect();
-    Order { ways, fallback: settings.fallback.clone() }
+    let webhooks = settings.slack.iter().flat_map(|slack| slack.webhooks.keys().cloned());
+    let apart = webhooks.map(Recipient::Slack).collect();
+    Order { ways, fallback: settings.fallback.clone(), apart }
 }

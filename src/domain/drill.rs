@@ -80,6 +80,8 @@ pub struct Terms {
     pub fallback: Vec<Target>,
     /// People, teams and rotas.
     pub roster: Roster,
+    /// Who is reached by credentials of their own, as [`Order::apart`] says.
+    pub apart: BTreeSet<Recipient>,
 }
 
 impl Terms {
@@ -88,7 +90,7 @@ impl Terms {
         &'a self,
         broken: &'a [Breakage],
     ) -> impl Iterator<Item = &'a Breakage> {
-        broken.iter().filter(|it| self.paths.iter().any(|path| it.path.reaches(path)))
+        broken.iter().filter(|it| self.is_used(&it.path))
     }
 
     /// Terms for whoever `targets` lead to: of rotas everyone who may ever be called, of each person all
@@ -117,7 +119,18 @@ impl Terms {
             }
         }
         paths.retain(reaches);
-        Self { paths, roster, ..Self::default() }
+        Self { paths, roster, apart: order.apart.clone(), ..Self::default() }
+    }
+
+    /// Whether messages to `recipient` take `path`.
+    fn takes(&self, recipient: &Recipient, path: &Path) -> bool {
+        let is_apart = path.recipient().is_none() && self.apart.contains(recipient);
+        path.reaches(recipient) && !is_apart
+    }
+
+    /// Whether anybody is told by `path`.
+    fn is_used(&self, path: &Path) -> bool {
+        self.paths.iter().any(|recipient| self.takes(recipient, path))
     }
 
     /// Whether a path is drilled.
@@ -139,7 +152,7 @@ impl Terms {
         let mut tiers = self.tiers.iter().map(|targets| all(targets));
         let first = tiers.next().unwrap_or_default();
         let others = |mut told: BTreeSet<Recipient>| {
-            told.retain(|recipient| !path.reaches(recipient));
+            told.retain(|recipient| !self.takes(recipient, path));
             Some(told).filter(|told| !told.is_empty())
         };
         others(first.clone())
@@ -293,7 +306,7 @@ pub struct Verdict {
 /// How the path to `recipient` stands at `now`.
 pub fn verdict(terms: &Terms, known: &Known, recipient: &Recipient, now: Timestamp) -> Verdict {
     let verdict = |standing, since, reason: String| Verdict { standing, since, reason };
-    if let Some(broken) = known.broken.iter().find(|it| it.path.reaches(recipient)) {
+    if let Some(broken) = known.broken.iter().find(|it| terms.takes(recipient, &it.path)) {
         return verdict(Standing::Broken, broken.since, broken.reason.clone());
     }
     let Some(record) = known.records.get(recipient) else {

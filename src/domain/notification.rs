@@ -123,6 +123,8 @@ pub enum Attempt {
 impl Attempt {
     /// The word for one that the provider took.
     pub const ACCEPTED: &str = "accepted";
+    /// The receipt of a message to a channel of Slack that has a webhook: it says nothing of the bot.
+    pub const BY_WEBHOOK: &str = "webhook";
     /// The word for one that failed and may work later.
     pub const RETRY: &str = "retry";
     /// The word for one that found the channel broken.

@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use super::Timestamp;
 use super::id::{NameError, PersonId};
+use super::notification::Attempt;
 use super::policy::{Channel, Mailbox, Recipient};
 
 /// A way by which messages reach somebody.
@@ -56,6 +57,13 @@ impl Path {
             Recipient::Pagerduty(_) | Recipient::Webhook(_) => Self::to(recipient.clone()),
             other => Self::by(other.channel()),
         }
+    }
+
+    /// Whose credentials a message to `recipient` proves that was taken with `receipt`; a webhook of Slack
+    /// proves nothing of the bot.
+    pub fn proven_by(recipient: &Recipient, receipt: &str) -> Option<Self> {
+        let is_bot = recipient.channel() != Channel::Slack || receipt != Attempt::BY_WEBHOOK;
+        is_bot.then(|| Self::of_credentials(recipient))
     }
 
     /// The text.

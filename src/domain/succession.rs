@@ -40,6 +40,8 @@ pub struct Order {
     pub ways: BTreeMap<PersonId, Vec<Recipient>>,
     /// Who is told when nobody else can be.
     pub fallback: Vec<Target>,
+    /// Who is reached by credentials of their own, whatever becomes of those of the channel.
+    pub apart: BTreeSet<Recipient>,
 }
 
 impl Order {
@@ -88,12 +90,6 @@ pub struct Case<'a> {
     pub may_still_leave: bool,
     /// How the incident stands.
     pub standing: &'a Standing,
-}
-
-impl Case<'_> {
-    fn is_broken(&self, recipient: &Recipient) -> bool {
-        self.broken.iter().any(|path| path.reaches(recipient))
-    }
 }
 
 /// Who is told instead.
@@ -178,7 +174,7 @@ struct Line<'a> {
 impl Line<'_> {
     fn next(&self) -> Next {
         let recipient = &self.case.notification.recipient;
-        if self.case.is_broken(recipient) {
+        if self.is_broken(recipient) {
             let fallback = self.fallback();
             if !fallback.is_empty() {
                 return Next::Told(fallback);
@@ -242,12 +238,17 @@ impl Line<'_> {
         if everyone.is_empty() { Next::Nobody } else { Next::Told(everyone) }
     }
 
+    fn is_broken(&self, recipient: &Recipient) -> bool {
+        !self.order.apart.contains(recipient)
+            && self.case.broken.iter().any(|path| path.reaches(recipient))
+    }
+
     /// Whether the message may still leave by itself, and none of the others has left.
     fn is_alone(&self) -> bool {
         use NotificationState::{InDigest, Sent};
         let has = |state: &NotificationState| matches!(state, Sent | InDigest);
         self.case.may_still_leave
-            && !self.case.is_broken(&self.case.notification.recipient)
+            && !self.is_broken(&self.case.notification.recipient)
             && !self.case.others.iter().any(|(_, state)| has(state))
     }
 
@@ -268,7 +269,7 @@ impl Line<'_> {
         };
         has_number
             && *recipient != self.case.notification.recipient
-            && !self.case.is_broken(recipient)
+            && !self.is_broken(recipient)
             && !self.others().any(|(tried, _)| tried == recipient)
     }
 

@@ -64,7 +64,7 @@ pub(super) fn end(
     open: &Incident,
 ) -> Option<(NoticeKind, String)> {
     let Some(recipient) = path.recipient() else {
-        if !terms.paths.iter().any(|recipient| path.reaches(recipient)) {
+        if !terms.is_used(path) {
             return Some((NoticeKind::Withdrawn, UNUSED.to_owned()));
         }
         return Some((NoticeKind::Recovered, "something was sent by it".to_owned()));

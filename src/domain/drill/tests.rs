@@ -198,7 +198,11 @@ fn of_a_rota_everyone_is_a_path_and_of_each_person_every_way() {
         ..Roster::default()
     };
     let ways = [Recipient::Sms(person("bo")), Recipient::Slack("U1".into())];
-    let order = Order { ways: [(person("bo"), ways.into())].into(), fallback: Vec::new() };
+    let order = Order {
+        ways: [(person("bo"), ways.into())].into(),
+        fallback: Vec::new(),
+        ..Order::default()
+    };
     let targets = [Target::Sms("devops".into()), Target::Webhook("chat".into())];
     let set_up = |it: &Recipient| it.channel() != Channel::Webhook;
     let terms = Terms::of(&targets, roster, &order, set_up);

@@ -71,6 +71,7 @@ impl World {
             order: Order {
                 ways: [(person("ana"), vec![sms("ana"), slack("UANA1")])].into(),
                 fallback: fallback.to_vec(),
+                apart: BTreeSet::new(),
             },
             broken: BTreeSet::new(),
             standing: Standing::Open,
@@ -222,4 +223,13 @@ fn what_nobody_waits_for_is_told_to_nobody() {
     let heirs = world.heirs(sms("ana"), &[]);
     assert!(heirs.sentence.contains("bo (SMS) takes care of it"), "{heirs:?}");
     assert!(heirs.recipients.is_empty() && !heirs.is_lost);
+}
+
+#[test]
+fn a_channel_with_a_webhook_is_open_when_the_bot_is_refused() {
+    let mut world = World::new(&[Target::Slack("#elsewhere".into())]);
+    world.broken = [Path::by(Channel::Slack)].into();
+    assert!(!world.told(slack("#p1"), &[]).contains(&"slack:#elsewhere".to_owned()));
+    world.order.apart = [slack("#elsewhere")].into();
+    assert_eq!(world.told(slack("#p1"), &[]), ["slack:#elsewhere"]);
 }

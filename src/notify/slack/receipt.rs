@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::notification::Attempt;
 use crate::notify::exchange::said;
 
 /// Where a message is. As text: `C1/17.2`, `C1/17.3 in 17.2` for a reply, `webhook` where Slack
@@ -44,7 +45,7 @@ impl fmt::Display for Receipt {
             Self::Posted { channel, ts, thread: Some(root) } => {
                 write!(f, "{channel}/{ts} in {root}")
             }
-            Self::Webhook => f.write_str("webhook"),
+            Self::Webhook => f.write_str(Attempt::BY_WEBHOOK),
         }
     }
 }

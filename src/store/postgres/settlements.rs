@@ -109,7 +109,7 @@ async fn write_deliveries(
         let mut asked = None;
         if let Attempt::Accepted { receipt } = it.attempt {
             asked = proof::first_asked(recipient, receipt, it.ended_at);
-            mended.insert(Path::of_credentials(recipient));
+            mended.extend(Path::proven_by(recipient, receipt));
         }
         ask_at.push(asked.map(rows::millis));
     }

@@ -88,7 +88,7 @@ async fn write_deliveries(
         let (recipient, mut ask_at) = (&it.claim.notification.recipient, None);
         if let Attempt::Accepted { receipt } = it.attempt {
             ask_at = proof::first_asked(recipient, receipt, it.ended_at);
-            mended.insert(Path::of_credentials(recipient));
+            mended.extend(Path::proven_by(recipient, receipt));
         }
         written.push((
             (it.claim.notification.id.0, it.claim.epoch.0),

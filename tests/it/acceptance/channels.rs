@@ -2,7 +2,7 @@
 
 use super::scenario::{Down, Up, scenario};
 use super::setup::Watched;
-use super::told::{any_sms, at, between, m, slack};
+use super::told::{at, between, m, slack};
 use crate::support::provider::Answer;
 
 const EVERYBODY: [&str; 4] = ["#p2", "#p1", "ana", "bo"];
@@ -58,8 +58,7 @@ async fn what_no_way_takes_while_it_is_tried_arrives_when_one_does() {
         .at(m(20))
         .slack(Answer::Accept)
         .twilio(Answer::Accept)
-        .want(between(m(20), m(22)), slack("#p2").saying("failing"))
-        .want(between(m(20), m(22)), any_sms().saying("failing"))
+        .want_all(between(m(20), m(22)), &EVERYBODY, "failing")
         .until(m(22))
         .await;
 }

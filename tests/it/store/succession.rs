@@ -49,7 +49,11 @@ fn in_force() -> InForce {
             teams: [("devops".to_owned(), vec![ana.clone(), bo])].into(),
             rotas: BTreeMap::new(),
         },
-        order: Order { ways: [(ana, ways)].into(), fallback: vec![Target::Slack("#ops".into())] },
+        order: Order {
+            ways: [(ana, ways)].into(),
+            fallback: vec![Target::Slack("#ops".into())],
+            ..Order::default()
+        },
     }
 }
 
