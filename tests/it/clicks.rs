@@ -202,7 +202,10 @@ async fn a_click_has_the_check_run_and_says_so_to_whoever_clicked() {
     assert_eq!(
         said,
         [
-            format!("login is being run in {place}; what comes of it is said in the thread."),
+            format!(
+                "login is being run in {place}; what comes of it is said in the thread \
+                 while the incident is open."
+            ),
             format!(
                 "It is not run: 'login' is being run by hand in {place} already; wait until that has \
                  ended."

@@ -265,7 +265,7 @@ async fn the_heartbeat_is_withheld_while_the_store_takes_nothing_or_messages_are
     other.execute("ROLLBACK").await.expect("unlocked");
     other.close().await.expect("closed");
     beats(&switch).await;
-    assert_eq!(daemon.log().matches("heartbeat-withheld").count(), 1, "it is said once");
+    assert_eq!(daemon.log().matches("the heartbeat is withheld").count(), 1, "it is said once");
 
     // A message cannot leave for longer than a minute.
     providers.slack.answer_all(Answer::Status(503));
@@ -284,6 +284,6 @@ async fn the_heartbeat_is_withheld_while_the_store_takes_nothing_or_messages_are
     beats(&switch).await;
     assert!(switch.accepted().iter().all(|it| it == "/secret-beat"));
     assert!(!daemon.log().contains("secret-beat"), "{}", daemon.log());
-    assert_eq!(daemon.log().matches("heartbeat-failed").count(), 1);
+    assert_eq!(daemon.log().matches("the heartbeat was not taken").count(), 1);
     assert!(daemon.stop().await.success());
 }
