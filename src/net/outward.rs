@@ -1,7 +1,7 @@
 //! Our own connections to the internet, by the proxy that the environment names (`HTTPS_PROXY`,
 //! `NO_PROXY`), as our own requests go.
 //!
-//! Must not: be used for checks, whose proxy and whose bounds the [`dialer`](super::dialer) knows.
+//! Must not: be used for checks, whose proxy and whose bounds the `dialer` knows.
 
 use std::io;
 
