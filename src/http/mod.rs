@@ -1,4 +1,4 @@
-//! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
+//! Faces over HTTP: the JSON API, its OpenAPI description, the health page, and the [`pages`] for people.
 //!
 //! The JSON API reads what the store remembers and which checks there are; it takes metrics, and what
 //! people do about incidents (`acts`, `silences`). Nothing here decides, or keeps state of its own;
@@ -38,6 +38,7 @@ mod incidents;
 mod index;
 mod loops;
 mod metrics;
+mod pages;
 mod parameters;
 mod prometheus;
 mod runs;
@@ -121,10 +122,9 @@ pub struct Api {
     pub heartbeat: Arc<ArcSwap<Option<Record>>>,
 }
 
-/// All routes: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 35] {
+/// All routes but the pages: paths as in the OpenAPI description.
+fn routes() -> [(&'static str, MethodRouter<Api>); 34] {
     [
-        ("/", get(index::root)),
         ("/api/v1", get(index::index)),
         ("/api/v1/checks", get(checks::list)),
         ("/api/v1/checks/{id}", get(checks::one)),
@@ -165,7 +165,7 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 35] {
 /// The whole face: every route, and the guards around all of them.
 pub fn router(api: Api) -> Router {
     let mut router = Router::new();
-    for (path, methods) in routes() {
+    for (path, methods) in routes().into_iter().chain(pages::routes()) {
         router = router.route(path, methods);
     }
     let hosts = api.hosts.clone();
@@ -178,5 +178,6 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn(guard::bounded_time))
         .layer(from_fn(guard::bounded_body))
         .layer(from_fn_with_state(hosts, guard::known_host))
+        .layer(from_fn(pages::as_page))
         .layer(from_fn(guard::security_headers))
 }

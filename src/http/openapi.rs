@@ -24,7 +24,6 @@ use super::{
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        index::root,
         index::index,
         checks::list,
         checks::one,

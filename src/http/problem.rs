@@ -30,6 +30,16 @@ impl Problem {
         Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What went wrong, a sentence without a full stop.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A thing that is not there.
     pub fn missing(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
@@ -53,7 +63,9 @@ impl From<store::Error> for Problem {
 }
 
 impl IntoResponse for Problem {
+    /// As JSON; the problem itself goes with it, for whoever answers with a page instead.
     fn into_response(self) -> Response {
+        let problem = self.clone();
         let body = dto::Problem {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -64,6 +76,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Pretty(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.extensions_mut().insert(problem);
         response
     }
 }
