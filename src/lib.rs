@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod app;
+pub mod chart;
 pub mod cli;
 pub mod clock;
 pub mod config;

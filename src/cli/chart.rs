@@ -6,14 +6,16 @@
 
 use std::fmt::Write as _;
 
-use chrono::TimeZone as _;
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Alignment, Rect};
 use ratatui_core::symbols::Marker;
 use ratatui_core::widgets::Widget as _;
 use ratatui_widgets::chart::{Axis, Chart, Dataset, GraphType};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::look::{Glyphs, Look, Paint, Zone, clean};
+use crate::chart::{Tick, Unit, scale, times};
 use crate::domain::rule::words::significant;
 use crate::query;
 
@@ -53,8 +55,7 @@ pub(super) fn drawn(lines: &[Curve], frame: Frame<'_>, look: &Look) -> String {
         Some(bounds.map_or((value, value), |(least, most)| (least.min(value), most.max(value))))
     });
     let Some(bounds) = bounds else { return "No value in this time.\n".to_owned() };
-    let ticks = ticks(bounds);
-    let labels: Vec<String> = ticks.iter().map(|tick| number(*tick)).collect();
+    let scale = scale(bounds, Unit::Number, 5);
     let many = lines.len() > 1;
     let mut sets = Vec::new();
     for (at, runs) in runs.iter().enumerate().take(LETTERS.len()) {
@@ -66,11 +67,11 @@ pub(super) fn drawn(lines: &[Curve], frame: Frame<'_>, look: &Look) -> String {
         let set = |run| Dataset::default().marker(marker).graph_type(GraphType::Line).data(run);
         sets.extend(runs.iter().map(|run| set(run.as_slice())));
     }
-    let time = |at: i64| moment(at, end - start, look.zone);
-    let y = Axis::default().bounds([ticks[0], ticks[ticks.len() - 1]]).labels(labels);
+    let y = Axis::default().bounds([scale.bottom(), scale.top()]).labels(scale.labels);
     let y = y.labels_alignment(Alignment::Right);
     let x = Axis::default().bounds([seconds(start), seconds(end)]);
-    let x = x.labels([time(start), time(start.midpoint(end)), time(end)]);
+    // Without labels it would have no axis; ours stand where clocks are round, not evenly.
+    let x = x.labels(["", ""]);
     let width = u16::try_from(look.width.clamp(40, WIDEST)).unwrap_or(u16::MAX);
     let area = Rect::new(0, 0, width, HEIGHT);
     let mut buffer = Buffer::empty(area);
@@ -78,8 +79,15 @@ pub(super) fn drawn(lines: &[Curve], frame: Frame<'_>, look: &Look) -> String {
     let mut text = String::new();
     let is_axis = |column: &u16| buffer[(*column, 0)].symbol() == "│";
     let margin = (0..width).find(is_axis).map_or(0, |column| column + 1);
+    let (below, columns) = axis_below(frame, look.zone, margin.into(), width.into());
+    for column in columns {
+        buffer[(u16::try_from(column).unwrap_or(margin), HEIGHT - 2)].set_symbol("┬");
+    }
     for row in 0..HEIGHT {
-        let shown: String = (0..width).map(|column| buffer[(column, row)].symbol()).collect();
+        let shown: String = match row + 1 {
+            HEIGHT => below.clone(),
+            _ => (0..width).map(|column| buffer[(column, row)].symbol()).collect(),
+        };
         text += shown.trim_end();
         text.push('\n');
         // Between the axis and its times.
@@ -89,7 +97,7 @@ pub(super) fn drawn(lines: &[Curve], frame: Frame<'_>, look: &Look) -> String {
         }
     }
     if look.glyphs == Glyphs::Ascii {
-        text = text.replace('│', "|").replace('─', "-").replace('└', "+");
+        text = text.replace('│', "|").replace('─', "-").replace(['└', '┬'], "+");
     }
     text + &legend(lines, look)
 }
@@ -138,26 +146,6 @@ fn seconds(time: i64) -> f64 {
     time as f64 / 1000.0
 }
 
-/// From three to seven round numbers, evenly spaced, around `least` and `most`.
-fn ticks((least, most): (f64, f64)) -> Vec<f64> {
-    // Zero belongs to what is near it.
-    let least = if least > 0.0 && least < most * 0.5 { 0.0 } else { least };
-    let (least, most) = if least < most {
-        (least, most)
-    } else {
-        let around = least.abs().max(1.0) * 0.1;
-        (least - around, most + around)
-    };
-    let rough = (most - least) / 5.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
-    let step = steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(rough);
-    let (bottom, top) = ((least / step).floor(), (most / step).ceil());
-    #[expect(clippy::cast_possible_truncation, reason = "a handful")]
-    let count = (top - bottom).clamp(1.0, 20.0) as i32;
-    (0..=count).map(|at| (bottom + f64::from(at)) * step).collect()
-}
-
 /// A number as short as it can be told: four digits.
 pub(super) fn number(value: f64) -> String {
     let size = value.abs();
@@ -170,21 +158,35 @@ pub(super) fn number(value: f64) -> String {
     significant(value, 4)
 }
 
-/// A time as people would say it of a chart that is `span` milliseconds wide.
-fn moment(time: i64, span: i64, zone: Zone) -> String {
-    const DAY: i64 = 86_400_000;
-    let form = match span {
-        ..600_000 => "%H:%M:%S",
-        600_000..DAY => "%H:%M",
-        _ => "%b %-d, %H:%M",
+/// The row below the axis, and the columns in which its times stand.
+fn axis_below(frame: Frame<'_>, zone: Zone, margin: usize, width: usize) -> (String, Vec<usize>) {
+    /// A time and the room around it.
+    const ROOM: usize = 14;
+    let (start, end) = frame.span;
+    let most = width.saturating_sub(margin) / ROOM;
+    let ticks = match zone {
+        Zone::Utc => times(frame.span, &chrono::Utc, most),
+        Zone::Local => times(frame.span, &chrono::Local, most),
     };
-    let Some(time) = chrono::Utc.timestamp_millis_opt(time).single() else {
-        return String::new();
-    };
-    match zone {
-        Zone::Utc => time.format(form).to_string(),
-        Zone::Local => time.with_timezone(&chrono::Local).format(form).to_string(),
+    let (mut row, mut columns) = (String::new(), Vec::new());
+    let last = width.saturating_sub(margin + 1);
+    for Tick { at, label, .. } in ticks {
+        let column = margin + share(at - start, end - start, last);
+        let begin = column.saturating_sub(label.width() / 2).min(width - label.width());
+        if begin >= row.width() + usize::from(!row.is_empty()) {
+            row += &" ".repeat(begin - row.width());
+            row += &label;
+            columns.push(column);
+        }
     }
+    (row, columns)
+}
+
+/// As much of `all` columns as `part` is of `whole`.
+fn share(part: i64, whole: i64, all: usize) -> usize {
+    let all = i128::try_from(all).unwrap_or(i128::MAX);
+    let share = i128::from(part) * all / i128::from(whole.max(1));
+    usize::try_from(share).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -221,13 +223,9 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short_and_ticks_round() {
+    fn numbers_are_short() {
         let shown = [0.0, 0.5, 1234.0, 0.012_345, 1e9, f64::INFINITY, -41.0].map(number);
         assert_eq!(shown, ["0", "0.5", "1234", "0.01235", "1.00e9", "+Inf", "-41"]);
-        assert_eq!(ticks((3.0, 97.0)), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
-        assert_eq!(ticks((990.0, 1010.0)), [990.0, 995.0, 1000.0, 1005.0, 1010.0]);
-        assert!(ticks((5.0, 5.0)).len() >= 3);
-        assert!(ticks((-1e300, 1e300)).len() <= 21);
         let none = drawn(&[], HOUR, &Look::plain(80));
         assert_eq!(none, "No value in this time.\n");
     }

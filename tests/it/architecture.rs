@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["domain"],
     &["clock", "failpoint"],
-    &["net", "query", "payload"],
+    &["net", "query", "payload", "chart"],
     &["config", "store", "sandbox", "statsd", "notify", "exposition"],
     &["scheduler", "engine", "agent", "link"],
     &["http"],

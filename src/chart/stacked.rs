@@ -1,0 +1,142 @@
+//! Parts of a whole over time, such as the steps of a check: a column for each time, in which the
+//! parts stand upon each other. Where there was nothing, there is no column.
+
+use std::collections::BTreeMap;
+
+use super::canvas::{Canvas, Pen, Place, Say, fitting};
+use super::legend::{self, Entry};
+use super::number::{count, float, whole};
+use super::palette::{COLOURS, area};
+use super::plot::{Plot, column_width, ordered, told_span, zone_note};
+use super::points::{Line, part, told, within};
+use super::unit::{Unit, scale};
+use super::{Frame, Millis};
+
+/// Parts of a whole over time.
+#[derive(Debug, Clone)]
+pub struct Stacked {
+    /// What the chart is of.
+    pub frame: Frame,
+    /// What the values are measured in.
+    pub unit: Unit,
+    /// The parts, the lowest first; values below zero count as zero. What comes after the seventh
+    /// is drawn as one, called "others".
+    pub layers: Vec<Line>,
+    /// How far apart times usually are: as wide is a column, if that can be seen.
+    pub every: Millis,
+}
+
+/// The columns of a chart: by their number, the value of each layer, and when that was.
+type Columns = BTreeMap<usize, (Vec<f64>, (Millis, Millis))>;
+
+/// How wide the narrowest column is.
+const NARROWEST: f64 = 4.0;
+
+impl Stacked {
+    /// The drawing, `width` wide.
+    pub fn svg(&self, width: u16) -> String {
+        let title = &self.frame.title;
+        let mut canvas = Canvas::new(width, title, self.frame.heading);
+        let span = ordered(self.frame.span);
+        let layers: Vec<_> = self.layers.iter().map(|it| within(&it.points, span)).collect();
+        if layers.iter().all(Vec::is_empty) {
+            let words = format!("No value from {}.", told_span(span, self.frame.zone));
+            return canvas.empty(title, "No value in this time.", &words);
+        }
+        legend::draw(&mut canvas, &self.entries(), &zone_note(span, self.frame.zone));
+        let high = if canvas.width < 480.0 { 170.0 } else { 220.0 };
+        // The width of the plot follows from its labels, and these from the values of its columns.
+        let rough = canvas.width - 64.0;
+        let apart = column_width(rough, self.column(span, rough));
+        let columns = columns(&layers, span, rough / apart);
+        let top = columns.values().map(|(values, _)| values.iter().sum::<f64>());
+        let top = top.fold(0.0, f64::max);
+        let plot = Plot::new(&canvas, &self.frame, scale((0.0, top), self.unit, 5), high);
+        plot.axes(&mut canvas, self.frame.zone);
+        self.columns(&mut canvas, &plot, &columns, plot.place.2 / (rough / apart));
+        let each = self.layers.iter().zip(&layers).take(COLOURS);
+        let each: Vec<_> = each.map(|(it, points)| told(&it.name, points, self.unit)).collect();
+        let words =
+            format!("From {}, from below: {}.", told_span(span, self.frame.zone), each.join("; "));
+        canvas.finish(plot.height(), title, &words)
+    }
+
+    /// How wide a column is that holds one time.
+    fn column(&self, (from, until): (Millis, Millis), wide: f64) -> f64 {
+        let each = wide * float(self.every.max(1)) / (float(until) - float(from));
+        each.clamp(NARROWEST, 28.0)
+    }
+
+    fn name(&self, at: usize) -> String {
+        if at + 1 == COLOURS && self.layers.len() > COLOURS {
+            return "others".to_owned();
+        }
+        self.layers.get(at).map(|layer| layer.name.clone()).unwrap_or_default()
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let entry =
+            |at| Entry { ink: area(at), name: self.name(at), more: String::new(), sign: None };
+        (0..self.layers.len().min(COLOURS)).map(entry).collect()
+    }
+
+    fn columns(&self, canvas: &mut Canvas, plot: &Plot, columns: &Columns, apart: f64) {
+        let Place(left, top, _, high) = plot.place;
+        let room = if apart >= 6.0 { 1.0 } else { 0.0 };
+        let mut pens = vec![Pen::default(); self.layers.len().min(COLOURS)];
+        for (at, (values, _)) in columns {
+            let mut below = 0.0;
+            for (pen, value) in pens.iter_mut().zip(values) {
+                let (low, up) = (plot.y(below), plot.y(below + value));
+                below += value;
+                if low - up >= 0.05 {
+                    let x = left + count(*at) * apart;
+                    pen.rect(Place(x, up, apart - room, low - up));
+                }
+            }
+        }
+        for (at, pen) in pens.iter().enumerate() {
+            canvas.path(area(at), pen, "");
+        }
+        for (at, (values, span)) in columns {
+            let mut words: Vec<String> = values
+                .iter()
+                .enumerate()
+                .rev()
+                .map(|(layer, value)| {
+                    format!("{}: {}", fitting(&self.name(layer), 400.0), self.unit.say(*value))
+                })
+                .collect();
+            words.insert(0, format!("together {}", self.unit.say(values.iter().sum())));
+            let say = Say::words(words.join("\n"));
+            let say = say.around(*span);
+            canvas.hit(Place(left + count(*at) * apart, top, apart, high), &say);
+        }
+    }
+}
+
+/// The mean of each layer in each of `many` columns.
+fn columns(layers: &[Vec<(Millis, f64)>], span: (Millis, Millis), many: f64) -> Columns {
+    let drawn = layers.len().min(COLOURS);
+    let mut columns: BTreeMap<usize, (Vec<f64>, Vec<Millis>)> = BTreeMap::new();
+    let last = whole(many.round()).saturating_sub(1);
+    for (at, points) in layers.iter().enumerate() {
+        for (time, value) in points {
+            let here = whole(part(*time, span) * many).min(last);
+            let (sums, times) =
+                columns.entry(here).or_insert_with(|| (vec![0.0; drawn], Vec::new()));
+            if let Some(sum) = sums.get_mut(at.min(drawn - 1)) {
+                *sum += value.max(0.0);
+            }
+            times.push(*time);
+        }
+    }
+    let mean = |(sums, mut times): (Vec<f64>, Vec<Millis>)| {
+        times.sort_unstable();
+        times.dedup();
+        let span = times.first().copied().zip(times.last().copied()).unwrap_or_default();
+        let times = count(times.len().max(1));
+        (sums.into_iter().map(|sum| sum / times).collect(), span)
+    };
+    columns.into_iter().map(|(at, column)| (at, mean(column))).collect()
+}
