@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
+
+/// The environment variable with the token of whoever asks.
+pub const TOKEN: &str = "TRIPLINE_TOKEN";
 
 /// How long the daemon may take to answer.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -30,6 +33,9 @@ pub enum Error {
     /// The daemon refused.
     #[error("{0}")]
     Refused(String),
+    /// The daemon does not know who asks.
+    #[error("the daemon asks who you are: set `{TOKEN}` to the token of a user ({0})")]
+    Unknown(String),
     /// The daemon failed, or is something else.
     #[error("the daemon at {url} did not do it: {reason}")]
     Failed {
@@ -51,6 +57,7 @@ pub enum Error {
 pub struct Asked {
     client: reqwest::Client,
     url: Url,
+    token: Option<Secret>,
 }
 
 /// What it says is wrong.
@@ -65,22 +72,22 @@ impl Asked {
     /// # Errors
     ///
     /// When that is no address.
-    pub fn of(settings: &Settings) -> Result<Self, Error> {
+    pub fn of(settings: &Settings, token: Option<Secret>) -> Result<Self, Error> {
         let url = settings.hub.local_url();
-        Self::at(&url.parse().map_err(|_| Error::Address(url))?)
+        Self::at(&url.parse().map_err(|_| Error::Address(url))?, token)
     }
 
-    /// The daemon at `url`.
+    /// The daemon at `url`, which is shown the token of a user, if there is one.
     ///
     /// # Errors
     ///
     /// When that is no address.
-    pub fn at(url: &Url) -> Result<Self, Error> {
+    pub fn at(url: &Url, token: Option<Secret>) -> Result<Self, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::Address(url.to_string()));
         }
         let client = reqwest::Client::builder().timeout(DEADLINE).build().map_err(Error::Client)?;
-        Ok(Self { client, url: url.clone() })
+        Ok(Self { client, url: url.clone(), token })
     }
 
     /// Posts `body` to the path below `/api/v1` that `parts` make.
@@ -117,7 +124,7 @@ impl Asked {
     ) -> Result<T, Error> {
         let mut url = self.address(parts)?;
         url.query_pairs_mut().extend_pairs(parameters);
-        self.answer(self.client.get(url)).await
+        self.answer(self.shown(self.client.get(url))).await
     }
 
     /// Deletes what is at the path below `/api/v1` that `parts` make.
@@ -130,7 +137,15 @@ impl Asked {
     }
 
     fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, Error> {
-        Ok(self.client.request(method, self.address(parts)?))
+        Ok(self.shown(self.client.request(method, self.address(parts)?)))
+    }
+
+    /// The request, with the token.
+    fn shown(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
     }
 
     fn address(&self, parts: &[&str]) -> Result<Url, Error> {
@@ -155,6 +170,9 @@ impl Asked {
             });
         }
         match serde_json::from_slice::<Complaint>(&body) {
+            Ok(Complaint { detail }) if status == StatusCode::UNAUTHORIZED => {
+                Err(Error::Unknown(detail))
+            }
             Ok(Complaint { detail }) if status.is_client_error() => Err(Error::Refused(detail)),
             Ok(Complaint { detail }) => Err(failed(detail)),
             Err(_) => Err(failed(format!("it answered {status}"))),

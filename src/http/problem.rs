@@ -6,6 +6,7 @@ use axum::extract::OriginalUri;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::access::signing;
 use super::answer::Pretty;
 use super::{dto, metrics, silences};
 use crate::store;
@@ -28,6 +29,16 @@ impl Problem {
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
         let parameter = Some(name.to_owned());
         Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    /// What it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// A thing that is not there.
@@ -97,7 +108,12 @@ fn methods_of(path: &str) -> &'static str {
         "GET or POST"
     } else if path.starts_with(silences::PATH) {
         "DELETE"
-    } else if path == metrics::PATH || ACTS.iter().any(|act| path.ends_with(act)) {
+    } else if path == signing::PATH {
+        "GET or POST"
+    } else if path == metrics::PATH
+        || path == signing::SIGN_OUT
+        || ACTS.iter().any(|act| path.ends_with(act))
+    {
         "POST"
     } else {
         "GET"
