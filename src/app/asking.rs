@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -55,9 +56,20 @@ pub enum Error {
 /// A daemon that is asked.
 #[derive(Debug)]
 pub struct Asked {
-    client: reqwest::Client,
+    client: Client,
     url: Url,
-    token: Option<Secret>,
+}
+
+/// A client that shows the token of a user, if there is one.
+pub(super) fn client(token: Option<&Secret>, deadline: Duration) -> reqwest::Result<Client> {
+    let mut headers = HeaderMap::new();
+    let shown = token.map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())));
+    // What cannot stand in a header is no token, and the daemon says so.
+    if let Some(Ok(mut shown)) = shown {
+        shown.set_sensitive(true);
+        headers.insert(AUTHORIZATION, shown);
+    }
+    Client::builder().default_headers(headers).timeout(deadline).build()
 }
 
 /// What it says is wrong.
@@ -72,7 +84,7 @@ impl Asked {
     /// # Errors
     ///
     /// When that is no address.
-    pub fn of(settings: &Settings, token: Option<Secret>) -> Result<Self, Error> {
+    pub fn of(settings: &Settings, token: Option<&Secret>) -> Result<Self, Error> {
         let url = settings.hub.local_url();
         Self::at(&url.parse().map_err(|_| Error::Address(url))?, token)
     }
@@ -82,12 +94,12 @@ impl Asked {
     /// # Errors
     ///
     /// When that is no address.
-    pub fn at(url: &Url, token: Option<Secret>) -> Result<Self, Error> {
+    pub fn at(url: &Url, token: Option<&Secret>) -> Result<Self, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::Address(url.to_string()));
         }
-        let client = reqwest::Client::builder().timeout(DEADLINE).build().map_err(Error::Client)?;
-        Ok(Self { client, url: url.clone(), token })
+        let client = client(token, DEADLINE).map_err(Error::Client)?;
+        Ok(Self { client, url: url.clone() })
     }
 
     /// Posts `body` to the path below `/api/v1` that `parts` make.
@@ -124,7 +136,7 @@ impl Asked {
     ) -> Result<T, Error> {
         let mut url = self.address(parts)?;
         url.query_pairs_mut().extend_pairs(parameters);
-        self.answer(self.shown(self.client.get(url))).await
+        self.answer(self.client.get(url)).await
     }
 
     /// Deletes what is at the path below `/api/v1` that `parts` make.
@@ -137,15 +149,7 @@ impl Asked {
     }
 
     fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, Error> {
-        Ok(self.shown(self.client.request(method, self.address(parts)?)))
-    }
-
-    /// The request, with the token.
-    fn shown(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.token {
-            Some(token) => request.bearer_auth(token.expose()),
-            None => request,
-        }
+        Ok(self.client.request(method, self.address(parts)?))
     }
 
     fn address(&self, parts: &[&str]) -> Result<Url, Error> {

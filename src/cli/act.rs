@@ -169,15 +169,21 @@ async fn act(
     asked.post(&["incidents", &incident.to_string(), act], body).await.map_err(stop)
 }
 
+/// The token of a user that the daemon is shown, if there is one.
+pub(super) fn token(global: &Global, terminal: &Terminal) -> Result<Option<Secret>, Stop> {
+    let mut environment = environment(global, terminal)?;
+    let token = environment.variables.remove(asking::TOKEN).filter(|it| !it.trim().is_empty());
+    Ok(token.map(|it| Secret::new(it.trim())))
+}
+
 /// The daemon that is named, or that of the project.
 pub(super) fn asked(
     hub: Option<&url::Url>,
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Asked, Stop> {
-    let mut environment = environment(global, terminal)?;
-    let token = environment.variables.remove(asking::TOKEN).filter(|it| !it.trim().is_empty());
-    let token = token.map(|it| Secret::new(it.trim()));
+    let token = token(global, terminal)?;
+    let token = token.as_ref();
     let asked = match hub {
         Some(url) => Asked::at(url, token),
         None => Asked::of(&reading(global, terminal)?.settings().map_err(Stop::Invalid)?, token),

@@ -10,6 +10,7 @@ use super::parameters::{LARGEST_LIMIT, Parameters};
 use super::problem::Problem;
 use super::{Api, dto};
 use crate::domain::Timestamp;
+use crate::domain::coverage::Tally;
 use crate::domain::id::CheckId;
 use crate::engine::accountant;
 
@@ -43,7 +44,7 @@ pub(super) async fn uptime(
     let known = ["check", "since", "after", "limit"];
     let parameters = Parameters::parse(query.as_deref(), &known)?;
     let (check, page) = (parameters.check()?, parameters.page()?);
-    let period = period(&api, &parameters).await?;
+    let period = period(&api, parameters.since()?).await?;
     let period = accountant::by_the_hour(&*api.accounts, period).await?;
     let (checks, next_after) = match check {
         Some(check) => (vec![check], None),
@@ -54,6 +55,24 @@ pub(super) async fn uptime(
         tallies = accountant::tallies(&*api.accounts, Some(&checks), period).await?;
     }
     Ok(Pretty(dto::Uptime { next_after, ..dto::Uptime::new(period, &tallies) }))
+}
+
+/// How the slots of `checks` came out in the last 24 hours, in all of their regions together.
+pub(super) async fn of_last_day<'a>(
+    api: &Api,
+    checks: impl Iterator<Item = &'a CheckId>,
+) -> Result<BTreeMap<CheckId, Tally>, Problem> {
+    let checks: Vec<CheckId> = checks.cloned().collect();
+    let mut sums: BTreeMap<CheckId, Tally> = BTreeMap::new();
+    if checks.is_empty() {
+        return Ok(sums);
+    }
+    let period = accountant::by_the_hour(&*api.accounts, period(api, None).await?).await?;
+    for ((check, _), tally) in accountant::tallies(&*api.accounts, Some(&checks), period).await? {
+        let sum = sums.entry(check).or_default();
+        *sum = sum.and(tally);
+    }
+    Ok(sums)
 }
 
 /// The checks of a page of those that were watched during `period`, and where to go on; without a page,
@@ -105,15 +124,15 @@ pub(super) async fn gaps(
 ) -> Result<Pretty<dto::Gaps>, Problem> {
     let parameters = Parameters::parse(query.as_deref(), &["check", "since", "limit"])?;
     let check = parameters.check()?;
-    let period = period(&api, &parameters).await?;
+    let period = period(&api, parameters.since()?).await?;
     let gaps = api.accounts.gaps(check.as_ref(), period, parameters.limit()?).await?;
     Ok(Pretty(dto::Gaps { gaps: gaps.iter().map(dto::Gap::from).collect() }))
 }
 
 /// From as far back as asked up to where slots are accounted for.
-async fn period(api: &Api, parameters: &Parameters) -> Result<(Timestamp, Timestamp), Problem> {
+async fn period(api: &Api, since: Option<Duration>) -> Result<(Timestamp, Timestamp), Problem> {
     let now = api.clock.now();
-    let since = parameters.since()?.unwrap_or(USUAL_PERIOD);
+    let since = since.unwrap_or(USUAL_PERIOD);
     let after = chrono::TimeDelta::from_std(since).ok().and_then(|it| now.checked_sub_signed(it));
     let after = after.unwrap_or(Timestamp::UNIX_EPOCH);
     let until = api.accounts.accounted_until().await?.map_or(now, |until| until.min(now));

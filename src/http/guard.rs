@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::metrics;
 use super::problem::{Problem, shortened};
+use super::{metrics, pages};
 
 /// The longest body that is taken, in bytes, but where metrics are taken.
 pub(super) const LONGEST_BODY: usize = 64 << 10;
@@ -165,14 +165,8 @@ pub(super) async fn bounded_time(request: Request, next: Next) -> Response {
 }
 
 /// Headers that keep a browser from doing anything with an answer but show it.
-const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    ),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (
         HeaderName::from_static("cross-origin-resource-policy"),
@@ -180,10 +174,28 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
-/// Adds [`SECURITY_HEADERS`] to every answer.
+/// What a browser may do with an answer that is no page: show it.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// What a browser may do with a page: take our own modules, style and pictures, and send our own forms.
+const POLICY_OF_PAGES: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// Adds [`SECURITY_HEADERS`] to every answer, and the policy of its kind. Nothing is kept by a browser
+/// unless the route says so.
 pub(super) async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().extend(SECURITY_HEADERS);
+    let headers = response.headers_mut();
+    headers.extend(SECURITY_HEADERS);
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let is_page = headers.get(header::CONTENT_TYPE) == Some(&pages::HTML);
+    let policy = if is_page { POLICY_OF_PAGES } else { POLICY };
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    // Without a referrer a browser says `null` where it is to say from which site a form comes.
+    let referrer = if is_page { "same-origin" } else { "no-referrer" };
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
     response
 }
 

@@ -69,6 +69,12 @@ pub(super) async fn health(State(api): State<Api>) -> Response {
     (status, Pretty(health)).into_response()
 }
 
+/// The verdict with its reasons.
+pub(super) async fn verdict(api: &Api) -> dto::Health {
+    let now = api.clock.now();
+    judged(remembered(api, now).await, api, now).0
+}
+
 /// Why this hub does not work, or people are not told, in sentences; what makes the health page answer
 /// with 503.
 pub async fn unwell(api: &Api) -> Vec<String> {

@@ -21,20 +21,6 @@ pub(super) async fn index(
     Ok(Pretty(links(api.version)))
 }
 
-/// Links, from the root
-///
-/// The same as `/api/v1`.
-#[utoipa::path(get, path = "/", tag = "meta", operation_id = "list_links_from_root", responses(
-    (status = 200, description = "The links.", body = dto::Index),
-))]
-pub(super) async fn root(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-) -> Result<Pretty<dto::Index>, Problem> {
-    Parameters::parse(query.as_deref(), &[])?;
-    Ok(Pretty(links(api.version)))
-}
-
 fn links(version: &str) -> dto::Index {
     let links = [
         ("/api/v1/checks", "what is watched and how it is doing"),

@@ -1,4 +1,4 @@
-//! Faces over HTTP: the JSON API, its OpenAPI description and the health page.
+//! Faces over HTTP: the JSON API, its OpenAPI description, the health page, and the [`pages`] for people.
 //!
 //! The JSON API reads what the store remembers and which checks there are; it takes metrics, and what
 //! people do about incidents (`acts`, `silences`). Nothing here decides, or keeps state of its own;
@@ -39,6 +39,7 @@ mod incidents;
 mod index;
 mod loops;
 mod metrics;
+mod pages;
 mod parameters;
 mod prometheus;
 mod runs;
@@ -124,10 +125,9 @@ pub struct Api {
     pub heartbeat: Arc<ArcSwap<Option<Record>>>,
 }
 
-/// The API: paths as in the OpenAPI description, and what each of them needs.
+/// All routes but the pages: paths as in the OpenAPI description, and what each of them needs.
 fn doors() -> Vec<Door<Api>> {
     vec![
-        Door::at("/").get(Need::SEE, index::root),
         Door::at("/api/v1").get(Need::SEE, index::index),
         Door::at("/api/v1/checks").get(Need::SEE, checks::list),
         Door::at("/api/v1/checks/{id}").get(Need::SEE, checks::one),
@@ -177,18 +177,22 @@ fn doors() -> Vec<Door<Api>> {
 
 /// All ways in that there are, whoever answers behind them, and what each of them needs.
 pub fn ways() -> Vec<Way> {
-    let of_api = doors().into_iter().chain(signing::doors());
-    let mut ways: Vec<Way> = of_api.flat_map(|it| it.ways().collect::<Vec<_>>()).collect();
+    let mut ways: Vec<Way> = all_doors().iter().flat_map(Door::ways).collect();
     ways.extend(agents::ways());
     ways.extend(slack::doors().iter().flat_map(Door::ways));
     ways.extend(twilio::doors().iter().flat_map(Door::ways));
     ways
 }
 
+/// The API, the pages, and the way in.
+fn all_doors() -> Vec<Door<Api>> {
+    doors().into_iter().chain(pages::doors()).chain(signing::doors()).collect()
+}
+
 /// The whole face: every route, and the guards around all of them.
 pub fn router(api: Api) -> Router {
     let hosts = api.hosts.clone();
-    let router = door::router(doors().into_iter().chain(signing::doors()), Some(&api.access));
+    let router = door::router(all_doors(), Some(&api.access));
     // The last layer is the outermost: even a refusal carries the security headers.
     router
         .fallback(problem::unknown_route)
@@ -198,5 +202,6 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn(guard::bounded_time))
         .layer(from_fn(guard::bounded_body))
         .layer(from_fn_with_state(hosts, guard::known_host))
+        .layer(from_fn(pages::as_page))
         .layer(from_fn(guard::security_headers))
 }

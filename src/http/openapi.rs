@@ -25,7 +25,6 @@ use super::{
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        index::root,
         index::index,
         checks::list,
         checks::one,
@@ -140,8 +139,9 @@ impl Modify for Tokens {
             SecurityRequirement::new("name_and_token", none),
             SecurityRequirement::default(),
         ]);
-        for path in PUBLIC.iter().filter_map(|path| document.paths.paths.get_mut(*path)) {
-            if let Some(operation) = &mut path.get {
+        for path in PUBLIC {
+            let path = document.paths.paths.get_mut(path);
+            if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
                 operation.security = Some(Vec::new());
             }
         }

@@ -104,6 +104,21 @@ impl Parameters {
         Ok(flag.unwrap_or(false))
     }
 
+    /// A text; none where it is empty, as forms send it.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(own, value)| own == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What `parse` makes of a parameter; none where it is empty.
+    pub(super) fn read_unless_empty<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Problem> {
+        if self.text(name).is_none() { Ok(None) } else { self.read(name, parse) }
+    }
+
     fn read<T>(
         &self,
         name: &str,

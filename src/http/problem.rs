@@ -31,12 +31,12 @@ impl Problem {
         Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
-    /// What it is answered with.
+    /// Its status.
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What it says.
+    /// What went wrong, a sentence without a full stop.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
@@ -64,7 +64,9 @@ impl From<store::Error> for Problem {
 }
 
 impl IntoResponse for Problem {
+    /// As JSON; the problem itself goes with it, for whoever answers with a page instead.
     fn into_response(self) -> Response {
+        let problem = self.clone();
         let body = dto::Problem {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -75,6 +77,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Pretty(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.extensions_mut().insert(problem);
         response
     }
 }

@@ -12,10 +12,11 @@ use url::form_urlencoded::Serializer;
 
 use crate::net::trust::{Authority, for_localhost, serve};
 use crate::support::http::client;
+use crate::support::providers::Providers;
 use crate::support::site::Site;
 use crate::support::targets::mistakes_in_dashboards;
 use crate::support::tripline::{Daemon, Project};
-use crate::support::wait::until;
+use crate::support::wait::{until, until_true};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -84,12 +85,20 @@ async fn every_expression_has_data_in_a_running_daemon() {
         site.url(),
         secure.port
     );
-    let project = Project::new().script("shop.js", &script);
+    // One check that fails, so that somebody is told and acknowledges it.
+    let broken = "export const options = { every: \"1s\" };\n\
+                  export default function () { throw new Error(\"broken\"); }\n";
+    let providers = Providers::start().await;
+    let project = providers.told_by(Project::new());
+    let project = project.script("shop.js", &script).script("broken.js", broken);
     project.write("ca.pem", &authority.pem);
     let authorities = project.path().join("ca.pem").display().to_string();
     let project = project.env("SSL_CERT_FILE", &authorities);
     let daemon = project.up().await;
     remember_logins(&daemon).await;
+    until_true("somebody is told", PATIENCE, async || !providers.posts().is_empty()).await;
+    let (code, ..) = project.run(&["ack", "#1"]).await;
+    assert_eq!(code, Some(0));
     for name in DASHBOARDS {
         for (panel, expression) in expressions(&dashboard(name)) {
             let expression = filled(&expression);

@@ -27,7 +27,7 @@ use crate::link::token::{Digest, Token};
 use crate::store;
 
 /// The field of a form with the word of the session's forms.
-pub(super) const FORM_WORD: &str = "form_word";
+pub(in crate::http) const FORM_WORD: &str = "form_word";
 
 /// How often it is noted that a session is used.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -88,7 +88,8 @@ impl Gate {
     ) -> Result<Visitor, Refusal> {
         if self.access.users.load().is_empty() {
             self.access.admit_unasked(self.right, caller).map_err(Refusal::Unasked)?;
-            return Ok(Visitor::nobody());
+            let may_act = self.access.admit_unasked(Right::Act, caller).is_ok();
+            return Ok(Visitor::nobody(may_act));
         }
         let signed = self.access.signed(headers).await?;
         let user = &signed.known.user;

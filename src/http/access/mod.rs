@@ -23,7 +23,6 @@ mod cookie;
 mod counts;
 pub(super) mod door;
 mod gate;
-mod paper;
 mod refusal;
 pub(super) mod signing;
 mod users;
@@ -40,6 +39,7 @@ use self::cookie::Cookies;
 pub(super) use self::cookie::form_word as form_word_of;
 pub(super) use self::counts::Counts;
 pub use self::door::{Door, Need, Way};
+pub(super) use self::gate::FORM_WORD;
 use self::users::Users;
 pub(super) use self::visitor::Visitor;
 use super::guard::{Acting, Caller};
@@ -124,6 +124,14 @@ impl Access {
     /// Whether people are asked who they are.
     pub(super) fn asks(&self) -> bool {
         !self.users.load().is_empty() || self.unasked == Unasked::Nothing
+    }
+
+    /// Whose acts are taken while nobody is asked who they are.
+    pub(super) fn acting(&self) -> Acting {
+        match self.unasked {
+            Unasked::Nothing => Acting::ThisMachine,
+            Unasked::All(acting) => acting,
+        }
     }
 
     /// What came of signing in and of asking since the start.

@@ -1,10 +1,10 @@
-//! Why somebody does not come in, as a problem for programs and as a page for people.
+//! Why somebody does not come in: a problem, which people are shown as a page, or the way to sign in.
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::{Access, paper};
+use super::{Access, signing};
 use crate::domain::user::Role;
 use crate::http::problem::Problem;
 use crate::store;
@@ -43,7 +43,7 @@ impl Refusal {
             && matches!(*request.method(), Method::GET | Method::HEAD | Method::POST)
     }
 
-    /// The answer; a page where `place` says where a person wanted to go.
+    /// The answer. Where `place` says where a person wanted to go, that is the way to sign in first.
     pub(super) fn answer(self, access: &Access, place: Option<String>) -> Response {
         match &self {
             Self::NotAllowed(..) => access.counts.not_allowed.add(),
@@ -51,24 +51,9 @@ impl Refusal {
             Self::Unknown | Self::WrongToken | Self::Unasked(_) | Self::Store(_) => {}
         }
         match (self, place) {
-            (Self::Unknown, Some(place)) => {
-                Redirect::to(&paper::sign_in_before(&place)).into_response()
-            }
-            (refusal, Some(_)) => refusal.page(),
-            (refusal, None) => refusal.problem(),
+            (Self::Unknown, Some(place)) => Redirect::to(&signing::before(&place)).into_response(),
+            (refusal, _) => refusal.problem(),
         }
-    }
-
-    fn page(self) -> Response {
-        let (status, said) = match self {
-            Self::Store(error) => {
-                let problem = Problem::from(error);
-                (problem.status(), problem.detail().to_owned())
-            }
-            Self::Unasked(problem) => (problem.status(), problem.detail().to_owned()),
-            other => other.said(),
-        };
-        paper::page(status, "This is not possible", &paper::refused(&said))
     }
 
     fn problem(self) -> Response {

@@ -13,9 +13,10 @@ use super::attempts::Outcome;
 use super::door::{Door, Need};
 use super::users::Known;
 use super::visitor::Visitor;
-use super::{Access, cookie, paper};
+use super::{Access, cookie};
 use crate::http::Api;
 use crate::http::guard::{self, Caller};
+use crate::http::pages::sign_in as page;
 use crate::http::problem::Problem;
 use crate::link::token::Token;
 use crate::store::sessions::Session;
@@ -57,18 +58,17 @@ async fn sign_in_page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if !api.access.asks() {
-        return Ok(paper::page(StatusCode::OK, "Sign in", &paper::unasked()));
+        return Ok(page::unasked());
     }
     if let Some(token) = api.access.cookies.shown(&headers)
         && let Some(signed) = api.access.by_session(&token).await?
     {
-        let body = paper::signed_in(&signed.known.user, &cookie::form_word(&token));
-        return Ok(paper::page(StatusCode::OK, "Signed in", &body));
+        return Ok(page::signed_in(&signed.known.user, &cookie::form_word(&token)));
     }
     let pairs = url::form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
     let next = pairs.filter(|(name, _)| name == "next").map(|(_, next)| next.into_owned()).next();
     let next = place(&next.unwrap_or_default());
-    Ok(paper::page(StatusCode::OK, "Sign in", &paper::form("", &next, None)))
+    Ok(page::form(StatusCode::OK, ("", &next), None))
 }
 
 async fn sign_in(
@@ -186,8 +186,17 @@ impl Wanted {
 
     /// The form once more, with what was wrong.
     fn again(&self, status: StatusCode, said: &str) -> Response {
-        paper::page(status, "Sign in", &paper::form(&self.name, &self.next, Some(said)))
+        page::form(status, (&self.name, &self.next), Some(said))
     }
+}
+
+/// The address at which to sign in and come back to `place`.
+pub(super) fn before(place: &str) -> String {
+    if place == "/" {
+        return PATH.to_owned();
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    format!("{PATH}?{}", query.append_pair("next", place).finish())
 }
 
 /// A place of ours to go to; the beginning where `wanted` is none.

@@ -8,12 +8,16 @@ use axum::http::request::Parts;
 
 use super::users::Known;
 use crate::domain::restraint::Via;
+use crate::domain::user::Right;
 use crate::http::problem::Problem;
 use crate::store::agents::Digest;
 
 /// Whoever asks, behind a gate.
 #[derive(Debug, Clone)]
-pub(in crate::http) struct Visitor(Option<Signed>);
+pub(in crate::http) struct Visitor {
+    signed: Option<Signed>,
+    may_act: bool,
+}
 
 /// A user who showed something.
 #[derive(Debug, Clone)]
@@ -33,24 +37,30 @@ pub(super) enum Means {
 
 impl Visitor {
     /// Somebody whom nobody asked.
-    pub(super) fn nobody() -> Self {
-        Self(None)
+    pub(super) fn nobody(may_act: bool) -> Self {
+        Self { signed: None, may_act }
     }
 
     /// A user.
     pub(super) fn signed(signed: Signed) -> Self {
-        Self(Some(signed))
+        let may_act = signed.known.user.role.has(Right::Act);
+        Self { signed: Some(signed), may_act }
+    }
+
+    /// Whether acts are taken of them.
+    pub(in crate::http) fn may_act(&self) -> bool {
+        self.may_act
     }
 
     /// The name of the user; none where nobody is asked who they are.
     pub(in crate::http) fn name(&self) -> Option<&str> {
-        self.0.as_ref().map(|it| it.known.user.name.as_str())
+        self.signed.as_ref().map(|it| it.known.user.name.as_str())
     }
 
     /// How the user came, in what they do. `said` is heard of programs only, which say whether a terminal is
     /// behind them.
     pub(in crate::http) fn via(&self, said: Option<Via>) -> Via {
-        match self.0.as_ref().map(|it| &it.by) {
+        match self.signed.as_ref().map(|it| &it.by) {
             Some(Means::Session(..)) => Via::Web,
             Some(Means::Token) if said == Some(Via::Cli) => Via::Cli,
             Some(Means::Token) => Via::Api,
@@ -60,7 +70,7 @@ impl Visitor {
 
     /// The word that forms must carry in a field `form_word`, where there is a session.
     pub(in crate::http) fn form_word(&self) -> Option<&str> {
-        match self.0.as_ref().map(|it| &it.by) {
+        match self.signed.as_ref().map(|it| &it.by) {
             Some(Means::Session(_, word)) => Some(word),
             Some(Means::Token) | None => None,
         }
@@ -68,7 +78,7 @@ impl Visitor {
 
     /// The digest of the session, where there is one.
     pub(super) fn session(&self) -> Option<&Digest> {
-        match self.0.as_ref().map(|it| &it.by) {
+        match self.signed.as_ref().map(|it| &it.by) {
             Some(Means::Session(digest, _)) => Some(digest),
             Some(Means::Token) | None => None,
         }

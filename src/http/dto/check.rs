@@ -187,11 +187,7 @@ fn region_state(
     });
     RegionState {
         region: region.to_string(),
-        status: if streak.last_outcome.is_none() || check.is_current(&streak, now) {
-            status(&streak)
-        } else {
-            CheckStatus::Unknown
-        },
+        status: status_of(check, Some(&streak), now),
         failures_in_a_row: streak.failures,
         passes_in_a_row: streak.passes,
         unknowns_in_a_row: streak.unknowns.as_ref().map_or(0, |unknowns| unknowns.count),
@@ -200,6 +196,17 @@ fn region_state(
         last_success_at: streak.last_success.map(Time),
         last_run,
         next_slot_at: check.schedule.next_after(now, &check.id, region).map(Time),
+    }
+}
+
+/// Whether `check` works at `now` in the region of `streak`; unknown when there was no result lately.
+pub fn status_of(check: &check::Check, streak: Option<&Streak>, now: Timestamp) -> CheckStatus {
+    match streak {
+        None => CheckStatus::NeverRun,
+        Some(streak) if streak.last_outcome.is_none() || check.is_current(streak, now) => {
+            status(streak)
+        }
+        Some(_) => CheckStatus::Unknown,
     }
 }
 

@@ -30,7 +30,7 @@ pub use act::{
     Unacknowledge,
 };
 pub use agent::{Agent, AgentSpool, AgentState, Agents};
-pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule};
+pub use check::{Check, Checks, LastRun, RegionState, RequestTarget, Schedule, status_of};
 pub use coverage::{CheckUptime, Gap, Gaps, Lateness, LatenessClass, Uptime};
 pub use drill::{Drill, DrillSchedule, Drills, PathDrill, PathProof, PathState, SentDrill};
 pub use errand::{Errand, ErrandLeg, ErrandStage, Errands, SentErrand};

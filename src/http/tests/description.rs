@@ -98,7 +98,6 @@ async fn the_description_is_true() {
         ("/api/v1/openapi.json", "/api/v1/openapi.json".to_owned()),
         ("/metrics", "/metrics".to_owned()),
         ("/healthz", "/healthz".to_owned()),
-        ("/", "/".to_owned()),
         ("/api/v1", "/api/v1".to_owned()),
     ] {
         assert_described(&document, ("get", path), &face.get(&asked).await);

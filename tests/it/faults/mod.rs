@@ -20,8 +20,8 @@ use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
 use crate::support::wall::Wall;
 
-/// Longer than every lease by which something is decided.
-const FREEZE: Duration = Duration::from_secs(40);
+/// Longer than every lease by which something is decided, and what is promised of a frozen hub.
+const FREEZE: Duration = Duration::from_mins(1);
 /// In so long, what a jump of a clock does is seen: checks and agents are reviewed every five seconds.
 const REVIEWED: Duration = Duration::from_secs(10);
 

@@ -1,0 +1,158 @@
+//! What stands around every page: its head, the navigation, whether Tripline itself works, and who is
+//! looking.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use maud::{DOCTYPE, Markup, html};
+
+use super::{Page, assets, sign_in, wording};
+use crate::domain::Timestamp;
+use crate::http::access::Visitor;
+use crate::http::problem::Problem;
+use crate::http::{Acting, Api, dto, health};
+
+/// A part of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// All checks.
+    Overview,
+}
+
+impl Section {
+    /// In the order in which people read them: the word, and where it leads.
+    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "Overview", "/")];
+}
+
+/// What a page is put into; it is known before the page is.
+#[derive(Debug)]
+pub(super) struct Frame {
+    version: &'static str,
+    standing: Standing,
+    visitor: Visitor,
+    acting: Acting,
+    /// The present, the same in all of the page.
+    pub(super) now: Timestamp,
+}
+
+/// Whether Tripline itself works, and if not, why.
+#[derive(Debug)]
+struct Standing {
+    status: dto::HealthStatus,
+    reasons: Vec<String>,
+}
+
+impl FromRequestParts<Api> for Frame {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let visitor = Visitor::from_request_parts(parts, api).await?;
+        let health = health::verdict(api).await;
+        let standing = Standing { status: health.status, reasons: health.reasons };
+        let (acting, now) = (api.access.acting(), api.clock.now());
+        Ok(Self { version: api.version, standing, visitor, acting, now })
+    }
+}
+
+impl Frame {
+    /// The whole page: `title` is what a tab shows, `content` begins with the heading.
+    pub(super) fn page(&self, section: Section, title: &str, content: &Markup) -> Page {
+        let around = html! {
+            (header(Some(section), Some(&self.standing)))
+            main #content tabindex="-1" { (content) }
+            footer {
+                p { "Tripline " (self.version) }
+                p #as-of data-live { "As of " (wording::moment(self.now, self.now)) }
+                (visitor(&self.visitor, self.acting))
+                p { a href="/api/v1" { "API" } }
+            }
+        };
+        Page(document(title, &around).into_string())
+    }
+}
+
+/// A page of which nothing is known but what went wrong.
+pub(super) fn bare(title: &str, content: &Markup) -> Markup {
+    let around = html! { (header(None, None)) main #content tabindex="-1" { (content) } };
+    document(title, &around)
+}
+
+fn document(title: &str, around: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Tripline" }
+                link rel="icon" type="image/svg+xml" href=(assets::url("tripline.svg"));
+                link rel="stylesheet" href=(assets::url("tripline.css"));
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                (around)
+            }
+        }
+    }
+}
+
+fn header(present: Option<Section>, standing: Option<&Standing>) -> Markup {
+    html! {
+        header.top {
+            a.brand href="/" { span.wire aria-hidden="true" {} "Tripline" }
+            nav aria-label="Pages" {
+                ul {
+                    @for (section, word, path) in Section::ALL {
+                        li {
+                            a href=(path) aria-current=[(present == Some(section)).then_some("page")] {
+                                (word)
+                            }
+                        }
+                    }
+                }
+            }
+            @if let Some(standing) = standing { (standing.shown()) }
+        }
+    }
+}
+
+impl Standing {
+    /// A word where all is well, and the reasons where it is not: a page that looks calm because
+    /// nobody is watching would be a lie.
+    fn shown(&self) -> Markup {
+        let (class, word) = match self.status {
+            dto::HealthStatus::Healthy => ("up", "watching"),
+            dto::HealthStatus::Degraded => ("unknown", "degraded"),
+            dto::HealthStatus::Unhealthy => ("down", "not working"),
+        };
+        html! {
+            div.standing #standing data-live {
+                @if self.reasons.is_empty() {
+                    span.mark.(class) title="Tripline itself works" { (word) }
+                } @else {
+                    details {
+                        summary { span.mark.(class) { (word) } }
+                        ul.reasons { @for reason in &self.reasons { li { (reason) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Who is looking, with the way out; where nobody signs in, what that allows.
+fn visitor(visitor: &Visitor, acting: Acting) -> Markup {
+    if let Some(name) = visitor.name() {
+        return html! {
+            p.visitor {
+                strong { (name) } @if visitor.may_act() { ", who may act" } @else { ", who may look" }
+            }
+            @if let Some(word) = visitor.form_word() { (sign_in::way_out(word)) }
+        };
+    }
+    let words = match acting {
+        Acting::Everybody => "No sign-in: whoever reaches this page may act.",
+        Acting::ThisMachine => "No sign-in: other machines may look, this one may act.",
+    };
+    html! { p.visitor { (words) } }
+}

@@ -1,0 +1,176 @@
+//! The overview: what is wrong now, and how every check is doing in each of its regions.
+
+mod filter;
+mod listing;
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use maud::{Markup, html};
+
+use self::filter::Filter;
+use self::listing::{Counts, Row};
+use super::layout::{Frame, Section};
+use super::{Page, controls, links, marks, wording};
+use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::http::dto::CheckStatus;
+use crate::http::problem::Problem;
+use crate::http::{Api, coverage};
+use crate::store::{IncidentFilter, IncidentRecord};
+
+/// How many checks stand on one page: what a browser draws at once on a telephone.
+const PER_PAGE: usize = 100;
+
+/// How many incidents are listed before the checks; all of them have a page of their own.
+const INCIDENTS: u32 = 20;
+
+/// All checks, the gravest first.
+pub(super) async fn page(
+    State(api): State<Api>,
+    frame: Frame,
+    RawQuery(query): RawQuery,
+) -> Result<Page, Problem> {
+    let filter = Filter::read(query.as_deref())?;
+    let checks = api.checks.load_full();
+    let states = api.store.check_states().await?;
+    let open = IncidentFilter { check: None, open_only: true, limit: INCIDENTS + 1 };
+    let incidents = api.store.incidents(&open).await?;
+    let rows = listing::of(&checks, &states, frame.now);
+    let counts = Counts::of(rows.iter().filter(|row| filter.admits(row, Some(row.status))));
+    let mut listed: Vec<&Row<'_>> =
+        rows.iter().filter(|row| filter.admits(row, filter.status)).collect();
+    listed.sort_by_key(|row| row.rank());
+    let shown = filter.page_of(&listed);
+    let tallies = coverage::of_last_day(&api, shown.iter().map(|row| &row.check.id)).await?;
+    let title = title(incidents.len(), counts.down);
+    let content = html! {
+        h1 { "Overview" }
+        (incidents_now(&incidents, &checks, frame.now))
+        section aria-labelledby="checks-title" {
+            h2 #checks-title { "Checks" }
+            (states_in_numbers(&filter, counts))
+            (filter.form(&checks))
+            div #checks data-live {
+                (listing::table(shown, &tallies, frame.now))
+                @if listed.is_empty() { (nothing_listed(&checks)) }
+                (filter.pager(listed.len()))
+            }
+        }
+    };
+    Ok(frame.page(Section::Overview, &title, &content))
+}
+
+/// What a tab among many says.
+fn title(incidents: usize, down: usize) -> String {
+    match (incidents, down) {
+        (0, 0) => "Overview".to_owned(),
+        (0, down) => format!("{down} down"),
+        (open, _) => wording::count(open, "open incident"),
+    }
+}
+
+/// How many checks are in each state; each number leads to those.
+fn states_in_numbers(filter: &Filter, counts: Counts) -> Markup {
+    let states = [
+        (CheckStatus::Down, counts.down),
+        (CheckStatus::Unknown, counts.unknown),
+        (CheckStatus::Up, counts.up),
+        (CheckStatus::NeverRun, counts.never_run),
+    ];
+    let current = |status| (filter.status == status).then_some("true");
+    html! {
+        ul.numbers #numbers data-live {
+            li {
+                a href=(filter.with_status(None)) aria-current=[current(None)] {
+                    b { (counts.all()) } " in all"
+                }
+            }
+            @for (status, number) in states {
+                @let (class, word) = marks::of_status(status);
+                @if number > 0 || filter.status == Some(status) {
+                    li {
+                        a href=(filter.with_status(Some(status)))
+                            aria-current=[current(Some(status))] {
+                            span.mark.(class) { b { (number) } " " (word) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The open incidents; all of them where they are few.
+fn incidents_now(incidents: &[IncidentRecord], checks: &[Arc<Check>], now: Timestamp) -> Markup {
+    let most = usize::try_from(INCIDENTS).unwrap_or(usize::MAX);
+    html! {
+        section #incidents data-live aria-labelledby="incidents-title" {
+            @if incidents.is_empty() {
+                h2.unseen #incidents-title { "Open incidents" }
+                p.calm { span.mark.up { "No open incidents" } }
+            } @else {
+                h2 #incidents-title { "Open incidents" }
+                ul.incidents {
+                    @for record in incidents.iter().take(most) { (incident(record, checks, now)) }
+                }
+                @if incidents.len() > most {
+                    p.quiet { "Only the latest " (most) " are listed here." }
+                }
+            }
+        }
+    }
+}
+
+/// What, where, since when, and who knows.
+fn incident(record: &IncidentRecord, checks: &[Arc<Check>], now: Timestamp) -> Markup {
+    let check = checks.iter().find(|check| Some(&check.id) == record.subject.check());
+    let name = check.map_or(record.subject.name(), |check| &check.name);
+    let incident = &record.incident;
+    let acknowledged = incident.story.acknowledged.as_ref();
+    let told = incident.told.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    html! {
+        li.incident.acknowledged[acknowledged.is_some()] {
+            p.what {
+                a href=(links::incident(record.id)) { (name) }
+                span.quiet { " " (about(record)) " for " (wording::lasting(incident.since, now)) }
+            }
+            p.error { (incident.cause.error) }
+            p.quiet {
+                @if let Some(step) = &incident.cause.step { "in step “" (step) "”, " }
+                "from " (incident.cause.region)
+                @if !told.is_empty() { " · told: " (told) }
+                @if let Some(acknowledged) = acknowledged {
+                    " · acknowledged by " (acknowledged.by.name)
+                } @else if incident.story.held_by.is_some() {
+                    " · nobody is told now"
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with the subject of an incident.
+fn about(record: &IncidentRecord) -> &'static str {
+    match record.subject.kind() {
+        "check" => "down",
+        "coverage" | "region" | "unseen" => "not known",
+        "shortfall" => "too few results",
+        "rule" => "breached",
+        _ => "not working",
+    }
+}
+
+fn nothing_listed(checks: &[Arc<Check>]) -> Markup {
+    if checks.is_empty() {
+        return controls::nothing(
+            "There are no checks yet.",
+            &html! {
+                "Write one into the folder " code { "checks" } " of the project, or have "
+                code { "tripline init" } " make an example; it appears here at once."
+            },
+        );
+    }
+    let next = html! { a href=(filter::PATH) { "Show all checks" } };
+    controls::nothing("No check is like this.", &next)
+}
