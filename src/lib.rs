@@ -17,6 +17,7 @@ pub mod http;
 pub mod link;
 pub mod net;
 pub mod notify;
+pub mod password;
 pub mod payload;
 pub mod query;
 pub mod sandbox;

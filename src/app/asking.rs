@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
+
+/// The environment variable with the token of whoever asks.
+pub const TOKEN: &str = "TRIPLINE_TOKEN";
 
 /// How long the daemon may take to answer.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -30,6 +34,9 @@ pub enum Error {
     /// The daemon refused.
     #[error("{0}")]
     Refused(String),
+    /// The daemon does not know who asks.
+    #[error("the daemon asks who you are: set `{TOKEN}` to the token of a user ({0})")]
+    Unknown(String),
     /// The daemon failed, or is something else.
     #[error("the daemon at {url} did not do it: {reason}")]
     Failed {
@@ -49,8 +56,20 @@ pub enum Error {
 /// A daemon that is asked.
 #[derive(Debug)]
 pub struct Asked {
-    client: reqwest::Client,
+    client: Client,
     url: Url,
+}
+
+/// A client that shows the token of a user, if there is one.
+pub(super) fn client(token: Option<&Secret>, deadline: Duration) -> reqwest::Result<Client> {
+    let mut headers = HeaderMap::new();
+    let shown = token.map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())));
+    // What cannot stand in a header is no token, and the daemon says so.
+    if let Some(Ok(mut shown)) = shown {
+        shown.set_sensitive(true);
+        headers.insert(AUTHORIZATION, shown);
+    }
+    Client::builder().default_headers(headers).timeout(deadline).build()
 }
 
 /// What it says is wrong.
@@ -65,21 +84,21 @@ impl Asked {
     /// # Errors
     ///
     /// When that is no address.
-    pub fn of(settings: &Settings) -> Result<Self, Error> {
+    pub fn of(settings: &Settings, token: Option<&Secret>) -> Result<Self, Error> {
         let url = settings.hub.local_url();
-        Self::at(&url.parse().map_err(|_| Error::Address(url))?)
+        Self::at(&url.parse().map_err(|_| Error::Address(url))?, token)
     }
 
-    /// The daemon at `url`.
+    /// The daemon at `url`, which is shown the token of a user, if there is one.
     ///
     /// # Errors
     ///
     /// When that is no address.
-    pub fn at(url: &Url) -> Result<Self, Error> {
+    pub fn at(url: &Url, token: Option<&Secret>) -> Result<Self, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::Address(url.to_string()));
         }
-        let client = reqwest::Client::builder().timeout(DEADLINE).build().map_err(Error::Client)?;
+        let client = client(token, DEADLINE).map_err(Error::Client)?;
         Ok(Self { client, url: url.clone() })
     }
 
@@ -155,6 +174,9 @@ impl Asked {
             });
         }
         match serde_json::from_slice::<Complaint>(&body) {
+            Ok(Complaint { detail }) if status == StatusCode::UNAUTHORIZED => {
+                Err(Error::Unknown(detail))
+            }
             Ok(Complaint { detail }) if status.is_client_error() => Err(Error::Refused(detail)),
             Ok(Complaint { detail }) => Err(failed(detail)),
             Err(_) => Err(failed(format!("it answered {status}"))),

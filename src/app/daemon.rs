@@ -93,8 +93,9 @@ pub enum StartError {
     },
     /// The API would be open to other machines, and the project does not say that it may.
     #[error(
-        "`{0}` is open to other machines, which read all runs and incidents without signing in; \
-         listen on 127.0.0.1, or allow it with `open_to_network = true` in [hub]"
+        "`{0}` is open to other machines, which would read all runs and incidents without signing in; \
+         have people sign in with `[[user]]`, listen on 127.0.0.1, or allow it with \
+         `open_to_network = true` in [hub]"
     )]
     Open(SocketAddr),
     /// A channel cannot be used.
@@ -131,6 +132,7 @@ pub struct Daemon {
     witness: Arc<dyn Witness>,
     project: ArcSwap<Project>,
     snapshot: CheckSnapshot,
+    access: Arc<http::Access>,
     address: SocketAddr,
     store: Arc<dyn Ledger>,
     accounting: Arc<Accounting>,
@@ -157,7 +159,7 @@ impl Daemon {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let Plan { project, pool, environment, clock, witness, listen, command } = plan;
         let settings = &project.settings;
-        let listen = faces::place_to_listen(listen, &settings.hub)?;
+        let listen = faces::place_to_listen(listen, (&settings.hub, &settings.users))?;
         let judge = Arc::new(ProjectJudge::new(rulebook(&project)?));
         let rules = Arc::new(ArcSwap::from_pointee(rules::of_project(&project)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
@@ -178,12 +180,15 @@ impl Daemon {
             clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
         let proving = Proving::start(&project, &works, (&store, &judge), (&clock, &witness))?;
+        let hub = (&settings.hub, address);
+        let access = faces::access(hub, &settings.users, (&store, &clock));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
             measured: listening::start(settings, &works, (&store, &clock), address)?,
             rules: (Arc::clone(&rules), Arc::clone(&judge)),
             hub: (settings.hub.clone(), address),
+            access: Arc::clone(&access),
             witness: Arc::clone(&witness),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
@@ -207,6 +212,7 @@ impl Daemon {
             witness,
             project: ArcSwap::from_pointee(project),
             snapshot,
+            access,
             address,
             store,
             accounting,
@@ -373,6 +379,7 @@ impl Daemon {
     /// Replaces the old project by a new one. Nothing here can fail or waits.
     fn put_in_force(&self, project: &Project, fresh: Fresh) {
         let settings = &project.settings;
+        self.access.replace(settings.users.clone());
         // The ways out first: a message that the new rules owe must find them.
         self.works.lanes.replace_transports(fresh.transports);
         self.clicks.replace(fresh.desk);

@@ -16,20 +16,22 @@ use super::vitals;
 use super::witness::Witness;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
-use crate::config::settings::{self, Hub, Retention};
+use crate::config::settings::{self, Hub, Retention, User};
 use crate::engine::acts::Acts;
 use crate::engine::answers::Answers;
 use crate::engine::clicks::Clicks;
 use crate::engine::errands::Errands;
 use crate::engine::judge::ProjectJudge;
 use crate::engine::queries::Queries;
+use crate::http::access::{self, Access, Unasked};
 use crate::http::agents::{self, Link};
-use crate::http::{self, Acting, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
+use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
 use crate::store::care::Care;
 use crate::store::rules::Rules as Records;
+use crate::store::sessions::Sessions;
 use crate::store::{Ledger, Store};
 
 /// What the faces need.
@@ -42,6 +44,8 @@ pub(super) struct Parts {
     pub(super) rules: (InForce, Arc<ProjectJudge>),
     /// How the hub is set up, and where it really listens.
     pub(super) hub: (Hub, SocketAddr),
+    /// Who may come in.
+    pub(super) access: Arc<Access>,
     /// Who sees what people do.
     pub(super) witness: Arc<dyn Witness>,
     /// Tells the time.
@@ -83,6 +87,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         measured,
         rules: (rules, judge),
         hub: (hub, address),
+        access,
         witness,
         clock,
         checks,
@@ -130,7 +135,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
             observer: Arc::new(Aftermath::of(works, &witness)),
         }),
         errands,
-        acting: Acting::new(address, hub.open_to_acts),
+        access,
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),
         drills: proving.drills,
@@ -150,13 +155,37 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     }
 }
 
+/// Who may come in to a hub that listens at `address`.
+pub(super) fn access(
+    (hub, address): (&Hub, SocketAddr),
+    users: &[User],
+    (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
+) -> Arc<Access> {
+    Arc::new(Access::new(access::Parts {
+        users: users.to_vec(),
+        unasked: Unasked::new(address, hub),
+        sessions: Arc::clone(store) as Arc<dyn Sessions>,
+        clock: Arc::clone(clock),
+        url: url::Url::parse(&hub.url_at(address)).ok(),
+    }))
+}
+
 /// Where the API listens: as told on the command line, or else as written.
 pub(super) fn place_to_listen(
     told: Option<SocketAddr>,
-    hub: &Hub,
+    (hub, users): (&Hub, &[User]),
 ) -> Result<SocketAddr, StartError> {
     let place = told.unwrap_or(hub.listen);
-    if settings::is_open(place) {
+    if settings::is_open(place) && !users.is_empty() {
+        if !hub.url_at(place).starts_with("https://") {
+            tracing::warn!(
+                address = %place,
+                "PEOPLE SIGN IN WITHOUT TLS: whoever listens on the way reads passwords and tokens; \
+                 give the hub a certificate with `tls` in [hub], or let a proxy that has one stand \
+                 before it and write its address as `url`"
+            );
+        }
+    } else if settings::is_open(place) {
         if !hub.open_to_network {
             return Err(StartError::Open(place));
         }

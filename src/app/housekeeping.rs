@@ -15,6 +15,7 @@ use super::turns::Turns;
 use crate::clock::{Clock, Halt};
 use crate::config::settings::Retention;
 use crate::domain::Timestamp;
+use crate::http::access;
 use crate::store::{Error, Horizons, Ledger, RENEWAL};
 
 /// The name of the lease.
@@ -82,6 +83,7 @@ impl Housekeeping {
         if !more {
             self.store.forget_accounts(now - self.retention.uptime).await?;
             self.store.forget_errands(wanted.failed).await?;
+            self.store.forget_sessions(&access::horizons(now)).await?;
             self.turns.done();
         }
         Ok(more)

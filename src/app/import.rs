@@ -10,9 +10,9 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use url::Url;
 
-use super::{metering, storage};
+use super::{asking, metering, storage};
 use crate::clock::{Clock, System};
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
 use crate::exposition;
 use crate::query::Series;
 use crate::store::metrics::Stored;
@@ -74,7 +74,7 @@ impl Destination {
     /// # Errors
     ///
     /// When the store cannot be used.
-    pub async fn of(settings: &Settings) -> Result<Self, Error> {
+    pub async fn of(settings: &Settings, token: Option<&Secret>) -> Result<Self, Error> {
         match storage::open(&settings.store.place, COMMAND, Arc::new(System)).await {
             Ok((store, clock)) => {
                 store.keep_by(metering::rules(&settings.metrics));
@@ -82,23 +82,23 @@ impl Destination {
             }
             Err(store::Error::Locked { .. }) => {
                 let url = settings.hub.local_url();
-                Self::daemon(&url.parse().map_err(|_| Error::Address(url))?)
+                Self::daemon(&url.parse().map_err(|_| Error::Address(url))?, token)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The daemon at `url`.
+    /// The daemon at `url`, which is shown the token of a user, if there is one.
     ///
     /// # Errors
     ///
     /// When that is no address.
-    pub fn daemon(url: &Url) -> Result<Self, Error> {
+    pub fn daemon(url: &Url, token: Option<&Secret>) -> Result<Self, Error> {
         let wrong = || Error::Address(url.to_string());
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong());
         }
-        let client = reqwest::Client::builder().timeout(DEADLINE).build().map_err(Error::Client)?;
+        let client = asking::client(token, DEADLINE).map_err(Error::Client)?;
         let mut url = url.clone();
         url.path_segments_mut()
             .map_err(|()| wrong())?

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use super::args::{Ack, Acting, Global, Note, Resolve, Silence, Silences, Unack, Unsilence};
 use super::exit::Exit;
 use super::look::{Look, Paint, clean};
-use super::run::Stop;
+use super::run::{Stop, environment};
 use super::store::reading;
 use super::terminal::{Stream, Terminal};
 use super::up::with_causes;
-use crate::app::asking::{Asked, Error};
-use crate::config::duration;
+use crate::app::asking::{self, Asked, Error};
+use crate::config::{Secret, duration};
 use crate::domain::Timestamp;
 
 /// What the daemon says of an incident.
@@ -169,15 +169,24 @@ async fn act(
     asked.post(&["incidents", &incident.to_string(), act], body).await.map_err(stop)
 }
 
+/// The token of a user that the daemon is shown, if there is one.
+pub(super) fn token(global: &Global, terminal: &Terminal) -> Result<Option<Secret>, Stop> {
+    let mut environment = environment(global, terminal)?;
+    let token = environment.variables.remove(asking::TOKEN).filter(|it| !it.trim().is_empty());
+    Ok(token.map(|it| Secret::new(it.trim())))
+}
+
 /// The daemon that is named, or that of the project.
 pub(super) fn asked(
     hub: Option<&url::Url>,
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Asked, Stop> {
+    let token = token(global, terminal)?;
+    let token = token.as_ref();
     let asked = match hub {
-        Some(url) => Asked::at(url),
-        None => Asked::of(&reading(global, terminal)?.settings().map_err(Stop::Invalid)?),
+        Some(url) => Asked::at(url, token),
+        None => Asked::of(&reading(global, terminal)?.settings().map_err(Stop::Invalid)?, token),
     };
     asked.map_err(stop)
 }
@@ -204,7 +213,7 @@ pub(super) fn said_by(
 pub(super) fn stop(error: Error) -> Stop {
     match error {
         Error::Refused(detail) => Stop::Usage(clean(&detail)),
-        Error::Address(_) => Stop::Usage(clean(&error.to_string())),
+        Error::Address(_) | Error::Unknown(_) => Stop::Usage(clean(&error.to_string())),
         Error::Unreachable { .. } | Error::Failed { .. } | Error::Client(_) => {
             Stop::Broken(clean(&with_causes(&error)))
         }

@@ -5,6 +5,7 @@ mod drill;
 mod oncall;
 mod policy;
 mod rule;
+mod user;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use self::drill::Drill;
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::policy::{Form, PolicyArguments, PolicyCommand, Replay, When};
 pub use self::rule::{RuleArguments, RuleCommand};
+pub use self::user::{User, UserCommand};
 use super::log::Format;
 use crate::app::demo_site::Fault;
 use crate::config::duration;
@@ -105,6 +107,8 @@ pub enum Command {
     ///
     /// It works on the store of the project, whether or not `tripline up` runs.
     Token(Token),
+    /// Make what a user of the project signs in with: the hash of a password, or a token
+    User(User),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
     /// Show whether messages would arrive where people are told, and try that with `--now`

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
+use super::act::token;
 use super::args::{Global, MetricsCommand};
 use super::exit::Exit;
 use super::look::{clean, counted};
@@ -53,7 +54,7 @@ pub(super) async fn run(
         Box::new(BufReader::with_capacity(1 << 20, file))
     };
     let to = match hub {
-        Some(url) => Destination::daemon(url),
+        Some(url) => Destination::daemon(url, token(global, terminal)?.as_ref()),
         None => of_project(global, terminal).await?,
     };
     let to = to.map_err(|error| Stop::Broken(with_causes(&error)))?;
@@ -77,7 +78,7 @@ async fn of_project(
     environment.missing_secrets = MissingSecrets::Warn;
     let reading = Reading::begin(&run::root(global, terminal)?, &environment);
     let settings = reading.settings().map_err(Stop::Invalid)?;
-    Ok(Destination::of(&settings).await)
+    Ok(Destination::of(&settings, token(global, terminal)?.as_ref()).await)
 }
 
 /// What became of the points so far.

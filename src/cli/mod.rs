@@ -30,5 +30,6 @@ mod test;
 mod token;
 mod up;
 mod uptime;
+mod user;
 pub mod validate;
 mod why;

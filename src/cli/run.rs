@@ -14,7 +14,7 @@ use super::log::Format;
 use super::terminal::{Stream, Terminal};
 use super::{
     act, agent, demo, diagnostics, drill, env_file, init, log, metrics, oncall, policy, query,
-    route, rule, run_now, store, tell, test, token, up, uptime, validate, why,
+    route, rule, run_now, store, tell, test, token, up, uptime, user, validate, why,
 };
 use crate::app::descriptors;
 use crate::app::project::Reading;
@@ -89,6 +89,7 @@ async fn command(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Stop
         Command::Up(wanted) => Box::pin(up::run(&wanted, &global, terminal)).await,
         Command::Agent(wanted) => agent::run(wanted, &global, terminal).await,
         Command::Token(wanted) => token::run(&wanted, &global, terminal).await,
+        Command::User(wanted) => user::run(&wanted.command),
         Command::Demo(wanted) => Box::pin(demo::run(&wanted, &global, terminal)).await,
         Command::Uptime(wanted) => uptime::run(&wanted, &global, terminal).await,
         Command::Drill(wanted) => drill::drill(&wanted, &global, terminal).await,

@@ -33,6 +33,7 @@ pub mod storm;
 pub mod streak;
 pub mod subject;
 pub mod succession;
+pub mod user;
 pub mod zone;
 
 /// A moment in time, in UTC.

@@ -1,7 +1,7 @@
 //! What people do about an incident: acknowledge it, take that back, resolve it, say something.
 //!
-//! Nobody is asked who they are: whoever may reach these routes ([`Acting`](super::Acting)) says so
-//! themselves. What they say is one line of bounded length, since it goes into messages.
+//! Who acts is known from what they showed; where nobody is asked who they are ([`super::access`]), whoever may
+//! act says so themselves. What is said is one line of bounded length, since it goes into messages.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
+use super::access::Visitor;
 use super::answer::Pretty;
-use super::guard::{self, Caller};
 use super::parameters::{Parameters, number};
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
@@ -28,21 +28,19 @@ const LONGEST_NAME: usize = 100;
 /// The longest reason or note, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// Leave to act: the caller may, and no page of another site asks in their name.
+/// An act that takes no parameters in its address.
 pub(super) struct Leave;
 
 impl FromRequestParts<Api> for Leave {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        api.acting.admit(parts.extensions.get::<Caller>().copied())?;
-        guard::own_pages_only(&parts.headers, "act")?;
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
         Parameters::parse(parts.uri.query(), &[])?;
         Ok(Self)
     }
 }
 
-/// What a caller that has leave to act sends, as JSON.
+/// What whoever acts sends, as JSON.
 pub(super) struct Sent<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
@@ -91,12 +89,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
     ))]
 pub(super) async fn acknowledge(
     State(api): State<Api>,
+    visitor: Visitor,
     id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Acknowledge>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let lasts = sent.lasts.as_deref().map(|text| length("for", text)).transpose()?;
     let reason = reason(sent.reason.as_deref())?;
-    let actor = actor(&sent.by, sent.via)?;
+    let actor = actor(&visitor, sent.by.as_deref(), sent.via)?;
     act(&api, id, &Act::Acknowledge { reason, lasts }, &actor).await
 }
 
@@ -120,10 +119,11 @@ pub(super) async fn acknowledge(
     ))]
 pub(super) async fn unacknowledge(
     State(api): State<Api>,
+    visitor: Visitor,
     id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Unacknowledge>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
-    let actor = actor(&sent.by, sent.via)?;
+    let actor = actor(&visitor, sent.by.as_deref(), sent.via)?;
     act(&api, id, &Act::TakeBack, &actor).await
 }
 
@@ -147,11 +147,12 @@ pub(super) async fn unacknowledge(
     ))]
 pub(super) async fn resolve(
     State(api): State<Api>,
+    visitor: Visitor,
     id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Resolve>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let reason = reason(sent.reason.as_deref())?;
-    let actor = actor(&sent.by, sent.via)?;
+    let actor = actor(&visitor, sent.by.as_deref(), sent.via)?;
     act(&api, id, &Act::Resolve { reason }, &actor).await
 }
 
@@ -175,11 +176,12 @@ pub(super) async fn resolve(
     ))]
 pub(super) async fn note(
     State(api): State<Api>,
+    visitor: Visitor,
     id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::Note>,
 ) -> Result<Pretty<dto::Incident>, Problem> {
     let text = line("text", &sent.text, LONGEST_TEXT)?;
-    let actor = actor(&sent.by, sent.via)?;
+    let actor = actor(&visitor, sent.by.as_deref(), sent.via)?;
     act(&api, id, &Act::Note { text }, &actor).await
 }
 
@@ -204,10 +206,19 @@ async fn act(
     }
 }
 
-/// Whoever acts.
-pub(super) fn actor(by: &str, via: Option<dto::SentVia>) -> Result<Actor, Problem> {
-    let name = line("by", by, LONGEST_NAME)?;
-    Ok(Actor { name, via: via.map_or(Via::Api, Via::from) })
+/// Whoever acts: the user who signed in, whatever is said of it, or whom the caller names where nobody is asked
+/// who they are.
+pub(super) fn actor(
+    visitor: &Visitor,
+    by: Option<&str>,
+    via: Option<dto::SentVia>,
+) -> Result<Actor, Problem> {
+    let via = visitor.via(via.map(Via::from));
+    if let Some(name) = visitor.name() {
+        return Ok(Actor { name: name.to_owned(), via });
+    }
+    let by = by.ok_or_else(|| Problem::parameter("by", "say who acts, in `by`"))?;
+    Ok(Actor { name: line("by", by, LONGEST_NAME)?, via })
 }
 
 /// What is said, as one line that is not empty.

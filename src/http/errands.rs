@@ -4,6 +4,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header};
 
+use super::access::Visitor;
 use super::acts::{Sent, actor};
 use super::answer::Pretty;
 use super::parameters::Parameters;
@@ -44,12 +45,13 @@ use crate::engine::errands::{Refused, Wish};
     ))]
 pub(super) async fn ask(
     State(api): State<Api>,
+    visitor: Visitor,
     id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::SentErrand>,
 ) -> Result<Asked, Refusal> {
     let check = check(id)?;
     let region = sent.region.as_deref().map(region).transpose()?;
-    let by = actor(&sent.by, sent.via)?;
+    let by = actor(&visitor, sent.by.as_deref(), sent.via)?;
     let wish = Wish { check, region, incident: None };
     let errand = api.errands.ask(wish, by).await.map_err(refused)?;
     let place = format!("/api/v1/errands/{}", errand.id);

@@ -90,13 +90,30 @@ impl Acting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caller(pub(super) IpAddr);
 
-/// Refuses what a browser sends for a page of another site. Other programs send no such header.
-pub(super) fn own_pages_only(headers: &HeaderMap, what: &str) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").and_then(|it| it.to_str().ok());
-    if site.is_none_or(|site| matches!(site, "same-origin" | "none")) {
+/// Refuses what a browser sends for a page of another site. Other programs send no such headers. `public` is the
+/// host of the public URL, with its port if it has one.
+pub(super) fn own_pages_only(
+    headers: &HeaderMap,
+    public: Option<&str>,
+    what: &str,
+) -> Result<(), Problem> {
+    let text = |name: &str| headers.get(name).map(|it| it.to_str().unwrap_or_default());
+    let is_ours = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        // Where a page came without TLS and not from loopback, browsers say this alone.
+        (None, Some(origin)) => is_own(origin, text("host"), public),
+        (None, None) => true,
+    };
+    if is_ours {
         return Ok(());
     }
     Err(Problem::new(StatusCode::FORBIDDEN, format!("a web page of another site may not {what}")))
+}
+
+/// Whether a page's origin is the host that is asked.
+fn is_own(origin: &str, host: Option<&str>, public: Option<&str>) -> bool {
+    let Some((_, authority)) = origin.split_once("://") else { return false };
+    [host, public].into_iter().flatten().any(|own| own.eq_ignore_ascii_case(authority))
 }
 
 /// A host in lower case without the brackets of IPv6 and without the dot of the root.
@@ -233,6 +250,39 @@ mod tests {
         assert!(admits("[::]:80", false, Some("::ffff:127.0.0.1")));
         assert!(!admits("0.0.0.0:80", false, Some("10.0.0.9")));
         assert!(!admits("0.0.0.0:80", false, None));
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_known_by_what_its_browser_says() {
+        let asked = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("10.0.0.5:7676"));
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_str(value).expect("a header"));
+            }
+            own_pages_only(&headers, Some("trip.example.com"), "act").is_ok()
+        };
+        assert!(asked(&[]));
+        for site in ["same-origin", "none"] {
+            assert!(asked(&[("sec-fetch-site", site), ("origin", "null")]), "{site}");
+        }
+        for site in ["cross-site", "same-site", ""] {
+            assert!(!asked(&[("sec-fetch-site", site)]), "{site}");
+        }
+        for origin in
+            ["http://10.0.0.5:7676", "https://trip.example.com", "https://Trip.Example.com"]
+        {
+            assert!(asked(&[("origin", origin)]), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "http://10.0.0.5",
+            "https://evil.example",
+            "https://trip.example.com.evil.example",
+        ] {
+            assert!(!asked(&[("origin", origin)]), "{origin}");
+        }
     }
 
     #[test]

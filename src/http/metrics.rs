@@ -7,14 +7,13 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{MethodRouter, post};
 
 use super::answer::Pretty;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
-use super::{Api, dto, guard};
+use super::{Api, dto};
 use crate::exposition::{self, Batch, Mistake, Reader, Sample};
 
 /// Where they are taken.
@@ -22,11 +21,6 @@ pub(super) const PATH: &str = "/api/v1/metrics";
 
 /// The longest body that is taken, in bytes.
 pub(super) const LONGEST_BODY: usize = 4 << 20;
-
-/// The routes at [`PATH`].
-pub(super) fn routes() -> MethodRouter<Api> {
-    post(store).layer(DefaultBodyLimit::max(LONGEST_BODY))
-}
 
 /// Store metrics
 ///
@@ -80,7 +74,6 @@ fn taken(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(Vec<Sample>, u64), Problem> {
-    guard::own_pages_only(headers, "send metrics")?;
     let form = form(headers)?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {

@@ -4,14 +4,15 @@
 //! people do about incidents (`acts`, `silences`). Nothing here decides, or keeps state of its own;
 //! [`agents`], the hub's side of the link to other regions, hands what it is given to those who do. No
 //! request, however wrong, ends in a panic or in an answer that is not a sentence: every error is a
-//! [`problem::Problem`]. The API has no accounts yet, so it
-//! belongs on loopback or behind a proxy that knows who is asking: whoever reaches it may act, under
-//! any name ([`Acting`] says from where); [`guard::Hosts`] keeps web pages
-//! from reaching it through a browser.
+//! [`problem::Problem`]. Who may come in by which way is
+//! decided by [`access`], before anything else is looked at; [`guard::Hosts`] keeps web pages from reaching a
+//! hub on loopback through a browser.
 //!
 //! To add a route: a function with `#[utoipa::path]` in the file of its subject, a line in
-//! [`openapi::Document`], a line in [`router`]; a test fails while these differ.
+//! [`openapi::Document`], a line in [`doors`] with what it needs; a test fails while these differ, and until what
+//! it needs stands in the table of that test.
 
+pub mod access;
 mod acts;
 pub mod agents;
 pub mod dto;
@@ -53,8 +54,10 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, delete, get, post};
 
+pub use self::access::Access;
+use self::access::door::{self, Door, Need, Way};
+use self::access::signing;
 pub use self::guard::{Acting, Hosts};
 pub use self::health::Intake;
 pub use self::loops::{Lags, Loops};
@@ -110,8 +113,8 @@ pub struct Api {
     pub acts: Arc<Acts>,
     /// Takes what people ask to be run at once.
     pub errands: Arc<Errands>,
-    /// Whose acts are taken.
-    pub acting: Acting,
+    /// Who may come in.
+    pub access: Arc<Access>,
     /// How long messages take.
     pub stamps: Arc<Stamps>,
     /// How many requests with metrics were refused since the start.
@@ -122,53 +125,74 @@ pub struct Api {
     pub heartbeat: Arc<ArcSwap<Option<Record>>>,
 }
 
-/// All routes but the pages: paths as in the OpenAPI description.
-fn routes() -> [(&'static str, MethodRouter<Api>); 34] {
-    [
-        ("/api/v1", get(index::index)),
-        ("/api/v1/checks", get(checks::list)),
-        ("/api/v1/checks/{id}", get(checks::one)),
-        ("/api/v1/checks/{id}/errands", get(errands::of_check).post(errands::ask)),
-        ("/api/v1/errands/{id}", get(errands::one)),
-        ("/api/v1/runs", get(runs::list)),
-        ("/api/v1/runs/{id}", get(runs::one)),
-        ("/api/v1/incidents", get(incidents::list)),
-        ("/api/v1/incidents/{id}", get(incidents::one)),
-        (drills::PATH, get(drills::list).post(drills::begin)),
-        ("/api/v1/incidents/{id}/acknowledge", post(acts::acknowledge)),
-        ("/api/v1/incidents/{id}/unacknowledge", post(acts::unacknowledge)),
-        ("/api/v1/incidents/{id}/resolve", post(acts::resolve)),
-        ("/api/v1/incidents/{id}/note", post(acts::note)),
-        (silences::PATH, get(silences::list).post(silences::begin)),
-        ("/api/v1/silences/{id}", delete(silences::end)),
-        ("/api/v1/uptime", get(coverage::uptime)),
-        ("/api/v1/gaps", get(coverage::gaps)),
-        ("/api/v1/agents", get(agent_list::list)),
-        ("/api/v1/notifications/backlog", get(health::backlog)),
-        ("/api/v1/query", get(prometheus::query).post(prometheus::query)),
-        ("/api/v1/query_range", get(prometheus::query_range).post(prometheus::query_range)),
-        ("/api/v1/series", get(prometheus::series).post(prometheus::series)),
-        ("/api/v1/labels", get(prometheus::labels).post(prometheus::labels)),
-        ("/api/v1/label/{name}/values", get(prometheus::label_values)),
-        ("/api/v1/metadata", get(prometheus::metadata)),
-        ("/api/v1/rules", get(prometheus::rules)),
-        ("/api/v1/alerts", get(prometheus::alerts)),
-        ("/api/v1/status/buildinfo", get(prometheus::buildinfo)),
-        (metrics::PATH, metrics::routes()),
-        ("/api/v1/openapi.json", get(openapi::document)),
-        ("/metrics", get(exposition::metrics)),
-        ("/healthz", get(health::health)),
-        ("/health/{group}", get(groups::group)),
+/// All routes but the pages: paths as in the OpenAPI description, and what each of them needs.
+fn doors() -> Vec<Door<Api>> {
+    vec![
+        Door::at("/api/v1").get(Need::SEE, index::index),
+        Door::at("/api/v1/checks").get(Need::SEE, checks::list),
+        Door::at("/api/v1/checks/{id}").get(Need::SEE, checks::one),
+        Door::at("/api/v1/checks/{id}/errands")
+            .get(Need::SEE, errands::of_check)
+            .post(Need::ACT, errands::ask),
+        Door::at("/api/v1/errands/{id}").get(Need::SEE, errands::one),
+        Door::at("/api/v1/runs").get(Need::SEE, runs::list),
+        Door::at("/api/v1/runs/{id}").get(Need::SEE, runs::one),
+        Door::at("/api/v1/incidents").get(Need::SEE, incidents::list),
+        Door::at("/api/v1/incidents/{id}").get(Need::SEE, incidents::one),
+        Door::at(drills::PATH).get(Need::SEE, drills::list).post(Need::ACT, drills::begin),
+        Door::at("/api/v1/incidents/{id}/acknowledge").post(Need::ACT, acts::acknowledge),
+        Door::at("/api/v1/incidents/{id}/unacknowledge").post(Need::ACT, acts::unacknowledge),
+        Door::at("/api/v1/incidents/{id}/resolve").post(Need::ACT, acts::resolve),
+        Door::at("/api/v1/incidents/{id}/note").post(Need::ACT, acts::note),
+        Door::at(silences::PATH).get(Need::SEE, silences::list).post(Need::ACT, silences::begin),
+        Door::at("/api/v1/silences/{id}").delete(Need::ACT, silences::end),
+        Door::at("/api/v1/uptime").get(Need::SEE, coverage::uptime),
+        Door::at("/api/v1/gaps").get(Need::SEE, coverage::gaps),
+        Door::at("/api/v1/agents").get(Need::SEE, agent_list::list),
+        Door::at("/api/v1/notifications/backlog").get(Need::SEE, health::backlog),
+        Door::at("/api/v1/query")
+            .get(Need::SEE, prometheus::query)
+            .post(Need::SEE, prometheus::query),
+        Door::at("/api/v1/query_range")
+            .get(Need::SEE, prometheus::query_range)
+            .post(Need::SEE, prometheus::query_range),
+        Door::at("/api/v1/series")
+            .get(Need::SEE, prometheus::series)
+            .post(Need::SEE, prometheus::series),
+        Door::at("/api/v1/labels")
+            .get(Need::SEE, prometheus::labels)
+            .post(Need::SEE, prometheus::labels),
+        Door::at("/api/v1/label/{name}/values").get(Need::SEE, prometheus::label_values),
+        Door::at("/api/v1/metadata").get(Need::SEE, prometheus::metadata),
+        Door::at("/api/v1/rules").get(Need::SEE, prometheus::rules),
+        Door::at("/api/v1/alerts").get(Need::SEE, prometheus::alerts),
+        Door::at("/api/v1/status/buildinfo").get(Need::SEE, prometheus::buildinfo),
+        Door::at(metrics::PATH).post(Need::MEASURE, metrics::store).within(metrics::LONGEST_BODY),
+        Door::at("/api/v1/openapi.json").get(Need::SEE, openapi::document),
+        Door::at("/metrics").get(Need::Public, exposition::metrics),
+        Door::at("/healthz").get(Need::Public, health::health),
+        Door::at("/health/{group}").get(Need::Public, groups::group),
     ]
+}
+
+/// All ways in that there are, whoever answers behind them, and what each of them needs.
+pub fn ways() -> Vec<Way> {
+    let mut ways: Vec<Way> = all_doors().iter().flat_map(Door::ways).collect();
+    ways.extend(agents::ways());
+    ways.extend(slack::doors().iter().flat_map(Door::ways));
+    ways.extend(twilio::doors().iter().flat_map(Door::ways));
+    ways
+}
+
+/// The API, the pages, and the way in.
+fn all_doors() -> Vec<Door<Api>> {
+    doors().into_iter().chain(pages::doors()).chain(signing::doors()).collect()
 }
 
 /// The whole face: every route, and the guards around all of them.
 pub fn router(api: Api) -> Router {
-    let mut router = Router::new();
-    for (path, methods) in routes().into_iter().chain(pages::routes()) {
-        router = router.route(path, methods);
-    }
     let hosts = api.hosts.clone();
+    let router = door::router(all_doors(), Some(&api.access));
     // The last layer is the outermost: even a refusal carries the security headers.
     router
         .fallback(problem::unknown_route)

@@ -2,6 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 
@@ -74,7 +75,7 @@ use super::{
         (name = "health", description = "Whether Tripline itself works, and whether groups of checks are well"),
         (name = "meta", description = "Where to begin, and this description"),
     ),
-    modifiers(&SharedProblems),
+    modifiers(&SharedProblems, &Tokens),
 )]
 pub struct Document;
 
@@ -99,15 +100,49 @@ impl Modify for SharedProblems {
             ("500", "The store failed."),
             ("503", "No answer in time."),
         ];
-        for path in document.paths.paths.values_mut() {
+        let of_access = [
+            ("401", "It is not known who asks: no token, a wrong one, or a session that is over."),
+            ("403", "Whoever asks may not do this."),
+        ];
+        for (route, path) in &mut document.paths.paths {
+            let is_public = PUBLIC.contains(&route.as_str());
+            let shared = shared.iter().chain(of_access.iter().filter(|_| !is_public));
             for operation in [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten()
             {
-                for (status, description) in shared {
+                for (status, description) in shared.clone() {
                     let responses = &mut operation.responses.responses;
                     responses
-                        .entry(status.to_owned())
+                        .entry((*status).to_owned())
                         .or_insert_with(|| RefOr::T(problem(description)));
                 }
+            }
+        }
+    }
+}
+
+/// The routes for which nobody has to be known; a test holds that they are those.
+pub(super) const PUBLIC: [&str; 3] = ["/healthz", "/health/{group}", "/metrics"];
+
+/// How whoever asks says who they are, where that is asked.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = |scheme| SecurityScheme::Http(Http::new(scheme));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", scheme(HttpAuthScheme::Bearer));
+        components.add_security_scheme("name_and_token", scheme(HttpAuthScheme::Basic));
+        let none: [&str; 0] = [];
+        // Where the project has no users, nothing is shown.
+        document.security = Some(vec![
+            SecurityRequirement::new("token", none),
+            SecurityRequirement::new("name_and_token", none),
+            SecurityRequirement::default(),
+        ]);
+        for path in PUBLIC {
+            let path = document.paths.paths.get_mut(path);
+            if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
+                operation.security = Some(Vec::new());
             }
         }
     }

@@ -6,6 +6,7 @@ use axum::extract::OriginalUri;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::access::signing;
 use super::answer::Pretty;
 use super::{dto, metrics, silences};
 use crate::store;
@@ -110,7 +111,12 @@ fn methods_of(path: &str) -> &'static str {
         "GET or POST"
     } else if path.starts_with(silences::PATH) {
         "DELETE"
-    } else if path == metrics::PATH || ACTS.iter().any(|act| path.ends_with(act)) {
+    } else if path == signing::PATH {
+        "GET or POST"
+    } else if path == metrics::PATH
+        || path == signing::SIGN_OUT
+        || ACTS.iter().any(|act| path.ends_with(act))
+    {
         "POST"
     } else {
         "GET"

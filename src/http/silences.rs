@@ -7,6 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 
+use super::access::Visitor;
 use super::acts::{Leave, Sent, actor, length, reason};
 use super::answer::Pretty;
 use super::parameters::{Parameters, number};
@@ -61,9 +62,10 @@ pub(super) async fn list(
     ))]
 pub(super) async fn begin(
     State(api): State<Api>,
+    visitor: Visitor,
     Sent(sent): Sent<dto::SentSilence>,
 ) -> Result<(StatusCode, Pretty<dto::Silence>), Problem> {
-    let by = actor(&sent.by, sent.via)?;
+    let by = actor(&visitor, sent.by.as_deref(), sent.via)?;
     let reason = reason(Some(&sent.reason))?
         .ok_or_else(|| Problem::parameter("reason", "say why, in `reason`"))?;
     let until = until(&sent, api.acts.now())?;

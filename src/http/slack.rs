@@ -14,10 +14,10 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::Value;
 
+use super::access::door::{self, Door, Need};
 use super::guard;
 use super::problem::Problem;
 use crate::engine::clicks::{Clicks, Desk, Refused, Reply, wrong};
@@ -32,10 +32,14 @@ const LONGEST_BODY: usize = 1 << 20;
 /// Slack waits for three seconds; what takes longer goes on after the answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The route.
+/// The route: its signature is what a request needs.
+pub(super) fn doors() -> Vec<Door<Arc<Clicks>>> {
+    vec![Door::at(PATH).post(Need::Own, interactivity)]
+}
+
+/// The route, for a server.
 pub fn router(clicks: Arc<Clicks>) -> Router {
-    Router::new()
-        .route(PATH, post(interactivity))
+    door::router(doors(), None)
         .method_not_allowed_fallback(super::problem::method_not_allowed)
         .with_state(clicks)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))

@@ -13,19 +13,25 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 
+use super::access::door::{self, Door, Need};
 use super::guard;
 use super::problem::Problem;
 use crate::engine::answers::{Answers, Refused};
 use crate::notify::twilio::signature::Form;
 use crate::notify::twilio::{answer, status};
 
-/// The routes.
+/// The routes: their signature is what a request needs.
+pub(super) fn doors() -> Vec<Door<Arc<Answers>>> {
+    vec![
+        Door::at(answer::PATH).post(Need::Own, inbound),
+        Door::at(status::PATH).post(Need::Own, told),
+    ]
+}
+
+/// The routes, for a server.
 pub fn router(answers: Arc<Answers>) -> Router {
-    Router::new()
-        .route(answer::PATH, post(inbound))
-        .route(status::PATH, post(told))
+    door::router(doors(), None)
         .method_not_allowed_fallback(super::problem::method_not_allowed)
         .with_state(answers)
         .layer(DefaultBodyLimit::max(guard::LONGEST_BODY))

@@ -107,6 +107,10 @@ abouts! {
         "How many results were dropped, because too many waited.");
     REFUSED = counter("tripline_metrics_requests_refused", None,
         "How many requests with metrics were refused.");
+    SIGN_INS = counter("tripline_sign_ins", None,
+        "How often somebody signed in or tried to: accepted, wrong, or too_many tries before.");
+    TURNED_AWAY = counter("tripline_requests_turned_away", None,
+        "How many requests were refused for whoever asked: unknown, wrong_token, not_allowed or foreign.");
     OWED = gauge("tripline_notifications_owed", None, "How many notifications are owed.");
     OLDEST = gauge("tripline_notifications_oldest", SECONDS,
         "How long the oldest notification has been owed.");
@@ -208,10 +212,29 @@ fn of_process(api: &Api, now: Timestamp) -> Vec<Vital> {
             [("result", dropped.reports), ("line", dropped.lines), ("packet", dropped.packets)];
         vitals.extend(dropped.map(|(what, many)| labelled(&SINK, "what", what, whole(many))));
     }
+    vitals.extend(of_access(api));
     vitals.extend(of_heartbeat(api));
     vitals.extend(resident_bytes().map(|bytes| one(&MEMORY, bytes)));
     vitals.push(one(&PROCESSOR, processor_time().as_secs_f64()));
     vitals
+}
+
+/// Who came in, and who did not.
+fn of_access(api: &Api) -> Vec<Vital> {
+    let counts = api.access.counts();
+    let sign_ins =
+        [("accepted", &counts.signed_in), ("wrong", &counts.wrong), ("too_many", &counts.too_many)];
+    let turned_away = [
+        ("unknown", &counts.unknown),
+        ("wrong_token", &counts.wrong_token),
+        ("not_allowed", &counts.not_allowed),
+        ("foreign", &counts.foreign),
+    ];
+    let sign_ins =
+        sign_ins.map(|(result, count)| labelled(&SIGN_INS, "result", result, whole(count.read())));
+    let turned_away = turned_away
+        .map(|(reason, count)| labelled(&TURNED_AWAY, "reason", reason, whole(count.read())));
+    sign_ins.into_iter().chain(turned_away).collect()
 }
 
 /// What is known of a path.

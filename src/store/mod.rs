@@ -37,6 +37,7 @@ mod plan;
 pub mod postgres;
 mod rows;
 pub mod rules;
+pub mod sessions;
 pub mod sqlite;
 pub mod succession;
 mod version;
@@ -303,6 +304,7 @@ pub trait Ledger:
     + metrics::Metrics
     + metrics::Keeping
     + rules::Rules
+    + sessions::Sessions
     + succession::Following
 {
 }
@@ -317,6 +319,7 @@ impl<T> Ledger for T where
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules
+        + sessions::Sessions
         + succession::Following
 {
 }

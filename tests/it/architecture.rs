@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["domain"],
     &["clock", "failpoint"],
-    &["net", "query", "payload", "chart"],
+    &["net", "query", "payload", "chart", "password"],
     &["config", "store", "sandbox", "statsd", "notify", "exposition"],
     &["scheduler", "engine", "agent", "link"],
     &["http"],
@@ -125,6 +125,18 @@ fn group_names(group: &str, name_at: &dyn Fn(&str) -> String) -> Vec<String> {
         }
     }
     names
+}
+
+#[test]
+fn there_is_no_way_in_but_by_a_door() {
+    let makes_routes = |source: &&Source| {
+        source.part == "http"
+            && [".route(", ".route_service(", ".nest("].iter().any(|it| source.code.contains(it))
+    };
+    let found: Vec<PathBuf> =
+        sources().iter().filter(makes_routes).map(|source| source.path.clone()).collect();
+    let door = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/access/door.rs");
+    assert_eq!(found, [door], "a route says what it needs: make it a `Door`");
 }
 
 #[test]

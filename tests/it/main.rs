@@ -1,6 +1,7 @@
 //! The one test binary: a file a subject.
 
 mod acceptance;
+mod access;
 mod accounting;
 mod acts;
 mod agent;

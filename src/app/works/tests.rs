@@ -6,6 +6,7 @@ mod unasked;
 mod undrilled;
 mod ungathered;
 mod unmeasured;
+mod unsigned;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;

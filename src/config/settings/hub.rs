@@ -10,10 +10,11 @@ use crate::config::reader::{Field, Report, Table, no_hint};
 pub struct Hub {
     /// Where it can be reached over HTTP.
     pub listen: SocketAddr,
-    /// Whether it may listen where other machines reach it, with nobody asked who they are.
+    /// Whether it may listen where other machines reach it though there are no users, with nobody asked
+    /// who they are.
     pub open_to_network: bool,
-    /// Whether whoever reaches it over the network may acknowledge, resolve and silence, and not
-    /// those of its own machine alone.
+    /// Whether, where there are no users, whoever reaches it over the network may acknowledge, resolve
+    /// and silence, and not those of its own machine alone.
     pub open_to_acts: bool,
     /// Where people reach it; links begin with this. Without a slash at the end.
     pub url: String,
@@ -67,7 +68,7 @@ impl Hub {
     /// Also hands out who is told when nobody else can be, which is read once people are known.
     pub(super) fn read<'v>(
         section: Option<Table<'v>>,
-        root: &Path,
+        (root, has_users): (&Path, bool),
         report: &mut Report,
     ) -> (Self, Option<Field<'v>>) {
         let (mut listen, mut agents_listen, mut url, mut tls) = (None, None, None, None);
@@ -75,20 +76,19 @@ impl Hub {
         let mut fallback = None;
         if let Some(mut table) = section {
             let field = table.optional("listen");
-            open =
-                table.optional("open_to_network").and_then(|it| it.boolean(report)) == Some(true);
-            open_to_acts =
-                table.optional("open_to_acts").and_then(|it| it.boolean(report)) == Some(true);
+            open = opened(table.optional("open_to_network"), has_users, report);
+            open_to_acts = opened(table.optional("open_to_acts"), has_users, report);
             listen = field.as_ref().and_then(|it| it.parsed(address, report));
             if let (Some(field), Some(listen)) = (&field, listen)
                 && !open
+                && !has_users
                 && is_open(listen)
             {
                 let message = format!("`{listen}` is open to other machines");
                 report.error(&field.span, message).advise(
-                    "whoever reaches it reads all runs and incidents, without signing in: listen \
-                     on `127.0.0.1` behind a proxy that knows who is asking, or allow it with \
-                     `open_to_network = true`",
+                    "whoever reaches it would read all runs and incidents, without signing in: have \
+                     people sign in with `[[user]]`, listen on `127.0.0.1` behind a proxy that knows \
+                     who is asking, or allow it with `open_to_network = true`",
                 );
             }
             let field = table.optional("agents_listen");
@@ -111,6 +111,23 @@ impl Hub {
         let url = url.unwrap_or_else(|| url_of(listen, tls.is_some()));
         (Self { listen, open_to_network: open, open_to_acts, url, agents_listen, tls }, fallback)
     }
+}
+
+/// Whether something is allowed to people of whom nobody knows who they are. Where there are users it
+/// cannot be meant.
+fn opened(field: Option<Field<'_>>, has_users: bool, report: &mut Report) -> bool {
+    let Some(field) = field else { return false };
+    let is_open = field.boolean(report) == Some(true);
+    if is_open && has_users {
+        let message = format!(
+            "`{}` lets people in without asking who they are, and there are users",
+            field.name
+        );
+        report.error(&field.key_span, message).advise(
+            "leave it out: who signs in sees, and operators act; or take out all `[[user]]`",
+        );
+    }
+    is_open
 }
 
 fn read_tls(field: &Field<'_>, root: &Path, report: &mut Report) -> Option<HubTls> {

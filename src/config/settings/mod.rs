@@ -22,6 +22,7 @@ mod statsd;
 mod statsd_listener;
 mod store;
 mod storm;
+mod users;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use rules::Rules;
 pub use statsd::{Statsd, StatsdTags};
 pub use statsd_listener::{SignedGauges, StatsdListener};
 pub use store::{Place, Retention, Store};
+pub use users::{TOKEN_HASH_PREFIX, TokenHash, User};
 pub use webhooks::{Pagerduty, Webhook};
 
 use self::regions::Regions;
@@ -63,6 +65,8 @@ pub const FILE: &str = "tripline.toml";
 pub struct Settings {
     /// The process that stores, decides and notifies.
     pub hub: Hub,
+    /// Who may sign in; where there is nobody, nobody is asked who they are.
+    pub users: Vec<User>,
     /// Where everything is kept.
     pub store: Store,
     /// How points of metrics are kept.
@@ -180,6 +184,7 @@ fn section_hint(key: &str) -> Option<String> {
         "policies" => Some("a policy is written as `[[policy]]`".into()),
         "rotas" | "oncall" | "on_call" => Some("a rota is written as `[rota.NAME]`".into()),
         "storms" | "digest" => Some("what is gathered is written as `[storm]`".into()),
+        "users" | "account" | "accounts" => Some("a user is written as `[[user]]`".into()),
         "checks" => Some("a check is written as `[[check]]`".into()),
         "webhooks" => Some("a webhook is written as `[webhook.NAME]`".into()),
         "drills" => Some("did you mean `[drill]`?".into()),
@@ -192,7 +197,9 @@ fn section_hint(key: &str) -> Option<String> {
 
 fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
     let mut known = Known::default();
-    let (hub, fallback) = Hub::read(section(root, "hub", report), sources.root, report);
+    let users = users::read(root.optional("user").as_ref(), sources, report);
+    let around = (sources.root, users.has_any);
+    let (hub, fallback) = Hub::read(section(root, "hub", report), around, report);
     warn_of_links(root, &hub, report);
     let store = Store::read(section(root, "store", report), sources, report);
     let metrics = Metrics::read(section(root, "metrics", report), report);
@@ -232,6 +239,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
+        users: users.all,
         store,
         metrics,
         statsd,

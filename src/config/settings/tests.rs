@@ -1,3 +1,5 @@
+mod users;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -32,13 +32,13 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use self::expected::Expectations;
 use self::heard::Heard;
 use self::room::Rooms;
+use super::access::door::{self, Door, Need, Way};
 use super::problem::Problem;
 use super::{Loops, guard};
 use crate::clock::{Clock, Halt};
@@ -126,20 +126,35 @@ impl std::ops::Deref for Link {
     }
 }
 
+/// What agents ask, and bring little by: their token is what they need.
+fn short() -> Vec<Door<Link>> {
+    vec![
+        Door::at("/agent/v1/hello").post(Need::Own, beats::hello),
+        Door::at("/agent/v1/heartbeat").post(Need::Own, beats::heartbeat),
+        Door::at("/agent/v1/goodbye").post(Need::Own, beats::goodbye),
+        Door::at("/agent/v1/assignments").get(Need::Own, assignments::assignments),
+        Door::at("/agent/v1/modules/{sha256}").get(Need::Own, assignments::module),
+        Door::at("/agent/v1/errands").post(Need::Own, errands::take),
+    ]
+}
+
+/// What agents bring runs by.
+fn long() -> Vec<Door<Link>> {
+    vec![
+        Door::at("/agent/v1/reports").post(Need::Own, reports::reports),
+        Door::at("/agent/v1/errands/{id}").post(Need::Own, errands::bring),
+    ]
+}
+
+/// The ways in of the link.
+pub(super) fn ways() -> Vec<Way> {
+    short().iter().chain(&long()).flat_map(Door::ways).collect()
+}
+
 /// All routes of the link.
 pub fn router(link: Link) -> Router {
-    let short = Router::new()
-        .route("/agent/v1/hello", post(beats::hello))
-        .route("/agent/v1/heartbeat", post(beats::heartbeat))
-        .route("/agent/v1/goodbye", post(beats::goodbye))
-        .route("/agent/v1/assignments", get(assignments::assignments))
-        .route("/agent/v1/modules/{sha256}", get(assignments::module))
-        .route("/agent/v1/errands", post(errands::take))
-        .layer(DefaultBodyLimit::max(LONGEST_BEAT));
-    let long = Router::new()
-        .route("/agent/v1/reports", post(reports::reports))
-        .route("/agent/v1/errands/{id}", post(errands::bring))
-        .layer(DefaultBodyLimit::max(LONGEST_BATCH));
+    let short = door::router(short(), None).layer(DefaultBodyLimit::max(LONGEST_BEAT));
+    let long = door::router(long(), None).layer(DefaultBodyLimit::max(LONGEST_BATCH));
     short
         .merge(long)
         .method_not_allowed_fallback(wrong_method)

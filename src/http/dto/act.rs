@@ -34,8 +34,9 @@ impl From<SentVia> for restraint::Via {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
-    /// Who: one line of at most 100 characters.
-    pub by: String,
+    /// Who: one line of at most 100 characters. Must be given where nobody signs in; elsewhere it is
+    /// whoever signed in, and this is not looked at.
+    pub by: Option<String>,
     /// How.
     pub via: Option<SentVia>,
     /// What they say: one line of at most 500 characters.
@@ -49,8 +50,9 @@ pub struct Acknowledge {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unacknowledge {
-    /// Who: one line of at most 100 characters.
-    pub by: String,
+    /// Who: one line of at most 100 characters. Must be given where nobody signs in; elsewhere it is
+    /// whoever signed in, and this is not looked at.
+    pub by: Option<String>,
     /// How.
     pub via: Option<SentVia>,
 }
@@ -59,8 +61,9 @@ pub struct Unacknowledge {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
-    /// Who: one line of at most 100 characters.
-    pub by: String,
+    /// Who: one line of at most 100 characters. Must be given where nobody signs in; elsewhere it is
+    /// whoever signed in, and this is not looked at.
+    pub by: Option<String>,
     /// How.
     pub via: Option<SentVia>,
     /// What they say: one line of at most 500 characters.
@@ -71,8 +74,9 @@ pub struct Resolve {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
-    /// Who: one line of at most 100 characters.
-    pub by: String,
+    /// Who: one line of at most 100 characters. Must be given where nobody signs in; elsewhere it is
+    /// whoever signed in, and this is not looked at.
+    pub by: Option<String>,
     /// How.
     pub via: Option<SentVia>,
     /// What they say: one line of at most 500 characters.
@@ -105,8 +109,9 @@ pub struct SentSilence {
     pub everything: bool,
     /// Why: one line of at most 500 characters.
     pub reason: String,
-    /// Who asks: one line of at most 100 characters.
-    pub by: String,
+    /// Who asks: one line of at most 100 characters. Must be given where nobody signs in; elsewhere it is
+    /// whoever signed in, and this is not looked at.
+    pub by: Option<String>,
     /// How.
     pub via: Option<SentVia>,
     /// For how long, such as `2h`; or else `until`. At most seven days.

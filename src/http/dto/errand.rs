@@ -10,8 +10,9 @@ use crate::domain::errand::{self, Stage};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SentErrand {
-    /// Who: one line of at most 100 characters.
-    pub by: String,
+    /// Who: one line of at most 100 characters. Must be given where nobody signs in; elsewhere it is
+    /// whoever signed in, and this is not looked at.
+    pub by: Option<String>,
     /// How.
     pub via: Option<SentVia>,
     /// Where; in all regions of the check if not given.

@@ -5,8 +5,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Page, assets, wording};
+use super::{Page, assets, sign_in, wording};
 use crate::domain::Timestamp;
+use crate::http::access::Visitor;
+use crate::http::problem::Problem;
 use crate::http::{Acting, Api, dto, health};
 
 /// A part of the navigation.
@@ -26,6 +28,7 @@ impl Section {
 pub(super) struct Frame {
     version: &'static str,
     standing: Standing,
+    visitor: Visitor,
     acting: Acting,
     /// The present, the same in all of the page.
     pub(super) now: Timestamp,
@@ -39,12 +42,14 @@ struct Standing {
 }
 
 impl FromRequestParts<Api> for Frame {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, api: &Api) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let visitor = Visitor::from_request_parts(parts, api).await?;
         let health = health::verdict(api).await;
         let standing = Standing { status: health.status, reasons: health.reasons };
-        Ok(Self { version: api.version, standing, acting: api.acting, now: api.clock.now() })
+        let (acting, now) = (api.access.acting(), api.clock.now());
+        Ok(Self { version: api.version, standing, visitor, acting, now })
     }
 }
 
@@ -57,7 +62,7 @@ impl Frame {
             footer {
                 p { "Tripline " (self.version) }
                 p #as-of data-live { "As of " (wording::moment(self.now, self.now)) }
-                (visitor(self.acting))
+                (visitor(&self.visitor, self.acting))
                 p { a href="/api/v1" { "API" } }
             }
         };
@@ -135,8 +140,16 @@ impl Standing {
     }
 }
 
-/// Who is looking: nobody signs in yet, and what that allows is said.
-fn visitor(acting: Acting) -> Markup {
+/// Who is looking, with the way out; where nobody signs in, what that allows.
+fn visitor(visitor: &Visitor, acting: Acting) -> Markup {
+    if let Some(name) = visitor.name() {
+        return html! {
+            p.visitor {
+                strong { (name) } @if visitor.may_act() { ", who may act" } @else { ", who may look" }
+            }
+            @if let Some(word) = visitor.form_word() { (sign_in::way_out(word)) }
+        };
+    }
     let words = match acting {
         Acting::Everybody => "No sign-in: whoever reaches this page may act.",
         Acting::ThisMachine => "No sign-in: other machines may look, this one may act.",

@@ -16,7 +16,7 @@
 //!   the page's own URL.
 //!
 //! To add a page: a file with a function that takes a [`layout::Frame`] and answers with a [`Page`], a line in
-//! [`routes`]; if it stands in the navigation, a line in [`layout::Section`]. Where other pages lead to
+//! [`doors`], with what it needs; if it stands in the navigation, a line in [`layout::Section`]. Where other pages lead to
 //! it, they ask [`links`].
 
 mod assets;
@@ -26,18 +26,23 @@ mod layout;
 mod links;
 mod marks;
 mod overview;
+pub(super) mod sign_in;
 mod wording;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
 
 pub(super) use self::failure::as_page;
 use super::Api;
+use super::access::door::{Door, Need};
 
 /// The pages and what they are made of. They are no part of the OpenAPI description.
-pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
-    vec![("/", get(overview::page)), (assets::PATH, get(assets::one))]
+pub(super) fn doors() -> Vec<Door<Api>> {
+    vec![
+        Door::at("/").get(Need::SEE, overview::page),
+        // They look alike for everybody, and the page to sign in needs them.
+        Door::at(assets::PATH).get(Need::Public, assets::one),
+    ]
 }
 
 /// A whole page.

@@ -56,7 +56,7 @@ async fn acts_that_mean_nothing_are_refused() {
     let (acknowledge, bad) = ("/api/v1/incidents/7/acknowledge", StatusCode::BAD_REQUEST);
     let long = "x".repeat(501);
     for (body, wanted) in [
-        (json!({}), "missing field `by`"),
+        (json!({}), "say who acts, in `by`"),
         (json!({"by": "\u{200b} "}), "`by` must not be empty"),
         (json!({"by": "ana", "reason": long}), "at most 500 are possible"),
         (json!({"by": "ana", "for": "1"}), "`1` has no unit"),

@@ -60,7 +60,7 @@ async fn what_cannot_be_run_is_refused_with_a_reason() {
             StatusCode::NOT_FOUND,
             "there is no check `nothing`",
         ),
-        (LOGIN, &json!({}), StatusCode::BAD_REQUEST, "missing field `by`"),
+        (LOGIN, &json!({}), StatusCode::BAD_REQUEST, "say who acts, in `by`"),
         (
             LOGIN,
             &json!({"by": "ana", "region": "mars"}),

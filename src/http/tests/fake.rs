@@ -7,6 +7,7 @@ pub(in crate::http) mod errands;
 mod gathering;
 mod metrics;
 pub(super) mod rules;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -67,6 +68,8 @@ pub(in crate::http) struct Remembered {
     errand_runs: Mutex<BTreeMap<RunId, Report>>,
     /// The series that came, in the order in which they came.
     pub(super) series: Mutex<Vec<Series>>,
+    /// Who is signed in, and how often that was tried.
+    sessions: Mutex<sessions::Kept>,
 }
 
 impl Remembered {
@@ -296,6 +299,7 @@ pub(in crate::http) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             errands: Mutex::default(),
             errand_runs: Mutex::default(),
             series: Mutex::default(),
+            sessions: Mutex::default(),
         },
     )
 }

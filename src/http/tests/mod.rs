@@ -1,5 +1,6 @@
 //! The router in process, over a store that remembers what a test gave it.
 
+mod access;
 mod acts;
 mod agents;
 mod description;
@@ -24,8 +25,10 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use self::fake::{Remembered, a_world};
+use super::access::{Parts as AccessParts, Unasked};
 use super::*;
 use crate::clock::Manual;
+use crate::config::settings::User;
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::drill::Terms;
@@ -41,6 +44,7 @@ use crate::engine::judge::{ProjectJudge, Rulebook};
 struct Face {
     router: Router,
     store: Arc<Remembered>,
+    access: Arc<Access>,
     clock: Arc<Manual>,
     pulse: Arc<Pulse>,
     review: Arc<Pulse>,
@@ -91,7 +95,17 @@ impl Face {
         Self::watching(checks, store)
     }
 
+    /// One that asks people who they are.
+    fn asking(users: Vec<User>) -> Self {
+        let (checks, store) = a_world();
+        Self::built(checks, store, users)
+    }
+
     fn watching(checks: Vec<Arc<Check>>, store: Remembered) -> Self {
+        Self::built(checks, store, Vec::new())
+    }
+
+    fn built(checks: Vec<Arc<Check>>, store: Remembered, users: Vec<User>) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(Manual::new(now())));
         let pulse = Arc::new(Pulse::default());
         let (trouble, seen) = watch::channel(None);
@@ -105,6 +119,13 @@ impl Face {
         let errands = fake::errands::errands(&store, &judge, &clock);
         let region = Region::new("eu").expect("a good name");
         let in_force = InForce { terms: Terms::default(), region };
+        let access = Arc::new(Access::new(AccessParts {
+            users,
+            unasked: Unasked::All(Acting::new(bound, false)),
+            sessions: store.clone(),
+            clock: clock.clone(),
+            url: None,
+        }));
         let router = router(Api {
             store: store.clone(),
             accounts: store.clone(),
@@ -131,7 +152,7 @@ impl Face {
                 observer: woken.clone(),
             }),
             errands,
-            acting: Acting::new(bound, false),
+            access: Arc::clone(&access),
             stamps: Arc::clone(&stamps),
             refused: Arc::default(),
             drills: Drills {
@@ -142,7 +163,7 @@ impl Face {
             },
             heartbeat: Arc::default(),
         });
-        Self { router, store, clock, pulse, review, evaluation, woken, trouble, stamps }
+        Self { router, store, access, clock, pulse, review, evaluation, woken, trouble, stamps }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {

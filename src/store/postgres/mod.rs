@@ -33,6 +33,7 @@ mod review;
 mod rules;
 mod runs;
 mod session;
+mod sessions;
 mod settlements;
 mod states;
 mod succession;

@@ -13,6 +13,7 @@ pub(super) mod past;
 pub(super) mod path;
 pub(super) mod rule;
 pub(super) mod run;
+pub(super) mod session;
 pub(super) mod silence;
 pub(super) mod story;
 pub(super) mod streak;

@@ -29,6 +29,7 @@ mod review;
 mod rows_of;
 mod rules;
 mod runs;
+mod sessions;
 mod settlements;
 mod succession;
 mod tokens;

@@ -26,7 +26,7 @@ const APPLICATION: i64 = 0x5452_504c;
 /// Up to this size the whole file is checked at opening; of a larger one, all but the runs.
 const CHECKED_WHOLE: u64 = 256 << 20;
 
-const SMALL_TABLES: [&str; 13] = [
+const SMALL_TABLES: [&str; 15] = [
     "streaks",
     "incidents",
     "decisions",
@@ -40,6 +40,8 @@ const SMALL_TABLES: [&str; 13] = [
     "answers",
     "paths",
     "drill_mark",
+    "sessions",
+    "sign_in_attempts",
 ];
 
 /// How long a statement waits for a lock that another program holds.

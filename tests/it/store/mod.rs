@@ -28,6 +28,7 @@ mod review;
 mod rotas;
 mod rules;
 mod scene;
+mod sessions;
 mod shortfall;
 mod sqlite;
 mod succession;
@@ -215,6 +216,11 @@ on_every_backend! {
     }
     rules {
         a_time_is_passed_once
+    }
+    sessions {
+        a_session_lasts_until_it_is_ended_or_forgotten
+        attempts_are_counted_by_each_of_their_subjects
+        of_attempts_at_the_same_time_no_more_are_granted
     }
     leases {
         one_holds_a_lease_at_a_time

@@ -1,8 +1,9 @@
 //! The real binary: projects in temporary folders, runs of `tripline test`, and daemons.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,6 +202,25 @@ impl Project {
             .await
             .expect("the task was not aborted")
             .expect("the binary can be started");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// The same, with `input` on its standard input.
+    pub(crate) async fn run_fed(
+        &self,
+        arguments: &[&str],
+        input: &str,
+    ) -> (Option<i32>, String, String) {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary can be started");
+        let mut stdin = child.stdin.take().expect("it is a pipe");
+        stdin.write_all(input.as_bytes()).expect("it is read");
+        drop(stdin);
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output())
+            .await
+            .expect("the task was not aborted")
+            .expect("it ends");
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
 

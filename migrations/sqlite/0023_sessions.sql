@@ -1,0 +1,20 @@
+-- Who is signed in. What a browser shows is not here, only its digest.
+CREATE TABLE sessions (
+    digest    BLOB    NOT NULL PRIMARY KEY,
+    user_name TEXT    NOT NULL,
+    -- A digest of what the user was like in the project: a session ends when that changes.
+    stamp     BLOB    NOT NULL,
+    begun_at  INTEGER NOT NULL,
+    seen_at   INTEGER NOT NULL
+) STRICT;
+
+-- Attempts to sign in that did not succeed, once for each thing they are counted by; digests, too, since
+-- people type passwords where names belong.
+CREATE TABLE sign_in_attempts (
+    attempt  BLOB    NOT NULL,
+    subject  BLOB    NOT NULL,
+    tried_at INTEGER NOT NULL,
+    PRIMARY KEY (attempt, subject)
+) STRICT;
+
+CREATE INDEX sign_in_attempts_of ON sign_in_attempts (subject, tried_at);
