@@ -321,19 +321,10 @@ mod tests {
         incident.story.held_by = Some("acknowledged by ana (command line)".into());
         incident.due_at = Some(until);
         let notice = Notice {
-            kind: NoticeKind::Failing { tier: 1 },
-            subject: subject.clone(),
             check_name: "Sign in".into(),
-            region,
-            down: Vec::new(),
-            regions: Vec::new(),
-            step: None,
             error: cause.error,
-            since: first,
             failures_in_a_row: 1,
-            at: first,
-            runbook: None,
-            note: None,
+            ..Notice::new(NoticeKind::Failing { tier: 1 }, subject.clone(), region, first)
         };
         let decision = |at, kind, reason: &str| (at, Decision { kind, reason: reason.into() });
         IncidentHistory {

@@ -85,14 +85,6 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Those of `broken` by which somebody is to be told still.
-    pub fn broken_in_use<'a>(
-        &'a self,
-        broken: &'a [Breakage],
-    ) -> impl Iterator<Item = &'a Breakage> {
-        broken.iter().filter(|it| self.is_used(&it.path))
-    }
-
     /// Terms for whoever `targets` lead to: of rotas everyone who may ever be called, of each person all
     /// ways, and of those who are reached by what `reaches` says is set up.
     pub fn of<'a>(
@@ -120,6 +112,14 @@ impl Terms {
         }
         paths.retain(reaches);
         Self { paths, roster, apart: order.apart.clone(), ..Self::default() }
+    }
+
+    /// Those of `broken` by which somebody is to be told still.
+    pub fn broken_in_use<'a>(
+        &'a self,
+        broken: &'a [Breakage],
+    ) -> impl Iterator<Item = &'a Breakage> {
+        broken.iter().filter(|it| self.is_used(&it.path))
     }
 
     /// Whether messages to `recipient` take `path`.
@@ -283,9 +283,7 @@ impl Standing {
             Self::Untried => "untried",
         }
     }
-}
 
-impl Standing {
     /// Whether people may not be told by it.
     pub fn is_wrong(self) -> bool {
         matches!(self, Self::Broken | Self::Failed | Self::Unproven)

@@ -257,6 +257,18 @@ pub struct Owed {
     pub telling: u32,
 }
 
+impl Owed {
+    /// What is owed to one recipient.
+    pub fn to(recipient: &Recipient, notice: &Notice) -> Self {
+        Self { recipient: recipient.clone(), notice: notice.clone(), telling: 0 }
+    }
+
+    /// The same to several.
+    pub fn to_all(recipients: &BTreeSet<Recipient>, notice: &Notice) -> Vec<Self> {
+        recipients.iter().map(|recipient| Self::to(recipient, notice)).collect()
+    }
+}
+
 /// What one event leads to; stored as one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transition {
@@ -387,20 +399,13 @@ pub fn withdraw(
     check_name: &str,
     now: Timestamp,
 ) -> Transition {
+    let (subject, region) = (Subject::Check(check.clone()), open.cause.region.clone());
     let notice = Notice {
-        kind: NoticeKind::Withdrawn,
-        subject: Subject::Check(check.clone()),
         check_name: check_name.to_owned(),
-        region: open.cause.region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
         step: open.cause.step.clone(),
         error: open.cause.error.clone(),
         since: open.since,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
+        ..Notice::new(NoticeKind::Withdrawn, subject, region, now)
     };
     let reason = "the check is no longer in the project".to_owned();
     resolved(open, &notice, reason, now)
@@ -420,14 +425,9 @@ pub(super) fn resolved(
     reason: String,
     now: Timestamp,
 ) -> Transition {
-    let tell = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
     Transition {
         streak: None,
-        owed: open.told.iter().map(tell).collect(),
+        owed: Owed::to_all(&open.told, notice),
         decisions: vec![Decision { kind: DecisionKind::Resolved, reason }],
         incident: Some(Incident { resolved_at: Some(now), due_at: None, ..open.clone() }),
     }

@@ -106,6 +106,26 @@ impl NoticeKind {
 }
 
 impl Notice {
+    /// The least there is to say of `subject` at `at`: it is called as in the project, and has been so
+    /// since now, for no known reason.
+    pub fn new(kind: NoticeKind, subject: Subject, region: Region, at: Timestamp) -> Self {
+        Self {
+            kind,
+            check_name: subject.name().to_owned(),
+            subject,
+            region,
+            down: Vec::new(),
+            regions: Vec::new(),
+            step: None,
+            error: String::new(),
+            since: at,
+            failures_in_a_row: 0,
+            at,
+            runbook: None,
+            note: None,
+        }
+    }
+
     /// How long it had lasted when this was decided.
     pub fn lasted(&self) -> Duration {
         (self.at - self.since).to_std().unwrap_or_default()

@@ -33,20 +33,18 @@ fn notification(recipient: Recipient, kind: NoticeKind) -> Notification {
         incident: IncidentId(42),
         recipient,
         notice: Notice {
-            kind,
-            subject: Subject::Check(CheckId::new("login").expect("a good name")),
             check_name: "Sign in".into(),
-            region: Region::new("eu").expect("a good name"),
-            down: Vec::new(),
-            regions: Vec::new(),
             step: Some("sign in".into()),
             error: "expected 200, got <b>503</b>\r\nBcc: x@evil.example https://evil.example/pay"
                 .into(),
-            since: at,
             failures_in_a_row: 1,
-            at,
             runbook: Some("https://wiki.example.com/login?a=1&b=2".into()),
-            note: None,
+            ..Notice::new(
+                kind,
+                Subject::Check(CheckId::new("login").expect("a good name")),
+                Region::new("eu").expect("a good name"),
+                at,
+            )
         },
         first_word: true,
         owed_at: at,

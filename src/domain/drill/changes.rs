@@ -33,20 +33,14 @@ pub fn round(
         return None;
     }
     let notice = Notice {
-        kind: NoticeKind::Drill,
         check_name: "nothing needs to be done".to_owned(),
-        ..notice(Subject::Drill, region, now)
-    };
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
+        ..Notice::new(NoticeKind::Drill, Subject::Drill, region.clone(), now)
     };
     let reason = format!("a {why} drill of {} paths", paths.len());
     let cause = Cause { region: region.clone(), step: None, error: String::new() };
     let transition = Transition {
         streak: None,
-        owed: paths.iter().map(owed).collect(),
+        owed: Owed::to_all(&paths, &notice),
         decisions: vec![Decision { kind: DecisionKind::Noted, reason }],
         incident: Some(Incident { resolved_at: Some(now), ..Incident::opening(now, now, cause) }),
     };
@@ -54,9 +48,9 @@ pub fn round(
     Some(Change { subject: Subject::Drill, transition })
 }
 
-/// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
 const UNUSED: &str = "nobody is told by this path any more";
 
+/// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
 pub(super) fn end(
     terms: &Terms,
     known: &Known,
@@ -99,22 +93,17 @@ pub(super) fn opened(
     let recipients = terms.told_of(path);
     let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
     let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
+    let kind = NoticeKind::Failing { tier: 1 };
     let notice = Notice {
-        kind: NoticeKind::Failing { tier: 1 },
         check_name: called(path),
         error: error.to_owned(),
         since,
-        ..notice(subject.clone(), region, now)
-    };
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
+        ..Notice::new(kind, subject.clone(), region.clone(), now)
     };
     let cause = Cause { region: region.clone(), step: None, error: error.to_owned() };
     let transition = Transition {
         streak: None,
-        owed: recipients.iter().map(owed).collect(),
+        owed: Owed::to_all(&recipients, &notice),
         decisions: vec![Decision {
             kind: DecisionKind::Opened,
             reason: format!("{error}: told is {told}"),
@@ -136,30 +125,10 @@ pub(super) fn ended(
     (region, now): (&Region, Timestamp),
 ) -> Change {
     let notice = Notice {
-        kind,
         since: open.since,
         check_name: called(path),
-        ..notice(subject.clone(), region, now)
+        ..Notice::new(kind, subject.clone(), region.clone(), now)
     };
     let transition = resolved(open, &notice, reason, now);
     Change { subject: subject.clone(), transition }
-}
-
-/// What is the same in all that is said of paths.
-fn notice(subject: Subject, region: &Region, now: Timestamp) -> Notice {
-    Notice {
-        kind: NoticeKind::Recovered,
-        check_name: subject.name().to_owned(),
-        subject,
-        region: region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
-        error: String::new(),
-        since: now,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
-    }
 }

@@ -179,7 +179,7 @@ impl World<'_> {
                 tier.notify.iter().flat_map(|target| self.rules.roster.recipients(target));
             for recipient in recipients {
                 if seen.insert(recipient.clone()) {
-                    owed.push(Owed { recipient, notice: notice.clone(), telling: 0 });
+                    owed.push(Owed::to(&recipient, &notice));
                 }
             }
         }
@@ -187,20 +187,17 @@ impl World<'_> {
     }
 
     fn notice(&self, kind: NoticeKind, streak: &Streak, since: Timestamp) -> Notice {
+        let subject = Subject::Check(self.rules.check.id.clone());
         Notice {
-            kind,
-            subject: Subject::Check(self.rules.check.id.clone()),
             check_name: self.rules.check.name.clone(),
-            region: self.verdict.region.clone(),
             down: self.down(),
             regions: self.regions(),
             step: self.verdict.step.clone(),
             error: self.verdict.error.clone(),
             since,
             failures_in_a_row: streak.failures,
-            at: self.now,
             runbook: self.rules.check.runbook.clone(),
-            note: None,
+            ..Notice::new(kind, subject, self.verdict.region.clone(), self.now)
         }
     }
 

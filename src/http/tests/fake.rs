@@ -405,10 +405,7 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         ..Incident::opening(at, at, cause)
     };
     let notice = Notice {
-        kind: NoticeKind::Failing { tier: 1 },
-        subject: Subject::Check(check.clone()),
         check_name: "Sign in to the shop".into(),
-        region: eu.clone(),
         down: vec![eu.clone()],
         regions: vec![notice::RegionState {
             region: eu.clone(),
@@ -417,11 +414,13 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         }],
         step: Some("sign in".into()),
         error,
-        since: at,
         failures_in_a_row: 1,
-        at,
-        runbook: None,
-        note: None,
+        ..Notice::new(
+            NoticeKind::Failing { tier: 1 },
+            Subject::Check(check.clone()),
+            eu.clone(),
+            at,
+        )
     };
     let notification = Notification {
         id: NotificationId(3),
