@@ -40,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Timestamp;
 use super::check::Check;
+use super::failed_request::FailedRequest;
 use super::id::{IncidentId, Region};
 use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
@@ -144,8 +145,17 @@ pub struct Cause {
     pub region: Region,
     /// The first failing step.
     pub step: Option<String>,
+    /// The request on which it failed.
+    pub request: Option<FailedRequest>,
     /// The error in one line.
     pub error: String,
+}
+
+impl Cause {
+    /// One of which no more is known than its error.
+    pub fn new(region: Region, error: impl Into<String>) -> Self {
+        Self { region, step: None, request: None, error: error.into() }
+    }
 }
 
 /// One result, as far as incidents care.
@@ -161,6 +171,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// The first failing step.
     pub step: Option<String>,
+    /// The request on which it failed.
+    pub request: Option<FailedRequest>,
     /// The error in one line; empty when it passed.
     pub error: String,
 }
@@ -174,6 +186,7 @@ impl From<&Report> for Verdict {
             ended: report.finished_at(),
             outcome: report.outcome(),
             step: failure.and_then(|failure| failure.step.clone()),
+            request: FailedRequest::of(report),
             error: failure.map(Failure::headline).unwrap_or_default(),
         }
     }
@@ -403,6 +416,7 @@ pub fn withdraw(
     let notice = Notice {
         check_name: check_name.to_owned(),
         step: open.cause.step.clone(),
+        request: open.cause.request.clone(),
         error: open.cause.error.clone(),
         since: open.since,
         ..Notice::new(NoticeKind::Withdrawn, subject, region, now)

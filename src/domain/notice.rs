@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Timestamp;
+use super::failed_request::FailedRequest;
 use super::id::Region;
 use super::run::Outcome;
 use super::subject::Subject;
@@ -26,6 +27,8 @@ pub struct Notice {
     pub regions: Vec<RegionState>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
+    /// The request on which that failed, where it failed on one.
+    pub request: Option<FailedRequest>,
     /// The latest failure in one line.
     pub error: String,
     /// The first failed slot, or the first unknown one.
@@ -117,6 +120,7 @@ impl Notice {
             down: Vec::new(),
             regions: Vec::new(),
             step: None,
+            request: None,
             error: String::new(),
             since: at,
             failures_in_a_row: 0,

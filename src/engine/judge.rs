@@ -142,6 +142,7 @@ impl Rulebook {
             let region = open.cause.region.clone();
             Notice {
                 step: open.cause.step.clone(),
+                request: open.cause.request.clone(),
                 error: open.cause.error.clone(),
                 since: open.since,
                 ..Notice::new(kind, case.subject.clone(), region, now)

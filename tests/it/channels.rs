@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tripline::clock::{Clock as _, System};
 use tripline::domain::Timestamp;
+use tripline::domain::failed_request::FailedRequest;
 use tripline::domain::id::{CheckId, IncidentId, NotificationId, Region};
 use tripline::domain::notice::{Notice, NoticeKind};
 use tripline::domain::notification::{Attempt, Notification};
@@ -35,6 +36,13 @@ fn notification(recipient: Recipient, kind: NoticeKind) -> Notification {
         notice: Notice {
             check_name: "Sign in".into(),
             step: Some("sign in".into()),
+            request: Some(FailedRequest {
+                method: "POST".into(),
+                url: "https://evil.example/pay.html\r\nBcc: x@evil.example".into(),
+                status: Some(503),
+                error: None,
+                took: Duration::from_millis(412),
+            }),
             error: "expected 200, got <b>503</b>\r\nBcc: x@evil.example https://evil.example/pay"
                 .into(),
             failures_in_a_row: 1,

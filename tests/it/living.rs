@@ -48,7 +48,7 @@ fn notification(kind: NoticeKind) -> Notification {
 
 fn thread(receipt: Option<String>) -> Thread {
     let opened = at("2026-11-21T02:14:10Z");
-    let cause = Cause { region: Region::new("eu").expect("good"), step: None, error: "no".into() };
+    let cause = Cause::new(Region::new("eu").expect("good"), "no");
     let mut incident = Incident::opening(opened, opened, cause);
     incident.id = Some(IncidentId(42));
     incident.tiers = [1].into();

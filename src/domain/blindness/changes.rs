@@ -43,7 +43,7 @@ pub(super) fn opened(
     };
     let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
     let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
-    let cause = Cause { region: region.clone(), step: None, error: error.clone() };
+    let cause = Cause::new(region.clone(), error.as_str());
     let reason = format!("{error}: the first tier tells {told}");
     let transition = Transition {
         streak: None,

@@ -37,7 +37,7 @@ pub fn round(
         ..Notice::new(NoticeKind::Drill, Subject::Drill, region.clone(), now)
     };
     let reason = format!("a {why} drill of {} paths", paths.len());
-    let cause = Cause { region: region.clone(), step: None, error: String::new() };
+    let cause = Cause::new(region.clone(), "");
     let transition = Transition {
         streak: None,
         owed: Owed::to_all(&paths, &notice),
@@ -100,7 +100,7 @@ pub(super) fn opened(
         since,
         ..Notice::new(kind, subject.clone(), region.clone(), now)
     };
-    let cause = Cause { region: region.clone(), step: None, error: error.to_owned() };
+    let cause = Cause::new(region.clone(), error);
     let transition = Transition {
         streak: None,
         owed: Owed::to_all(&recipients, &notice),

@@ -93,7 +93,7 @@ mod tests {
     fn written(act: &Act, actor: &Actor, now: Timestamp) -> Decision {
         let region = Region::new("eu").expect("a name");
         let subject = Subject::Check(CheckId::new("login").expect("a name"));
-        let cause = Cause { region: region.clone(), step: None, error: "503".into() };
+        let cause = Cause::new(region.clone(), "503");
         let mut open = Incident::opening(now, now, cause);
         if *act == Act::TakeBack {
             let lasts = Some(Duration::from_hours(1));

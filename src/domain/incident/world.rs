@@ -28,6 +28,7 @@ pub(super) fn refresh(notice: &mut Notice, state: &CheckState, rules: Rules<'_>,
         ended: now,
         outcome: Outcome::Unknown,
         step: None,
+        request: None,
         error: String::new(),
     };
     let mut streaks = state.streaks.clone();
@@ -62,6 +63,7 @@ impl World<'_> {
         let cause = Cause {
             region: self.verdict.region.clone(),
             step: self.verdict.step.clone(),
+            request: self.verdict.request.clone(),
             error: self.verdict.error.clone(),
         };
         let opening = || Incident::opening(self.now, self.since(), cause.clone());
@@ -104,6 +106,7 @@ impl World<'_> {
         }
         let notice = Notice {
             step: open.cause.step.clone(),
+            request: open.cause.request.clone(),
             error: open.cause.error.clone(),
             ..self.notice(NoticeKind::Recovered, streak, open.since)
         };
@@ -193,6 +196,7 @@ impl World<'_> {
             down: self.down(),
             regions: self.regions(),
             step: self.verdict.step.clone(),
+            request: self.verdict.request.clone(),
             error: self.verdict.error.clone(),
             since,
             failures_in_a_row: streak.failures,

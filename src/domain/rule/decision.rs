@@ -241,8 +241,7 @@ impl Scene<'_> {
         (since, said): (Timestamp, &str),
         decision: Decision,
     ) -> Transition {
-        let region = self.around.region.clone();
-        let cause = Cause { region, step: None, error: said.to_owned() };
+        let cause = Cause::new(self.around.region.clone(), said);
         let opening = || Incident::opening(self.around.now, since, cause.clone());
         let mut incident = open.cloned().unwrap_or_else(opening);
         incident.cause = cause;

@@ -397,7 +397,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
 fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
     let recipient = Recipient::Slack("#p2".into());
     let error = "expected 200, received 503".to_owned();
-    let cause = Cause { region: eu.clone(), step: Some("sign in".into()), error: error.clone() };
+    let cause = Cause { step: Some("sign in".into()), ..Cause::new(eu.clone(), error.as_str()) };
     let incident = Incident {
         id: Some(IncidentId(7)),
         tiers: [1].into(),

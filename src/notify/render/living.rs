@@ -201,6 +201,10 @@ fn facts(thread: &Thread, notice: &Notice, state: &State<'_>) -> SlackBlock {
         let label = if over { "Last failing step" } else { "First failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
     }
+    if let Some(request) = wording::request(notice) {
+        let label = if over { "Last failing request" } else { "Request" };
+        fields.push(field(label, &code(&request, FIELD_LIMIT)));
+    }
     let (label, when) = lasts(notice, state);
     fields.push(field(label, &when));
     if notice.subject.rule().is_none() {

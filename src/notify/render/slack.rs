@@ -92,6 +92,10 @@ fn facts(message: &Outbound<'_>) -> SlackBlock {
         let label = if failing { "Step" } else { "Last failing step" };
         fields.push(field(label, &code(&step, FIELD_LIMIT)));
     }
+    if let Some(request) = wording::request(notice) {
+        let label = if failing { "Request" } else { "Last failing request" };
+        fields.push(field(label, &code(&request, FIELD_LIMIT)));
+    }
     fields.push(match notice.kind {
         NoticeKind::Failing { .. }
         | NoticeKind::Blind

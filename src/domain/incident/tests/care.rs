@@ -225,7 +225,7 @@ fn maintenance_begins_and_ends_while_it_fails() {
 #[test]
 fn what_has_no_policy_tells_those_it_would_have_told() {
     let (eu, now) = (region("eu"), start());
-    let cause = Cause { region: eu.clone(), step: None, error: "no agent".into() };
+    let cause = Cause::new(eu.clone(), "no agent");
     let p2 = Recipient::Slack("#p2".into());
     let opened = Incident {
         tiers: [1].into(),
