@@ -72,6 +72,20 @@ pub(super) enum Effect {
     Nothing(Standing),
 }
 
+/// An attempt with what recording it changes.
+pub(super) type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
+
+/// Those by which a message was sent: they say when it left and was accepted. Of digests, that is written
+/// with all in them.
+pub(super) fn stamped<'e, 'a>(settling: &[Settling<'e, 'a>]) -> Vec<&'e Ended<'a>> {
+    let was_sent = |(it, effect): &&Settling<'e, 'a>| {
+        !matches!(effect, Effect::Nothing(_))
+            && it.claim.gathered.is_none()
+            && it.settlement.state == NotificationState::Sent
+    };
+    settling.iter().filter(was_sent).map(|(it, _)| *it).collect()
+}
+
 /// What settling each of `ended` changes; what is not `present` was forgotten.
 pub(super) fn effects(
     ended: &[Ended<'_>],

@@ -217,16 +217,10 @@ async fn note(
     now: Timestamp,
 ) -> Result<(), Error> {
     let query = if heirs.is_tried_on {
-        sqlx::query(
-            "UPDATE notifications SET succession = $3, state = 'owed', due_at = $2, reason = $3, \
-             settled_at = NULL WHERE id = $1",
-        )
-        .bind(id)
-        .bind(rows::millis(after(now, TRIED_ON_AFTER)))
+        let due = after(now, TRIED_ON_AFTER);
+        sqlx::query(rows::succession::TRY_ON).bind(id).bind(rows::millis(due))
     } else {
-        sqlx::query("UPDATE notifications SET succeeded_at = $2, succession = $3 WHERE id = $1")
-            .bind(id)
-            .bind(rows::millis(now))
+        sqlx::query(rows::succession::SUCCEED).bind(id).bind(rows::millis(now))
     };
     let query = query.bind(storable(&heirs.sentence));
     query.execute(connection).await.map_err(failed("note who is told instead")).map(|_| ())
@@ -234,14 +228,11 @@ async fn note(
 
 /// How the last attempt at a message ended, be it the one at its digest.
 async fn last_attempt(connection: &mut PgConnection, id: i64) -> Result<Option<String>, Error> {
-    sqlx::query_scalar(
-        "SELECT outcome FROM deliveries WHERE notification_id = \
-         (SELECT coalesce(digest, id) FROM notifications WHERE id = $1) ORDER BY id DESC LIMIT 1",
-    )
-    .bind(id)
-    .fetch_optional(connection)
-    .await
-    .map_err(failed("read the last attempt"))
+    sqlx::query_scalar(rows::succession::LAST_ATTEMPT)
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read the last attempt"))
 }
 
 /// Notes that a path is broken; whether that is news.
@@ -250,16 +241,13 @@ async fn found_broken(
     path: &Path,
     (reason, now): (&str, Timestamp),
 ) -> Result<bool, Error> {
-    let noted = sqlx::query(
-        "INSERT INTO broken_channels (channel, since, reason) VALUES ($1, $2, $3) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(path.as_str())
-    .bind(rows::millis(now))
-    .bind(storable(reason))
-    .execute(connection)
-    .await
-    .map_err(failed("note a broken path"))?;
+    let noted = sqlx::query(rows::succession::BREAK)
+        .bind(path.as_str())
+        .bind(rows::millis(now))
+        .bind(storable(reason))
+        .execute(connection)
+        .await
+        .map_err(failed("note a broken path"))?;
     Ok(noted.rows_affected() > 0)
 }
 

@@ -17,6 +17,7 @@ pub(super) mod run;
 pub(super) mod silence;
 pub(super) mod story;
 pub(super) mod streak;
+pub(super) mod succession;
 pub(super) mod trace;
 
 use std::borrow::Cow;
