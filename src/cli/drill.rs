@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::act::{asked, stop};
+use super::act::{asked, stop, understood};
 use super::args::{Drill, Global};
 use super::exit::Exit;
 use super::look::{Look, Paint, clean};
@@ -86,10 +86,7 @@ pub(super) async fn drill(
         round = Some(begun.incident);
     }
     let said = await_end(&daemon, round, wanted.wait).await?;
-    let Ok(mut paths) = Paths::deserialize(&said) else {
-        let reason = "the daemon's answer was not understood; is it another version?";
-        return Err(Stop::Broken(reason.to_owned()));
-    };
+    let mut paths: Paths = understood(&said)?;
     if let Some(unknown) =
         wanted.paths.iter().find(|name| !paths.paths.iter().any(|it| it.path == **name))
     {
