@@ -133,7 +133,7 @@ impl Drills {
     ///
     /// [`Error`] when the store cannot be read.
     pub async fn known(&self) -> Result<(Arc<InForce>, Known), Error> {
-        let known = self.store.known_paths().await?;
+        let known = self.store.known_paths(self.clock.now()).await?;
         Ok((self.in_force.load_full(), known))
     }
 
@@ -188,7 +188,7 @@ impl Lookout {
         let turn = self.turns.go_on_leading(rulebook.edition(), now).await?;
         let Some(lease) = turn else { return Ok(()) };
         let in_force = self.parts.in_force.load_full();
-        let known = self.parts.store.known_paths().await?;
+        let known = self.parts.store.known_paths(now).await?;
         if decide(&in_force.terms, &known, &in_force.region, now).is_empty() {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Known, Terms};
+use super::{Known, Standing, Terms, verdict};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::domain::incident::{
@@ -54,8 +54,8 @@ const UNUSED: &str = "nobody is told by this path any more";
 pub(super) fn end(
     terms: &Terms,
     known: &Known,
-    path: &Path,
-    open: &Incident,
+    (path, open): (&Path, &Incident),
+    now: Timestamp,
 ) -> Option<(NoticeKind, String)> {
     let Some(recipient) = path.recipient() else {
         if !terms.is_used(path) {
@@ -67,7 +67,9 @@ pub(super) fn end(
         return Some((NoticeKind::Withdrawn, UNUSED.to_owned()));
     }
     let proof = known.records.get(recipient).and_then(|record| record.proof.as_ref());
-    let proof = proof.filter(|proof| proof.at >= open.begun_at())?;
+    // What arrived right before it was opened may have become known right after.
+    let is_proven = verdict(terms, known, recipient, now).standing == Standing::Proven;
+    let proof = proof.filter(|proof| is_proven || proof.at >= open.begun_at())?;
     let reason = format!("a message was {}: {}", proof.by.as_str(), proof.receipt);
     Some((NoticeKind::Recovered, reason))
 }

@@ -18,8 +18,8 @@ use crate::store::{Error, Lease, rows};
 
 #[async_trait]
 impl Drills for SqliteStore {
-    async fn known_paths(&self) -> Result<Known, Error> {
-        known(&mut *self.snapshot().await?).await
+    async fn known_paths(&self, now: Timestamp) -> Result<Known, Error> {
+        known(&mut *self.snapshot().await?, rows::whole_millis(now)).await
     }
 
     async fn examine(
@@ -48,7 +48,7 @@ async fn examine(
     let memory = writer.memory().await?;
     let (next, silences) = (memory.next_incident, memory.silences.clone());
     let remembered = incidents::remembered(writer.connection().await?, &silences, now).await?;
-    let known = known(writer.connection().await?).await?;
+    let known = known(writer.connection().await?, now).await?;
     let mut decided = examiner.examine(&known, &remembered, now);
     if decided.is_empty() {
         return Ok(Vec::new());
@@ -65,7 +65,7 @@ async fn examine(
 }
 
 /// Reads what is known of all paths. The caller brings a transaction, or a snapshot.
-async fn known(connection: &mut SqliteConnection) -> Result<Known, Error> {
+async fn known(connection: &mut SqliteConnection, now: Timestamp) -> Result<Known, Error> {
     let paths: Vec<PathRow> = sqlx::query_as(path::PATHS)
         .fetch_all(&mut *connection)
         .await
@@ -75,6 +75,7 @@ async fn known(connection: &mut SqliteConnection) -> Result<Known, Error> {
     let proofs: Vec<ProofRow> = sqlx::query_as(path::PROOFS)
         .bind(followed)
         .bind(proof::PRINTED)
+        .bind(rows::millis(now))
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read what arrived"))?;
@@ -83,7 +84,7 @@ async fn known(connection: &mut SqliteConnection) -> Result<Known, Error> {
         .await
         .map_err(failed("read up to when paths were drilled"))?;
     Ok(Known {
-        records: records(paths, proofs)?,
+        records: records(paths, proofs, now)?,
         mark: mark.map(rows::timestamp).transpose()?,
         broken: succession::broken(&mut *connection).await?,
         open: incidents::of_paths(connection).await?,
@@ -102,6 +103,12 @@ async fn write(
         let query = sqlx::query(path::BEGIN);
         let query = query.bind(path.channel().as_str()).bind(path.address());
         query.bind(rows::millis(now)).execute(&mut *connection).await.map_err(&what)?;
+    }
+    for (path, is_drilled) in &decided.drilled {
+        let query = sqlx::query(path::DRILL_SINCE);
+        let query = query.bind(path.channel().as_str()).bind(path.address());
+        let since = is_drilled.then(|| rows::millis(now));
+        query.bind(since).execute(&mut *connection).await.map_err(&what)?;
     }
     for path in &decided.gone {
         let query = sqlx::query(path::END);
