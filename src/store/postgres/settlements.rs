@@ -110,6 +110,9 @@ async fn write_deliveries(
         }
         ask_at.push(asked.map(rows::millis));
     }
+    for (path, (reason, since)) in claims::found_broken(settling) {
+        succession::found_broken(&mut *connection, &path, (reason, since)).await?;
+    }
     for path in &mended {
         succession::mend(&mut *connection, path).await?;
     }

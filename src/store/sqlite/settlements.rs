@@ -97,6 +97,9 @@ async fn write_deliveries(
     if written.is_empty() {
         return Ok(());
     }
+    for (path, (reason, since)) in claims::found_broken(settling) {
+        succession::found_broken(&mut *connection, &path, (reason, since)).await?;
+    }
     for path in &mended {
         succession::mend(&mut *connection, path).await?;
     }

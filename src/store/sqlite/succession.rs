@@ -213,8 +213,9 @@ async fn succeed_one(
     let reason = reason.unwrap_or_default();
     let last = last_attempt(&mut *connection, id).await?;
     let is_broken = last.as_deref() == Some(Attempt::BROKEN);
-    let finds_it_broken =
-        is_broken && found_broken(&mut *connection, &path, (&reason, now)).await?;
+    let finds_it_broken = is_broken
+        && !is_mended(&mut *connection, id, &path).await?
+        && found_broken(&mut *connection, &path, (&reason, now)).await?;
     let broken = broken(&mut *connection).await?.into_iter().map(|it| it.path).collect();
     let incident = incident(&mut *connection, notification.incident).await?;
     let case = Case {
@@ -268,8 +269,20 @@ async fn last_attempt(connection: &mut SqliteConnection, id: i64) -> Result<Opti
         .map_err(failed("read the last attempt"))
 }
 
+/// Whether something was sent by `path` since the last attempt at a message, so that what it says of the
+/// path is over.
+async fn is_mended(connection: &mut SqliteConnection, id: i64, path: &Path) -> Result<bool, Error> {
+    let accepted = sqlx::query_as(rows::succession::ACCEPTED_SINCE)
+        .bind(id)
+        .bind(path.channel().as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read what was sent since"))?;
+    rows::succession::is_mended(path, accepted)
+}
+
 /// Notes that a path is broken; whether that is news.
-async fn found_broken(
+pub(super) async fn found_broken(
     connection: &mut SqliteConnection,
     path: &Path,
     (reason, now): (&str, Timestamp),
