@@ -14,7 +14,6 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::share;
-use super::turns::Turns;
 use crate::clock::{Clock, Halt, Pulse, Stopwatch, haste};
 use crate::config::Project;
 use crate::config::settings::Agent as AgentSettings;
@@ -25,6 +24,7 @@ use crate::domain::edition::{Origin, Rank};
 use crate::domain::id::Region;
 use crate::engine::accountant::{self, Rest};
 use crate::engine::judge::ProjectJudge;
+use crate::engine::turns::Turns;
 use crate::failpoint::{self, Failpoint};
 use crate::http::{CheckSnapshot, Loops};
 use crate::link::protocol as link;

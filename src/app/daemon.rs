@@ -13,7 +13,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::accounting::Accounting;
 use super::alarm::{self, Alarmed};
@@ -50,6 +49,7 @@ use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
 use crate::engine::tending::Tending;
+use crate::engine::turns::Turns;
 use crate::http::{self, CheckSnapshot, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::sandbox::Pool;
@@ -415,7 +415,7 @@ impl Daemon {
             judge: Arc::clone(&self.judge),
             clock: Arc::clone(&self.clock),
             observer,
-            holder: Uuid::new_v4().to_string(),
+            turns: Turns::new((&self.store, &self.clock), review::PART),
             listening: Listening::begun(self.clock.now()),
             looked: None,
             pulse,

@@ -11,10 +11,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::time::timeout;
 
 use super::daemon::StartError;
-use super::turns::Turns;
 use crate::clock::{Clock, Halt};
 use crate::config::Settings;
 use crate::domain::heartbeat::{News, Record, Signs};
+use crate::engine::turns::Turns;
 use crate::http::{Api, health};
 use crate::notify::heartbeat::Heartbeat;
 use crate::store::{Error, Ledger, RENEWAL};

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::turns::Turns;
 use crate::clock::{Clock, Halt};
 use crate::config::settings::Retention;
 use crate::domain::Timestamp;
+use crate::engine::turns::Turns;
 use crate::http::access;
 use crate::store::{Error, Horizons, Ledger, RENEWAL};
 

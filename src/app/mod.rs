@@ -34,7 +34,6 @@ mod share;
 pub mod storage;
 pub mod tokens;
 pub mod trial;
-mod turns;
 mod vitals;
 pub mod watch;
 pub mod witness;

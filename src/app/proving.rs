@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use uuid::Uuid;
 
 use super::channels::is_set_up;
 use super::daemon::StartError;
@@ -54,7 +53,7 @@ impl Proving {
             clock: Arc::clone(clock),
             observer: Arc::clone(&parts.observer),
         };
-        let lookout = Lookout::new(parts, Uuid::new_v4().to_string());
+        let lookout = Lookout::new(parts);
         works.spawn(|halt| lookout.run(halt));
         Ok(Self { drills, heart })
     }

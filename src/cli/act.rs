@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::args::{Ack, Acting, Global, Note, Resolve, Silence, Silences, Unack, Unsilence};
@@ -208,6 +209,15 @@ pub(super) fn said_by(
         body["reason"] = json!(reason);
     }
     Ok(body)
+}
+
+/// What the daemon says, in the form that is expected.
+pub(super) fn understood<T: DeserializeOwned>(said: &Value) -> Result<T, Stop> {
+    T::deserialize(said).map_err(|error| {
+        Stop::Broken(format!(
+            "the daemon's answer was not understood, is it another version? ({error})"
+        ))
+    })
 }
 
 pub(super) fn stop(error: Error) -> Stop {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::act::{asked, stop};
+use super::act::{asked, stop, understood};
 use super::args::{Drill, Global};
 use super::exit::Exit;
 use super::look::{Look, Paint, clean};
@@ -67,9 +67,14 @@ impl PathState {
         self.drill.as_ref().is_some_and(|drill| drill.incident == round)
     }
 
-    /// Whether its drill is on its way, be the path broken as far as is known.
+    /// Whether it is still to be seen what comes of its drill, however the path stands by what was before.
     fn is_under_way(&self) -> bool {
-        self.standing == "waiting" || self.drill.as_ref().is_some_and(|it| it.state == "owed")
+        let is_settled = matches!(self.standing.as_str(), "proven" | "failed");
+        match self.drill.as_ref().map(|it| it.state.as_str()) {
+            Some("owed") => true,
+            Some("sent") => !is_settled,
+            _ => false,
+        }
     }
 }
 
@@ -86,19 +91,21 @@ pub(super) async fn drill(
         round = Some(begun.incident);
     }
     let said = await_end(&daemon, round, wanted.wait).await?;
-    let Ok(mut paths) = Paths::deserialize(&said) else {
-        let reason = "the daemon's answer was not understood; is it another version?";
-        return Err(Stop::Broken(reason.to_owned()));
-    };
+    let mut paths: Paths = understood(&said)?;
     if let Some(unknown) =
         wanted.paths.iter().find(|name| !paths.paths.iter().any(|it| it.path == **name))
     {
         return Err(Stop::Usage(format!("there is no path `{}`", clean(unknown))));
     }
-    paths.paths.retain(|it| {
-        round.is_none_or(|round| it.is_in(round))
-            && (wanted.paths.is_empty() || wanted.paths.contains(&it.path))
-    });
+    paths.paths.retain(|it| wanted.paths.is_empty() || wanted.paths.contains(&it.path));
+    let left_out = left_out(&mut paths.paths, round);
+    for it in &left_out {
+        let path = clean(&it.path);
+        writeln!(
+            anstream::stderr(),
+            "not drilled: {path}, to which a drill is on its way already"
+        )?;
+    }
     if wanted.json {
         writeln!(anstream::stdout(), "{said:#}")?;
     } else {
@@ -106,8 +113,13 @@ pub(super) async fn drill(
         anstream::stdout().write_all(text.as_bytes())?;
     }
     let arrived = |it: &PathState| it.standing == "proven";
-    let is_good = round.is_none() || paths.paths.iter().all(arrived);
+    let is_good = round.is_none() || (left_out.is_empty() && paths.paths.iter().all(arrived));
     Ok(if is_good { Exit::Good } else { Exit::NotTold })
+}
+
+/// Takes out those that are not in the round.
+fn left_out(paths: &mut Vec<PathState>, round: Option<i64>) -> Vec<PathState> {
+    paths.extract_if(.., |it| round.is_some_and(|round| !it.is_in(round))).collect()
 }
 
 /// What the daemon says of all paths, once nothing of `round` is on its way or the time is over.
@@ -193,5 +205,32 @@ mod tests {
         The next drill is on 2026-11-30 10:00 UTC.
         ");
         assert!(paths.paths[1].is_in(7) && !paths.paths[0].is_in(7));
+    }
+
+    fn path(standing: &str, incident: i64, state: &str) -> PathState {
+        PathState {
+            path: "sms:ana".into(),
+            standing: standing.into(),
+            reason: None,
+            proof: None,
+            drill: Some(Trial { incident, state: state.into() }),
+        }
+    }
+
+    #[test]
+    fn a_drill_is_waited_for_however_its_path_stood_before() {
+        assert!(path("unproven", 7, "owed").is_under_way());
+        assert!(path("unproven", 7, "sent").is_under_way(), "it may be delivered yet");
+        assert!(path("broken", 7, "owed").is_under_way());
+        assert!(!path("proven", 7, "sent").is_under_way());
+        assert!(!path("failed", 7, "given_up").is_under_way());
+    }
+
+    #[test]
+    fn what_a_round_leaves_out_is_not_passed_over() {
+        let mut paths = vec![path("waiting", 6, "owed"), path("proven", 7, "sent")];
+        assert_eq!(left_out(&mut paths, None).len(), 0);
+        assert_eq!(left_out(&mut paths, Some(7)).len(), 1);
+        assert!(paths[0].is_in(7));
     }
 }

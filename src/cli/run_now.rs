@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::act::{asked, said_by, stop};
+use super::act::{asked, said_by, stop, understood};
 use super::args::{Global, RunNow};
 use super::exit::Exit;
 use super::look::{Look, Paint, clean};
@@ -79,7 +79,7 @@ pub(super) async fn run(
     let look = terminal.look(Stream::Out);
     let mut told = BTreeSet::new();
     loop {
-        let seen = understood(&errand)?;
+        let seen: Errand = understood(&errand)?;
         for leg in seen.legs.iter().filter(|leg| leg.is_over()) {
             if told.insert(leg.region.clone()) && !wanted.json {
                 writeln!(anstream::stdout(), "{}", leg.line(&look))?;
@@ -95,14 +95,6 @@ pub(super) async fn run(
         tokio::time::sleep(PAUSE).await;
         errand = asked.get(&["errands", &seen.id]).await.map_err(stop)?;
     }
-}
-
-fn understood(errand: &Value) -> Result<Errand, Stop> {
-    Errand::deserialize(errand).map_err(|error| {
-        Stop::Broken(format!(
-            "the daemon's answer was not understood, is it another version? ({error})"
-        ))
-    })
 }
 
 #[cfg(test)]

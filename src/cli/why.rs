@@ -185,6 +185,11 @@ fn head(history: &IncidentHistory, look: &Look) -> String {
         step.unwrap_or_default(),
         clean(&cause.error)
     );
+    if let Some(it) = &cause.request {
+        let arrow = look.sign("→", "->");
+        let (method, url) = (clean(&it.method), clean(&it.url));
+        let _ = writeln!(text, "  {method} {url} {arrow} {}", clean(&it.outcome()));
+    }
     if story.reopened > 0 {
         let times = if story.reopened == 1 { "time" } else { "times" };
         let _ = writeln!(text, "  opened again {} {times}", story.reopened);
@@ -243,7 +248,10 @@ fn moment(at: Timestamp, look: &Look) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::failed_request::FailedRequest;
     use crate::domain::id::{NotificationId, PersonId, Region};
     use crate::domain::incident::{Cause, Decision, Incident};
     use crate::domain::notice::{Notice, NoticeKind};
@@ -311,7 +319,18 @@ mod tests {
         let subject = Subject::Check(CheckId::new("login").expect("a name"));
         let (first, second) = (at("2026-11-20T23:59:50Z"), at("2026-11-21T00:00:20Z"));
         let error = "expected 200,\nreceived \u{1b}[31m503".to_owned();
-        let cause = Cause { region: region.clone(), step: Some("sign in".into()), error };
+        let request = FailedRequest {
+            method: "POST".into(),
+            url: "https://shop.example/login".into(),
+            status: Some(503),
+            error: None,
+            took: Duration::from_millis(412),
+        };
+        let cause = Cause {
+            step: Some("sign in".into()),
+            request: Some(request),
+            ..Cause::new(region.clone(), error)
+        };
         let mut incident = Incident::opening(first, first, cause.clone());
         let by = Actor { name: "ana".into(), via: Via::Cli };
         let until = at("2026-11-21T01:00:00Z");
@@ -321,19 +340,10 @@ mod tests {
         incident.story.held_by = Some("acknowledged by ana (command line)".into());
         incident.due_at = Some(until);
         let notice = Notice {
-            kind: NoticeKind::Failing { tier: 1 },
-            subject: subject.clone(),
             check_name: "Sign in".into(),
-            region,
-            down: Vec::new(),
-            regions: Vec::new(),
-            step: None,
             error: cause.error,
-            since: first,
             failures_in_a_row: 1,
-            at: first,
-            runbook: None,
-            note: None,
+            ..Notice::new(NoticeKind::Failing { tier: 1 }, subject.clone(), region, first)
         };
         let decision = |at, kind, reason: &str| (at, Decision { kind, reason: reason.into() });
         IncidentHistory {

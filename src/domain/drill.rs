@@ -8,7 +8,7 @@
 //! |---|---|
 //! | its channel, or the service it leads to, refuses our credentials | broken |
 //! | its last drill did not arrive, and nothing has since | failed |
-//! | nothing has arrived for [`Plan::proven_within`], counted from when it was first known | unproven |
+//! | nothing has arrived for [`Plan::proven_within`], nor was it drilled for the first time since | unproven, unless a drill of the last [`LATE`] is on its way or one round was left out |
 //! | its last drill is on its way, or its arrival is still to be told | waiting |
 //! | something has arrived | proven |
 //! | none of these, as where nothing is scheduled | untried |
@@ -17,11 +17,12 @@
 //! |---|---|---|
 //! | none about the path | failed or unproven, and no broken path covers it | open one |
 //! | none about the broken path | broken | open one |
-//! | about a path | something has arrived since it was opened | resolve |
+//! | about a path | something has arrived since it was opened, or it stands as proven | resolve |
 //! | about a broken path | something was sent by it | resolve |
 //! | about a path | nobody is told by it any more | resolve as no longer watched |
 //!
-//! Told are those of the first tier of the project's policy, by other paths where there are any.
+//! Told are those of the first tier of the project's policy, by other paths where there are any; a rota takes
+//! every path by which it may call somebody.
 //! A round that could not begin within [`LATE`] of its time is left out: nobody wants an SMS at night because
 //! a hub was down at noon.
 
@@ -85,14 +86,6 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Those of `broken` by which somebody is to be told still.
-    pub fn broken_in_use<'a>(
-        &'a self,
-        broken: &'a [Breakage],
-    ) -> impl Iterator<Item = &'a Breakage> {
-        broken.iter().filter(|it| self.is_used(&it.path))
-    }
-
     /// Terms for whoever `targets` lead to: of rotas everyone who may ever be called, of each person all
     /// ways, and of those who are reached by what `reaches` says is set up.
     pub fn of<'a>(
@@ -103,16 +96,7 @@ impl Terms {
     ) -> Self {
         let mut paths = BTreeSet::new();
         for recipient in targets.into_iter().flat_map(|target| roster.recipients(target)) {
-            let called = match &recipient {
-                Recipient::Rota(name) | Recipient::EmailRota(name) => {
-                    let rota = roster.rotas.get(name);
-                    let mut people = rota.map(|it| roster.members(&it.team)).unwrap_or_default();
-                    people.extend(rota.into_iter().flat_map(|it| it.people()).cloned());
-                    people.into_iter().map(|it| recipient.handed_to(it)).collect()
-                }
-                _ => vec![recipient],
-            };
-            for recipient in called {
+            for recipient in called(&roster, &recipient) {
                 let person = order.person(&recipient).cloned();
                 paths.extend(person.into_iter().flat_map(|person| order.ways_of(&person)));
                 paths.insert(recipient);
@@ -120,6 +104,14 @@ impl Terms {
         }
         paths.retain(reaches);
         Self { paths, roster, apart: order.apart.clone(), ..Self::default() }
+    }
+
+    /// Those of `broken` by which somebody is to be told still.
+    pub fn broken_in_use<'a>(
+        &'a self,
+        broken: &'a [Breakage],
+    ) -> impl Iterator<Item = &'a Breakage> {
+        broken.iter().filter(|it| self.is_used(&it.path))
     }
 
     /// Whether messages to `recipient` take `path`.
@@ -133,9 +125,31 @@ impl Terms {
         self.paths.iter().any(|recipient| self.takes(recipient, path))
     }
 
+    /// Whether what is told to `recipient` may take `path`, whoever is on duty.
+    fn may_take(&self, recipient: &Recipient, path: &Path) -> bool {
+        called(&self.roster, recipient).iter().any(|called| self.takes(called, path))
+    }
+
+    /// Whether, as far as rounds began at `mark`, the last one before `now` was left out, and that one alone.
+    fn has_left_one_out(&self, mark: Option<Timestamp>, now: Timestamp) -> bool {
+        let past = |at: &Timestamp| *at <= now - LATE;
+        let first = mark.and_then(|mark| self.next_round(mark)).filter(past);
+        first.is_some_and(|first| !self.next_round(first).is_some_and(|next| past(&next)))
+    }
+
     /// Whether a path is drilled.
     fn is_drilled(&self, path: &Recipient) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.channels.contains(&path.channel()))
+    }
+
+    /// The paths that are drilled and were not, and those that were and are not.
+    fn drilled_anew(&self, known: &Known) -> Vec<(Recipient, bool)> {
+        let was = |path: &Recipient| {
+            known.records.get(path).is_some_and(|record| record.drilled_since.is_some())
+        };
+        let paths = self.paths.iter().map(|path| (path, self.is_drilled(path)));
+        let changed = paths.filter(|(path, is_drilled)| was(path) != *is_drilled);
+        changed.map(|(path, is_drilled)| (path.clone(), is_drilled)).collect()
     }
 
     /// When the first round after `moment` is.
@@ -152,7 +166,7 @@ impl Terms {
         let mut tiers = self.tiers.iter().map(|targets| all(targets));
         let first = tiers.next().unwrap_or_default();
         let others = |mut told: BTreeSet<Recipient>| {
-            told.retain(|recipient| !self.takes(recipient, path));
+            told.retain(|recipient| !self.may_take(recipient, path));
             Some(told).filter(|told| !told.is_empty())
         };
         others(first.clone())
@@ -160,6 +174,17 @@ impl Terms {
             .or_else(|| tiers.find_map(others))
             .unwrap_or(first)
     }
+}
+
+/// Whoever may be told in place of `recipient`: of a rota everyone who may ever be on duty.
+fn called(roster: &Roster, recipient: &Recipient) -> Vec<Recipient> {
+    let (Recipient::Rota(name) | Recipient::EmailRota(name)) = recipient else {
+        return vec![recipient.clone()];
+    };
+    let rota = roster.rotas.get(name);
+    let mut people = rota.map(|it| roster.members(&it.team)).unwrap_or_default();
+    people.extend(rota.into_iter().flat_map(|it| it.people()).cloned());
+    people.into_iter().map(|it| recipient.handed_to(it)).collect()
 }
 
 /// How it is known that something arrived.
@@ -229,6 +254,8 @@ pub struct Trial {
 pub struct Record {
     /// Since when there is such a path.
     pub since: Timestamp,
+    /// Since when it is drilled; `None` where it is not, or nobody has looked since.
+    pub drilled_since: Option<Timestamp>,
     /// The last that arrived.
     pub proof: Option<Proven>,
     /// When the last proof came of which a note was made.
@@ -283,9 +310,7 @@ impl Standing {
             Self::Untried => "untried",
         }
     }
-}
 
-impl Standing {
     /// Whether people may not be told by it.
     pub fn is_wrong(self) -> bool {
         matches!(self, Self::Broken | Self::Failed | Self::Unproven)
@@ -312,7 +337,9 @@ pub fn verdict(terms: &Terms, known: &Known, recipient: &Recipient, now: Timesta
     let Some(record) = known.records.get(recipient) else {
         return verdict(Standing::Untried, now, String::new());
     };
-    let proven_at = record.proof.as_ref().map(|proof| proof.at);
+    // A clock that was ahead proves nothing for longer.
+    let proof = record.proof.as_ref().filter(|proof| proof.at <= now);
+    let proven_at = proof.map(|proof| proof.at);
     let trial = record.trial.as_ref();
     let since = |moment: Timestamp| proven_at.is_some_and(|proven| proven >= moment);
     if let Some(lost) = trial.filter(|it| it.state == NotificationState::GivenUp)
@@ -323,10 +350,16 @@ pub fn verdict(terms: &Terms, known: &Known, recipient: &Recipient, now: Timesta
         let reason = format!("the drill of {at} UTC did not arrive: {why}");
         return verdict(Standing::Failed, lost.owed_at, reason);
     }
-    let plan = terms.plan.as_ref().filter(|_| terms.is_drilled(recipient));
+    let is_waiting = |it: &Trial| {
+        let is_out = matches!(it.state, NotificationState::Owed | NotificationState::Sent);
+        is_out && !since(it.owed_at)
+    };
+    let is_fresh = |it: &Trial| is_waiting(it) && now < it.owed_at + LATE;
+    let is_excused = trial.is_some_and(is_fresh) || terms.has_left_one_out(known.mark, now);
+    let plan = terms.plan.as_ref().filter(|_| terms.is_drilled(recipient) && !is_excused);
     if let Some(plan) = plan {
-        let last = proven_at.unwrap_or(record.since);
-        // A clock that was set back proves nothing for longer.
+        // What is drilled for the first time had no reason to be proven before.
+        let last = proven_at.unwrap_or(record.since).max(record.drilled_since.unwrap_or(now));
         if now > after(last.min(now), plan.proven_within) {
             let within = span(plan.proven_within);
             let reason = match proven_at {
@@ -339,10 +372,6 @@ pub fn verdict(terms: &Terms, known: &Known, recipient: &Recipient, now: Timesta
             return verdict(Standing::Unproven, last, reason);
         }
     }
-    let is_waiting = |it: &Trial| {
-        let is_out = matches!(it.state, NotificationState::Owed | NotificationState::Sent);
-        is_out && !since(it.owed_at)
-    };
     let standing = match trial {
         Some(trial) if is_waiting(trial) => Standing::Waiting,
         _ if proven_at.is_some() => Standing::Proven,
@@ -360,6 +389,8 @@ pub struct Decided {
     pub mark: Option<Timestamp>,
     /// Paths that are new.
     pub begun: Vec<Recipient>,
+    /// Paths that are drilled from now on, and those that are not any more.
+    pub drilled: Vec<(Recipient, bool)>,
     /// Paths that are none any more.
     pub gone: Vec<Recipient>,
     /// Whether what is known of proofs is to be noted, so that it outlives the messages.
@@ -381,6 +412,7 @@ pub fn decide(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> 
     let mut decided = Decided {
         changes: incidents(terms, known, region, now),
         begun: terms.paths.iter().filter(|it| !known.records.contains_key(*it)).cloned().collect(),
+        drilled: terms.drilled_anew(known),
         gone: known.records.keys().filter(|it| !terms.paths.contains(*it)).cloned().collect(),
         is_noted: known.records.values().any(|record| {
             let proven_at = record.proof.as_ref().map(|proof| proof.at);
@@ -426,7 +458,7 @@ fn incidents(terms: &Terms, known: &Known, region: &Region, now: Timestamp) -> V
     });
     let over = known.open.iter().filter_map(|(subject, open)| {
         let path = subject.path().filter(|path| !wrong.contains_key(*path))?;
-        let (kind, reason) = end(terms, known, path, open)?;
+        let (kind, reason) = end(terms, known, (path, open), now)?;
         Some(ended((path, subject), open, (kind, reason), (region, now)))
     });
     new.chain(over).collect()

@@ -45,6 +45,8 @@ const BRINGING: Duration = Duration::from_secs(30);
 const LONGEST_WHY: usize = 200;
 /// So many regions are told of one by one.
 const NAMED: usize = 8;
+/// The longest list of them, in characters: what follows from it stands behind.
+const ROOM: usize = 400;
 
 /// Identifies an errand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,12 +203,17 @@ impl Errand {
         let said = match self.legs.as_slice() {
             [leg] => format!("ran it in {}: {}", leg.region, leg.sentence()),
             legs => {
-                let mut said: Vec<String> = legs
-                    .iter()
-                    .take(NAMED)
-                    .map(|leg| format!("{}: {}", leg.region, leg.sentence()))
-                    .collect();
-                let more = legs.len().saturating_sub(NAMED);
+                let (mut said, mut room) = (Vec::new(), ROOM);
+                for leg in legs.iter().take(NAMED) {
+                    let text = format!("{}: {}", leg.region, leg.sentence());
+                    let length = text.chars().count();
+                    if !said.is_empty() && length > room {
+                        break;
+                    }
+                    room = room.saturating_sub(length);
+                    said.push(text);
+                }
+                let more = legs.len() - said.len();
                 if more > 0 {
                     said.push(format!("and {more} more"));
                 }
@@ -295,6 +302,11 @@ mod tests {
              what came of it; only scheduled runs end the incident"
         );
         assert!(several.is_over());
+        let lost = || Failure::new(FailureKind::Network, "x".repeat(300));
+        let legs = ["a", "b", "c"].map(|name| (name, ended(Outcome::Failed, Some(lost()))));
+        let long = errand(legs.into()).deed();
+        assert!(long.ends_with("; and 2 more; only scheduled runs end the incident"), "{long}");
+        assert!(long.chars().count() < 500, "a message in Slack has room for it");
         assert!(!errand(vec![("eu", Stage::Asked { until: at(39) })]).is_over());
     }
 

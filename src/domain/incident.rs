@@ -40,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Timestamp;
 use super::check::Check;
+use super::failed_request::FailedRequest;
 use super::id::{IncidentId, Region};
 use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
@@ -144,8 +145,17 @@ pub struct Cause {
     pub region: Region,
     /// The first failing step.
     pub step: Option<String>,
+    /// The request on which it failed.
+    pub request: Option<FailedRequest>,
     /// The error in one line.
     pub error: String,
+}
+
+impl Cause {
+    /// One of which no more is known than its error.
+    pub fn new(region: Region, error: impl Into<String>) -> Self {
+        Self { region, step: None, request: None, error: error.into() }
+    }
 }
 
 /// One result, as far as incidents care.
@@ -161,6 +171,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// The first failing step.
     pub step: Option<String>,
+    /// The request on which it failed.
+    pub request: Option<FailedRequest>,
     /// The error in one line; empty when it passed.
     pub error: String,
 }
@@ -174,6 +186,7 @@ impl From<&Report> for Verdict {
             ended: report.finished_at(),
             outcome: report.outcome(),
             step: failure.and_then(|failure| failure.step.clone()),
+            request: FailedRequest::of(report),
             error: failure.map(Failure::headline).unwrap_or_default(),
         }
     }
@@ -255,6 +268,18 @@ pub struct Owed {
     /// Which telling about the incident it belongs to, from 1; 0 until [`telling::finish`] has
     /// numbered it.
     pub telling: u32,
+}
+
+impl Owed {
+    /// What is owed to one recipient.
+    pub fn to(recipient: &Recipient, notice: &Notice) -> Self {
+        Self { recipient: recipient.clone(), notice: notice.clone(), telling: 0 }
+    }
+
+    /// The same to several.
+    pub fn to_all(recipients: &BTreeSet<Recipient>, notice: &Notice) -> Vec<Self> {
+        recipients.iter().map(|recipient| Self::to(recipient, notice)).collect()
+    }
 }
 
 /// What one event leads to; stored as one unit.
@@ -387,20 +412,14 @@ pub fn withdraw(
     check_name: &str,
     now: Timestamp,
 ) -> Transition {
+    let (subject, region) = (Subject::Check(check.clone()), open.cause.region.clone());
     let notice = Notice {
-        kind: NoticeKind::Withdrawn,
-        subject: Subject::Check(check.clone()),
         check_name: check_name.to_owned(),
-        region: open.cause.region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
         step: open.cause.step.clone(),
+        request: open.cause.request.clone(),
         error: open.cause.error.clone(),
         since: open.since,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
+        ..Notice::new(NoticeKind::Withdrawn, subject, region, now)
     };
     let reason = "the check is no longer in the project".to_owned();
     resolved(open, &notice, reason, now)
@@ -420,14 +439,9 @@ pub(super) fn resolved(
     reason: String,
     now: Timestamp,
 ) -> Transition {
-    let tell = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
     Transition {
         streak: None,
-        owed: open.told.iter().map(tell).collect(),
+        owed: Owed::to_all(&open.told, notice),
         decisions: vec![Decision { kind: DecisionKind::Resolved, reason }],
         incident: Some(Incident { resolved_at: Some(now), due_at: None, ..open.clone() }),
     }

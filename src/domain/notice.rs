@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Timestamp;
+use super::failed_request::FailedRequest;
 use super::id::Region;
 use super::run::Outcome;
 use super::subject::Subject;
@@ -26,6 +27,8 @@ pub struct Notice {
     pub regions: Vec<RegionState>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
+    /// The request on which that failed, where it failed on one.
+    pub request: Option<FailedRequest>,
     /// The latest failure in one line.
     pub error: String,
     /// The first failed slot, or the first unknown one.
@@ -106,6 +109,27 @@ impl NoticeKind {
 }
 
 impl Notice {
+    /// The least there is to say of `subject` at `at`: it is called as in the project, and has been so
+    /// since now, for no known reason.
+    pub fn new(kind: NoticeKind, subject: Subject, region: Region, at: Timestamp) -> Self {
+        Self {
+            kind,
+            check_name: subject.name().to_owned(),
+            subject,
+            region,
+            down: Vec::new(),
+            regions: Vec::new(),
+            step: None,
+            request: None,
+            error: String::new(),
+            since: at,
+            failures_in_a_row: 0,
+            at,
+            runbook: None,
+            note: None,
+        }
+    }
+
     /// How long it had lasted when this was decided.
     pub fn lasted(&self) -> Duration {
         (self.at - self.since).to_std().unwrap_or_default()

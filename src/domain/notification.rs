@@ -258,13 +258,9 @@ pub fn settle(
             let wished = after.unwrap_or_default().min(PATIENCE);
             let wait = wished.max(BACKOFF.after(failures, jitter));
             let due_at = now + wait;
-            let (patience, within) = if is_patient(kind) {
-                (LONG_PATIENCE, "24 hours")
-            } else {
-                (PATIENCE, "15 minutes")
-            };
+            let patience = if is_patient(kind) { LONG_PATIENCE } else { PATIENCE };
             if due_at > since + patience {
-                let tried = format!("not delivered within {within}");
+                let tried = format!("not delivered within {}", in_words(patience));
                 return ended(NotificationState::GivenUp, failures, format!("{tried}: {reason}"));
             }
             let seconds = wait.as_secs_f64();
@@ -290,6 +286,14 @@ pub fn put_off(notification: &Notification, now: Timestamp, reason: &str) -> Set
     }
 }
 
+/// A patience, which is whole minutes or whole hours.
+fn in_words(patience: Duration) -> String {
+    match patience.as_secs() / 60 {
+        minutes if minutes.is_multiple_of(60) => format!("{} hours", minutes / 60),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -305,19 +309,15 @@ mod tests {
             incident: IncidentId(1),
             recipient: Recipient::Slack("#p2".into()),
             notice: Notice {
-                kind: NoticeKind::Failing { tier: 1 },
-                subject: Subject::Check(CheckId::new("login").expect("good")),
                 check_name: "Login".into(),
-                region: Region::new("eu").expect("good"),
-                down: vec![],
-                regions: Vec::new(),
-                step: None,
                 error: "no".into(),
-                since: at,
                 failures_in_a_row: 1,
-                at,
-                runbook: None,
-                note: None,
+                ..Notice::new(
+                    NoticeKind::Failing { tier: 1 },
+                    Subject::Check(CheckId::new("login").expect("good")),
+                    Region::new("eu").expect("good"),
+                    at,
+                )
             },
             first_word: true,
             owed_at: at,

@@ -16,14 +16,15 @@ use tokio::time::timeout;
 
 use super::judge::{ProjectJudge, Rulebook};
 use super::review::Observer;
-use crate::clock::{Clock, Halt, Stopwatch};
+use super::turns::Turns;
+use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
 use crate::domain::drill::{Decided, Known, Terms, decide, round};
 use crate::domain::id::{IncidentId, Region};
 use crate::domain::policy::Recipient;
 use crate::domain::subject::Subject;
 use crate::store::drills::{Drills as Paths, Examiner};
-use crate::store::{Epoch, Error, LEASE, Lease, Ledger, RENEWAL, Remembered};
+use crate::store::{Error, Ledger, Remembered};
 
 /// How often one looks; a look is cheap where nothing follows.
 pub const PAUSE: Duration = Duration::from_secs(1);
@@ -132,7 +133,7 @@ impl Drills {
     ///
     /// [`Error`] when the store cannot be read.
     pub async fn known(&self) -> Result<(Arc<InForce>, Known), Error> {
-        let known = self.store.known_paths().await?;
+        let known = self.store.known_paths(self.clock.now()).await?;
         Ok((self.in_force.load_full(), known))
     }
 
@@ -167,15 +168,14 @@ impl Drills {
 #[derive(Debug)]
 pub struct Lookout {
     parts: Parts,
-    /// Tells this hub from others, and from itself before a restart.
-    holder: String,
-    held: Option<(Epoch, Stopwatch)>,
+    turns: Turns,
 }
 
 impl Lookout {
-    /// Looks as `holder`.
-    pub fn new(parts: Parts, holder: String) -> Self {
-        Self { parts, holder, held: None }
+    /// Looks when it is this hub's turn.
+    pub fn new(parts: Parts) -> Self {
+        let turns = Turns::new((&parts.store, &parts.clock), PART);
+        Self { parts, turns }
     }
 
     /// Looks once, at `now`, if it is this hub's turn.
@@ -185,44 +185,24 @@ impl Lookout {
     /// [`Error`] when the store failed; nothing was decided then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
         let rulebook = self.parts.judge.current();
-        let Some(epoch) = self.turn(&rulebook, now).await? else { return Ok(()) };
+        let turn = self.turns.go_on_leading(rulebook.edition(), now).await?;
+        let Some(lease) = turn else { return Ok(()) };
         let in_force = self.parts.in_force.load_full();
-        let known = self.parts.store.known_paths().await?;
+        let known = self.parts.store.known_paths(now).await?;
         if decide(&in_force.terms, &known, &in_force.region, now).is_empty() {
             return Ok(());
         }
-        let lease = Lease { part: PART.to_owned(), holder: self.holder.clone(), epoch };
         let look = Look { in_force: &in_force, rulebook: &rulebook };
         match self.parts.store.examine(&look, Some(&lease), now).await {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => self.parts.observer.on_reviewed(&changes),
             Err(Error::LeaseLost { part }) => {
-                self.held = None;
+                self.turns.doubt();
                 tracing::info!(part, "this hub stood still, and another goes on with it");
             }
             Err(error) => return Err(error),
         }
         Ok(())
-    }
-
-    /// Takes or renews the lease where that is due; `None` where it is another hub's turn.
-    async fn turn(&mut self, rulebook: &Rulebook, now: Timestamp) -> Result<Option<Epoch>, Error> {
-        if let Some((epoch, renewed)) = &self.held
-            && renewed.elapsed() < RENEWAL
-        {
-            return Ok(Some(*epoch));
-        }
-        self.held = None;
-        // Where a hub that has a later edition of the project is there, it looks.
-        let may_lead = match rulebook.edition() {
-            Some(edition) => self.parts.store.may_lead(edition, now).await?,
-            None => true,
-        };
-        let (renewed, until) = (Stopwatch::start(), if may_lead { now + LEASE } else { now });
-        let epoch = self.parts.store.lease(PART, &self.holder, now, until).await?;
-        let epoch = epoch.filter(|_| may_lead);
-        self.held = epoch.map(|epoch| (epoch, renewed));
-        Ok(epoch)
     }
 
     /// Looks until `halt` is asked for, then leaves it to others.
@@ -233,7 +213,7 @@ impl Lookout {
                 Ok(()) => failing = false,
                 // Said once; whoever stores results says why.
                 Err(error) => {
-                    self.held = None;
+                    self.turns.doubt();
                     if !std::mem::replace(&mut failing, true) {
                         let error = &error as &dyn std::error::Error;
                         tracing::warn!(error, "paths were not looked at; tried again");
@@ -241,9 +221,6 @@ impl Lookout {
                 }
             }
         }
-        let now = self.parts.clock.now();
-        if let Err(error) = self.parts.store.lease(PART, &self.holder, now, now).await {
-            tracing::debug!(%error, "the lease on drills was not given back; it runs out");
-        }
+        self.turns.leave().await;
     }
 }

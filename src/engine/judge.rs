@@ -137,20 +137,16 @@ impl Rulebook {
     /// What is wrong with what `case` is about, as it is now.
     fn notice(&self, case: Case<'_>, now: Timestamp) -> Notice {
         let open = case.open;
-        let mut notice = open.story.notice.clone().unwrap_or_else(|| Notice {
-            kind: NoticeKind::Failing { tier: open.tiers.last().copied().unwrap_or(1) },
-            subject: case.subject.clone(),
-            check_name: case.subject.name().to_owned(),
-            region: open.cause.region.clone(),
-            down: Vec::new(),
-            regions: Vec::new(),
-            step: open.cause.step.clone(),
-            error: open.cause.error.clone(),
-            since: open.since,
-            failures_in_a_row: 0,
-            at: now,
-            runbook: None,
-            note: None,
+        let mut notice = open.story.notice.clone().unwrap_or_else(|| {
+            let kind = NoticeKind::Failing { tier: open.tiers.last().copied().unwrap_or(1) };
+            let region = open.cause.region.clone();
+            Notice {
+                step: open.cause.step.clone(),
+                request: open.cause.request.clone(),
+                error: open.cause.error.clone(),
+                since: open.since,
+                ..Notice::new(kind, case.subject.clone(), region, now)
+            }
         });
         notice.note = None;
         if let (Subject::Check(id), Some(state)) = (case.subject, case.state)

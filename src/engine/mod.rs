@@ -24,3 +24,4 @@ pub mod stamps;
 pub mod storing;
 pub mod succession;
 pub mod tending;
+pub mod turns;

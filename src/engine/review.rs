@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::judge::{Overview, ProjectJudge, Rulebook};
 use super::shortfall;
+use super::turns::Turns;
 use crate::clock::{Clock, Halt, Pulse};
 use crate::domain::Timestamp;
 use crate::domain::attendance::{self, Farewell, Heard, Listening};
@@ -20,14 +21,14 @@ use crate::domain::blindness::shortfall::Standing;
 use crate::domain::id::Region;
 use crate::domain::incident::Change;
 use crate::store::agents::AgentRecord;
-use crate::store::{Error, LEASE, Lease, Ledger, RENEWAL};
+use crate::store::{Error, Ledger, RENEWAL};
 
 /// How often one looks.
 pub const PAUSE: Duration = RENEWAL;
 /// How often one looks at the accounts, too.
 const ACCOUNTS_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// The name of the lease.
-const PART: &str = "review";
+pub const PART: &str = "review";
 
 /// Is told what was decided, after it is stored. Must not block.
 pub trait Observer: Send + Sync {
@@ -45,8 +46,8 @@ pub struct Reviews {
     pub clock: Arc<dyn Clock>,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
-    /// Tells this hub from others, and from itself before a restart.
-    pub holder: String,
+    /// The turns of this hub at [`PART`].
+    pub turns: Turns,
     /// In which time this hub heard what agents said.
     pub listening: Listening,
     /// When this hub last looked at the accounts.
@@ -69,18 +70,11 @@ impl Reviews {
     /// [`Error`] when the store failed; nothing was decided then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
         let rulebook = self.judge.current();
-        // Where a hub that has a later edition of the project is there, it looks.
-        let may_lead = match rulebook.edition() {
-            Some(edition) => self.store.may_lead(edition, now).await?,
-            None => true,
-        };
-        let until = if may_lead { now + LEASE } else { now };
-        let turn = self.store.lease(PART, &self.holder, now, until).await?.filter(|_| may_lead);
+        let turn = self.turns.lead(rulebook.edition(), now).await?;
         let agents = self.store.agents().await?;
         // While the store fails, agents are not heard.
         self.listening = self.listening.going_on(now);
-        let Some(epoch) = turn else { return Ok(()) };
-        let lease = Lease { part: PART.to_owned(), holder: self.holder.clone(), epoch };
+        let Some(lease) = turn else { return Ok(()) };
         let lost = attendance::lost(agents.iter().map(heard), self.listening, now);
         let standings = self.standings(&rulebook, &agents, now).await;
         let overview = Overview { rulebook: &rulebook, lost: &lost, standings: &standings };
@@ -144,10 +138,7 @@ impl Reviews {
                 Err(_) => {}
             }
         }
-        let now = self.clock.now();
-        if let Err(error) = self.store.lease(PART, &self.holder, now, now).await {
-            tracing::debug!(%error, "the lease on reviews was not given back; it runs out");
-        }
+        self.turns.leave().await;
     }
 }
 
@@ -174,6 +165,7 @@ mod tests {
     use crate::domain::id::CheckId;
     use crate::domain::policy::{Policy, Roster};
     use crate::domain::schedule::{Interval, Schedule};
+    use crate::store::LEASE;
     use crate::store::accounts::Expectation;
     use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
     use crate::store::sqlite::{Holder, SqliteStore};
@@ -224,12 +216,13 @@ mod tests {
 
         /// A hub that is started now.
         fn hub(&self, holder: &str) -> Reviews {
+            let clock: Arc<dyn Clock> = self.time.clone();
             Reviews {
+                turns: Turns::of((&self.store, &clock), PART, holder.into()),
                 store: Arc::clone(&self.store),
                 judge: Arc::clone(&self.judge),
-                clock: self.time.clone(),
+                clock,
                 observer: self.decided.clone(),
-                holder: holder.into(),
                 listening: Listening::begun(self.time.now()),
                 looked: None,
                 pulse: Arc::default(),

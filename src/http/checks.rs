@@ -64,12 +64,20 @@ pub(super) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Check>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
-    let Path(id) = id.map_err(|_| Problem::parameter("id", "the id is no valid text"))?;
+    let id = named(id)?;
     let checks = api.checks.load_full();
-    let Some(check) = checks.iter().find(|check| check.id.as_str() == id) else {
-        let id = shortened(&id);
-        return Err(Problem::missing(format!("there is no check `{id}` in the project")));
-    };
+    let check = checks.iter().find(|check| check.id == id);
+    let check = check.ok_or_else(|| missing(id.as_str()))?;
     let states = api.store.states_of(std::slice::from_ref(&check.id)).await?;
     Ok(Pretty(dto::Check::new(check, states.get(&check.id), api.clock.now())))
+}
+
+/// The check that a path names.
+pub(super) fn named(id: Result<Path<String>, PathRejection>) -> Result<CheckId, Problem> {
+    let Path(id) = id.map_err(|_| Problem::parameter("id", "the id is no valid text"))?;
+    CheckId::new(&id).map_err(|_| missing(&id))
+}
+
+fn missing(id: &str) -> Problem {
+    Problem::missing(format!("there is no check `{}` in the project", shortened(id)))
 }

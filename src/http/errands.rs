@@ -7,11 +7,12 @@ use axum::http::{HeaderName, StatusCode, header};
 use super::access::Visitor;
 use super::acts::{Sent, actor};
 use super::answer::Pretty;
+use super::checks::named;
 use super::parameters::Parameters;
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
 use crate::domain::errand::{ErrandId, WHILE};
-use crate::domain::id::{CheckId, Region};
+use crate::domain::id::Region;
 use crate::engine::errands::{Refused, Wish};
 
 /// Run a check at once
@@ -49,7 +50,7 @@ pub(super) async fn ask(
     id: Result<Path<String>, PathRejection>,
     Sent(sent): Sent<dto::SentErrand>,
 ) -> Result<Asked, Refusal> {
-    let check = check(id)?;
+    let check = named(id)?;
     let region = sent.region.as_deref().map(region).transpose()?;
     let by = actor(&visitor, sent.by.as_deref(), sent.via)?;
     let wish = Wish { check, region, incident: None };
@@ -81,7 +82,7 @@ pub(super) async fn of_check(
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Errands>, Problem> {
     let limit = Parameters::parse(query.as_deref(), &["limit"])?.limit()?;
-    let errands = api.errands.of_check(&check(id)?, limit).await?;
+    let errands = api.errands.of_check(&named(id)?, limit).await?;
     Ok(Pretty(dto::Errands { errands: errands.iter().map(dto::Errand::from).collect() }))
 }
 
@@ -110,13 +111,6 @@ pub(super) async fn one(
     let errand = api.errands.one(ErrandId(id)).await?;
     let missing = || Problem::missing(format!("there is no errand {id}; old ones are forgotten"));
     Ok(Pretty(dto::Errand::from(&errand.ok_or_else(missing)?)))
-}
-
-fn check(id: Result<Path<String>, PathRejection>) -> Result<CheckId, Problem> {
-    let Path(id) = id.map_err(|_| Problem::parameter("id", "the id is no valid text"))?;
-    CheckId::new(&id).map_err(|_| {
-        Problem::missing(format!("there is no check `{}` in the project", shortened(&id)))
-    })
 }
 
 fn region(text: &str) -> Result<Region, Problem> {

@@ -204,6 +204,7 @@ fn alert(message: &Outbound<'_>, wanted: Option<&str>) -> Value {
             "incident": data.incident,
             "subject": data.subject,
             "step": data.step,
+            "request": render::request(notice),
             "error": data.error,
             "note": data.note,
             "regions": data.regions,

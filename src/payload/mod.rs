@@ -132,6 +132,8 @@ pub struct Data {
     pub text: String,
     /// The first failing step.
     pub step: Option<String>,
+    /// The request on which it failed.
+    pub request: Option<RequestRow>,
     /// The latest failure in one line.
     pub error: Option<String>,
     /// What else there is to say, in a sentence.
@@ -157,6 +159,21 @@ pub struct Data {
     /// What is wrong with the template, where this is sent in place of what it could not give.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_error: Option<String>,
+}
+
+/// A request that failed, with what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestRow {
+    /// The method.
+    pub method: String,
+    /// The URL without its query.
+    pub url: String,
+    /// The status of the answer; null where there was none.
+    pub status: Option<u16>,
+    /// Why there was none, in one line.
+    pub error: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// How something is doing in one region.
@@ -232,6 +249,13 @@ impl Payload {
             title: "Failing: Sign \"in\"".into(),
             text: "Failing: Sign \"in\"\nin eu".into(),
             step: Some("sign in".into()),
+            request: Some(RequestRow {
+                method: "POST".into(),
+                url: "https://shop.example.com/login".into(),
+                status: Some(503),
+                error: None,
+                took_ms: 412,
+            }),
             error: Some("expected 200, received 503".into()),
             note: Some("acknowledged by ana".into()),
             runbook: Some("https://wiki.example.com/login".into()),
@@ -273,6 +297,7 @@ impl Data {
             title: String::new(),
             text: String::new(),
             step: None,
+            request: None,
             error: None,
             note: None,
             runbook: None,

@@ -1,13 +1,15 @@
 //! Claims: what is noted when one was lost, and what settling one changes. Decided here for all
 //! backends, before anything is written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::{Claim, Ended, Epoch, Standing};
+use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, NotificationState, Settlement};
+use crate::domain::path::Path;
 use crate::domain::rota::Call;
 
 /// Up to this far ahead of the clock, it was only corrected; beyond it, it was set back.
@@ -70,6 +72,37 @@ pub(super) enum Effect {
     Accept,
     /// Nothing.
     Nothing(Standing),
+}
+
+/// An attempt with what recording it changes.
+pub(super) type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
+
+/// Those by which a message was sent: they say when it left and was accepted. Of digests, that is written
+/// with all in them.
+pub(super) fn stamped<'e, 'a>(settling: &[Settling<'e, 'a>]) -> Vec<&'e Ended<'a>> {
+    let was_sent = |(it, effect): &&Settling<'e, 'a>| {
+        !matches!(effect, Effect::Nothing(_))
+            && it.claim.gathered.is_none()
+            && it.settlement.state == NotificationState::Sent
+    };
+    settling.iter().filter(was_sent).map(|(it, _)| *it).collect()
+}
+
+/// The paths that are broken by what came of messages that are tried on, with why and since when. Of those
+/// that are given up, whoever decides who is told instead finds that out.
+pub(super) fn found_broken<'e>(
+    settling: &[Settling<'e, '_>],
+) -> BTreeMap<Path, (&'e str, Timestamp)> {
+    let is_tried_on = |(it, effect): &&Settling<'e, '_>| {
+        *effect == Effect::Settle
+            && it.settlement.state == NotificationState::Owed
+            && matches!(it.attempt, Attempt::Broken { .. })
+    };
+    let broken = settling.iter().filter(is_tried_on).map(|(it, _)| {
+        let path = Path::of_credentials(&it.claim.notification.recipient);
+        (path, (it.settlement.reason.as_str(), it.ended_at))
+    });
+    broken.collect()
 }
 
 /// What settling each of `ended` changes; what is not `present` was forgotten.

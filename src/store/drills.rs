@@ -23,10 +23,10 @@ pub trait Examiner: Send + Sync {
 /// Keeps what is known of paths.
 #[async_trait]
 pub trait Drills: Send + Sync + std::fmt::Debug {
-    /// What is known of all paths. The proof of each is the last message that arrived, be it a drill or any
+    /// What is known of all paths at `now`. The proof of each is the last message that arrived, be it a drill or any
     /// other: one that was taken, and of channels whose provider says so later, delivered. What was only
-    /// printed proves nothing.
-    async fn known_paths(&self) -> Result<Known, Error>;
+    /// printed proves nothing, nor what arrived by a clock that was ahead of `now`.
+    async fn known_paths(&self, now: Timestamp) -> Result<Known, Error>;
 
     /// Stores what `examiner` decides, in one transaction that survives a power cut where anything is
     /// owed; says what was decided, with the numbers of the incidents. Where there is a `lease` and it is

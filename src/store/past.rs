@@ -65,6 +65,3 @@ pub trait Past: Send + Sync + std::fmt::Debug {
     /// How many messages were owed in `period`.
     async fn past_told(&self, period: (Timestamp, Timestamp)) -> Result<Vec<Told>, Error>;
 }
-
-/// The kinds of decisions that [`Past::past_acts`] gives, as SQL has them.
-pub(super) const ACTS: &str = "('acknowledged', 'left_alone', 'noted', 'resolved')";

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tripline::clock::{Clock as _, System};
 use tripline::domain::Timestamp;
+use tripline::domain::failed_request::FailedRequest;
 use tripline::domain::id::{CheckId, IncidentId, NotificationId, Region};
 use tripline::domain::notice::{Notice, NoticeKind};
 use tripline::domain::notification::{Attempt, Notification};
@@ -33,20 +34,25 @@ fn notification(recipient: Recipient, kind: NoticeKind) -> Notification {
         incident: IncidentId(42),
         recipient,
         notice: Notice {
-            kind,
-            subject: Subject::Check(CheckId::new("login").expect("a good name")),
             check_name: "Sign in".into(),
-            region: Region::new("eu").expect("a good name"),
-            down: Vec::new(),
-            regions: Vec::new(),
             step: Some("sign in".into()),
+            request: Some(FailedRequest {
+                method: "POST".into(),
+                url: "https://evil.example/pay.html\r\nBcc: x@evil.example".into(),
+                status: Some(503),
+                error: None,
+                took: Duration::from_millis(412),
+            }),
             error: "expected 200, got <b>503</b>\r\nBcc: x@evil.example https://evil.example/pay"
                 .into(),
-            since: at,
             failures_in_a_row: 1,
-            at,
             runbook: Some("https://wiki.example.com/login?a=1&b=2".into()),
-            note: None,
+            ..Notice::new(
+                kind,
+                Subject::Check(CheckId::new("login").expect("a good name")),
+                Region::new("eu").expect("a good name"),
+                at,
+            )
         },
         first_word: true,
         owed_at: at,

@@ -28,19 +28,16 @@ fn notification(kind: NoticeKind) -> Notification {
         incident: IncidentId(42),
         recipient: Recipient::Slack("#p1".into()),
         notice: Notice {
-            kind,
-            subject: Subject::Check(CheckId::new("login").expect("a good name")),
             check_name: "Sign in".into(),
-            region: Region::new("eu").expect("a good name"),
-            down: Vec::new(),
-            regions: Vec::new(),
             step: Some("sign in".into()),
             error: "expected 200, received 503".into(),
-            since: opened,
             failures_in_a_row: 2,
-            at: opened,
-            runbook: None,
-            note: None,
+            ..Notice::new(
+                kind,
+                Subject::Check(CheckId::new("login").expect("a good name")),
+                Region::new("eu").expect("a good name"),
+                opened,
+            )
         },
         first_word: true,
         owed_at: opened,
@@ -51,7 +48,7 @@ fn notification(kind: NoticeKind) -> Notification {
 
 fn thread(receipt: Option<String>) -> Thread {
     let opened = at("2026-11-21T02:14:10Z");
-    let cause = Cause { region: Region::new("eu").expect("good"), step: None, error: "no".into() };
+    let cause = Cause::new(Region::new("eu").expect("good"), "no");
     let mut incident = Incident::opening(opened, opened, cause);
     incident.id = Some(IncidentId(42));
     incident.tiers = [1].into();

@@ -9,10 +9,10 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::time::timeout;
 
-use crate::app::turns::Turns;
 use crate::clock::{Clock, Halt};
 use crate::domain::Timestamp;
 use crate::domain::coverage::{HOUR, Tally};
+use crate::engine::turns::Turns;
 use crate::engine::{accountant, measuring};
 use crate::statsd::{Share, Sink};
 use crate::store::accounts::Place;

@@ -34,32 +34,20 @@ pub(super) fn opened(
 ) -> Change {
     let Opening { region, since, error, recipients, now } = opening;
     let notice = Notice {
-        kind: NoticeKind::Blind,
-        subject: subject.clone(),
         check_name: name.to_owned(),
-        region: region.clone(),
-        down: Vec::new(),
         regions: check.map(|(check, state)| states(check, state)).unwrap_or_default(),
-        step: None,
         error: error.clone(),
         since,
-        failures_in_a_row: 0,
-        at: now,
         runbook: check.and_then(|(check, _)| check.runbook.clone()),
-        note: None,
+        ..Notice::new(NoticeKind::Blind, subject.clone(), region.clone(), now)
     };
     let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
     let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
-    let cause = Cause { region: region.clone(), step: None, error: error.clone() };
+    let cause = Cause::new(region.clone(), error.as_str());
     let reason = format!("{error}: the first tier tells {told}");
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
     let transition = Transition {
         streak: None,
-        owed: recipients.iter().map(owed).collect(),
+        owed: Owed::to_all(&recipients, &notice),
         decisions: vec![Decision { kind: DecisionKind::Opened, reason }],
         incident: Some(Incident {
             tiers: [1].into(),
@@ -122,21 +110,11 @@ pub(super) fn end(
             }
         }
     };
+    // What there was to say was not about the target, and is over.
     let notice = Notice {
-        kind,
-        subject: subject.clone(),
         check_name: name.to_owned(),
-        region: open.cause.region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
-        // What there was to say was not about the target, and is over.
-        error: String::new(),
         since: open.since,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
+        ..Notice::new(kind, subject.clone(), open.cause.region.clone(), now)
     };
     Change { subject: subject.clone(), transition: resolved(open, &notice, reason, now) }
 }

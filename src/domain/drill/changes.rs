@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Known, Terms};
+use super::{Known, Standing, Terms, verdict};
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
 use crate::domain::incident::{
@@ -33,20 +33,14 @@ pub fn round(
         return None;
     }
     let notice = Notice {
-        kind: NoticeKind::Drill,
         check_name: "nothing needs to be done".to_owned(),
-        ..notice(Subject::Drill, region, now)
-    };
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
+        ..Notice::new(NoticeKind::Drill, Subject::Drill, region.clone(), now)
     };
     let reason = format!("a {why} drill of {} paths", paths.len());
-    let cause = Cause { region: region.clone(), step: None, error: String::new() };
+    let cause = Cause::new(region.clone(), "");
     let transition = Transition {
         streak: None,
-        owed: paths.iter().map(owed).collect(),
+        owed: Owed::to_all(&paths, &notice),
         decisions: vec![Decision { kind: DecisionKind::Noted, reason }],
         incident: Some(Incident { resolved_at: Some(now), ..Incident::opening(now, now, cause) }),
     };
@@ -54,14 +48,14 @@ pub fn round(
     Some(Change { subject: Subject::Drill, transition })
 }
 
-/// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
 const UNUSED: &str = "nobody is told by this path any more";
 
+/// How an incident about a path that nothing is known to be wrong with ends; `None` while it does not.
 pub(super) fn end(
     terms: &Terms,
     known: &Known,
-    path: &Path,
-    open: &Incident,
+    (path, open): (&Path, &Incident),
+    now: Timestamp,
 ) -> Option<(NoticeKind, String)> {
     let Some(recipient) = path.recipient() else {
         if !terms.is_used(path) {
@@ -73,7 +67,9 @@ pub(super) fn end(
         return Some((NoticeKind::Withdrawn, UNUSED.to_owned()));
     }
     let proof = known.records.get(recipient).and_then(|record| record.proof.as_ref());
-    let proof = proof.filter(|proof| proof.at >= open.begun_at())?;
+    // What arrived right before it was opened may have become known right after.
+    let is_proven = verdict(terms, known, recipient, now).standing == Standing::Proven;
+    let proof = proof.filter(|proof| is_proven || proof.at >= open.begun_at())?;
     let reason = format!("a message was {}: {}", proof.by.as_str(), proof.receipt);
     Some((NoticeKind::Recovered, reason))
 }
@@ -99,22 +95,17 @@ pub(super) fn opened(
     let recipients = terms.told_of(path);
     let names: Vec<String> = recipients.iter().map(Recipient::to_string).collect();
     let told = if names.is_empty() { "nobody".into() } else { names.join(", ") };
+    let kind = NoticeKind::Failing { tier: 1 };
     let notice = Notice {
-        kind: NoticeKind::Failing { tier: 1 },
         check_name: called(path),
         error: error.to_owned(),
         since,
-        ..notice(subject.clone(), region, now)
+        ..Notice::new(kind, subject.clone(), region.clone(), now)
     };
-    let owed = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
-    let cause = Cause { region: region.clone(), step: None, error: error.to_owned() };
+    let cause = Cause::new(region.clone(), error);
     let transition = Transition {
         streak: None,
-        owed: recipients.iter().map(owed).collect(),
+        owed: Owed::to_all(&recipients, &notice),
         decisions: vec![Decision {
             kind: DecisionKind::Opened,
             reason: format!("{error}: told is {told}"),
@@ -136,30 +127,10 @@ pub(super) fn ended(
     (region, now): (&Region, Timestamp),
 ) -> Change {
     let notice = Notice {
-        kind,
         since: open.since,
         check_name: called(path),
-        ..notice(subject.clone(), region, now)
+        ..Notice::new(kind, subject.clone(), region.clone(), now)
     };
     let transition = resolved(open, &notice, reason, now);
     Change { subject: subject.clone(), transition }
-}
-
-/// What is the same in all that is said of paths.
-fn notice(subject: Subject, region: &Region, now: Timestamp) -> Notice {
-    Notice {
-        kind: NoticeKind::Recovered,
-        check_name: subject.name().to_owned(),
-        subject,
-        region: region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
-        error: String::new(),
-        since: now,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
-    }
 }

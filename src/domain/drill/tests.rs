@@ -2,6 +2,7 @@ use super::*;
 use crate::domain::id::PersonId;
 use crate::domain::notice::NoticeKind;
 use crate::domain::policy::{Policy, Tier};
+use crate::domain::rota::Rota;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -44,7 +45,13 @@ fn terms() -> Terms {
 
 fn record(since: i64, proven: Option<i64>) -> Record {
     let proof = |second| Proven { at: at(second), by: Evidence::Accepted, receipt: "C1/2".into() };
-    Record { since: at(since), proof: proven.map(proof), noted: proven.map(at), trial: None }
+    Record {
+        since: at(since),
+        drilled_since: Some(at(since)),
+        proof: proven.map(proof),
+        noted: proven.map(at),
+        trial: None,
+    }
 }
 
 /// All paths, known since `since` and never proven.
@@ -208,4 +215,90 @@ fn of_a_rota_everyone_is_a_path_and_of_each_person_every_way() {
     let terms = Terms::of(&targets, roster, &order, set_up);
     let paths: Vec<String> = terms.paths.iter().map(Recipient::to_string).collect();
     assert_eq!(paths, ["slack:U1", "sms:ana", "sms:bo"]);
+}
+
+#[test]
+fn what_is_drilled_for_the_first_time_is_given_its_time() {
+    let terms = Terms { paths: [p2()].into(), ..terms() };
+    // The project had no drills for a month.
+    let mut known = Known { mark: Some(at(0)), ..Known::default() };
+    known.records.insert(p2(), Record { drilled_since: None, ..record(-30 * DAY, None) });
+    let first = decided(&terms, &known, 60);
+    assert_eq!((first.changes.len(), first.drilled), (0, vec![(p2(), true)]));
+    known.records.insert(p2(), Record { drilled_since: Some(at(60)), ..record(-30 * DAY, None) });
+    let mut stands = |mark: i64, second| {
+        known.mark = Some(at(mark));
+        verdict(&terms, &known, &p2(), at(second)).standing
+    };
+    assert_eq!(stands(8 * DAY, 60 + 8 * DAY), Standing::Untried);
+    assert_eq!(stands(8 * DAY, 61 + 8 * DAY), Standing::Unproven);
+    let without = decided(&Terms { plan: None, ..terms }, &known, 120);
+    assert_eq!(without.drilled, [(p2(), false)]);
+}
+
+#[test]
+fn nobody_is_told_of_paths_that_only_were_not_drilled() {
+    let terms = Terms { paths: [p2()].into(), ..terms() };
+    let mut known = known(&terms, 0);
+    known.records.insert(p2(), record(-DAY, Some(0)));
+    let mut stands = |mark: i64, trial: Option<Trial>, second| {
+        known.mark = Some(at(mark));
+        known.records.get_mut(&p2()).expect("there").trial = trial;
+        verdict(&terms, &known, &p2(), at(second)).standing
+    };
+    let (second, third) = (7 * DAY + HOUR, 14 * DAY + HOUR);
+    // The hub was down at the second round, and so the third is waited for, and no longer.
+    assert_eq!(stands(HOUR, None, 9 * DAY), Standing::Proven);
+    assert_eq!(stands(HOUR, None, third + HOUR), Standing::Unproven);
+    // The round began, and what it sent is on its way.
+    let owed = || Some(trial(third, NotificationState::Owed));
+    assert_eq!(stands(third, owed(), third + 1), Standing::Waiting);
+    assert_eq!(stands(third, owed(), third + HOUR), Standing::Unproven);
+    assert_eq!(stands(second, None, 9 * DAY), Standing::Unproven);
+}
+
+#[test]
+fn a_proof_to_come_is_none() {
+    let terms = Terms { paths: [p2()].into(), ..terms() };
+    let mut known = known(&terms, 0);
+    known.records.insert(p2(), record(0, Some(400 * DAY)));
+    known.mark = Some(at(8 * DAY));
+    assert_eq!(verdict(&terms, &known, &p2(), at(1)).standing, Standing::Untried);
+    assert_eq!(verdict(&terms, &known, &p2(), at(8 * DAY + 1)).standing, Standing::Unproven);
+}
+
+#[test]
+fn what_arrived_right_before_an_incident_was_opened_ends_it() {
+    let terms = terms();
+    let mut known = known(&terms, 0);
+    known.mark = Some(at(8 * DAY));
+    let opened = decided(&terms, &known, 8 * DAY + 10);
+    for Change { subject, transition } in opened.changes {
+        known.open.insert(subject, transition.incident.expect("an incident"));
+    }
+    // It was delivered before, and heard of after.
+    known.records.insert(ana(), record(0, Some(8 * DAY + 9)));
+    let over = decided(&terms, &known, 8 * DAY + 11);
+    assert!(said(&over).iter().any(|it| it.starts_with("resolved path:sms:ana")), "{over:?}");
+}
+
+#[test]
+fn a_rota_is_not_told_by_the_path_that_it_may_call_by() {
+    let person = |name: &str| PersonId::new(name).expect("a good name");
+    let (layers, overrides) = (Vec::new(), Vec::new());
+    let rota = Rota { name: "first".into(), team: "devops".into(), layers, overrides };
+    let roster = Roster {
+        people: [(person("ana"), Some("+49".to_owned()))].into(),
+        teams: [("devops".to_owned(), vec![person("ana")])].into(),
+        rotas: [("first".to_owned(), rota)].into(),
+        ..Roster::default()
+    };
+    let tiers = vec![vec![Target::Sms("first".into())], vec![Target::Slack("#p1".into())]];
+    let terms = Terms::of(tiers.iter().flatten(), roster, &Order::default(), |_| true);
+    let terms = Terms { tiers, ..terms };
+    let told = |path: Recipient| -> Vec<String> {
+        terms.told_of(&Path::to(path)).iter().map(Recipient::to_string).collect()
+    };
+    assert_eq!(told(ana()), ["slack:#p1"]);
+    assert_eq!(told(Recipient::Slack("#p1".into())), ["rota:first"]);
 }

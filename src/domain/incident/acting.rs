@@ -9,14 +9,14 @@
 //! | note, silence, a run asked for by hand | | those who follow are told |
 //!
 //! Those who follow are the recipients that were told and whom such a message does not wake
-//! ([`Recipient::follows`]).
+//! ([`Recipient::follows`](crate::domain::policy::Recipient::follows)).
 
 use std::time::Duration;
 
 use super::tending::{self, Surroundings};
 use super::{Decision, DecisionKind, Incident, Owed, Transition, resolved, telling};
 use crate::domain::notice::{Notice, NoticeKind};
-use crate::domain::policy::{Policy, Recipient};
+use crate::domain::policy::Policy;
 use crate::domain::restraint::{Acknowledgement, Actor, moment};
 use crate::domain::{Timestamp, after};
 
@@ -162,14 +162,10 @@ fn followed(
     notice: &Notice,
 ) -> Transition {
     let notice = Notice { kind, note: Some(note.clone()), ..notice.clone() };
-    let owe = |recipient: &Recipient| Owed {
-        recipient: recipient.clone(),
-        notice: notice.clone(),
-        telling: 0,
-    };
+    let following = incident.told.iter().filter(|it| it.follows(kind));
     Transition {
         streak: None,
-        owed: incident.told.iter().filter(|it| it.follows(kind)).map(owe).collect(),
+        owed: following.map(|it| Owed::to(it, &notice)).collect(),
         decisions: vec![Decision { kind: decided, reason: note }],
         incident: Some(incident),
     }

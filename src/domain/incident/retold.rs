@@ -93,7 +93,7 @@ mod tests {
     fn written(act: &Act, actor: &Actor, now: Timestamp) -> Decision {
         let region = Region::new("eu").expect("a name");
         let subject = Subject::Check(CheckId::new("login").expect("a name"));
-        let cause = Cause { region: region.clone(), step: None, error: "503".into() };
+        let cause = Cause::new(region.clone(), "503");
         let mut open = Incident::opening(now, now, cause);
         if *act == Act::TakeBack {
             let lasts = Some(Duration::from_hours(1));
@@ -113,19 +113,14 @@ mod tests {
     ) -> super::super::Transition {
         let labels = std::collections::BTreeMap::new();
         let notice = Notice {
-            kind: NoticeKind::Failing { tier: 1 },
-            subject: subject.clone(),
             check_name: "login".into(),
-            region: open.cause.region.clone(),
-            down: Vec::new(),
-            regions: Vec::new(),
-            step: None,
-            error: String::new(),
-            since: now,
             failures_in_a_row: 1,
-            at: now,
-            runbook: None,
-            note: None,
+            ..Notice::new(
+                NoticeKind::Failing { tier: 1 },
+                subject.clone(),
+                open.cause.region.clone(),
+                now,
+            )
         };
         let around = Surroundings {
             policy: None,

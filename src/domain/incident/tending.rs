@@ -194,10 +194,9 @@ fn owed(incident: &Incident, due: &Due, around: Surroundings<'_>, now: Timestamp
         };
         let notice =
             Notice { kind, at: now, note: Some(due.why.join("; ")), ..around.notice.clone() };
-        let owe = |recipient| Owed { recipient, notice: notice.clone(), telling: 0 };
         let mut fresh = recipients(incident, *tier, around);
         fresh.retain(|recipient| seen.insert(recipient.clone()));
-        by_tier.push(fresh.into_iter().map(owe).collect::<Vec<_>>());
+        by_tier.push(fresh.iter().map(|it| Owed::to(it, &notice)).collect::<Vec<_>>());
     }
     by_tier.into_iter().rev().flatten().collect()
 }

@@ -58,7 +58,15 @@ impl Story {
 
     fn verdict(region: Region, outcome: Outcome, slot: Timestamp) -> Verdict {
         let error = if outcome == Outcome::Passed { "" } else { "expected 200" };
-        Verdict { region, slot, ended: slot, outcome, step: None, error: error.into() }
+        Verdict {
+            region,
+            slot,
+            ended: slot,
+            outcome,
+            step: None,
+            request: None,
+            error: error.into(),
+        }
     }
 
     /// One result of the present slot, 30 seconds after the last.

@@ -28,6 +28,7 @@ pub(super) fn refresh(notice: &mut Notice, state: &CheckState, rules: Rules<'_>,
         ended: now,
         outcome: Outcome::Unknown,
         step: None,
+        request: None,
         error: String::new(),
     };
     let mut streaks = state.streaks.clone();
@@ -62,6 +63,7 @@ impl World<'_> {
         let cause = Cause {
             region: self.verdict.region.clone(),
             step: self.verdict.step.clone(),
+            request: self.verdict.request.clone(),
             error: self.verdict.error.clone(),
         };
         let opening = || Incident::opening(self.now, self.since(), cause.clone());
@@ -104,6 +106,7 @@ impl World<'_> {
         }
         let notice = Notice {
             step: open.cause.step.clone(),
+            request: open.cause.request.clone(),
             error: open.cause.error.clone(),
             ..self.notice(NoticeKind::Recovered, streak, open.since)
         };
@@ -179,7 +182,7 @@ impl World<'_> {
                 tier.notify.iter().flat_map(|target| self.rules.roster.recipients(target));
             for recipient in recipients {
                 if seen.insert(recipient.clone()) {
-                    owed.push(Owed { recipient, notice: notice.clone(), telling: 0 });
+                    owed.push(Owed::to(&recipient, &notice));
                 }
             }
         }
@@ -187,20 +190,18 @@ impl World<'_> {
     }
 
     fn notice(&self, kind: NoticeKind, streak: &Streak, since: Timestamp) -> Notice {
+        let subject = Subject::Check(self.rules.check.id.clone());
         Notice {
-            kind,
-            subject: Subject::Check(self.rules.check.id.clone()),
             check_name: self.rules.check.name.clone(),
-            region: self.verdict.region.clone(),
             down: self.down(),
             regions: self.regions(),
             step: self.verdict.step.clone(),
+            request: self.verdict.request.clone(),
             error: self.verdict.error.clone(),
             since,
             failures_in_a_row: streak.failures,
-            at: self.now,
             runbook: self.rules.check.runbook.clone(),
-            note: None,
+            ..Notice::new(kind, subject, self.verdict.region.clone(), self.now)
         }
     }
 

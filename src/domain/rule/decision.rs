@@ -79,20 +79,11 @@ pub fn decide(
 
 /// Ends an incident about a rule that is no longer in the project.
 pub fn withdraw(subject: &Subject, open: &Incident, now: Timestamp) -> Change {
+    let region = open.cause.region.clone();
     let notice = Notice {
-        kind: NoticeKind::Withdrawn,
-        subject: subject.clone(),
-        check_name: subject.name().to_owned(),
-        region: open.cause.region.clone(),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
         error: open.cause.error.clone(),
         since: open.since,
-        failures_in_a_row: 0,
-        at: now,
-        runbook: None,
-        note: None,
+        ..Notice::new(NoticeKind::Withdrawn, subject.clone(), region, now)
     };
     let reason = "the rule is no longer in the project".to_owned();
     Change { subject: subject.clone(), transition: resolved(open, &notice, reason, now) }
@@ -194,7 +185,7 @@ impl Scene<'_> {
             kind: DecisionKind::Opened,
             reason: format!("{said}: the first tier tells {told}"),
         };
-        let owed = recipients.iter().map(|it| owe(it, &notice)).collect();
+        let owed = Owed::to_all(&recipients, &notice);
         let tiers = ([1].into(), recipients);
         let transition = self.changed(None, tiers, (since, &said), decision);
         Some(Transition { owed, ..transition })
@@ -224,7 +215,7 @@ impl Scene<'_> {
         in_a_row: u32,
     ) -> Vec<Owed> {
         let notice = self.notice(NoticeKind::Failing { tier }, said, since, in_a_row);
-        recipients.iter().map(|it| owe(it, &notice)).collect()
+        Owed::to_all(recipients, &notice)
     }
 
     fn notice(&self, kind: NoticeKind, said: &str, since: Timestamp, in_a_row: u32) -> Notice {
@@ -234,19 +225,11 @@ impl Scene<'_> {
             _ => Subject::Rule(name),
         };
         Notice {
-            kind,
-            subject,
-            check_name: self.rule.name.to_string(),
-            region: self.around.region.clone(),
-            down: Vec::new(),
-            regions: Vec::new(),
-            step: None,
             error: said.to_owned(),
             since,
             failures_in_a_row: in_a_row,
-            at: self.around.now,
             runbook: self.rule.runbook.clone(),
-            note: None,
+            ..Notice::new(kind, subject, self.around.region.clone(), self.around.now)
         }
     }
 
@@ -258,8 +241,7 @@ impl Scene<'_> {
         (since, said): (Timestamp, &str),
         decision: Decision,
     ) -> Transition {
-        let region = self.around.region.clone();
-        let cause = Cause { region, step: None, error: said.to_owned() };
+        let cause = Cause::new(self.around.region.clone(), said);
         let opening = || Incident::opening(self.around.now, since, cause.clone());
         let mut incident = open.cloned().unwrap_or_else(opening);
         incident.cause = cause;
@@ -300,10 +282,6 @@ fn reason(
         tiers.join(", "),
         list(recipients)
     )
-}
-
-fn owe(recipient: &Recipient, notice: &Notice) -> Owed {
-    Owed { recipient: recipient.clone(), notice: notice.clone(), telling: 0 }
 }
 
 fn list(recipients: &BTreeSet<Recipient>) -> String {

@@ -28,12 +28,13 @@ use tokio::time::timeout;
 pub use self::compiled::{Compiled, RuleSet, WrongRule};
 use self::round::{Round, RoundJudge};
 use super::judge::ProjectJudge;
+use super::turns::Turns;
 use crate::clock::{Clock, Halt, Pulse, haste};
 use crate::domain::Timestamp;
 use crate::domain::incident::Change;
 use crate::store::metrics::Metrics;
 use crate::store::rules::{Judged, RuleJudge, RuleRecords};
-use crate::store::{Epoch, Error, LEASE, Ledger, RENEWAL, Remembered};
+use crate::store::{Epoch, Error, Lease, Ledger, RENEWAL, Remembered};
 
 /// What was missed is made up for as far back as this.
 pub const CATCH_UP: TimeDelta = TimeDelta::hours(1);
@@ -64,8 +65,7 @@ pub struct Rounds {
     pub clock: Arc<dyn Clock>,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
-    /// Tells this hub from others, and from itself before a restart.
-    pub holder: String,
+    turns: Turns,
     /// Is told when the next look is due.
     pub pulse: Arc<Pulse>,
     known: Option<(Epoch, RuleRecords)>,
@@ -87,7 +87,8 @@ impl RuleJudge for Passing {
 }
 
 impl Rounds {
-    /// Evaluates `rules` over `metrics`, and keeps what follows in `store`.
+    /// Evaluates `rules` over `metrics`, and keeps what follows in `store`; `holder` tells this hub from
+    /// others, and from itself before a restart.
     pub fn new(
         (store, metrics): (Arc<dyn Ledger>, Arc<dyn Metrics>),
         (rules, judge): (Arc<ArcSwap<RuleSet>>, Arc<ProjectJudge>),
@@ -96,7 +97,8 @@ impl Rounds {
         holder: String,
     ) -> Self {
         let pulse = Arc::default();
-        Self { store, metrics, rules, judge, clock, observer, holder, pulse, known: None }
+        let turns = Turns::of((&store, &clock), PART, holder);
+        Self { store, metrics, rules, judge, clock, observer, turns, pulse, known: None }
     }
 
     /// Evaluates what is due at `now`, if it is this hub's turn; says whether more is due already.
@@ -106,15 +108,8 @@ impl Rounds {
     /// [`Error`] when the store failed; what was passed before stays passed.
     pub async fn tick(&mut self, now: Timestamp) -> Result<bool, Error> {
         let rules = self.rules.load_full();
-        if let Some(edition) = &rules.edition
-            && !self.store.may_lead(edition, now).await?
-        {
-            // A hub that has a later edition of the project is there.
-            self.known = None;
-            self.store.lease(PART, &self.holder, now, now).await?;
-            return Ok(false);
-        }
-        let Some(epoch) = self.store.lease(PART, &self.holder, now, now + LEASE).await? else {
+        let turn = self.turns.lead(rules.edition.as_deref(), now).await?;
+        let Some(Lease { epoch, .. }) = turn else {
             self.known = None;
             return Ok(false);
         };
@@ -228,10 +223,7 @@ impl Rounds {
                 }
             }
         }
-        let now = self.clock.now();
-        if let Err(error) = self.store.lease(PART, &self.holder, now, now).await {
-            tracing::debug!(%error, "the lease on rules was not given back; it runs out");
-        }
+        self.turns.leave().await;
     }
 
     /// How long until something is due, at most [`PAUSE`].

@@ -70,6 +70,15 @@ pub(super) async fn goodbye(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Refuses what no agent can be called.
+pub(super) fn well_named(name: &str) -> Result<(), Problem> {
+    validate_name(name).map_err(|error| {
+        let name = shortened(name);
+        let detail = format!("the name of the agent, `{name}`: {error}; choose one with --name");
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    })
+}
+
 async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Problem> {
     let now = link.clock.now();
     if beat.region != peer.region.as_str() {
@@ -80,10 +89,7 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
-    if let Err(error) = validate_name(&beat.name) {
-        let detail = format!("the name of the agent: {error}; choose one with --name");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-    }
+    well_named(&beat.name)?;
     let who = (&peer.region, beat.name.as_str());
     if let Err(TooMany(detail)) = link.heard.judge(who, beat.instance, &*link.agents, now).await? {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));

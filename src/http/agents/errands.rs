@@ -7,14 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use uuid::Uuid;
 
+use super::beats::well_named;
 use super::peer::Peer;
 use super::reports::corrected_by;
 use super::room::Room;
 use super::{Link, decoded};
 use crate::domain::errand::ErrandId;
-use crate::domain::id::validate_name;
 use crate::engine::errands::Waiting;
-use crate::http::problem::{Problem, shortened};
+use crate::http::problem::Problem;
 use crate::link::protocol::{
     ErrandMessage, ErrandReport, Item, MOST_ERRANDS, ReportMessage, TakeErrands, TakenErrands,
 };
@@ -64,11 +64,4 @@ pub(super) async fn bring(
             Err(Problem::new(StatusCode::GONE, detail))
         }
     }
-}
-
-fn well_named(name: &str) -> Result<(), Problem> {
-    validate_name(name).map_err(|error| {
-        let detail = format!("the name of the agent, `{}`: {error}", shortened(name));
-        Problem::new(StatusCode::BAD_REQUEST, detail)
-    })
 }

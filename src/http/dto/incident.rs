@@ -5,11 +5,11 @@ use utoipa::ToSchema;
 
 use super::{
     Acknowledgement, Channel, DecisionKind, DeliveryOutcome, IncidentStatus, NoticeKind,
-    NotificationState, Outcome, RegionState, Time,
+    NotificationState, Outcome, RegionState, Time, millis,
 };
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::subject::Subject;
-use crate::domain::{Timestamp, incident, notice, policy};
+use crate::domain::{Timestamp, failed_request, incident, notice, policy};
 use crate::store;
 
 /// Incidents, the latest first.
@@ -79,6 +79,7 @@ impl Incident {
             cause: Cause {
                 region: incident.cause.region.to_string(),
                 step: incident.cause.step.clone(),
+                request: incident.cause.request.as_ref().map(FailedRequest::from),
                 error: incident.cause.error.clone(),
             },
             acknowledged: story.acknowledged.as_ref().map(Acknowledgement::from),
@@ -105,8 +106,37 @@ pub struct Cause {
     pub region: String,
     /// The first failing step.
     pub step: Option<String>,
+    /// The request on which it failed; `null` where it failed on none.
+    pub request: Option<FailedRequest>,
     /// The error in one line.
     pub error: String,
+}
+
+/// A request on which a check failed, with what came of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FailedRequest {
+    /// The method.
+    pub method: String,
+    /// The URL up to its path; secrets are masked.
+    pub url: String,
+    /// The status of the answer; `null` when there was none.
+    pub status: Option<u16>,
+    /// Why there was none, in one line.
+    pub error: Option<String>,
+    /// How long it took, as far as it came.
+    pub took_ms: f64,
+}
+
+impl From<&failed_request::FailedRequest> for FailedRequest {
+    fn from(request: &failed_request::FailedRequest) -> Self {
+        Self {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            status: request.status,
+            error: request.error.clone(),
+            took_ms: millis(request.took),
+        }
+    }
 }
 
 /// One place that notifications go to.
@@ -305,6 +335,9 @@ pub struct Notice {
     pub regions: Vec<SeenRegion>,
     /// The first failing step of the latest failure.
     pub step: Option<String>,
+    /// The request on which it failed; `null` where it failed on none, and in notices of versions that
+    /// did not know.
+    pub request: Option<FailedRequest>,
     /// The latest failure in one line.
     pub error: String,
     /// The first failed slot.
@@ -335,6 +368,7 @@ impl From<&notice::Notice> for Notice {
             down: notice.down.iter().map(Region::to_string).collect(),
             regions: notice.regions.iter().map(SeenRegion::from).collect(),
             step: notice.step.clone(),
+            request: notice.request.as_ref().map(FailedRequest::from),
             error: notice.error.clone(),
             since: Time(notice.since),
             failures_in_a_row: notice.failures_in_a_row,

@@ -401,7 +401,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
 fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
     let recipient = Recipient::Slack("#p2".into());
     let error = "expected 200, received 503".to_owned();
-    let cause = Cause { region: eu.clone(), step: Some("sign in".into()), error: error.clone() };
+    let cause = Cause { step: Some("sign in".into()), ..Cause::new(eu.clone(), error.as_str()) };
     let incident = Incident {
         id: Some(IncidentId(7)),
         tiers: [1].into(),
@@ -409,10 +409,7 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         ..Incident::opening(at, at, cause)
     };
     let notice = Notice {
-        kind: NoticeKind::Failing { tier: 1 },
-        subject: Subject::Check(check.clone()),
         check_name: "Sign in to the shop".into(),
-        region: eu.clone(),
         down: vec![eu.clone()],
         regions: vec![notice::RegionState {
             region: eu.clone(),
@@ -421,11 +418,13 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
         }],
         step: Some("sign in".into()),
         error,
-        since: at,
         failures_in_a_row: 1,
-        at,
-        runbook: None,
-        note: None,
+        ..Notice::new(
+            NoticeKind::Failing { tier: 1 },
+            Subject::Check(check.clone()),
+            eu.clone(),
+            at,
+        )
     };
     let notification = Notification {
         id: NotificationId(3),

@@ -9,7 +9,7 @@ use slack_morphism::prelude::{
 };
 
 use super::clean::{cut, cut_by, line};
-use super::slack::{SlackMessage, code, data, link, markdown, sign};
+use super::slack::{SlackMessage, code, link, markdown, prose, sign};
 use super::sms::without_links;
 use super::{gsm, wording};
 use crate::notify::digest::{Counts, Digest, Item};
@@ -95,7 +95,7 @@ fn entry(item: &Item<'_>, with_error: bool) -> String {
     if with_error {
         let _ = write!(text, " {}", wording::title(notification).to_lowercase());
         let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
-        text.extend(error.map(|error| format!(": {}", data(&error, ERROR_LIMIT))));
+        text.extend(error.map(|error| format!(": {}", prose(&error, ERROR_LIMIT))));
     }
     text
 }

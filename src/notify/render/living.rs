@@ -11,8 +11,8 @@ use slack_morphism::prelude::{
 
 use super::clean::line;
 use super::slack::{
-    ERROR_LIMIT, FIELD_LIMIT, NAME_LIMIT, NOTE_LIMIT, Runbook, SlackMessage, code, data, fallback,
-    field, footer, headline, markdown, regions, says_how_often, sign, slack,
+    FIELD_LIMIT, NAME_LIMIT, NOTE_LIMIT, Runbook, SlackMessage, code, fallback, field, footer,
+    headline, markdown, prose, regions, says_how_often, sign, slack, what_failed,
 };
 use super::wording;
 use crate::domain::Timestamp;
@@ -149,8 +149,8 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
     let notice = &notification.notice;
     let (sign, title) = (sign(notice.kind), wording::title(notification));
     let said = match wording::note(notice) {
-        Some(note) => data(&note, NOTE_LIMIT),
-        None => data(&wording::when(notification), NOTE_LIMIT),
+        Some(note) => prose(&note, NOTE_LIMIT),
+        None => prose(&wording::when(notification), NOTE_LIMIT),
     };
     let repeat = wording::repeat_mark(notification);
     // "acknowledged by ana" says what the title does.
@@ -160,8 +160,8 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
     } else {
         format!("{sign} *{title}*{repeat}  {said}")
     };
-    let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
-    text.extend(error.map(|error| format!("\n```\n{}\n```", data(&error, ERROR_LIMIT))));
+    let failed = what_failed(notice).filter(|_| wording::is_wrong(notice));
+    text.extend(failed.map(|failed| format!("\n{failed}")));
     let section = SlackSectionBlock::new().with_text(markdown(text));
     SlackMessage { text: fallback(message), blocks: vec![section.into()] }
 }
@@ -170,7 +170,7 @@ pub fn reply(message: &Outbound<'_>, broadcast: bool) -> SlackMessage {
 fn context(thread: &Thread, notice: &Notice) -> Option<SlackBlock> {
     let mut lines: Vec<String> = Vec::new();
     let said = |at: &Timestamp, text: &str| {
-        format!("{} UTC  {}", at.format("%H:%M"), data(&line(text), LINE_LIMIT))
+        format!("{} UTC  {}", at.format("%H:%M"), prose(&line(text), LINE_LIMIT))
     };
     lines.extend(thread.words.iter().map(|(at, text)| said(at, text)));
     let note = wording::note(notice).filter(|_| notice.kind.is_alarm());
@@ -219,7 +219,7 @@ fn facts(thread: &Thread, notice: &Notice, state: &State<'_>) -> SlackBlock {
     }
     if let State::Acknowledged(Acknowledgement { by, until, .. }) = state {
         let until = until.format("%Y-%m-%d %H:%M");
-        let who = data(&line(&by.to_string()), FIELD_LIMIT);
+        let who = prose(&line(&by.to_string()), FIELD_LIMIT);
         fields.push(field("Acknowledged by", &format!("{who} until {until} UTC")));
     }
     SlackSectionBlock::new().with_fields(fields).into()
@@ -246,12 +246,11 @@ fn paged(thread: &Thread) -> String {
 }
 
 fn error(notice: &Notice, state: &State<'_>) -> Option<SlackBlock> {
-    let error = wording::error(notice)?;
     let label = match state {
         State::Over(_) => format!("{}\n", wording::last_error(notice)),
         State::Open | State::Acknowledged(_) => String::new(),
     };
-    let text = format!("{label}```\n{}\n```", data(&error, ERROR_LIMIT));
+    let text = label + &what_failed(notice)?;
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
 }
 

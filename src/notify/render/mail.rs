@@ -10,6 +10,7 @@ use super::clean::{cut, line};
 use super::drill::drill;
 use super::sms::without_links;
 use super::{plain, wording};
+use crate::domain::failed_request::FailedRequest;
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::Notification;
 use crate::notify::Outbound;
@@ -74,11 +75,25 @@ fn unlinked(notification: &Notification) -> Notification {
     let notice = Notice {
         check_name: unlinked(&notice.check_name),
         step: notice.step.as_ref().map(unlinked),
+        request: notice.request.as_ref().map(unlinked_request),
         error: unlinked(&notice.error),
         note: notice.note.as_ref().map(unlinked),
         ..notice.clone()
     };
     Notification { notice, ..notification.clone() }
+}
+
+/// A request whose address is read by people and by no program.
+fn unlinked_request(request: &FailedRequest) -> FailedRequest {
+    let url = line(&request.url);
+    let place = url.split_once("://").map_or(url.as_str(), |(_, place)| place);
+    let is_stop = |c| matches!(c, '.' | '。' | '．' | '｡');
+    FailedRequest {
+        method: without_links(&line(&request.method)),
+        url: place.replace(is_stop, "(.)").replace("://", "(://)").replace('@', "(at)"),
+        error: request.error.as_ref().map(|error| without_links(&line(error))),
+        ..request.clone()
+    }
 }
 
 /// What tells at a glance how it stands.

@@ -36,5 +36,5 @@ pub use sms::{SMS_LIMIT, answerable_sms, sms};
 
 pub(super) use clean::{cut, line};
 pub(super) use gsm::forced as gsm;
-pub(super) use slack::data;
-pub(super) use wording::web_address;
+pub(super) use slack::prose;
+pub(super) use wording::{request, web_address};

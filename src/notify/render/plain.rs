@@ -11,8 +11,8 @@ const NOTE_LIMIT: usize = 600;
 const STEP_LIMIT: usize = 300;
 const MATRIX_LIMIT: usize = 500;
 
-/// Writes a notification as lines of text: the headline, where and since when, how the other
-/// regions are doing, the error, where to look.
+/// Writes a notification as lines of text: the headline, where and on which request, how the
+/// other regions are doing, since when, the error, where to look.
 pub fn plain(message: &Outbound<'_>) -> String {
     if let Some(text) = drill(message.notification) {
         return text;
@@ -48,6 +48,8 @@ pub(super) fn facts(message: &Outbound<'_>) -> Vec<String> {
     facts.extend(step.map(|step| format!("{last}step \"{step}\"")));
     facts.extend(wording::in_a_row(notice));
     lines.extend(Some(facts.join(", ")).filter(|facts| !facts.is_empty()));
+    let label = if wording::is_wrong(notice) { "" } else { "Last failing request: " };
+    lines.extend(wording::request(notice).map(|request| format!("{label}{request}")));
     lines.extend(matrix.map(|matrix| format!("Regions: {matrix}")));
     lines.push(wording::when(notification));
     let label = if wording::is_wrong(notice) {

@@ -1,7 +1,7 @@
 //! A notification as a Slack message.
 //!
-//! Data stands in plain text or in code, with `& < >` escaped and backticks replaced, so that it
-//! cannot become a mention, a link or formatting. Slack's limits (150 characters in a header, 2000
+//! Data stands in plain text, in code or among words, with `& < >` escaped and backticks and the signs of
+//! formatting replaced, so that it cannot become a mention, a link or formatting. Slack's limits (150 characters in a header, 2000
 //! in a field, 3000 in a section, about 13,000 in all) are kept after escaping.
 
 use serde::Serialize;
@@ -23,7 +23,8 @@ const HEADER_LIMIT: usize = 140;
 pub(super) const NAME_LIMIT: usize = 200;
 pub(super) const FIELD_LIMIT: usize = 300;
 pub(super) const MATRIX_LIMIT: usize = 500;
-pub(super) const ERROR_LIMIT: usize = 800;
+const ERROR_LIMIT: usize = 800;
+const REQUEST_LIMIT: usize = 400;
 pub(super) const NOTE_LIMIT: usize = 600;
 const REGION_LIMIT: usize = 100;
 
@@ -40,7 +41,7 @@ pub struct SlackMessage {
 /// Writes a notification for Slack.
 pub fn slack(message: &Outbound<'_>) -> SlackMessage {
     if let Some(text) = drill(message.notification) {
-        let said = SlackSectionBlock::new().with_text(markdown(data(&text, NOTE_LIMIT)));
+        let said = SlackSectionBlock::new().with_text(markdown(prose(&text, NOTE_LIMIT)));
         let footer = footer(message, Runbook::Linked);
         return SlackMessage { text, blocks: vec![header(message), said.into(), footer] };
     }
@@ -150,19 +151,26 @@ pub(super) fn says_how_often(notice: &Notice) -> bool {
 /// What else there is to say.
 fn note(message: &Outbound<'_>) -> Option<SlackBlock> {
     let text = wording::note(&message.notification.notice)?;
-    Some(SlackSectionBlock::new().with_text(markdown(data(&text, NOTE_LIMIT))).into())
+    Some(SlackSectionBlock::new().with_text(markdown(prose(&text, NOTE_LIMIT))).into())
 }
 
 fn error(message: &Outbound<'_>) -> Option<SlackBlock> {
     let notice = &message.notification.notice;
-    let error = wording::error(notice)?;
     let label = if wording::is_wrong(notice) {
         String::new()
     } else {
         format!("{}\n", wording::last_error(notice))
     };
-    let text = format!("{label}```\n{}\n```", data(&error, ERROR_LIMIT));
+    let text = label + &what_failed(notice)?;
     Some(SlackSectionBlock::new().with_text(markdown(text)).into())
+}
+
+/// The request that failed and the error, each on a line: beside each other, an address would be broken.
+pub(super) fn what_failed(notice: &Notice) -> Option<String> {
+    let request = wording::request(notice).map(|it| data(&it, REQUEST_LIMIT));
+    let error = wording::error(notice).map(|it| data(&it, ERROR_LIMIT));
+    let lines: Vec<String> = request.into_iter().chain(error).collect();
+    (!lines.is_empty()).then(|| format!("```\n{}\n```", lines.join("\n")))
 }
 
 /// Where the runbook is found.
@@ -246,6 +254,32 @@ pub(super) fn link(address: &str, label: &str) -> String {
     format!("<{}|{label}>", address.replace('&', "&amp;"))
 }
 
+/// Data among words, which Slack shows as it is.
+pub(in crate::notify) fn prose(text: &str, limit: usize) -> String {
+    data(&unformatted(text), limit)
+}
+
+/// Replaces what begins or ends bold, italic or struck text by signs that look like it; between letters it
+/// means nothing to Slack.
+/// Source: <https://docs.slack.dev/messaging/formatting-message-text#basic-formatting>.
+fn unformatted(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let is_letter =
+        |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
+    let plain = |(at, c): (usize, &char)| {
+        if is_letter(at.checked_sub(1)) && is_letter(Some(at + 1)) {
+            return *c;
+        }
+        match c {
+            '*' => '∗',
+            '_' => '＿',
+            '~' => '∼',
+            c => *c,
+        }
+    };
+    chars.iter().enumerate().map(plain).collect()
+}
+
 /// Data as inline code.
 pub(super) fn code(text: &str, limit: usize) -> String {
     format!("`{}`", data(text, limit))
@@ -290,4 +324,18 @@ fn without_broadcasts(text: &str) -> String {
         safe.push(if broadcast { '＠' } else { c });
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_among_words_is_not_formatted() {
+        let shown = |text| prose(text, 100);
+        assert_eq!(shown("*gone* _at_ ~once~"), "∗gone∗ ＿at＿ ∼once∼");
+        assert_eq!(shown("no such key: user_id in a*b"), "no such key: user_id in a*b");
+        assert_eq!(shown("_*nested*_ <b>"), "＿∗nested∗＿ &lt;b&gt;");
+        assert_eq!(shown("*"), "∗");
+    }
 }

@@ -1,9 +1,12 @@
 //! What messages look like, and that no text of a notice becomes more than text.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::{Buttons, Place, SMS_LIMIT, SlackMessage, living, plain, reply, slack, sms};
 use crate::domain::Timestamp;
+use crate::domain::failed_request::FailedRequest;
 use crate::domain::id::{CheckId, IncidentId, NotificationId, PersonId, Region};
 use crate::domain::incident::{Cause, Incident};
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
@@ -27,24 +30,35 @@ fn owed(kind: NoticeKind) -> Notification {
         incident: IncidentId(42),
         recipient: Recipient::Slack("#p1".into()),
         notice: Notice {
-            kind,
-            subject: Subject::Check(CheckId::new("shop/login").expect("a good name")),
             check_name: "Sign in to the dashboard".into(),
-            region: region("eu-west-1"),
             down: vec![region("eu-west-1"), region("us-east-1")],
-            regions: Vec::new(),
             step: Some("sign in".into()),
+            request: Some(a_request()),
             error: "expected 200, received 503 from https://app.example.com/login".into(),
             since: at("2026-11-21T02:10:05Z"),
             failures_in_a_row: 2,
-            at: at("2026-11-21T02:14:10Z"),
             runbook: Some("https://wiki.example.com/login?a=1&b=2".into()),
-            note: None,
+            ..Notice::new(
+                kind,
+                Subject::Check(CheckId::new("shop/login").expect("a good name")),
+                region("eu-west-1"),
+                at("2026-11-21T02:14:10Z"),
+            )
         },
         first_word: true,
         owed_at: at("2026-11-21T02:14:10Z"),
         failures: 0,
         possible_repeat: false,
+    }
+}
+
+fn a_request() -> FailedRequest {
+    FailedRequest {
+        method: "POST".into(),
+        url: "https://app.example.com/login".into(),
+        status: Some(503),
+        error: None,
+        took: Duration::from_millis(412),
     }
 }
 
@@ -164,6 +178,7 @@ fn blind(kind: NoticeKind, subject: Subject, name: &str) -> Notification {
         check_name: name.into(),
         down: Vec::new(),
         step: None,
+        request: None,
         error: "5 runs in a row ended unknown; the last: no capacity in time".into(),
         failures_in_a_row: 0,
         ..notification.notice
@@ -266,11 +281,20 @@ fn any_notification() -> impl Strategy<Value = Notification> {
         Just(NoticeKind::Recovered),
         Just(NoticeKind::Withdrawn),
     ];
-    let texts = (hostile(), prop::option::of(hostile()), hostile(), prop::option::of(hostile()));
+    let request = (hostile(), hostile(), prop::option::of(hostile()), any::<Option<u16>>());
+    let request = request.prop_map(|(method, url, error, status)| FailedRequest {
+        method,
+        url,
+        status,
+        error,
+        ..a_request()
+    });
+    let step = (prop::option::of(hostile()), prop::option::of(request));
+    let texts = (hostile(), step, hostile(), prop::option::of(hostile()));
     let regions = prop::collection::vec("[a-z0-9-]{1,128}", 0..20);
     let flags = any::<(bool, bool, bool, i64, u32)>();
     (kind, texts, regions, flags).prop_map(
-        |(kind, (check_name, step, error, runbook), regions, flags)| {
+        |(kind, (check_name, (step, request), error, runbook), regions, flags)| {
             let (first, repeat, matrix, incident, count) = flags;
             let mut notification = owed(kind);
             let outcomes = [Outcome::Failed, Outcome::Passed, Outcome::Unknown].iter().cycle();
@@ -284,6 +308,7 @@ fn any_notification() -> impl Strategy<Value = Notification> {
             notification.notice = Notice {
                 check_name,
                 step,
+                request,
                 error,
                 runbook: runbook.filter(|text| url::Url::parse(text).is_err()),
                 failures_in_a_row: count,
@@ -306,7 +331,7 @@ fn any_thread() -> impl Strategy<Value = Thread> {
         |((over, acknowledged, known), words, name, people)| {
             let opened = at("2026-11-21T02:14:10Z");
             let region = Region::new("eu-west-1").expect("a good name");
-            let cause = Cause { region, step: None, error: "no".into() };
+            let cause = Cause::new(region, "no");
             let mut incident = Incident::opening(opened, opened, cause);
             incident.resolved_at = over.then_some(opened);
             let by = Actor { name, via: Via::Slack };

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::clean::line;
+use super::clean::{cut, line};
 use crate::domain::notice::{Notice, NoticeKind, RegionState};
 use crate::domain::notification::Notification;
 use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
+
+/// The longest method and the longest URL of a request: what came of it stands behind them.
+const METHOD_LIMIT: usize = 20;
+const URL_LIMIT: usize = 160;
 
 /// That what was wrong has no data any more, before since when it was.
 pub(super) const LOST: &str = "Its data are gone; breached since";
@@ -242,6 +246,14 @@ fn standings<'a>(states: &[&'a RegionState]) -> Vec<(Outcome, Standing<'a>)> {
 /// The first failing step, cleaned.
 pub(super) fn step(notice: &Notice) -> Option<String> {
     notice.step.as_deref().map(line).filter(|step| !step.is_empty())
+}
+
+/// The request that failed with what came of it, cleaned.
+pub(in crate::notify) fn request(notice: &Notice) -> Option<String> {
+    let request = notice.request.as_ref()?;
+    let (method, url) =
+        (cut(&line(&request.method), METHOD_LIMIT), cut(&line(&request.url), URL_LIMIT));
+    Some(format!("{method} {url} → {}", line(&request.outcome())))
 }
 
 /// The error, cleaned.

@@ -45,7 +45,7 @@ impl Slack {
             link_names: bool,
         }
         let Some(channel) = to.channel.as_deref() else { return Ok(()) };
-        let text = render::data(&render::line(text), LONGEST_WORD);
+        let text = render::prose(&render::line(text), LONGEST_WORD);
         let whisper = Whisper { channel, user: &to.user, text: &text, link_names: false };
         self.call("chat.postEphemeral", &whisper).await
     }

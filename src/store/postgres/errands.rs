@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::postgres::PgPool;
 
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, storable};
+use super::{PostgresStore, failed, lock_number, storable};
 use crate::domain::Timestamp;
 use crate::domain::errand::{Errand, ErrandId};
 use crate::domain::id::{CheckId, RunId};
@@ -14,6 +14,9 @@ use crate::store::rows::errand::{self as sql, ErrandRow};
 use crate::store::rows::run::RunRow;
 use crate::store::rows::{self, trace};
 use crate::store::{Error, Standing};
+
+/// Held while it is counted how much was asked for.
+const ASKING: i64 = lock_number(4);
 
 #[async_trait]
 impl Errands for PostgresStore {
@@ -120,6 +123,9 @@ async fn ask(
 ) -> Result<Asked, Error> {
     let what = failed("write an errand");
     let mut transaction = begin(pool).await?;
+    // What two hubs count at once would be within the bounds for both.
+    let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ASKING);
+    query.execute(&mut *transaction).await.map_err(&what)?;
     let (of_all, of_check): (i64, i64) = sqlx::query_as(sql::COUNT)
         .bind(wanted.check.as_str())
         .bind(rows::millis(bounds.since))

@@ -17,11 +17,11 @@ use crate::store::{
 };
 
 const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
-     cause_region, cause_step, cause_error, due_at, story FROM incidents";
+     cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
 /// The same of the last incident about each subject.
 const LAST: &str = "SELECT DISTINCT ON (subject) id, subject, opened_at, since, resolved_at, tiers, \
-     told, cause_region, cause_step, cause_error, due_at, story FROM incidents";
+     told, cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
 /// All open incidents.
 pub(super) async fn open(connection: &mut PgConnection) -> Result<Vec<IncidentRecord>, Error> {
@@ -194,12 +194,13 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "INSERT INTO incidents (id, subject, opened_at, since, resolved_at, tiers, told, \
-         cause_region, cause_step, cause_error, due_at, story) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         cause_region, cause_step, cause_request, cause_error, due_at, story) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          ON CONFLICT (id) DO UPDATE SET since = excluded.since, \
          resolved_at = excluded.resolved_at, tiers = excluded.tiers, told = excluded.told, \
          cause_region = excluded.cause_region, cause_step = excluded.cause_step, \
-         cause_error = excluded.cause_error, due_at = excluded.due_at, story = excluded.story",
+         cause_request = excluded.cause_request, cause_error = excluded.cause_error, \
+         due_at = excluded.due_at, story = excluded.story",
     )
     .bind(id.0)
     .bind(subject.to_string())
@@ -210,6 +211,7 @@ pub(super) async fn write(
     .bind(rows::told_text(&incident.told))
     .bind(incident.cause.region.as_str())
     .bind(incident.cause.step.as_deref().map(storable))
+    .bind(incident.cause.request.as_ref().map(rows::failed_request::text))
     .bind(storable(&incident.cause.error))
     .bind(incident.due_at.map(rows::millis))
     .bind(storable(&rows::story::text(&incident.story)).into_owned());

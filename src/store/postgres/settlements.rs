@@ -8,16 +8,13 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::session::{begin, commit};
 use super::{failed, gathering, storable, succession};
-use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::notification::Attempt;
 use crate::domain::path::Path;
 use crate::domain::proof::{self, Status};
-use crate::store::claims::{self, Effect};
+use crate::store::claims::{self, Effect, Settling};
 use crate::store::rows;
 use crate::store::rows::notification::PresentRow;
 use crate::store::{Claim, Ended, Error, Standing};
-
-/// An attempt with what recording it changes.
-type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
 
 /// Records attempts and what follows from each.
 pub(super) async fn settle(pool: &PgPool, ended: &[Ended<'_>]) -> Result<Vec<Standing>, Error> {
@@ -113,6 +110,9 @@ async fn write_deliveries(
         }
         ask_at.push(asked.map(rows::millis));
     }
+    for (path, (reason, since)) in claims::found_broken(settling) {
+        succession::found_broken(&mut *connection, &path, (reason, since)).await?;
+    }
     for path in &mended {
         succession::mend(&mut *connection, path).await?;
     }
@@ -189,12 +189,7 @@ async fn write_stamps(
     connection: &mut PgConnection,
     settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
-    let sent = settling.iter().filter(|(it, effect)| {
-        !matches!(effect, Effect::Nothing(_))
-            && it.claim.gathered.is_none()
-            && it.settlement.state == NotificationState::Sent
-    });
-    let sent: Vec<&Ended<'_>> = sent.map(|(it, _)| *it).collect();
+    let sent = claims::stamped(settling);
     let query = sqlx::query(
         "UPDATE notifications AS mine SET sent_at = it.started_at, accepted_at = it.ended_at \
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS it (id, started_at, ended_at) \

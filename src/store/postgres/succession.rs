@@ -180,8 +180,9 @@ async fn succeed_one(
     let reason = reason.unwrap_or_default();
     let last = last_attempt(&mut *connection, id).await?;
     let is_broken = last.as_deref() == Some(Attempt::BROKEN);
-    let finds_it_broken =
-        is_broken && found_broken(&mut *connection, &path, (&reason, now)).await?;
+    let finds_it_broken = is_broken
+        && !is_mended(&mut *connection, id, &path).await?
+        && found_broken(&mut *connection, &path, (&reason, now)).await?;
     let broken = broken(&mut *connection).await?.into_iter().map(|it| it.path).collect();
     let incident = incident(&mut *connection, notification.incident).await?;
     let case = Case {
@@ -217,16 +218,10 @@ async fn note(
     now: Timestamp,
 ) -> Result<(), Error> {
     let query = if heirs.is_tried_on {
-        sqlx::query(
-            "UPDATE notifications SET succession = $3, state = 'owed', due_at = $2, reason = $3, \
-             settled_at = NULL WHERE id = $1",
-        )
-        .bind(id)
-        .bind(rows::millis(after(now, TRIED_ON_AFTER)))
+        let due = after(now, TRIED_ON_AFTER);
+        sqlx::query(rows::succession::TRY_ON).bind(id).bind(rows::millis(due))
     } else {
-        sqlx::query("UPDATE notifications SET succeeded_at = $2, succession = $3 WHERE id = $1")
-            .bind(id)
-            .bind(rows::millis(now))
+        sqlx::query(rows::succession::SUCCEED).bind(id).bind(rows::millis(now))
     };
     let query = query.bind(storable(&heirs.sentence));
     query.execute(connection).await.map_err(failed("note who is told instead")).map(|_| ())
@@ -234,32 +229,38 @@ async fn note(
 
 /// How the last attempt at a message ended, be it the one at its digest.
 async fn last_attempt(connection: &mut PgConnection, id: i64) -> Result<Option<String>, Error> {
-    sqlx::query_scalar(
-        "SELECT outcome FROM deliveries WHERE notification_id = \
-         (SELECT coalesce(digest, id) FROM notifications WHERE id = $1) ORDER BY id DESC LIMIT 1",
-    )
-    .bind(id)
-    .fetch_optional(connection)
-    .await
-    .map_err(failed("read the last attempt"))
+    sqlx::query_scalar(rows::succession::LAST_ATTEMPT)
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read the last attempt"))
+}
+
+/// Whether something was sent by `path` since the last attempt at a message, so that what it says of the
+/// path is over.
+async fn is_mended(connection: &mut PgConnection, id: i64, path: &Path) -> Result<bool, Error> {
+    let accepted = sqlx::query_as(rows::succession::ACCEPTED_SINCE)
+        .bind(id)
+        .bind(path.channel().as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read what was sent since"))?;
+    rows::succession::is_mended(path, accepted)
 }
 
 /// Notes that a path is broken; whether that is news.
-async fn found_broken(
+pub(super) async fn found_broken(
     connection: &mut PgConnection,
     path: &Path,
     (reason, now): (&str, Timestamp),
 ) -> Result<bool, Error> {
-    let noted = sqlx::query(
-        "INSERT INTO broken_channels (channel, since, reason) VALUES ($1, $2, $3) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(path.as_str())
-    .bind(rows::millis(now))
-    .bind(storable(reason))
-    .execute(connection)
-    .await
-    .map_err(failed("note a broken path"))?;
+    let noted = sqlx::query(rows::succession::BREAK)
+        .bind(path.as_str())
+        .bind(rows::millis(now))
+        .bind(storable(reason))
+        .execute(connection)
+        .await
+        .map_err(failed("note a broken path"))?;
     Ok(noted.rows_affected() > 0)
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{decision_kind, region, story, subject, tiers, timestamp, told};
+use super::{decision_kind, failed_request, region, story, subject, tiers, timestamp, told};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::{Cause, Decision, Incident};
 use crate::store::{DecisionRecord, Error, IncidentRecord};
@@ -19,6 +19,7 @@ pub(in crate::store) struct IncidentRow {
     told: String,
     cause_region: String,
     cause_step: Option<String>,
+    cause_request: Option<String>,
     cause_error: String,
     due_at: Option<i64>,
     story: Option<String>,
@@ -38,6 +39,7 @@ impl IncidentRow {
             cause: Cause {
                 region: region(&self.cause_region)?,
                 step: self.cause_step,
+                request: self.cause_request.as_deref().map(failed_request::read).transpose()?,
                 error: self.cause_error,
             },
             due_at: self.due_at.map(timestamp).transpose()?,

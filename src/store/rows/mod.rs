@@ -6,6 +6,7 @@
 pub(super) mod accounts;
 pub(super) mod agents;
 pub(super) mod errand;
+pub(super) mod failed_request;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;
@@ -17,6 +18,7 @@ pub(super) mod session;
 pub(super) mod silence;
 pub(super) mod story;
 pub(super) mod streak;
+pub(super) mod succession;
 pub(super) mod trace;
 
 use std::borrow::Cow;

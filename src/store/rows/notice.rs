@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::failed_request::FailedRequestRow;
 use super::{
     check_id, from_json, millis, outcome, region, subject, timestamp, to_json, unreadable,
 };
@@ -28,6 +29,8 @@ struct NoticeRow {
     regions: Vec<RegionStateRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<FailedRequestRow>,
     error: String,
     since: i64,
     failures_in_a_row: u32,
@@ -84,6 +87,7 @@ pub(in crate::store) fn notice_text(notice: &Notice) -> String {
         down: notice.down.iter().map(Region::to_string).collect(),
         regions: notice.regions.iter().map(RegionStateRow::from).collect(),
         step: notice.step.clone(),
+        request: notice.request.as_ref().map(FailedRequestRow::from),
         error: notice.error.clone(),
         since: millis(notice.since),
         failures_in_a_row: notice.failures_in_a_row,
@@ -121,6 +125,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         down: row.down.iter().map(|name| region(name)).collect::<Result<_, _>>()?,
         regions: row.regions.iter().map(RegionStateRow::read).collect::<Result<_, _>>()?,
         step: row.step,
+        request: row.request.map(FailedRequestRow::read).transpose()?,
         error: row.error,
         since: timestamp(row.since)?,
         failures_in_a_row: row.failures_in_a_row,
@@ -132,7 +137,10 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::failed_request::FailedRequest;
     use crate::domain::id::CheckId;
     use crate::domain::run::Outcome;
 
@@ -170,6 +178,13 @@ mod tests {
                     state(&ap, Outcome::Unknown, 0),
                 ],
                 step: None,
+                request: Some(FailedRequest {
+                    method: "POST".into(),
+                    url: "https://shop.example/login".into(),
+                    status: Some(503),
+                    error: None,
+                    took: Duration::from_micros(412_345),
+                }),
                 error: "expected 200".into(),
                 since: at,
                 failures_in_a_row: 2,

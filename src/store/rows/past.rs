@@ -1,9 +1,21 @@
-//! What was, as rows.
+//! What was, as rows, and the statements about it that both databases understand.
 
 use super::run::SummaryRow;
 use super::{notification_state, recipient, subject, timestamp, unreadable};
 use crate::store::Error;
 use crate::store::past::{PastResult, Told};
+
+/// Up to when all but the part `$1` was forgotten.
+pub(in crate::store) const FORGOTTEN: &str = "SELECT until_at FROM forgotten WHERE part <> $1";
+
+/// What people did about incidents from `$1` on and before `$2`, and how those ended.
+pub(in crate::store) const ACTS: &str = "SELECT subject, incident_id, run_id, at, kind, reason \
+     FROM decisions WHERE incident_id IS NOT NULL AND at >= $1 AND at < $2 \
+     AND kind IN ('acknowledged', 'left_alone', 'noted', 'resolved') ORDER BY id";
+
+/// The silences that were in force at some time from `$1` on and before `$2`.
+pub(in crate::store) const SILENCES: &str = "SELECT id, scope, reason, by_name, by_way, from_at, \
+     until_at FROM silences WHERE until_at > $1 AND from_at < $2 ORDER BY id";
 
 /// The columns of a run that is judged once more.
 #[derive(Debug, sqlx::FromRow)]

@@ -13,31 +13,13 @@ use crate::domain::policy::Recipient;
 use crate::domain::proof;
 use crate::domain::subject::Subject;
 use crate::store::drills::{Drills, Examiner};
-use crate::store::rows::path::{PathRow, ProofRow, records};
+use crate::store::rows::path::{self, PathRow, ProofRow, records};
 use crate::store::{Error, Lease, rows};
-
-const PATHS: &str = "SELECT p.channel, p.address, p.since, p.proven_at, p.evidence, p.receipt, n.incident_id, \
-     n.owed_at, n.state, n.settled_at, n.reason, d.status FROM paths AS p \
-     LEFT JOIN notifications AS n ON n.id = p.drill \
-     LEFT JOIN deliveries AS d ON d.id = \
-     (SELECT max(id) FROM deliveries WHERE notification_id = p.drill)";
-
-const PROOFS: &str = "SELECT p.channel, p.address, coalesce(d.status_at, d.ended_at) AS at, d.detail AS receipt \
-     FROM paths AS p JOIN deliveries AS d ON d.id = \
-     (SELECT arrived.id FROM notifications AS n \
-     JOIN deliveries AS arrived ON arrived.notification_id = n.id \
-     WHERE n.channel = p.channel AND n.address = p.address AND n.state = 'sent' \
-     AND n.settled_at > coalesce(p.proven_at, 0) - ?1 \
-     AND arrived.outcome = 'accepted' AND arrived.detail <> ?2 \
-     AND (p.channel <> 'sms' OR arrived.status = 'delivered') \
-     ORDER BY n.settled_at DESC LIMIT 1) \
-     UNION ALL SELECT p.channel, p.address, d.status_at, d.detail FROM paths AS p \
-     JOIN deliveries AS d ON d.notification_id = p.drill AND d.status = 'delivered'";
 
 #[async_trait]
 impl Drills for SqliteStore {
-    async fn known_paths(&self) -> Result<Known, Error> {
-        known(&mut *self.snapshot().await?).await
+    async fn known_paths(&self, now: Timestamp) -> Result<Known, Error> {
+        known(&mut *self.snapshot().await?, rows::whole_millis(now)).await
     }
 
     async fn examine(
@@ -66,7 +48,7 @@ async fn examine(
     let memory = writer.memory().await?;
     let (next, silences) = (memory.next_incident, memory.silences.clone());
     let remembered = incidents::remembered(writer.connection().await?, &silences, now).await?;
-    let known = known(writer.connection().await?).await?;
+    let known = known(writer.connection().await?, now).await?;
     let mut decided = examiner.examine(&known, &remembered, now);
     if decided.is_empty() {
         return Ok(Vec::new());
@@ -83,25 +65,26 @@ async fn examine(
 }
 
 /// Reads what is known of all paths. The caller brings a transaction, or a snapshot.
-async fn known(connection: &mut SqliteConnection) -> Result<Known, Error> {
-    let paths: Vec<PathRow> = sqlx::query_as(PATHS)
+async fn known(connection: &mut SqliteConnection, now: Timestamp) -> Result<Known, Error> {
+    let paths: Vec<PathRow> = sqlx::query_as(path::PATHS)
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read what is known of paths"))?;
     // What a provider says of a message may come so long after it was taken.
     let followed = i64::try_from(proof::FOLLOWED.as_millis()).unwrap_or(i64::MAX);
-    let proofs: Vec<ProofRow> = sqlx::query_as(PROOFS)
+    let proofs: Vec<ProofRow> = sqlx::query_as(path::PROOFS)
         .bind(followed)
         .bind(proof::PRINTED)
+        .bind(rows::millis(now))
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read what arrived"))?;
-    let mark: Option<i64> = sqlx::query_scalar("SELECT until_at FROM drill_mark")
+    let mark: Option<i64> = sqlx::query_scalar(path::MARK)
         .fetch_optional(&mut *connection)
         .await
         .map_err(failed("read up to when paths were drilled"))?;
     Ok(Known {
-        records: records(paths, proofs)?,
+        records: records(paths, proofs, now)?,
         mark: mark.map(rows::timestamp).transpose()?,
         broken: succession::broken(&mut *connection).await?,
         open: incidents::of_paths(connection).await?,
@@ -117,15 +100,18 @@ async fn write(
 ) -> Result<(), Error> {
     let what = failed("write what is known of paths");
     for path in &decided.begun {
-        let query = sqlx::query(
-            "INSERT INTO paths (channel, address, since) VALUES (?1, ?2, ?3) \
-             ON CONFLICT DO NOTHING",
-        );
+        let query = sqlx::query(path::BEGIN);
         let query = query.bind(path.channel().as_str()).bind(path.address());
         query.bind(rows::millis(now)).execute(&mut *connection).await.map_err(&what)?;
     }
+    for (path, is_drilled) in &decided.drilled {
+        let query = sqlx::query(path::DRILL_SINCE);
+        let query = query.bind(path.channel().as_str()).bind(path.address());
+        let since = is_drilled.then(|| rows::millis(now));
+        query.bind(since).execute(&mut *connection).await.map_err(&what)?;
+    }
     for path in &decided.gone {
-        let query = sqlx::query("DELETE FROM paths WHERE channel = ?1 AND address = ?2");
+        let query = sqlx::query(path::END);
         let query = query.bind(path.channel().as_str()).bind(path.address());
         query.execute(&mut *connection).await.map_err(&what)?;
     }
@@ -138,17 +124,11 @@ async fn write(
         let Some(round) = change.transition.incident.as_ref().and_then(|it| it.id) else {
             continue;
         };
-        let query = sqlx::query(
-            "UPDATE paths SET drill = n.id FROM notifications AS n WHERE n.incident_id = ?1 \
-             AND n.channel = paths.channel AND n.address = paths.address",
-        );
+        let query = sqlx::query(path::DRILL);
         query.bind(round.0).execute(&mut *connection).await.map_err(&what)?;
     }
     if let Some(mark) = decided.mark {
-        let query = sqlx::query(
-            "INSERT INTO drill_mark (one, until_at) VALUES (1, ?1) \
-             ON CONFLICT (one) DO UPDATE SET until_at = excluded.until_at",
-        );
+        let query = sqlx::query(path::MOVE_MARK);
         query.bind(rows::millis(mark)).execute(&mut *connection).await.map_err(&what)?;
     }
     Ok(())
@@ -161,11 +141,7 @@ async fn note(
     record: &Record,
 ) -> Result<(), Error> {
     let Some(proof) = &record.proof else { return Ok(()) };
-    let query = sqlx::query(
-        "UPDATE paths SET proven_at = ?3, evidence = ?4, receipt = ?5 \
-         WHERE channel = ?1 AND address = ?2",
-    );
-    query
+    sqlx::query(path::PROVE)
         .bind(path.channel().as_str())
         .bind(path.address())
         .bind(rows::millis(proof.at))

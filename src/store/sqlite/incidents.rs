@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
-     cause_region, cause_step, cause_error, due_at, story FROM incidents";
+     cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
 /// All open incidents.
 pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<IncidentRecord>, Error> {
@@ -183,12 +183,13 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     let query = sqlx::query(
         "INSERT INTO incidents (id, subject, opened_at, since, resolved_at, tiers, told, \
-         cause_region, cause_step, cause_error, due_at, story) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         cause_region, cause_step, cause_request, cause_error, due_at, story) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET since = excluded.since, \
          resolved_at = excluded.resolved_at, tiers = excluded.tiers, told = excluded.told, \
          cause_region = excluded.cause_region, cause_step = excluded.cause_step, \
-         cause_error = excluded.cause_error, due_at = excluded.due_at, story = excluded.story",
+         cause_request = excluded.cause_request, cause_error = excluded.cause_error, \
+         due_at = excluded.due_at, story = excluded.story",
     )
     .bind(id.0)
     .bind(subject.to_string())
@@ -199,6 +200,7 @@ pub(super) async fn write(
     .bind(rows::told_text(&incident.told))
     .bind(incident.cause.region.as_str())
     .bind(incident.cause.step.as_deref())
+    .bind(incident.cause.request.as_ref().map(rows::failed_request::text))
     .bind(incident.cause.error.as_str())
     .bind(incident.due_at.map(rows::millis))
     .bind(rows::story::text(&incident.story));

@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::restraint::Silence;
 use crate::store::forgetting::Part;
-use crate::store::past::{self, Past, PastResult, Told};
+use crate::store::past::{Past, PastResult, Told};
 use crate::store::rows::incident::DecisionRow;
 use crate::store::rows::past::{PastRow, ToldRow};
 use crate::store::rows::run::first_id_at;
@@ -20,7 +20,7 @@ impl Past for SqliteStore {
     async fn whole_since(&self) -> Result<Option<Timestamp>, Error> {
         let mut snapshot = self.snapshot().await?;
         let Some(first) = hours::first_ran(&mut snapshot).await? else { return Ok(None) };
-        let marks: Vec<i64> = sqlx::query_scalar("SELECT until_at FROM forgotten WHERE part <> ?1")
+        let marks: Vec<i64> = sqlx::query_scalar(rows::past::FORGOTTEN)
             .bind(Part::Details.as_str())
             .fetch_all(&mut *snapshot)
             .await
@@ -54,12 +54,7 @@ impl Past for SqliteStore {
         &self,
         (from, until): (Timestamp, Timestamp),
     ) -> Result<Vec<DecisionRecord>, Error> {
-        let text = format!(
-            "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
-             WHERE incident_id IS NOT NULL AND at >= ?1 AND at < ?2 AND kind IN {} ORDER BY id",
-            past::ACTS
-        );
-        let found: Vec<DecisionRow> = sqlx::query_as(AssertSqlSafe(text))
+        let found: Vec<DecisionRow> = sqlx::query_as(rows::past::ACTS)
             .bind(rows::millis(from))
             .bind(rows::millis(until))
             .fetch_all(&mut *self.reader().await?)
@@ -72,15 +67,12 @@ impl Past for SqliteStore {
         &self,
         (from, until): (Timestamp, Timestamp),
     ) -> Result<Vec<Silence>, Error> {
-        let found: Vec<SilenceRow> = sqlx::query_as(
-            "SELECT id, scope, reason, by_name, by_way, from_at, until_at FROM silences \
-             WHERE until_at > ?1 AND from_at < ?2 ORDER BY id",
-        )
-        .bind(rows::millis(from))
-        .bind(rows::millis(until))
-        .fetch_all(&mut *self.reader().await?)
-        .await
-        .map_err(failed("read the silences"))?;
+        let found: Vec<SilenceRow> = sqlx::query_as(rows::past::SILENCES)
+            .bind(rows::millis(from))
+            .bind(rows::millis(until))
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed("read the silences"))?;
         found.into_iter().map(SilenceRow::read).collect()
     }
 

@@ -8,16 +8,13 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::writer::{Durability, Writer};
 use super::{failed, gathering, succession};
-use crate::domain::notification::{Attempt, NotificationState};
+use crate::domain::notification::Attempt;
 use crate::domain::path::Path;
 use crate::domain::proof::{self, Status};
-use crate::store::claims::{self, Effect};
+use crate::store::claims::{self, Effect, Settling};
 use crate::store::rows::notification::PresentRow;
 use crate::store::rows::{self, storable, to_json};
 use crate::store::{Ended, Error, Standing};
-
-/// An attempt with what recording it changes.
-type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
 
 /// Records attempts and what follows from each.
 pub(super) async fn settle(
@@ -100,6 +97,9 @@ async fn write_deliveries(
     if written.is_empty() {
         return Ok(());
     }
+    for (path, (reason, since)) in claims::found_broken(settling) {
+        succession::found_broken(&mut *connection, &path, (reason, since)).await?;
+    }
     for path in &mended {
         succession::mend(&mut *connection, path).await?;
     }
@@ -165,12 +165,7 @@ async fn write_stamps(
     connection: &mut SqliteConnection,
     settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
-    let sent = settling.iter().filter(|(it, effect)| {
-        !matches!(effect, Effect::Nothing(_))
-            && it.claim.gathered.is_none()
-            && it.settlement.state == NotificationState::Sent
-    });
-    let sent = sent.map(|(it, _)| {
+    let sent = claims::stamped(settling).into_iter().map(|it| {
         (it.claim.notification.id.0, rows::millis(it.started_at), rows::millis(it.ended_at))
     });
     let query = sqlx::query(

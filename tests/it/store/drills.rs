@@ -70,7 +70,7 @@ async fn examine(store: &dyn Ledger, examiner: &dyn Examiner, now: Timestamp) ->
 }
 
 async fn standing(store: &dyn Ledger, path: &Recipient, now: Timestamp) -> Standing {
-    let known = store.known_paths().await.expect("read");
+    let known = store.known_paths(now).await.expect("read");
     verdict(&Look::new().0, &known, path, now).standing
 }
 
@@ -78,8 +78,9 @@ pub(super) async fn a_round_is_owed_once_and_what_arrives_is_its_proof(store: &d
     let look = Look::new();
     // At first, both are known, and nothing is owed.
     assert!(examine(store, &look, at(1)).await.is_empty());
-    let known = store.known_paths().await.expect("read");
+    let known = store.known_paths(at(50)).await.expect("read");
     assert_eq!((known.records.len(), known.mark), (2, Some(at(1))));
+    assert_eq!(known.records[&ana()].drilled_since, Some(at(1)));
     assert_eq!(known.records[&p2()].since, at(1));
     assert!(examine(store, &look, at(19)).await.is_empty());
     assert_eq!(examine(store, &look, at(20)).await, ["1 drill:paths noted"]);
@@ -91,20 +92,22 @@ pub(super) async fn a_round_is_owed_once_and_what_arrives_is_its_proof(store: &d
     attempt(store, slack, at(20), &accepted()).await;
     let [sms] = &claim(store, Channel::Sms, at(20)).await[..] else { panic!("one") };
     attempt(store, sms, at(20), &Attempt::Accepted { receipt: "SM1".into() }).await;
-    let known = store.known_paths().await.expect("read");
+    let known = store.known_paths(at(50)).await.expect("read");
     let proof = known.records[&p2()].proof.clone().expect("it arrived");
     assert_eq!((proof.by, proof.receipt.as_str()), (Evidence::Accepted, "C1/17"));
+    let before = store.known_paths(at(19)).await.expect("read");
+    assert_eq!(before.records[&p2()].proof, None, "a clock was ahead");
     assert_eq!(known.records[&ana()].proof, None, "it was only taken");
     assert_eq!(standing(store, &ana(), at(21)).await, Standing::Waiting);
     let word = |status| Word { status, code: Some(30003) };
     store.hear("SM1", word(Status::Delivered), at(22)).await.expect("heard");
-    let known = store.known_paths().await.expect("read");
+    let known = store.known_paths(at(50)).await.expect("read");
     let proof = known.records[&ana()].proof.clone().expect("it arrived");
     assert_eq!((proof.by, proof.at), (Evidence::Delivered, at(22)));
 
     // The proof is noted, and outlives the message.
     assert!(examine(store, &look, at(23)).await.is_empty());
-    assert!(store.known_paths().await.expect("read").records[&ana()].noted == Some(at(22)));
+    assert!(store.known_paths(at(50)).await.expect("read").records[&ana()].noted == Some(at(22)));
 
     // The next one does not arrive, which is told once, until something does.
     assert_eq!(examine(store, &look, at(40)).await, ["2 drill:paths noted"]);
@@ -153,6 +156,11 @@ pub(super) async fn a_drill_leaves_after_all_else_and_is_counted_nowhere(store: 
     attempt(store, drill, at(8), &Attempt::GiveUp { reason: "no".into() }).await;
     let told = store.crowd(&p2(), at(0)).await.expect("read").told;
     assert_eq!(told.len(), 1);
+    examine(store, &ByHand, at(9)).await;
+    let [drill] = &claim(store, Channel::Slack, at(9)).await[..] else { panic!("one") };
+    attempt(store, drill, at(9), &accepted()).await;
+    let told = store.crowd(&p2(), at(0)).await.expect("read").told;
+    assert_eq!(told.len(), 1, "a drill keeps no alarm from anybody");
     let lost: u64 = store.backlog(at(0)).await.expect("read").iter().map(|it| it.given_up).sum();
     assert_eq!(lost, 0);
 }
@@ -167,7 +175,7 @@ pub(super) async fn what_a_channel_is_broken_by_is_known_and_a_lost_lease_decide
     let broken = Attempt::Broken { reason: "token_revoked".into() };
     attempt(store, drill, at(2), &broken).await;
     store.succeed(&InForce::default(), 10, at(3)).await.expect("decided");
-    let known = store.known_paths().await.expect("read");
+    let known = store.known_paths(at(50)).await.expect("read");
     assert_eq!(known.broken[0].path.as_str(), "slack");
     assert_eq!(standing(store, &p2(), at(3)).await, Standing::Broken);
     let lease = |holder: &str| Lease {
@@ -182,7 +190,7 @@ pub(super) async fn what_a_channel_is_broken_by_is_known_and_a_lost_lease_decide
     let opened = store.examine(&look, Some(&lease("one")), at(3)).await.expect("examined");
     assert_eq!(opened[0].subject.to_string(), "path:slack");
     assert_eq!(examine(store, &look, at(4)).await.len(), 0, "once");
-    assert_eq!(store.known_paths().await.expect("read").open.len(), 1);
+    assert_eq!(store.known_paths(at(50)).await.expect("read").open.len(), 1);
     // What is sent by it, whatever it is, shows that it works.
     let [told] = &claim(store, Channel::Slack, at(5)).await[..] else { panic!("one") };
     attempt(store, told, at(5), &accepted()).await;

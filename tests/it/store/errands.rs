@@ -112,6 +112,12 @@ pub(super) async fn a_check_is_run_by_hand_once_at_a_time_and_not_too_often(stor
     assert_eq!(bounded(5, "login", 2, 9).await, Asked::TooManyOfCheck);
     assert_eq!(bounded(5, "login", 9, 3).await, Asked::TooManyOfAll);
     assert!(matches!(bounded(5, "login", 3, 4).await, Asked::Granted(_)));
+    // However many ask at once, no more are granted than may be.
+    let checks: Vec<(u128, String)> = (20..36).map(|it| (it, format!("cart-{it}"))).collect();
+    let asked = checks.iter().map(|(number, check)| bounded(*number, check, 9, 6));
+    let asked = futures::future::join_all(asked).await;
+    let granted = asked.iter().filter(|it| matches!(it, Asked::Granted(_))).count();
+    assert_eq!(granted, 2, "{asked:?}");
     let listed = store.errands_of(&check_id("login"), 2).await.expect("read");
     assert_eq!(listed.len(), 2, "{listed:?}");
     assert_eq!(listed[0].id, ErrandId(Uuid::from_u128(5)), "the last asked for first");

@@ -75,6 +75,7 @@ on_every_backend! {
         an_end_goes_to_those_who_were_told_instead
         nobody_is_told_instead_of_what_was_acknowledged_or_is_over
         a_broken_channel_is_found_once_and_mended_by_what_is_sent
+        an_end_finds_a_broken_channel_and_what_was_mended_is_not_broken_again
         what_is_unproven_is_handed_out_when_it_is_due
         an_answer_is_acted_upon_once
         a_person_has_the_incidents_they_were_told_of

@@ -22,7 +22,7 @@ impl RuleJudge for Turn {
         let open = &remembered.open;
         let subject = Subject::Rule(name(self.0));
         let region = Region::new("eu").expect("a good name");
-        let cause = Cause { region, step: None, error: "value 7".into() };
+        let cause = Cause::new(region, "value 7");
         let fresh = Incident { tiers: [1].into(), ..Incident::opening(at(1), at(0), cause) };
         let known = open.get(&subject).cloned();
         let incident = match known {

@@ -262,6 +262,24 @@ pub(super) async fn a_broken_channel_is_found_once_and_mended_by_what_is_sent(st
     assert!(store.broken().await.expect("read").is_empty());
 }
 
+pub(super) async fn an_end_finds_a_broken_channel_and_what_was_mended_is_not_broken_again(
+    store: &dyn Ledger,
+) {
+    let broken = Attempt::Broken { reason: "401".into() };
+    tell(store, 1, Failed).await;
+    attempt(store, &sms(store, at(1)).await, at(1), &broken).await;
+    tell(store, 2, Failed).await;
+    attempt(store, &sms(store, at(2)).await, at(2), &taken("SM1")).await;
+    let decided = succeed(store, at(3)).await;
+    assert!(decided.iter().all(|it| !it.finds_it_broken), "it works since: {decided:?}");
+    assert!(store.broken().await.expect("read").is_empty());
+    tell(store, 3, Passed).await;
+    attempt(store, &sms(store, at(4)).await, at(4), &broken).await;
+    assert!(succeed(store, at(5)).await.is_empty(), "an end is tried on");
+    let found = store.broken().await.expect("read");
+    assert_eq!((found[0].path.as_str(), found[0].since), ("sms", at(4) + seconds(1)));
+}
+
 pub(super) async fn what_is_unproven_is_handed_out_when_it_is_due(store: &dyn Ledger) {
     tell(store, 1, Failed).await;
     let sent_at = at(2);

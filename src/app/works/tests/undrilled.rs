@@ -11,7 +11,7 @@ use crate::store::{Error, Lease};
 
 #[async_trait]
 impl Drills for Shelf {
-    async fn known_paths(&self) -> Result<Known, Error> {
+    async fn known_paths(&self, _: Timestamp) -> Result<Known, Error> {
         Ok(Known::default())
     }
 

@@ -225,7 +225,7 @@ fn maintenance_begins_and_ends_while_it_fails() {
 #[test]
 fn what_has_no_policy_tells_those_it_would_have_told() {
     let (eu, now) = (region("eu"), start());
-    let cause = Cause { region: eu.clone(), step: None, error: "no agent".into() };
+    let cause = Cause::new(eu.clone(), "no agent");
     let p2 = Recipient::Slack("#p2".into());
     let opened = Incident {
         tiers: [1].into(),
@@ -253,19 +253,8 @@ fn what_has_no_policy_tells_those_it_would_have_told() {
 
 fn a_notice(subject: &Subject) -> Notice {
     Notice {
-        kind: NoticeKind::Blind,
-        subject: subject.clone(),
-        check_name: subject.name().to_owned(),
-        region: region("eu"),
-        down: Vec::new(),
-        regions: Vec::new(),
-        step: None,
         error: "no agent".into(),
-        since: start(),
-        failures_in_a_row: 0,
-        at: start(),
-        runbook: None,
-        note: None,
+        ..Notice::new(NoticeKind::Blind, subject.clone(), region("eu"), start())
     }
 }
 

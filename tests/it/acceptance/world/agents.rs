@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tripline::domain::Timestamp;
 use tripline::domain::id::{CheckId, Region};
-use tripline::domain::run::{Failure, FailureKind, Report, Trace};
+use tripline::domain::run::{Failure, FailureKind, Report, Request, Step, Timings, Trace};
 use tripline::domain::slot::Slot;
 use tripline::link::protocol::ReportMessage;
 use url::form_urlencoded::Serializer;
@@ -153,8 +153,32 @@ pub(super) fn report(check: &Watched, region: &str, slot: Timestamp, state: Stat
         started_at: slot,
         duration: Duration::from_millis(1),
         failure,
-        trace: Trace::default(),
+        trace: trace(check, state),
         clock_ahead: TimeDelta::zero(),
     };
     serde_json::to_value(ReportMessage::from(&report)).expect("it can be written")
+}
+
+/// What was done in a run that failed in a step.
+fn trace(check: &Watched, state: State) -> Trace {
+    let Some(name) = check.step.clone().filter(|_| matches!(state, Down)) else {
+        return Trace::default();
+    };
+    let (start, duration) = (Duration::ZERO, Some(Duration::from_millis(412)));
+    let error = Some("expected 200, received 503".to_owned());
+    let request = Request {
+        step: Some(0),
+        start,
+        method: "POST".into(),
+        url: "https://app.example.com/session?from=/".into(),
+        status: Some(503),
+        remote: None,
+        sent: 64,
+        received: 512,
+        timings: Timings { wait: duration, ..Timings::default() },
+        certificate_until: None,
+        error: None,
+    };
+    let step = Step { name, parent: None, start, duration, error };
+    Trace { steps: vec![step], requests: vec![request], ..Trace::default() }
 }

@@ -5,16 +5,18 @@
 //! there is something to do. That a lease was held is no proof that it still is: what must not be
 //! done twice is fenced where it is written.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::clock::{Clock, Stopwatch};
-use crate::store::{Epoch, Error, LEASE, Ledger, RENEWAL};
+use crate::domain::Timestamp;
+use crate::store::{Epoch, Error, LEASE, Lease, Ledger, RENEWAL};
 
 /// The turns of this hub at one part.
-pub(super) struct Turns {
+pub struct Turns {
     store: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     part: &'static str,
@@ -26,28 +28,96 @@ pub(super) struct Turns {
     done: Option<(Epoch, Stopwatch)>,
 }
 
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turns").field("part", &self.part).finish_non_exhaustive()
+    }
+}
+
 impl Turns {
     /// Turns at `part`.
-    pub(super) fn new(
+    pub fn new(parts: (&Arc<dyn Ledger>, &Arc<dyn Clock>), part: &'static str) -> Self {
+        Self::of(parts, part, Uuid::new_v4().to_string())
+    }
+
+    /// The same of a hub that is called `holder`.
+    pub fn of(
         (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
         part: &'static str,
+        holder: String,
     ) -> Self {
         let (store, clock) = (Arc::clone(store), Arc::clone(clock));
-        let holder = Uuid::new_v4().to_string();
         Self { store, clock, part, holder, held: None, done: None }
     }
 
     /// Takes or renews the lease; whether it is this hub's turn.
-    pub(super) async fn renew(&mut self) -> Result<bool, Error> {
-        let (now, renewed) = (self.clock.now(), Stopwatch::start());
-        self.held = None;
-        let epoch = self.store.lease(self.part, &self.holder, now, now + LEASE).await?;
-        self.held = epoch.map(|epoch| (epoch, renewed));
-        Ok(epoch.is_some())
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; it is not this hub's turn then.
+    pub async fn renew(&mut self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        self.hold(now, now + LEASE).await?;
+        Ok(self.is_held())
     }
 
-    /// The same in the midst of work that has many steps, at the price of one now and then.
-    pub(super) async fn go_on(&mut self) -> Result<bool, Error> {
+    /// Takes or renews the lease at `now` for a hub that has this edition of the project, or gives it
+    /// back where a hub that has a later one is there; the lease, where it is this hub's turn.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; it is not this hub's turn then.
+    pub async fn lead(
+        &mut self,
+        edition: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Lease>, Error> {
+        self.held = None;
+        let may_lead = match edition {
+            Some(edition) => self.store.may_lead(edition, now).await?,
+            None => true,
+        };
+        self.hold(now, if may_lead { now + LEASE } else { now }).await?;
+        self.held = self.held.take().filter(|_| may_lead);
+        Ok(self.lease())
+    }
+
+    /// The same for whoever asks often, at the price of one now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; it is not this hub's turn then.
+    pub async fn go_on_leading(
+        &mut self,
+        edition: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Lease>, Error> {
+        match self.held {
+            Some((_, renewed)) if renewed.elapsed() < RENEWAL => Ok(self.lease()),
+            _ => self.lead(edition, now).await,
+        }
+    }
+
+    async fn hold(&mut self, now: Timestamp, until: Timestamp) -> Result<(), Error> {
+        self.held = None;
+        let renewed = Stopwatch::start();
+        let epoch = self.store.lease(self.part, &self.holder, now, until).await?;
+        self.held = epoch.map(|epoch| (epoch, renewed));
+        Ok(())
+    }
+
+    /// What shows the store that it is this hub's turn, if it was when the lease was last asked for.
+    pub fn lease(&self) -> Option<Lease> {
+        let (epoch, _) = self.held?;
+        Some(Lease { part: self.part.to_owned(), holder: self.holder.clone(), epoch })
+    }
+
+    /// As [`Self::renew`] in the midst of work that has many steps, at the price of one now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; it is not this hub's turn then.
+    pub async fn go_on(&mut self) -> Result<bool, Error> {
         match self.held {
             Some((_, renewed)) if renewed.elapsed() < RENEWAL => Ok(true),
             _ => self.renew().await,
@@ -56,7 +126,11 @@ impl Turns {
 
     /// Takes or renews the lease; whether it is this hub's turn and something is to be done that is
     /// due every `period`. Whoever comes by the lease does not know when it was done last, so it is.
-    pub(super) async fn is_due(&mut self, period: Duration) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; it is not this hub's turn then.
+    pub async fn is_due(&mut self, period: Duration) -> Result<bool, Error> {
         if !self.renew().await? {
             return Ok(false);
         }
@@ -68,17 +142,22 @@ impl Turns {
     }
 
     /// Whether the lease was this hub's when it was last asked for.
-    pub(super) fn is_held(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
     /// Notes that everything was done that was due.
-    pub(super) fn done(&mut self) {
+    pub fn done(&mut self) {
         self.done = self.held.map(|(epoch, _)| (epoch, Stopwatch::start()));
     }
 
+    /// Asks for the lease anew before anything else is done: it was lost, or the store failed.
+    pub fn doubt(&mut self) {
+        self.held = None;
+    }
+
     /// Leaves it to others.
-    pub(super) async fn leave(&mut self) {
+    pub async fn leave(&mut self) {
         self.held = None;
         let now = self.clock.now();
         if let Err(error) = self.store.lease(self.part, &self.holder, now, now).await {
@@ -92,7 +171,6 @@ impl Turns {
 mod tests {
     use super::*;
     use crate::clock::Manual;
-    use crate::domain::Timestamp;
     use crate::store::sqlite::{Holder, SqliteStore};
 
     /// What is promised when a hub is stopped, killed or frozen.

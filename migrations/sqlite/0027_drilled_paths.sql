@@ -1,0 +1,2 @@
+-- Since when each path is drilled; empty where it is not.
+ALTER TABLE paths ADD COLUMN drilled_since INTEGER;
