@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
+use super::lanes::Wakes;
 use super::metering::Meter;
 use super::witness::Witness;
 use super::works::Works;
@@ -95,7 +96,7 @@ pub(super) struct Aftermath {
     /// Who looks on.
     pub(super) witness: Arc<dyn Witness>,
     /// Wakes the lanes; a lane that is not woken looks by itself a little later.
-    pub(super) wake: Box<dyn Fn() + Send + Sync>,
+    pub(super) wakes: Wakes,
     /// Where measurements are sent, if anywhere.
     pub(super) statsd: Arc<ArcSwapOption<Sink>>,
     /// Who measures runs; none where there are none.
@@ -107,9 +108,9 @@ pub(super) struct Aftermath {
 impl Aftermath {
     /// Tells those of `works` of what follows from no run.
     pub(super) fn of(works: &Works, witness: &Arc<dyn Witness>) -> Self {
-        let (witness, wake) = (Arc::clone(witness), works.lanes.waker());
+        let (witness, wakes) = (Arc::clone(witness), works.lanes.wakes());
         let stamps = Arc::clone(&works.stamps);
-        Self { witness, wake, statsd: works.statsd(), meter: None, stamps }
+        Self { witness, wakes, statsd: works.statsd(), meter: None, stamps }
     }
 
     /// Counts the incidents that began, by the kind of their subjects.
@@ -127,7 +128,7 @@ impl ingest::Observer for Aftermath {
     fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
         if recorded.iter().any(|recorded| !recorded.transition.owed.is_empty()) {
             failpoint::reach(Failpoint::Committed);
-            (self.wake)();
+            self.wakes.of(recorded.iter().flat_map(|it| &it.transition.owed));
         }
         for (recorded, report) in recorded.iter().zip(reports) {
             self.witness.recorded(recorded, report);
@@ -158,15 +159,13 @@ impl acts::Observer for Aftermath {
     }
 
     fn on_silenced(&self) {
-        (self.wake)();
+        self.wakes.all();
     }
 }
 
 impl review::Observer for Aftermath {
     fn on_reviewed(&self, changes: &[Change]) {
-        if changes.iter().any(|change| !change.transition.owed.is_empty()) {
-            (self.wake)();
-        }
+        self.wakes.of(changes.iter().flat_map(|change| &change.transition.owed));
         for change in changes {
             self.witness.reviewed(change);
         }

@@ -1,5 +1,6 @@
 //! The delivery lanes of this process: one for each channel, started together, stopped together.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::witness::Witness;
 use crate::clock::{Clock, Halt};
 use crate::config::Settings;
 use crate::domain::id::IncidentId;
+use crate::domain::incident::Owed;
 use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::policy::Channel;
 use crate::domain::storm::Bounds;
@@ -27,11 +29,44 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Lanes {
     contacts: Arc<Contacts>,
-    wakes: Vec<Arc<Notify>>,
+    wakes: Wakes,
     outlets: Vec<(Channel, Arc<Outlet>)>,
     bounds: Arc<ArcSwap<Bounds>>,
     given_up: Arc<Notify>,
     tasks: TaskTracker,
+}
+
+/// What wakes each lane, and who calls whoever is on duty.
+#[derive(Debug, Clone)]
+pub(super) struct Wakes {
+    lanes: Vec<(Channel, Arc<Notify>)>,
+    calling: Arc<Notify>,
+}
+
+impl Wakes {
+    /// Something may be owed.
+    pub(super) fn all(&self) {
+        self.lanes.iter().for_each(|(_, lane)| lane.notify_one());
+        self.calling.notify_one();
+    }
+
+    /// These may be owed. Others are left asleep: each that looks whether something is due keeps those
+    /// waiting for whom it is.
+    pub(super) fn of<'a>(&self, owed: impl Iterator<Item = &'a Owed>) {
+        let mut channels = BTreeSet::new();
+        for it in owed {
+            if it.notice.kind.is_end() {
+                // That goes to those, too, who were told in place of others, by whatever channel.
+                return self.all();
+            }
+            channels.insert(it.recipient.channel());
+        }
+        let lanes = self.lanes.iter().filter(|(channel, _)| channels.contains(channel));
+        lanes.for_each(|(_, lane)| lane.notify_one());
+        if Channel::ROTAS.iter().any(|rota| channels.contains(rota)) {
+            self.calling.notify_one();
+        }
+    }
 }
 
 /// Passes attempts on to the witness, and wakes who has others told instead.
@@ -72,7 +107,7 @@ impl Lanes {
         witness: &Arc<dyn Witness>,
         halt: &Halt,
     ) -> Self {
-        let (tasks, mut wakes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
+        let (tasks, mut lanes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
         let bounds = Arc::new(ArcSwap::from_pointee(bounds));
         let given_up = Arc::new(Notify::new());
         for (channel, transport) in transports {
@@ -89,16 +124,16 @@ impl Lanes {
                 clock: Arc::clone(clock),
             };
             let lane = Lane::new(channel, parts).bounded(Arc::clone(&bounds), Arc::clone(stamps));
-            wakes.push(lane.wake());
+            lanes.push((channel, lane.wake()));
             tasks.spawn(lane.run(halt.clone()));
         }
         let calling = Calling::new(
             Arc::clone(store),
             Arc::clone(&contacts),
             Arc::clone(clock),
-            wakes.clone(),
+            lanes.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
         );
-        wakes.push(calling.wake());
+        let wakes = Wakes { lanes, calling: calling.wake() };
         tasks.spawn(calling.run(halt.clone()));
         tasks.close();
         Self { contacts, wakes, outlets, bounds, given_up, tasks }
@@ -106,7 +141,7 @@ impl Lanes {
 
     /// Something may be owed.
     pub(super) fn wake(&self) {
-        self.wakes.iter().for_each(|wake| wake.notify_one());
+        self.wakes.all();
     }
 
     /// Is woken when a message was given up.
@@ -123,7 +158,12 @@ impl Lanes {
     /// Does the same as [`Self::wake`], for others to hold.
     pub(super) fn waker(&self) -> Box<dyn Fn() + Send + Sync> {
         let wakes = self.wakes.clone();
-        Box::new(move || wakes.iter().for_each(|wake| wake.notify_one()))
+        Box::new(move || wakes.all())
+    }
+
+    /// Wakes those to whom something is owed, for others to hold.
+    pub(super) fn wakes(&self) -> Wakes {
+        self.wakes.clone()
     }
 
     /// Sends to the people of `settings` from now on, and within its bounds.

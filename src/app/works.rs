@@ -123,7 +123,7 @@ impl Works {
             clock: Arc::clone(&clock),
             observer: Arc::new(Aftermath {
                 witness,
-                wake: lanes.waker(),
+                wakes: lanes.wakes(),
                 statsd: Arc::clone(&statsd),
                 meter: Some(meter),
                 stamps: Arc::clone(&stamps),

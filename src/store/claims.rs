@@ -77,14 +77,18 @@ pub(super) enum Effect {
 /// An attempt with what recording it changes.
 pub(super) type Settling<'e, 'a> = (&'e Ended<'a>, Effect);
 
-/// Those by which a message was sent: they say when it left and was accepted. Of digests, that is written
-/// with all in them.
+/// When a message left that was sent alone; of digests, that is written with all in them.
+pub(super) fn left_at(ended: &Ended<'_>) -> Option<Timestamp> {
+    let was_sent =
+        ended.claim.gathered.is_none() && ended.settlement.state == NotificationState::Sent;
+    was_sent.then_some(ended.started_at)
+}
+
+/// Those by which a message was sent whose claims are no longer held: they say still when it left and was
+/// accepted.
 pub(super) fn stamped<'e, 'a>(settling: &[Settling<'e, 'a>]) -> Vec<&'e Ended<'a>> {
-    let was_sent = |(it, effect): &&Settling<'e, 'a>| {
-        !matches!(effect, Effect::Nothing(_))
-            && it.claim.gathered.is_none()
-            && it.settlement.state == NotificationState::Sent
-    };
+    let was_sent =
+        |(it, effect): &&Settling<'e, 'a>| *effect == Effect::Accept && left_at(it).is_some();
     settling.iter().filter(was_sent).map(|(it, _)| *it).collect()
 }
 

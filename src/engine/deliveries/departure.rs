@@ -77,7 +77,10 @@ impl Departure {
     /// Sends it once, if it can leave; `None` when it is held.
     pub(super) async fn go(self, claim: Claim) -> Option<Finished> {
         let turn = async {
-            sleep(self.hold).await;
+            if !self.hold.is_zero() {
+                // A timer waits for its next tick, however short the time.
+                sleep(self.hold).await;
+            }
             // Not before: the later, the more is told together.
             self.crowd(&claim).await
         };

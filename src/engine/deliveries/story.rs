@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::Timestamp;
 use crate::domain::id::PersonId;
 use crate::domain::incident::DecisionKind;
 use crate::domain::notice::NoticeKind;
@@ -23,14 +24,18 @@ pub(super) async fn read(
     if is_drill || !notification.recipient.has_thread() {
         return Ok(None);
     }
-    let Some(history) = store.incident(notification.incident).await? else { return Ok(None) };
-    let mut last_success = None;
-    if let Subject::Check(check) = &history.record.subject {
-        let states = store.states_of(std::slice::from_ref(check)).await?;
-        let streaks = states.get(check).into_iter().flat_map(|state| state.streaks.values());
-        last_success = streaks.filter(|it| it.down).filter_map(|it| it.last_success).min();
-    }
-    Ok(Some(Thread { last_success, ..of(history, notification) }))
+    let history = store.incident(notification.incident);
+    let (history, last_success) =
+        futures::try_join!(history, last_success(store, &notification.notice.subject))?;
+    Ok(history.map(|history| Thread { last_success, ..of(history, notification) }))
+}
+
+/// Since when a check works nowhere where it is down.
+async fn last_success(store: &dyn Store, subject: &Subject) -> Result<Option<Timestamp>, Error> {
+    let Subject::Check(check) = subject else { return Ok(None) };
+    let states = store.states_of(std::slice::from_ref(check)).await?;
+    let streaks = states.get(check).into_iter().flat_map(|state| state.streaks.values());
+    Ok(streaks.filter(|it| it.down).filter_map(|it| it.last_success).min())
 }
 
 fn of(history: IncidentHistory, notification: &Notification) -> Thread {

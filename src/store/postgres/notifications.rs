@@ -117,17 +117,20 @@ async fn supersede(
 
 /// A notification that is owed while no earlier one of its incident to its recipient is, and that is in no
 /// digest that is owed but its own; a drill only where nothing else is owed to its recipient.
+///
+/// The server does not know how many are owed when many are all at once, and would look for the earlier
+/// one among all of them: `state || ''` keeps the indices of what is owed out of that.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
         concat!(
             $select,
             " FROM notifications AS mine WHERE state = 'owed' AND channel = $1 \
              AND (digest IS NULL OR digest = id OR NOT EXISTS (SELECT 1 FROM notifications AS head \
-             WHERE head.id = mine.digest AND head.state = 'owed')) AND NOT EXISTS \
-             (SELECT 1 FROM notifications AS earlier \
+             WHERE head.id = mine.digest AND head.state = 'owed')) AND id = \
+             (SELECT min(earlier.id) FROM notifications AS earlier \
              WHERE earlier.incident_id = mine.incident_id \
              AND earlier.channel = mine.channel AND earlier.address = mine.address \
-             AND earlier.state = 'owed' AND earlier.id < mine.id) \
+             AND earlier.state || '' = 'owed') \
              AND (kind <> 'drill' OR NOT EXISTS (SELECT 1 FROM notifications AS other \
              WHERE other.state = 'owed' AND other.channel = mine.channel \
              AND other.address = mine.address AND other.kind <> 'drill')) ",
@@ -158,8 +161,8 @@ async fn due(
         Some(most) => sqlx::query_scalar(next_in_line!(
             "SELECT id",
             "AND greatest(due_at, lease_until) <= $2 AND address NOT IN \
-             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = $1 \
-             AND busy.state = 'owed' AND busy.lease_until > $2 \
+             (SELECT busy.address FROM (SELECT address FROM notifications WHERE channel = $1 \
+             AND state = 'owed' AND lease_until > $2 OFFSET 0) AS busy \
              GROUP BY busy.address HAVING count(*) >= $4) ORDER BY id LIMIT $3"
         ))
         .bind(channel.as_str())
@@ -375,8 +378,8 @@ pub(super) async fn next_due(
         Some(most) => sqlx::query_scalar(next_in_line!(
             "SELECT min(greatest(due_at, lease_until))",
             "AND (lease_until IS NOT NULL OR address NOT IN \
-             (SELECT busy.address FROM notifications AS busy WHERE busy.channel = $1 \
-             AND busy.state = 'owed' AND busy.lease_until IS NOT NULL \
+             (SELECT busy.address FROM (SELECT address FROM notifications WHERE channel = $1 \
+             AND state = 'owed' AND lease_until IS NOT NULL OFFSET 0) AS busy \
              GROUP BY busy.address HAVING count(*) >= $2))"
         ))
         .bind(channel.as_str())

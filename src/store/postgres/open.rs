@@ -23,8 +23,10 @@ const CONNECTIONS: u32 = 8;
 const MIGRATING: i64 = lock_number(1);
 
 /// Limits that the server keeps even when this process does not: a statement whose caller is gone
-/// still ends, and a hub that is frozen in a transaction does not hold its locks for long.
-const LIMITS: [(&str, &str); 4] = [
+/// still ends, and a hub that is frozen in a transaction does not hold its locks for long. To compile a
+/// plan takes longer than what is asked for here.
+const LIMITS: [(&str, &str); 5] = [
+    ("jit", "off"),
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "15s"),

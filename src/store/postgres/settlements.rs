@@ -138,22 +138,32 @@ async fn write_deliveries(
     query.execute(connection).await.map_err(failed("record deliveries")).map(|_| ())
 }
 
+/// What follows from what was held. Of what was sent alone, it is written in the same go when it left and
+/// was accepted; of digests, that is written with all in them.
 async fn write_settlements(
     connection: &mut PgConnection,
     settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
     let held = settling.iter().filter(|(_, effect)| *effect == Effect::Settle);
     let held: Vec<&Ended<'_>> = held.map(|(it, _)| *it).collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let left = held.iter().map(|it| claims::left_at(it).map(rows::millis));
     let follows: Vec<_> = held.iter().map(|it| it.settlement).collect();
     let reasons: Vec<Cow<'_, str>> = follows.iter().map(|it| storable(&it.reason)).collect();
     let query = sqlx::query(
         "UPDATE notifications AS mine SET state = it.state, due_at = it.due_at, \
          failures = it.failures, possible_repeat = it.possible_repeat, reason = it.reason, \
          leased_at = NULL, lease_until = NULL, begun = false, \
-         settled_at = CASE WHEN it.state = 'owed' THEN NULL ELSE it.ended_at END \
+         settled_at = CASE WHEN it.state = 'owed' THEN NULL ELSE it.ended_at END, \
+         sent_at = CASE WHEN it.left_at IS NULL OR mine.accepted_at IS NOT NULL \
+         THEN mine.sent_at ELSE it.left_at END, \
+         accepted_at = CASE WHEN it.left_at IS NULL THEN mine.accepted_at \
+         ELSE coalesce(mine.accepted_at, it.ended_at) END \
          FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], \
-         $6::text[], $7::bigint[]) \
-         AS it (id, state, due_at, failures, possible_repeat, reason, ended_at) \
+         $6::text[], $7::bigint[], $8::bigint[]) \
+         AS it (id, state, due_at, failures, possible_repeat, reason, ended_at, left_at) \
          WHERE mine.id = it.id",
     )
     .bind(ids(held.iter().copied()))
@@ -162,7 +172,8 @@ async fn write_settlements(
     .bind(follows.iter().map(|it| i64::from(it.failures)).collect::<Vec<i64>>())
     .bind(follows.iter().map(|it| it.possible_repeat).collect::<Vec<bool>>())
     .bind(reasons.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
-    .bind(held.iter().map(|it| rows::millis(it.ended_at)).collect::<Vec<i64>>());
+    .bind(held.iter().map(|it| rows::millis(it.ended_at)).collect::<Vec<i64>>())
+    .bind(left.collect::<Vec<Option<i64>>>());
     query.execute(connection).await.map_err(failed("settle notifications")).map(|_| ())
 }
 
@@ -184,12 +195,16 @@ async fn write_acceptances(
     Ok(())
 }
 
-/// Writes when what was sent left and was accepted; of digests, that is written with all in them.
+/// Writes when what was accepted by a claim that is no longer held left and was accepted; of digests, that
+/// is written with all in them.
 async fn write_stamps(
     connection: &mut PgConnection,
     settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
     let sent = claims::stamped(settling);
+    if sent.is_empty() {
+        return Ok(());
+    }
     let query = sqlx::query(
         "UPDATE notifications AS mine SET sent_at = it.started_at, accepted_at = it.ended_at \
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS it (id, started_at, ended_at) \

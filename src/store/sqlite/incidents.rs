@@ -11,8 +11,8 @@ use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Decision, Incident};
 use crate::domain::restraint::Silence;
 use crate::domain::subject::Subject;
-use crate::store::rows;
 use crate::store::rows::incident::{DecisionRow, IncidentRow};
+use crate::store::rows::{self, to_json};
 use crate::store::{
     DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, REMEMBERED, Remembered,
 };
@@ -20,11 +20,24 @@ use crate::store::{
 const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
-/// All open incidents.
-pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<IncidentRecord>, Error> {
+/// The open incidents: all of them, or those of some checks alone.
+pub(super) async fn open(
+    connection: &mut SqliteConnection,
+    checks: Option<&[CheckId]>,
+) -> Result<Vec<IncidentRecord>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE resolved_at IS NULL");
+    about(&mut query, checks);
     fetch(connection, query).await
+}
+
+/// Asks for incidents that `checks` fail, and no others.
+fn about(query: &mut QueryBuilder<Sqlite>, checks: Option<&[CheckId]>) {
+    let Some(checks) = checks else { return };
+    let subject = |check: &CheckId| Subject::Check(check.clone()).to_string();
+    let subjects: Vec<String> = checks.iter().map(subject).collect();
+    query.push(" AND subject IN (SELECT value FROM json_each(");
+    query.push_bind(to_json(&subjects)).push("))");
 }
 
 /// What is remembered of incidents that are not about a check's failures, of which there are few.
@@ -49,20 +62,18 @@ pub(super) async fn remembered(
     Ok(Remembered { open: by_subject(open), closed: by_subject(closed), silences })
 }
 
-/// The incidents that were resolved lately, the last ones at the end.
+/// The incidents that were resolved lately, by the latest of them, the last ones at the end: all of them,
+/// or those of some checks alone.
 pub(super) async fn closed(
     connection: &mut SqliteConnection,
-    now: Option<Timestamp>,
+    checks: Option<&[CheckId]>,
 ) -> Result<Vec<IncidentRecord>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(" WHERE resolved_at >= ");
-    match now {
-        Some(now) => query.push_bind(rows::millis(now - REMEMBERED)),
-        // Without a clock: what is recent by the latest of them.
-        None => query
-            .push("(SELECT max(resolved_at) FROM incidents) - ")
-            .push_bind(REMEMBERED.num_milliseconds()),
-    };
+    query
+        .push(" WHERE resolved_at >= (SELECT max(resolved_at) FROM incidents ")
+        .push("WHERE resolved_at IS NOT NULL) - ")
+        .push_bind(REMEMBERED.num_milliseconds());
+    about(&mut query, checks);
     query.push(" ORDER BY id");
     fetch(connection, query).await
 }

@@ -78,7 +78,7 @@ pub(super) async fn states(
         let (check, region, streak) = row.read()?;
         states.entry(check).or_default().streaks.insert(region, streak);
     }
-    for record in incidents::closed(&mut *connection, None).await? {
+    for record in incidents::closed(&mut *connection, checks).await? {
         // Of a check that has no streak, nothing goes on.
         if let Subject::Check(check) = record.subject
             && let Some(state) = states.get_mut(&check)
@@ -86,10 +86,8 @@ pub(super) async fn states(
             state.closed = Some(record.incident);
         }
     }
-    for record in incidents::open(connection).await? {
-        if let Subject::Check(check) = record.subject
-            && checks.is_none_or(|checks| checks.contains(&check))
-        {
+    for record in incidents::open(connection, checks).await? {
+        if let Subject::Check(check) = record.subject {
             plan::remember(states.entry(check).or_default(), &record.incident);
         }
     }

@@ -114,31 +114,41 @@ async fn write_deliveries(
     query.execute(connection).await.map_err(failed("record deliveries")).map(|_| ())
 }
 
+/// What follows from what was held. Of what was sent alone, it is written in the same go when it left and
+/// was accepted; of digests, that is written with all in them.
 async fn write_settlements(
     connection: &mut SqliteConnection,
     settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
     let held = settling.iter().filter(|(_, effect)| *effect == Effect::Settle);
-    let written = held.map(|(it, _)| {
-        let follows = it.settlement;
-        (
-            (it.claim.notification.id.0, follows.state.as_str(), storable(&follows.reason)),
-            (rows::millis(follows.due_at), rows::millis(it.ended_at)),
-            (follows.failures, follows.possible_repeat),
-        )
-    });
+    let written: Vec<_> = held
+        .map(|(it, _)| {
+            let follows = it.settlement;
+            (
+                (it.claim.notification.id.0, follows.state.as_str(), storable(&follows.reason)),
+                (rows::millis(follows.due_at), rows::millis(it.ended_at)),
+                (follows.failures, follows.possible_repeat),
+                claims::left_at(it).map(rows::millis),
+            )
+        })
+        .collect();
+    if written.is_empty() {
+        return Ok(());
+    }
     let query = sqlx::query(
         "UPDATE notifications SET state = it.new_state, due_at = it.new_due, \
          failures = it.new_failures, possible_repeat = it.is_repeat, reason = it.new_reason, \
          leased_at = NULL, lease_until = NULL, begun = 0, \
-         settled_at = iif(it.new_state = 'owed', NULL, it.ended) \
+         settled_at = iif(it.new_state = 'owed', NULL, it.ended), \
+         sent_at = iif(it.left_at IS NULL OR accepted_at IS NOT NULL, sent_at, it.left_at), \
+         accepted_at = iif(it.left_at IS NULL, accepted_at, coalesce(accepted_at, it.ended)) \
          FROM (SELECT value ->> '$[0][0]' AS mine, value ->> '$[0][1]' AS new_state, \
          value ->> '$[0][2]' AS new_reason, value ->> '$[1][0]' AS new_due, \
          value ->> '$[1][1]' AS ended, value ->> '$[2][0]' AS new_failures, \
-         value ->> '$[2][1]' AS is_repeat FROM json_each(?1)) AS it \
+         value ->> '$[2][1]' AS is_repeat, value ->> '$[3]' AS left_at FROM json_each(?1)) AS it \
          WHERE notifications.id = it.mine",
     )
-    .bind(all(written));
+    .bind(to_json(&written));
     query.execute(connection).await.map_err(failed("settle notifications")).map(|_| ())
 }
 
@@ -160,12 +170,17 @@ async fn write_acceptances(
     Ok(())
 }
 
-/// Writes when what was sent left and was accepted; of digests, that is written with all in them.
+/// Writes when what was accepted by a claim that is no longer held left and was accepted; of digests, that
+/// is written with all in them.
 async fn write_stamps(
     connection: &mut SqliteConnection,
     settling: &[Settling<'_, '_>],
 ) -> Result<(), Error> {
-    let sent = claims::stamped(settling).into_iter().map(|it| {
+    let sent = claims::stamped(settling);
+    if sent.is_empty() {
+        return Ok(());
+    }
+    let sent = sent.into_iter().map(|it| {
         (it.claim.notification.id.0, rows::millis(it.started_at), rows::millis(it.ended_at))
     });
     let query = sqlx::query(
