@@ -180,15 +180,12 @@ impl Daemon {
             clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
         let proving = Proving::start(&project, &works, (&store, &judge), (&clock, &witness))?;
-        let hub = (&settings.hub, address);
-        let access = faces::access(hub, &settings.users, (&store, &clock));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
             measured: listening::start(settings, &works, (&store, &clock), address)?,
             rules: (Arc::clone(&rules), Arc::clone(&judge)),
-            hub: (settings.hub.clone(), address),
-            access: Arc::clone(&access),
+            hub: (settings.hub.clone(), settings.users.clone(), address),
             witness: Arc::clone(&witness),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
@@ -201,9 +198,9 @@ impl Daemon {
             proving: proving.clone(),
             publication: published,
         };
-        faces::start(&works, parts, listeners);
+        let access = faces::start(&works, parts, listeners);
         keep_house(&works, settings, (&store, &clock), (&accounting, (points, address)));
-        let daemon = Self {
+        Self {
             alarmed: alarm_by(&works, &project, address),
             root: project.root.clone(),
             environment,
@@ -227,8 +224,9 @@ impl Daemon {
             publication,
             tls,
             told_regions: std::sync::Mutex::default(),
-        };
-        daemon.begin(loops).await
+        }
+        .begin(loops)
+        .await
     }
 
     /// What is done once all parts are there.
