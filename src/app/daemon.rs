@@ -164,8 +164,7 @@ impl Daemon {
         let rules = Arc::new(ArcSwap::from_pointee(rules::of_project(&project)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
         let (snapshot, meter, points) = measured(&project);
-        let (listeners, address) = faces::bind(listen, &settings.hub).await?;
-        let tls = listeners.tls.clone();
+        let (listeners, address, tls) = faces::bind(listen, &settings.hub).await?;
         let around = ((&store, &clock), (&judge, &witness), (&pool, meter));
         let works = Works::start(works::Parts::of(settings, address, around)?);
         works.agent.assign(assignments(&project));
@@ -200,7 +199,7 @@ impl Daemon {
         };
         let access = faces::start(&works, parts, listeners);
         keep_house(&works, settings, (&store, &clock), (&accounting, (points, address)));
-        Self {
+        let daemon = Self {
             alarmed: alarm_by(&works, &project, address),
             root: project.root.clone(),
             environment,
@@ -224,9 +223,8 @@ impl Daemon {
             publication,
             tls,
             told_regions: std::sync::Mutex::default(),
-        }
-        .begin(loops)
-        .await
+        };
+        daemon.begin(loops).await
     }
 
     /// What is done once all parts are there.

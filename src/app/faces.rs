@@ -205,15 +205,15 @@ pub(super) fn place_to_listen(
     Ok(place)
 }
 
-/// Where all that is answered listens; and the address of the API.
+/// Where all that is answered listens; the address of the API, and its certificate if it has one.
 pub(super) async fn bind(
     listen: SocketAddr,
     hub: &Hub,
-) -> Result<(Listeners, SocketAddr), StartError> {
+) -> Result<(Listeners, SocketAddr, Option<Arc<Tls>>), StartError> {
     let tls = tls_of(hub)?;
     let (all, address) = listen_on(listen).await?;
     let agents = listen_for_agents(hub).await?;
-    Ok((Listeners { all, agents, tls }, address))
+    Ok((Listeners { all, agents, tls: tls.clone() }, address, tls))
 }
 
 /// Agents are asked for their tokens, so this listener may be open to other machines.
