@@ -123,12 +123,10 @@ impl Hash {
         let mut salt = [0; 16];
         SystemRandom::new().fill(&mut salt).map_err(|_| Unmade::NoRandomness)?;
         // The parameters that OWASP recommends first are the library's own.
-        let hashed = Argon2::default().hash_password_with_params(
-            password.as_bytes(),
-            &salt,
-            Params::default(),
-        );
-        Ok(Self(hashed.expect("the parameters, the salt and the password are of fit lengths")))
+        let bytes = password.as_bytes();
+        let hashed = Argon2::default().hash_password_with_params(bytes, &salt, Params::default());
+        // The parameters are the library's own, and salt and password have fit lengths.
+        hashed.map(Self).map_err(|_| Unmade::Long)
     }
 
     /// Whether it is the hash of `password`. Takes as long when it is not.

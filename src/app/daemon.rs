@@ -164,8 +164,7 @@ impl Daemon {
         let rules = Arc::new(ArcSwap::from_pointee(rules::of_project(&project)?));
         let (store, clock) = storage::open(&settings.store.place, command, clock).await?;
         let (snapshot, meter, points) = measured(&project);
-        let (listeners, address) = faces::bind(listen, &settings.hub).await?;
-        let tls = listeners.tls.clone();
+        let (listeners, address, tls) = faces::bind(listen, &settings.hub).await?;
         let around = ((&store, &clock), (&judge, &witness), (&pool, meter));
         let works = Works::start(works::Parts::of(settings, address, around)?);
         works.agent.assign(assignments(&project));
@@ -180,15 +179,12 @@ impl Daemon {
             clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
         let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
         let proving = Proving::start(&project, &works, (&store, &judge), (&clock, &witness))?;
-        let hub = (&settings.hub, address);
-        let access = faces::access(hub, &settings.users, (&store, &clock));
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
             measured: listening::start(settings, &works, (&store, &clock), address)?,
             rules: (Arc::clone(&rules), Arc::clone(&judge)),
-            hub: (settings.hub.clone(), address),
-            access: Arc::clone(&access),
+            hub: (settings.hub.clone(), settings.users.clone(), address),
             witness: Arc::clone(&witness),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
@@ -201,7 +197,7 @@ impl Daemon {
             proving: proving.clone(),
             publication: published,
         };
-        faces::start(&works, parts, listeners);
+        let access = faces::start(&works, parts, listeners);
         keep_house(&works, settings, (&store, &clock), (&accounting, (points, address)));
         let daemon = Self {
             alarmed: alarm_by(&works, &project, address),

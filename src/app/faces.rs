@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -42,10 +43,8 @@ pub(super) struct Parts {
     pub(super) measured: Measured,
     /// The rules in force, and what decides by them.
     pub(super) rules: (InForce, Arc<ProjectJudge>),
-    /// How the hub is set up, and where it really listens.
-    pub(super) hub: (Hub, SocketAddr),
-    /// Who may come in.
-    pub(super) access: Arc<Access>,
+    /// How the hub is set up, who may come in, and where it really listens.
+    pub(super) hub: (Hub, Vec<User>, SocketAddr),
     /// Who sees what people do.
     pub(super) witness: Arc<dyn Witness>,
     /// Tells the time.
@@ -80,14 +79,13 @@ pub(super) struct Listeners {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-/// Answers from now on, until the works end.
-pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
+/// Answers from now on, until the works end. Who may come in can be changed meanwhile.
+pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Access> {
     let Parts {
         store,
         measured,
         rules: (rules, judge),
-        hub: (hub, address),
-        access,
+        hub: (hub, users, address),
         witness,
         clock,
         checks,
@@ -101,6 +99,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         publication,
     } = parts;
     let Measured { metrics, received } = measured;
+    let access = access((&hub, address), users, (&store, &clock));
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
         agents: Arc::clone(&store) as Arc<dyn Agents>,
@@ -135,7 +134,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
             observer: Arc::new(Aftermath::of(works, &witness)),
         }),
         errands,
-        access,
+        access: Arc::clone(&access),
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),
         drills: proving.drills,
@@ -146,23 +145,29 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     works.spawn(|halt| heart.run(around, asked, halt));
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
-    let Listeners { all: listener, agents: for_agents, tls } = listeners;
     let outside = http::slack::router(clicks).merge(http::twilio::router(answers));
     let all = http::router(api).merge(agents::router(link.clone())).merge(outside);
+    listen(works, listeners, (all, agents::router_alone(link)));
+    access
+}
+
+/// Answers by these, to all and to agents alone.
+fn listen(works: &Works, listeners: Listeners, (all, alone): (Router, Router)) {
+    let Listeners { all: listener, agents: for_agents, tls } = listeners;
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
     if let Some(listener) = for_agents {
-        works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));
+        works.spawn(|halt| http::serve(listener, tls, alone, halt));
     }
 }
 
 /// Who may come in to a hub that listens at `address`.
-pub(super) fn access(
+fn access(
     (hub, address): (&Hub, SocketAddr),
-    users: &[User],
+    users: Vec<User>,
     (store, clock): (&Arc<dyn Ledger>, &Arc<dyn Clock>),
 ) -> Arc<Access> {
     Arc::new(Access::new(access::Parts {
-        users: users.to_vec(),
+        users,
         unasked: Unasked::new(address, hub),
         sessions: Arc::clone(store) as Arc<dyn Sessions>,
         clock: Arc::clone(clock),
@@ -200,15 +205,15 @@ pub(super) fn place_to_listen(
     Ok(place)
 }
 
-/// Where all that is answered listens; and the address of the API.
+/// Where all that is answered listens; the address of the API, and its certificate if it has one.
 pub(super) async fn bind(
     listen: SocketAddr,
     hub: &Hub,
-) -> Result<(Listeners, SocketAddr), StartError> {
+) -> Result<(Listeners, SocketAddr, Option<Arc<Tls>>), StartError> {
     let tls = tls_of(hub)?;
     let (all, address) = listen_on(listen).await?;
     let agents = listen_for_agents(hub).await?;
-    Ok((Listeners { all, agents, tls }, address))
+    Ok((Listeners { all, agents, tls: tls.clone() }, address, tls))
 }
 
 /// Agents are asked for their tokens, so this listener may be open to other machines.

@@ -5,6 +5,7 @@ mod drill;
 mod oncall;
 mod policy;
 mod rule;
+mod token;
 mod user;
 
 use std::net::SocketAddr;
@@ -21,12 +22,13 @@ pub use self::drill::Drill;
 pub use self::oncall::{Oncall, OncallArguments, OncallCommand};
 pub use self::policy::{Form, PolicyArguments, PolicyCommand, Replay, When};
 pub use self::rule::{RuleArguments, RuleCommand};
+pub use self::token::{Token, TokenCommand};
 pub use self::user::{User, UserCommand};
 use super::log::Format;
 use crate::app::demo_site::Fault;
 use crate::config::duration;
 use crate::domain::Timestamp;
-use crate::domain::id::{NameError, Region, validate_name};
+use crate::domain::id::Region;
 
 /// The exit codes as the help shows them; a test holds that they are those of [`super::exit::Exit`].
 const EXIT_CODES: &str = "\
@@ -107,7 +109,7 @@ pub enum Command {
     ///
     /// It works on the store of the project, whether or not `tripline up` runs.
     Token(Token),
-    /// Make what a user of the project signs in with: the hash of a password, or a token
+    /// Make a token, or the hash of a password, for a user of the project
     User(User),
     /// Show how the checks did, and whether anybody was watching
     Uptime(Uptime),
@@ -292,50 +294,6 @@ pub enum AgentPrivateAddresses {
     Allow,
     /// They may not
     Refuse,
-}
-
-/// Arguments of `tripline token`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Token {
-    /// What to do with tokens.
-    #[command(subcommand)]
-    pub command: TokenCommand,
-}
-
-/// What to do with tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token for the agents of a region; it is shown once
-    Create {
-        /// The region
-        #[arg(long, value_name = "REGION", value_parser = Region::new)]
-        region: Region,
-        /// What to call it; the region's name if not given
-        #[arg(long, value_name = "NAME", value_parser = token_name)]
-        name: Option<String>,
-    },
-    /// List the tokens, without what is secret of them
-    List {
-        /// Print them as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Revoke a token; from the next request on, nobody gets in with it
-    Revoke {
-        /// Its number
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
-    /// Replace a token by a new one; the old one is good until the new one is first used
-    Rotate {
-        /// Its number
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
-}
-
-fn token_name(text: &str) -> Result<String, NameError> {
-    validate_name(text).map(|()| text.to_owned())
 }
 
 /// Arguments of `tripline uptime`.

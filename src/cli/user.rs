@@ -33,8 +33,8 @@ fn hash() -> Result<Exit, Stop> {
     writeln!(anstream::stdout(), "{}", hash.expose())?;
     writeln!(
         anstream::stderr(),
-        "Put it into a file or an environment variable, in single quotes because it holds `$`, and refer \
-         to it:\n\n  [[user]]\n  name = \"ana\"\n  role = \"operator\"       # or \"viewer\", who sees and does not \
+        "Put it into a file, or into an environment variable (in single quotes, because it holds `$`), and \
+         refer to it:\n\n  [[user]]\n  name = \"ana\"\n  role = \"operator\"       # or \"viewer\", who sees and does not \
          act\n  password_hash = {{ env = \"ANA_PASSWORD_HASH\" }}"
     )?;
     Ok(Exit::Good)

@@ -197,10 +197,7 @@ fn section_hint(key: &str) -> Option<String> {
 
 fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report) -> Settings {
     let mut known = Known::default();
-    let users = users::read(root.optional("user").as_ref(), sources, report);
-    let around = (sources.root, users.has_any);
-    let (hub, fallback) = Hub::read(section(root, "hub", report), around, report);
-    warn_of_links(root, &hub, report);
+    let (users, hub, fallback) = read_hub(root, sources, report);
     let store = Store::read(section(root, "store", report), sources, report);
     let metrics = Metrics::read(section(root, "metrics", report), report);
     let (statsd, statsd_listener) = read_statsd(root, sources, report);
@@ -239,7 +236,7 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
     let drafts = read_drafts(root, &Surroundings::new(&defaults, Some(&known)), report);
     Settings {
         hub,
-        users: users.all,
+        users,
         store,
         metrics,
         statsd,
@@ -269,6 +266,19 @@ fn read_sections(root: &mut Table<'_>, sources: Sources<'_>, report: &mut Report
         drafts,
         known,
     }
+}
+
+/// Who may come in, the hub, and who is told when nobody else can be.
+fn read_hub<'v>(
+    root: &mut Table<'v>,
+    sources: Sources<'_>,
+    report: &mut Report,
+) -> (Vec<User>, Hub, Option<Field<'v>>) {
+    let users = users::read(root.optional("user").as_ref(), sources, report);
+    let around = (sources.root, users.has_any);
+    let (hub, fallback) = Hub::read(section(root, "hub", report), around, report);
+    warn_of_links(root, &hub, report);
+    (users.all, hub, fallback)
 }
 
 fn read_statsd(

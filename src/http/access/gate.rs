@@ -42,7 +42,10 @@ pub(super) struct Gate {
 /// Lets a request through, or says why not.
 pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let wants_page = Refusal::wants_page(&request);
-    let place = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    // What was sent is not sent again by coming back.
+    let is_place = matches!(*request.method(), Method::GET | Method::HEAD);
+    let place = request.uri().path_and_query().filter(|_| is_place);
+    let place = place.map_or_else(|| "/".to_owned(), ToString::to_string);
     match gate.admit(request).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal.answer(&gate.access, wants_page.then_some(place)),
@@ -138,20 +141,16 @@ async fn with_form_word(request: Request, visitor: &Visitor) -> Result<Request, 
 impl Access {
     /// The user who asks. A program's token is looked at before a cookie.
     pub(super) async fn signed(&self, headers: &HeaderMap) -> Result<Signed, Refusal> {
-        match headers.get(header::AUTHORIZATION) {
-            Some(shown) => {
-                let known = shown.to_str().ok().and_then(|shown| self.by_token(shown));
-                let known = known.ok_or_else(|| {
-                    self.counts.wrong_token.add();
-                    Refusal::WrongToken
-                })?;
-                Ok(Signed { known, by: Means::Token })
-            }
-            None => {
-                let token = self.cookies.shown(headers).ok_or_else(|| self.unknown())?;
-                self.by_session(&token).await?.ok_or_else(|| self.unknown())
-            }
-        }
+        let Some(shown) = headers.get(header::AUTHORIZATION) else {
+            let token = self.cookies.shown(headers).ok_or_else(|| self.unknown())?;
+            return self.by_session(&token).await?.ok_or_else(|| self.unknown());
+        };
+        let known = shown.to_str().ok().and_then(|shown| self.by_token(shown));
+        let known = known.ok_or_else(|| {
+            self.counts.wrong_token.add();
+            Refusal::WrongToken
+        })?;
+        Ok(Signed { known, by: Means::Token })
     }
 
     fn unknown(&self) -> Refusal {

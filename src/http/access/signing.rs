@@ -174,7 +174,7 @@ impl Wanted {
         let mut wanted = Self::default();
         for (name, value) in url::form_urlencoded::parse(body) {
             match &*name {
-                "name" => wanted.name = value.trim().to_owned(),
+                "name" => value.trim().clone_into(&mut wanted.name),
                 "password" => wanted.password = value.into_owned(),
                 "next" => wanted.next = value.into_owned(),
                 _ => {}

@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde::Serialize;
 
 use crate::domain::Timestamp;
+use crate::http::access::door::{self, Door, Need};
 use crate::http::problem::Problem;
 use crate::http::{Hosts, guard};
 use crate::link::protocol::{HubLags, SpoolState};
@@ -72,8 +72,7 @@ const MOST_LAG_MS: u64 = 60_000;
 /// The one page: `GET /healthz`. It is a good answer (200) as long as the agent does what it was
 /// told, also without the hub; otherwise 503.
 pub fn router(source: Arc<dyn Source>, hosts: Hosts) -> Router {
-    Router::new()
-        .route("/healthz", get(page))
+    door::router([Door::at("/healthz").get(Need::Public, page)], None)
         .fallback(missing)
         .with_state(source)
         .layer(from_fn(guard::bounded_time))

@@ -27,6 +27,7 @@ use tripline::engine::errands::{self, Errands};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::engine::queries::Queries;
 use tripline::engine::rules::RuleSet;
+use tripline::http::access::{self, Access, Unasked};
 use tripline::http::{Acting, Api, Hosts, Intake, Loops, Rules, router};
 use tripline::store::postgres::PostgresStore;
 use tripline::store::sqlite::{Holder, SqliteStore};
@@ -81,6 +82,13 @@ async fn says_the_same(
         clock: Arc::clone(&clock),
         observer: Arc::new(Nobody),
     };
+    let access = Access::new(access::Parts {
+        users: Vec::new(),
+        unasked: Unasked::All(Acting::new(bound, false)),
+        sessions: store.clone(),
+        clock: Arc::clone(&clock),
+        url: None,
+    });
     let region = Region::new("eu").expect("a good name");
     let in_force = InForce { terms: Terms::default(), region };
     let router = router(Api {
@@ -102,7 +110,7 @@ async fn says_the_same(
         hosts: Hosts::new(bound, None),
         acts: Arc::new(acts),
         errands: Arc::new(errands),
-        acting: Acting::new(bound, false),
+        access: Arc::new(access),
         stamps: Arc::default(),
         refused: Arc::default(),
         drills: Drills {
