@@ -183,9 +183,8 @@ pub(super) async fn claim(
 ) -> Result<Vec<Claim>, Error> {
     let mut connection = pool.acquire().await.map_err(failed("look for what is due"))?;
     // Most of the time nothing is, and then nobody is kept waiting.
-    if !is_out_of_time(&mut connection, channel, now, lease_until).await?
-        && due(&mut connection, channel, now, limit).await?.is_empty()
-    {
+    let is_out_of_time = is_out_of_time(&mut connection, channel, now, lease_until).await?;
+    if !is_out_of_time && due(&mut connection, channel, now, limit).await?.is_empty() {
         return Ok(Vec::new());
     }
     drop(connection);
@@ -195,19 +194,17 @@ pub(super) async fn claim(
         .execute(&mut *transaction)
         .await
         .map_err(failed("hold a channel"))?;
-    heed_clock(&mut transaction, channel, now, lease_until).await?;
+    if is_out_of_time {
+        heed_clock(&mut transaction, channel, now, lease_until).await?;
+    }
     let due = due(&mut transaction, channel, now, limit).await?;
-    let held: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM notifications WHERE id = ANY($1) AND state = 'owed' \
-         AND greatest(due_at, lease_until) <= $2 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
-    )
-    .bind(due)
-    .bind(rows::millis(now))
-    .fetch_all(&mut *transaction)
-    .await
-    .map_err(failed("hold notifications"))?;
-    note_lost_leases(&mut transaction, &held, now).await?;
-    let ended = end_repeats(&mut transaction, &held, now).await?;
+    let (held, lost) = hold(&mut transaction, due, now).await?;
+    let ended = if lost.is_empty() {
+        Vec::new()
+    } else {
+        note_lost_leases(&mut transaction, &lost, now).await?;
+        end_repeats(&mut transaction, &lost, now).await?
+    };
     let leased = lease(&mut transaction, &held, now, lease_until).await?;
     let digests: Vec<i64> = leased.iter().filter(|it| it.is_digest()).map(|it| it.id).collect();
     let members = gathering::lease_again(&mut transaction, &digests, &ended).await?;
@@ -221,6 +218,26 @@ pub(super) async fn claim(
         tracing::error!(notification = id, "no answer a second time; given up");
     }
     Ok(claims)
+}
+
+/// Holds those of `ids` that nobody else is about to change, and says of which of them a lease was lost.
+async fn hold(
+    connection: &mut PgConnection,
+    ids: Vec<i64>,
+    now: Timestamp,
+) -> Result<(Vec<i64>, Vec<i64>), Error> {
+    let held: Vec<(i64, bool)> = sqlx::query_as(
+        "SELECT id, lease_until IS NOT NULL FROM notifications WHERE id = ANY($1) \
+         AND state = 'owed' AND greatest(due_at, lease_until) <= $2 ORDER BY id \
+         FOR NO KEY UPDATE SKIP LOCKED",
+    )
+    .bind(ids)
+    .bind(rows::millis(now))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("hold notifications"))?;
+    let lost = held.iter().filter(|(_, is_leased)| *is_leased).map(|(id, _)| *id).collect();
+    Ok((held.into_iter().map(|(id, _)| id).collect(), lost))
 }
 
 /// Leases those of `ids` that are still owed. What was leased before becomes a possible repeat.
