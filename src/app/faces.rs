@@ -107,7 +107,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
         inlet: works.inlet(),
         retention,
         errands: Arc::clone(&errands),
-        publication,
+        publication: publication.clone(),
         clock: Arc::clone(&clock),
         version,
         loops: loops.clone(),
@@ -139,6 +139,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
         refused: Arc::default(),
         drills: proving.drills,
         heartbeat: proving.heart.record(),
+        publication,
     };
     let (heart, around) = (proving.heart, (Arc::clone(&store), Arc::clone(&api.clock)));
     let asked = api.clone();

@@ -13,13 +13,14 @@ use super::run::{self, Stop};
 use super::store;
 use super::terminal::{Stream, Terminal};
 use crate::clock::{Clock as _, System};
-use crate::config::{Choice, MissingSecrets, Project, duration};
+use crate::config::{Choice, MissingSecrets, Project};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::domain::incident::Incident;
-use crate::domain::policy::{Mailbox, Policy, Quorum, Recipient, Roster, Target};
-use crate::domain::restraint::{About, Maintenance, Scope, Silence};
+use crate::domain::policy::{Policy, Roster};
+use crate::domain::restraint::{Maintenance, Quiet, Silence};
+use crate::domain::route::{self, Stage};
 use crate::domain::subject::Subject;
 use crate::store::{IncidentFilter, IncidentRecord};
 
@@ -91,93 +92,29 @@ fn shown(project: &Project, check: &Check, now: &Now, look: &Look) -> String {
         let name = look.paint(Paint::Strong, &clean(&policy.name));
         let _ = writeln!(text, "policy {name}, because {}", clean(&why.to_string()));
         text += &tiers(policy, (&settings.people.roster, now.at), look);
-        text += &rules(policy, check);
+        text += &terms(policy, check);
     }
     text + &restraints(check, &settings.maintenance, now, look)
 }
 
 /// Who is told when.
 fn tiers(policy: &Policy, (roster, at): (&Roster, Timestamp), look: &Look) -> String {
-    let conditions: Vec<String> =
-        policy.tiers.iter().map(|tier| format!("after {}", tier.when)).collect();
-    let width = conditions.iter().map(String::len).max().unwrap_or_default() + 2;
+    let stages = route::stages(policy, roster, at);
+    let condition = |stage: &Stage| format!("after {}", stage.condition);
+    let width = stages.iter().map(|it| condition(it).len()).max().unwrap_or_default() + 2;
     let mut text = String::new();
-    for ((number, tier), condition) in policy.numbered().zip(conditions) {
-        let told: Vec<String> = tier.notify.iter().map(|it| spelled_out(it, roster, at)).collect();
-        let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
-        let number = look.paint(Paint::Accent, &format!("tier {number}"));
-        let _ = writeln!(text, "  {number}  {}{}", padded(&condition, width), clean(&told));
+    for stage in &stages {
+        let told = if stage.told.is_empty() { "nobody".to_owned() } else { stage.told.join(", ") };
+        let number = look.paint(Paint::Accent, &format!("tier {}", stage.number));
+        let condition = padded(&condition(stage), width);
+        let _ = writeln!(text, "  {number}  {condition}{}", clean(&told));
     }
     text
-}
-
-/// A target with the people that it means, those on duty at `at` where it is a rota.
-fn spelled_out(target: &Target, roster: &Roster, at: Timestamp) -> String {
-    let people: Vec<String> = roster
-        .called(target, at)
-        .iter()
-        .filter_map(|recipient| match recipient {
-            Recipient::Sms(person) => {
-                let phone = roster.people.get(person).and_then(Option::as_deref);
-                Some(format!("{person} {}", phone.map_or("without a phone".into(), masked)))
-            }
-            Recipient::Email(Mailbox::Person(person)) => {
-                let address = roster.emails.get(person).map(String::as_str);
-                Some(format!("{person} {}", address.unwrap_or("without an e-mail address")))
-            }
-            Recipient::Email(Mailbox::Address(_))
-            | Recipient::Slack(_)
-            | Recipient::Rota(_)
-            | Recipient::EmailRota(_)
-            | Recipient::Webhook(_)
-            | Recipient::Pagerduty(_) => None,
-        })
-        .collect();
-    match (target, people.is_empty()) {
-        (Target::Slack(_) | Target::Webhook(_) | Target::Pagerduty(_), _) => target.to_string(),
-        (Target::Email(address), _) if Mailbox::is_address(address) => target.to_string(),
-        (Target::Sms(_) | Target::Email(_), true) => format!("{target} (nobody)"),
-        (Target::Sms(_) | Target::Email(_), false) => format!("{target} ({})", people.join(", ")),
-    }
-}
-
-/// A telephone number of which whoever has it knows that it is theirs, and nobody else can call it.
-fn masked(phone: &str) -> String {
-    let digits: Vec<char> = phone.chars().collect();
-    let hidden = digits.len().saturating_sub(3 + 2);
-    let shown = |(place, digit): (usize, &char)| {
-        if (3..3 + hidden).contains(&place) { '*' } else { *digit }
-    };
-    digits.iter().enumerate().map(shown).collect()
 }
 
 /// What else the policy says.
-fn rules(policy: &Policy, check: &Check) -> String {
-    let regions = check.regions.len();
-    let wanted = policy.quorum.of(regions);
-    let quorum = match policy.quorum {
-        Quorum::All => "all".to_owned(),
-        Quorum::Majority => format!("a majority, {wanted} of {regions}"),
-        Quorum::Count(_) => format!("{wanted} of {regions}"),
-    };
-    let mut text = format!("  regions that must agree: {quorum}\n");
-    let passes = match policy.recover_after {
-        1 => "the first run that passes".to_owned(),
-        runs => format!("{runs} passed runs in a row"),
-    };
-    let _ = writeln!(text, "  over after {passes} where it was down");
-    let length = duration::format;
-    if !policy.reopen_within.is_zero() {
-        let within = length(policy.reopen_within);
-        let _ = writeln!(text, "  the same incident again if it fails within {within} of its end");
-    }
-    if let Some(every) = policy.repeat_every {
-        let every = length(every);
-        let _ = writeln!(text, "  told again every {every} while nobody has acknowledged it");
-    }
-    let lasts = length(policy.acknowledged_for);
-    let _ = writeln!(text, "  an acknowledgement holds what follows back for {lasts}");
-    text
+fn terms(policy: &Policy, check: &Check) -> String {
+    route::terms(policy, check.regions.len()).iter().map(|term| format!("  {term}\n")).collect()
 }
 
 /// What keeps people from being told now.
@@ -191,46 +128,15 @@ fn restraints(check: &Check, planned: &[Maintenance], now: &Now, look: &Look) ->
             (&[][..], None)
         }
     };
-    let subject = Subject::Check(check.id.clone());
-    let fits = |scope: &Scope| {
-        let anywhere = Scope { regions: BTreeSet::new(), ..scope.clone() };
-        let about = About { subject: &subject, labels: &check.labels, down: &[] };
-        let region = |region| scope.regions.contains(region);
-        anywhere.covers(about) && (scope.regions.is_empty() || check.regions.iter().any(region))
-    };
-    // Where it runs elsewhere, too, and fails there, people are told.
-    let only = |scope: &Scope| {
-        let regions: Vec<&str> = scope.regions.iter().map(Region::as_str).collect();
-        if regions.is_empty() {
-            String::new()
-        } else {
-            format!(" where it is down in {} only", regions.join(", "))
-        }
-    };
-    let mut found: Vec<String> = Vec::new();
-    for silence in silences.iter().filter(|it| it.from <= now.at && fits(&it.scope)) {
-        let (id, by, until) = (silence.id, &silence.by, moment(silence.until));
-        let only = only(&silence.scope);
-        found.push(format!("{only}: silence {id} by {by} until {until}: {}", silence.reason));
+    let quiet = Quiet { silences, maintenance: planned };
+    let found = route::restraints(check, quiet, now.at);
+    for plan in &found.planned {
+        let _ = writeln!(text, "planned: {}", clean(plan));
     }
-    for planned in planned.iter().filter(|it| fits(&it.scope)) {
-        let (name, only) = (&planned.name, only(&planned.scope));
-        if let Some(until) = planned.window.open_until(now.at) {
-            found.push(format!("{only}: maintenance `{name}` until {}", moment(until)));
-        } else if let Some(next) = planned.window.next_after(now.at) {
-            let next = moment(next);
-            let _ = writeln!(
-                text,
-                "planned: nobody is told{only} from {next}: maintenance `{}`",
-                clean(name)
-            );
-        }
+    for why in &found.now {
+        text += &(look.paint(Paint::Unsure, &clean(why)) + "\n");
     }
-    for why in &found {
-        let line = format!("nobody is told now{}", clean(why));
-        text += &(look.paint(Paint::Unsure, &line) + "\n");
-    }
-    if found.is_empty() && now.remembered.is_ok() {
+    if found.now.is_empty() && now.remembered.is_ok() {
         text += "now: nothing keeps people from being told\n";
     }
     if let Some(record) = open {
@@ -331,11 +237,5 @@ url = "https://www.example.com/"
     fn a_route_says_who_is_told_when_and_why() {
         insta::assert_snapshot!(routed("pay", "2026-11-22T04:00:00Z"));
         insta::assert_snapshot!(routed("front", "2026-11-21T04:00:00Z"));
-    }
-
-    #[test]
-    fn a_masked_number_cannot_be_called() {
-        assert_eq!(masked("+4930123456"), "+49******56");
-        assert_eq!(masked("+49"), "+49");
     }
 }

@@ -26,6 +26,7 @@ pub mod proof;
 pub mod rendezvous;
 pub mod restraint;
 pub mod rota;
+pub mod route;
 pub mod rule;
 pub mod run;
 pub mod schedule;

@@ -94,7 +94,13 @@ impl Rulebook {
         self.checks.get(id).map(|(check, _)| check)
     }
 
-    fn quiet<'a>(&'a self, silences: &'a [Silence]) -> Quiet<'a> {
+    /// The policy by which people are told of the check.
+    pub fn policy(&self, id: &CheckId) -> Option<&Policy> {
+        self.checks.get(id).map(|(_, policy)| policy.as_ref())
+    }
+
+    /// What keeps people from being told, where there are `silences`.
+    pub fn quiet<'a>(&'a self, silences: &'a [Silence]) -> Quiet<'a> {
         Quiet { silences, maintenance: &self.maintenance }
     }
 

@@ -54,6 +54,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::sync::watch;
 
 pub use self::access::Access;
 use self::access::door::{self, Door, Need, Way};
@@ -72,6 +73,7 @@ use crate::engine::drills::Drills;
 use crate::engine::errands::Errands;
 use crate::engine::queries::Queries;
 use crate::engine::stamps::Stamps;
+use crate::link::publication::Publication;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
@@ -123,6 +125,8 @@ pub struct Api {
     pub drills: Drills,
     /// What became of the heartbeat; `None` where nobody is told.
     pub heartbeat: Arc<ArcSwap<Option<Record>>>,
+    /// What the agents are to run, with the text of the scripts.
+    pub publication: watch::Receiver<Arc<Publication>>,
 }
 
 /// All routes but the pages: paths as in the OpenAPI description, and what each of them needs.

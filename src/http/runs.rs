@@ -45,14 +45,14 @@ pub(super) async fn list(
         before: parameters.before()?,
         limit: parameters.limit()?,
     };
-    let (runs, next_before) = page(api.store.as_ref(), &filter).await?;
+    let (runs, next_before) = latest(api.store.as_ref(), &filter).await?;
     let runs = runs.iter().map(dto::RunSummary::from).collect();
     Ok(Pretty(dto::Runs { runs, next_before: next_before.map(dto::Time) }))
 }
 
 /// The runs that `filter` lists, cut where a moment begins, and that moment if more follow: the
 /// store goes on by moments, and many runs can share one.
-async fn page(
+pub(super) async fn latest(
     store: &dyn Store,
     filter: &RunFilter,
 ) -> Result<(Vec<RunSummary>, Option<Timestamp>), Problem> {

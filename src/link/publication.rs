@@ -41,6 +41,8 @@ pub struct Published {
     /// [`Assignments`] as JSON.
     pub body: Bytes,
     modules: HashMap<String, Bytes>,
+    /// The hash of each module by its path.
+    paths: HashMap<String, String>,
     checks: HashMap<CheckId, Arc<Check>>,
 }
 
@@ -68,10 +70,11 @@ impl Published {
         let message = |check: &Arc<Check>| Item::new(&CheckMessage::from(check.as_ref()));
         let written = checks.iter().map(message).collect::<Result<Vec<_>, _>>();
         let mut listed = Vec::new();
-        let mut texts = HashMap::new();
+        let (mut texts, mut paths) = (HashMap::new(), HashMap::new());
         for (path, text) in modules {
             let sha256 = hash_of(text.as_bytes());
             texts.insert(sha256.clone(), Bytes::from(text));
+            paths.insert(path.clone(), sha256.clone());
             listed.push(Module { path, sha256 });
         }
         listed.sort();
@@ -93,6 +96,7 @@ impl Published {
             body: Bytes::from(json(&assignments)),
             revision: assignments.revision,
             modules: texts,
+            paths,
             checks: checks.into_iter().map(|check| (check.id.clone(), check)).collect(),
         }
     }
@@ -100,6 +104,11 @@ impl Published {
     /// The text of the module with this hash, if one of the region's scripts needs it.
     pub fn module(&self, sha256: &str) -> Option<Bytes> {
         self.modules.get(sha256).cloned()
+    }
+
+    /// The text of the module at this path of the project, if one of the region's scripts needs it.
+    pub fn module_at(&self, path: &str) -> Option<Bytes> {
+        self.module(self.paths.get(path)?)
     }
 
     /// When the region runs this check, if it does.

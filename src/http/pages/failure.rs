@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 
-use super::{HTML, layout};
+use super::{HTML, layout, wording};
 use crate::http::problem::Problem;
 
 /// Answers browsers with a page where the answer is a problem; calls to the API keep the problem.
@@ -45,19 +45,12 @@ fn page(problem: &Problem) -> String {
         title,
         &html! {
             h1 { (title) }
-            p.lead { (sentence(problem.detail())) }
+            p.lead { (wording::sentence(problem.detail())) }
             p { (way_on) }
             p { a.button href="/" { "Go to the overview" } }
         },
     )
     .into_string()
-}
-
-/// A problem's detail as a sentence of its own.
-fn sentence(detail: &str) -> String {
-    let mut letters = detail.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::{Page, assets, sign_in, wording};
 use crate::domain::Timestamp;
-use crate::http::access::Visitor;
+use crate::http::access::{FORM_WORD, Visitor};
 use crate::http::problem::Problem;
 use crate::http::{Acting, Api, dto, health};
 
@@ -70,6 +70,23 @@ impl Frame {
     }
 }
 
+/// What forms carry.
+impl Frame {
+    /// Whether whoever looks may act; else there is nothing to press.
+    pub(super) fn may_act(&self) -> bool {
+        self.visitor.may_act()
+    }
+
+    /// The field by which a form is known to come from one of our pages, where there is a session.
+    pub(super) fn form_word(&self) -> Markup {
+        html! {
+            @if let Some(word) = self.visitor.form_word() {
+                input type="hidden" name=(FORM_WORD) value=(word);
+            }
+        }
+    }
+}
+
 /// A page of which nothing is known but what went wrong.
 pub(super) fn bare(title: &str, content: &Markup) -> Markup {
     let around = html! { (header(None, None)) main #content tabindex="-1" { (content) } };
@@ -87,6 +104,8 @@ fn document(title: &str, around: &Markup) -> Markup {
                 title { (title) " · Tripline" }
                 link rel="icon" type="image/svg+xml" href=(assets::url("tripline.svg"));
                 link rel="stylesheet" href=(assets::url("tripline.css"));
+                link rel="stylesheet" href=(assets::url("charts.css"));
+                script type="module" src=(assets::url("charts.js")) {}
             }
             body {
                 a.skip href="#content" { "Skip to the content" }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::domain::run::Outcome;
 use crate::http::dto::CheckStatus;
 
 /// The class that draws a state, and its word.
@@ -34,4 +35,14 @@ pub(super) fn chip(status: CheckStatus, name: &str, detail: &str) -> Markup {
     html! {
         span.mark.chip.(class) title=(detail) { (name) span.unseen { " " (word) } }
     }
+}
+
+/// How a run ended.
+pub(super) fn outcome(outcome: Outcome) -> Markup {
+    let class = match outcome {
+        Outcome::Passed => "up",
+        Outcome::Failed => "down",
+        Outcome::Unknown => "unknown",
+    };
+    html! { span.mark.(class) { (outcome.as_str()) } }
 }

@@ -20,13 +20,17 @@
 //! it, they ask [`links`].
 
 mod assets;
+mod check;
 mod controls;
 mod failure;
 mod layout;
 mod links;
 mod marks;
 mod overview;
+mod run;
+mod series;
 pub(super) mod sign_in;
+mod source;
 mod wording;
 
 use axum::http::{HeaderValue, header};
@@ -42,6 +46,8 @@ pub(super) fn doors() -> Vec<Door<Api>> {
         Door::at("/").get(Need::SEE, overview::page),
         // They look alike for everybody, and the page to sign in needs them.
         Door::at(assets::PATH).get(Need::Public, assets::one),
+        Door::at(check::PATH).get(Need::SEE, check::page).post(Need::ACT, check::act),
+        Door::at(run::PATH).get(Need::SEE, run::page),
     ]
 }
 

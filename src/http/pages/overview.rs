@@ -1,5 +1,6 @@
 //! The overview: what is wrong now, and how every check is doing in each of its regions.
 
+mod durations;
 mod filter;
 mod listing;
 
@@ -9,7 +10,7 @@ use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
 
 use self::filter::Filter;
-use self::listing::{Counts, Row};
+use self::listing::{Counts, Measured, Row};
 use super::layout::{Frame, Section};
 use super::{Page, controls, links, marks, wording};
 use crate::domain::Timestamp;
@@ -43,6 +44,7 @@ pub(super) async fn page(
     listed.sort_by_key(|row| row.rank());
     let shown = filter.page_of(&listed);
     let tallies = coverage::of_last_day(&api, shown.iter().map(|row| &row.check.id)).await?;
+    let durations = durations::of(&api, shown.iter().map(|row| &row.check.id), frame.now).await?;
     let title = title(incidents.len(), counts.down);
     let content = html! {
         h1 { "Overview" }
@@ -52,7 +54,7 @@ pub(super) async fn page(
             (states_in_numbers(&filter, counts))
             (filter.form(&checks))
             div #checks data-live {
-                (listing::table(shown, &tallies, frame.now))
+                (listing::table(shown, &Measured { tallies, durations }, frame.now))
                 @if listed.is_empty() { (nothing_listed(&checks)) }
                 (filter.pager(listed.len()))
             }

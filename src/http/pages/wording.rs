@@ -57,6 +57,37 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
+/// How long something short took: "0.8 ms", "812 ms", "1.24 s", "4 min 12 s".
+pub(super) fn length(length: Duration) -> String {
+    let micros = length.as_micros();
+    match micros {
+        0 => "0 ms".to_owned(),
+        1..9_950 => format!("{:.1} ms", length.as_secs_f64() * 1e3),
+        9_950..999_500 => format!("{:.0} ms", length.as_secs_f64() * 1e3),
+        999_500..9_995_000 => format!("{:.2} s", length.as_secs_f64()),
+        9_995_000..59_950_000 => format!("{:.1} s", length.as_secs_f64()),
+        _ => span(length),
+    }
+}
+
+/// How much was sent: "812 B", "1.2 KiB".
+pub(super) fn bytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
+    let amount = bytes as f64;
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{:.1} KiB", amount / 1_024.0),
+        _ => format!("{:.1} MiB", amount / 1_048_576.0),
+    }
+}
+
+/// Words without a full stop as a sentence of its own.
+pub(super) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
 /// A share of one as percent, cut and never rounded up: 99.996 % is not 100 %.
 pub(super) fn percent(share: f64) -> String {
     let hundredths = (share.clamp(0.0, 1.0) * 10_000.0 + 1e-6).floor() / 100.0;
@@ -83,6 +114,17 @@ mod tests {
             all.map(said),
             ["0 s", "59 s", "1 min", "4 min 12 s", "1 h", "3 h 5 min", "1 d", "2 d 4 h"]
         );
+    }
+
+    #[test]
+    fn lengths_have_three_digits() {
+        let said = |micros| length(Duration::from_micros(micros));
+        let all = [0, 800, 9_960, 812_345, 999_600, 1_240_000, 20_000_000, 252_000_000];
+        assert_eq!(
+            all.map(said),
+            ["0 ms", "0.8 ms", "10 ms", "812 ms", "1.00 s", "1.24 s", "20.0 s", "4 min 12 s"]
+        );
+        assert_eq!([1_023, 1_234, 5 << 20].map(bytes), ["1023 B", "1.2 KiB", "5.0 MiB"]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ use crate::domain::schedule::{Cron, Interval, Schedule};
 use crate::domain::slot::Slot;
 use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
+use crate::link::publication::{Part, Publication};
 use crate::query::Series;
 use crate::store::accounts::Place;
 use crate::store::gathering::Stamps;
@@ -466,4 +467,11 @@ fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {
 /// The slots of `login`: half of those in a day were run, and a quarter is explained.
 fn place() -> Place {
     (CheckId::new("login").expect("a good name"), Region::new("eu").expect("a good name"))
+}
+
+/// The script of the login.
+pub(in crate::http) fn a_publication() -> Publication {
+    let text = "// <script>alert(1)</script>\nexport default async function () {}\n".to_owned();
+    let modules = vec![("checks/shop/login.js".to_owned(), text)];
+    Publication::new([(region("eu-west-1"), Part { modules, ..Part::default() })])
 }

@@ -162,6 +162,7 @@ impl Face {
                 observer: woken.clone(),
             },
             heartbeat: Arc::default(),
+            publication: watch::channel(Arc::new(fake::a_publication())).1,
         });
         Self { router, store, access, clock, pulse, review, evaluation, woken, trouble, stamps }
     }

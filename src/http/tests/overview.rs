@@ -1,5 +1,7 @@
 //! Pages for people: what stands on them, and what no text can do to them.
 
+mod checks;
+
 use super::*;
 
 /// Asks as a browser does.
@@ -90,7 +92,8 @@ async fn no_text_becomes_markup() {
     check.labels = [("team".to_owned(), hostile.to_owned())].into();
     let face = Face::watching(vec![Arc::new(check)], a_world().1);
     let query: String = url::form_urlencoded::byte_serialize(hostile.as_bytes()).collect();
-    for path in ["/".to_owned(), format!("/?q={query}"), format!("/?label={query}")] {
+    let of_check = "/checks/front".to_owned();
+    for path in ["/".to_owned(), format!("/?q={query}"), format!("/?label={query}"), of_check] {
         let page = page(&face, &path).await;
         assert!(page.contains("&lt;script&gt;"), "{path}: {page}");
         for markup in ["<script>", "<img", "\"'>"] {

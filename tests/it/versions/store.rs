@@ -120,6 +120,7 @@ async fn says_the_same(
             observer: Arc::new(Nobody),
         },
         heartbeat: Arc::default(),
+        publication: watch::channel(Arc::default()).1,
     });
     let answers = recorded["answers"].as_object().expect("answers by path");
     assert!(answers.len() > 6);

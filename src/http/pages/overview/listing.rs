@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
+use super::durations::{self, Durations};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::Tally;
@@ -40,6 +41,15 @@ impl Row<'_> {
     fn last_slot(&self) -> Option<Timestamp> {
         self.regions.iter().filter_map(|it| it.streak?.last_slot).max()
     }
+}
+
+/// What is known of the past of checks.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// How their slots came out in the last 24 hours.
+    pub(super) tallies: BTreeMap<CheckId, Tally>,
+    /// How long their runs took in the last hour.
+    pub(super) durations: BTreeMap<String, Durations>,
 }
 
 /// How many checks are in each state.
@@ -89,12 +99,8 @@ pub(super) fn of<'a>(
     checks.iter().map(row).collect()
 }
 
-/// The table of `rows`, with how their slots came out in the last 24 hours.
-pub(super) fn table(
-    rows: &[&Row<'_>],
-    tallies: &BTreeMap<CheckId, Tally>,
-    now: Timestamp,
-) -> Markup {
+/// The table of `rows`.
+pub(super) fn table(rows: &[&Row<'_>], measured: &Measured, now: Timestamp) -> Markup {
     html! {
         @if !rows.is_empty() {
             table.checks {
@@ -104,20 +110,23 @@ pub(super) fn table(
                         th scope="col" { "Check" }
                         th scope="col" { "State" }
                         th scope="col" { "Regions" }
+                        th scope="col" title="How long runs took in the last hour" { "Duration 1 h" }
                         th scope="col" title="Passed, of the slots of the last 24 hours whose result is known" {
                             "Uptime 24 h"
                         }
                         th scope="col" { "Last run" }
                     }
                 }
-                tbody { @for row in rows { (shown(row, tallies.get(&row.check.id), now)) } }
+                tbody { @for row in rows { (shown(row, measured, now)) } }
             }
         }
     }
 }
 
-fn shown(row: &Row<'_>, tally: Option<&Tally>, now: Timestamp) -> Markup {
+fn shown(row: &Row<'_>, measured: &Measured, now: Timestamp) -> Markup {
     let check = row.check;
+    let tally = measured.tallies.get(&check.id);
+    let durations = measured.durations.get(check.id.as_str());
     html! {
         tr {
             th scope="row" {
@@ -130,6 +139,7 @@ fn shown(row: &Row<'_>, tally: Option<&Tally>, now: Timestamp) -> Markup {
                     (marks::chip(it.status, it.region.as_str(), &detail(it, now))) " "
                 }
             }
+            td.line { (durations::line(check, durations, now)) }
             td.uptime { (uptime(tally)) }
             td.last { @if let Some(at) = row.last_slot() { (wording::ago(at, now)) } @else { "–" } }
         }

@@ -22,7 +22,7 @@ fn remembered() -> Vec<Series> {
     vec![of_region("eu", 60.0), of_region("us", 30.0)]
 }
 
-fn selected(matchers: &[Matcher], after: i64, until: i64) -> Vec<Arc<Series>> {
+fn selected(all: Vec<Series>, matchers: &[Matcher], after: i64, until: i64) -> Vec<Arc<Series>> {
     let within = |series: Series| {
         let points = series.times().iter().zip(series.values());
         let kept = points.filter(|(time, _)| (after < **time) && (**time <= until));
@@ -31,7 +31,7 @@ fn selected(matchers: &[Matcher], after: i64, until: i64) -> Vec<Arc<Series>> {
         Series::new(series.labels().clone(), times, values).expect("in order")
     };
     let selects = |series: &Series| matchers.iter().all(|matcher| matcher.selects(series.labels()));
-    let found = remembered().into_iter().filter(selects).map(within);
+    let found = all.into_iter().filter(selects).map(within);
     found.filter(|series| !series.times().is_empty()).map(Arc::new).collect()
 }
 
@@ -47,7 +47,9 @@ impl Metrics for Remembered {
     async fn select(&self, selections: &[Selection], bounds: Bounds) -> Result<Found, Error> {
         self.mood().await?;
         assert!(bounds.series > 0 && bounds.points > 0);
-        let one = |it: &Selection| selected(&it.matchers, it.after, it.until);
+        let came = self.series.lock().expect("no test panics with it").clone();
+        let all = || remembered().into_iter().chain(came.iter().cloned()).collect();
+        let one = |it: &Selection| selected(all(), &it.matchers, it.after, it.until);
         Ok(Found::Series(selections.iter().map(one).collect()))
     }
 
@@ -61,7 +63,8 @@ impl Metrics for Remembered {
         self.mood().await?;
         let all = [Vec::new()];
         let matchers = if matchers.is_empty() { &all } else { matchers };
-        let found = matchers.iter().flat_map(|matchers| selected(matchers, after, until));
+        let found =
+            matchers.iter().flat_map(|matchers| selected(remembered(), matchers, after, until));
         let mut labels: Vec<Labels> = found.map(|series| series.labels().clone()).collect();
         labels.sort();
         labels.dedup();

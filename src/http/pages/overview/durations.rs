@@ -1,0 +1,75 @@
+//! How long the runs of checks took in the last hour: the line in each row.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use maud::{Markup, PreEscaped, html};
+
+use crate::chart::{Sparkline, Unit};
+use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::id::CheckId;
+use crate::http::Api;
+use crate::http::pages::series;
+use crate::http::problem::Problem;
+
+/// How far back is looked.
+const SPAN: TimeDelta = TimeDelta::hours(1);
+
+/// A value stands for so long: a row shows about as many values as it has room for.
+const PART: TimeDelta = TimeDelta::seconds(75);
+
+const NAMES: [&str; 2] = ["tripline_check_duration_seconds", "tripline_check_up"];
+
+/// What is drawn of one check.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Durations {
+    /// The averages of all regions, in seconds.
+    points: Vec<(i64, f64)>,
+    /// When runs failed.
+    failures: Vec<i64>,
+}
+
+/// Those of `checks` up to `now`, by their ids.
+pub(super) async fn of(
+    api: &Api,
+    checks: impl Iterator<Item = &CheckId>,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Durations>, Problem> {
+    let checks: Vec<&CheckId> = checks.collect();
+    let wanted = series::Wanted { names: &NAMES, checks: &checks, span: (now - SPAN, now) };
+    let found = series::read(api, wanted).await?;
+    let mut points: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
+    for it in found.first().into_iter().flatten() {
+        points.entry(it.labels().value("check").to_owned()).or_default().extend(series::points(it));
+    }
+    let average = |(check, points): (String, Vec<(i64, f64)>)| {
+        let points = series::averages(points.into_iter(), PART);
+        (check, Durations { points, failures: Vec::new() })
+    };
+    let mut durations: BTreeMap<String, Durations> = points.into_iter().map(average).collect();
+    for it in found.get(1).into_iter().flatten() {
+        let failed = series::points(it).filter(|(_, up)| *up == 0.0).map(|(at, _)| at);
+        let own = durations.entry(it.labels().value("check").to_owned()).or_default();
+        own.failures.extend(failed);
+        own.failures.sort_unstable();
+    }
+    Ok(durations)
+}
+
+/// The line of `check`.
+pub(super) fn line(check: &Check, durations: Option<&Durations>, now: Timestamp) -> Markup {
+    let Some(durations) = durations.filter(|it| !it.points.is_empty()) else {
+        return html! { "–" };
+    };
+    let every = TimeDelta::from_std(check.schedule.interval(now) * 3).unwrap_or(SPAN);
+    let line = Sparkline {
+        title: "Duration",
+        unit: Unit::Seconds,
+        span: ((now - SPAN).timestamp_millis(), now.timestamp_millis()),
+        gap: every.max(PART * 2).num_milliseconds(),
+        points: &durations.points,
+        failures: &durations.failures,
+    };
+    html! { (PreEscaped(line.svg())) }
+}
