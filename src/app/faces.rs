@@ -29,6 +29,7 @@ use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
 use crate::store::care::Care;
+use crate::store::looking::Looking;
 use crate::store::rules::Rules as Records;
 use crate::store::{Ledger, Store};
 
@@ -111,6 +112,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     });
     let api = Api {
         store: Arc::clone(&store) as Arc<dyn Store>,
+        looking: Arc::clone(&store) as Arc<dyn Looking>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
         queries: Queries::of(Arc::clone(&metrics)),
@@ -133,12 +135,16 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
         acting: Acting::new(address, hub.open_to_acts),
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),
+        live: Arc::default(),
         drills: proving.drills,
         heartbeat: proving.heart.record(),
     };
     let (heart, around) = (proving.heart, (Arc::clone(&store), Arc::clone(&api.clock)));
     let asked = api.clone();
     works.spawn(|halt| heart.run(around, asked, halt));
+    let (live, clock) = (Arc::clone(&api.live), Arc::clone(&api.clock));
+    let looking = Arc::clone(&api.looking);
+    works.spawn(|halt| async move { live.run(&*looking, &*clock, halt).await });
     let measured = api.clone();
     works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
     let Listeners { all: listener, agents: for_agents, tls } = listeners;

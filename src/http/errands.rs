@@ -60,7 +60,7 @@ pub(super) async fn ask(
 type Asked = (StatusCode, [(HeaderName, String); 1], Pretty<dto::Errand>);
 
 /// Why none was, and when to ask again, where that helps.
-type Refusal = (Option<[(HeaderName, String); 1]>, Problem);
+pub(super) type Refusal = (Option<[(HeaderName, String); 1]>, Problem);
 
 /// Errands of a check
 ///
@@ -121,7 +121,8 @@ fn region(text: &str) -> Result<Region, Problem> {
     Region::new(text).map_err(|error| Problem::parameter("region", error.to_string()))
 }
 
-fn refused(refused: Refused) -> Refusal {
+/// Why nothing is run, as an answer.
+pub(super) fn refused(refused: Refused) -> Refusal {
     let detail = refused.to_string();
     let problem = match refused {
         Refused::UnknownCheck(_) => Problem::missing(detail),

@@ -99,6 +99,23 @@ pub(super) fn own_pages_only(headers: &HeaderMap, what: &str) -> Result<(), Prob
     Err(Problem::new(StatusCode::FORBIDDEN, format!("a web page of another site may not {what}")))
 }
 
+/// Refuses forms of other sites. A browser that does not say from which site a form comes, as on a page
+/// without TLS, says at least where that page was.
+pub(super) fn own_forms_only(headers: &HeaderMap) -> Result<(), Problem> {
+    own_pages_only(headers, "act")?;
+    let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+    if headers.contains_key("sec-fetch-site") {
+        return Ok(());
+    }
+    let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
+    let own = text(header::HOST).unwrap_or_default();
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    if authority.eq_ignore_ascii_case(own) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, "a web page of another site may not act"))
+}
+
 /// A host in lower case without the brackets of IPv6 and without the dot of the root.
 fn plain_name(host: &str) -> String {
     let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

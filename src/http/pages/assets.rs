@@ -19,6 +19,7 @@ pub(super) const PATH: &str = "/assets/{name}";
 
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const JS: &str = "text/javascript; charset=utf-8";
 
 /// One file.
 struct Asset {
@@ -35,8 +36,15 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 2]> =
-    LazyLock::new(|| [asset!("tripline.css", CSS), asset!("tripline.svg", SVG)]);
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+    [
+        asset!("tripline.css", CSS),
+        asset!("tripline.svg", SVG),
+        asset!("live.js", JS),
+        asset!("times.js", JS),
+        asset!("keys.js", JS),
+    ]
+});
 
 impl Asset {
     fn new(name: &'static str, media: &'static str, content: &'static str) -> Self {

@@ -14,11 +14,14 @@ use crate::http::{Acting, Api, dto, health};
 pub(super) enum Section {
     /// All checks.
     Overview,
+    /// All incidents.
+    Incidents,
 }
 
 impl Section {
     /// In the order in which people read them: the word, and where it leads.
-    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "Overview", "/")];
+    const ALL: [(Self, &'static str, &'static str); 2] =
+        [(Self::Overview, "Overview", "/"), (Self::Incidents, "Incidents", "/incidents")];
 }
 
 /// What a page is put into; it is known before the page is.
@@ -82,6 +85,9 @@ fn document(title: &str, around: &Markup) -> Markup {
                 title { (title) " · Tripline" }
                 link rel="icon" type="image/svg+xml" href=(assets::url("tripline.svg"));
                 link rel="stylesheet" href=(assets::url("tripline.css"));
+                @for module in ["times.js", "live.js", "keys.js"] {
+                    script type="module" src=(assets::url(module)) {}
+                }
             }
             body {
                 a.skip href="#content" { "Skip to the content" }
@@ -106,7 +112,11 @@ fn header(present: Option<Section>, standing: Option<&Standing>) -> Markup {
                     }
                 }
             }
-            @if let Some(standing) = standing { (standing.shown()) }
+            @if let Some(standing) = standing {
+                (standing.shown())
+                // Filled by a script: without one, nothing is kept up to date, and nothing says so.
+                p.liveness #liveness role="status" {}
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 //! - a state has a shape and a word, and a colour besides ([`marks`]);
 //! - what a page shows is in its URL: filters and pages in the query;
 //! - a page that fails is a page ([`failure`]); calls to the API are answered with problems as before;
+//! - what changes something is a form that is posted ([`posted`]), is taken by those who take it for the API, and
+//!   answers with the way back to the page;
 //! - an element with `data-live` and an id is what a script may replace by its newer self, taken from
 //!   the page's own URL.
 //!
@@ -22,10 +24,13 @@
 mod assets;
 mod controls;
 mod failure;
+mod incident;
+mod incidents;
 mod layout;
 mod links;
 mod marks;
 mod overview;
+mod posted;
 mod wording;
 
 use axum::http::{HeaderValue, header};
@@ -33,11 +38,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
 pub(super) use self::failure::as_page;
-use super::Api;
+use super::{Api, live};
 
 /// The pages and what they are made of. They are no part of the OpenAPI description.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
-    vec![("/", get(overview::page)), (assets::PATH, get(assets::one))]
+    let single = [
+        ("/", get(overview::page)),
+        (assets::PATH, get(assets::one)),
+        (live::PATH, get(live::events)),
+    ];
+    single.into_iter().chain(incidents::routes()).chain(incident::routes()).collect()
 }
 
 /// A whole page.

@@ -6,6 +6,7 @@ mod description;
 mod errands;
 pub(in crate::http) mod fake;
 mod health;
+mod incidents;
 mod metrics;
 mod overview;
 mod pages;
@@ -107,6 +108,7 @@ impl Face {
         let in_force = InForce { terms: Terms::default(), region };
         let router = router(Api {
             store: store.clone(),
+            looking: store.clone(),
             accounts: store.clone(),
             agents: store.clone(),
             queries: Queries::of(store.clone()),
@@ -134,6 +136,7 @@ impl Face {
             acting: Acting::new(bound, false),
             stamps: Arc::clone(&stamps),
             refused: Arc::default(),
+            live: Arc::default(),
             drills: Drills {
                 store: store.clone(),
                 in_force: Arc::new(ArcSwap::from_pointee(in_force)),
