@@ -77,7 +77,11 @@ fn listed(found: &Found, filter: &Filter, (checks, now): (&CheckSnapshot, Timest
         @if filter.shows_resolved() && !(filter.shows_open() && found.has_more && found.resolved.is_empty()) {
             section aria-labelledby="resolved-title" {
                 h2 #resolved-title { "Resolved" }
-                @if found.resolved.is_empty() { (no_past(filter)) } @else {
+                @if found.resolved.is_empty() && !found.open.is_empty() {
+                    p.quiet { "None of these is over yet." }
+                } @else if found.resolved.is_empty() {
+                    (no_past(filter))
+                } @else {
                     ul.past {
                         @for record in &found.resolved {
                             (past(record, name(record, &checks), now))

@@ -202,7 +202,7 @@ async fn incidents_are_listed_as_the_url_says() {
     }
     let none = page(&face, "/incidents?q=nothing").await;
     assert!(none.contains("No incident is like this."), "{none}");
-    assert!(page(&face, "/incidents").await.contains("There was no incident yet."));
+    assert!(page(&face, "/incidents").await.contains("None of these is over yet."));
     send(&face, "/incidents/7/resolve", "").await;
     let over = page(&face, "/incidents").await;
     assert!(over.contains("No open incidents") && over.contains(link), "{over}");

@@ -32,6 +32,8 @@ pub(super) fn shown(records: &[NotificationRecord], now: Timestamp) -> Markup {
 fn message(record: &NotificationRecord, now: Timestamp) -> Markup {
     let notification = &record.notification;
     let (class, word) = standing(record);
+    // What it says then stands at the attempt.
+    let is_sent = record.state == NotificationState::Sent;
     html! {
         li {
             p.what {
@@ -45,7 +47,7 @@ fn message(record: &NotificationRecord, now: Timestamp) -> Markup {
                 }
                 @if notification.possible_repeat { " · may have arrived twice" }
             }
-            @if let Some(reason) = &record.reason { p { (reason) } }
+            @if let Some(reason) = record.reason.as_ref().filter(|_| !is_sent) { p { (reason) } }
             @if let Some(succession) = &record.succession { p { (succession.sentence) } }
             @if !record.deliveries.is_empty() {
                 details id={ "tries-" (notification.id.0) } {

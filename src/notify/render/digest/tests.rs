@@ -75,7 +75,10 @@ fn a_digest_lists_what_it_tells() {
          🟢 <https://watch.example.com/i/3|#3> `Pay` recovered"
     );
     let footer = json[2]["elements"][0]["text"].as_str().expect("a line");
-    assert!(footer.starts_with("940 open  ·  <https://watch.example.com/api"), "{footer}");
+    assert!(
+        footer.starts_with("940 open  ·  <https://watch.example.com/incidents?state=open|"),
+        "{footer}"
+    );
     assert!(written.text.starts_with("2 more incidents, 1 ended, 940 open: `Sign in"));
 }
 
