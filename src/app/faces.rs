@@ -142,17 +142,27 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) {
     let (heart, around) = (proving.heart, (Arc::clone(&store), Arc::clone(&api.clock)));
     let asked = api.clone();
     works.spawn(|halt| heart.run(around, asked, halt));
-    let (live, clock) = (Arc::clone(&api.live), Arc::clone(&api.clock));
-    let looking = Arc::clone(&api.looking);
-    works.spawn(|halt| async move { live.run(&*looking, &*clock, halt).await });
-    let measured = api.clone();
-    works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
-    let Listeners { all: listener, agents: for_agents, tls } = listeners;
+    keep_up(works, &api, address);
     let outside = http::slack::router(clicks).merge(http::twilio::router(answers));
     let all = http::router(api).merge(agents::router(link.clone())).merge(outside);
+    answer(works, listeners, all, agents::router_alone(link));
+}
+
+/// Keeps open pages and the hub's own metrics up to date.
+fn keep_up(works: &Works, api: &Api, address: SocketAddr) {
+    let (watched, measured) = (api.clone(), api.clone());
+    works.spawn(|halt| async move {
+        watched.live.run(&*watched.looking, &*watched.clock, halt).await;
+    });
+    works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
+}
+
+/// Answers `all` who may come, and agents alone where they have a place of their own.
+fn answer(works: &Works, listeners: Listeners, all: axum::Router, for_agents: axum::Router) {
+    let Listeners { all: listener, agents: place, tls } = listeners;
     works.spawn(|halt| http::serve(listener, tls.clone(), all, halt));
-    if let Some(listener) = for_agents {
-        works.spawn(|halt| http::serve(listener, tls, agents::router_alone(link), halt));
+    if let Some(listener) = place {
+        works.spawn(|halt| http::serve(listener, tls, for_agents, halt));
     }
 }
 
