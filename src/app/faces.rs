@@ -31,6 +31,7 @@ use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
 use crate::store::care::Care;
+use crate::store::looking::Looking;
 use crate::store::rules::Rules as Records;
 use crate::store::sessions::Sessions;
 use crate::store::{Ledger, Store};
@@ -115,6 +116,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
     });
     let api = Api {
         store: Arc::clone(&store) as Arc<dyn Store>,
+        looking: Arc::clone(&store) as Arc<dyn Looking>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
         queries: Queries::of(Arc::clone(&metrics)),
@@ -137,6 +139,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
         access: Arc::clone(&access),
         stamps: Arc::clone(&works.stamps),
         refused: Arc::default(),
+        live: Arc::default(),
         drills: proving.drills,
         heartbeat: proving.heart.record(),
         publication,
@@ -144,12 +147,20 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
     let (heart, around) = (proving.heart, (Arc::clone(&store), Arc::clone(&api.clock)));
     let asked = api.clone();
     works.spawn(|halt| heart.run(around, asked, halt));
-    let measured = api.clone();
-    works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
+    keep_up(works, &api, address);
     let outside = http::slack::router(clicks).merge(http::twilio::router(answers));
     let all = http::router(api).merge(agents::router(link.clone())).merge(outside);
     listen(works, listeners, (all, agents::router_alone(link)));
     access
+}
+
+/// Keeps open pages and the hub's own metrics up to date.
+fn keep_up(works: &Works, api: &Api, address: SocketAddr) {
+    let (watched, measured) = (api.clone(), api.clone());
+    works.spawn(|halt| async move {
+        watched.live.run(&*watched.looking, &*watched.clock, halt).await;
+    });
+    works.spawn(|halt| vitals::keep(measured, membership::hub_name(address), halt));
 }
 
 /// Answers by these, to all and to agents alone.

@@ -188,14 +188,14 @@ impl Lanes {
     }
 }
 
-/// Telephone numbers, and links into the API that listens at `api`; and how much is told one by one.
+/// Telephone numbers, and links to the pages at `api`; and how much is told one by one.
 pub(super) fn contacts(settings: &Settings, api: SocketAddr) -> (Arc<Contacts>, Bounds) {
     let (url, roster) = (settings.hub.url_at(api), settings.people.roster.clone());
-    let list = format!("{url}/api/v1/incidents?open_only=true");
+    let list = format!("{url}/incidents?state=open");
     (Arc::new(Contacts::new(roster, link(url)).listed_at(list)), settings.storm)
 }
 
 /// Where an incident is shown under the hub's public URL.
 fn link(url: String) -> impl Fn(IncidentId) -> Option<String> + Send + Sync {
-    move |incident| Some(format!("{url}/api/v1/incidents/{incident}"))
+    move |incident| Some(format!("{url}/incidents/{incident}"))
 }

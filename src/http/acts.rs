@@ -26,7 +26,7 @@ use crate::store::care::Acted;
 /// The longest name of whoever acts, in characters.
 const LONGEST_NAME: usize = 100;
 /// The longest reason or note, in characters.
-const LONGEST_TEXT: usize = 500;
+pub(super) const LONGEST_TEXT: usize = 500;
 
 /// An act that takes no parameters in its address.
 pub(super) struct Leave;
@@ -191,19 +191,31 @@ async fn act(
     act: &Act,
     actor: &Actor,
 ) -> Result<Pretty<dto::Incident>, Problem> {
-    let number = number("an incident", id)?;
-    let missing = || Problem::missing(format!("there is no incident {number}"));
-    match api.acts.act(IncidentId(number), act, actor).await? {
-        Acted::Done(_) => {
-            let history = api.store.incident(IncidentId(number)).await?.ok_or_else(missing)?;
-            Ok(Pretty(dto::Incident::from(&history.record)))
-        }
+    let id = IncidentId(number("an incident", id)?);
+    take(api, id, act, actor).await?;
+    let history = api.store.incident(id).await?.ok_or_else(|| missing(id))?;
+    Ok(Pretty(dto::Incident::from(&history.record)))
+}
+
+/// Has it done, or says why not.
+pub(super) async fn take(
+    api: &Api,
+    id: IncidentId,
+    act: &Act,
+    actor: &Actor,
+) -> Result<(), Problem> {
+    match api.acts.act(id, act, actor).await? {
+        Acted::Done(_) => Ok(()),
         Acted::Refused(Refused::Length) => {
             Err(Problem::parameter("for", Refused::Length.to_string()))
         }
         Acted::Refused(refused) => Err(Problem::new(StatusCode::CONFLICT, refused.to_string())),
-        Acted::Unknown => Err(missing()),
+        Acted::Unknown => Err(missing(id)),
     }
+}
+
+fn missing(id: IncidentId) -> Problem {
+    Problem::missing(format!("there is no incident {id}"))
 }
 
 /// Whoever acts: the user who signed in, whatever is said of it, or whom the caller names where nobody is asked

@@ -117,7 +117,7 @@ fn region(text: &str) -> Result<Region, Problem> {
     Region::new(text).map_err(|error| Problem::parameter("region", error.to_string()))
 }
 
-/// What is answered to a wish that is not granted.
+/// Why nothing is run, as an answer.
 pub(super) fn refused(refused: Refused) -> Refusal {
     let detail = refused.to_string();
     let problem = match refused {

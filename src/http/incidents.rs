@@ -61,22 +61,35 @@ pub(super) async fn one(
 ) -> Result<Pretty<dto::IncidentDetail>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
     let id = number("an incident", id)?;
-    let history = api.store.incident(IncidentId(id)).await?;
-    let missing = || Problem::missing(format!("there is no incident {id}"));
-    let history = history.ok_or_else(missing)?;
-    let runs = Runs::of(api.store.as_ref(), &history.record).await?;
-    let regions = regions_now(&api, &history).await?;
+    let Known { history, regions, runs } = known(&api, IncidentId(id)).await?;
     let (opened_by, latest) = (runs.opened_by, runs.latest_failed);
     Ok(Pretty(dto::IncidentDetail::new(&history, regions, opened_by, latest)))
+}
+
+/// Everything that is shown of one incident.
+pub(super) struct Known {
+    pub(super) history: IncidentHistory,
+    /// How its check is doing now in each of its regions.
+    pub(super) regions: Vec<dto::RegionState>,
+    pub(super) runs: Runs,
+}
+
+/// Reads it.
+pub(super) async fn known(api: &Api, id: IncidentId) -> Result<Known, Problem> {
+    let history = api.store.incident(id).await?;
+    let history = history.ok_or_else(|| Problem::missing(format!("there is no incident {id}")))?;
+    let runs = Runs::of(api.store.as_ref(), &history.record).await?;
+    let regions = regions_now(api, &history).await?;
+    Ok(Known { history, regions, runs })
 }
 
 /// How far back the decision that opened an incident is looked for, in decisions about its check.
 const DECISIONS: u32 = 1_000;
 
 /// The runs that tell of an incident.
-struct Runs {
-    opened_by: Option<RunId>,
-    latest_failed: Option<RunId>,
+pub(super) struct Runs {
+    pub(super) opened_by: Option<RunId>,
+    pub(super) latest_failed: Option<RunId>,
 }
 
 impl Runs {

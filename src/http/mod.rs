@@ -18,6 +18,7 @@ pub mod agents;
 pub mod dto;
 pub mod guard;
 pub mod health;
+pub mod live;
 pub mod openapi;
 pub mod problem;
 pub mod serve;
@@ -61,6 +62,7 @@ use self::access::door::{self, Door, Need, Way};
 use self::access::signing;
 pub use self::guard::{Acting, Hosts};
 pub use self::health::Intake;
+pub use self::live::Live;
 pub use self::loops::{Lags, Loops};
 pub use self::prometheus::{Rules, value_of};
 pub use self::serve::serve;
@@ -77,6 +79,7 @@ use crate::link::publication::Publication;
 use crate::store::Store;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
+use crate::store::looking::Looking;
 use crate::store::metrics::Metrics;
 
 /// The checks of the project as they are now; whoever reads the project again swaps them.
@@ -87,6 +90,8 @@ pub type CheckSnapshot = Arc<ArcSwap<Vec<Arc<Check>>>>;
 pub struct Api {
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// The same, as people look for it.
+    pub looking: Arc<dyn Looking>,
     /// What was expected, and why some of it was not done.
     pub accounts: Arc<dyn Accounts>,
     /// Who runs checks.
@@ -121,6 +126,8 @@ pub struct Api {
     pub stamps: Arc<Stamps>,
     /// How many requests with metrics were refused since the start.
     pub refused: Arc<AtomicU64>,
+    /// Tells open pages of changes.
+    pub live: Arc<Live>,
     /// Who is asked about paths.
     pub drills: Drills,
     /// What became of the heartbeat; `None` where nobody is told.

@@ -106,7 +106,8 @@ pub(super) async fn method_not_allowed(method: Method, OriginalUri(uri): Origina
 
 /// The methods of a route, in words.
 fn methods_of(path: &str) -> &'static str {
-    const ACTS: [&str; 4] = ["/acknowledge", "/unacknowledge", "/resolve", "/note"];
+    const ACTS: [&str; 7] =
+        ["/acknowledge", "/unacknowledge", "/resolve", "/note", "/silence", "/run-now", "/end"];
     if path == silences::PATH || path.ends_with("/errands") {
         "GET or POST"
     } else if path.starts_with(silences::PATH) {

@@ -14,7 +14,7 @@ use super::parameters::{Parameters, number};
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
 use crate::domain::id::{CheckId, Region};
-use crate::domain::restraint::{Scope, SilenceId};
+use crate::domain::restraint::{Actor, Scope, Silence, SilenceId};
 use crate::domain::rule::RuleName;
 use crate::domain::{Timestamp, after};
 use crate::store::care::NewSilence;
@@ -66,16 +66,25 @@ pub(super) async fn begin(
     Sent(sent): Sent<dto::SentSilence>,
 ) -> Result<(StatusCode, Pretty<dto::Silence>), Problem> {
     let by = actor(&visitor, sent.by.as_deref(), sent.via)?;
+    let silence = silence(&api, &sent, by).await?;
+    Ok((StatusCode::CREATED, Pretty(dto::Silence::from(&silence))))
+}
+
+/// Has what is sent silenced by `by`.
+pub(super) async fn silence(
+    api: &Api,
+    sent: &dto::SentSilence,
+    by: Actor,
+) -> Result<Silence, Problem> {
     let reason = reason(Some(&sent.reason))?
         .ok_or_else(|| Problem::parameter("reason", "say why, in `reason`"))?;
-    let until = until(&sent, api.acts.now())?;
-    let scope = scope(&api, &sent)?;
+    let until = until(sent, api.acts.now())?;
+    let scope = scope(api, sent)?;
     if api.acts.silences().await?.len() >= MOST {
         let detail = format!("there are {MOST} silences already; end some before");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    let silence = api.acts.silence(&NewSilence { scope, reason, by, until }).await?;
-    Ok((StatusCode::CREATED, Pretty(dto::Silence::from(&silence))))
+    Ok(api.acts.silence(&NewSilence { scope, reason, by, until }).await?)
 }
 
 /// End a silence
@@ -95,10 +104,17 @@ pub(super) async fn end(
     _: Leave,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Pretty<dto::Silence>, Problem> {
+    Ok(Pretty(dto::Silence::from(&finish(&api, id).await?)))
+}
+
+/// Ends the silence with this number.
+pub(super) async fn finish(
+    api: &Api,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Silence, Problem> {
     let number = number("a silence", id)?;
     let missing = || Problem::missing(format!("there is no silence {number} that is not over"));
-    let ended = api.acts.end_silence(SilenceId(number)).await?.ok_or_else(missing)?;
-    Ok(Pretty(dto::Silence::from(&ended)))
+    api.acts.end_silence(SilenceId(number)).await?.ok_or_else(missing)
 }
 
 /// When it is over.

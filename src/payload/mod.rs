@@ -241,7 +241,7 @@ impl Payload {
         let whole = |event: EventType| Data {
             incident: Some(42),
             notification: Some(7),
-            link: Some("https://tripline.example.com/api/v1/incidents/42".into()),
+            link: Some("https://tripline.example.com/incidents/42".into()),
             subject: Some("check:login".into()),
             name: "Sign \"in\"".into(),
             open: event.is_open(),

@@ -30,6 +30,7 @@ pub mod errands;
 mod error;
 mod forgetting;
 pub mod gathering;
+pub mod looking;
 pub mod metrics;
 mod outbox;
 pub mod past;
@@ -301,6 +302,7 @@ pub trait Ledger:
     + care::Care
     + drills::Drills
     + errands::Errands
+    + looking::Looking
     + metrics::Metrics
     + metrics::Keeping
     + rules::Rules
@@ -316,6 +318,7 @@ impl<T> Ledger for T where
         + care::Care
         + drills::Drills
         + errands::Errands
+        + looking::Looking
         + metrics::Metrics
         + metrics::Keeping
         + rules::Rules

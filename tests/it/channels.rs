@@ -17,7 +17,7 @@ use tripline::domain::policy::Recipient;
 use tripline::domain::subject::Subject;
 use tripline::notify::{Outbound, Transport};
 
-const LINK: &str = "https://tripline.example.com/api/v1/incidents/42";
+const LINK: &str = "https://tripline.example.com/incidents/42";
 
 /// What an attempt may take here in place of eight seconds.
 const SOON: Duration = Duration::from_millis(700);

@@ -84,7 +84,7 @@ pub struct Note {
 }
 
 /// Somebody asks that nobody be told of something for a while.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SentSilence {
     /// Of these checks, or of `rules`.

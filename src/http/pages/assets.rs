@@ -37,10 +37,13 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
     [
         asset!("tripline.css", CSS),
         asset!("tripline.svg", SVG),
+        asset!("live.js", JS),
+        asset!("times.js", JS),
+        asset!("keys.js", JS),
         asset!("charts.js", JS),
         Asset::new("charts.css", CSS, crate::chart::page_stylesheet().into()),
     ]

@@ -61,3 +61,27 @@ pub(super) fn pager(what: &str, earlier: Option<&str>, later: Option<&str>) -> M
 pub(super) fn nothing(what: &str, next: &Markup) -> Markup {
     html! { div.nothing { p { strong { (what) } } p { (next) } } }
 }
+
+/// For how long; `usual` is chosen, or whatever is usual where that is nothing.
+pub(super) fn lasting(usual: &str) -> Markup {
+    let lengths = [
+        ("30m", "30 minutes"),
+        ("1h", "1 hour"),
+        ("2h", "2 hours"),
+        ("4h", "4 hours"),
+        ("8h", "8 hours"),
+        ("24h", "a day"),
+        ("7d", "7 days"),
+    ];
+    html! {
+        label.field {
+            span { "For" }
+            select name="for" {
+                @if usual.is_empty() { option value="" { "as the policy says" } }
+                @for (value, text) in lengths {
+                    option value=(value) selected[value == usual] { (text) }
+                }
+            }
+        }
+    }
+}

@@ -16,11 +16,14 @@ use crate::http::{Acting, Api, dto, health};
 pub(super) enum Section {
     /// All checks.
     Overview,
+    /// All incidents.
+    Incidents,
 }
 
 impl Section {
     /// In the order in which people read them: the word, and where it leads.
-    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "Overview", "/")];
+    const ALL: [(Self, &'static str, &'static str); 2] =
+        [(Self::Overview, "Overview", "/"), (Self::Incidents, "Incidents", "/incidents")];
 }
 
 /// What a page is put into; it is known before the page is.
@@ -70,11 +73,25 @@ impl Frame {
     }
 }
 
-/// What forms carry.
+/// What forms need.
 impl Frame {
     /// Whether whoever looks may act; else there is nothing to press.
     pub(super) fn may_act(&self) -> bool {
         self.visitor.may_act()
+    }
+
+    /// Who acts: a field for the name, unless it is known.
+    pub(super) fn signature(&self) -> Markup {
+        html! {
+            (self.form_word())
+            @if self.visitor.name().is_none() {
+                label.field {
+                    span { "Your name" }
+                    // Browsers know it.
+                    input name="by" autocomplete="name" maxlength="100" placeholder="somebody";
+                }
+            }
+        }
     }
 
     /// The field by which a form is known to come from one of our pages, where there is a session.
@@ -105,7 +122,9 @@ fn document(title: &str, around: &Markup) -> Markup {
                 link rel="icon" type="image/svg+xml" href=(assets::url("tripline.svg"));
                 link rel="stylesheet" href=(assets::url("tripline.css"));
                 link rel="stylesheet" href=(assets::url("charts.css"));
-                script type="module" src=(assets::url("charts.js")) {}
+                @for module in ["times.js", "live.js", "keys.js", "charts.js"] {
+                    script type="module" src=(assets::url(module)) {}
+                }
             }
             body {
                 a.skip href="#content" { "Skip to the content" }
@@ -130,7 +149,11 @@ fn header(present: Option<Section>, standing: Option<&Standing>) -> Markup {
                     }
                 }
             }
-            @if let Some(standing) = standing { (standing.shown()) }
+            @if let Some(standing) = standing {
+                (standing.shown())
+                // Filled by a script: without one, nothing is kept up to date, and nothing says so.
+                p.liveness #liveness role="status" {}
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn check(id: &CheckId) -> String {
 
 /// The page of an incident.
 pub(super) fn incident(id: IncidentId) -> String {
-    format!("/api/v1/incidents/{id}")
+    format!("/incidents/{id}")
 }
 
 /// The page of a run.

@@ -12,6 +12,8 @@
 //! - a state has a shape and a word, and a colour besides ([`marks`]);
 //! - what a page shows is in its URL: filters and pages in the query;
 //! - a page that fails is a page ([`failure`]); calls to the API are answered with problems as before;
+//! - what changes something is a form that is posted ([`posted`]), is taken by those who take it for the API, and
+//!   answers with the way back to the page;
 //! - an element with `data-live` and an id is what a script may replace by its newer self, taken from
 //!   the page's own URL.
 //!
@@ -23,10 +25,13 @@ mod assets;
 mod check;
 mod controls;
 mod failure;
+mod incident;
+mod incidents;
 mod layout;
 mod links;
 mod marks;
 mod overview;
+mod posted;
 mod run;
 mod series;
 pub(super) mod sign_in;
@@ -37,18 +42,20 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 pub(super) use self::failure::as_page;
-use super::Api;
 use super::access::door::{Door, Need};
+use super::{Api, live};
 
 /// The pages and what they are made of. They are no part of the OpenAPI description.
 pub(super) fn doors() -> Vec<Door<Api>> {
-    vec![
+    let single = [
         Door::at("/").get(Need::SEE, overview::page),
         // They look alike for everybody, and the page to sign in needs them.
         Door::at(assets::PATH).get(Need::Public, assets::one),
+        Door::at(live::PATH).get(Need::SEE, live::events),
         Door::at(check::PATH).get(Need::SEE, check::page).post(Need::ACT, check::act),
         Door::at(run::PATH).get(Need::SEE, run::page),
-    ]
+    ];
+    single.into_iter().chain(incidents::doors()).chain(incident::doors()).collect()
 }
 
 /// A whole page.

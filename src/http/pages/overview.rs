@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use self::filter::Filter;
 use self::listing::{Counts, Measured, Row};
 use super::layout::{Frame, Section};
-use super::{Page, controls, links, marks, wording};
+use super::{Page, controls, incidents, marks, wording};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::http::dto::CheckStatus;
@@ -114,52 +114,13 @@ fn incidents_now(incidents: &[IncidentRecord], checks: &[Arc<Check>], now: Times
             } @else {
                 h2 #incidents-title { "Open incidents" }
                 ul.incidents {
-                    @for record in incidents.iter().take(most) { (incident(record, checks, now)) }
+                    @for record in incidents.iter().take(most) { (incidents::card(record, checks, now)) }
                 }
                 @if incidents.len() > most {
-                    p.quiet { "Only the latest " (most) " are listed here." }
+                    p { a href=(incidents::OPEN) { "All open incidents" } }
                 }
             }
         }
-    }
-}
-
-/// What, where, since when, and who knows.
-fn incident(record: &IncidentRecord, checks: &[Arc<Check>], now: Timestamp) -> Markup {
-    let check = checks.iter().find(|check| Some(&check.id) == record.subject.check());
-    let name = check.map_or(record.subject.name(), |check| &check.name);
-    let incident = &record.incident;
-    let acknowledged = incident.story.acknowledged.as_ref();
-    let told = incident.told.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    html! {
-        li.incident.acknowledged[acknowledged.is_some()] {
-            p.what {
-                a href=(links::incident(record.id)) { (name) }
-                span.quiet { " " (about(record)) " for " (wording::lasting(incident.since, now)) }
-            }
-            p.error { (incident.cause.error) }
-            p.quiet {
-                @if let Some(step) = &incident.cause.step { "in step “" (step) "”, " }
-                "from " (incident.cause.region)
-                @if !told.is_empty() { " · told: " (told) }
-                @if let Some(acknowledged) = acknowledged {
-                    " · acknowledged by " (acknowledged.by.name)
-                } @else if incident.story.held_by.is_some() {
-                    " · nobody is told now"
-                }
-            }
-        }
-    }
-}
-
-/// What is wrong with the subject of an incident.
-fn about(record: &IncidentRecord) -> &'static str {
-    match record.subject.kind() {
-        "check" => "down",
-        "coverage" | "region" | "unseen" => "not known",
-        "shortfall" => "too few results",
-        "rule" => "breached",
-        _ => "not working",
     }
 }
 

@@ -5,6 +5,7 @@ mod care;
 mod drills;
 pub(in crate::http) mod errands;
 mod gathering;
+mod looking;
 mod metrics;
 pub(super) mod rules;
 mod sessions;

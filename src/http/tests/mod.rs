@@ -7,6 +7,7 @@ mod description;
 mod errands;
 pub(in crate::http) mod fake;
 mod health;
+mod incidents;
 mod metrics;
 mod overview;
 mod pages;
@@ -128,6 +129,7 @@ impl Face {
         }));
         let router = router(Api {
             store: store.clone(),
+            looking: store.clone(),
             accounts: store.clone(),
             agents: store.clone(),
             queries: Queries::of(store.clone()),
@@ -155,6 +157,7 @@ impl Face {
             access: Arc::clone(&access),
             stamps: Arc::clone(&stamps),
             refused: Arc::default(),
+            live: Arc::default(),
             drills: Drills {
                 store: store.clone(),
                 in_force: Arc::new(ArcSwap::from_pointee(in_force)),

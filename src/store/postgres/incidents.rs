@@ -16,7 +16,7 @@ use crate::store::{
     DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, REMEMBERED, Remembered,
 };
 
-const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
+pub(super) const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
 /// The same of the last incident about each subject.
@@ -117,7 +117,7 @@ pub(super) async fn list(
     fetch(connection, query).await
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     connection: &mut PgConnection,
     mut query: QueryBuilder<Postgres>,
 ) -> Result<Vec<IncidentRecord>, Error> {

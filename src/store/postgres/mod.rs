@@ -24,6 +24,7 @@ mod handing;
 mod hours;
 mod incidents;
 mod leases;
+mod looking;
 mod metrics;
 mod notifications;
 mod open;

@@ -17,7 +17,7 @@ use crate::store::{
     DecisionRecord, Error, IncidentFilter, IncidentHistory, IncidentRecord, REMEMBERED, Remembered,
 };
 
-const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
+pub(super) const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
 /// The open incidents: all of them, or those of some checks alone.
@@ -129,7 +129,7 @@ pub(super) async fn list(
     fetch(connection, query).await
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     connection: &mut SqliteConnection,
     mut query: QueryBuilder<Sqlite>,
 ) -> Result<Vec<IncidentRecord>, Error> {

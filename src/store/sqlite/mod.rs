@@ -19,6 +19,7 @@ mod hold;
 mod hours;
 mod incidents;
 mod leases;
+mod looking;
 mod memory;
 mod metrics;
 mod notifications;

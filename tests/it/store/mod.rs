@@ -15,6 +15,7 @@ mod errands;
 mod hubs;
 mod killed;
 mod leases;
+mod looking;
 mod metrics;
 mod metrics_crash;
 mod metrics_model;
@@ -140,6 +141,10 @@ on_every_backend! {
         results_of_a_time_come_in_pages
         results_are_whole_from_what_is_forgotten_on
         what_people_did_and_who_was_told_is_known
+    }
+    looking {
+        incidents_are_found_by_what_is_said_of_them
+        a_glance_shows_that_something_has_changed
     }
     reading {
         runs_are_filtered_and_the_latest_come_first

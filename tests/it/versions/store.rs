@@ -93,6 +93,7 @@ async fn says_the_same(
     let in_force = InForce { terms: Terms::default(), region };
     let router = router(Api {
         store: store.clone(),
+        looking: store.clone(),
         accounts: store.clone(),
         agents: store.clone(),
         queries: Queries::of(store.clone()),
@@ -113,6 +114,7 @@ async fn says_the_same(
         access: Arc::new(access),
         stamps: Arc::default(),
         refused: Arc::default(),
+        live: Arc::default(),
         drills: Drills {
             store,
             in_force: Arc::new(ArcSwap::from_pointee(in_force)),

@@ -1,4 +1,4 @@
-//! It gathers nothing.
+//! It gathers nothing, and nobody looks for anything in it.
 
 use async_trait::async_trait;
 
@@ -8,7 +8,8 @@ use crate::domain::id::NotificationId;
 use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
 use crate::store::gathering::{Gathered, Gathering};
-use crate::store::{Claim, Error, Standing};
+use crate::store::looking::{Glance, IncidentSearch, Looking};
+use crate::store::{Claim, Error, IncidentRecord, Standing};
 
 #[async_trait]
 impl Gathering for Shelf {
@@ -29,5 +30,16 @@ impl Gathering for Shelf {
         _: &str,
     ) -> Result<Standing, Error> {
         unreachable!("few messages are owed")
+    }
+}
+
+#[async_trait]
+impl Looking for Shelf {
+    async fn find_incidents(&self, _: &IncidentSearch) -> Result<Vec<IncidentRecord>, Error> {
+        unreachable!("nobody looks")
+    }
+
+    async fn glance(&self, _: Timestamp) -> Result<Glance, Error> {
+        unreachable!("no page is open")
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::notification::Notification;
 use crate::domain::policy::Recipient;
 use crate::domain::subject::Subject;
 
-const LIST: &str = "https://watch.example.com/api/v1/incidents?open_only=true";
+const LIST: &str = "https://watch.example.com/incidents?state=open";
 
 fn at() -> Timestamp {
     "2026-11-21T03:00:00Z".parse().expect("a time")
@@ -71,7 +71,10 @@ fn a_digest_lists_what_it_tells() {
          🟢 <https://watch.example.com/i/3|#3> `Pay` recovered"
     );
     let footer = json[2]["elements"][0]["text"].as_str().expect("a line");
-    assert!(footer.starts_with("940 open  ·  <https://watch.example.com/api"), "{footer}");
+    assert!(
+        footer.starts_with("940 open  ·  <https://watch.example.com/incidents?state=open|"),
+        "{footer}"
+    );
     assert!(written.text.starts_with("2 more incidents, 1 ended, 940 open: `Sign in"));
 }
 
@@ -100,7 +103,7 @@ fn an_sms_is_one_part_in_the_gsm_alphabet() {
     let mut all = failing(12, "Größe");
     let text = sms_digest(&digest(&all, None));
     let link = format!(" {LIST}");
-    let names = "Größe 1, Größe 2, Größe 3, Größe 4, Größe 5, Größe 6...";
+    let names = "Größe 1, Größe 2, Größe 3, Größe 4, Größe 5, Größe 6, Größe 7, Größe 8...";
     assert_eq!(text, format!("Tripline: 12 more incidents, 940 open. {names}{link}"));
     assert!(gsm::exact(&text).is_some());
     assert!(text.chars().map(|c| gsm::cost(c).expect("in it")).sum::<usize>() <= 160);
