@@ -3,6 +3,7 @@
 //! Pages name them with a hash of their content, so a browser may keep them for ever and still sees a
 //! new version at once.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::extract::rejection::PathRejection;
@@ -19,27 +20,34 @@ pub(super) const PATH: &str = "/assets/{name}";
 
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const JS: &str = "text/javascript; charset=utf-8";
 
 /// One file.
 struct Asset {
     name: &'static str,
     media: &'static str,
-    content: &'static str,
+    content: Cow<'static, str>,
     /// Tells it from what it was and will be.
     version: String,
 }
 
 macro_rules! asset {
     ($name:literal, $media:expr) => {
-        Asset::new($name, $media, include_str!(concat!("assets/", $name)))
+        Asset::new($name, $media, include_str!(concat!("assets/", $name)).into())
     };
 }
 
-static ASSETS: LazyLock<[Asset; 2]> =
-    LazyLock::new(|| [asset!("tripline.css", CSS), asset!("tripline.svg", SVG)]);
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+    [
+        asset!("tripline.css", CSS),
+        asset!("tripline.svg", SVG),
+        asset!("charts.js", JS),
+        Asset::new("charts.css", CSS, crate::chart::page_stylesheet().into()),
+    ]
+});
 
 impl Asset {
-    fn new(name: &'static str, media: &'static str, content: &'static str) -> Self {
+    fn new(name: &'static str, media: &'static str, content: Cow<'static, str>) -> Self {
         let version = HEXLOWER.encode(&digest(&SHA256, content.as_bytes()).as_ref()[..8]);
         Self { name, media, content, version }
     }
@@ -71,7 +79,7 @@ pub(super) async fn one(
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, asset.media)], asset.content).into_response()
+        ([(header::CONTENT_TYPE, asset.media)], &*asset.content).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));

@@ -5,7 +5,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Page, assets, sign_in, wording};
+use super::{Page, assets, deliveries, on_call, regions, rules, sign_in, wording};
 use crate::domain::Timestamp;
 use crate::http::access::Visitor;
 use crate::http::problem::Problem;
@@ -16,11 +16,25 @@ use crate::http::{Acting, Api, dto, health};
 pub(super) enum Section {
     /// All checks.
     Overview,
+    /// Regions and agents.
+    Regions,
+    /// Rules.
+    Rules,
+    /// Who is on duty.
+    OnCall,
+    /// Messages.
+    Deliveries,
 }
 
 impl Section {
     /// In the order in which people read them: the word, and where it leads.
-    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "Overview", "/")];
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Overview, "Overview", "/"),
+        (Self::Regions, "Regions", regions::PATH),
+        (Self::Rules, "Rules", rules::PATH),
+        (Self::OnCall, "On-call", on_call::PATH),
+        (Self::Deliveries, "Deliveries", deliveries::PATH),
+    ];
 }
 
 /// What a page is put into; it is known before the page is.
@@ -87,6 +101,8 @@ fn document(title: &str, around: &Markup) -> Markup {
                 title { (title) " · Tripline" }
                 link rel="icon" type="image/svg+xml" href=(assets::url("tripline.svg"));
                 link rel="stylesheet" href=(assets::url("tripline.css"));
+                link rel="stylesheet" href=(assets::url("charts.css"));
+                script type="module" src=(assets::url("charts.js")) {}
             }
             body {
                 a.skip href="#content" { "Skip to the content" }

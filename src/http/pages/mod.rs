@@ -21,11 +21,15 @@
 
 mod assets;
 mod controls;
+mod deliveries;
 mod failure;
 mod layout;
 mod links;
 mod marks;
+mod on_call;
 mod overview;
+mod regions;
+mod rules;
 pub(super) mod sign_in;
 mod wording;
 
@@ -42,6 +46,11 @@ pub(super) fn doors() -> Vec<Door<Api>> {
         Door::at("/").get(Need::SEE, overview::page),
         // They look alike for everybody, and the page to sign in needs them.
         Door::at(assets::PATH).get(Need::Public, assets::one),
+        Door::at(regions::PATH).get(Need::SEE, regions::page),
+        Door::at(deliveries::PATH).get(Need::SEE, deliveries::page),
+        Door::at(rules::PATH).get(Need::SEE, rules::page),
+        Door::at(rules::ONE).get(Need::SEE, rules::one),
+        Door::at(on_call::PATH).get(Need::SEE, on_call::page),
     ]
 }
 

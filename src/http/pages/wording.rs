@@ -71,6 +71,31 @@ pub(super) fn count(number: usize, word: &str) -> String {
     }
 }
 
+/// A short span: "3 ms", "2.5 s", and as [`span`] from a minute on.
+pub(super) fn short(length: Duration) -> String {
+    match length.as_millis() {
+        millis @ 0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{:.1} s", length.as_secs_f64()),
+        _ => span(length),
+    }
+}
+
+/// A size: "512 B", "1.2 KiB", "3 MiB".
+pub(super) fn bytes(size: u64) -> String {
+    const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
+    if size < 1_024 {
+        return format!("{size} B");
+    }
+    let (mut tenths, mut unit) = (size.saturating_mul(10) / 1_024, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        (tenths, unit) = (tenths / 1_024, unit + 1);
+    }
+    match tenths % 10 {
+        0 => format!("{} {}", tenths / 10, UNITS[unit]),
+        rest => format!("{}.{rest} {}", tenths / 10, UNITS[unit]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +108,14 @@ mod tests {
             all.map(said),
             ["0 s", "59 s", "1 min", "4 min 12 s", "1 h", "3 h 5 min", "1 d", "2 d 4 h"]
         );
+    }
+
+    #[test]
+    fn lengths_and_sizes_are_said_in_one_unit() {
+        let said = [0, 999, 1_500, 61_000].map(|millis| short(Duration::from_millis(millis)));
+        assert_eq!(said, ["0 ms", "999 ms", "1.5 s", "1 min 1 s"]);
+        let said = [0, 1_023, 1_200, 1 << 20, 5 << 40].map(bytes);
+        assert_eq!(said, ["0 B", "1023 B", "1.1 KiB", "1 MiB", "5120 GiB"]);
     }
 
     #[test]

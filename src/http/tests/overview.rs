@@ -3,7 +3,7 @@
 use super::*;
 
 /// Asks as a browser does.
-async fn browse(face: &Face, path: &str) -> (Answer, String) {
+pub(super) async fn browse(face: &Face, path: &str) -> (Answer, String) {
     let mut asked = request(Method::GET, path, "localhost:7070", Body::empty());
     let accepted = "text/html,application/xhtml+xml,*/*;q=0.8".parse().expect("a value");
     asked.headers_mut().insert(header::ACCEPT, accepted);
@@ -12,7 +12,7 @@ async fn browse(face: &Face, path: &str) -> (Answer, String) {
     (answer, text)
 }
 
-async fn page(face: &Face, path: &str) -> String {
+pub(super) async fn page(face: &Face, path: &str) -> String {
     let (answer, text) = browse(face, path).await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {text}");
     assert_eq!(answer.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
