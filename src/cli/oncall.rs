@@ -19,12 +19,9 @@ use super::terminal::{Stream, Terminal};
 use crate::clock::{Clock as _, System};
 use crate::config::Settings;
 use crate::domain::id::PersonId;
-use crate::domain::rota::{Finding, Rota, Shift, findings};
+use crate::domain::rota::{FORESEEN, Finding, Rota, Shift, findings};
 use crate::domain::zone::Zone;
 use crate::domain::{Timestamp, after};
-
-/// How far `lint` looks ahead.
-const LINTED: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 
 /// Runs the command.
 pub(super) fn run(
@@ -69,7 +66,7 @@ pub(super) fn run(
 }
 
 fn lint(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    findings(&settings.people.roster, settings.policies.values(), (now, after(now, LINTED)))
+    findings(&settings.people.roster, settings.policies.values(), (now, after(now, FORESEEN)))
 }
 
 /// The rotas that are meant.
@@ -199,30 +196,9 @@ fn told(found: &[Finding], settings: &Settings, look: &Look) -> String {
         return "Somebody is on duty at any time of the next 30 days, and can be reached.\n".into();
     }
     let mut text = String::new();
-    let zone_of = |rota: &str| settings.people.roster.rotas.get(rota).map_or(Zone::UTC, Rota::zone);
     for finding in found {
-        let (what, spans, zone) = match finding {
-            Finding::Hole { rota, team, spans } => (
-                format!("{rota}: nobody is on duty, all of {team} are told"),
-                spans.as_slice(),
-                zone_of(rota),
-            ),
-            Finding::NoPhone { person, named_by } => (
-                format!("{person}: no telephone number, though in {}", named_by.join(", ")),
-                [].as_slice(),
-                Zone::UTC,
-            ),
-            Finding::NoEmail { person, named_by } => (
-                format!("{person}: no e-mail address, though told by {}", named_by.join(", ")),
-                [].as_slice(),
-                Zone::UTC,
-            ),
-            Finding::SamePerson { policy, person, spans } => (
-                format!("policy {policy}: each tier calls {person} and nobody else"),
-                spans.as_slice(),
-                Zone::UTC,
-            ),
-        };
+        let (what, spans) = (finding.in_words(), finding.spans());
+        let zone = finding.zone(&settings.people.roster);
         let sign = look.paint(Paint::Bad, look.sign("✗", "x"));
         let _ = writeln!(text, "{sign} {}", clean(&what));
         for (from, until) in spans.iter().take(SPANS_TOLD) {

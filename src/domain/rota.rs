@@ -28,7 +28,7 @@ use std::str::FromStr;
 use chrono::{Datelike as _, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
 pub use self::call::{Call, call, call_for};
-pub use self::findings::{Finding, findings};
+pub use self::findings::{FORESEEN, Finding, findings};
 pub use self::hours::{Hours, HoursError};
 use self::hours::{time_of_day, weekday};
 use super::Timestamp;

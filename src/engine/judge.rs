@@ -193,6 +193,15 @@ impl Rulebook {
         &self.roster
     }
 
+    /// The policies by which people are told of checks and rules, by name and each once.
+    pub fn policies(&self) -> Vec<&Policy> {
+        let of_checks = self.checks.values().map(|(_, policy)| &**policy);
+        let of_rules = self.rules.values().map(|(policy, _)| &**policy);
+        let by_name: BTreeMap<&str, &Policy> =
+            of_rules.chain(of_checks).map(|policy| (policy.name.as_str(), policy)).collect();
+        by_name.into_values().collect()
+    }
+
     /// All checks, in no order.
     pub fn checks(&self) -> impl Iterator<Item = &Arc<Check>> {
         self.checks.values().map(|(check, _)| check)

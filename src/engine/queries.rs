@@ -131,6 +131,21 @@ impl Queries {
         within: Duration,
     ) -> Result<Answer, Refusal> {
         let expression = query::parse(text, &settings.limits)?;
+        self.value(expression, when, settings, within).await
+    }
+
+    /// The same of an expression that was read.
+    ///
+    /// # Errors
+    /// Where it costs more than `settings` allow, has no value, is not answered in time, or the series
+    /// cannot be read.
+    pub async fn value(
+        &self,
+        expression: Expression,
+        when: When,
+        settings: &Settings,
+        within: Duration,
+    ) -> Result<Answer, Refusal> {
         let selections = query::plan(&expression, when, settings)?;
         let question = Question {
             expression: Arc::new(expression),

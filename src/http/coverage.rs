@@ -10,8 +10,8 @@ use super::parameters::{LARGEST_LIMIT, Parameters};
 use super::problem::Problem;
 use super::{Api, dto};
 use crate::domain::Timestamp;
-use crate::domain::coverage::Tally;
-use crate::domain::id::CheckId;
+use crate::domain::coverage::{Gap, Tally};
+use crate::domain::id::{CheckId, Region};
 use crate::engine::accountant;
 
 /// How far back is looked when the caller does not say.
@@ -73,6 +73,22 @@ pub(super) async fn of_last_day<'a>(
         *sum = sum.and(tally);
     }
     Ok(sums)
+}
+
+/// How the slots of the last 24 hours came out in each region, and what was not run there, the latest
+/// first.
+pub(super) async fn regions_of_last_day(
+    api: &Api,
+) -> Result<(BTreeMap<Region, Tally>, Vec<Gap>), Problem> {
+    let all = period(api, None).await?;
+    let counted = accountant::by_the_hour(&*api.accounts, all).await?;
+    let mut sums: BTreeMap<Region, Tally> = BTreeMap::new();
+    for ((_, region), tally) in accountant::tallies(&*api.accounts, None, counted).await? {
+        let sum = sums.entry(region).or_default();
+        *sum = sum.and(tally);
+    }
+    let gaps = api.accounts.gaps(None, all, LARGEST_LIMIT).await?;
+    Ok((sums, gaps))
 }
 
 /// The checks of a page of those that were watched during `period`, and where to go on; without a page,

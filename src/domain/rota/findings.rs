@@ -7,6 +7,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::PersonId;
 use crate::domain::policy::{Mailbox, Policy, Recipient, Roster, Target};
 use crate::domain::rota::Rota;
+use crate::domain::zone::Zone;
 
 /// Something wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,45 @@ pub enum Finding {
         spans: Vec<(Timestamp, Timestamp)>,
     },
 }
+
+impl Finding {
+    /// What is wrong, without when: a sentence without a full stop.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Hole { rota, team, .. } => {
+                format!("{rota}: nobody is on duty, all of {team} are told")
+            }
+            Self::NoPhone { person, named_by } => {
+                format!("{person}: no telephone number, though in {}", named_by.join(", "))
+            }
+            Self::NoEmail { person, named_by } => {
+                format!("{person}: no e-mail address, though told by {}", named_by.join(", "))
+            }
+            Self::SamePerson { policy, person, .. } => {
+                format!("policy {policy}: each tier calls {person} and nobody else")
+            }
+        }
+    }
+
+    /// When that is so; none where it is so always. Each is a first moment, and one after the last.
+    pub fn spans(&self) -> &[(Timestamp, Timestamp)] {
+        match self {
+            Self::Hole { spans, .. } | Self::SamePerson { spans, .. } => spans,
+            Self::NoPhone { .. } | Self::NoEmail { .. } => &[],
+        }
+    }
+
+    /// The zone by whose clocks people read that: the rota's, where it is about one.
+    pub fn zone(&self, roster: &Roster) -> Zone {
+        match self {
+            Self::Hole { rota, .. } => roster.rotas.get(rota).map_or(Zone::UTC, Rota::zone),
+            _ => Zone::UTC,
+        }
+    }
+}
+
+/// How far one looks ahead for what is wrong.
+pub const FORESEEN: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 
 /// All that is wrong from `from` to `until`.
 pub fn findings<'a>(

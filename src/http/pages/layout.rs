@@ -5,7 +5,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Page, assets, sign_in, wording};
+use super::{Page, assets, deliveries, on_call, regions, rules, sign_in, wording};
 use crate::domain::Timestamp;
 use crate::http::access::{FORM_WORD, Visitor};
 use crate::http::problem::Problem;
@@ -18,12 +18,26 @@ pub(super) enum Section {
     Overview,
     /// All incidents.
     Incidents,
+    /// Regions and agents.
+    Regions,
+    /// Rules.
+    Rules,
+    /// Who is on duty.
+    OnCall,
+    /// Messages.
+    Deliveries,
 }
 
 impl Section {
     /// In the order in which people read them: the word, and where it leads.
-    const ALL: [(Self, &'static str, &'static str); 2] =
-        [(Self::Overview, "Overview", "/"), (Self::Incidents, "Incidents", "/incidents")];
+    const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Overview, "Overview", "/"),
+        (Self::Incidents, "Incidents", "/incidents"),
+        (Self::Regions, "Regions", regions::PATH),
+        (Self::Rules, "Rules", rules::PATH),
+        (Self::OnCall, "On-call", on_call::PATH),
+        (Self::Deliveries, "Deliveries", deliveries::PATH),
+    ];
 }
 
 /// What a page is put into; it is known before the page is.

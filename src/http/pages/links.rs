@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
+use url::form_urlencoded::byte_serialize;
+
 use crate::domain::id::{CheckId, IncidentId};
+use crate::domain::rule::RuleName;
 
 /// The page of a check. Names need no escaping in a path.
 pub(super) fn check(id: &CheckId) -> String {
@@ -17,4 +20,11 @@ pub(super) fn incident(id: IncidentId) -> String {
 /// The page of a run.
 pub(super) fn run(id: impl Display) -> String {
     format!("/runs/{id}")
+}
+
+/// The page of a rule.
+pub(super) fn rule(name: &RuleName) -> String {
+    // In a path, a plus is no space.
+    let name: String = byte_serialize(name.as_str().as_bytes()).collect();
+    format!("/rules/{}", name.replace('+', "%20"))
 }

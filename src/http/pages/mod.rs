@@ -24,14 +24,18 @@
 mod assets;
 mod check;
 mod controls;
+mod deliveries;
 mod failure;
 mod incident;
 mod incidents;
 mod layout;
 mod links;
 mod marks;
+mod on_call;
 mod overview;
 mod posted;
+mod regions;
+mod rules;
 mod run;
 mod series;
 pub(super) mod sign_in;
@@ -54,6 +58,11 @@ pub(super) fn doors() -> Vec<Door<Api>> {
         Door::at(live::PATH).get(Need::SEE, live::events),
         Door::at(check::PATH).get(Need::SEE, check::page).post(Need::ACT, check::act),
         Door::at(run::PATH).get(Need::SEE, run::page),
+        Door::at(regions::PATH).get(Need::SEE, regions::page),
+        Door::at(deliveries::PATH).get(Need::SEE, deliveries::page),
+        Door::at(rules::PATH).get(Need::SEE, rules::page),
+        Door::at(rules::ONE).get(Need::SEE, rules::one),
+        Door::at(on_call::PATH).get(Need::SEE, on_call::page),
     ];
     single.into_iter().chain(incidents::doors()).chain(incident::doors()).collect()
 }

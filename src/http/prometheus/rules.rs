@@ -20,6 +20,7 @@ use crate::domain::rule::words::filling;
 use crate::domain::rule::{LabelSet, Rule, RuleName, Template, words};
 use crate::engine::rules::RuleSet;
 use crate::engine::rules::snapshot::{RuleStatus, Snapshot};
+use crate::store;
 use crate::store::rules::Rules as Records;
 
 /// The rules in force, and what is known of them.
@@ -44,7 +45,8 @@ impl Rules {
         self.in_force.load().rules.iter().any(|it| has(&it.rule.fixed_labels()))
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, Fault> {
+    /// How all of them stand.
+    pub(in crate::http) async fn snapshot(&self) -> Result<Snapshot, store::Error> {
         Ok(Snapshot::of(&self.in_force.load_full(), &self.records.rule_records().await?))
     }
 }

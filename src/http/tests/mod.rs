@@ -12,6 +12,7 @@ mod metrics;
 mod overview;
 mod pages;
 mod prometheus;
+mod wall;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,6 +55,11 @@ struct Face {
     woken: Arc<Woken>,
     trouble: watch::Sender<Option<Trouble>>,
     stamps: Arc<Stamps>,
+    /// Who decides, and by which people.
+    judge: Arc<ProjectJudge>,
+    /// By what paths are judged.
+    in_force: Arc<ArcSwap<InForce>>,
+    heartbeat: Arc<ArcSwap<Option<Record>>>,
 }
 
 /// Counts what it is told.
@@ -82,6 +88,22 @@ impl crate::engine::review::Observer for Woken {
     fn on_reviewed(&self, _: &[Change]) {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+/// Who may come in of `users`, to a listener at `bound`.
+fn access(
+    users: Vec<User>,
+    bound: SocketAddr,
+    store: &Arc<Remembered>,
+    clock: &Arc<Manual>,
+) -> Access {
+    Access::new(AccessParts {
+        users,
+        unasked: Unasked::All(Acting::new(bound, false)),
+        sessions: store.clone(),
+        clock: clock.clone(),
+        url: None,
+    })
 }
 
 struct Answer {
@@ -119,14 +141,9 @@ impl Face {
         let judge = Arc::new(ProjectJudge::new(rulebook.expect("the policy is there")));
         let errands = fake::errands::errands(&store, &judge, &clock);
         let region = Region::new("eu").expect("a good name");
-        let in_force = InForce { terms: Terms::default(), region };
-        let access = Arc::new(Access::new(AccessParts {
-            users,
-            unasked: Unasked::All(Acting::new(bound, false)),
-            sessions: store.clone(),
-            clock: clock.clone(),
-            url: None,
-        }));
+        let in_force = Arc::new(ArcSwap::from_pointee(InForce { terms: Terms::default(), region }));
+        let heartbeat: Arc<ArcSwap<Option<Record>>> = Arc::default();
+        let access = Arc::new(access(users, bound, &store, &clock));
         let router = router(Api {
             store: store.clone(),
             looking: store.clone(),
@@ -149,7 +166,7 @@ impl Face {
             hosts: Hosts::new(bound, None),
             acts: Arc::new(Acts {
                 store: store.clone(),
-                judge,
+                judge: Arc::clone(&judge),
                 clock: clock.clone(),
                 observer: woken.clone(),
             }),
@@ -160,14 +177,28 @@ impl Face {
             live: Arc::default(),
             drills: Drills {
                 store: store.clone(),
-                in_force: Arc::new(ArcSwap::from_pointee(in_force)),
+                in_force: Arc::clone(&in_force),
                 clock: clock.clone(),
                 observer: woken.clone(),
             },
-            heartbeat: Arc::default(),
+            heartbeat: Arc::clone(&heartbeat),
             publication: watch::channel(Arc::new(fake::a_publication())).1,
         });
-        Self { router, store, access, clock, pulse, review, evaluation, woken, trouble, stamps }
+        Self {
+            router,
+            store,
+            access,
+            clock,
+            pulse,
+            review,
+            evaluation,
+            woken,
+            trouble,
+            stamps,
+            judge,
+            in_force,
+            heartbeat,
+        }
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {
