@@ -114,7 +114,11 @@ fn tiers(policy: &Policy, (roster, at): (&Roster, Timestamp), look: &Look) -> St
 
 /// What else the policy says.
 fn terms(policy: &Policy, check: &Check) -> String {
-    route::terms(policy, check.regions.len()).iter().map(|term| format!("  {term}\n")).collect()
+    let mut text = String::new();
+    for term in route::terms(policy, check.regions.len()) {
+        let _ = writeln!(text, "  {term}");
+    }
+    text
 }
 
 /// What keeps people from being told now.

@@ -46,7 +46,6 @@ impl Who {
     /// What must come of it where something is needed.
     fn fate(self, need: Need) -> Fate {
         match (need, self) {
-            (Need::Public, _) => Fate::In,
             // Of the link, an agent comes in; so much is said by the tests of the link.
             (Need::Own, Self::Agent) => Fate::Either,
             (Need::Own, _) => Fate::OwnProofMissing,
@@ -56,7 +55,7 @@ impl Who {
             (Need::Right(right), Self::Viewer | Self::ViewingProgram) if right != Right::See => {
                 Fate::NotAllowed
             }
-            (Need::Right(_), _) => Fate::In,
+            (Need::Public | Need::Right(_), _) => Fate::In,
         }
     }
 }

@@ -3,6 +3,7 @@
 use axum::http::header;
 use serde_json::{Value, json};
 
+use super::super::access::door::Door;
 use super::super::doors;
 use super::{Answer, Face};
 
@@ -53,7 +54,7 @@ async fn the_description_is_true() {
     ids.dedup();
     assert_eq!(ids.len(), count, "an operation needs an id of its own: {ids:?}");
 
-    let mut routed: Vec<&str> = doors().iter().flat_map(|it| it.ways()).map(|it| it.path).collect();
+    let mut routed: Vec<&str> = doors().iter().flat_map(Door::ways).map(|it| it.path).collect();
     let described = document["paths"].as_object().expect("paths");
     routed.sort_unstable();
     routed.dedup();
@@ -111,7 +112,7 @@ async fn the_description_is_true() {
 #[test]
 fn the_guide_names_every_route() {
     let guide = include_str!("../../../docs/api.md");
-    for way in doors().iter().flat_map(|it| it.ways()) {
+    for way in doors().iter().flat_map(Door::ways) {
         assert!(guide.contains(way.path), "docs/api.md does not mention {}", way.path);
     }
 }

@@ -61,15 +61,11 @@ fn no_rules() -> RuleSet {
     RuleSet::new([], around, Duration::ZERO).expect("there is none that could be wrong")
 }
 
-/// Asks for all that the API of that version was asked for, at the moment at which it was.
-async fn says_the_same(
-    store: Arc<impl Ledger + 'static>,
-    checks: Vec<Arc<Check>>,
-    recorded: &Value,
-) {
+/// An API over `store` in which it is `now`.
+fn api(store: Arc<impl Ledger + 'static>, checks: Vec<Arc<Check>>, now: Timestamp) -> Api {
     let bound: SocketAddr = "127.0.0.1:7676".parse().expect("an address");
     let (_, trouble) = watch::channel(None);
-    let clock: Arc<dyn Clock> = Arc::new(Manual::new(recorded_at(recorded)));
+    let clock: Arc<dyn Clock> = Arc::new(Manual::new(now));
     let errands = Errands::new(errands::Parts {
         store: store.clone(),
         incidents: store.clone(),
@@ -91,7 +87,7 @@ async fn says_the_same(
     });
     let region = Region::new("eu").expect("a good name");
     let in_force = InForce { terms: Terms::default(), region };
-    let router = router(Api {
+    Api {
         store: store.clone(),
         looking: store.clone(),
         accounts: store.clone(),
@@ -123,7 +119,16 @@ async fn says_the_same(
         },
         heartbeat: Arc::default(),
         publication: watch::channel(Arc::default()).1,
-    });
+    }
+}
+
+/// Asks for all that the API of that version was asked for, at the moment at which it was.
+async fn says_the_same(
+    store: Arc<impl Ledger + 'static>,
+    checks: Vec<Arc<Check>>,
+    recorded: &Value,
+) {
+    let router = router(api(store, checks, recorded_at(recorded)));
     let answers = recorded["answers"].as_object().expect("answers by path");
     assert!(answers.len() > 6);
     for (path, then) in answers {

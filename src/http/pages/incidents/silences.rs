@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
 
+use crate::domain::id::Region;
 use crate::domain::restraint::Silence;
 use crate::http::pages::layout::Frame;
 use crate::http::pages::posted::{Done, Posted};
@@ -107,7 +108,7 @@ fn shown(silence: &Silence, frame: &Frame) -> Markup {
 fn form(api: &Api, frame: &Frame) -> Markup {
     let checks = api.checks.load_full();
     let regions: BTreeSet<&str> =
-        checks.iter().flat_map(|check| &check.regions).map(|region| region.as_str()).collect();
+        checks.iter().flat_map(|check| &check.regions).map(Region::as_str).collect();
     let regions: Vec<_> =
         regions.into_iter().map(|name| (name.to_owned(), name.to_owned())).collect();
     html! {

@@ -103,8 +103,8 @@ fn next(rest: &str, first: char, takes_value: bool) -> (Kind, usize) {
     if rest.starts_with("//") {
         return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
     }
-    if rest.starts_with("/*") {
-        return (Kind::Comment, rest[2..].find("*/").map_or(rest.len(), |end| end + 4));
+    if let Some(inside) = rest.strip_prefix("/*") {
+        return (Kind::Comment, inside.find("*/").map_or(rest.len(), |end| end + 4));
     }
     match first {
         '"' | '\'' => (Kind::Text, quoted(rest, first, true)),
