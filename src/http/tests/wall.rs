@@ -21,12 +21,12 @@ async fn a_region_says_who_runs_its_checks_and_when_nobody_did() {
     assert!(calm.contains("<span class=\"mark down\">lost</span>"), "{calm}");
     assert!(calm.contains("<span class=\"mark never\">stopped</span>"), "{calm}");
     assert!(calm.contains("Nobody runs checks here now."), "of us-east-1: {calm}");
-    assert!(calm.contains("2 reports, 1.1 KiB"), "{calm}");
+    assert!(calm.contains("2 reports, 1.2 KiB"), "{calm}");
     assert!(calm.contains("<strong>no hub was running</strong>"), "{calm}");
     assert!(calm.contains("covered in 24 hours"), "{calm}");
     face.store.upset_agents();
     let upset = page(&face, "/regions").await;
-    assert!(upset.contains("behind its schedule") && upset.contains("7.5 s ahead"), "{upset}");
+    assert!(upset.contains("behind its schedule") && upset.contains("7.50 s ahead"), "{upset}");
     assert!(upset.contains("0 agents at work"), "{upset}");
 }
 
