@@ -121,6 +121,8 @@ async fn a_scheduled_drill_takes_place_once_whatever_becomes_of_the_daemon() {
     wall.stop_at("2026-11-23T09:00:00Z".parse().expect("a time"));
     until_true("#p1 has it", PATIENCE, async || said(&providers, "#p1", "DRILL") == 1).await;
     until_true("#p2, too", PATIENCE, async || said(&providers, "#p2", "DRILL") == 1).await;
+    // What was accepted is stamped with the time that it took, for which the clock stood still.
+    wall.stop_at("2026-11-23T09:01:00Z".parse().expect("a time"));
     let proven = async || path(&daemon, "slack:#p2").await["standing"] == "proven";
     until_true("it is known", PATIENCE, proven).await;
     daemon.kill().await;

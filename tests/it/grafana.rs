@@ -97,7 +97,7 @@ async fn every_expression_has_data_in_a_running_daemon() {
     let daemon = project.up().await;
     remember_logins(&daemon).await;
     until_true("somebody is told", PATIENCE, async || !providers.posts().is_empty()).await;
-    let (code, ..) = project.run(&["ack", "#1"]).await;
+    let (code, ..) = project.run(&["ack", "#1", "--by", "eva"]).await;
     assert_eq!(code, Some(0));
     for name in DASHBOARDS {
         for (panel, expression) in expressions(&dashboard(name)) {

@@ -19,8 +19,10 @@ impl Looking for PostgresStore {
     }
 
     async fn glance(&self, now: Timestamp) -> Result<Glance, Error> {
-        let mut query =
-            QueryBuilder::<Postgres>::new("SELECT (SELECT last_value FROM run_numbers) AS results");
+        // Of a sequence nothing was taken of yet, the last value is the one to come.
+        let mut query = QueryBuilder::<Postgres>::new(
+            "SELECT (SELECT last_value + is_called::integer FROM run_numbers) AS results",
+        );
         incident::glance(&mut query, rows::millis(now));
         let found = query.build_query_as().fetch_one(&mut *self.reader().await?).await;
         found.map_err(failed("look whether anything has changed"))
