@@ -1,6 +1,7 @@
 //! Looking for incidents, and the glance that tells whether anything has changed.
 
 use tripline::domain::id::IncidentId;
+use tripline::domain::policy::Policy;
 use tripline::domain::restraint::{Actor, Scope, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::subject::Subject;
@@ -8,7 +9,7 @@ use tripline::store::Store;
 use tripline::store::care::{Care, NewSilence};
 use tripline::store::looking::{IncidentSearch, Looking, Side};
 
-use super::scene::{at, check_id, report, rules, tell, tell_one};
+use super::scene::{at, check_id, report, rules, rules_with, tell};
 
 fn all(side: Side) -> IncidentSearch {
     IncidentSearch {
@@ -28,7 +29,9 @@ async fn found(store: &impl Looking, search: IncidentSearch) -> Vec<i64> {
 
 pub(super) async fn incidents_are_found_by_what_is_said_of_them(store: &(impl Store + Looking)) {
     tell(store, 1, &[Failed, Passed, Failed]).await;
-    tell_one(store, &report("search_100", "eu", 1, Failed)).await;
+    let other = report("search_100", "eu", 1, Failed);
+    let rules = rules_with(Policy::built_in(Some("devops")), &["login", "search_100"]);
+    store.record(&[other], &rules, at(2)).await.expect("recorded");
     let open = || all(Side::Open);
     assert_eq!(found(store, open()).await, [3, 2]);
     assert_eq!(found(store, all(Side::Resolved)).await, [1]);
