@@ -1,4 +1,4 @@
-//! Faces over HTTP: the JSON API, its OpenAPI description, the health page, and the [`pages`] for people.
+//! Faces over HTTP: the JSON API, its OpenAPI description, the health page, and the `pages` for people.
 //!
 //! The JSON API reads what the store remembers and which checks there are; it takes metrics, and what
 //! people do about incidents (`acts`, `silences`). Nothing here decides, or keeps state of its own;
@@ -9,7 +9,7 @@
 //! hub on loopback through a browser.
 //!
 //! To add a route: a function with `#[utoipa::path]` in the file of its subject, a line in
-//! [`openapi::Document`], a line in [`doors`] with what it needs; a test fails while these differ, and until what
+//! [`openapi::Document`], a line in `doors` with what it needs; a test fails while these differ, and until what
 //! it needs stands in the table of that test.
 
 pub mod access;

@@ -1,7 +1,7 @@
 //! Who may come in by which way, and as whom.
 //!
-//! Every route is a [`Door`], which cannot be made without saying what each of its methods needs; [`door::router`]
-//! is the only place that makes routes of doors, and sets a [`gate`] before each that needs a right. So what nobody
+//! Every route is a [`Door`], which cannot be made without saying what each of its methods needs; `door::router`
+//! is the only place that makes routes of doors, and sets a `gate` before each that needs a right. So what nobody
 //! thought of is shut, and [`super::ways`] lists what is open to whom.
 //!
 //! | need | who comes in |
