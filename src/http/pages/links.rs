@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use maud::{Markup, html};
 use url::form_urlencoded::byte_serialize;
 
 use crate::domain::id::{CheckId, IncidentId};
@@ -27,4 +28,10 @@ pub(super) fn rule(name: &RuleName) -> String {
     // In a path, a plus is no space.
     let name: String = byte_serialize(name.as_str().as_bytes()).collect();
     format!("/rules/{}", name.replace('+', "%20"))
+}
+
+/// What somebody wrote, as a link where a browser may follow it.
+pub(super) fn written(text: &str) -> Markup {
+    let is_link = text.starts_with("https://") || text.starts_with("http://");
+    html! { @if is_link { a href=(text) rel="noreferrer" { (text) } } @else { (text) } }
 }

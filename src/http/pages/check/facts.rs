@@ -31,7 +31,7 @@ pub(super) fn list(check: &Check, shown: &dto::Check, tally: Option<&Tally>) -> 
                 }
             }
             @if let Some(runbook) = &shown.runbook {
-                div { dt { "Runbook" } dd { (link_or_text(runbook)) } }
+                div { dt { "Runbook" } dd { (links::written(runbook)) } }
             }
             @if !check.labels.is_empty() {
                 div {
@@ -53,12 +53,6 @@ fn schedule(schedule: &Schedule) -> String {
         Schedule::Every(every) => format!("every {}", span(every.duration())),
         Schedule::Cron(cron) => format!("by `{}` in {}", cron.text(), cron.zone()),
     }
-}
-
-/// What somebody wrote, as a link where a browser may follow it.
-fn link_or_text(text: &str) -> Markup {
-    let is_link = text.starts_with("https://") || text.starts_with("http://");
-    html! { @if is_link { a href=(text) rel="noreferrer" { (text) } } @else { (text) } }
 }
 
 /// The open incident.

@@ -103,13 +103,10 @@ fn reading(known: &Known, check: Option<&Check>) -> Markup {
     let runbook = check
         .and_then(|check| check.runbook.as_deref())
         .or_else(|| noticed.and_then(|notice| notice.runbook.as_deref()));
-    let is_link = |text: &&str| text.starts_with("https://") || text.starts_with("http://");
     html! {
         @if let Some(runbook) = runbook {
             dt { "Runbook" }
-            dd {
-                @if is_link(&runbook) { a href=(runbook) rel="noreferrer" { (runbook) } } @else { (runbook) }
-            }
+            dd { (links::written(runbook)) }
         }
         @if known.runs.opened_by.is_some() || known.runs.latest_failed.is_some() {
             dt { "Runs" }
