@@ -1,6 +1,7 @@
 //! Rules: from points to messages, over a real store, through restarts, late points and several hubs.
 
 mod files;
+mod looking_back;
 mod stories;
 mod world;
 

@@ -167,3 +167,22 @@ async fn what_is_wrong_with_the_daemon_is_not_copied() {
     assert_eq!(ours.get(r#"{__name__="end"}"#), Some(&1.0));
     assert!(ours.values().all(|value| value.is_finite()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_javascript_has_a_meaning_for_are_names_like_any_other() {
+    let (daemon, graphite) = statsd_to_graphite().await;
+    let heard = Heard::start(Listening { relay_to: Some(daemon.address()), ..udp() });
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let lines = "constructor:3|c\nhasOwnProperty:7|c\n__proto__:4|c\nend:1|c";
+    socket.send_to(lines.as_bytes(), ("127.0.0.1", heard.port())).expect("it is sent");
+    until_true("the end at Graphite", PATIENCE, async || {
+        !graphite.values("stats.counters.end.count").is_empty()
+    })
+    .await;
+    let ours = heard.end().await;
+    for (name, value) in [("constructor", 3.0), ("hasOwnProperty", 7.0), ("__proto__", 4.0)] {
+        assert_eq!(ours.get(&format!("{{__name__=\"{name}\"}}")), Some(&value), "{name}");
+        let theirs = graphite.values(&format!("stats.counters.{name}.count"));
+        assert!(!theirs.contains(&value), "the daemon counts {name} by now: {theirs:?}");
+    }
+}
