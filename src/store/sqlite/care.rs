@@ -226,7 +226,7 @@ async fn silence(
     memory.silences.retain(|it| now < it.until && it.id != made.id);
     memory.silences.push(made.clone());
     recall_due(writer, now).await?;
-    let open = incidents::open(writer.connection().await?, None).await?;
+    let open = incidents::open(writer.connection().await?).await?;
     let act = Act::Silenced { until, reason: reason.clone() };
     let told = |case: Case<'_>| {
         judge.covers(scope, case).then(|| judge.act(case, &act, by, now).ok()).flatten()

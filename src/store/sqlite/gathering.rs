@@ -1,10 +1,13 @@
 //! Digests: what is owed to one recipient, gathered under one claim.
 
 use async_trait::async_trait;
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteConnection;
 
+use super::script::{Script, values};
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed};
+use super::{SqliteStore, failed, script};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
@@ -20,7 +23,7 @@ use crate::store::{Claim, Ended, Error, Standing};
 #[async_trait]
 impl Gathering for SqliteStore {
     async fn crowd(&self, recipient: &Recipient, since: Timestamp) -> Result<Crowd, Error> {
-        crowd(&mut *self.snapshot().await?, recipient, since).await
+        crowd(self.reader().await?, recipient, since).await
     }
 
     async fn gather(
@@ -47,11 +50,13 @@ impl Gathering for SqliteStore {
 }
 
 async fn crowd(
-    connection: &mut SqliteConnection,
+    reader: PoolConnection<Sqlite>,
     recipient: &Recipient,
     since: Timestamp,
 ) -> Result<Crowd, Error> {
-    let waiting: Vec<WaitingRow> = sqlx::query_as(
+    let mut script = Script::snapshot();
+    let (channel, address) = (recipient.channel().as_str(), recipient.address());
+    let waiting = script.add(
         "SELECT id, incident_id, due_at, \
          (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound, \
          EXISTS (SELECT 1 FROM notifications AS own WHERE own.incident_id = mine.incident_id \
@@ -59,25 +64,17 @@ async fn crowd(
          AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
          FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND address = ?2 \
          AND kind <> 'drill' ORDER BY id LIMIT ?3",
-    )
-    .bind(recipient.channel().as_str())
-    .bind(recipient.address())
-    .bind(MOST)
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(failed("read what is owed to one recipient"))?;
-    let told: Vec<ToldRow> = sqlx::query_as(
+        values![channel, address, MOST],
+    );
+    let told = script.add(
         "SELECT id, incident_id, settled_at, digest FROM notifications \
          WHERE channel = ?1 AND address = ?2 AND state = 'sent' \
          AND kind <> 'drill' AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
-    )
-    .bind(recipient.channel().as_str())
-    .bind(recipient.address())
-    .bind(rows::millis(since))
-    .bind(MOST_TOLD)
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read what one recipient was sent"))?;
+        values![channel, address, rows::millis(since), MOST_TOLD],
+    );
+    let found = script.at_once(reader, "read what else is owed to one recipient").await?;
+    let waiting: Vec<WaitingRow> = script::read(&found[waiting], "read what is owed")?;
+    let told: Vec<ToldRow> = script::read(&found[told], "read what was sent")?;
     Ok(Crowd {
         waiting: waiting.into_iter().map(WaitingRow::read).collect::<Result<_, _>>()?,
         told: told.into_iter().map(ToldRow::read).collect::<Result<_, _>>()?,
@@ -282,32 +279,26 @@ async fn settle_gathered(
 
 /// Stamps what is owed by a decision about an incident, and, where somebody acknowledged that, what people
 /// were told of it.
-pub(super) async fn stamp(
-    connection: &mut SqliteConnection,
+pub(super) fn stamp(
+    script: &mut Script,
     incident: IncidentId,
     (transition, failed_at): (&Transition, Option<Timestamp>),
     now: Timestamp,
-) -> Result<(), Error> {
+) {
     if let Some(failed_at) = failed_at.filter(|_| !transition.owed.is_empty()) {
-        let query = sqlx::query(
+        script.add(
             "UPDATE notifications SET failed_at = ?2 \
              WHERE incident_id = ?1 AND owed_at = ?3 AND kind = 'failing' AND failed_at IS NULL",
-        )
-        .bind(incident.0)
-        .bind(rows::millis(failed_at))
-        .bind(rows::millis(now));
-        query.execute(&mut *connection).await.map_err(failed("stamp notifications"))?;
+            values![incident.0, rows::millis(failed_at), rows::millis(now)],
+        );
     }
-    if !transition.decisions.iter().any(|it| it.kind == DecisionKind::Acknowledged) {
-        return Ok(());
+    if transition.decisions.iter().any(|it| it.kind == DecisionKind::Acknowledged) {
+        script.add(
+            "UPDATE notifications SET acknowledged_at = ?2 \
+             WHERE incident_id = ?1 AND accepted_at IS NOT NULL AND acknowledged_at IS NULL",
+            values![incident.0, rows::millis(now)],
+        );
     }
-    let query = sqlx::query(
-        "UPDATE notifications SET acknowledged_at = ?2 \
-         WHERE incident_id = ?1 AND accepted_at IS NOT NULL AND acknowledged_at IS NULL",
-    )
-    .bind(incident.0)
-    .bind(rows::millis(now));
-    query.execute(connection).await.map_err(failed("stamp notifications")).map(|_| ())
 }
 
 /// What was accepted about an incident before it was acknowledged at `now`.

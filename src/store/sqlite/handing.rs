@@ -2,6 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::script::{Script, values};
 use super::writer::{Durability, Writer};
 use super::{failed, notifications};
 use crate::domain::Timestamp;
@@ -39,40 +40,36 @@ pub(super) async fn hand_on(
     }
     let (state, reason) = claims::handed_on(call, !before.is_empty());
     let people = if before.is_empty() { call.people.clone() } else { before };
+    let mut script = Script::default();
     for person in people {
         let owed = Owed {
             recipient: notification.recipient.handed_to(person),
             notice: notification.notice.clone(),
             telling: u32::try_from(telling).map_err(|error| rows::unreadable("telling", error))?,
         };
-        notifications::owe(&mut *connection, notification.incident, &owed, now).await?;
-        sqlx::query(
+        let incident = notification.incident;
+        notifications::owe(&mut *connection, &mut script, (incident, &owed), now).await?;
+        script.add(
             "UPDATE notifications SET instead_of = ?5, failed_at = \
              (SELECT rota.failed_at FROM notifications AS rota WHERE rota.id = ?6) \
              WHERE incident_id = ?1 \
              AND channel = ?2 AND address = ?3 AND telling = ?4 AND instead_of IS NULL",
-        )
-        .bind(notification.incident.0)
-        .bind(owed.recipient.channel().as_str())
-        .bind(owed.recipient.address())
-        .bind(telling)
-        .bind(rota)
-        .bind(notification.id.0)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("owe in place of a rota"))?;
+            values![
+                incident.0,
+                owed.recipient.channel().as_str(),
+                owed.recipient.address(),
+                telling,
+                rota,
+                notification.id.0,
+            ],
+        );
     }
-    sqlx::query(
+    script.add(
         "UPDATE notifications SET state = ?2, reason = ?3, settled_at = ?4, \
          leased_at = NULL, lease_until = NULL, begun = 0 WHERE id = ?1",
-    )
-    .bind(notification.id.0)
-    .bind(state.as_str())
-    .bind(reason.as_str())
-    .bind(rows::millis(now))
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("hand on a notification"))?;
+        values![notification.id.0, state.as_str(), reason.as_str(), rows::millis(now)],
+    );
+    script.run(&mut *connection, "hand on a notification").await?;
     writer.commit().await?;
     Ok(Standing::Held)
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::{failed, notifications};
+use super::script::{Script, Value, values};
+use super::{failed, notifications, script};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Decision, Incident};
@@ -20,24 +22,31 @@ use crate::store::{
 pub(super) const COLUMNS: &str = "SELECT id, subject, opened_at, since, resolved_at, tiers, told, \
      cause_region, cause_step, cause_request, cause_error, due_at, story FROM incidents";
 
-/// The open incidents: all of them, or those of some checks alone.
-pub(super) async fn open(
-    connection: &mut SqliteConnection,
-    checks: Option<&[CheckId]>,
-) -> Result<Vec<IncidentRecord>, Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(" WHERE resolved_at IS NULL");
-    about(&mut query, checks);
-    fetch(connection, query).await
+/// The open incidents.
+pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<IncidentRecord>, Error> {
+    let mut script = Script::default();
+    let open = ask_open(&mut script, None);
+    read(&script.rows(connection, "list incidents").await?[open])
 }
 
-/// Asks for incidents that `checks` fail, and no others.
-fn about(query: &mut QueryBuilder<Sqlite>, checks: Option<&[CheckId]>) {
-    let Some(checks) = checks else { return };
+/// Asks for the open incidents: all of them, or those of some checks alone.
+pub(super) fn ask_open(script: &mut Script, checks: Option<&[CheckId]>) -> usize {
+    let (about, values) = about(checks);
+    script.add(&format!("{COLUMNS} WHERE resolved_at IS NULL{about}"), values)
+}
+
+/// Of incidents that `checks` fail, and no others.
+fn about(checks: Option<&[CheckId]>) -> (&'static str, Vec<Value>) {
+    let Some(checks) = checks else { return ("", Vec::new()) };
     let subject = |check: &CheckId| Subject::Check(check.clone()).to_string();
     let subjects: Vec<String> = checks.iter().map(subject).collect();
-    query.push(" AND subject IN (SELECT value FROM json_each(");
-    query.push_bind(to_json(&subjects)).push("))");
+    (" AND subject IN (SELECT value FROM json_each(?))", values![to_json(&subjects)].into())
+}
+
+/// Reads incidents.
+pub(super) fn read(rows: &[SqliteRow]) -> Result<Vec<IncidentRecord>, Error> {
+    let found: Vec<IncidentRow> = script::read(rows, "list incidents")?;
+    found.into_iter().map(IncidentRow::read).collect()
 }
 
 /// What is remembered of incidents that are not about a check's failures, of which there are few.
@@ -62,20 +71,17 @@ pub(super) async fn remembered(
     Ok(Remembered { open: by_subject(open), closed: by_subject(closed), silences })
 }
 
-/// The incidents that were resolved lately, by the latest of them, the last ones at the end: all of them,
-/// or those of some checks alone.
-pub(super) async fn closed(
-    connection: &mut SqliteConnection,
-    checks: Option<&[CheckId]>,
-) -> Result<Vec<IncidentRecord>, Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query
-        .push(" WHERE resolved_at >= (SELECT max(resolved_at) FROM incidents ")
-        .push("WHERE resolved_at IS NOT NULL) - ")
-        .push_bind(REMEMBERED.num_milliseconds());
-    about(&mut query, checks);
-    query.push(" ORDER BY id");
-    fetch(connection, query).await
+/// Asks for the incidents that were resolved lately, by the latest of them, the last ones at the end: all
+/// of them, or those of some checks alone.
+pub(super) fn ask_closed(script: &mut Script, checks: Option<&[CheckId]>) -> usize {
+    let (about, checks) = about(checks);
+    let mut values = vec![Value::from(REMEMBERED.num_milliseconds())];
+    values.extend(checks);
+    let text = format!(
+        "{COLUMNS} WHERE resolved_at >= (SELECT max(resolved_at) FROM incidents \
+         WHERE resolved_at IS NOT NULL) - ?{about} ORDER BY id"
+    );
+    script.add(&text, values)
 }
 
 /// The open incidents about paths.
@@ -138,30 +144,30 @@ pub(super) async fn fetch(
     found.into_iter().map(IncidentRow::read).collect()
 }
 
-/// Everything known of one incident. The caller brings a transaction.
+/// Everything known of one incident.
 pub(super) async fn history(
-    connection: &mut SqliteConnection,
+    reader: PoolConnection<Sqlite>,
     id: IncidentId,
 ) -> Result<Option<IncidentHistory>, Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(" WHERE id = ").push_bind(id.0);
-    let Some(record) = fetch(&mut *connection, query).await?.pop() else {
-        return Ok(None);
-    };
-    let found: Vec<DecisionRow> = sqlx::query_as(
+    let mut script = Script::snapshot();
+    let incident = script.add(&format!("{COLUMNS} WHERE id = ?"), values![id.0]);
+    let decisions = script.add(
         "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
          WHERE incident_id = ? ORDER BY id",
-    )
-    .bind(id.0)
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(failed("read the decisions about an incident"))?;
+        values![id.0],
+    );
+    let notifications = notifications::ask_of_incident(&mut script, id);
+    let found = script.at_once(reader, "read an incident").await?;
+    let Some(record) = read(&found[incident])?.pop() else {
+        return Ok(None);
+    };
+    let decided: Vec<DecisionRow> = script::read(&found[decisions], "read an incident")?;
     let decisions: Vec<DecisionRecord> =
-        found.into_iter().map(DecisionRow::read).collect::<Result<_, _>>()?;
+        decided.into_iter().map(DecisionRow::read).collect::<Result<_, _>>()?;
     Ok(Some(IncidentHistory {
         record,
         decisions: decisions.into_iter().map(|record| (record.at, record.decision)).collect(),
-        notifications: notifications::of_incident(connection, id).await?,
+        notifications: notifications::read_of_incident(&found, notifications)?,
     }))
 }
 
@@ -186,13 +192,8 @@ pub(super) async fn decisions(
 }
 
 /// Writes an incident that was opened or changed.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    id: IncidentId,
-    subject: &Subject,
-    incident: &Incident,
-) -> Result<(), Error> {
-    let query = sqlx::query(
+pub(super) fn write(script: &mut Script, id: IncidentId, subject: &Subject, incident: &Incident) {
+    script.add(
         "INSERT INTO incidents (id, subject, opened_at, since, resolved_at, tiers, told, \
          cause_region, cause_step, cause_request, cause_error, due_at, story) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -201,21 +202,22 @@ pub(super) async fn write(
          cause_region = excluded.cause_region, cause_step = excluded.cause_step, \
          cause_request = excluded.cause_request, cause_error = excluded.cause_error, \
          due_at = excluded.due_at, story = excluded.story",
-    )
-    .bind(id.0)
-    .bind(subject.to_string())
-    .bind(rows::millis(incident.opened_at))
-    .bind(rows::millis(incident.since))
-    .bind(incident.resolved_at.map(rows::millis))
-    .bind(rows::tiers_text(&incident.tiers))
-    .bind(rows::told_text(&incident.told))
-    .bind(incident.cause.region.as_str())
-    .bind(incident.cause.step.as_deref())
-    .bind(incident.cause.request.as_ref().map(rows::failed_request::text))
-    .bind(incident.cause.error.as_str())
-    .bind(incident.due_at.map(rows::millis))
-    .bind(rows::story::text(&incident.story));
-    query.execute(connection).await.map_err(failed("write an incident")).map(|_| ())
+        values![
+            id.0,
+            subject.to_string(),
+            rows::millis(incident.opened_at),
+            rows::millis(incident.since),
+            incident.resolved_at.map(rows::millis),
+            rows::tiers_text(&incident.tiers),
+            rows::told_text(&incident.told),
+            incident.cause.region.as_str(),
+            incident.cause.step.as_deref(),
+            incident.cause.request.as_ref().map(rows::failed_request::text),
+            incident.cause.error.as_str(),
+            incident.due_at.map(rows::millis),
+            rows::story::text(&incident.story),
+        ],
+    );
 }
 
 /// What a decision is about.
@@ -236,21 +238,22 @@ impl<'a> About<'a> {
 }
 
 /// Writes down a decision.
-pub(super) async fn write_decision(
-    connection: &mut SqliteConnection,
+pub(super) fn write_decision(
+    script: &mut Script,
     about: About<'_>,
     decision: &Decision,
     now: Timestamp,
-) -> Result<(), Error> {
-    let query = sqlx::query(
+) {
+    script.add(
         "INSERT INTO decisions (subject, incident_id, run_id, at, kind, reason) \
          VALUES (?, ?, ?, ?, ?, ?)",
-    )
-    .bind(about.subject.to_string())
-    .bind(about.incident.map(|id| id.0))
-    .bind(about.run.map(|id| id.0))
-    .bind(rows::millis(now))
-    .bind(decision.kind.as_str())
-    .bind(decision.reason.as_str());
-    query.execute(connection).await.map_err(failed("write a decision")).map(|_| ())
+        values![
+            about.subject.to_string(),
+            about.incident.map(|id| id.0),
+            about.run.map(|id| id.0),
+            rows::millis(now),
+            decision.kind.as_str(),
+            decision.reason.as_str(),
+        ],
+    );
 }

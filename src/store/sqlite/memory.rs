@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::rows_of::RowsOf;
-use super::{care, failed, hours, incidents};
+use super::script::{Script, Value, values};
+use super::{care, failed, hours, incidents, script};
 use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
@@ -16,6 +17,7 @@ use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
 use crate::store::plan::{self, Written};
 use crate::store::rows::streak::StreakRow;
+use crate::store::rows::to_json;
 use crate::store::{Error, rows};
 
 /// The state of all checks, the number of the next incident, and which hours are counted.
@@ -37,7 +39,7 @@ impl Default for Memory {
 
 impl Memory {
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, Error> {
-        let states = states(connection, None).await?.into_iter().collect();
+        let states = states(connection).await?.into_iter().collect();
         let next_incident = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM incidents")
             .fetch_one(&mut *connection)
             .await
@@ -48,37 +50,58 @@ impl Memory {
     }
 }
 
-/// Reads the state of every check that has run or has an open incident, or of those of `checks`. The
-/// caller brings a transaction, or is the only writer.
-pub(super) async fn states(
-    connection: &mut SqliteConnection,
+/// Reads the state of every check that has run or has an open incident; by the only writer.
+async fn states(connection: &mut SqliteConnection) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+    let mut script = Script::default();
+    let asked = ask(&mut script, None);
+    read(&script.rows(connection, STATES).await?, asked)
+}
+
+/// Reads the state of every check that has run or has an open incident, or of those of `checks`.
+pub(super) async fn states_at_once(
+    reader: PoolConnection<Sqlite>,
     checks: Option<&[CheckId]>,
 ) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-    let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT check_id, region, failures, passes, down, failing_since, last_success, last_slot, \
-         last_outcome, answering_since, unknowns, unknown_since, unknown_reason, \
-         last_counted, recent FROM streaks",
-    );
-    if let Some(checks) = checks {
-        query.push(" WHERE check_id IN (");
-        let mut list = query.separated(", ");
-        for check in checks {
-            list.push_bind(check.as_str().to_owned());
+    let mut script = Script::snapshot();
+    let asked = ask(&mut script, checks);
+    read(&script.at_once(reader, STATES).await?, asked)
+}
+
+/// What fails when the states cannot be read.
+const STATES: &str = "read the states of checks";
+
+/// By which statements the streaks, the closed and the open incidents are asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    streaks: usize,
+    closed: usize,
+    open: usize,
+}
+
+fn ask(script: &mut Script, checks: Option<&[CheckId]>) -> Asked {
+    const STREAKS: &str = "SELECT check_id, region, failures, passes, down, failing_since, \
+         last_success, last_slot, last_outcome, answering_since, unknowns, unknown_since, \
+         unknown_reason, last_counted, recent FROM streaks";
+    let streaks = match checks {
+        None => script.add(STREAKS, []),
+        Some(checks) => {
+            let names: Vec<&str> = checks.iter().map(CheckId::as_str).collect();
+            let text = format!("{STREAKS} WHERE check_id IN (SELECT value FROM json_each(?))");
+            script.add(&text, values![to_json(&names)])
         }
-        query.push(")");
-    }
-    let streaks: Vec<StreakRow> = query
-        .build_query_as()
-        .persistent(checks.is_none())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed("read the streaks"))?;
+    };
+    let closed = incidents::ask_closed(script, checks);
+    Asked { streaks, closed, open: incidents::ask_open(script, checks) }
+}
+
+fn read(found: &[Vec<SqliteRow>], asked: Asked) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+    let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
+    let streaks: Vec<StreakRow> = script::read(&found[asked.streaks], STATES)?;
     for row in streaks {
         let (check, region, streak) = row.read()?;
         states.entry(check).or_default().streaks.insert(region, streak);
     }
-    for record in incidents::closed(&mut *connection, checks).await? {
+    for record in incidents::read(&found[asked.closed])? {
         // Of a check that has no streak, nothing goes on.
         if let Subject::Check(check) = record.subject
             && let Some(state) = states.get_mut(&check)
@@ -86,7 +109,7 @@ pub(super) async fn states(
             state.closed = Some(record.incident);
         }
     }
-    for record in incidents::open(connection, checks).await? {
+    for record in incidents::read(&found[asked.open])? {
         if let Subject::Check(check) = record.subject {
             plan::remember(states.entry(check).or_default(), &record.incident);
         }
@@ -95,12 +118,12 @@ pub(super) async fn states(
 }
 
 /// The beginning of every statement that writes streaks.
-pub(super) const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
+const INSERT: &str = "INSERT INTO streaks (check_id, region, failures, passes, down, \
      failing_since, last_success, last_slot, last_outcome, answering_since, unknowns, \
      unknown_since, unknown_reason, last_counted, recent) VALUES";
 
 /// The end of every statement that writes streaks.
-pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
+const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET \
      failures = excluded.failures, passes = excluded.passes, down = excluded.down, \
      failing_since = excluded.failing_since, last_success = excluded.last_success, \
      last_slot = excluded.last_slot, last_outcome = excluded.last_outcome, \
@@ -108,34 +131,36 @@ pub(super) const CONFLICT: &str = "ON CONFLICT (check_id, region) DO UPDATE SET 
      unknown_since = excluded.unknown_since, unknown_reason = excluded.unknown_reason, \
      last_counted = excluded.last_counted, recent = excluded.recent";
 
-/// The columns of a streak, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 15;
+const COLUMNS: usize = 15;
 
 static WRITE: std::sync::LazyLock<RowsOf> =
     std::sync::LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, CONFLICT));
 
-/// Binds the columns of one streak.
-pub(super) fn bind<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    (check, region, streak): Written<'_>,
-) -> Query<'q, Sqlite, SqliteArguments> {
+fn columns((check, region, streak): Written<'_>) -> [Value; COLUMNS] {
     let unknowns = streak.unknowns.as_ref();
-    query
-        .bind(check.as_str())
-        .bind(region.as_str())
-        .bind(streak.failures)
-        .bind(streak.passes)
-        .bind(streak.down)
-        .bind(streak.failing_since.map(rows::millis))
-        .bind(streak.last_success.map(rows::millis))
-        .bind(streak.last_slot.map(rows::millis))
-        .bind(streak.last_outcome.map(Outcome::as_str))
-        .bind(streak.answering_since.map(rows::millis))
-        .bind(unknowns.map_or(0, |unknowns| unknowns.count))
-        .bind(unknowns.map(|unknowns| rows::millis(unknowns.since)))
-        .bind(unknowns.map(|unknowns| unknowns.reason.clone()))
-        .bind(streak.last_counted.map(rows::millis))
-        .bind(rows::streak::recent_text(&streak.recent))
+    values![
+        check.as_str(),
+        region.as_str(),
+        streak.failures,
+        streak.passes,
+        streak.down,
+        streak.failing_since.map(rows::millis),
+        streak.last_success.map(rows::millis),
+        streak.last_slot.map(rows::millis),
+        streak.last_outcome.map(Outcome::as_str),
+        streak.answering_since.map(rows::millis),
+        unknowns.map_or(0, |unknowns| unknowns.count),
+        unknowns.map(|unknowns| rows::millis(unknowns.since)),
+        unknowns.map(|unknowns| unknowns.reason.clone()),
+        streak.last_counted.map(rows::millis),
+        rows::streak::recent_text(&streak.recent),
+    ]
+}
+
+/// Adds the writing of a streak.
+pub(super) fn add(script: &mut Script, streak: Written<'_>) {
+    let (_, _, text) = WRITE.split(&[()]);
+    script.add(text, columns(streak));
 }
 
 /// Writes streaks.
@@ -145,8 +170,10 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     while !streaks.is_empty() {
         let (some, rest, text) = WRITE.split(streaks);
-        let query = some.iter().copied().fold(sqlx::query(text), bind);
-        query.execute(&mut *connection).await.map_err(failed("write the streaks"))?;
+        let values: Vec<Value> = some.iter().flat_map(|streak| columns(*streak)).collect();
+        let mut script = Script::default();
+        script.add(text, values);
+        script.run(&mut *connection, "write the streaks").await?;
         streaks = rest;
     }
     Ok(())

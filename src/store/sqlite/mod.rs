@@ -8,6 +8,7 @@ mod accounts;
 mod agents;
 mod backing;
 mod care;
+mod claiming;
 pub(super) mod copying;
 mod drills;
 mod errands;
@@ -30,6 +31,7 @@ mod review;
 mod rows_of;
 mod rules;
 mod runs;
+mod script;
 mod sessions;
 mod settlements;
 mod succession;
@@ -177,20 +179,23 @@ impl Store for SqliteStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claim>, Error> {
-        // Nothing is owed on most channels, and then whoever writes is not kept waiting. No lane waits for
+        // Nothing is due on most channels, and then whoever writes is not kept waiting. No lane waits for
         // a reader.
-        if let Some(mut reader) = self.readers.try_acquire()
-            && !notifications::is_owed(&mut reader, channel).await?
-        {
-            return Ok(Vec::new());
+        let (times, mut seen) = ((now, lease_until), None);
+        if let Some(mut reader) = self.readers.try_acquire() {
+            let due = claiming::due(&mut reader, channel, times, limit).await?;
+            if due.is_nothing() {
+                return Ok(Vec::new());
+            }
+            seen = Some(due);
         }
         let mut writer = self.writer().await?;
-        let result = notifications::claim(&mut writer, channel, now, lease_until, limit).await;
+        let result = claiming::claim(&mut writer, channel, times, limit, seen).await;
         writer.finish(result).await
     }
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
-        notifications::next_due(&mut *self.reader().await?, channel).await
+        claiming::next_due(&mut *self.reader().await?, channel).await
     }
 
     async fn note_departure(&self, claim: &Claim) -> Result<Standing, Error> {
@@ -224,11 +229,11 @@ impl Store for SqliteStore {
     }
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-        memory::states(&mut *self.snapshot().await?, None).await
+        memory::states_at_once(self.reader().await?, None).await
     }
 
     async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-        memory::states(&mut *self.snapshot().await?, Some(checks)).await
+        memory::states_at_once(self.reader().await?, Some(checks)).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
@@ -244,7 +249,7 @@ impl Store for SqliteStore {
     }
 
     async fn incident(&self, id: IncidentId) -> Result<Option<IncidentHistory>, Error> {
-        incidents::history(&mut *self.snapshot().await?, id).await
+        incidents::history(self.reader().await?, id).await
     }
 
     async fn decisions(&self, check: &CheckId, limit: u32) -> Result<Vec<DecisionRecord>, Error> {

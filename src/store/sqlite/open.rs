@@ -142,6 +142,8 @@ pub(super) async fn writer_again(path: &Path) -> Result<SqliteConnection, Error>
 pub(super) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(READERS)
+        // It would go to the thread of the connection and back, to find a file where it was.
+        .test_before_acquire(false)
         .acquire_timeout(BUSY)
         .connect_lazy_with(options(path).read_only(true))
 }

@@ -3,23 +3,25 @@
 //! The plan is drawn in memory first, so the database is only written to, and a run that changes
 //! nothing costs one insertion and one update. The plan becomes memory after the commit.
 
-use std::sync::LazyLock;
-
 use sqlx::sqlite::SqliteConnection;
 
 use super::incidents::{self, About};
 use super::memory;
+use super::script::Script;
 use super::writer::{Durability, Writer};
-use super::{expectations, failed, gathering, hours, notifications, runs};
+use super::{expectations, gathering, hours, notifications, runs};
 use crate::domain::Timestamp;
 use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
-use crate::domain::incident::Transition;
+use crate::domain::incident::{Owed, Transition};
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
 use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
+
+/// What fails when what was decided cannot be written.
+const DECIDED: &str = "write what was decided";
 
 /// What memory is believed about which runs are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,13 +100,14 @@ async fn write(
         late.add(report);
     }
     late.retain(closed);
-    match (&plan.runs[..], &streaks[..], &plan.decided[..]) {
-        ([run], [streak], []) if plan.replaced.is_empty() && late.hours().is_empty() => {
-            return write_calm(writer, *run, *streak, now).await;
-        }
-        _ => {}
-    }
     let durability = if plan.decided.is_empty() { Durability::Process } else { Durability::Power };
+    let is_alone = plan.replaced.is_empty() && late.hours().is_empty();
+    if let ([run], [streak], true) = (&plan.runs[..], &streaks[..], is_alone) {
+        let connection = writer.unsettled(durability).await?;
+        write_one(plan, connection, (*run, *streak), (reports, now)).await?;
+        writer.settled();
+        return Ok(());
+    }
     let connection = writer.begin(durability).await?;
     for run in runs::remove(&mut *connection, &plan.replaced).await? {
         late.remove(&run)?;
@@ -113,67 +116,111 @@ async fn write(
     hours::add(&mut *connection, late).await?;
     runs::write(&mut *connection, &plan.runs, now).await?;
     memory::write(&mut *connection, &streaks).await?;
-    for (index, incident) in &plan.decided {
-        let recorded = &plan.recorded[*index];
-        let subject = Subject::Check(reports[*index].slot.check.clone());
-        let failed_at = Some(reports[*index].finished_by(now));
-        let run = Some(recorded.run);
-        let about = About { subject: &subject, incident: *incident, run, failed_at };
-        write_decided(&mut *connection, about, &recorded.transition, now).await?;
+    for decided in &plan.decided {
+        let mut script = Script::default();
+        let owed = add_planned(&mut *connection, &mut script, (plan, *decided), (reports, now));
+        let owed = owed.await?;
+        owed.heed(&script.run(&mut *connection, DECIDED).await?);
     }
     writer.commit().await
 }
 
-static CALM: LazyLock<String> = LazyLock::new(|| {
-    let values = |columns: usize| vec!["?"; columns].join(", ");
-    format!(
-        "BEGIN IMMEDIATE; {} ({}); {} ({}) {}; COMMIT",
-        runs::INSERT,
-        values(runs::COLUMNS),
-        memory::INSERT,
-        values(memory::COLUMNS),
-        memory::CONFLICT
-    )
-});
-
-/// Writes one run about which nothing was decided: the most frequent case, in one command, because
-/// each command goes to the thread of the connection and back.
-async fn write_calm(
-    writer: &mut Writer,
-    run: (RunId, &Report),
-    streak: Written<'_>,
-    now: Timestamp,
+/// Writes one run and what was decided about it: the most frequent case, in one command.
+async fn write_one(
+    plan: &Plan<'_>,
+    connection: &mut SqliteConnection,
+    (run, streak): ((RunId, &Report), Written<'_>),
+    (reports, now): (&[Report], Timestamp),
 ) -> Result<(), Error> {
-    let connection = writer.unsettled(Durability::Process).await?;
-    let query = memory::bind(runs::bind(sqlx::query(CALM.as_str()), run, now), streak);
-    query.execute(connection).await.map_err(failed("write a run"))?;
-    writer.settled();
+    let mut script = Script::begin();
+    runs::add(&mut script, run, now);
+    memory::add(&mut script, streak);
+    let mut all = Vec::with_capacity(plan.decided.len());
+    for decided in &plan.decided {
+        all.push(add_planned(connection, &mut script, (plan, *decided), (reports, now)).await?);
+    }
+    script.commit();
+    let changed = script.run(connection, "write a run").await?;
+    all.iter().for_each(|owed| owed.heed(&changed));
     Ok(())
 }
 
+async fn add_planned<'p>(
+    connection: &mut SqliteConnection,
+    script: &mut Script,
+    (plan, (index, incident)): (&'p Plan<'_>, (usize, Option<IncidentId>)),
+    (reports, now): (&[Report], Timestamp),
+) -> Result<Owing<'p>, Error> {
+    let recorded = &plan.recorded[index];
+    let subject = Subject::Check(reports[index].slot.check.clone());
+    let failed_at = Some(reports[index].finished_by(now));
+    let about = About { subject: &subject, incident, run: Some(recorded.run), failed_at };
+    add_decided(connection, script, about, &recorded.transition, now).await
+}
+
+/// By which statements of a script what is owed.
+struct Owing<'t> {
+    incident: Option<IncidentId>,
+    statements: Vec<(usize, &'t Owed)>,
+}
+
+impl Owing<'_> {
+    /// Tells of what was owed before, knowing how many rows each statement `changed`.
+    fn heed(&self, changed: &[u64]) {
+        for (statement, owed) in &self.statements {
+            if changed.get(*statement) == Some(&0) {
+                let incident = self.incident.map(|id| id.to_string());
+                let (recipient, kind) = (&owed.recipient, owed.notice.kind.as_str());
+                tracing::warn!(
+                    incident,
+                    %recipient,
+                    kind,
+                    "this was owed before and is not owed again"
+                );
+            }
+        }
+    }
+}
+
+/// Writes what was decided about something.
 pub(super) async fn write_decided(
     connection: &mut SqliteConnection,
     about: About<'_>,
     transition: &Transition,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let mut script = Script::default();
+    let owed = add_decided(&mut *connection, &mut script, about, transition, now).await?;
+    owed.heed(&script.run(connection, DECIDED).await?);
+    Ok(())
+}
+
+async fn add_decided<'t>(
+    connection: &mut SqliteConnection,
+    script: &mut Script,
+    about: About<'_>,
+    transition: &'t Transition,
+    now: Timestamp,
+) -> Result<Owing<'t>, Error> {
     if let (Some(id), Some(incident)) = (about.incident, &transition.incident) {
-        incidents::write(&mut *connection, id, about.subject, incident).await?;
+        incidents::write(script, id, about.subject, incident);
     }
     for decision in &transition.decisions {
-        incidents::write_decision(&mut *connection, about, decision, now).await?;
+        incidents::write_decision(script, about, decision, now);
     }
-    for owed in &transition.owed {
-        if let Some(incident) = about.incident {
-            notifications::owe(&mut *connection, incident, owed, now).await?;
-        } else {
+    let mut owing = Owing { incident: about.incident, statements: Vec::new() };
+    let Some(incident) = about.incident else {
+        for _ in &transition.owed {
             tracing::error!(subject = %about.subject, "owed about no incident; not stored");
         }
+        return Ok(owing);
+    };
+    for owed in &transition.owed {
+        let owes = notifications::owe(&mut *connection, script, (incident, owed), now).await?;
+        owing.statements.push((owes, owed));
     }
-    if let Some(incident) = about.incident {
-        gathering::stamp(&mut *connection, incident, (transition, about.failed_at), now).await?;
-    }
-    Ok(())
+    gathering::stamp(script, incident, (transition, about.failed_at), now);
+    Ok(owing)
 }
 
 /// Closes the incidents of checks that are gone.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
 use super::failed;
 use super::rows_of::RowsOf;
+use super::script::{Script, Value, values};
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::run::{Outcome, Report};
@@ -18,32 +18,33 @@ use crate::store::rows::run::{RunRow, SummaryRow, first_id_at};
 use crate::store::rows::{self, trace};
 use crate::store::{Error, RunFilter, RunSummary};
 
-/// The columns of a run, in the order of [`bind`].
-pub(super) const COLUMNS: usize = 10;
+const COLUMNS: usize = 10;
 
 /// The beginning of every statement that writes runs.
-pub(super) const INSERT: &str = "INSERT INTO runs (id, check_id, region, slot_at, started_at, \
+const INSERT: &str = "INSERT INTO runs (id, check_id, region, slot_at, started_at, \
      recorded_at, duration, outcome, failure, trace) VALUES";
 
 static WRITE: LazyLock<RowsOf> = LazyLock::new(|| RowsOf::new(INSERT, COLUMNS, ""));
 
-/// Binds the columns of one run.
-pub(super) fn bind<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    (id, report): (RunId, &Report),
-    now: Timestamp,
-) -> Query<'q, Sqlite, SqliteArguments> {
-    query
-        .bind(id.0)
-        .bind(report.slot.check.as_str())
-        .bind(report.slot.region.as_str())
-        .bind(rows::millis(report.slot.at))
-        .bind(rows::millis(report.started_at))
-        .bind(rows::millis(now))
-        .bind(rows::micros(report.duration))
-        .bind(report.outcome().as_str())
-        .bind(report.failure.as_ref().map(trace::failure_text))
-        .bind(trace::trace_text(&report.trace))
+fn columns((id, report): (RunId, &Report), now: Timestamp) -> [Value; COLUMNS] {
+    values![
+        id.0,
+        report.slot.check.as_str(),
+        report.slot.region.as_str(),
+        rows::millis(report.slot.at),
+        rows::millis(report.started_at),
+        rows::millis(now),
+        rows::micros(report.duration),
+        report.outcome().as_str(),
+        report.failure.as_ref().map(trace::failure_text),
+        trace::trace_text(&report.trace),
+    ]
+}
+
+/// Adds the writing of a run that is not there yet.
+pub(super) fn add(script: &mut Script, run: (RunId, &Report), now: Timestamp) {
+    let (_, _, text) = WRITE.split(&[()]);
+    script.add(text, columns(run, now));
 }
 
 /// Writes runs that are not there yet.
@@ -54,8 +55,10 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     while !runs.is_empty() {
         let (some, rest, text) = WRITE.split(runs);
-        let query = some.iter().fold(sqlx::query(text), |query, run| bind(query, *run, now));
-        query.execute(&mut *connection).await.map_err(failed("write the runs"))?;
+        let values: Vec<Value> = some.iter().flat_map(|run| columns(*run, now)).collect();
+        let mut script = Script::default();
+        script.add(text, values);
+        script.run(&mut *connection, "write the runs").await?;
         runs = rest;
     }
     Ok(())

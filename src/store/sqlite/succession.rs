@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
+use super::script::Script;
 use super::writer::{Durability, Writer};
 use super::{SqliteStore, care, failed, incidents, notifications};
 use crate::domain::id::{IncidentId, PersonId};
@@ -230,14 +231,16 @@ async fn succeed_one(
     };
     let heirs = chooser.choose(&case, now);
     let origin = Origin { in_place_of: Some(id), instead_of: rota.as_deref() };
+    let mut script = Script::default();
     for recipient in &heirs.recipients {
         let owed = Owed {
             recipient: recipient.clone(),
             notice: notice_to_heirs(&notification.notice, &heirs.note),
             telling: u32::try_from(telling).map_err(|error| rows::unreadable("telling", error))?,
         };
-        notifications::insert(&mut *connection, notification.incident, &owed, origin, now).await?;
+        notifications::insert(&mut script, notification.incident, &owed, origin, now);
     }
+    script.run(&mut *connection, "owe to others instead").await?;
     note(&mut *connection, id, &heirs, now).await?;
     let is_news = before.as_ref() != Some(&heirs.sentence);
     Ok(Some(Succeeded { notification, heirs, finds_it_broken, is_news }))
