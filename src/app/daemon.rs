@@ -304,7 +304,7 @@ impl Daemon {
     ///
     /// [`store::Error`] when the store cannot be read.
     pub async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, store::Error> {
-        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        let filter = IncidentFilter { open_only: true, limit: 100, ..IncidentFilter::default() };
         self.store.incidents(&filter).await
     }
 

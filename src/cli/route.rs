@@ -67,8 +67,12 @@ impl Now {
                 _ => "the store is not known".to_owned(),
             })?;
             let silences = store.silences(at).await.map_err(|error| error.to_string())?;
-            let filter =
-                IncidentFilter { check: Some(check.id.clone()), open_only: true, limit: 10 };
+            let filter = IncidentFilter {
+                check: Some(check.id.clone()),
+                open_only: true,
+                limit: 10,
+                ..IncidentFilter::default()
+            };
             let open = store.incidents(&filter).await.map_err(|error| error.to_string())?;
             let about = |it: &IncidentRecord| it.subject == Subject::Check(check.id.clone());
             Ok((silences, open.into_iter().find(about)))

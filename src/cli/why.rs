@@ -49,7 +49,8 @@ fn broken(error: Error) -> Stop {
 async fn of_check(store: &dyn Ledger, name: &str, look: &Look) -> Result<String, Stop> {
     let wrong = |error| Stop::Usage(format!("`{}` is no check: {error}", clean(name)));
     let check = CheckId::new(name).map_err(wrong)?;
-    let filter = IncidentFilter { check: Some(check.clone()), open_only: false, limit: 1 };
+    let filter =
+        IncidentFilter { check: Some(check.clone()), limit: 1, ..IncidentFilter::default() };
     let last = store.incidents(&filter).await.map_err(broken)?.into_iter().next();
     let mut beside = store.decisions(&check, DECISIONS).await.map_err(broken)?;
     // The latest come first.

@@ -196,7 +196,8 @@ impl Errands {
     /// The open incident about a check; about its failures rather than about its coverage.
     async fn open_incident(&self, check: &CheckId) -> Result<Option<IncidentId>, Error> {
         let check = Some(check.clone());
-        let filter = IncidentFilter { check, open_only: true, limit: 2 };
+        let filter =
+            IncidentFilter { check, open_only: true, limit: 2, ..IncidentFilter::default() };
         let open = self.parts.incidents.incidents(&filter).await?;
         let rank = |record: &&crate::store::IncidentRecord| {
             !matches!(record.subject, crate::domain::subject::Subject::Check(_))

@@ -40,7 +40,7 @@ pub async fn standings(
     let now = listening.until();
     let until = if until > now { now - rule.recently() } else { until };
     let earliest = until - rule.over;
-    let filter = IncidentFilter { check: None, open_only: false, limit: TOLD };
+    let filter = IncidentFilter { limit: TOLD, ..IncidentFilter::default() };
     let incidents = store.incidents(&filter).await?;
     let told = Told::by(&incidents, (earliest, until), listening.since());
     let watches = store.watches(None, (earliest, until)).await?;

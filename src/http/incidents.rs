@@ -20,6 +20,8 @@ use crate::store::{
 #[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(
     ("check" = Option<String>, Query, description = "Only of this check: its failures and its coverage."),
     ("open_only" = Option<bool>, Query, description = "Only those that are not over."),
+    ("before" = Option<i64>, Query,
+        description = "Only those with smaller numbers: `next_before` of the page before."),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
         description = "At most this many; 100 if not given."),
 ), responses(
@@ -31,14 +33,21 @@ pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Incidents>, Problem> {
-    let parameters = Parameters::parse(query.as_deref(), &["check", "open_only", "limit"])?;
+    let known = ["check", "open_only", "before", "limit"];
+    let parameters = Parameters::parse(query.as_deref(), &known)?;
     let filter = IncidentFilter {
         check: parameters.check()?,
         open_only: parameters.open_only()?,
+        before: parameters.before_incident()?,
         limit: parameters.limit()?,
     };
     let records = api.store.incidents(&filter).await?;
-    Ok(Pretty(dto::Incidents { incidents: records.iter().map(dto::Incident::from).collect() }))
+    let is_full = u32::try_from(records.len()).is_ok_and(|count| count == filter.limit);
+    let last = records.last().filter(|_| is_full);
+    Ok(Pretty(dto::Incidents {
+        next_before: last.map(|record| record.id.0),
+        incidents: records.iter().map(dto::Incident::from).collect(),
+    }))
 }
 
 /// One incident

@@ -10,7 +10,7 @@ use axum::extract::rejection::PathRejection;
 use super::problem::{Problem, shortened};
 use crate::config::duration;
 use crate::domain::Timestamp;
-use crate::domain::id::{CheckId, Region};
+use crate::domain::id::{CheckId, IncidentId, Region};
 use crate::domain::run::Outcome;
 
 /// The most items that one answer lists.
@@ -75,6 +75,13 @@ impl Parameters {
                 "a moment is written like `2026-11-21T04:12:31Z` (in a URL, `+` is `%2B`)"
                     .to_owned()
             })
+        })
+    }
+
+    pub(super) fn before_incident(&self) -> Result<Option<IncidentId>, Problem> {
+        self.read("before", |text| {
+            let number = text.parse().map(IncidentId);
+            number.map_err(|_| "an incident has a number, such as `214`".to_owned())
         })
     }
 

@@ -215,6 +215,8 @@ pub struct IncidentFilter {
     pub check: Option<CheckId>,
     /// Only open ones.
     pub open_only: bool,
+    /// Only those with smaller numbers.
+    pub before: Option<IncidentId>,
     /// At most this many; the caller bounds it.
     pub limit: u32,
 }

@@ -164,7 +164,7 @@ impl Life {
 
     /// All that was owed as the store has it, in no order: when, to whom, of which check, what.
     async fn told(&self) -> Vec<String> {
-        let filter = IncidentFilter { check: None, open_only: false, limit: 1000 };
+        let filter = IncidentFilter { limit: 1000, ..IncidentFilter::default() };
         let mut told = Vec::new();
         for record in self.store().incidents(&filter).await.expect("read") {
             let history = self.store().incident(record.id).await.expect("read");
@@ -277,7 +277,12 @@ impl Life {
     }
 
     async fn act(&mut self, check: usize, act: &Act, actor: &Actor) {
-        let filter = IncidentFilter { check: Some(check_id(check)), open_only: true, limit: 10 };
+        let filter = IncidentFilter {
+            check: Some(check_id(check)),
+            open_only: true,
+            limit: 10,
+            ..IncidentFilter::default()
+        };
         let open = self.store().incidents(&filter).await.expect("read");
         let Some(open) = open.first() else { return };
         let acted = self.store().act(open.id, (act, actor), &self.rulebook, self.now).await;
@@ -344,7 +349,7 @@ impl Life {
 
     /// What the store shows agrees with what was decided.
     async fn look(&self) {
-        let filter = IncidentFilter { check: None, open_only: true, limit: 100 };
+        let filter = IncidentFilter { open_only: true, limit: 100, ..IncidentFilter::default() };
         let open = self.store().incidents(&filter).await.expect("read");
         let subjects: BTreeSet<String> = open.iter().map(|it| it.subject.to_string()).collect();
         assert_eq!(subjects.len(), open.len(), "one open incident for each subject");
@@ -355,7 +360,7 @@ impl Life {
 
     /// All decisions and notifications of all incidents.
     async fn stored(&self) -> Vec<String> {
-        let filter = IncidentFilter { check: None, open_only: false, limit: 1000 };
+        let filter = IncidentFilter { limit: 1000, ..IncidentFilter::default() };
         let mut incidents = self.store().incidents(&filter).await.expect("read");
         incidents.sort_by_key(|it| it.id);
         let mut all = Vec::new();

@@ -102,7 +102,7 @@ async fn live(store: &(impl Store + Care), begun: Timestamp, letters: &str) {
         if letter == 'a' {
             let eva = Actor { name: "eva".into(), via: Via::Slack };
             let act = Act::Acknowledge { reason: None, lasts: Some(Duration::from_hours(1)) };
-            let filter = IncidentFilter { check: None, open_only: true, limit: 1 };
+            let filter = IncidentFilter { open_only: true, limit: 1, ..IncidentFilter::default() };
             let open = store.incidents(&filter).await.expect("read").remove(0).id;
             let now = now + TimeDelta::seconds(5);
             let acted = store.act(open, (&act, &eva), &rules, now).await.expect("taken");

@@ -101,7 +101,8 @@ impl Upkeep {
         // What is not accounted for yet would look as if nobody had watched.
         let until = self.store.accounted_until().await?.unwrap_or(now);
         let tallies = accountant::tallies(&*self.store, None, (until - HOUR, until)).await?;
-        let filter = IncidentFilter { check: None, open_only: true, limit: INCIDENTS };
+        let filter =
+            IncidentFilter { open_only: true, limit: INCIDENTS, ..IncidentFilter::default() };
         let open = self.store.incidents(&filter).await?;
         let census = self.store.census().await?;
         let series = measuring::of_all(&tallies, &open, census, now);

@@ -16,9 +16,6 @@ use crate::cli::run::Stop;
 use crate::cli::terminal::{Stream, Terminal};
 use crate::domain::Timestamp;
 
-/// How many incidents the API lists at most.
-const MOST: usize = 500;
-
 /// An incident as far as it is chosen by, and shown.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Open {
@@ -39,6 +36,7 @@ struct Cause {
 #[derive(Debug, Deserialize)]
 struct Listed {
     incidents: Vec<Open>,
+    next_before: Option<i64>,
 }
 
 /// What is known of a check.
@@ -54,21 +52,14 @@ pub(super) async fn ack(
     asked: &Asked,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let parameters = [("open_only", "true"), ("limit", "500")];
-    let listed: Listed = asked.find(&["incidents"], &parameters).await.map_err(stop)?;
-    let may_be_more = listed.incidents.len() >= MOST;
-    let labels = labels(chosen, &listed.incidents, asked).await.map_err(stop)?;
-    let mut open = listed.incidents;
+    let mut open = every(asked).await.map_err(stop)?;
+    let labels = labels(chosen, &open, asked).await.map_err(stop)?;
     open.retain(|it| it.acknowledged.is_none() && is_meant(it, chosen, &labels));
     open.sort_by_key(|it| it.id);
     let look = terminal.look(Stream::Out);
     let mut out = anstream::stdout();
-    let more = || format!("Only the latest {MOST} open incidents were looked at; name the others.");
     if open.is_empty() {
         writeln!(out, "Nothing to acknowledge: no such incident is open without somebody.")?;
-        if may_be_more {
-            writeln!(out, "{}", more())?;
-        }
         return Ok(Exit::Good);
     }
     if !is_sure && !confirmed(&open, &look)? {
@@ -86,10 +77,23 @@ pub(super) async fn ack(
         };
         writeln!(out, "{line}")?;
     }
-    if may_be_more {
-        writeln!(out, "{}", more())?;
-    }
     Ok(Exit::Good)
+}
+
+/// All that are open, by pages.
+async fn every(asked: &Asked) -> Result<Vec<Open>, Error> {
+    let (mut open, mut before) = (Vec::new(), None);
+    loop {
+        let next = before.map(|before: i64| before.to_string());
+        let mut parameters = vec![("open_only", "true"), ("limit", "500")];
+        parameters.extend(next.as_deref().map(|before| ("before", before)));
+        let page: Listed = asked.find(&["incidents"], &parameters).await?;
+        open.extend(page.incidents);
+        before = page.next_before;
+        if before.is_none() {
+            return Ok(open);
+        }
+    }
 }
 
 /// The labels of the checks that incidents are about, where they matter. A check that is gone has none.

@@ -17,6 +17,8 @@ use crate::store;
 pub struct Incidents {
     /// The incidents.
     pub incidents: Vec<Incident>,
+    /// What to pass as `before` for those that follow; `null` when there are no more.
+    pub next_before: Option<i64>,
 }
 
 /// A check being down, or something else being wrong, from opening to resolution.

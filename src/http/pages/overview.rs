@@ -35,7 +35,8 @@ pub(super) async fn page(
     let filter = Filter::read(query.as_deref())?;
     let checks = api.checks.load_full();
     let states = api.store.check_states().await?;
-    let open = IncidentFilter { check: None, open_only: true, limit: INCIDENTS + 1 };
+    let open =
+        IncidentFilter { open_only: true, limit: INCIDENTS + 1, ..IncidentFilter::default() };
     let incidents = api.store.incidents(&open).await?;
     let rows = listing::of(&checks, &states, frame.now);
     let counts = Counts::of(rows.iter().filter(|row| filter.admits(row, Some(row.status))));

@@ -32,8 +32,13 @@ async fn an_incident_shows_reasons_and_deliveries() {
     }
     insta::assert_json_snapshot!(incident);
     assert_eq!(face.ok("/api/v1/incidents?open_only=true").await["incidents"][0]["id"], 7);
+    assert_eq!(face.ok("/api/v1/incidents").await["next_before"], Value::Null);
+    let pages = face.ok("/api/v1/incidents?limit=1").await;
+    assert_eq!(pages["next_before"], 7);
+    let rest = face.ok("/api/v1/incidents?limit=1&before=7").await;
+    assert_eq!(rest, json!({ "incidents": [], "next_before": null }));
     let none = face.ok("/api/v1/incidents?check=front").await;
-    assert_eq!(none, json!({ "incidents": [] }));
+    assert_eq!(none, json!({ "incidents": [], "next_before": null }));
 }
 
 #[tokio::test]
@@ -96,6 +101,7 @@ async fn wrong_parameters_are_refused_by_name() {
         ("/api/v1/runs?check=a&check=b", "check"),
         ("/api/v1/runs/7", "id"),
         ("/api/v1/incidents?open_only=1", "open_only"),
+        ("/api/v1/incidents?before=2026-11-21T04:12:31Z", "before"),
         ("/api/v1/incidents/99999999999999999999", "id"),
         ("/api/v1/checks/%ff", "id"),
     ] {

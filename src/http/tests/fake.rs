@@ -214,6 +214,7 @@ impl Store for Remembered {
         let record = &self.history.record;
         let wanted =
             filter.check.as_ref().is_none_or(|check| record.subject.check() == Some(check));
+        let wanted = wanted && filter.before.is_none_or(|before| record.id < before);
         Ok(wanted.then(|| record.clone()).into_iter().collect())
     }
 

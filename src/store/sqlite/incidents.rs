@@ -131,6 +131,9 @@ pub(super) async fn list(
     if filter.open_only {
         query.push(" AND resolved_at IS NULL");
     }
+    if let Some(before) = filter.before {
+        query.push(" AND id < ").push_bind(before.0);
+    }
     query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
     fetch(connection, query).await
 }

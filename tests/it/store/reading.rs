@@ -59,6 +59,8 @@ pub(super) async fn incidents_are_filtered_and_the_latest_come_first(store: &dyn
     assert_eq!(found(all.clone()).await, [3, 2, 1]);
     assert_eq!(found(IncidentFilter { limit: 1, ..all.clone() }).await, [3]);
     assert_eq!(found(IncidentFilter { open_only: true, ..all.clone() }).await, [3, 2]);
+    let before = IncidentFilter { before: Some(IncidentId(3)), ..all.clone() };
+    assert_eq!(found(before).await, [2, 1]);
     let login = IncidentFilter { check: Some(check_id("login")), ..all };
     assert_eq!(found(login.clone()).await, [2, 1]);
     assert_eq!(found(IncidentFilter { open_only: true, ..login }).await, [2]);

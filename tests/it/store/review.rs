@@ -65,7 +65,12 @@ pub(super) async fn a_check_of_which_nothing_is_known_is_told_of_once(store: &dy
         "5 runs in a row ended unknown; the last: no capacity"
     });
     // The incident about its failures is another one, and both are the check's.
-    let all = IncidentFilter { check: Some(check_id("login")), open_only: true, limit: 10 };
+    let all = IncidentFilter {
+        check: Some(check_id("login")),
+        open_only: true,
+        limit: 10,
+        ..IncidentFilter::default()
+    };
     let found = store.incidents(&all).await.expect("listed");
     let subjects: Vec<String> = found.iter().map(|it| it.subject.to_string()).collect();
     assert_eq!(subjects, ["coverage:login", "check:login"]);
@@ -105,7 +110,8 @@ pub(super) async fn a_region_of_which_nothing_is_known_is_one_incident(store: &d
     assert!(review(store, at(6)).await.is_empty());
     let record = history(store, 1).await;
     assert_eq!(record.notifications[0].notification.notice.check_name, "eu");
-    let of_login = IncidentFilter { check: Some(check_id("login")), open_only: false, limit: 10 };
+    let of_login =
+        IncidentFilter { check: Some(check_id("login")), limit: 10, ..IncidentFilter::default() };
     assert!(store.incidents(&of_login).await.expect("listed").is_empty());
     tell_one(store, &report("login", "eu", 6, Failed)).await;
     assert_eq!(review(store, at(6)).await, ["1 region:eu resolved", "3 coverage:search open"]);

@@ -30,7 +30,7 @@ pub(super) async fn latest(
     api: &Api,
     state: Option<NotificationState>,
 ) -> Result<Vec<NotificationRecord>, Problem> {
-    let filter = IncidentFilter { check: None, open_only: false, limit: INCIDENTS };
+    let filter = IncidentFilter { limit: INCIDENTS, ..IncidentFilter::default() };
     let mut latest = Vec::new();
     for record in api.store.incidents(&filter).await? {
         let history = api.store.incident(record.id).await?;
