@@ -20,6 +20,7 @@ pub mod id;
 pub mod incident;
 pub mod notice;
 pub mod notification;
+pub mod output;
 pub mod path;
 pub mod policy;
 pub mod proof;

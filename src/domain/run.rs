@@ -314,6 +314,14 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// All levels.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The level of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
     /// The word used in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {

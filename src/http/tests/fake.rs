@@ -25,6 +25,7 @@ use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind, Incident};
 use crate::domain::notice::{self, Notice, NoticeKind};
 use crate::domain::notification::{Notification, NotificationState};
+use crate::domain::output::Numbered;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::restraint::Silence;
 use crate::domain::run::{
@@ -68,6 +69,7 @@ pub(in crate::http) struct Remembered {
     /// The runs that people asked for, and those of them that ended.
     errands: Mutex<Vec<Errand>>,
     errand_runs: Mutex<BTreeMap<RunId, Report>>,
+    output: Mutex<BTreeMap<RunId, Vec<Numbered>>>,
     /// The series that came, in the order in which they came.
     pub(super) series: Mutex<Vec<Series>>,
     /// Who is signed in, and how often that was tried.
@@ -300,6 +302,7 @@ pub(in crate::http) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             silences: Mutex::default(),
             errands: Mutex::default(),
             errand_runs: Mutex::default(),
+            output: Mutex::default(),
             series: Mutex::default(),
             sessions: Mutex::default(),
         },

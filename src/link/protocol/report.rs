@@ -352,9 +352,7 @@ impl From<&LogLine> for LogMessage {
 
 impl LogMessage {
     fn read(self) -> Result<LogLine, Malformed> {
-        let all = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
-        let level = all.into_iter().find(|level| level.as_str() == self.level);
-        let level = level.unwrap_or(LogLevel::Info);
+        let level = LogLevel::named(&self.level).unwrap_or(LogLevel::Info);
         Ok(LogLine { at: duration(self.at_us)?, level, text: self.text })
     }
 }

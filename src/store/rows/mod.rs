@@ -10,6 +10,7 @@ pub(super) mod failed_request;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;
+pub(super) mod output;
 pub(super) mod past;
 pub(super) mod path;
 pub(super) mod rule;

@@ -248,10 +248,9 @@ impl From<MeasurementRow<'_>> for Measurement {
 }
 
 fn log_line((at, level, text): (u64, Text<'_>, Text<'_>)) -> Result<LogLine, Error> {
-    let all = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
     Ok(LogLine {
         at: Duration::from_micros(at),
-        level: named("log level", &all, LogLevel::as_str, &level)?,
+        level: named("log level", &LogLevel::ALL, LogLevel::as_str, &level)?,
         text: text.into_owned(),
     })
 }
