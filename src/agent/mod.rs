@@ -8,7 +8,7 @@
 //! - each slot that is started ends in exactly one report, however its run ends;
 //! - a check never runs twice at the same time;
 //! - a run sees one snapshot of the assignments from beginning to end;
-//! - no value of a secret is in a report;
+//! - no value of a secret is in a report, nor what its name calls a secret;
 //! - nothing is stored, decided or announced here: that is the hub's.
 
 mod admission;
@@ -16,12 +16,14 @@ mod assignments;
 mod broker;
 mod control;
 mod cookies;
+mod exchanges;
 mod expect;
 mod frame;
 pub mod imports;
 mod json;
 mod mask;
 mod recorder;
+mod redact;
 mod redirect;
 mod request;
 mod runner;

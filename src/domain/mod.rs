@@ -13,6 +13,7 @@ pub mod coverage;
 pub mod drill;
 pub mod edition;
 pub mod errand;
+pub mod exchange;
 pub mod failed_request;
 pub mod group;
 pub mod heartbeat;

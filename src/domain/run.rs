@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::exchange::Exchange;
 use super::slot::Slot;
 use super::{Timestamp, after};
 
@@ -282,6 +283,8 @@ pub struct Request {
     pub certificate_until: Option<Timestamp>,
     /// Why there is no answer.
     pub error: Option<String>,
+    /// What it carried and what came back, as far as that is kept.
+    pub exchange: Option<Box<Exchange>>,
 }
 
 /// Where the time of a request went. A phase is `None` when it did not happen: a kept connection

@@ -24,6 +24,7 @@
 mod bounds;
 mod check;
 mod errand;
+mod exchange;
 mod item;
 mod output;
 mod report;

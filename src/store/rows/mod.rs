@@ -6,6 +6,7 @@
 pub(super) mod accounts;
 pub(super) mod agents;
 pub(super) mod errand;
+mod exchange;
 pub(super) mod failed_request;
 pub(super) mod incident;
 pub(super) mod notice;
