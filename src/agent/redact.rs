@@ -64,7 +64,7 @@ pub(super) fn url(url: &str) -> Cow<'_, str> {
     let mut out = place.to_owned();
     for part in rest.split_inclusive(['?', '#', '&']) {
         let (pair, end) = match part.char_indices().next_back() {
-            Some((at, last)) if matches!(last, '?' | '#' | '&') => part.split_at(at),
+            Some((at, '?' | '#' | '&')) => part.split_at(at),
             _ => (part, ""),
         };
         out.push_str(&one_pair(pair, is_secret_field));
@@ -145,14 +145,13 @@ fn json(text: &str) -> String {
         }
         out.push_str(&rest[..rest.len() - value.len()]);
         let end = value_end(value);
-        match &value[..end] {
-            // They say nothing, and that they are there is worth knowing.
-            nothing @ ("null" | "\"\"" | "true" | "false") => out.push_str(nothing),
-            _ => {
-                out.push('"');
-                out.push_str(STARS);
-                out.push('"');
-            }
+        // These say nothing, and that they are there is worth knowing.
+        if matches!(&value[..end], "null" | "\"\"" | "true" | "false") {
+            out.push_str(&value[..end]);
+        } else {
+            out.push('"');
+            out.push_str(STARS);
+            out.push('"');
         }
         rest = &value[end..];
     }
@@ -187,14 +186,13 @@ fn value_end(text: &str) -> usize {
                 continue;
             }
             '{' | '[' => depth += 1,
-            '}' | ']' if depth == 0 => return at,
+            '}' | ']' | ',' if depth == 0 => return at,
             '}' | ']' => {
                 depth -= 1;
                 if depth == 0 {
                     return at + 1;
                 }
             }
-            ',' if depth == 0 => return at,
             c if depth == 0 && c.is_whitespace() => return at,
             _ => {}
         }
@@ -236,16 +234,12 @@ fn attribute(tag: &str, name: &str) -> Option<std::ops::Range<usize>> {
     let start = at?.0 + mention.len();
     let rest = &tag[start..];
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-    Some(match quote {
-        Some(quote) => {
-            let length = rest[1..].find(quote).unwrap_or(rest.len() - 1);
-            start + 1..start + 1 + length
-        }
-        None => {
-            let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            start..start + length
-        }
-    })
+    let (start, rest) = if quote.is_some() { (start + 1, &rest[1..]) } else { (start, rest) };
+    let length = rest.find(|c: char| match quote {
+        Some(quote) => c == quote,
+        None => c.is_whitespace(),
+    });
+    Some(start..start + length.unwrap_or(rest.len()))
 }
 
 #[cfg(test)]

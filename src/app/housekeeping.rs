@@ -27,6 +27,8 @@ const PERIOD: Duration = Duration::from_mins(10);
 const BREATH: Duration = Duration::from_secs(1);
 /// How long the output of runs that somebody asked for is kept: they have their pages by then.
 const OUTPUT_KEPT: TimeDelta = TimeDelta::hours(1);
+/// How long it is known beside which messages a picture was shown; others are not looked for by then.
+const PICTURES_KEPT: TimeDelta = TimeDelta::days(7);
 /// How many runs are forgotten at a time.
 const AT_ONCE: u32 = 5_000;
 
@@ -87,6 +89,7 @@ impl Housekeeping {
             self.store.forget_accounts(now - self.retention.uptime).await?;
             self.store.forget_errands(wanted.failed).await?;
             self.store.forget_output(now - OUTPUT_KEPT).await?;
+            self.store.forget_pictures(now - PICTURES_KEPT).await?;
             self.store.forget_sessions(&access::horizons(now)).await?;
             self.turns.done();
         }

@@ -25,6 +25,7 @@ mod metering;
 mod metronome;
 mod output;
 mod people;
+mod pictures;
 pub mod project;
 mod proving;
 mod publication;

