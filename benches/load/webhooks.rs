@@ -63,6 +63,7 @@ fn check(number: usize, receivers: usize) -> Result<Check> {
         policy: format!("sink-{}", number % receivers),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: tripline::domain::exchange::Bodies::Kept,
         work: Work::Script { entry: "checks/login.js".into() },
     })
 }

@@ -22,7 +22,7 @@ use crate::notify::printed::Printed;
 use crate::notify::slack::{self, Slack};
 use crate::notify::twilio::{self, Twilio};
 use crate::notify::webhook::{self, Webhooks};
-use crate::notify::{Digest, Inquiry, Outbound, SetupError, Transport, render};
+use crate::notify::{Digest, Inquiry, Outbound, Picture, SetupError, Shown, Transport, render};
 
 /// The way out of each channel.
 pub(super) type Transports = Vec<(Channel, Arc<dyn Transport>)>;
@@ -53,6 +53,11 @@ impl Transport for Outlet {
     async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
         let transport = self.0.load_full();
         transport.send_digest(digest).await
+    }
+
+    async fn show(&self, receipt: &str, picture: &Picture) -> Shown {
+        let transport = self.0.load_full();
+        transport.show(receipt, picture).await
     }
 
     async fn ask(&self, receipt: &str) -> Inquiry {

@@ -11,6 +11,7 @@ use super::daemon::StartError;
 use super::hub::Aftermath;
 use super::listening::Measured;
 use super::membership;
+use super::pictures;
 use super::proving::Proving;
 use super::rules::InForce;
 use super::vitals;
@@ -147,15 +148,16 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
     let (heart, around) = (proving.heart, (Arc::clone(&store), Arc::clone(&api.clock)));
     let asked = api.clone();
     works.spawn(|halt| heart.run(around, asked, halt));
-    keep_up(works, &api, address);
+    keep_up(works, &store, (&api, address));
     let outside = http::slack::router(clicks).merge(http::twilio::router(answers));
     let all = http::router(api).merge(agents::router(link.clone())).merge(outside);
     listen(works, listeners, (all, agents::router_alone(link)));
     access
 }
 
-/// Keeps open pages and the hub's own metrics up to date.
-fn keep_up(works: &Works, api: &Api, address: SocketAddr) {
+/// Keeps open pages, pictures beside messages and the hub's own metrics up to date.
+fn keep_up(works: &Works, store: &Arc<dyn Ledger>, (api, address): (&Api, SocketAddr)) {
+    pictures::begin(works, store, api);
     let (watched, measured) = (api.clone(), api.clone());
     works.spawn(|halt| async move {
         watched.live.run(&*watched.looking, &*watched.clock, halt).await;

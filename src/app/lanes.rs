@@ -33,6 +33,7 @@ pub(super) struct Lanes {
     outlets: Vec<(Channel, Arc<Outlet>)>,
     bounds: Arc<ArcSwap<Bounds>>,
     given_up: Arc<Notify>,
+    sent: Arc<Notify>,
     tasks: TaskTracker,
 }
 
@@ -73,6 +74,7 @@ impl Wakes {
 struct Seen {
     witness: Arc<dyn Witness>,
     given_up: Arc<Notify>,
+    sent: Arc<Notify>,
 }
 
 impl fmt::Debug for Seen {
@@ -90,8 +92,10 @@ impl Observer for Seen {
     }
 
     fn on_recorded(&self, state: NotificationState) {
-        if state == NotificationState::GivenUp {
-            self.given_up.notify_one();
+        match state {
+            NotificationState::GivenUp => self.given_up.notify_one(),
+            NotificationState::Sent => self.sent.notify_one(),
+            _ => {}
         }
     }
 }
@@ -109,7 +113,7 @@ impl Lanes {
     ) -> Self {
         let (tasks, mut lanes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
         let bounds = Arc::new(ArcSwap::from_pointee(bounds));
-        let given_up = Arc::new(Notify::new());
+        let (given_up, sent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         for (channel, transport) in transports {
             let outlet = Arc::new(Outlet::new(transport));
             outlets.push((channel, Arc::clone(&outlet)));
@@ -120,6 +124,7 @@ impl Lanes {
                 observer: Arc::new(Seen {
                     witness: Arc::clone(witness),
                     given_up: Arc::clone(&given_up),
+                    sent: Arc::clone(&sent),
                 }),
                 clock: Arc::clone(clock),
             };
@@ -136,7 +141,7 @@ impl Lanes {
         let wakes = Wakes { lanes, calling: calling.wake() };
         tasks.spawn(calling.run(halt.clone()));
         tasks.close();
-        Self { contacts, wakes, outlets, bounds, given_up, tasks }
+        Self { contacts, wakes, outlets, bounds, given_up, sent, tasks }
     }
 
     /// Something may be owed.
@@ -147,6 +152,11 @@ impl Lanes {
     /// Is woken when a message was given up.
     pub(super) fn given_up(&self) -> Arc<Notify> {
         Arc::clone(&self.given_up)
+    }
+
+    /// Is woken when a message was accepted.
+    pub(super) fn sent(&self) -> Arc<Notify> {
+        Arc::clone(&self.sent)
     }
 
     /// The way out of a channel.

@@ -20,6 +20,7 @@ mod exchange;
 pub mod heartbeat;
 pub mod memory;
 pub mod pagerduty;
+mod picture;
 pub mod printed;
 pub mod render;
 pub mod slack;
@@ -31,6 +32,7 @@ use async_trait::async_trait;
 
 pub use digest::{Digest, Item};
 pub use exchange::SetupError;
+pub use picture::{Picture, Shown};
 pub use thread::Thread;
 
 use crate::domain::Timestamp;
@@ -66,6 +68,11 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     /// [`Bounds::of`](crate::domain::storm::Bounds::of) has a limit.
     async fn send_digest(&self, _digest: &Digest<'_>) -> Attempt {
         Attempt::GiveUp { reason: "this channel tells incidents one by one".to_owned() }
+    }
+
+    /// Shows a picture beside a message that was accepted, by its receipt. Nothing depends on it.
+    async fn show(&self, _receipt: &str, _picture: &Picture) -> Shown {
+        Shown::Never { reason: "this channel shows no pictures".to_owned() }
     }
 
     /// Asks the provider about a message that it took, by its receipt; changes nothing.

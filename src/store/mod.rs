@@ -34,6 +34,7 @@ pub mod looking;
 pub mod metrics;
 mod outbox;
 pub mod past;
+pub mod pictures;
 mod plan;
 pub mod postgres;
 mod rows;
@@ -307,6 +308,7 @@ pub trait Ledger:
     + looking::Looking
     + metrics::Metrics
     + metrics::Keeping
+    + pictures::Pictures
     + rules::Rules
     + sessions::Sessions
     + succession::Following
@@ -323,6 +325,7 @@ impl<T> Ledger for T where
         + looking::Looking
         + metrics::Metrics
         + metrics::Keeping
+        + pictures::Pictures
         + rules::Rules
         + sessions::Sessions
         + succession::Following

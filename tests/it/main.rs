@@ -36,6 +36,7 @@ mod net;
 mod notify;
 mod oidc;
 mod people;
+mod pictures;
 mod promql;
 mod promtool;
 mod replay;

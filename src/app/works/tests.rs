@@ -5,6 +5,7 @@ mod followed;
 mod unasked;
 mod undrilled;
 mod ungathered;
+mod unillustrated;
 mod unmeasured;
 mod unsigned;
 

@@ -8,6 +8,7 @@ mod connector;
 mod desk;
 mod fate;
 mod living;
+mod picture;
 mod receipt;
 pub mod signature;
 pub mod socket;
@@ -27,7 +28,7 @@ use self::fate::{Fate, fate};
 use self::receipt::Receipt;
 use super::exchange::{self, SetupError};
 use super::render::{Buttons, SlackMessage};
-use super::{Digest, Outbound, Transport, render};
+use super::{Digest, Outbound, Picture, Shown, Transport, render};
 use crate::clock::Stopwatch;
 use crate::domain::notification::Attempt;
 
@@ -199,6 +200,10 @@ impl Transport for Slack {
             Ok(receipt) => Attempt::Accepted { receipt: receipt.to_string() },
             Err(fate) => fate.into(),
         }
+    }
+
+    async fn show(&self, receipt: &str, picture: &Picture) -> Shown {
+        self.show_in_thread(receipt, picture).await
     }
 
     /// Posts a message of its own: it is the root of no thread, and nothing edits it.

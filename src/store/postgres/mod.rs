@@ -29,6 +29,7 @@ mod metrics;
 mod notifications;
 mod open;
 mod past;
+mod pictures;
 mod record;
 mod review;
 mod rules;

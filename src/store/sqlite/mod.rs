@@ -26,6 +26,7 @@ mod metrics;
 mod notifications;
 mod open;
 mod past;
+mod pictures;
 mod record;
 mod review;
 mod rows_of;

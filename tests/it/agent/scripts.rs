@@ -131,3 +131,46 @@ async fn requests_that_outlive_the_script_are_cut_off() {
         assert!(error.starts_with("cut off"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn what_requests_carried_is_reported_of_runs_that_fail_without_what_is_secret() {
+    let answer = async || {
+        let headers =
+            [("set-cookie", "sid=c00kie-value; Path=/"), ("content-type", "application/json")];
+        (headers, r#"{"error":"down","accessToken":"eyJhbGci","echo":"correct horse/battery"}"#)
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let place = format!("http://{}", listener.local_addr().expect("bound"));
+    let router = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let script = |end: &str| {
+        format!(
+            "import {{ secret }} from 'tripline';\n\
+             export default async function () {{\n\
+               await fetch('{place}/', {{ method: 'POST', headers: {{ authorization: 'Bearer abcdef' }},\n\
+                 body: new URLSearchParams({{ user: 'ana', password: 'other-word', note: secret('PASSWORD') }}) }});\n\
+               await fetch('{place}/again');\n\
+               {end}\n\
+             }}\n"
+        )
+    };
+    let passed = run_script(&script("")).await;
+    assert!(passed.failure.is_none(), "{:?}", passed.failure);
+    assert!(passed.trace.requests.iter().all(|it| it.exchange.is_none()), "{:?}", passed.trace);
+    let failed = run_script(&script("throw new Error('no');")).await;
+    let exchanges: Vec<_> =
+        failed.trace.requests.iter().map(|it| it.exchange.as_deref().expect("kept")).collect();
+    let said = format!("{exchanges:?}");
+    for secret in ["c00kie", "abcdef", "eyJhbGci", "horse", "battery", "other-word"] {
+        assert!(!said.contains(secret), "{secret}: {said}");
+    }
+    assert_eq!(exchanges[0].sent.body.as_deref(), Some("user=ana&password=***&note=***"));
+    assert_eq!(exchanges[0].sent.header("authorization"), Some("Bearer ***"));
+    assert_eq!(exchanges[1].sent.header("cookie"), Some("sid=***"), "of the jar");
+    let received = exchanges[1].received.as_ref().expect("an answer");
+    assert_eq!(
+        received.body.as_deref(),
+        Some(r#"{"error":"down","accessToken":"***","echo":"***"}"#)
+    );
+    assert_eq!(received.header("set-cookie"), Some("sid=***; Path=/"));
+}

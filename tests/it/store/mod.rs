@@ -21,6 +21,7 @@ mod metrics_crash;
 mod metrics_model;
 mod outbox;
 mod past;
+mod pictures;
 mod postgres;
 mod reading;
 mod recording;
@@ -219,6 +220,11 @@ on_every_backend! {
         what_nobody_takes_or_brings_is_given_up
         a_check_is_run_by_hand_once_at_a_time_and_not_too_often
         an_errand_is_kept_until_it_is_told_and_old
+        the_output_of_a_run_is_kept_while_it_is_somebodys
+    }
+    pictures {
+        a_message_is_handed_out_for_a_picture_once
+        only_the_root_of_a_thread_has_a_picture
     }
     rules {
         a_time_is_passed_once

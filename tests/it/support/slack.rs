@@ -1,5 +1,6 @@
 //! A fake of Slack: `chat.postMessage`, `chat.update` and incoming webhooks. It remembers what is in
-//! its channels, so that only what is there can be edited or answered.
+//! its channels, so that only what is there can be edited or answered. It takes pictures, too, which are no
+//! messages and are not counted as such.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -53,11 +54,95 @@ pub(crate) struct Slack {
     messages: Mutex<Vec<(String, String, SlackPost)>>,
     /// Where clicks come from, if anywhere.
     socket: Mutex<Option<String>>,
+    /// The pictures that were asked for, by the names of their files.
+    pictures: Mutex<Vec<SlackPicture>>,
+    /// How pictures are refused, if they are.
+    no_pictures: Mutex<Option<&'static str>>,
+}
+
+/// A picture as it was asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct SlackPicture {
+    /// How long it was said to be.
+    length: usize,
+    /// What it shows, for whoever does not see it.
+    pub(crate) words: String,
+    /// What was brought.
+    pub(crate) png: Vec<u8>,
+    /// The channel and the thread in which it is shown, and its title; none before.
+    pub(crate) shown: Option<(String, String, String)>,
 }
 
 impl Slack {
+    /// What has to do with pictures: a place, what is brought there, and showing it.
+    fn picture(&self, request: &Parts) -> Option<Reply> {
+        let named = |code: &str| Some(Reply::json(200, &json!({"ok": false, "error": code})));
+        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = request.path.strip_prefix("/upload/F") {
+            let picture = file.parse().ok().and_then(|at: usize| pictures.get_mut(at));
+            let is_right = |it: &&mut SlackPicture| it.length == request.body.len();
+            // Whoever has the address may bring it; a token is nobody's business there.
+            let is_open = request.header("authorization").is_empty();
+            return Some(match picture.filter(is_right).filter(|_| is_open) {
+                Some(picture) => {
+                    picture.png = request.body.to_vec();
+                    Reply::text(200, "OK")
+                }
+                None => Reply::text(400, "no"),
+            });
+        }
+        let method = request.path.strip_prefix("/api/files.")?;
+        if request.header("authorization").strip_prefix("Bearer ") != Some(TOKEN) {
+            return named("invalid_auth");
+        }
+        if request.header("content-type") != "application/x-www-form-urlencoded" {
+            return named("invalid_form_data");
+        }
+        if let Some(code) = *self.no_pictures.lock().unwrap_or_else(PoisonError::into_inner) {
+            return named(code);
+        }
+        let form: std::collections::HashMap<String, String> =
+            url::form_urlencoded::parse(&request.body).into_owned().collect();
+        let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+        match method {
+            "getUploadURLExternal" => {
+                let Ok(length) = field("length").parse() else { return named("invalid_arguments") };
+                if field("filename").is_empty() {
+                    return named("invalid_arguments");
+                }
+                let (id, host) = (format!("F{}", pictures.len()), request.header("host"));
+                let words = field("alt_txt");
+                pictures.push(SlackPicture { length, words, ..SlackPicture::default() });
+                let place = format!("http://{host}/upload/{id}");
+                Some(Reply::json(200, &json!({"ok": true, "upload_url": place, "file_id": id})))
+            }
+            "completeUploadExternal" => {
+                let files: Value = serde_json::from_str(&field("files")).unwrap_or_default();
+                let id = files[0]["id"].as_str().and_then(|id| id.strip_prefix('F')?.parse().ok());
+                let picture = id.and_then(|at: usize| pictures.get_mut(at));
+                let Some(picture) = picture.filter(|it| !it.png.is_empty()) else {
+                    return named("file_not_found");
+                };
+                if !self.has(&field("channel_id"), &field("thread_ts")) {
+                    return named("thread_not_found");
+                }
+                let title = files[0]["title"].as_str().unwrap_or_default().to_owned();
+                picture.shown = Some((field("channel_id"), field("thread_ts"), title));
+                Some(Reply::json(200, &json!({"ok": true, "files": files})))
+            }
+            _ => named("unknown_method"),
+        }
+    }
+
     fn messages(&self) -> MutexGuard<'_, Vec<(String, String, SlackPost)>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is a message of that name which is no reply.
+    pub(crate) fn is_root(&self, channel: &str, ts: &str) -> bool {
+        let messages = self.messages();
+        let mut found = messages.iter().filter(|(at, name, _)| at == channel && name == ts);
+        found.any(|(.., post)| post.thread.is_none())
     }
 
     fn has(&self, channel: &str, ts: &str) -> bool {
@@ -102,6 +187,18 @@ impl FakeSlack {
     /// Lets clicks come from there, an address that begins with `ws:`.
     pub(crate) fn serve_clicks_at(&self, url: String) {
         *self.speak().socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
+    }
+
+    /// The pictures that are shown.
+    pub(crate) fn pictures(&self) -> Vec<SlackPicture> {
+        let pictures = self.speak().pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        pictures.iter().filter(|it| it.shown.is_some()).cloned().collect()
+    }
+
+    /// Refuses pictures so from now on.
+    pub(crate) fn refuse_pictures(&self, code: &'static str) {
+        let refused = &self.speak().no_pictures;
+        *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
     }
 
     /// Somebody deletes all messages.
@@ -164,6 +261,10 @@ impl Speak for Slack {
             return Err(refused("thread_not_found"));
         }
         Ok(SlackPost { channel, text: field("text"), blocks, body, edits, thread })
+    }
+
+    fn aside(&self, request: &Parts) -> Option<Reply> {
+        self.picture(request)
     }
 
     fn accept(&self, request: &Parts, message: &SlackPost, number: usize) -> Reply {

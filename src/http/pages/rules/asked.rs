@@ -7,6 +7,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::drawn::{self, named};
 use crate::domain::Timestamp;
+use crate::engine::drawing::Grid;
 use crate::engine::queries::Refusal;
 use crate::http::Api;
 use crate::http::pages::{controls, wording};
@@ -63,18 +64,11 @@ impl Window {
         }
     }
 
-    /// The times of a chart that ends at `now`, and how far they are apart.
-    pub(super) fn grid(self, now: Timestamp) -> (i64, i64, i64) {
+    /// The times of a chart that ends at `now`.
+    pub(super) fn grid(self, now: Timestamp) -> Grid {
         let length = self.hours * 3_600_000;
-        let step = (length / POINTS).max(15_000);
         let end = now.timestamp_millis();
-        (end - length, end, step)
-    }
-
-    /// The same as a question.
-    pub(super) fn when(self, now: Timestamp) -> When {
-        let (start, end, step) = self.grid(now);
-        When::Every { start, end, step }
+        Grid { start: end - length, end, step: (length / POINTS).max(15_000) }
     }
 }
 
