@@ -21,6 +21,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tripline::clock::{Halt, Stopwatch, System};
 use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Work};
+use tripline::domain::exchange::Bodies;
 use tripline::domain::id::{CheckId, Region};
 use tripline::domain::policy::{Policy, Roster};
 use tripline::domain::run::{Failure, FailureKind, Outcome, Report, Request, Step, Timings, Trace};
@@ -56,6 +57,7 @@ fn rules() -> Rulebook {
         policy: Policy::DEFAULT_NAME.into(),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: Bodies::Kept,
         work: Work::Script { entry: format!("checks/{number}.js") },
     };
     let policy = Policy::built_in(None);
@@ -82,6 +84,7 @@ fn sign_in() -> Trace {
         sent: 0,
         received: 18_231,
         certificate_until: None,
+        exchange: None,
         timings: Timings {
             dns: Some(millis(2)),
             connect: Some(millis(9)),

@@ -48,6 +48,8 @@ declare module "tripline" {
     runbook?: string;
     /** Labels for filters and metrics: `{ team: "shop" }`. Names have letters, digits and `_`. */
     labels?: Record<string, string>;
+    /** `false` keeps no heads and bodies of requests of runs that did not pass. */
+    keep_bodies?: boolean;
     /** `false` switches the check off. */
     enabled?: boolean;
 

@@ -152,6 +152,7 @@ mod tests {
             policy: "default".into(),
             runbook: None,
             labels: BTreeMap::new(),
+            bodies: crate::domain::exchange::Bodies::Kept,
             work: Work::Request(Box::new(RequestSpec {
                 method: "GET".into(),
                 url: "http://127.0.0.1/".into(),

@@ -259,6 +259,7 @@ fn exchange(step: Option<u32>, start: u64, path: &str, status: u16) -> Request {
         sent: 0,
         received: 18_231,
         certificate_until: None,
+        exchange: None,
         timings: Timings {
             dns: Some(micros(1_021)),
             connect: Some(micros(9_312)),

@@ -8,7 +8,7 @@
 //! - each slot that is started ends in exactly one report, however its run ends;
 //! - a check never runs twice at the same time;
 //! - a run sees one snapshot of the assignments from beginning to end;
-//! - no value of a secret is in a report;
+//! - no value of a secret is in a report, nor what its name calls a secret;
 //! - nothing is stored, decided or announced here: that is the hub's.
 
 mod admission;
@@ -16,12 +16,14 @@ mod assignments;
 mod broker;
 mod control;
 mod cookies;
+mod exchanges;
 mod expect;
 mod frame;
 pub mod imports;
 mod json;
 mod mask;
 mod recorder;
+mod redact;
 mod redirect;
 mod request;
 mod runner;
@@ -44,6 +46,7 @@ pub use totp::{Seed, SeedError};
 
 use crate::clock::Clock;
 use crate::domain::id::RunId;
+use crate::domain::output::{Line, What};
 use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
 use crate::domain::slot::Slot;
 use crate::net::Dialer;
@@ -58,8 +61,8 @@ pub trait Hub: Send + Sync {
     async fn deliver(&self, report: Report);
 }
 
-/// Watches a run while it happens, for `tripline test`. What it is told is masked already. It is
-/// called from within the run and must not wait.
+/// Watches a run while it happens. What it is told is masked already. It is called from within the run
+/// and must not wait.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn saw(&self, happening: Happening);
@@ -80,6 +83,30 @@ pub enum Happening {
     Logged(LogLine),
     /// A value was measured.
     Measured(Measurement),
+}
+
+impl Happening {
+    /// What is told of it to those who watch; nothing of what a script measures.
+    pub fn line(self) -> Option<Line> {
+        let named = |request: &Request| format!("{} {}", request.method, request.url);
+        let (at, what) = match self {
+            Self::StepStarted(step) => (step.start, What::Began { step: step.name }),
+            Self::StepEnded(Step { name, start, duration, error, .. }) => {
+                let took = duration.unwrap_or_default();
+                (start + took, What::Ended { step: name, took, error })
+            }
+            Self::Requested(request) => (request.start, What::Sent { request: named(&request) }),
+            Self::Answered(request) => {
+                let (took, named) = (request.timings.total(), named(&request));
+                let said = || request.error.unwrap_or_else(|| "there was no answer".to_owned());
+                let answer = request.status.ok_or_else(said);
+                (request.start + took, What::Answered { request: named, took, answer })
+            }
+            Self::Logged(LogLine { at, level, text }) => (at, What::Logged { level, text }),
+            Self::Measured(_) => return None,
+        };
+        Some(Line { at, what }.within_bounds())
+    }
 }
 
 /// How many runs there may be at a time; each at least 1.
@@ -177,12 +204,17 @@ impl Agent {
     /// Runs a check at once for somebody who asked for that, as `run`, and hands the report to the
     /// caller alone. It takes part in the limits; it waits for the run of a slot that is going, and
     /// gives way to that of the slot that comes next.
-    pub async fn run_aside(&self, slot: Slot, run: RunId) -> Report {
+    pub async fn run_aside(
+        &self,
+        slot: Slot,
+        run: RunId,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Report {
         let _token = self.tasks.token();
         let aside = Aside::of(run);
         match self.runner.enter_aside(&slot, &aside).await {
             Ok(_admission) => {
-                let manner = Manner { observer: None, aside: Some(aside) };
+                let manner = Manner { observer, aside: Some(aside) };
                 self.runner.attend(slot, manner).await
             }
             Err(refused) => self.runner.refuse(slot, refused),

@@ -6,14 +6,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use url::{Origin, Url};
 
 use super::assignments::Assignments;
+use super::exchanges::Exchanges;
 use super::mask::{Beginnings, STARS};
 use super::{Happening, Observer};
 use crate::clock::Stopwatch;
+use crate::domain::exchange::Bodies;
 use crate::domain::run::{Failure, FailureKind, LogLine, Measurement, Request, Step, Trace};
-use crate::net::Seen;
+use crate::net::{Answer, Seen};
 use crate::sandbox::protocol;
 
 /// How many requests are written down; more are counted.
@@ -38,6 +41,7 @@ struct State {
     /// request, which is timed here, could seem to begin before its step.
     behind: Option<Duration>,
     trace: Trace,
+    exchanges: Exchanges,
     unwritten_requests: usize,
     /// Where requests came to nothing through our own fault, and what that was.
     faults: Vec<(Origin, String)>,
@@ -51,11 +55,16 @@ pub(super) struct Entry(Option<usize>);
 
 impl Recorder {
     /// An empty record; its clock starts now.
-    pub(super) fn new(assignments: Arc<Assignments>, observer: Option<Arc<dyn Observer>>) -> Self {
+    pub(super) fn new(
+        assignments: Arc<Assignments>,
+        observer: Option<Arc<dyn Observer>>,
+        bodies: Bodies,
+    ) -> Self {
         let state = State {
             started: Stopwatch::start(),
             behind: None,
             trace: Trace::default(),
+            exchanges: Exchanges::new(bodies),
             unwritten_requests: 0,
             faults: Vec::new(),
             passwords: Vec::new(),
@@ -73,10 +82,20 @@ impl Recorder {
         self.state().started.elapsed()
     }
 
-    /// What was written down, complete with what could not be.
-    pub(super) fn finish(&self) -> Trace {
-        let mut state = self.state();
+    /// What was written down, complete with what could not be; of a run that ended with a `failure`, with
+    /// what its requests carried.
+    pub(super) fn finish(&self, failure: Option<&Failure>) -> Trace {
+        let mut guard = self.state();
+        let state = &mut *guard;
         let mut trace = std::mem::take(&mut state.trace);
+        if failure.is_some() {
+            let mask = |text: &str| self.mask_with(text, &state.passwords);
+            for (request, exchange) in state.exchanges.redacted(mask) {
+                if let Some(request) = trace.requests.get_mut(request) {
+                    request.exchange = Some(Box::new(exchange));
+                }
+            }
+        }
         if state.unwritten_requests > 0 {
             trace.dropped.push(format!("{} more requests", state.unwritten_requests));
         }
@@ -208,6 +227,7 @@ impl Recorder {
             timings: crate::domain::run::Timings::default(),
             certificate_until: None,
             error: None,
+            exchange: None,
         };
         let happening = self.observer.is_some().then(|| Happening::Requested(request.clone()));
         state.trace.requests.push(request);
@@ -215,6 +235,20 @@ impl Recorder {
         drop(state);
         self.tell(happening);
         entry
+    }
+
+    /// Keeps what a request sends, for the case that the run does not pass.
+    pub(super) fn note_sent(&self, entry: Entry, headers: &HeaderMap, body: &[u8]) {
+        if let Some(request) = entry.0 {
+            self.state().exchanges.sent(request, headers, body);
+        }
+    }
+
+    /// Keeps what came back, for the case that the run does not pass.
+    pub(super) fn note_received(&self, entry: Entry, answer: &Answer) {
+        if let Some(request) = entry.0 {
+            self.state().exchanges.received(request, &answer.headers, &answer.body);
+        }
     }
 
     /// Writes down how a request ended: with a status, or with an error.
@@ -295,7 +329,7 @@ mod tests {
 
     fn recorder() -> Recorder {
         let secrets = Secrets::new([("PASSWORD".to_owned(), "hunter2!".to_owned())]);
-        Recorder::new(Arc::new(Assignments::new(Vec::new(), secrets)), None)
+        Recorder::new(Arc::new(Assignments::new(Vec::new(), secrets)), None, Bodies::Kept)
     }
 
     fn url(text: &str) -> url::Url {
@@ -318,17 +352,20 @@ mod tests {
         recorder.note(Duration::ZERO, protocol::Event::Dropped { what: said() });
         let place = url("http://ana:hunter2!@shop.example/hunter2!?code=123456");
         let entry = recorder.open_request(Some(0), "GET", &place);
+        recorder.note_sent(entry, &HeaderMap::new(), said().as_bytes());
         recorder.close_request(entry, &Seen::default(), Err(&said()));
         let failure = Failure {
             frame: Some(said()),
             ..Failure::new(crate::domain::run::FailureKind::Network, said())
         };
         let failure = recorder.masked_failure(failure);
-        let trace = recorder.finish();
+        let trace = recorder.finish(Some(&failure));
         let all = format!("{trace:?}{failure:?}");
         assert!(!all.contains("hunter2") && !all.contains("123456") && !all.contains("ana"));
         assert_eq!(trace.requests[0].url, "http://shop.example/***?code=***");
         assert_eq!(trace.logs[0].text, "*** and ***");
+        let exchange = trace.requests[0].exchange.as_ref().expect("the run did not pass");
+        assert_eq!(exchange.sent.body.as_deref(), Some("*** and ***"));
     }
 
     #[test]
@@ -340,7 +377,7 @@ mod tests {
             let text = said.to_owned();
             recorder.note(Duration::ZERO, protocol::Event::Log { level, text });
         }
-        let logs = recorder.finish().logs;
+        let logs = recorder.finish(None).logs;
         let lines: Vec<&str> = logs.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(lines, ["x***… (1 bytes more)", "say ***…", "***…", "***…"]);
     }
@@ -357,7 +394,7 @@ mod tests {
         recorder.note(day, protocol::Event::StepEnded { step: 9, error: None });
         let entry = recorder.open_request(Some(9), "GET", &url("http://a/"));
         recorder.close_request(entry, &Seen::default(), Ok(200));
-        let trace = recorder.finish();
+        let trace = recorder.finish(None);
         assert_eq!((trace.steps[0].parent, trace.steps[1].parent), (None, Some(0)));
         assert!(trace.steps.iter().all(|step| step.start < day));
         assert_eq!(trace.steps[1].duration, Some(Duration::ZERO));
@@ -371,7 +408,7 @@ mod tests {
         for _ in 0..MOST_REQUESTS + 3 {
             recorder.open_request(None, "GET", &long);
         }
-        let trace = recorder.finish();
+        let trace = recorder.finish(None);
         assert_eq!(trace.requests.len(), MOST_REQUESTS);
         assert_eq!(trace.requests[0].url.chars().count(), LONGEST_URL + 1);
         assert_eq!(trace.dropped, ["3 more requests"]);

@@ -197,7 +197,8 @@ impl Runner {
             let message = format!("the check `{}` is not assigned to this agent", slot.check);
             return self.refuse(slot, Refused::new(FailureKind::Interrupted, message));
         };
-        let began = Began::new(Recorder::new(Arc::clone(assignments), observer), &*self.clock);
+        let recorder = Recorder::new(Arc::clone(assignments), observer, assignment.check.bodies);
+        let began = Began::new(recorder, &*self.clock);
         let id = aside.as_ref().map_or_else(|| slot.run_id(), |aside| aside.run);
         let run = AssertUnwindSafe(self.run((&slot, id), &assignment, &duty, &began));
         let ended = tokio::select! {
@@ -226,12 +227,13 @@ impl Runner {
             }),
             None => None,
         };
+        let trace = began.recorder.finish(failure.as_ref());
         Report {
             slot,
             started_at,
             duration,
             failure,
-            trace: began.recorder.finish(),
+            trace,
             clock_ahead: chrono::TimeDelta::zero(),
         }
     }

@@ -174,7 +174,7 @@ async fn what_is_asked_for_waits_for_the_slot_before_it_and_gives_way_to_the_nex
     agent.start(slot("hold", 0));
     tokio::task::yield_now().await;
     let aside = agent.clone();
-    let aside = tokio::spawn(async move { aside.run_aside(slot("hold", 3), id).await });
+    let aside = tokio::spawn(async move { aside.run_aside(slot("hold", 3), id, None).await });
     tokio::task::yield_now().await;
     assert_eq!(agent.running(), 1, "it waits");
     scripts.release.notify_one();
@@ -301,4 +301,16 @@ async fn a_run_can_be_watched() {
     let seen = witness.0.lock().expect("nobody panicked");
     assert!(matches!(&seen[0], Happening::StepStarted(step) if step.name == "sign in as ***"));
     assert!(matches!(&seen[1], Happening::Logged(line) if line.text == "***"));
+}
+
+#[tokio::test]
+async fn who_watches_a_run_that_was_asked_for_reads_no_secret() {
+    let World { agent, .. } = world(Limits::default());
+    let witness = Arc::new(Witness::default());
+    let observer = Some(Arc::clone(&witness) as Arc<dyn Observer>);
+    agent.run_aside(slot("throw", 0), RunId(uuid::Uuid::from_u128(7)), observer).await;
+    let seen = std::mem::take(&mut *witness.0.lock().expect("nobody panicked"));
+    let said: Vec<String> =
+        seen.into_iter().filter_map(Happening::line).map(|line| line.shown().1).collect();
+    assert_eq!(said[..2], ["sign in as ***", "***"]);
 }

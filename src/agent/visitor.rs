@@ -146,6 +146,7 @@ impl<'r> Visitor<'r> {
             entry,
             seen: Some(Seen::default()),
         };
+        self.recorder.note_sent(entry, &headers, &ask.body);
         let outgoing = Outgoing {
             method: ask.method.clone(),
             url: &ask.url,
@@ -167,7 +168,10 @@ impl<'r> Visitor<'r> {
             Err(_) => {}
         }
         match &ended {
-            Ok(answer) => open.close(Ok(answer.status.as_u16())),
+            Ok(answer) => {
+                self.recorder.note_received(entry, answer);
+                open.close(Ok(answer.status.as_u16()));
+            }
             Err(error) => open.close(Err(&error.to_string())),
         }
         let answer = ended?;

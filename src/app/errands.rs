@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use super::hub::Aftermath;
+use super::output::{Interest, Outlet, tap};
 use super::share::Share;
 use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::Agent;
 use crate::clock::{Clock, Halt};
 use crate::config::Settings;
+use crate::domain::output::Numbered;
 use crate::engine::errands::{Errands, Parts, Rounds, Waiting};
 use crate::engine::judge::ProjectJudge;
 use crate::store::agents::Agents;
@@ -103,9 +106,27 @@ impl Own {
     }
 }
 
+/// Where a run of this process is told: in the store.
+struct Kept<'a> {
+    errands: &'a Errands,
+    hand: Hand<'a>,
+}
+
+#[async_trait]
+impl Outlet for Kept<'_> {
+    async fn tell(&self, lines: Vec<Numbered>) -> Interest {
+        match self.errands.tell(self.hand, &lines).await {
+            Ok(Standing::Held) => Interest::Goes,
+            Ok(Standing::Lost) | Err(_) => Interest::Ends,
+        }
+    }
+}
+
 async fn attend(errands: Arc<Errands>, agent: Agent, waiting: Waiting, name: String) {
-    let report = agent.run_aside(waiting.slot(), waiting.run).await;
     let hand = Hand { errand: waiting.errand, region: &waiting.region, agent: &name };
+    let (observer, tapped) = tap();
+    let run = agent.run_aside(waiting.slot(), waiting.run, Some(observer));
+    let report = tapped.told(run, &Kept { errands: &errands, hand }).await;
     match errands.bring(hand, &report).await {
         Ok(Standing::Held) => {}
         Ok(Standing::Lost) => tracing::warn!(

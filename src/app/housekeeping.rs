@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::time::timeout;
 
 use crate::clock::{Clock, Halt};
@@ -24,6 +25,8 @@ const PART: &str = "housekeeping";
 const PERIOD: Duration = Duration::from_mins(10);
 /// The pause after which to go on while there is more.
 const BREATH: Duration = Duration::from_secs(1);
+/// How long the output of runs that somebody asked for is kept: they have their pages by then.
+const OUTPUT_KEPT: TimeDelta = TimeDelta::hours(1);
 /// How many runs are forgotten at a time.
 const AT_ONCE: u32 = 5_000;
 
@@ -83,6 +86,7 @@ impl Housekeeping {
         if !more {
             self.store.forget_accounts(now - self.retention.uptime).await?;
             self.store.forget_errands(wanted.failed).await?;
+            self.store.forget_output(now - OUTPUT_KEPT).await?;
             self.store.forget_sessions(&access::horizons(now)).await?;
             self.turns.done();
         }

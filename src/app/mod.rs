@@ -23,6 +23,7 @@ mod listening;
 mod membership;
 mod metering;
 mod metronome;
+mod output;
 mod people;
 pub mod project;
 mod proving;

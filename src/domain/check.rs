@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::exchange::Bodies;
 use super::id::{CheckId, Region};
 use super::schedule::Schedule;
 use super::streak::Streak;
@@ -29,6 +30,8 @@ pub struct Check {
     pub runbook: Option<String>,
     /// Free key-value pairs for filters and routes.
     pub labels: BTreeMap<String, String>,
+    /// Whether heads and bodies of requests are kept of runs that did not pass.
+    pub bodies: Bodies,
     /// What a run does.
     pub work: Work,
 }
@@ -178,6 +181,7 @@ impl Check {
             policy: Policy::DEFAULT_NAME.into(),
             runbook: None,
             labels: BTreeMap::new(),
+            bodies: Bodies::default(),
             work: Work::Script { entry: format!("checks/{id}.js") },
         }
     }

@@ -25,6 +25,7 @@ use std::time::Duration;
 use super::Timestamp;
 use super::after;
 use super::id::{CheckId, IncidentId, Region, RunId};
+use super::output::length;
 use super::restraint::Actor;
 use super::run::{Failure, Outcome};
 
@@ -234,15 +235,6 @@ pub fn report_by(now: Timestamp, timeout: Duration) -> Timestamp {
 /// runs of the check are `owner`'s.
 pub fn may_take(agent: &str, owner: Option<&str>, asked_at: Timestamp, now: Timestamp) -> bool {
     owner.is_none_or(|owner| owner == agent) || after(asked_at, HEAD_START) <= now
-}
-
-/// A length of time for people: `312 ms`, `4.2 s`.
-fn length(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
 }
 
 #[cfg(test)]

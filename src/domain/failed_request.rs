@@ -156,6 +156,7 @@ mod tests {
             timings: Timings { wait, dns: Some(Duration::from_millis(12)), ..Timings::default() },
             certificate_until: None,
             error: answer.err().map(str::to_owned),
+            exchange: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::exchange::Exchange;
 use super::slot::Slot;
 use super::{Timestamp, after};
 
@@ -282,6 +283,8 @@ pub struct Request {
     pub certificate_until: Option<Timestamp>,
     /// Why there is no answer.
     pub error: Option<String>,
+    /// What it carried and what came back, as far as that is kept.
+    pub exchange: Option<Box<Exchange>>,
 }
 
 /// Where the time of a request went. A phase is `None` when it did not happen: a kept connection
@@ -314,6 +317,14 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// All levels.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The level of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
     /// The word used in JSON and on screens.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -22,6 +22,7 @@ use crate::domain::errand::{
     Errand, ErrandId, MOST_OF_ALL, MOST_OF_CHECK, PATIENCE, WHILE, may_take, report_by,
 };
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
+use crate::domain::output::Numbered;
 use crate::domain::restraint::Actor;
 use crate::domain::run::Report;
 use crate::domain::{after, slot};
@@ -125,6 +126,8 @@ pub struct Errands {
     waiting: watch::Sender<Arc<Vec<Waiting>>>,
     /// Something was asked for, taken or brought here.
     moved: Notify,
+    /// How often a run was heard of here.
+    heard: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Errands {
@@ -136,7 +139,12 @@ impl std::fmt::Debug for Errands {
 impl Errands {
     /// Keeps them with these.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, waiting: watch::Sender::default(), moved: Notify::new() }
+        Self {
+            parts,
+            waiting: watch::Sender::default(),
+            moved: Notify::new(),
+            heard: watch::Sender::default(),
+        }
     }
 
     /// Asks that a check be run at once.
@@ -257,7 +265,33 @@ impl Errands {
     pub async fn bring(&self, hand: Hand<'_>, report: &Report) -> Result<Standing, Error> {
         let standing = self.parts.store.bring(hand, report).await?;
         self.moved.notify_one();
+        self.heard.send_modify(|heard| *heard += 1);
         Ok(standing)
+    }
+
+    /// Keeps lines of the output of a run that an agent has in hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; telling them again is safe.
+    pub async fn tell(&self, hand: Hand<'_>, lines: &[Numbered]) -> Result<Standing, Error> {
+        let standing = self.parts.store.tell(hand, lines).await?;
+        self.heard.send_modify(|heard| *heard += 1);
+        Ok(standing)
+    }
+
+    /// The lines of a run's output from the number `from` on, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed.
+    pub async fn output(&self, run: RunId, from: u32, limit: u32) -> Result<Vec<Numbered>, Error> {
+        self.parts.store.output(run, from, limit).await
+    }
+
+    /// Changes when this hub heard of a run. What other hubs hear is in the store alone.
+    pub fn heard(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
     }
 
     /// One errand, if it was not forgotten.

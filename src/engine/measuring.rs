@@ -283,6 +283,7 @@ mod tests {
             timings: Timings::default(),
             certificate_until,
             error: None,
+            exchange: None,
         };
         let until = |text: &str| Some(text.parse().expect("a time"));
         let (check, report) = report(Trace {

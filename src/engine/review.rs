@@ -290,6 +290,7 @@ mod tests {
             policy: "default".into(),
             runbook: None,
             labels: std::collections::BTreeMap::new(),
+            bodies: crate::domain::exchange::Bodies::Kept,
             work: Work::Script { entry: "checks/a.js".into() },
         }
     }

@@ -107,14 +107,19 @@ pub(super) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Pretty<dto::Errand>, Problem> {
     Parameters::parse(query.as_deref(), &[])?;
-    let text = id.map(|Path(id)| id).unwrap_or_default();
-    let quoted = shortened(&text);
-    let id = uuid::Uuid::parse_str(&text).map_err(|_| {
-        Problem::parameter("id", format!("the id of an errand is a UUID, not `{quoted}`"))
-    })?;
-    let errand = api.errands.one(ErrandId(id)).await?;
+    let id = errand_id(id)?;
+    let errand = api.errands.one(id).await?;
     let missing = || Problem::missing(format!("there is no errand {id}; old ones are forgotten"));
     Ok(Pretty(dto::Errand::from(&errand.ok_or_else(missing)?)))
+}
+
+/// The errand that a path names.
+pub(super) fn errand_id(id: Result<Path<String>, PathRejection>) -> Result<ErrandId, Problem> {
+    let text = id.map(|Path(id)| id).unwrap_or_default();
+    let quoted = shortened(&text);
+    uuid::Uuid::parse_str(&text).map(ErrandId).map_err(|_| {
+        Problem::parameter("id", format!("the id of an errand is a UUID, not `{quoted}`"))
+    })
 }
 
 fn region(text: &str) -> Result<Region, Problem> {

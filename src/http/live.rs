@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ECHO: u32 = 4;
 
 /// How often a line is sent where nothing changes, so that nobody on the way takes the connection for dead.
-const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(15);
+pub(super) const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// How far changes have come. It counts, so whoever is slow misses none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,12 +119,34 @@ impl Live {
         }
     }
 
+    /// A place for a page that listens to something else than changes.
+    pub(super) fn place(&self) -> Result<Place, Problem> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| too_many())?;
+        Ok(Place { news: self.news.subscribe(), _place: place })
+    }
+
     fn listener(&self) -> Option<Listener> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let news = self.news.subscribe();
         let told = *news.borrow();
         self.came.notify_one();
         Some(Listener { news, told, _place: place })
+    }
+}
+
+/// A page that listens to something else, among the bounded number of listeners.
+#[derive(Debug)]
+pub(super) struct Place {
+    news: watch::Receiver<News>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Waits until the hub stops.
+    pub(super) async fn is_over(&mut self) {
+        // Where nobody tells any more, it has stopped.
+        let _ = self.news.wait_for(|news| news.is_over).await;
     }
 }
 
@@ -153,17 +175,19 @@ impl Listener {
 pub(super) async fn events(
     State(api): State<Api>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let listener = api.live.listener().ok_or_else(|| {
-        let detail =
-            format!("{MOST_LISTENERS} pages are open already; this one is not kept up to date");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-    })?;
+    let listener = api.live.listener().ok_or_else(too_many)?;
     let told = unfold(listener, |mut listener| async {
         let name = listener.next().await?;
         // An event without data is not given to a page.
         Some((Ok(Event::default().event(name).data(name)), listener))
     });
     Ok(Sse::new(told).keep_alive(KeepAlive::new().interval(KEPT_ALIVE_EVERY)))
+}
+
+fn too_many() -> Problem {
+    let detail =
+        format!("{MOST_LISTENERS} pages are open already; this one is not kept up to date");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 #[cfg(test)]

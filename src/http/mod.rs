@@ -40,6 +40,7 @@ mod incidents;
 mod index;
 mod loops;
 mod metrics;
+mod output;
 mod pages;
 mod parameters;
 mod prometheus;

@@ -14,8 +14,9 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use super::protocol::{
-    Assignments, Beat, ERRANDS_HEADER, ERRANDS_WAIT, ErrandReport, Goodbye, LONGEST_WAIT, PROTOCOL,
-    PROTOCOL_HEADER, Pulse, TakeErrands, TakenErrands, VERSION_HEADER, Verdict,
+    Assignments, Beat, ERRANDS_HEADER, ERRANDS_WAIT, ErrandReport, Goodbye, LONGEST_WAIT,
+    OutputMessage, PROTOCOL, PROTOCOL_HEADER, Pulse, TakeErrands, TakenErrands, VERSION_HEADER,
+    Verdict,
 };
 use super::publication::hash_of;
 use super::token::Token;
@@ -267,6 +268,17 @@ impl Client {
     pub async fn bring_errand(&self, errand: Uuid, report: &ErrandReport) -> Result<(), Error> {
         let path = format!("errands/{errand}");
         let request = self.request(Method::POST, &path, LONG_DEADLINE)?.json(report);
+        send(request).await.map(|_| ())
+    }
+
+    /// Tells what a run does that was to be run at once. Whoever runs it goes on whatever comes of this.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; what was told is lost, and telling it again is safe.
+    pub async fn tell_output(&self, errand: Uuid, output: &OutputMessage) -> Result<(), Error> {
+        let path = format!("errands/{errand}/output");
+        let request = self.request(Method::POST, &path, SHORT_DEADLINE)?.json(output);
         send(request).await.map(|_| ())
     }
 

@@ -5,6 +5,7 @@
 //! - a leg is handed to one agent, once: who asks for it a second time, or later than it waits, does not
 //!   get it, so nothing that was asked for once is run twice;
 //! - of a check there is one leg at a time in a region that is not over;
+//! - the output of a run is there for those who watch it, and is lost before the errand is;
 //! - nothing here moves a streak, an account of slots or an incident.
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use super::{Error, Standing};
 use crate::domain::Timestamp;
 use crate::domain::errand::{Errand, ErrandId, Leg, Stage};
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
+use crate::domain::output::Numbered;
 use crate::domain::restraint::Actor;
 use crate::domain::run::Report;
 
@@ -95,6 +97,16 @@ pub trait Errands: Send + Sync + std::fmt::Debug {
     /// Gives a leg that waits at `now` to an agent, which is to say by `until` what came of it; whether
     /// it is the agent's now. It never was before.
     async fn take(&self, hand: Hand<'_>, until: Timestamp, now: Timestamp) -> Result<bool, Error>;
+
+    /// Keeps lines of the output of a leg's run, while an agent has it; those of a leg that is not the
+    /// agent's, or is over, are not. A line that is there stays as it is.
+    async fn tell(&self, hand: Hand<'_>, lines: &[Numbered]) -> Result<Standing, Error>;
+
+    /// The lines of a run's output from the number `from` on, at most `limit`.
+    async fn output(&self, run: RunId, from: u32, limit: u32) -> Result<Vec<Numbered>, Error>;
+
+    /// Forgets the output of the errands that were asked for before `before`; what came of them stays.
+    async fn forget_output(&self, before: Timestamp) -> Result<u64, Error>;
 
     /// Stores what came of a leg that an agent took; by one that was lost, or is another's, nothing
     /// changes. Storing the same again changes nothing either.

@@ -51,6 +51,7 @@ pub(crate) fn login() -> Check {
         policy: Policy::DEFAULT_NAME.into(),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: tripline::domain::exchange::Bodies::Kept,
         work: Work::Script { entry: "checks/login.js".into() },
     }
 }

@@ -6,16 +6,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::{RETRY, Shared, jitter};
 use crate::app::errands::at_once;
+use crate::app::output::{Interest, Outlet, tap};
 use crate::domain::id::{CheckId, RunId};
+use crate::domain::output::Numbered;
 use crate::domain::run::Report;
 use crate::domain::slot::Slot;
 use crate::link::client::Error;
-use crate::link::protocol::{ErrandMessage, ErrandReport, Item, ReportMessage, TakeErrands};
+use crate::link::protocol::{
+    ErrandMessage, ErrandReport, Item, OutputMessage, ReportMessage, TakeErrands,
+};
 
 /// So often it is tried to bring what came of an errand.
 const ATTEMPTS: u32 = 8;
@@ -83,13 +89,34 @@ fn understood(shared: &Shared, item: &Item) -> Option<(ErrandMessage, Slot)> {
     Some((errand, slot))
 }
 
+/// Where a run is told: at the hub.
+struct Told<'a> {
+    shared: &'a Shared,
+    errand: Uuid,
+}
+
+#[async_trait]
+impl Outlet for Told<'_> {
+    async fn tell(&self, lines: Vec<Numbered>) -> Interest {
+        let output = OutputMessage::new(&self.shared.name, &lines);
+        match self.shared.client.tell_output(self.errand, &output).await {
+            // Lines that do not arrive are missing, and no more.
+            Ok(()) | Err(Error::Unreachable(_)) => Interest::Goes,
+            // A hub that knows nothing of output, or does not want it.
+            Err(Error::Refused { .. } | Error::Odd(_)) => Interest::Ends,
+        }
+    }
+}
+
 async fn attend(
     shared: Arc<Shared>,
     errand: ErrandMessage,
     slot: Slot,
     _place: OwnedSemaphorePermit,
 ) {
-    let report = shared.agent.run_aside(slot, RunId(errand.run)).await;
+    let (observer, tapped) = tap();
+    let run = shared.agent.run_aside(slot, RunId(errand.run), Some(observer));
+    let report = tapped.told(run, &Told { shared: &shared, errand: errand.id }).await;
     if let Err(error) = bring(&shared, &errand, &report).await {
         tracing::warn!(
             errand = %errand.id,

@@ -43,6 +43,7 @@ fn request(step: u32, start: u64, method: &str, url: &str, status: u16) -> Reque
         timings: Timings { wait: Some(ms(150)), download: Some(ms(40)), ..Timings::default() },
         certificate_until: None,
         error: None,
+        exchange: None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::schedule;
 use crate::config::diagnostic::Span;
 use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::suggestion;
+use crate::domain::exchange::Bodies;
 use crate::domain::id::Region;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::Interval;
@@ -24,6 +25,8 @@ pub struct Defaults {
     pub regions: Vec<Region>,
     /// The policy; `None` when there are several and none is the obvious one.
     pub policy: Option<String>,
+    /// Whether heads and bodies of requests are kept.
+    pub bodies: Bodies,
 }
 
 /// How a check came by its policy.
@@ -86,6 +89,7 @@ impl Defaults {
             timeout: Self::TIMEOUT,
             regions: vec![region.clone()],
             policy: Some(Policy::DEFAULT_NAME.to_owned()),
+            bodies: Bodies::default(),
         }
     }
 
@@ -121,9 +125,16 @@ impl Defaults {
         let policy = table.optional("policy").and_then(|it| surroundings.policy(&it, report));
         defaults.regions = regions.unwrap_or(defaults.regions);
         defaults.policy = policy.or(defaults.policy);
+        defaults.bodies = bodies(&mut table, report).unwrap_or(defaults.bodies);
         table.finish(report, no_hint);
         defaults
     }
+}
+
+/// `keep_bodies`, where it is written.
+pub(super) fn bodies(table: &mut Table<'_>, report: &mut Report) -> Option<Bodies> {
+    let is_kept = table.optional("keep_bodies")?.boolean(report)?;
+    Some(if is_kept { Bodies::Kept } else { Bodies::Omitted })
 }
 
 /// The built-in policy when none is written; else the one under its name, or the only one.

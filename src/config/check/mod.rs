@@ -21,6 +21,7 @@ use super::reader::{Field, Report, Table};
 use super::secret::{Part, parts};
 use super::value::Value;
 use crate::domain::check::{Check, Work};
+use crate::domain::exchange::Bodies;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::Schedule;
 
@@ -199,6 +200,7 @@ struct Common {
     choice: Choice,
     runbook: Option<Runbook>,
     labels: Option<BTreeMap<String, String>>,
+    bodies: Bodies,
     enabled: bool,
 }
 
@@ -226,7 +228,8 @@ impl Common {
         };
         let enabled = table.optional("enabled").and_then(|it| it.boolean(report)).unwrap_or(true);
         let (schedule, timeout) = (timing.schedule, timing.timeout);
-        Self { schedule, regions, timeout, policy, choice, runbook, labels, enabled }
+        let bodies = defaults::bodies(table, report).unwrap_or(surroundings.defaults.bodies);
+        Self { schedule, regions, timeout, policy, choice, runbook, labels, bodies, enabled }
     }
 
     fn check(self, id: CheckId, name: &str, work: Work) -> Option<Check> {
@@ -239,6 +242,7 @@ impl Common {
             policy: self.policy?,
             runbook: self.runbook?.0,
             labels: self.labels?,
+            bodies: self.bodies,
             work,
         })
     }

@@ -30,6 +30,7 @@ fn check(name: &str, regions: &[&str]) -> Check {
         policy: name.into(),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: crate::domain::exchange::Bodies::Kept,
         work: Work::Script { entry: "checks/a.js".into() },
     }
 }

@@ -16,7 +16,8 @@ use crate::domain::errand::ErrandId;
 use crate::engine::errands::Waiting;
 use crate::http::problem::Problem;
 use crate::link::protocol::{
-    ErrandMessage, ErrandReport, Item, MOST_ERRANDS, ReportMessage, TakeErrands, TakenErrands,
+    ErrandMessage, ErrandReport, Item, MOST_ERRANDS, OutputMessage, ReportMessage, TakeErrands,
+    TakenErrands,
 };
 use crate::store::Standing;
 use crate::store::errands::Hand;
@@ -41,6 +42,19 @@ pub(super) async fn take(
     Ok(Json(TakenErrands { errands: errands.expect("an errand has text keys") }))
 }
 
+pub(super) async fn output(
+    peer: Peer,
+    State(link): State<Link>,
+    id: Result<Path<Uuid>, PathRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let Path(id) = id.map_err(|_| Problem::missing("there is no such errand"))?;
+    let message: OutputMessage = decoded(body)?;
+    well_named(&message.name)?;
+    let hand = Hand { errand: ErrandId(id), region: &peer.region, agent: &message.name };
+    held(link.errands.tell(hand, &message.read()).await?)
+}
+
 pub(super) async fn bring(
     peer: Peer,
     State(link): State<Link>,
@@ -57,7 +71,11 @@ pub(super) async fn bring(
     let skew = link.heard.skew_of(&peer.region, &name, &*link.agents).await?;
     let report = report.by_a_clock_ahead(corrected_by(skew));
     let hand = Hand { errand: ErrandId(id), region: &peer.region, agent: &name };
-    match link.errands.bring(hand, &report).await? {
+    held(link.errands.bring(hand, &report).await?)
+}
+
+fn held(standing: Standing) -> Result<StatusCode, Problem> {
+    match standing {
         Standing::Held => Ok(StatusCode::NO_CONTENT),
         Standing::Lost => {
             let detail = "the errand is not this agent's, or was given up as lost";

@@ -46,7 +46,7 @@ use crate::config::settings::Retention;
 use crate::domain::id::Region;
 use crate::domain::run::Report;
 use crate::engine::errands::Errands;
-use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT};
+use crate::link::protocol::{LONGEST_BATCH, LONGEST_BEAT, LONGEST_OUTPUT};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
@@ -138,11 +138,14 @@ fn short() -> Vec<Door<Link>> {
     ]
 }
 
-/// What agents bring runs by.
+/// What agents bring runs by, and tell of them while they go on.
 fn long() -> Vec<Door<Link>> {
     vec![
         Door::at("/agent/v1/reports").post(Need::Own, reports::reports),
         Door::at("/agent/v1/errands/{id}").post(Need::Own, errands::bring),
+        Door::at("/agent/v1/errands/{id}/output")
+            .post(Need::Own, errands::output)
+            .within(LONGEST_OUTPUT),
     ]
 }
 

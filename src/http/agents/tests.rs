@@ -283,6 +283,7 @@ impl Hub {
             policy: "p2-then-p1".into(),
             runbook: None,
             labels: BTreeMap::new(),
+            bodies: crate::domain::exchange::Bodies::Kept,
             work: Work::Request(Box::new(RequestSpec {
                 method: "GET".into(),
                 url: "https://shop.example/".into(),

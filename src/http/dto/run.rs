@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{FailureKind, LogLevel, Outcome, Time, millis};
 use crate::domain::id::RunId;
-use crate::domain::run;
+use crate::domain::{exchange, run};
 use crate::store;
 
 /// Runs, the latest first.
@@ -230,6 +230,58 @@ pub struct Request {
     pub certificate_until: Option<Time>,
     /// Why there is no answer.
     pub error: Option<String>,
+    /// What it carried and what came back, without what is secret. It is kept of runs that did not pass, of the last
+    /// requests, as much as fits; `null` elsewhere.
+    pub exchange: Option<Exchange>,
+}
+
+/// What a request carried and what came back.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Exchange {
+    /// What was sent.
+    pub sent: Message,
+    /// What was received, if there was an answer.
+    pub received: Option<Message>,
+}
+
+/// A head and a body. What is secret, or is called so, is `***`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Message {
+    /// The headers in their order.
+    pub headers: Vec<Header>,
+    /// The beginning of the body; what was cut ends in `…`. `null` where there is none, or it is no text.
+    pub body: Option<String>,
+    /// How long the body is, decompressed.
+    pub body_bytes: u64,
+}
+
+/// One header.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Header {
+    /// The name, in lower case.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+impl From<&exchange::Exchange> for Exchange {
+    fn from(exchange: &exchange::Exchange) -> Self {
+        let received = exchange.received.as_ref().map(Message::from);
+        Self { sent: (&exchange.sent).into(), received }
+    }
+}
+
+impl From<&exchange::Message> for Message {
+    fn from(message: &exchange::Message) -> Self {
+        let headers = message.headers.iter();
+        let header =
+            |(name, value): &(String, String)| Header { name: name.clone(), value: value.clone() };
+        Self {
+            headers: headers.map(header).collect(),
+            body: message.body.clone(),
+            body_bytes: message.length,
+        }
+    }
 }
 
 impl From<&run::Request> for Request {
@@ -246,6 +298,7 @@ impl From<&run::Request> for Request {
             timings: request.timings.into(),
             certificate_until: request.certificate_until.map(Time),
             error: request.error.clone(),
+            exchange: request.exchange.as_deref().map(Exchange::from),
         }
     }
 }

@@ -37,7 +37,7 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 8]> = LazyLock::new(|| {
     [
         asset!("tripline.css", CSS),
         asset!("tripline.svg", SVG),
@@ -45,6 +45,7 @@ static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
         asset!("times.js", JS),
         asset!("keys.js", JS),
         asset!("charts.js", JS),
+        asset!("output.js", JS),
         Asset::new("charts.css", CSS, crate::chart::page_stylesheet().into()),
     ]
 });

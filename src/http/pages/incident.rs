@@ -12,7 +12,7 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
 use super::posted::Done;
-use super::{Page, incidents, links, marks, wording};
+use super::{Page, by_hand, incidents, links, marks, wording};
 use crate::domain::Timestamp;
 use crate::domain::errand::Errand;
 use crate::domain::id::IncidentId;
@@ -63,7 +63,7 @@ async fn page(
         @if let Some(done) = done { p.done role="status" { (done.sentence()) } }
         (acting::forms(record, check.is_some(), &frame))
         (regions(&known, now))
-        (by_hand(&errands, record.id, now))
+        (by_hand_here(&errands, record.id, now))
         (trail::shown(&known.history.decisions, now))
         (messages::shown(&known.history.notifications, now))
     };
@@ -119,21 +119,13 @@ fn region_row(region: &RegionState, now: Timestamp) -> Markup {
 }
 
 /// The runs that somebody asked for at this incident.
-fn by_hand(errands: &[Errand], id: IncidentId, now: Timestamp) -> Markup {
+fn by_hand_here(errands: &[Errand], id: IncidentId, now: Timestamp) -> Markup {
+    let here = || errands.iter().filter(|it| it.incident == Some(id));
     html! {
         section #by-hand data-live aria-labelledby="by-hand-title" {
-            @if errands.iter().any(|it| it.incident == Some(id)) {
+            @if here().next().is_some() {
                 h2 #by-hand-title { "Run by hand" }
-                ul.past {
-                    @for errand in errands.iter().filter(|it| it.incident == Some(id)) {
-                        li {
-                            p.quiet { (errand.by) ", " (wording::ago(errand.asked_at, now)) }
-                            @for leg in &errand.legs {
-                                p { b { (leg.region) } ": " (leg.sentence()) }
-                            }
-                        }
-                    }
-                }
+                (by_hand::list(here(), |_| false, now))
             } @else { h2.unseen #by-hand-title { "Run by hand: never" } }
         }
     }

@@ -136,7 +136,7 @@ fn document(title: &str, around: &Markup) -> Markup {
                 link rel="icon" type="image/svg+xml" href=(assets::url("tripline.svg"));
                 link rel="stylesheet" href=(assets::url("tripline.css"));
                 link rel="stylesheet" href=(assets::url("charts.css"));
-                @for module in ["times.js", "live.js", "keys.js", "charts.js"] {
+                @for module in ["times.js", "live.js", "keys.js", "charts.js", "output.js"] {
                     script type="module" src=(assets::url(module)) {}
                 }
             }

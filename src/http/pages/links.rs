@@ -5,8 +5,10 @@ use std::fmt::Display;
 use maud::{Markup, html};
 use url::form_urlencoded::byte_serialize;
 
+use crate::domain::errand::ErrandId;
 use crate::domain::id::{CheckId, IncidentId};
 use crate::domain::rule::RuleName;
+use crate::http::output;
 
 /// The page of a check. Names need no escaping in a path.
 pub(super) fn check(id: &CheckId) -> String {
@@ -19,8 +21,13 @@ pub(super) fn incident(id: IncidentId) -> String {
 }
 
 /// The page of a run.
-pub(super) fn run(id: impl Display) -> String {
+pub(in crate::http) fn run(id: impl Display) -> String {
     format!("/runs/{id}")
+}
+
+/// Where a page is told what the runs of an errand do.
+pub(super) fn output(id: ErrandId) -> String {
+    output::PATH.replace("{id}", &id.to_string())
 }
 
 /// The page of a rule.

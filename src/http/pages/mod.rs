@@ -22,6 +22,7 @@
 //! it, they ask [`links`].
 
 mod assets;
+mod by_hand;
 mod check;
 mod controls;
 mod deliveries;
@@ -46,8 +47,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 pub(super) use self::failure::as_page;
+pub(super) use self::links::run as run_page;
 use super::access::door::{Door, Need};
-use super::{Api, live};
+use super::{Api, live, output};
 
 /// The pages and what they are made of. They are no part of the OpenAPI description.
 pub(super) fn doors() -> Vec<Door<Api>> {
@@ -56,6 +58,7 @@ pub(super) fn doors() -> Vec<Door<Api>> {
         // They look alike for everybody, and the page to sign in needs them.
         Door::at(assets::PATH).get(Need::Public, assets::one),
         Door::at(live::PATH).get(Need::SEE, live::events),
+        Door::at(output::PATH).get(Need::SEE, output::output),
         Door::at(check::PATH).get(Need::SEE, check::page).post(Need::ACT, check::act),
         Door::at(run::PATH).get(Need::SEE, run::page),
         Door::at(regions::PATH).get(Need::SEE, regions::page),

@@ -1,8 +1,9 @@
 //! A run: how it ended, why, where its time went, and what the script said.
 //!
 //! What is shown is what was stored, in which secrets are masked. Of requests that is where they went,
-//! what they were answered with and how long that took; their heads and bodies are not kept.
+//! what they were answered with and how long that took; of runs that did not pass also heads and bodies.
 
+mod exchanges;
 mod requests;
 mod why;
 
@@ -57,6 +58,7 @@ pub(super) async fn page(
         (facts(&report, origin, frame.now))
         @if let Some(failure) = &report.failure { (why::section(failure, check.map(|it| &**it))) }
         (requests::section(&report))
+        (exchanges::section(&report))
         (console(&trace.logs))
         (measurements(&trace.measurements))
         @if !trace.dropped.is_empty() {

@@ -2,7 +2,9 @@
 
 use super::description::assert_described;
 use super::*;
+use crate::domain::errand::ErrandId;
 use crate::domain::id::{CheckId, Region};
+use crate::domain::output::{Line, What};
 use crate::domain::run::{Report, Trace};
 use crate::domain::slot::Slot;
 
@@ -79,4 +81,61 @@ async fn what_cannot_be_run_is_refused_with_a_reason() {
     face.refused(unknown, StatusCode::NOT_FOUND).await;
     face.store.fail();
     face.post_in_vain(LOGIN, &by, StatusCode::INTERNAL_SERVER_ERROR).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_told_what_a_run_does_and_what_came_of_it() {
+    let face = Face::new();
+    let asked = face.post(LOGIN, &json!({"by": "ana", "region": "us-east-1"})).await;
+    let errand = asked.body["id"].as_str().expect("an id").to_owned();
+    let page = super::overview::page(&face, "/checks/shop/login").await;
+    let place = format!("/errands/{errand}/output");
+    assert!(page.contains(&format!("data-output=\"{place}\"")), "{page}");
+    let what = What::Began { step: "sign in\n<img src=x>".to_owned() };
+    face.store.tell_errand(Line { at: Duration::from_millis(12), what });
+    let stream = tokio::spawn({
+        let request = request(Method::GET, &place, "localhost:7070", Body::empty());
+        face.router.clone().oneshot(request)
+    });
+    let response = stream.await.expect("no panic").expect("never fails");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut body = response.into_body().into_data_stream();
+    let mut next = async || {
+        let chunk = futures::StreamExt::next(&mut body).await?;
+        Some(String::from_utf8(chunk.expect("it does not break").to_vec()).expect("text"))
+    };
+    // It comes while the run goes on.
+    let line = next().await.expect("a line");
+    assert_eq!(
+        line,
+        "event: line\ndata: {\"region\":\"us-east-1\",\"at_ms\":12,\"look\":\"begins\",\
+         \"text\":\"sign in\\n<img src=x>\"}\n\n"
+    );
+    let (check, region) = ("shop/login", "us-east-1");
+    face.store.end_errand(Report {
+        slot: Slot {
+            check: CheckId::new(check).expect("a name"),
+            region: Region::new(region).expect("a name"),
+            at: now(),
+        },
+        started_at: now(),
+        duration: Duration::from_millis(312),
+        failure: None,
+        trace: Trace::default(),
+        clock_ahead: TimeDelta::zero(),
+    });
+    let run = ErrandId(errand.parse().expect("a UUID"))
+        .run_in(&Region::new(region).expect("a name"), now());
+    assert_eq!(
+        next().await.expect("what came of it"),
+        format!(
+            "event: verdict\ndata: {{\"region\":\"us-east-1\",\"outcome\":\"passed\",\
+             \"text\":\"passed in 312 ms\",\"run\":\"/runs/{run}\"}}\n\n"
+        )
+    );
+    assert_eq!(next().await.as_deref(), Some("event: end\ndata: end\n\n"));
+    assert_eq!(next().await, None);
+    face.refused("/errands/nothing/output", StatusCode::BAD_REQUEST).await;
+    let unknown = "/errands/00000000-0000-4000-8000-000000000000/output";
+    face.refused(unknown, StatusCode::NOT_FOUND).await;
 }

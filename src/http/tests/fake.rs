@@ -21,10 +21,12 @@ use chrono::TimeDelta;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Expectations, RequestSpec, Work};
 use crate::domain::errand::Errand;
+use crate::domain::exchange::{Exchange, Message};
 use crate::domain::id::{CheckId, IncidentId, NotificationId, Region, RunId};
 use crate::domain::incident::{Cause, Change, CheckState, Decision, DecisionKind, Incident};
 use crate::domain::notice::{self, Notice, NoticeKind};
 use crate::domain::notification::{Notification, NotificationState};
+use crate::domain::output::Numbered;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::restraint::Silence;
 use crate::domain::run::{
@@ -68,6 +70,7 @@ pub(in crate::http) struct Remembered {
     /// The runs that people asked for, and those of them that ended.
     errands: Mutex<Vec<Errand>>,
     errand_runs: Mutex<BTreeMap<RunId, Report>>,
+    output: Mutex<BTreeMap<RunId, Vec<Numbered>>>,
     /// The series that came, in the order in which they came.
     pub(super) series: Mutex<Vec<Series>>,
     /// Who is signed in, and how often that was tried.
@@ -300,6 +303,7 @@ pub(in crate::http) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
             silences: Mutex::default(),
             errands: Mutex::default(),
             errand_runs: Mutex::default(),
+            output: Mutex::default(),
             series: Mutex::default(),
             sessions: Mutex::default(),
         },
@@ -321,6 +325,7 @@ fn a_script(id: &CheckId, regions: Vec<Region>) -> Check {
         policy: "p2-then-p1".into(),
         runbook: Some("https://wiki.example.com/login".into()),
         labels: [("team".to_owned(), "shop".to_owned())].into(),
+        bodies: crate::domain::exchange::Bodies::Kept,
         work: Work::Script { entry: "checks/shop/login.js".into() },
     }
 }
@@ -339,6 +344,7 @@ fn a_request() -> Check {
         schedule: Schedule::Cron(Box::new(Cron::parse("*/5 * * * *", "UTC").expect("good"))),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: crate::domain::exchange::Bodies::Kept,
         work: Work::Request(Box::new(spec)),
         ..a_script(&CheckId::new("front").expect("a good name"), vec![region("eu-west-1")])
     }
@@ -386,6 +392,7 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
                 },
                 certificate_until: "2027-02-01T23:59:59Z".parse().ok(),
                 error: None,
+                exchange: failure.is_some().then(an_exchange).map(Box::new),
             }],
             logs: vec![LogLine { at: millis(12), level: LogLevel::Warn, text: "slow".into() }],
             measurements: vec![Measurement {
@@ -398,6 +405,21 @@ fn a_report(check: &CheckId, region: &Region, at: Timestamp, failure: Option<Fai
         failure,
         clock_ahead: chrono::TimeDelta::zero(),
     }
+}
+
+fn an_exchange() -> Exchange {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let sent = Message {
+        headers: vec![header("cookie", "sid=***")],
+        body: Some("user=ana&password=***".into()),
+        length: 40,
+    };
+    let received = Message {
+        headers: vec![header("content-type", "text/html")],
+        body: Some("<script>alert(1)</script>…".into()),
+        length: 5_000,
+    };
+    Exchange { sent, received: Some(received) }
 }
 
 fn a_history(check: &CheckId, eu: &Region, at: Timestamp) -> IncidentHistory {

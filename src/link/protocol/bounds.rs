@@ -5,6 +5,7 @@
 //! twice what this version's agents send.
 
 use super::Malformed;
+use crate::domain::exchange::ROOM_OF_RUN;
 use crate::domain::run::{
     Comparison, Failure, LogLine, Measurement, Position, Request, Step, Trace,
 };
@@ -23,6 +24,8 @@ const MOST_REQUESTS: usize = 1_000;
 const FEW: usize = 100;
 /// The most lines of the console.
 const MOST_LINES: usize = 16_000;
+/// The most that the requests of a run carried, in bytes.
+const CARRIED: usize = 2 * ROOM_OF_RUN;
 /// The longest console, in bytes.
 const CONSOLE: usize = 256 << 10;
 
@@ -42,6 +45,7 @@ pub(super) fn trace(trace: Trace) -> Trace {
     for one in &mut requests {
         request(one, steps.len());
     }
+    exchanges(&mut requests, &mut dropped);
     for line in &mut logs {
         cut(&mut line.text, CONSOLE);
     }
@@ -76,6 +80,20 @@ fn request(request: &mut Request, steps: usize) {
     request.error.iter_mut().for_each(|error| cut(error, LINE));
     // Its step may have been left out.
     request.step = request.step.filter(|step| usize::try_from(*step).is_ok_and(|it| it < steps));
+}
+
+/// What requests carried; beyond the bound, that of the first ones is left out, as agents do.
+fn exchanges(requests: &mut [Request], dropped: &mut Vec<String>) {
+    let (mut size, mut left_out) = (0_usize, 0);
+    for request in requests.iter_mut().rev() {
+        size = size.saturating_add(request.exchange.as_ref().map_or(0, |it| it.size()));
+        if size > CARRIED && request.exchange.take().is_some() {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        dropped.push(format!("the hub left out what {left_out} requests carried"));
+    }
 }
 
 fn measurement(measurement: &mut Measurement) {
@@ -126,6 +144,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::exchange::{Exchange, Message};
     use crate::domain::run::{FailureKind, LogLevel, Timings};
 
     #[test]
@@ -149,6 +168,7 @@ mod tests {
             timings: Timings::default(),
             certificate_until: None,
             error: None,
+            exchange: None,
         };
         let line = |length: usize| LogLine {
             at: Duration::ZERO,
@@ -171,6 +191,19 @@ mod tests {
         assert_eq!(said, ["the hub left out 5 steps", "the hub left out 1 lines of the console"]);
         let one_long = trace(Trace { logs: vec![line(CONSOLE * 2)], ..Trace::default() });
         assert_eq!(one_long.logs[0].text.len(), CONSOLE + 3);
+
+        let carried = |length: usize| {
+            let sent = Message { body: Some("b".repeat(length)), ..Message::default() };
+            let exchange = Some(Box::new(Exchange { sent, received: None }));
+            Request { exchange, ..of_step(0) }
+        };
+        let much = trace(Trace {
+            requests: vec![carried(2), carried(CARRIED - 1), carried(1)],
+            ..Trace::default()
+        });
+        let kept: Vec<bool> = much.requests.iter().map(|it| it.exchange.is_some()).collect();
+        assert_eq!(kept, [false, true, true]);
+        assert_eq!(much.dropped, ["the hub left out what 1 requests carried"]);
 
         let mut long = Failure::new(FailureKind::Exception, "m".repeat(1 << 20));
         long.step = Some("s".repeat(1 << 20));

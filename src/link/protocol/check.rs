@@ -9,6 +9,7 @@ use super::Malformed;
 use crate::domain::check::{
     Check, Expectations, JsonExpectation, RequestSpec, StatusRange, TextExpectation, Work,
 };
+use crate::domain::exchange::Bodies;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::schedule::{Cron, Interval, Schedule};
 
@@ -26,6 +27,9 @@ pub struct CheckMessage {
     runbook: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// Later than the first versions, which keep none.
+    #[serde(default, skip_serializing_if = "is_no")]
+    omit_bodies: bool,
     work: WorkMessage,
 }
 
@@ -73,6 +77,11 @@ enum TextMessage {
     Matches(String),
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_no(flag: &bool) -> bool {
+    !flag
+}
+
 impl From<&Check> for CheckMessage {
     fn from(check: &Check) -> Self {
         Self {
@@ -90,6 +99,7 @@ impl From<&Check> for CheckMessage {
             policy: check.policy.clone(),
             runbook: check.runbook.clone(),
             labels: check.labels.clone(),
+            omit_bodies: check.bodies == Bodies::Omitted,
             work: match &check.work {
                 Work::Script { entry } => WorkMessage::Script { entry: entry.clone() },
                 Work::Request(spec) => WorkMessage::Request(Box::new(spec.as_ref().into())),
@@ -114,6 +124,7 @@ impl TryFrom<CheckMessage> for Check {
             policy: message.policy,
             runbook: message.runbook,
             labels: message.labels,
+            bodies: if message.omit_bodies { Bodies::Omitted } else { Bodies::Kept },
             work: match message.work {
                 WorkMessage::Script { entry } => Work::Script { entry },
                 WorkMessage::Request(request) => Work::Request(Box::new((*request).into())),

@@ -14,6 +14,7 @@
 //! | `POST /agent/v1/reports` | [`Batch`] | [`Verdict`], when all that is not refused is committed |
 //! | `POST /agent/v1/errands` | [`TakeErrands`] | [`TakenErrands`], which are the agent's now |
 //! | `POST /agent/v1/errands/{id}` | [`ErrandReport`] | 204 when it is committed; 410 when the errand is not the agent's, or was given up |
+//! | `POST /agent/v1/errands/{id}/output` | [`OutputMessage`], while it is run | 204; 410 when the errand is not the agent's, or is over |
 //! | `POST /agent/v1/goodbye` | [`Goodbye`] | 204 |
 //!
 //! Every request carries a bearer token, [`PROTOCOL_HEADER`] and [`VERSION_HEADER`]. Errors are
@@ -23,7 +24,9 @@
 mod bounds;
 mod check;
 mod errand;
+mod exchange;
 mod item;
+mod output;
 mod report;
 
 use std::collections::BTreeMap;
@@ -39,6 +42,7 @@ pub use errand::{
     TakenErrands,
 };
 pub use item::Item;
+pub use output::{ENOUGH_OUTPUT, LONGEST_OUTPUT, MOST_OUTPUT_LINES, OutputMessage};
 pub use report::ReportMessage;
 
 use crate::domain::Timestamp;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeMessage;
 use super::{Malformed, bounds, micros};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, Region};
@@ -100,6 +101,9 @@ struct RequestMessage {
     certificate_until: Option<Timestamp>,
     #[serde(default)]
     error: Option<String>,
+    /// Later than the first versions, which neither say nor expect it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchange: Option<Box<ExchangeMessage>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -315,6 +319,7 @@ impl From<&Request> for RequestMessage {
             },
             certificate_until: request.certificate_until,
             error: request.error.clone(),
+            exchange: request.exchange.as_deref().map(|it| Box::new(it.into())),
         }
     }
 }
@@ -339,6 +344,7 @@ impl RequestMessage {
             },
             certificate_until: self.certificate_until,
             error: self.error,
+            exchange: self.exchange.map(|it| Box::new((*it).into())),
         })
     }
 }
@@ -352,9 +358,7 @@ impl From<&LogLine> for LogMessage {
 
 impl LogMessage {
     fn read(self) -> Result<LogLine, Malformed> {
-        let all = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
-        let level = all.into_iter().find(|level| level.as_str() == self.level);
-        let level = level.unwrap_or(LogLevel::Info);
+        let level = LogLevel::named(&self.level).unwrap_or(LogLevel::Info);
         Ok(LogLine { at: duration(self.at_us)?, level, text: self.text })
     }
 }

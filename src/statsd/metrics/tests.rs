@@ -64,6 +64,7 @@ fn everything(style: Style) -> String {
         timings: Timings::default(),
         certificate_until: Some(until),
         error: None,
+        exchange: None,
     });
     let Slot { check, region, .. } = report.slot.clone();
     let share = Share { check, region, uptime: Some(0.998), coverage: Some(1.0) };

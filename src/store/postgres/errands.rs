@@ -2,17 +2,19 @@
 
 use async_trait::async_trait;
 use sqlx::postgres::PgPool;
+use uuid::Uuid;
 
 use super::session::{begin, commit};
 use super::{PostgresStore, failed, lock_number, storable};
 use crate::domain::Timestamp;
 use crate::domain::errand::{Errand, ErrandId};
 use crate::domain::id::{CheckId, RunId};
+use crate::domain::output::Numbered;
 use crate::domain::run::Report;
 use crate::store::errands::{Asked, Bounds, Errands, Hand, NewErrand};
 use crate::store::rows::errand::{self as sql, ErrandRow};
 use crate::store::rows::run::RunRow;
-use crate::store::rows::{self, trace};
+use crate::store::rows::{self, output, trace};
 use crate::store::{Error, Standing};
 
 /// Held while it is counted how much was asked for.
@@ -44,6 +46,30 @@ impl Errands for PostgresStore {
 
     async fn bring(&self, hand: Hand<'_>, report: &Report) -> Result<Standing, Error> {
         bring(self.writers()?, hand, report).await
+    }
+
+    async fn tell(&self, hand: Hand<'_>, lines: &[Numbered]) -> Result<Standing, Error> {
+        tell(self.writers()?, hand, lines).await
+    }
+
+    async fn output(&self, run: RunId, from: u32, limit: u32) -> Result<Vec<Numbered>, Error> {
+        let found: Vec<(i64, String)> = sqlx::query_as(sql::OUTPUT)
+            .bind(run.0)
+            .bind(i64::from(from))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("read the output of a run"))?;
+        output::read_all(found)
+    }
+
+    async fn forget_output(&self, before: Timestamp) -> Result<u64, Error> {
+        let forgotten = sqlx::query(sql::FORGET_OUTPUT)
+            .bind(rows::millis(before))
+            .execute(self.writers()?)
+            .await
+            .map_err(failed("forget the output of runs"))?;
+        Ok(forgotten.rows_affected())
     }
 
     async fn give_up(&self, now: Timestamp) -> Result<u64, Error> {
@@ -105,7 +131,7 @@ impl Errands for PostgresStore {
         let pool = self.writers()?;
         let mut transaction = begin(pool).await?;
         let mut forgotten = 0;
-        for text in [sql::FORGET_LEGS, sql::FORGET] {
+        for text in [sql::FORGET_OUTPUT, sql::FORGET_LEGS, sql::FORGET] {
             let query = sqlx::query(text).bind(rows::millis(before));
             let done = query.execute(&mut *transaction).await;
             forgotten = done.map_err(failed("forget errands"))?.rows_affected();
@@ -199,4 +225,32 @@ async fn bring(
         .await
         .map_err(&what)?;
     Ok(if before == 1 { Standing::Held } else { Standing::Lost })
+}
+
+async fn tell(
+    pool: &PgPool,
+    Hand { errand, region, agent }: Hand<'_>,
+    lines: &[Numbered],
+) -> Result<Standing, Error> {
+    let what = failed("write the output of a run");
+    let mut transaction = begin(pool).await?;
+    let run: Option<Uuid> = sqlx::query_scalar(sql::HELD)
+        .bind(errand.0)
+        .bind(region.as_str())
+        .bind(storable(agent))
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(&what)?;
+    let Some(run) = run else { return Ok(Standing::Lost) };
+    for Numbered { number, line } in lines {
+        sqlx::query(sql::TELL)
+            .bind(run)
+            .bind(i64::from(*number))
+            .bind(storable(&output::text(line)))
+            .execute(&mut *transaction)
+            .await
+            .map_err(&what)?;
+    }
+    commit(pool, transaction).await?;
+    Ok(Standing::Held)
 }

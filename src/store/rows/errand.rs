@@ -72,6 +72,22 @@ pub(in crate::store) const RUN: &str = "SELECT run_id AS id, errand_legs.check_i
      asked_at AS slot_at, started_at, duration, outcome, failure, trace FROM errand_legs \
      JOIN errands ON errands.id = errand_id WHERE run_id = $1 AND state = 'ended'";
 
+/// The run of the leg `$1`, `$2` that the agent `$3` has.
+pub(in crate::store) const HELD: &str = "SELECT run_id FROM errand_legs WHERE errand_id = $1 \
+     AND region = $2 AND agent = $3 AND state = 'taken'";
+
+/// Keeps line `$2` of the output of run `$1`.
+pub(in crate::store) const TELL: &str =
+    "INSERT INTO errand_output (run_id, number, line) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+/// At most `$3` lines of the output of run `$1`, from number `$2` on.
+pub(in crate::store) const OUTPUT: &str = "SELECT number, line FROM errand_output WHERE run_id = $1 \
+     AND number >= $2 ORDER BY number LIMIT $3";
+
+/// Forgets the output of the errands of before `$1`.
+pub(in crate::store) const FORGET_OUTPUT: &str = "DELETE FROM errand_output WHERE run_id IN \
+     (SELECT run_id FROM errand_legs JOIN errands ON errands.id = errand_id WHERE asked_at < $1)";
+
 /// Forgets the legs of the errands that [`FORGET`] forgets.
 pub(in crate::store) const FORGET_LEGS: &str = "DELETE FROM errand_legs WHERE errand_id IN \
      (SELECT id FROM errands WHERE asked_at < $1 AND told_at IS NOT NULL)";

@@ -6,10 +6,12 @@
 pub(super) mod accounts;
 pub(super) mod agents;
 pub(super) mod errand;
+mod exchange;
 pub(super) mod failed_request;
 pub(super) mod incident;
 pub(super) mod notice;
 pub(super) mod notification;
+pub(super) mod output;
 pub(super) mod past;
 pub(super) mod path;
 pub(super) mod rule;

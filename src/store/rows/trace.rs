@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeRow;
 use super::{micros, named, to_json, unreadable};
 use crate::domain::Timestamp;
 use crate::domain::run::{
@@ -113,6 +114,8 @@ struct RequestRow<'a> {
     certificate: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchange: Option<ExchangeRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +204,7 @@ impl<'a> From<&'a Request> for RequestRow<'a> {
             timings: [dns, connect, tls, wait, download].map(|phase| phase.map(offset)),
             certificate: request.certificate_until.map(|until| until.timestamp()),
             error: optional(request.error.as_ref()),
+            exchange: request.exchange.as_deref().map(ExchangeRow::from),
         }
     }
 }
@@ -221,6 +225,7 @@ impl From<RequestRow<'_>> for Request {
             timings: Timings { dns, connect, tls, wait, download },
             certificate_until: row.certificate.and_then(|at| Timestamp::from_timestamp(at, 0)),
             error: row.error.map(Cow::into_owned),
+            exchange: row.exchange.map(|it| Box::new(it.into())),
         }
     }
 }
@@ -248,10 +253,9 @@ impl From<MeasurementRow<'_>> for Measurement {
 }
 
 fn log_line((at, level, text): (u64, Text<'_>, Text<'_>)) -> Result<LogLine, Error> {
-    let all = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
     Ok(LogLine {
         at: Duration::from_micros(at),
-        level: named("log level", &all, LogLevel::as_str, &level)?,
+        level: named("log level", &LogLevel::ALL, LogLevel::as_str, &level)?,
         text: text.into_owned(),
     })
 }
@@ -271,6 +275,7 @@ fn offset(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::exchange::{Exchange, Message};
 
     #[test]
     fn an_empty_trace_is_nothing() {
@@ -300,6 +305,14 @@ mod tests {
                 timings: Timings { wait: Some(Duration::from_micros(5)), ..Timings::default() },
                 certificate_until: Timestamp::from_timestamp(1_801_439_999, 0),
                 error: None,
+                exchange: Some(Box::new(Exchange {
+                    sent: Message {
+                        headers: vec![("accept".into(), "*/*".into())],
+                        body: Some("a=\"1\"".into()),
+                        length: 5,
+                    },
+                    received: Some(Message { length: u64::MAX, ..Message::default() }),
+                })),
             }],
             logs: vec![LogLine {
                 at: Duration::ZERO,

@@ -2,17 +2,19 @@
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
 
 use super::writer::{Durability, Writer};
 use super::{SqliteStore, failed};
 use crate::domain::Timestamp;
 use crate::domain::errand::{Errand, ErrandId};
 use crate::domain::id::{CheckId, RunId};
+use crate::domain::output::Numbered;
 use crate::domain::run::Report;
 use crate::store::errands::{Asked, Bounds, Errands, Hand, NewErrand};
 use crate::store::rows::errand::{self as sql, ErrandRow};
 use crate::store::rows::run::RunRow;
-use crate::store::rows::{self, trace};
+use crate::store::rows::{self, output, trace};
 use crate::store::{Error, Standing};
 
 #[async_trait]
@@ -54,6 +56,44 @@ impl Errands for SqliteStore {
             let is_known = bring(writer.begin(Durability::Power).await?, hand, report).await?;
             writer.commit().await?;
             Ok(if is_known { Standing::Held } else { Standing::Lost })
+        };
+        let result = result.await;
+        writer.finish(result).await
+    }
+
+    async fn tell(&self, hand: Hand<'_>, lines: &[Numbered]) -> Result<Standing, Error> {
+        let mut writer = self.writer().await?;
+        let result = async {
+            // What a power failure takes of it would be forgotten soon anyway.
+            let standing = tell(writer.begin(Durability::Process).await?, hand, lines).await?;
+            writer.commit().await?;
+            Ok(standing)
+        };
+        let result = result.await;
+        writer.finish(result).await
+    }
+
+    async fn output(&self, run: RunId, from: u32, limit: u32) -> Result<Vec<Numbered>, Error> {
+        let found: Vec<(i64, String)> = sqlx::query_as(sql::OUTPUT)
+            .bind(run.0)
+            .bind(i64::from(from))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed("read the output of a run"))?;
+        output::read_all(found)
+    }
+
+    async fn forget_output(&self, before: Timestamp) -> Result<u64, Error> {
+        let mut writer = self.writer().await?;
+        let result = async {
+            let forgotten = sqlx::query(sql::FORGET_OUTPUT)
+                .bind(rows::millis(before))
+                .execute(writer.begin(Durability::Process).await?)
+                .await
+                .map_err(failed("forget the output of runs"))?;
+            writer.commit().await?;
+            Ok(forgotten.rows_affected())
         };
         let result = result.await;
         writer.finish(result).await
@@ -130,7 +170,7 @@ impl Errands for SqliteStore {
         let result = async {
             let connection = writer.begin(Durability::Process).await?;
             let mut forgotten = 0;
-            for text in [sql::FORGET_LEGS, sql::FORGET] {
+            for text in [sql::FORGET_OUTPUT, sql::FORGET_LEGS, sql::FORGET] {
                 let query = sqlx::query(text).bind(rows::millis(before));
                 let done = query.execute(&mut *connection).await;
                 forgotten = done.map_err(failed("forget errands"))?.rows_affected();
@@ -224,4 +264,30 @@ async fn bring(
         .await
         .map_err(&what)?;
     Ok(before == 1)
+}
+
+async fn tell(
+    connection: &mut SqliteConnection,
+    Hand { errand, region, agent }: Hand<'_>,
+    lines: &[Numbered],
+) -> Result<Standing, Error> {
+    let what = failed("write the output of a run");
+    let run: Option<Uuid> = sqlx::query_scalar(sql::HELD)
+        .bind(errand.0)
+        .bind(region.as_str())
+        .bind(agent)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(&what)?;
+    let Some(run) = run else { return Ok(Standing::Lost) };
+    for Numbered { number, line } in lines {
+        sqlx::query(sql::TELL)
+            .bind(run)
+            .bind(i64::from(*number))
+            .bind(output::text(line))
+            .execute(&mut *connection)
+            .await
+            .map_err(&what)?;
+    }
+    Ok(Standing::Held)
 }

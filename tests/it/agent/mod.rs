@@ -64,6 +64,7 @@ fn check(work: Work, timeout: Duration) -> Check {
         policy: "p2-then-p1".to_owned(),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: tripline::domain::exchange::Bodies::Kept,
         work,
     }
 }

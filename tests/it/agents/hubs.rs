@@ -26,6 +26,7 @@ use crate::support::port;
 use crate::support::postgres::Database;
 use crate::support::process::Process;
 use crate::support::site::Site;
+use crate::support::stream::Stream;
 use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::until_true;
 
@@ -133,6 +134,58 @@ async fn a_hub_that_is_behind_leaves_to_the_other_what_only_that_can_judge() {
     assert_eq!(open, 1, "{}", again.log());
     drop(connection);
     assert!(again.stop(PATIENCE).await.success() && one.stop().await.success());
+    database.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_does_is_seen_at_another_hub_than_its_agent_talks_to() {
+    let (site, database) = (Site::start().await, Database::empty().await);
+    let (near, far) = (project(&database, &site, &["shop"]), project(&database, &site, &["shop"]));
+    let port = port::free();
+    let (one, first) = hub(&near, 1, port).await;
+    let (two, second) = hub(&far, 2, port).await;
+    let (code, token, said) = near.run(&["token", "create", "--region", REGION]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let token = token.trim();
+
+    let url = format!("{second}/api/v1/checks/shop/errands");
+    let asked = http::client().post(url).json(&json!({ "by": "ana" })).send().await;
+    let asked: Value = asked.expect("the hub answers").json().await.expect("JSON");
+    let id = asked["id"].as_str().expect("an id").to_owned();
+    let place = format!("{second}/errands/{id}/output");
+    let mut stream = Stream::open(&http::client(), &place).await;
+    let mut taken = Value::Null;
+    until_true("the first hub gives it away", PATIENCE, async || {
+        let wanted = json!({ "name": "one", "most": 1 });
+        taken = as_agent(&first, "errands", token, Some(&wanted)).await["errands"][0].clone();
+        taken["id"] == id.as_str()
+    })
+    .await;
+    let tell = async |number: u32, text: &str| {
+        let lines = json!([{ "number": number, "at_us": 1, "kind": "began", "step": text }]);
+        let body = json!({ "name": "one", "lines": lines }).to_string();
+        let url = format!("{first}/agent/v1/errands/{id}/output");
+        let request = http::client().post(url).bearer_auth(token).header("tripline-protocol", "1");
+        request.body(body).send().await.expect("the hub answers").status()
+    };
+    assert_eq!(tell(0, "sign in").await, 204);
+    stream.until("sign in", PATIENCE).await;
+    assert_eq!(tell(1, "pay").await, 204);
+    let going = stream.until("pay", PATIENCE).await;
+    assert!(!going.contains("event: verdict"), "{going}");
+    let report = json!({
+        "check": "shop", "region": REGION, "slot_at": taken["asked_at"],
+        "started_at": taken["asked_at"], "duration_us": 1, "outcome": "passed",
+    });
+    let url = format!("{first}/agent/v1/errands/{id}");
+    let request = http::client().post(url).bearer_auth(token).header("tripline-protocol", "1");
+    let body = json!({ "name": "one", "report": report }).to_string();
+    assert_eq!(request.body(body).send().await.expect("the hub answers").status(), 204);
+    let ended = stream.until("event: end", PATIENCE).await;
+    assert!(ended.contains("\"outcome\":\"passed\""), "{ended}");
+    assert_eq!(ended.matches("event: line").count(), 2, "each once: {ended}");
+    assert_eq!(tell(2, "late").await, 410, "it is over");
+    assert!(two.stop().await.success() && one.stop().await.success());
     database.discard().await;
 }
 

@@ -18,6 +18,7 @@ use crate::support::certify::certify;
 use crate::support::http;
 use crate::support::port;
 use crate::support::process::Process;
+use crate::support::stream::Stream;
 use crate::support::wait::until_true;
 
 /// How long anything may take on a busy machine.
@@ -244,6 +245,12 @@ impl World {
         let (status, text) = (answer.status(), answer.text().await.expect("a body"));
         assert!(status.is_success(), "{url}: {status} {text}");
         serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// What a page is told of the runs of an errand.
+    pub(super) async fn stream(&self, errand: &Value) -> Stream {
+        let id = errand["id"].as_str().expect("an id");
+        Stream::open(&self.client, &format!("{}/errands/{id}/output", self.url())).await
     }
 
     /// Asks as an agent would; the status and the body.

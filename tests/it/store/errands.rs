@@ -6,6 +6,7 @@ use std::time::Duration;
 use tripline::domain::Timestamp;
 use tripline::domain::errand::{Errand, ErrandId, Stage};
 use tripline::domain::id::IncidentId;
+use tripline::domain::output::{Line, Numbered, What};
 use tripline::domain::restraint::{Actor, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::run::{LogLevel, LogLine};
@@ -139,4 +140,43 @@ pub(super) async fn an_errand_is_kept_until_it_is_told_and_old(store: &dyn Ledge
     assert_eq!(store.forget_errands(at(3)).await.expect("stored"), 1);
     assert_eq!(store.errand(errand.id).await.expect("read"), None);
     assert_eq!(store.untold().await.expect("read").len(), 1);
+}
+
+fn line(number: u32, what: What) -> Numbered {
+    Numbered { number, line: Line { at: Duration::from_micros(1_234), what } }
+}
+
+pub(super) async fn the_output_of_a_run_is_kept_while_it_is_somebodys(store: &dyn Ledger) {
+    let errand = ask(store, &wanted(1, "login", &["eu"], at(1)), at(1)).await;
+    let (eu, run) = (region("eu"), errand.legs[0].run);
+    let hand = |agent| Hand { errand: errand.id, region: &eu, agent };
+    let tell =
+        async |agent, lines: &[Numbered]| store.tell(hand(agent), lines).await.expect("stored");
+    let took = Duration::from_millis(3);
+    let lines = [
+        line(0, What::Began { step: "sign in\u{0}".into() }),
+        line(1, What::Ended { step: "sign in".into(), took, error: Some("no".into()) }),
+        line(2, What::Sent { request: "GET https://shop.example/".into() }),
+        line(3, What::Answered { request: "GET /".into(), took, answer: Ok(200) }),
+        line(5, What::Answered { request: "GET /".into(), took, answer: Err("reset".into()) }),
+        line(6, What::Logged { level: LogLevel::Warn, text: "\u{1f600}".into() }),
+        line(7, What::Left),
+    ];
+    assert_eq!(tell("one", &lines).await, Standing::Lost, "nobody took it");
+    assert!(store.take(hand("one"), at(9), at(1)).await.expect("stored"));
+    assert_eq!(tell("two", &lines).await, Standing::Lost, "it is another's");
+    assert_eq!(tell("one", &lines[..4]).await, Standing::Held);
+    assert_eq!(tell("one", &lines[2..]).await, Standing::Held);
+    let again = line(0, What::Left);
+    assert_eq!(tell("one", &[again]).await, Standing::Held);
+    let output = async |from, limit| store.output(run, from, limit).await.expect("read");
+    assert_eq!(output(0, 99).await, lines, "a line stays as it was told first");
+    assert_eq!(output(4, 2).await, lines[4..6]);
+    let report = report("login", "eu", 1, Passed);
+    assert_eq!(store.bring(hand("one"), &report).await.expect("stored"), Standing::Held);
+    assert_eq!(tell("one", &[line(8, What::Left)]).await, Standing::Lost, "it is over");
+    assert_eq!(store.forget_output(at(1)).await.expect("stored"), 0);
+    assert_eq!(store.forget_output(at(2)).await.expect("stored"), 7);
+    assert_eq!(output(0, 99).await, []);
+    assert!(store.errand_run(run).await.expect("read").is_some(), "what came of it stays");
 }

@@ -219,6 +219,7 @@ on_every_backend! {
         what_nobody_takes_or_brings_is_given_up
         a_check_is_run_by_hand_once_at_a_time_and_not_too_often
         an_errand_is_kept_until_it_is_told_and_old
+        the_output_of_a_run_is_kept_while_it_is_somebodys
     }
     rules {
         a_time_is_passed_once

@@ -117,6 +117,7 @@ pub(super) async fn a_run_comes_back_whole(store: &dyn Store) {
             timings: Timings { tls: Some(Duration::from_micros(9)), ..Timings::default() },
             certificate_until: "2027-02-01T23:59:59Z".parse().ok(),
             error: None,
+            exchange: None,
         }],
         logs: vec![LogLine { at: seconds(1), level: LogLevel::Error, text: "no 'quotes'".into() }],
         measurements: vec![Measurement {

@@ -23,6 +23,7 @@ pub(crate) mod severed;
 pub(crate) mod site;
 pub(crate) mod slack;
 pub(crate) mod smtp;
+pub(crate) mod stream;
 pub(crate) mod targets;
 pub(crate) mod told;
 pub(crate) mod tripline;

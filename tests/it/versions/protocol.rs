@@ -23,8 +23,8 @@ use tripline::engine::errands::{self, Errands};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
 use tripline::http::Loops;
 use tripline::http::agents::{Inlet, Link, Parts, Unavailable, router};
-use tripline::link::client::{Client, Route, Told, hub_address};
-use tripline::link::protocol::{Assignments, Goodbye, Verdict};
+use tripline::link::client::{Client, Error, Route, Told, hub_address};
+use tripline::link::protocol::{Assignments, Goodbye, OutputMessage, Verdict};
 use tripline::link::publication::{Part, Publication};
 use tripline::link::token::Token;
 use tripline::store::accounts::{Accounts as _, Expectation, Expected};
@@ -223,6 +223,10 @@ async fn hubs_of_earlier_versions_are_understood() {
             let text = client.module(&module.sha256).await.expect("it is the right one");
             assert!(!text.is_empty(), "{}", module.path);
         }
+        // It knows nothing of what a run does while it goes on: nothing more is told then.
+        let output = OutputMessage::new("eu-1", &[]);
+        let told_of = client.tell_output(uuid::Uuid::nil(), &output).await;
+        assert!(matches!(told_of, Err(Error::Refused { .. } | Error::Odd(_))), "{told_of:?}");
         let verdict = client.reports("eu-1", &["{}".to_owned()]).await.expect("understood");
         assert_eq!(verdict, Verdict::default());
         let goodbye: Goodbye =

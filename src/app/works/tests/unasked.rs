@@ -6,6 +6,7 @@ use super::Shelf;
 use crate::domain::Timestamp;
 use crate::domain::errand::{Errand, ErrandId};
 use crate::domain::id::{CheckId, RunId};
+use crate::domain::output::Numbered;
 use crate::domain::run::Report;
 use crate::store::errands::{Asked, Bounds, Errands, Hand, NewErrand};
 use crate::store::{Error, Standing};
@@ -22,6 +23,18 @@ impl Errands for Shelf {
 
     async fn bring(&self, _: Hand<'_>, _: &Report) -> Result<Standing, Error> {
         Ok(Standing::Lost)
+    }
+
+    async fn tell(&self, _: Hand<'_>, _: &[Numbered]) -> Result<Standing, Error> {
+        Ok(Standing::Lost)
+    }
+
+    async fn output(&self, _: RunId, _: u32, _: u32) -> Result<Vec<Numbered>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn forget_output(&self, _: Timestamp) -> Result<u64, Error> {
+        Ok(0)
     }
 
     async fn give_up(&self, _: Timestamp) -> Result<u64, Error> {

@@ -92,7 +92,7 @@ fn bar(row: &Row<'_>, took: Duration) -> Bar {
 }
 
 /// As short as it can be told from others: "POST /login 302".
-fn named(request: &Request) -> String {
+pub(super) fn named(request: &Request) -> String {
     let url = url::Url::parse(&request.url).ok();
     let place = url.as_ref().map_or(request.url.as_str(), url::Url::path);
     let status = request.status.map_or_else(|| "no answer".to_owned(), |it| it.to_string());

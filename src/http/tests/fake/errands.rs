@@ -9,6 +9,7 @@ use crate::clock::Manual;
 use crate::domain::Timestamp;
 use crate::domain::errand::{Ended, Errand, ErrandId, Stage};
 use crate::domain::id::{CheckId, RunId};
+use crate::domain::output::{Line, Numbered};
 use crate::domain::run::Report;
 use crate::engine::errands::{Errands as Desk, Parts};
 use crate::engine::judge::ProjectJudge;
@@ -30,6 +31,16 @@ pub(in crate::http) fn errands(
 }
 
 impl Remembered {
+    /// An agent tells of the last errand's run in its first region.
+    pub(in crate::http) fn tell_errand(&self, line: Line) {
+        let mut errands = self.errands.lock().expect("no test panics with it");
+        let leg = errands.last_mut().and_then(|it| it.legs.first_mut()).expect("there is one");
+        let mut output = self.output.lock().expect("no test panics with it");
+        let lines = output.entry(leg.run).or_default();
+        let number = u32::try_from(lines.len()).expect("few");
+        lines.push(Numbered { number, line });
+    }
+
     /// An agent runs the last errand in its first region, which ends so.
     pub(in crate::http) fn end_errand(&self, report: Report) {
         let mut errands = self.errands.lock().expect("no test panics with it");
@@ -73,6 +84,21 @@ impl Errands for Remembered {
 
     async fn bring(&self, _: Hand<'_>, _: &Report) -> Result<Standing, Error> {
         Ok(Standing::Lost)
+    }
+
+    async fn tell(&self, _: Hand<'_>, _: &[Numbered]) -> Result<Standing, Error> {
+        Ok(Standing::Lost)
+    }
+
+    async fn output(&self, run: RunId, from: u32, limit: u32) -> Result<Vec<Numbered>, Error> {
+        self.mood().await?;
+        let output = self.output.lock().expect("no test panics with it");
+        let lines = output.get(&run).into_iter().flatten().filter(|it| it.number >= from);
+        Ok(lines.take(limit as usize).cloned().collect())
+    }
+
+    async fn forget_output(&self, _: Timestamp) -> Result<u64, Error> {
+        Ok(0)
     }
 
     async fn give_up(&self, _: Timestamp) -> Result<u64, Error> {

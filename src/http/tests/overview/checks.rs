@@ -87,6 +87,10 @@ async fn runs_are_filtered_and_each_has_a_page() {
         "18 |   expect(home.status).toBe(200);",
         "POST https://shop.example.com/login",
         "203.0.113.7:443",
+        "What they carried",
+        "<dt>cookie</dt><dd>sid=***</dd>",
+        "user=ana&amp;password=***",
+        "&lt;script&gt;alert(1)&lt;/script&gt;…",
         "slow",
         "logins",
         "Left out, to keep the report short: 3 log lines.",
@@ -106,7 +110,7 @@ async fn a_button_has_a_check_run_at_once() {
     let (done, place) = send(&face, path, "same-origin", "region=us-east-1").await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     let after = page(&face, place.split('#').next().expect("a path")).await;
-    assert!(after.contains("<b>Asked for. </b>Run by hand for a visitor (web)"), "{after}");
+    assert!(after.contains("<b>Asked for. </b>Run by hand for somebody (web)"), "{after}");
     assert!(after.contains("us-east-1: no agent has taken it yet"), "{after}");
     let (again, _) = send(&face, path, "same-origin", "region=").await;
     assert_eq!(again.status, StatusCode::CONFLICT);

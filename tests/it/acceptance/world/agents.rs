@@ -178,6 +178,7 @@ fn trace(check: &Watched, state: State) -> Trace {
         timings: Timings { wait: duration, ..Timings::default() },
         certificate_until: None,
         error: None,
+        exchange: None,
     };
     let step = Step { name, parent: None, start, duration, error };
     Trace { steps: vec![step], requests: vec![request], ..Trace::default() }
