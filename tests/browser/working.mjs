@@ -41,6 +41,23 @@ await scenario({
     await page.context().close();
   },
 
+  "what a run does is seen while it goes on": async (browser) => {
+    const page = await open(browser, "/checks/shop/sign-in");
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.waitForURL("**/checks/shop/sign-in?asked=*");
+    await page.evaluate(() => (globalThis.since = "asked"));
+    const output = page.getByRole("log", { name: "What it does" });
+    await output.getByText("signing in as synthetic@example.com").waitFor();
+    same(await output.locator(".verdict").count(), 0, "verdicts while it goes on");
+    const verdict = output.locator(".verdict");
+    await verdict.waitFor();
+    sure((await verdict.textContent()).includes("503"), "the verdict says why");
+    same(await page.evaluate(() => globalThis.since), "asked", "the page stayed open");
+    await verdict.getByRole("link").click();
+    await page.getByText("What they carried").waitFor();
+    await page.context().close();
+  },
+
   "with the keyboard alone": async (browser) => {
     const page = await open(browser, "/");
     await live(page);

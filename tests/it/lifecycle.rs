@@ -89,6 +89,7 @@ impl Project {
             policy: self.policy.name.clone(),
             runbook: None,
             labels: BTreeMap::new(),
+            bodies: tripline::domain::exchange::Bodies::Kept,
             work: Work::Request(Box::new(RequestSpec {
                 method: "GET".into(),
                 url: "http://127.0.0.1/".into(),

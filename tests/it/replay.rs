@@ -60,6 +60,7 @@ fn rulebook() -> Rulebook {
         policy: "shop".into(),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: tripline::domain::exchange::Bodies::Kept,
         work: Work::Request(Box::new(RequestSpec {
             method: "GET".into(),
             url: "http://127.0.0.1/".into(),

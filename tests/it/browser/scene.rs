@@ -18,11 +18,11 @@ const PASSWORD: &str = "correct horse battery";
 const INCIDENTS: [(&str, &str); 3] =
     [("check:shop/sign-in", "open"), ("check:cart", "resolved"), ("rule:checks fail", "open")];
 
-/// A check of a sign-in that breaks in its second step, and says something before.
+/// A check of a sign-in that breaks in its second step, and says something a while before.
 const SIGN_IN: &str = r##"
-import { expect, metric, step } from "tripline";
+import { expect, metric, sleep, step } from "tripline";
 export const options = {
-  name: "Sign in to the shop", every: "2s", timeout: "2s", labels: { team: "shop" },
+  name: "Sign in to the shop", every: "4s", timeout: "4s", labels: { team: "shop" },
   runbook: "https://wiki.example.com/shop/sign-in",
 };
 export default async function () {
@@ -33,6 +33,7 @@ export default async function () {
   console.log("signing in as synthetic@example.com");
   console.warn("the session of yesterday is still there");
   metric("cart_items", 3, { shop: "main" });
+  await sleep(1500);
   await step("sign in", async () => {
     const home = await fetch("SITE/broken");
     expect(home.status).toBe(200);

@@ -42,6 +42,7 @@ pub(super) fn check(name: &str) -> Check {
         policy: Policy::DEFAULT_NAME.into(),
         runbook: Some("https://wiki.example.com/".into()),
         labels: BTreeMap::new(),
+        bodies: tripline::domain::exchange::Bodies::Kept,
         work: Work::Script { entry: format!("checks/{name}.js") },
     }
 }
