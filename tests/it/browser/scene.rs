@@ -18,11 +18,11 @@ const PASSWORD: &str = "correct horse battery";
 const INCIDENTS: [(&str, &str); 3] =
     [("check:shop/sign-in", "open"), ("check:cart", "resolved"), ("rule:checks fail", "open")];
 
-/// A check of a sign-in that breaks in its second step, and says something a while before.
+/// A check of a sign-in that breaks in its second step, and says something before.
 const SIGN_IN: &str = r##"
-import { expect, metric, sleep, step } from "tripline";
+import { expect, metric, step } from "tripline";
 export const options = {
-  name: "Sign in to the shop", every: "4s", timeout: "4s", labels: { team: "shop" },
+  name: "Sign in to the shop", every: "2s", timeout: "2s", labels: { team: "shop" },
   runbook: "https://wiki.example.com/shop/sign-in",
 };
 export default async function () {
@@ -33,13 +33,30 @@ export default async function () {
   console.log("signing in as synthetic@example.com");
   console.warn("the session of yesterday is still there");
   metric("cart_items", 3, { shop: "main" });
-  await sleep(1500);
   await step("sign in", async () => {
     const home = await fetch("SITE/broken");
     expect(home.status).toBe(200);
   });
 }
 "##;
+
+/// A check that is due rarely, so that nothing comes between when it is run by hand; it takes a while, and fails.
+const NIGHTLY: &str = r#"
+import { expect, sleep, step } from "tripline";
+export const options = { name: "Nightly report", every: "24h", timeout: "20s" };
+export default async function () {
+  await step("begin", async () => {
+    const page = await fetch("SITE/report", { headers: { accept: "text/html" } });
+    expect(page.status).toBe(200);
+  });
+  console.log("counting the orders of yesterday");
+  await sleep(2000);
+  await step("end", async () => {
+    const page = await fetch("SITE/broken");
+    expect(page.status).toBe(200);
+  });
+}
+"#;
 
 /// A running project: a check that passes, one that fails, one that failed and recovered, a rule that is
 /// breached, people who take turns, messages, and a silence.
@@ -60,10 +77,11 @@ impl Scene {
             request("front", "Front page", &site.url()),
             request("cart", "Cart", &cart.url()),
         );
-        let script = SIGN_IN.replace("SITE", &site.url());
+        let [sign_in, nightly] = [SIGN_IN, NIGHTLY].map(|it| it.replace("SITE", &site.url()));
         let project = Project::new().toml(&rest);
         std::fs::create_dir(project.path().join("checks/shop")).expect("it can be written");
-        let daemon = project.script("shop/sign-in.js", &script).up().await;
+        let project = project.script("shop/sign-in.js", &sign_in).script("nightly.js", &nightly);
+        let daemon = project.up().await;
         let scene = Self { daemon, _sites: [site, cart] };
         until_true("incidents begin and end", PATIENCE, async || {
             let found = scene.daemon.incidents().await;
@@ -83,7 +101,7 @@ impl Scene {
 
     /// How many checks there are.
     pub(super) fn checks(&self) -> usize {
-        3
+        4
     }
 
     /// Every page, with the status that it is answered with.
@@ -103,6 +121,7 @@ impl Scene {
             ["/?state=up&label=team%3Dshop", 200],
             ["/checks/shop/sign-in", 200],
             ["/checks/front?window=6h", 200],
+            ["/checks/nightly", 200],
             [format!("/runs/{}", run("shop/sign-in", "failed").await), 200],
             [format!("/runs/{}", run("front", "passed").await), 200],
             ["/incidents", 200],
