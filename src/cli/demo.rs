@@ -153,7 +153,7 @@ async fn taken_care_of(daemon: &Daemon) {
     if let Err(error) = acknowledge(daemon, number).await {
         tracing::warn!("incident {number} was not acknowledged: {error}");
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The incident whose second tier was told.

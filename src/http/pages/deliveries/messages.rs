@@ -154,8 +154,10 @@ fn attempts(deliveries: &[Delivery], now: Timestamp) -> Markup {
                         @let took = (it.ended_at - it.started_at).to_std().unwrap_or_default();
                         li {
                             (wording::moment(it.started_at, now)) ", " (wording::length(took)) ": "
-                            (it.outcome.replace('_', " "))
-                            @if !it.detail.is_empty() { ", " code { (it.detail) } }
+                            @if it.detail == PRINTED { "shown, not sent" } @else {
+                                (it.outcome.replace('_', " "))
+                                @if !it.detail.is_empty() { ", " code { (it.detail) } }
+                            }
                             @if let Some(proof) = &it.proof {
                                 "; " (proof.word.status) " " (wording::ago(proof.at, now))
                             }
