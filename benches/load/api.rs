@@ -160,7 +160,11 @@ async fn ask_all(hub: &Daemon) -> Result<Vec<Row>> {
 }
 
 /// How long answers take to what `path` makes of a number.
-async fn asked(client: &reqwest::Client, hub: &Daemon, path: &dyn Fn(usize) -> String) -> String {
+pub(crate) async fn asked(
+    client: &reqwest::Client,
+    hub: &Daemon,
+    path: &dyn Fn(usize) -> String,
+) -> String {
     let (mut took, mut bytes, mut unanswered) = (Vec::new(), 0, 0);
     for number in 0..ASKED {
         let watch = Stopwatch::start();

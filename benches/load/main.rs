@@ -8,7 +8,7 @@
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
 //! `alert` and `alert-busy` (from a failing answer to the message), `storm` (everything fails),
-//! `webhooks` (ten thousand owed at once), `start`, `statsd` (lines received); of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
+//! `webhooks` (ten thousand owed at once), `start`, `pages` (of a thousand checks), `statsd` (lines received); of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
 //! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks),
 //! `api-small` (questions over a million runs), and, only where they are named, because they take
 //! 10 GB of disk for a while, `api` and `api-postgres` (over twenty million). With `--realtime`, the
@@ -27,6 +27,7 @@ mod fill;
 mod ingest;
 mod lateness;
 mod machine;
+mod pages;
 #[path = "../../tests/it/support/port.rs"]
 mod port;
 #[expect(dead_code, reason = "the tests use the rest")]

@@ -14,6 +14,7 @@ use crate::daemon::Daemon;
 use crate::ingest::ingest;
 use crate::lateness::lateness;
 use crate::machine::{memory, processor_time};
+use crate::pages::pages;
 use crate::project::{Project, login_script, short_script};
 use crate::statistics::{Sample, double};
 use crate::statsd::statsd;
@@ -25,7 +26,7 @@ type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 16] = [
+pub(crate) const ALL: [(&str, Scenario); 17] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
@@ -35,6 +36,7 @@ pub(crate) const ALL: [(&str, Scenario); 16] = [
     ("storm", |priority| Box::pin(alerting::storm(priority))),
     ("webhooks", |priority| Box::pin(webhooks(priority))),
     ("start", |priority| Box::pin(start(priority))),
+    ("pages", |priority| Box::pin(pages(priority))),
     ("statsd", |priority| Box::pin(statsd(priority))),
     ("ingest", |priority| Box::pin(ingest(priority))),
     ("change", |priority| Box::pin(change(priority))),

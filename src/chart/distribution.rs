@@ -151,7 +151,8 @@ fn axes(canvas: &mut Canvas, sorted: &Sorted) -> Place {
         let x = left + sorted.across.part(*tick) * wide;
         axis.to(x.round() + 0.5, bottom).line(x.round() + 0.5, bottom + 4.0);
         let half = width(label) / 2.0;
-        let middle = x.min(canvas.width - half);
+        // Fonts of readers may be wider than the one that is measured.
+        let middle = x.min(canvas.width - half * 1.2);
         if middle - half >= free {
             canvas.text(FAINT, (middle, bottom + 17.0), Hold::Middle, label);
             free = middle + half + 6.0;

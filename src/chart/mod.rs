@@ -11,7 +11,7 @@
 //!   refers to nothing, so it may stand in a page under a strict content policy, several times.
 //! - Colours are classes ([`stylesheet`]), with those of the light theme written in for whoever
 //!   has no stylesheet. Colour is never the only sign: states differ in shape, lines in dashes.
-//! - Text is never smaller than 11 units; at [`NARROW`] and [`WIDE`] a unit is about a pixel.
+//! - Text is never smaller than 11 units; at [`NARROW`], [`MIDDLE`] and [`WIDE`] a unit is about a pixel.
 //! - What can be pointed at has `data-say` with the words, and `data-at` or `data-from` and
 //!   `data-until` with times (RFC 3339), which a page writes in its reader's zone.
 
@@ -55,6 +55,9 @@ pub type Millis = i64;
 /// The width for a telephone: what is left of 320 px.
 pub const NARROW: u16 = 304;
 
+/// How wide a chart for half of a page is.
+pub const MIDDLE: u16 = 480;
+
 /// The width for everything wider.
 pub const WIDE: u16 = 720;
 
@@ -80,12 +83,12 @@ pub struct Frame {
     pub zone: Tz,
 }
 
-/// A chart for any width of the place where it stands: drawn twice, for a telephone and for
+/// A chart for any width of the place where it stands: drawn for a telephone, for half of a page and for
 /// everything wider. The page's stylesheet ([`page_stylesheet`]) shows one of them.
 pub fn fluid(svg: impl Fn(u16) -> String) -> String {
-    let (narrow, wide) = (svg(NARROW), svg(WIDE));
+    let (narrow, middle, wide) = (svg(NARROW), svg(MIDDLE), svg(WIDE));
     format!(
         "<div class=\"chart-place\"><div class=\"chart-narrow\">{narrow}</div>\
-         <div class=\"chart-wide\">{wide}</div></div>"
+         <div class=\"chart-middle\">{middle}</div><div class=\"chart-wide\">{wide}</div></div>"
     )
 }

@@ -399,18 +399,23 @@ pub enum StoreCommand {
 /// Arguments of `tripline demo`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Demo {
-    /// Where the API listens; a free port if not given
+    /// Where the pages and the API are; a free port if not given
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0",
         value_parser = listen_address)]
     pub listen: SocketAddr,
 
-    /// Break the shop after this time, such as `20s`, mend it, and end when it has recovered
+    /// Break the shop after this time, such as `20s`, and end when it has recovered; if not given, it
+    /// breaks after 20 s and the demo goes on until Ctrl+C
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub break_after: Option<Duration>,
 
     /// How long it stays broken
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub mend_after: Duration,
+
+    /// Do not open the page in a browser
+    #[arg(long)]
+    pub no_open: bool,
 
     /// How it breaks
     #[arg(long, value_name = "FAULT", value_enum, default_value = "server-error")]

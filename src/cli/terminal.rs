@@ -51,6 +51,11 @@ impl Terminal {
         std::fs::canonicalize(&path).unwrap_or(path)
     }
 
+    /// Whether somebody looks at an output, rather than a program.
+    pub(super) fn is_interactive(stream: Stream) -> bool {
+        is_terminal(stream)
+    }
+
     /// How text looks on an output.
     pub(super) fn look(&self, stream: Stream) -> Look {
         let variable = |name: &str| self.variables.get(name).map(String::as_str);

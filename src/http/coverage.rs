@@ -57,7 +57,8 @@ pub(super) async fn uptime(
     Ok(Pretty(dto::Uptime { next_after, ..dto::Uptime::new(period, &tallies) }))
 }
 
-/// How the slots of `checks` came out in the last 24 hours, in all of their regions together.
+/// How the slots of `checks` came out in the last 24 hours, in all of their regions together; with the runs
+/// that ended since slots were last accounted for, or a check would be down beside an uptime of 100 %.
 pub(super) async fn of_last_day<'a>(
     api: &Api,
     checks: impl Iterator<Item = &'a CheckId>,
@@ -68,7 +69,16 @@ pub(super) async fn of_last_day<'a>(
         return Ok(sums);
     }
     let period = accountant::by_the_hour(&*api.accounts, period(api, None).await?).await?;
-    for ((check, _), tally) in accountant::tallies(&*api.accounts, Some(&checks), period).await? {
+    let accounted = accountant::tallies(&*api.accounts, Some(&checks), period).await?;
+    let since = (period.1, api.clock.now());
+    let mut ended = BTreeMap::new();
+    if since.0 < since.1 {
+        ended = api.accounts.tallies(Some(&checks), since).await?;
+    }
+    for tally in ended.values_mut() {
+        tally.expected = tally.passed + tally.failed + tally.unknown;
+    }
+    for ((check, _), tally) in accounted.into_iter().chain(ended) {
         let sum = sums.entry(check).or_default();
         *sum = sum.and(tally);
     }

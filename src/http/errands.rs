@@ -75,7 +75,11 @@ pub(super) type Refusal = (Option<[(HeaderName, String); 1]>, Problem);
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
             description = "At most this many; 100 if not given."),
     ),
-    responses((status = 200, description = "The errands.", body = dto::Errands)))]
+    responses(
+        (status = 200, description = "The errands.", body = dto::Errands),
+        (status = 404, description = "There is no such check.", body = dto::Problem,
+            content_type = "application/problem+json"),
+    ))]
 pub(super) async fn of_check(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,

@@ -118,7 +118,7 @@ fn console(lines: &[LogLine]) -> Markup {
         @if !lines.is_empty() {
             section aria-labelledby="console-title" {
                 h2 #console-title { "Console" }
-                div.wide tabindex="0" role="region" aria-labelledby="console-title" {
+                div.wide tabindex="0" role="region" aria-label="Lines of the console" {
                     table.list.console {
                         caption.unseen { "Lines of the console" }
                         thead.unseen {

@@ -1,4 +1,5 @@
-//! A small site whose health is a switch, and which remembers who came.
+//! A small site whose health is a switch, and which remembers who came. A test turns the switch, or whoever
+//! sends `PUT` with a status.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::Html;
+use axum::routing::put;
 use tokio::task::JoinHandle;
 
 /// A site that answers each request with the status it was told; it ends when dropped.
@@ -39,7 +41,8 @@ impl Site {
             other: Mutex::default(),
             visits: Mutex::default(),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
+        let router = Router::new().route("/", put(switch).fallback(answer));
+        let router = router.fallback(answer).with_state(Arc::clone(&state));
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("axum serves until it is dropped");
         });
@@ -77,6 +80,12 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+async fn switch(State(shared): State<Arc<Shared>>, status: String) -> StatusCode {
+    let Ok(status) = status.parse() else { return StatusCode::BAD_REQUEST };
+    shared.status.store(status, Ordering::SeqCst);
+    StatusCode::NO_CONTENT
 }
 
 async fn answer(

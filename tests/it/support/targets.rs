@@ -4,10 +4,12 @@
 //! started as child processes on free ports. Installing needs Python 3, Node.js and npm, and their
 //! registries the first time.
 
+mod browser;
 mod clients;
 mod django;
 mod install;
 mod oidc;
+mod schemathesis;
 mod statsd;
 mod typescript;
 mod webhooks;
@@ -22,9 +24,11 @@ use super::process::Process;
 use super::wait::until;
 use super::{http, port};
 
+pub(crate) use browser::browser_modules;
 pub(crate) use clients::{Application, datadog, hot_shots};
 pub(crate) use django::{PASSWORD, USER, django};
 pub(crate) use oidc::{CLIENT, oidc_provider};
+pub(crate) use schemathesis::schemathesis;
 pub(crate) use statsd::{Graphite, statsd, statsd_to_graphite};
 pub(crate) use typescript::{mistakes, mistakes_in_dashboards, mistakes_in_slack};
 pub(crate) use webhooks::verdicts;

@@ -39,7 +39,8 @@ function changed(wait) {
 async function refresh() {
   dueAt = Infinity;
   if (document.hidden) return; // it is asked for when somebody looks
-  if (asking) return changed(QUIET);
+  // What lies below a dialog has the focus again when that closes, and must still be there.
+  if (asking || document.querySelector("dialog[open]")) return changed(QUIET);
   asking = true;
   const began = performance.now();
   try {

@@ -76,6 +76,7 @@ pub(super) async fn section(
         section aria-labelledby="time-title" {
             h2 #time-title { "The last " (window.words()) }
             (window.choice(|window| filter.with_window(check, window)))
+            p.quiet { "The axes are in UTC." }
             div #charts data-live {
                 (slots::marks(check, &regions, span))
                 div.charts { (lines(&drawn, check, span)) }
@@ -141,7 +142,7 @@ fn frame(title: &str, span: (Timestamp, Timestamp)) -> Frame {
 /// Below what half and 95 % of the runs of each region were.
 fn percentiles(durations: &[Line]) -> Markup {
     html! {
-        table.list.percentiles {
+        div.wide tabindex="0" role="region" aria-label="Table of durations" { table.list.percentiles {
             caption.unseen { "How long runs took, by region" }
             thead {
                 tr {
@@ -162,7 +163,7 @@ fn percentiles(durations: &[Line]) -> Markup {
                     }
                 }
             }
-        }
+        } }
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn incident(shown: &dto::Check, now: Timestamp) -> Markup {
 /// How it is doing in each of its regions.
 pub(super) fn regions(shown: &dto::Check, now: Timestamp) -> Markup {
     html! {
-        div.wide #regions data-live tabindex="0" role="region" aria-labelledby="regions-title" {
+        div.wide #regions data-live tabindex="0" role="region" aria-label="Table of regions" {
             table.list {
                 thead {
                     tr {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::domain::Timestamp;
 use crate::domain::notification::NotificationState;
-use crate::domain::proof::Status;
+use crate::domain::proof::{PRINTED, Status};
 use crate::http::Api;
 use crate::http::pages::{controls, links, wording};
 use crate::http::problem::Problem;
@@ -120,12 +120,15 @@ fn row(record: &NotificationRecord, now: Timestamp) -> Markup {
 fn standing(record: &NotificationRecord, now: Timestamp) -> Markup {
     let was_delivered =
         |it: &Delivery| it.proof.is_some_and(|it| it.word.status == Status::Delivered);
+    let was_printed = record.state == NotificationState::Sent
+        && record.deliveries.last().is_some_and(|it| it.detail == PRINTED);
     let (class, word) = match record.state {
         NotificationState::Owed if record.deliveries.is_empty() => ("never", "owed"),
         NotificationState::Owed => ("held", "owed, tried"),
         NotificationState::Sent if record.deliveries.iter().any(was_delivered) => {
             ("up", "delivered")
         }
+        NotificationState::Sent if was_printed => ("never", "shown, not sent"),
         NotificationState::Sent => ("up", "sent"),
         NotificationState::GivenUp => ("down", "given up"),
         other => ("never", in_words(other)),
@@ -135,7 +138,7 @@ fn standing(record: &NotificationRecord, now: Timestamp) -> Markup {
         @if record.state == NotificationState::Owed && record.due_at > now {
             span.quiet { ", again " (wording::ago(record.due_at, now)) }
         }
-        @if let Some(reason) = &record.reason { span.because { (reason) } }
+        @if let Some(reason) = record.reason.as_ref().filter(|_| !was_printed) { span.because { (reason) } }
         @if let Some(succession) = &record.succession { span.because { (succession.sentence) } }
     }
 }
@@ -151,8 +154,10 @@ fn attempts(deliveries: &[Delivery], now: Timestamp) -> Markup {
                         @let took = (it.ended_at - it.started_at).to_std().unwrap_or_default();
                         li {
                             (wording::moment(it.started_at, now)) ", " (wording::length(took)) ": "
-                            (it.outcome.replace('_', " "))
-                            @if !it.detail.is_empty() { ", " code { (it.detail) } }
+                            @if it.detail == PRINTED { "shown, not sent" } @else {
+                                (it.outcome.replace('_', " "))
+                                @if !it.detail.is_empty() { ", " code { (it.detail) } }
+                            }
                             @if let Some(proof) = &it.proof {
                                 "; " (proof.word.status) " " (wording::ago(proof.at, now))
                             }

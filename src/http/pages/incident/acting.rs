@@ -61,7 +61,7 @@ pub(super) fn forms(record: &IncidentRecord, can_run: bool, frame: &Frame) -> Ma
 fn acknowledging(path: &str, is_acknowledged: bool, frame: &Frame) -> Markup {
     html! {
         form.act.first method="post" action={ (path) "/acknowledge" } {
-            button.primary type="submit" data-key="acknowledge" {
+            button.primary[!is_acknowledged] type="submit" data-key="acknowledge" {
                 @if is_acknowledged { "Acknowledge anew" } @else { "Acknowledge" }
             }
             details #acknowledge {

@@ -95,7 +95,9 @@ fn said(kind: NoticeKind) -> String {
 
 fn attempt(delivery: &Delivery, now: Timestamp) -> Markup {
     let took = (delivery.ended_at - delivery.started_at).num_milliseconds().max(0);
+    let was_printed = delivery.detail == PRINTED;
     let word = match delivery.outcome.as_str() {
+        _ if was_printed => "shown, since its channel is not set up",
         "accepted" => "taken by the provider",
         "retry" => "failed for now",
         "given_up" => "refused for good",
@@ -105,7 +107,7 @@ fn attempt(delivery: &Delivery, now: Timestamp) -> Markup {
     html! {
         li {
             (wording::moment(delivery.started_at, now)) ", " (took) " ms: " b { (word) }
-            @if !delivery.detail.is_empty() { " " code { (delivery.detail) } }
+            @if !delivery.detail.is_empty() && !was_printed { " " code { (delivery.detail) } }
             @if let Some(proof) = &delivery.proof {
                 ", then " (proof.word.status) " " (wording::moment(proof.at, now))
                 @if let Some(code) = proof.word.code { " (" (code) ")" }

@@ -16,18 +16,24 @@ use crate::http::problem::Problem;
 /// How far back is looked.
 const SPAN: TimeDelta = TimeDelta::hours(1);
 
-/// A value stands for so long: a row shows about as many values as it has room for.
-const PART: TimeDelta = TimeDelta::seconds(75);
+/// Less is not drawn.
+const SHORTEST: TimeDelta = TimeDelta::minutes(2);
+
+/// A row has room for about so many values; each is an average.
+const VALUES: i32 = 48;
 
 const NAMES: [&str; 2] = ["tripline_check_duration_seconds", "tripline_check_up"];
 
 /// What is drawn of one check.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Durations {
     /// The averages of all regions, in seconds.
     points: Vec<(i64, f64)>,
     /// When runs failed.
     failures: Vec<i64>,
+    /// Where the line begins, as all lines of a page do: an hour ago, or when the first of these checks
+    /// began to be watched.
+    begin: Timestamp,
 }
 
 /// Those of `checks` up to `now`, by their ids.
@@ -43,14 +49,19 @@ pub(super) async fn of(
     for it in found.first().into_iter().flatten() {
         points.entry(it.labels().value("check").to_owned()).or_default().extend(series::points(it));
     }
+    let first = points.values().flatten().map(|(at, _)| *at).min();
+    let first = first.and_then(Timestamp::from_timestamp_millis).unwrap_or(now);
+    let begin = first.min(now - SHORTEST).max(now - SPAN);
+    let part = (now - begin) / VALUES;
+    let fresh = |points| Durations { points, failures: Vec::new(), begin };
     let average = |(check, points): (String, Vec<(i64, f64)>)| {
-        let points = series::averages(points.into_iter(), PART);
-        (check, Durations { points, failures: Vec::new() })
+        (check, fresh(series::averages(points.into_iter(), part)))
     };
     let mut durations: BTreeMap<String, Durations> = points.into_iter().map(average).collect();
     for it in found.get(1).into_iter().flatten() {
         let failed = series::points(it).filter(|(_, up)| *up == 0.0).map(|(at, _)| at);
-        let own = durations.entry(it.labels().value("check").to_owned()).or_default();
+        let check = it.labels().value("check").to_owned();
+        let own = durations.entry(check).or_insert_with(|| fresh(Vec::new()));
         own.failures.extend(failed);
         own.failures.sort_unstable();
     }
@@ -63,11 +74,12 @@ pub(super) fn line(check: &Check, durations: Option<&Durations>, now: Timestamp)
         return html! { "–" };
     };
     let every = TimeDelta::from_std(check.schedule.interval(now) * 3).unwrap_or(SPAN);
+    let part = (now - durations.begin) / VALUES;
     let line = Sparkline {
         title: "Duration",
         unit: Unit::Seconds,
-        span: ((now - SPAN).timestamp_millis(), now.timestamp_millis()),
-        gap: every.max(PART * 2).num_milliseconds(),
+        span: (durations.begin.timestamp_millis(), now.timestamp_millis()),
+        gap: every.max(part * 2).num_milliseconds(),
         points: &durations.points,
         failures: &durations.failures,
     };

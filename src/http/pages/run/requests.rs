@@ -30,7 +30,7 @@ pub(super) fn section(report: &Report) -> Markup {
                     p.quiet { "None was begun." }
                 }
             } @else {
-                (PreEscaped(waterfall(&rows)))
+                (PreEscaped(waterfall(&rows, report.duration)))
                 details.numbers-of {
                     summary { "All timings" }
                     (table(&rows, trace))
@@ -51,24 +51,31 @@ fn rows(trace: &Trace) -> Vec<Row<'_>> {
     rows
 }
 
-/// Where the time went, drawn on one axis.
-fn waterfall(rows: &[Row<'_>]) -> String {
+/// Where the time went, drawn on one axis, of a run that took so long.
+fn waterfall(rows: &[Row<'_>], took: Duration) -> String {
     let chart = Waterfall {
         title: "Steps and requests".to_owned(),
         heading: Heading::Spoken,
-        bars: rows.iter().map(bar).collect(),
+        bars: rows.iter().map(|row| bar(row, took)).collect(),
     };
     fluid(|width| chart.svg(width))
 }
 
-fn bar(row: &Row<'_>) -> Bar {
+fn bar(row: &Row<'_>, took: Duration) -> Bar {
     match row {
+        // What had not ended was under way until the run did.
         Row::Step(step) => Bar {
             name: step.name.clone(),
             sign: Sign::Step,
             start: step.start.as_secs_f64(),
-            phases: step.duration.map(|it| (Phase::Step, it.as_secs_f64())).into_iter().collect(),
-            failure: step.error.clone(),
+            phases: {
+                let length = step.duration.unwrap_or_else(|| took.saturating_sub(step.start));
+                vec![(Phase::Step, length.as_secs_f64())]
+            },
+            failure: match (&step.error, step.duration) {
+                (None, None) => Some("it had not ended when the run did".to_owned()),
+                (error, _) => error.clone(),
+            },
         },
         Row::Request(request) => Bar {
             name: named(request),
@@ -96,7 +103,7 @@ const PHASES: [Phase; 5] = [Phase::Dns, Phase::Connect, Phase::Tls, Phase::Wait,
 
 fn table(rows: &[Row<'_>], trace: &Trace) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-labelledby="time-title" {
+        div.wide tabindex="0" role="region" aria-label="Table of timings" {
             table.list.requests {
                 caption.unseen { "Steps and requests in the order in which they started" }
                 thead {

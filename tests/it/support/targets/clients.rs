@@ -98,14 +98,15 @@ async fn dogstatsd() -> PathBuf {
         ("send.py", include_str!("../../../targets/dogstatsd/send.py")),
         ("counting.py", include_str!("../../../targets/dogstatsd/counting.py")),
     ];
-    installed("dogstatsd", pinned, install).await
+    installed("dogstatsd", pinned, into_venv).await
 }
 
 fn python(installed: &Path) -> PathBuf {
     installed.join("venv/bin/python")
 }
 
-fn install(folder: &Path) {
+/// Installs what `requirements.txt` of a folder pins into a virtual environment there.
+pub(super) fn into_venv(folder: &Path) {
     let mut command = Command::new("python3");
     run(command.args(["-m", "venv"]).arg(folder.join("venv")), MISSING);
     let mut command = Command::new(folder.join("venv/bin/python"));

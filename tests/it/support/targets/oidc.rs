@@ -44,7 +44,8 @@ pub(super) async fn node_modules() -> PathBuf {
     installed("node", pinned, install).await
 }
 
-fn install(folder: &Path) {
+/// Installs what `package-lock.json` of a folder pins.
+pub(super) fn install(folder: &Path) {
     run(Command::new("node").arg("--version"), "install Node.js 20 or later");
     let mut command = Command::new("npm");
     let quietly = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];

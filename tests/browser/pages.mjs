@@ -1,0 +1,50 @@
+// Every page, light and dark, narrow and wide: no violation of what axe knows of WCAG 2.2 AA and of good
+// practice, nothing in the console, and nothing to scroll to the side for.
+
+import { NARROW, WIDE, axe, facts, open, overhang, scenario, sure } from "./support.mjs";
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+const source = axe();
+
+/** What axe finds, in words. */
+async function violations(page) {
+  await page.evaluate(source);
+  const found = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
+  return found.violations.flatMap((rule) =>
+    rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")}: ${node.html.slice(0, 160)}\n    ${node.failureSummary.replaceAll("\n", "\n    ")}`),
+  );
+}
+
+const parts = {};
+for (const theme of ["light", "dark"]) {
+  for (const size of [NARROW, WIDE]) {
+    parts[`${theme}, ${size.width} px`] = async (browser) => {
+      const page = await open(browser, undefined, { theme, size, quiet: ["Failed to load resource"] });
+      if (facts.cookie) await page.context().addCookies([{ url: facts.url, ...facts.cookie }]);
+      const wrong = [];
+      for (const [path, status] of facts.pages) {
+        const answer = await page.goto(path);
+        sure(answer.status() === status, `${path} is answered with ${status}: ${answer.status()}`);
+        // What is folded is a part of the page, too.
+        await page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
+        for (const violation of await violations(page)) wrong.push(`${path}: ${violation}`);
+        const over = await overhang(page);
+        if (over > 0) wrong.push(`${path}: it is ${over} px wider than the window: ${await widest(page)}`);
+      }
+      await page.context().close();
+      sure(wrong.length === 0, `nothing is wrong with any page\n${wrong.join("\n")}`);
+    };
+  }
+}
+
+/** What reaches furthest to the right. */
+const widest = (page) =>
+  page.evaluate(() => {
+    const beyond = [...document.querySelectorAll("body *")].filter(
+      (it) => it.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5,
+    );
+    return beyond.slice(-3).map((it) => it.outerHTML.slice(0, 120)).join(" | ");
+  });
+
+await scenario(parts);

@@ -1,0 +1,150 @@
+// What somebody does who works with the pages: filters, runs a check, walks by keys alone, or does all of it
+// without JavaScript.
+
+import { facts, live, open, place, same, scenario, sure, until } from "./support.mjs";
+
+const rows = (page) => page.locator("table.checks tbody th a");
+
+await scenario({
+  "a filter stands in the address": async (browser) => {
+    const page = await open(browser, "/");
+    same((await rows(page).allTextContents()).length, facts.checks, "checks without a filter");
+    await page.getByRole("searchbox").fill("sign in");
+    await page.getByLabel("State").selectOption("down");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.waitForURL("**/?q=sign+in&*state=down");
+    same(await rows(page).allTextContents(), ["Sign in to the shop"], "checks that are listed");
+    // It never passed, and that is known before its slots are accounted for.
+    same(await page.locator("table.checks .uptime .share").textContent(), "0 %", "its uptime");
+    const address = page.url();
+    const other = await open(browser);
+    await other.goto(address);
+    same(await rows(other).allTextContents(), ["Sign in to the shop"], "who is sent the address sees");
+    same(await other.getByRole("searchbox").inputValue(), "sign in", "the field says");
+    await page.getByRole("link", { name: "Show all" }).click();
+    same((await rows(page).allTextContents()).length, facts.checks, "checks without a filter again");
+    await page.goBack();
+    same(page.url(), address, "the way back");
+    await page.context().close();
+    await other.context().close();
+  },
+
+  "a check runs now": async (browser) => {
+    const page = await open(browser, "/checks/front");
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.waitForURL("**/checks/front?asked=*");
+    const errand = page.locator(".errand.new");
+    await errand.getByText("passed").first().waitFor();
+    await errand.getByRole("link").first().click();
+    await page.getByText("counts for nothing").waitFor();
+    sure(await page.locator("h1 .mark.up").isVisible(), "the run by hand passed");
+    await page.context().close();
+  },
+
+  "what a run does is seen while it goes on": async (browser) => {
+    const page = await open(browser, "/checks/nightly");
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.waitForURL("**/checks/nightly?asked=*");
+    await page.evaluate(() => (globalThis.since = "asked"));
+    const output = page.getByRole("log", { name: "What it does" });
+    await output.getByText("counting the orders of yesterday").waitFor();
+    same(await output.locator(".verdict").count(), 0, "verdicts while it goes on");
+    const verdict = output.locator(".verdict");
+    await verdict.waitFor();
+    sure((await verdict.textContent()).includes("503"), "the verdict says why");
+    same(await page.evaluate(() => globalThis.since), "asked", "the page stayed open");
+    await verdict.getByRole("link").click();
+    await page.getByText("What they carried").waitFor();
+    await page.context().close();
+  },
+
+  "with the keyboard alone": async (browser) => {
+    const page = await open(browser, "/");
+    await live(page);
+    const focused = () => page.evaluate(() => document.activeElement.textContent);
+    await page.keyboard.press("/");
+    await page.keyboard.type("shop");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/?q=shop*");
+    const listed = await page.locator("main :is(tbody th, .incidents .what) > a").allTextContents();
+    await page.keyboard.press("j");
+    same(await focused(), listed[0], "the first that is listed");
+    await page.keyboard.press("j");
+    same(await focused(), listed[1], "the next");
+    await page.keyboard.press("k");
+    same(await focused(), listed[0], "the one before");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor({ state: "hidden" });
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/incidents/*");
+    await page.keyboard.press("a");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Acknowledge anew" }).waitFor();
+    sure(await page.getByText("Acknowledged. Nobody else is called").isVisible(), "the page says what was done");
+    // Everything that can be used is reached by Tab, and shows where it is.
+    await page.goto("/");
+    await page.keyboard.press("Tab");
+    same(await focused(), "Skip to the content", "what Tab reaches first");
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    same(outline, "solid", "what has the focus is drawn so");
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    sure(await page.evaluate(() => document.activeElement.closest("main") !== null), "the skip link skips the navigation");
+    await page.context().close();
+  },
+
+  "without JavaScript": async (browser) => {
+    const page = await open(browser, "/", { scripts: false });
+    await page.getByRole("searchbox").fill("shop");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.waitForURL("**/?q=shop*");
+    for (const name of ["Incidents", "Regions", "Rules", "On-call", "Deliveries", "Overview"]) {
+      await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name, exact: true }).click();
+      await page.getByRole("heading", { level: 1 }).waitFor();
+    }
+    await page.goto("/deliveries");
+    await page.locator("table.messages").getByText("shown, not sent").first().waitFor();
+    same(await page.locator("table.messages").getByText("accepted").count(), 0, "messages that are said to have been taken");
+    await page.goto("/");
+    sure((await page.locator("time").first().textContent()).trim() !== "", "times are said by the server");
+    await page.locator(".incidents .what a", { hasText: "Sign in to the shop" }).click();
+    await page.waitForURL("**/incidents/*");
+    const incident = page.url();
+    await page.getByText("Note…").click();
+    await page.getByLabel("What you say").fill("looking at it");
+    await page.getByRole("button", { name: "Add the note" }).click();
+    await page.getByText("Noted.").waitFor();
+    sure(await page.locator("#trail").getByText("looking at it").isVisible(), "the trail has the note");
+    await page.getByText("Silence…").click();
+    await page.locator("#silence").getByLabel("Why").fill("deploy");
+    await page.getByRole("button", { name: "Silence", exact: true }).click();
+    await page.getByText("Silenced.").waitFor();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.getByText("Agents were asked").waitFor();
+    await until("what came of it", async () => {
+      await page.goto(incident);
+      return page.locator("#by-hand").getByText("failed").first().isVisible();
+    });
+    await page.goto("/incidents");
+    await page.locator("section", { hasText: "Silences" }).getByRole("button", { name: /End/ }).first().click();
+    await page.getByText("The silence is over.").waitFor();
+    await page.goto("/rules");
+    await page.getByLabel(/PromQL/).fill("tripline_check_up");
+    await page.getByRole("button", { name: "Try" }).click();
+    await page.locator("#tried table").waitFor();
+    await page.context().close();
+  },
+
+  "times are in the viewer's zone, with the whole of it to read": async (browser) => {
+    const page = await open(browser, "/incidents/1");
+    await live(page);
+    const since = page.locator(".headline time[data-form=moment]").first();
+    const [said, full, at] = [await since.textContent(), await since.getAttribute("title"), await since.getAttribute("datetime")];
+    const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "Europe/Berlin" }).format(new Date(at));
+    sure(said.includes(clock), `${said} is ${clock} in Berlin`);
+    sure(/20\d\d/.test(full), `${full} has the year`);
+    await page.context().close();
+  },
+});
