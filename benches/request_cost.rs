@@ -81,6 +81,7 @@ fn check(address: SocketAddr) -> anyhow::Result<Check> {
         policy: "p2-then-p1".to_owned(),
         runbook: None,
         labels: BTreeMap::new(),
+        bodies: tripline::domain::exchange::Bodies::Kept,
         work: Work::Request(Box::new(spec)),
     })
 }

@@ -154,11 +154,11 @@ async fn what_a_run_does_is_seen_at_another_hub_than_its_agent_talks_to() {
     let id = asked["id"].as_str().expect("an id").to_owned();
     let place = format!("{second}/errands/{id}/output");
     let mut stream = Stream::open(&http::client(), &place).await;
-    let mut taken = Value::Null;
+    let mut leg = Value::Null;
     until_true("the first hub gives it away", PATIENCE, async || {
         let wanted = json!({ "name": "one", "most": 1 });
-        taken = as_agent(&first, "errands", token, Some(&wanted)).await["errands"][0].clone();
-        taken["id"] == id.as_str()
+        leg = as_agent(&first, "errands", token, Some(&wanted)).await["errands"][0].clone();
+        leg["id"] == id.as_str()
     })
     .await;
     let tell = async |number: u32, text: &str| {
@@ -174,8 +174,8 @@ async fn what_a_run_does_is_seen_at_another_hub_than_its_agent_talks_to() {
     let going = stream.until("pay", PATIENCE).await;
     assert!(!going.contains("event: verdict"), "{going}");
     let report = json!({
-        "check": "shop", "region": REGION, "slot_at": taken["asked_at"],
-        "started_at": taken["asked_at"], "duration_us": 1, "outcome": "passed",
+        "check": "shop", "region": REGION, "slot_at": leg["asked_at"],
+        "started_at": leg["asked_at"], "duration_us": 1, "outcome": "passed",
     });
     let url = format!("{first}/agent/v1/errands/{id}");
     let request = http::client().post(url).bearer_auth(token).header("tripline-protocol", "1");
