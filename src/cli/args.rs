@@ -514,7 +514,7 @@ mod tests {
         };
         let unasked = demo("").expect("a good line");
         assert_eq!((unasked.break_after, unasked.fault), (None, DemoFault::ServerError));
-        assert_eq!(unasked.mend_after, Duration::from_secs(15));
+        assert_eq!(unasked.mend_after, Duration::from_secs(30));
         let asked = demo("--break-after 1m30s --fault wrong-page").expect("a good line");
         assert_eq!(asked.break_after, Some(Duration::from_secs(90)));
         assert_eq!(Fault::from(asked.fault), Fault::WrongPage);
