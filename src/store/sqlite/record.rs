@@ -17,6 +17,7 @@ use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
+use crate::failpoint::{self, Failpoint};
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
 use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
@@ -120,6 +121,9 @@ async fn write(
         let run = Some(recorded.run);
         let about = About { subject: &subject, incident: *incident, run, failed_at };
         write_decided(&mut *connection, about, &recorded.transition, now).await?;
+    }
+    if !plan.decided.is_empty() {
+        failpoint::reach(Failpoint::Written);
     }
     writer.commit().await
 }

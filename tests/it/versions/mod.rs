@@ -3,6 +3,7 @@
 //! `tests/fixtures/versions/README.md`.
 
 mod protocol;
+mod running;
 mod store;
 
 use std::fs;
