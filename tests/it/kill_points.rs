@@ -357,3 +357,39 @@ async fn a_daemon_that_is_killed_while_it_empties_its_log_loses_nothing() {
         assert!(daemon.stop().await.success());
     }
 }
+
+/// F7: what of the log cannot be read any more is as if it had not been written; what is before it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_torn_costs_its_end_and_nothing_else() {
+    let (site, providers) = (Site::start().await, Providers::start().await);
+    let project = project(&site, &providers, None);
+    // What is in the log by then is all there is of it.
+    assert!(project.up().await.stop().await.success());
+    let log = project.path().join("tripline.db-wal");
+    for garbage in [false, true] {
+        let daemon = project.up().await;
+        site.answer(500);
+        daemon.run("shop", "failed", |run| run.outcome == "failed").await;
+        site.answer(200);
+        quiet(&daemon, PATIENCE).await;
+        daemon.kill().await;
+        let mut bytes = std::fs::read(&log).expect("it stays behind");
+        let torn = bytes.len() * 2 / 3 + 11;
+        if garbage {
+            bytes[torn..].fill(0x5a);
+        } else {
+            bytes.truncate(torn);
+        }
+        std::fs::write(&log, bytes).expect("written");
+        let daemon = project.up().await;
+        let mut connection = opened(&project).await;
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+            .fetch_all(&mut connection)
+            .await
+            .expect("checked");
+        assert_eq!(found, ["ok"]);
+        connection.close().await.expect("closed");
+        assert_accounted(&project, &daemon, "shop").await;
+        assert!(daemon.stop().await.success());
+    }
+}

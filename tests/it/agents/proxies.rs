@@ -27,13 +27,12 @@ async fn an_agent_reaches_its_hub_through_a_proxy_that_wants_a_password() {
     let token = world.create_token(REGION).await;
     let login = with_login(&proxy, CREDENTIALS);
     let tunnel = format!("CONNECT {HUB}:{} HTTP/1.1", world.link_port());
-    let ways: [(&str, &[&str], &[(&str, &str)]); 2] = [
-        ("by-word", &["--proxy", &login], &[]),
-        ("by-environment", &[], &[("HTTPS_PROXY", &login)]),
-    ];
-    for (name, words, environment) in ways {
+    for name in ["by-word", "by-environment"] {
         let before = proxy.asked().len();
-        let mut agent = world.agent_through(name, &token, words, environment);
+        let mut agent = match name {
+            "by-word" => world.agent_through(name, &token, &["--proxy", &login], &[]),
+            _ => world.agent_through(name, &token, &[], &[("HTTPS_PROXY", &login)]),
+        };
         agent.says("it works", |it| is_at_work(it, 1)).await;
         let known = world.runs("shop").await.len();
         until_true("its reports arrive", PATIENCE, async || world.runs("shop").await.len() > known)

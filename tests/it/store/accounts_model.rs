@@ -207,13 +207,10 @@ impl<'a> World<'a> {
     fn toggle_agent(&mut self, at: usize) {
         self.starts += 1;
         let agent = &mut self.agents[at];
-        agent.life = match agent.life.take() {
-            Some(_) => None,
-            None => {
-                let scheduler = Scheduler::new(region(agent.place), &agent.checks, self.now);
-                Some((self.starts, scheduler))
-            }
-        };
+        if agent.life.take().is_none() {
+            let scheduler = Scheduler::new(region(agent.place), &agent.checks, self.now);
+            agent.life = Some((self.starts, scheduler));
+        }
     }
 
     async fn pass(&mut self, time: Duration) {
