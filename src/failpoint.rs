@@ -13,6 +13,12 @@ pub const VARIABLE: &str = "TRIPLINE_DIE_AT";
 /// A place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failpoint {
+    /// A slot is handed over, and nobody has begun to run it.
+    Due,
+    /// A run is over, and its report is with nobody.
+    Ran,
+    /// A result, what it changed and the messages that it owes are written, and not committed.
+    Written,
     /// A result is committed with messages owed, and nobody was told that they are.
     Committed,
     /// A message is claimed, and nothing was sent.
@@ -23,17 +29,26 @@ pub enum Failpoint {
     Expected,
     /// A new project is in force, and incidents of what is not in it any more are open.
     InForce,
+    /// Some of what is forgotten is deleted, and not committed.
+    Forgotten,
+    /// Some of a store is copied.
+    Copied,
 }
 
 impl Failpoint {
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Due => "due",
+            Self::Ran => "ran",
+            Self::Written => "written",
             Self::Committed => "committed",
             Self::Claimed => "claimed",
             Self::Accepted => "accepted",
             Self::Expected => "expected",
             Self::InForce => "in_force",
+            Self::Forgotten => "forgotten",
+            Self::Copied => "copied",
         }
     }
 }

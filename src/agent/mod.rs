@@ -49,6 +49,7 @@ use crate::domain::id::RunId;
 use crate::domain::output::{Line, What};
 use crate::domain::run::{LogLine, Measurement, Report, Request, Step};
 use crate::domain::slot::Slot;
+use crate::failpoint::{self, Failpoint};
 use crate::net::Dialer;
 use runner::{Aside, Duty, Manner, Runner};
 
@@ -180,12 +181,14 @@ impl Agent {
         let (runner, hub) = (Arc::clone(&self.runner), Arc::clone(&self.hub));
         // Decided here, so that slots are let in in the order of the calls.
         let entrance = runner.admit(&slot);
+        failpoint::reach(Failpoint::Due);
         self.tasks.spawn(async move {
             let report = match runner.enter(entrance).await {
                 // Dropped with the run, before the hub takes its time.
                 Ok(_admission) => runner.attend(slot, Manner::default()).await,
                 Err(refused) => runner.refuse(slot, refused),
             };
+            failpoint::reach(Failpoint::Ran);
             hub.deliver(report).await;
         });
     }

@@ -201,7 +201,9 @@ impl Accounting {
     async fn stand(&self, expectations: &mut Expectations) -> Result<(), Error> {
         let Some(latest) = &mut expectations.latest else { return Ok(()) };
         let now = self.clock.now();
-        let rank = if expectations.rank == Some(Rank::Latest) {
+        let is_latest = expectations.rank == Some(Rank::Latest);
+        // What is expected since a time to come, because the clock was set back, begins now.
+        let rank = if is_latest && latest.since <= now {
             self.store.hold_edition(&latest.edition.digest, now).await?
         } else {
             // How it was come by is past: else two hubs would take each other's place for ever.
@@ -465,6 +467,32 @@ mod tests {
         let stood = come_round(&store, (&time, &clock), [one, other]).await;
         assert_eq!(stood, [[Some(Rank::Latest); 2]; 4]);
         assert!(other.expected().load().is_none(), "it has all that it has");
+    }
+
+    #[tokio::test]
+    async fn what_was_put_in_force_by_a_clock_that_was_ahead_is_expected_when_it_is_set_right() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
+        let store = ledger(folder.path(), start).await;
+        let time = Arc::new(Manual::new(start + Duration::from_hours(1)));
+        let clock: Arc<dyn Clock> = time.clone();
+        let project = project(folder.path(), &check("front", ""));
+        let hub = hub(&store, &clock, &project);
+        hub.expect(&project).await.expect("written");
+        let turn = async || hub.turn(&mut Turns::new((&store, &clock), PART)).await;
+        turn().await.expect("accounted");
+        time.set(start);
+        turn().await.expect("accounted");
+        let hour = (start, start + Duration::from_hours(1));
+        let watches = store.watches(None, hour).await.expect("read");
+        let from: Vec<_> = watches.iter().map(|watch| (watch.from, watch.until)).collect();
+        assert_eq!(from, [(start, None)]);
+        time.advance(Duration::from_mins(10));
+        let gaps = turn().await.expect("accounted");
+        assert!(
+            gaps.iter().any(|gap| gap.first - start <= chrono::TimeDelta::seconds(30)),
+            "{gaps:?}"
+        );
     }
 
     #[tokio::test]

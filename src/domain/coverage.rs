@@ -370,12 +370,11 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::schedule::Interval;
+    use crate::domain::rendezvous::owner;
+    use crate::domain::schedule::{Cron, Interval};
 
     fn at(seconds: u32) -> Timestamp {
         let start: Timestamp = "2026-11-21T00:00:00Z".parse().expect("a time");
@@ -505,37 +504,140 @@ mod tests {
         assert_eq!(one.and(other).without(one), other);
     }
 
+    /// When somebody edits a check, and what is expected of it from then on.
+    type Edits = std::collections::BTreeMap<u32, Option<(usize, bool)>>;
+    /// An agent: its name, its region, when it starts, and for how long it runs.
+    type Agents = Vec<(usize, usize, u32, u32)>;
+
+    /// The end of a history, in seconds.
+    const END: u32 = 6 * 3_600;
+    const NAMES: [&str; 3] = ["one", "two", "three"];
+
+    fn schedule(number: usize) -> Schedule {
+        let every = |seconds| {
+            Schedule::Every(Interval::new(Duration::from_secs(seconds)).expect("in range"))
+        };
+        let cron = |line, zone| Schedule::Cron(Box::new(Cron::parse(line, zone).expect("a line")));
+        match number {
+            0 => every(30),
+            1 => every(97),
+            2 => cron("*/5 * * * *", "Europe/Berlin"),
+            // In the hours that are skipped, and come twice.
+            3 => cron("*/10 1-3 * * *", "Europe/Berlin"),
+            _ => cron("*/15 * * * *", "Australia/Lord_Howe"),
+        }
+    }
+
+    /// The watches that the edits leave behind in a region.
+    fn watches(edits: &Edits, region: usize, time: impl Fn(u32) -> Timestamp) -> Vec<Watch> {
+        let ends = edits.keys().skip(1).map(|at| Some(time(*at))).chain([None]);
+        let begun = edits.iter().zip(ends).filter_map(|((from, terms), until)| {
+            let (number, is_paused) = (*terms)?;
+            let duty = if is_paused { Duty::Paused } else { Duty::Run };
+            let region = Region::new(["eu", "us"][region]).expect("a good name");
+            let (schedule, from) = (schedule(number), time(*from));
+            Some(Watch { region, schedule, duty, from, until, ..watch(None) })
+        });
+        begun.collect()
+    }
+
+    /// Whether somebody ran a slot: whoever has the check, of those who were there.
+    fn is_run(watch: &Watch, slot: Timestamp, agents: &[(&str, Life)]) -> bool {
+        let there = agents.iter().filter(|(_, life)| life.from <= slot && slot <= life.until);
+        watch.duty == Duty::Run && owner(&watch.check, there.map(|(name, _)| *name)).is_some()
+    }
+
+    /// Whether the evidence is for the reason of a slot, and for no other.
+    fn is_sound(watch: &Watch, slot: Timestamp, reason: GapReason, presence: &Presence) -> bool {
+        let covers = |lives: &[Life], silence: Duration| {
+            lives.iter().any(|it| it.from <= slot && slot + PATIENCE <= it.until + silence)
+        };
+        let hub = covers(&presence.hub, Duration::ZERO);
+        let agent = covers(&presence.agents, SEEN_FOR);
+        let changing = slot - watch.from <= TimeDelta::seconds(2)
+            || watch.until.is_some_and(|end| end - slot <= TimeDelta::seconds(2));
+        match reason {
+            GapReason::Paused => watch.duty == Duty::Paused,
+            GapReason::ProjectChanged => watch.duty == Duty::Run && changing,
+            GapReason::HubDown => watch.duty == Duty::Run && !changing && !hub,
+            GapReason::AgentLost => watch.duty == Duty::Run && !changing && hub && !agent,
+            GapReason::Stalled => watch.duty == Duty::Run && !changing && hub && agent,
+        }
+    }
+
     proptest! {
-        /// Every expected slot has a run or is in exactly one gap, however the time is cut up.
+        /// Every expected slot of every region has exactly one run or is in exactly one gap, with the
+        /// reason that the evidence gives: whatever is edited or switched off, whoever starts and
+        /// ends, wherever clocks are set forward and back, and however often, late or by however
+        /// wrong a clock somebody comes round.
         #[test]
         fn every_slot_is_accounted_for(
-            ran in prop::collection::btree_set(0_usize..60, 0..60),
-            cuts in prop::collection::btree_set(0_u32..600, 0..5),
-            hub in (0_u32..600, 0_u32..600),
-            ended in prop::option::of(1_u32..600),
+            night in prop::sample::select(vec!["2026-03-28T22:00:00Z", "2026-10-24T22:00:00Z"]),
+            edits in prop::collection::btree_map(
+                0..END, prop::option::weighted(0.8, (0_usize..5, prop::bool::weighted(0.2))), 1..6,
+            ),
+            hubs in prop::collection::vec((0..END, 0..END), 0..4),
+            agents in prop::collection::vec((0..3_usize, 0..2_usize, 0..END, 0..END), 0..8),
+            rounds in prop::collection::vec(0..2 * END, 0..30),
         ) {
-            let watch = watch(ended);
-            let slots: Vec<Timestamp> = watch.slots(at(0), at(600)).collect();
-            prop_assert_eq!(watch.count(at(0), at(600)), slots.len() as u64);
-            let ran: BTreeSet<Timestamp> =
-                ran.into_iter().filter_map(|index| slots.get(index).copied()).collect();
-            let presence = Presence { hub: vec![life(hub.0, hub.1)], agents: vec![] };
-            let mut edges: Vec<u32> = cuts.into_iter().collect();
-            edges.insert(0, 0);
-            edges.push(600);
-            let gaps: Vec<Gap> = edges
-                .windows(2)
-                .flat_map(|edge| {
-                    let window = (at(edge[0]), at(edge[1]));
-                    watch.gaps(window, |slot| ran.contains(&slot), &presence, PATIENCE)
-                })
-                .collect();
-            for slot in &slots {
-                let inside = gaps.iter().filter(|gap| gap.first <= *slot && *slot <= gap.last);
-                prop_assert_eq!(inside.count() + usize::from(ran.contains(slot)), 1);
+            let start: Timestamp = night.parse().expect("a time");
+            let time = |seconds: u32| start + Duration::from_secs(seconds.into());
+            let lasts = |from, long| Life { from: time(from), until: time(from + long) };
+            let hub: Vec<Life> = hubs.into_iter().map(|(from, long)| lasts(from, long)).collect();
+            for region in 0..2 {
+                let here: Vec<(&str, Life)> = living(&agents, region, lasts);
+                let lives = here.iter().map(|(_, life)| *life).collect();
+                let presence = Presence { hub: hub.clone(), agents: lives };
+                let watches = watches(&edits, region, time);
+                let gaps = accounted(&watches, &rounds, time, &here, &presence);
+                let mut slots = 0;
+                for watch in &watches {
+                    for slot in watch.slots(start, time(END)) {
+                        let inside: Vec<&Gap> =
+                            gaps.iter().filter(|it| it.first <= slot && slot <= it.last).collect();
+                        let ran = is_run(watch, slot, &here);
+                        prop_assert_eq!(inside.len() + usize::from(ran), 1, "{}", slot);
+                        if let Some(gap) = inside.first() {
+                            prop_assert!(is_sound(watch, slot, gap.reason, &presence), "{gap:?}");
+                            slots += 1;
+                        }
+                    }
+                    let all = watch.slots(start, time(END)).count() as u64;
+                    prop_assert_eq!(watch.count(start, time(END)), all);
+                }
+                prop_assert_eq!(gaps.iter().map(|gap| gap.slots).sum::<u64>(), slots);
             }
-            let missed: u64 = gaps.iter().map(|gap| gap.slots).sum();
-            prop_assert_eq!(missed, (slots.len() - ran.len()) as u64);
         }
+    }
+
+    /// The agents of a region, by name.
+    fn living(
+        agents: &Agents,
+        region: usize,
+        lasts: impl Fn(u32, u32) -> Life,
+    ) -> Vec<(&'static str, Life)> {
+        let here = agents.iter().filter(|(_, place, ..)| *place == region);
+        here.map(|(name, _, from, long)| (NAMES[*name], lasts(*from, *long))).collect()
+    }
+
+    /// The gaps that are recorded by whoever comes round at these times, in this order, and at the end.
+    /// What is accounted for is not looked at again.
+    fn accounted(
+        watches: &[Watch],
+        rounds: &[u32],
+        time: impl Fn(u32) -> Timestamp,
+        agents: &[(&str, Life)],
+        presence: &Presence,
+    ) -> Vec<Gap> {
+        let (mut gaps, mut until) = (Vec::new(), time(0));
+        for round in rounds.iter().map(|at| time(*at).min(time(END))).chain([time(END)]) {
+            let period = (until, round.max(until));
+            for watch in watches {
+                let ran = |slot| is_run(watch, slot, agents);
+                gaps.extend(watch.gaps(period, ran, presence, PATIENCE));
+            }
+            until = period.1;
+        }
+        gaps
     }
 }

@@ -291,6 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn a_jump_is_found_from_between_two_seconds() {
+        let cron = Cron::parse("* * * * *", "Europe/Berlin").expect("a good line");
+        for (after, next) in [
+            ("2026-03-29T00:59:06.214Z", "2026-03-29T01:00:00Z"),
+            ("2026-03-29T00:59:59.999999999Z", "2026-03-29T01:00:00Z"),
+            ("2026-10-25T00:59:00.000000001Z", "2026-10-25T01:00:00Z"),
+        ] {
+            assert_eq!(cron.next_after(utc(after)), Some(utc(next)), "after {after}");
+        }
+    }
+
+    #[test]
     fn an_interval_has_a_phase_of_its_own() {
         let (check, region) = names();
         let interval = Interval::new(Duration::from_secs(30)).expect("in range");

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono::{NaiveDateTime, Offset, SubsecRound as _, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
 use super::Timestamp;
@@ -47,7 +47,9 @@ impl Zone {
     }
 
     /// The first moment in `(low, high]` at which the offset is not that of `low`.
-    pub fn first_jump(self, mut low: Timestamp, mut high: Timestamp) -> Timestamp {
+    pub fn first_jump(self, low: Timestamp, high: Timestamp) -> Timestamp {
+        // Clocks jump at whole seconds. Between others, there would always be a part of one left to halve.
+        let (mut low, mut high) = (low.trunc_subsecs(0), high.trunc_subsecs(0));
         let before = self.offset_at(low);
         while high - low > TimeDelta::seconds(1) {
             let middle = low + TimeDelta::seconds((high - low).num_seconds() / 2);

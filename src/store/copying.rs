@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::sqlite::Holder;
 use super::{Error, postgres, sqlite};
+use crate::failpoint::{self, Failpoint};
 
 /// What may be in a field of a row, whatever the backend calls it.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,12 +260,14 @@ async fn pass(
         passed += 1;
         if batch.len() == ROWS || bytes >= BYTES {
             to.write(target, &batch).await?;
+            failpoint::reach(Failpoint::Copied);
             batch.clear();
             bytes = 0;
         }
     }
     if !batch.is_empty() {
         to.write(target, &batch).await?;
+        failpoint::reach(Failpoint::Copied);
     }
     Ok(passed)
 }

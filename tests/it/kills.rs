@@ -2,8 +2,6 @@
 //! done.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -14,6 +12,7 @@ use crate::support::provider::Answer;
 use crate::support::providers::{Message, Providers};
 use crate::support::random::Random;
 use crate::support::site::Site;
+use crate::support::strace;
 use crate::support::told::{EVERYBODY, assert_told, quiet};
 use crate::support::tripline::Project;
 use crate::support::wait::{until, until_true};
@@ -124,24 +123,9 @@ async fn a_reload_while_messages_are_on_their_way_changes_nothing_for_them() {
     assert!(daemon.stop().await.success());
 }
 
-/// Whether strace may do here what it is to do.
-fn strace_works() -> bool {
-    let mut probe = Command::new("strace");
-    probe.args(["-f", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO:when=1", "true"]);
-    let works = probe.stdin(Stdio::null()).output().is_ok_and(|it| it.status.success());
-    if !works {
-        let _ = writeln!(
-            std::io::stderr(),
-            "\nSKIPPED, no disk that fails: strace is missing (Debian: `apt-get install strace`) or \
-             not allowed\n"
-        );
-    }
-    works
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fails_to_write_back_loses_nothing_that_was_acknowledged() {
-    if !strace_works() {
+    if !strace::works() {
         return;
     }
     let (site, providers) = (Site::start().await, Providers::start().await);

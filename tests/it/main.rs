@@ -27,6 +27,7 @@ mod grafana;
 mod groups;
 mod hostile;
 mod junit;
+mod kill_points;
 mod kills;
 mod lifecycle;
 mod living;

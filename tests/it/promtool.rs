@@ -6,6 +6,7 @@ use std::process::Command;
 use chrono::TimeDelta;
 use tripline::clock::{Clock as _, System};
 
+use crate::support::skip::skipped;
 use crate::support::tripline::Project;
 
 /// The lines that `promtool query` prints, in order; none where it is not installed.
@@ -14,7 +15,8 @@ async fn promtool(arguments: Vec<String>) -> Option<Vec<String>> {
     command.arg("query").args(&arguments).env("NO_PROXY", "127.0.0.1");
     let output = tokio::task::spawn_blocking(move || command.output());
     let Ok(output) = output.await.expect("the task was not aborted") else {
-        skipped();
+        let needs = "`promtool` is missing (Debian: `apt-get install prometheus`)";
+        skipped("Prometheus' tool asks no daemon", needs);
         return None;
     };
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -24,11 +26,6 @@ async fn promtool(arguments: Vec<String>) -> Option<Vec<String>> {
     lines.retain(|line| !line.is_empty());
     lines.sort();
     Some(lines)
-}
-
-#[expect(clippy::print_stderr, reason = "who runs the tests is to know what was not tested")]
-fn skipped() {
-    eprintln!("SKIPPED: Prometheus' tool does not ask a daemon; install `prometheus`");
 }
 
 #[tokio::test(flavor = "multi_thread")]

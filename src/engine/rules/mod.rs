@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 use tokio::time::timeout;
 
 pub use self::compiled::{Compiled, RuleSet, WrongRule};
@@ -122,7 +122,8 @@ impl Rounds {
             return Ok(false);
         }
         for _ in 0..AT_ONCE {
-            let latest = now - rules.settle;
+            // As the store keeps times: a mark that comes back another is taken for another hub's.
+            let latest = (now - rules.settle).trunc_subsecs(3);
             let Some(from) = self.begin(&mut records, latest).await? else {
                 return Ok(false);
             };

@@ -179,6 +179,8 @@ async fn change(
     .execute(&mut *connection)
     .await
     .map_err(failed("end watches"))?;
+    let begun = sqlx::query(stored::BEGUN_AHEAD).bind(now).execute(&mut *connection).await;
+    begun.map_err(failed("begin watches"))?;
     if wanted.is_empty() {
         return Ok(());
     }

@@ -11,6 +11,7 @@ use super::days::{self, Day, Days};
 use super::failed;
 use super::session::{begin, commit};
 use crate::domain::Timestamp;
+use crate::failpoint::{self, Failpoint};
 use crate::store::forgetting::{INCIDENTS_AT_ONCE, OLD_INCIDENTS, Part, Span};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Horizons, rows};
@@ -169,6 +170,7 @@ async fn drop_day(pool: &PgPool, day: Day) -> Result<u64, Error> {
         .map_err(failed(what))?;
     let drop = AssertSqlSafe(format!("DROP TABLE {day}"));
     sqlx::raw_sql(drop).execute(&mut *transaction).await.map_err(failed(what))?;
+    failpoint::reach(Failpoint::Forgotten);
     commit(pool, transaction).await?;
     Ok(runs.unsigned_abs().saturating_sub(kept.rows_affected()))
 }

@@ -22,6 +22,7 @@ use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::Transition;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
+use crate::failpoint::{self, Failpoint};
 use crate::store::plan::{Known, Plan, may_be_stored};
 use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
@@ -106,6 +107,9 @@ async fn try_record(
     let plan = draw(&mut transaction, reports, known, judge, now).await?;
     if !plan.runs.is_empty() {
         write(&plan, &mut transaction, reports, now).await?;
+    }
+    if !plan.decided.is_empty() {
+        failpoint::reach(Failpoint::Written);
     }
     commit(pool, transaction).await?;
     Ok(plan.recorded)

@@ -59,6 +59,10 @@ pub(in crate::store) struct LatestRow {
     seen_at: i64,
 }
 
+/// What goes on being watched since a time to come began by a clock that was ahead; it begins now.
+pub(in crate::store) const BEGUN_AHEAD: &str =
+    "UPDATE watches SET from_at = $1 WHERE until_at IS NULL AND from_at > $1";
+
 impl LatestRow {
     /// The latest edition.
     pub(in crate::store) const SELECT: &str =

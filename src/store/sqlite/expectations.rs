@@ -173,6 +173,8 @@ async fn change(
     }
     // Those that ended at a time to come were ended by a clock that was ahead.
     end(&mut *connection, "until_at > $2", since, now).await?;
+    let begun = sqlx::query(stored::BEGUN_AHEAD).bind(now).execute(&mut *connection).await;
+    begun.map_err(failed("begin watches"))?;
     for ((check, region), (schedule, paused)) in wanted {
         sqlx::query(
             "INSERT INTO watches (check_id, region, schedule, paused, from_at) \

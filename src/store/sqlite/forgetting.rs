@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::failed;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
+use crate::failpoint::{self, Failpoint};
 use crate::store::forgetting::{ALONE, INCIDENTS_AT_ONCE, OLD_INCIDENTS, Part, Span};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Horizons, rows};
@@ -29,6 +30,9 @@ pub(super) async fn forget(
     for part in Part::ALL {
         let connection = writer.begin(Durability::Process).await?;
         forgotten += forget_part(connection, part, before, limit).await?;
+        if forgotten > 0 {
+            failpoint::reach(Failpoint::Forgotten);
+        }
         writer.commit().await?;
     }
     Ok(forgotten)

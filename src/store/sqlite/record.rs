@@ -16,6 +16,7 @@ use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Owed, Transition};
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
+use crate::failpoint::{self, Failpoint};
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
 use crate::store::rows::accounts::Late;
 use crate::store::{Error, Judge, Recorded, rows};
@@ -121,6 +122,9 @@ async fn write(
         let owed = add_planned(&mut *connection, &mut script, (plan, *decided), (reports, now));
         let owed = owed.await?;
         owed.heed(&script.run(&mut *connection, DECIDED).await?);
+    }
+    if !plan.decided.is_empty() {
+        failpoint::reach(Failpoint::Written);
     }
     writer.commit().await
 }

@@ -1,13 +1,14 @@
 //! Plain requests: redirects, cookies, expectations.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 
 use tripline::domain::check::{Expectations, JsonExpectation, StatusRange, TextExpectation};
 use tripline::domain::run::{FailureKind, Outcome, Report};
-use tripline::net::Names;
+use tripline::net::guard::Policy;
+use tripline::net::{Dialer, Names};
 
 use super::shop::Shop;
-use super::{get, run_request};
+use super::{get, run_request, run_request_over};
 
 fn message(report: &Report) -> &str {
     report.failure.as_ref().map_or("passed", |failure| failure.message.as_str())
@@ -59,6 +60,45 @@ async fn secrets_are_sent_and_not_told() {
     assert_eq!(shop.heard()[0].2["authorization"], "Bearer t0k3n-value");
     assert_eq!(report.trace.requests[0].url, shop.url("/none?key=***"));
     assert!(!format!("{report:?}").contains("t0k3n"));
+}
+
+/// Spellings of a place that is closed.
+const CLOSED: [&str; 10] = [
+    "127.0.0.2",
+    "127.2",
+    "127.0.0.2.",
+    "2130706434",
+    "0x7f.2",
+    "0177.0.0.2",
+    "[::ffff:127.0.0.2]",
+    "[::ffff:7f00:2]",
+    "canary.example",
+    "ana:x@canary.example",
+];
+
+#[tokio::test]
+async fn a_redirect_leads_nowhere_that_is_closed() {
+    let shop = Shop::open().await;
+    let canary = TcpListener::bind("127.0.0.2:0").expect("loopback has free ports");
+    canary.set_nonblocking(true).expect("it can be asked without waiting");
+    let address = canary.local_addr().expect("it is bound");
+    // A name may have addresses of both sorts, and others the next time: each is judged when it is dialled.
+    let mixed =
+        vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3))];
+    let closed = ["127.0.0.2/32", "127.0.0.3/32"].map(|it| it.parse().expect("a network"));
+    for host in CLOSED {
+        let policy = Policy { refuse: closed.to_vec(), ..Policy::default() };
+        let names = Names::Fixed([("canary.example".to_owned(), mixed.clone())].into());
+        let place = format!("http://{host}:{}/", address.port());
+        let place: String = url::form_urlencoded::byte_serialize(place.as_bytes()).collect();
+        let spec = get(&shop.url(&format!("/to?status=302&place={place}")));
+        let report = run_request_over(Dialer::new(policy).with_names(names), spec).await;
+        assert!(message(&report).contains(" is refused: "), "{host}: {}", message(&report));
+    }
+    let nobody = canary.accept().expect_err("nobody came");
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    TcpStream::connect(address).expect("it could have been reached");
+    canary.accept().expect("it listens");
 }
 
 #[tokio::test]

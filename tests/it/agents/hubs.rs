@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
@@ -20,7 +20,7 @@ use tripline::link::publication::{Part, Publication, Published};
 use tripline::link::token::Token;
 
 use super::next_slot;
-use super::world::{PATIENCE, REGION};
+use super::world::{PATIENCE, REGION, World};
 use crate::support::http;
 use crate::support::port;
 use crate::support::postgres::Database;
@@ -259,5 +259,42 @@ async fn an_agent_that_is_answered_by_two_projects_in_turn_keeps_to_the_newer_on
     .await;
     let log = agent.log();
     assert_eq!(log.matches("what to run is known").count(), 2, "each once:\n{log}");
+    serving.abort();
+}
+
+/// How far the loops of a hub are behind, in milliseconds.
+type Lag = Arc<AtomicU64>;
+
+async fn pulse_of(State(lag): State<Lag>) -> Json<Value> {
+    let lags = json!({ "review_ms": lag.load(Ordering::Relaxed) });
+    Json(json!({ "version": "1.2.3", "live": ["one"], "lags": lags }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_hub_is_behind_is_told_by_its_agents() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let lag: Lag = Arc::default();
+    let nothing = async || StatusCode::NO_CONTENT;
+    let router = Router::new()
+        .route("/agent/v1/hello", post(pulse_of))
+        .route("/agent/v1/heartbeat", post(pulse_of))
+        .route("/agent/v1/assignments", get(nothing))
+        .with_state(Arc::clone(&lag));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    let world = World::new("");
+    let mut agent = world.agent_of(&format!("http://{address}"), "one");
+    let is_so = |status: &Value, is_behind: bool, lag: u64| {
+        let told = (&status["hub_behind"], &status["hub_lags"]["review_ms"]);
+        status["hub_reachable"] == true && told == (&is_behind.into(), &lag.into())
+    };
+    // Up to half a minute is a long turn, and no trouble.
+    for (millis, is_behind) in [(0, false), (30_000, false), (30_001, true), (0, false)] {
+        lag.store(millis, Ordering::Relaxed);
+        let what = format!("its hub is {millis} ms behind");
+        agent.says(&what, |it| is_so(it, is_behind, millis)).await;
+    }
+    assert!(agent.log().contains("behind"), "{}", agent.log());
+    agent.stop().await;
     serving.abort();
 }

@@ -5,6 +5,7 @@ mod absence;
 mod errands;
 mod hubs;
 mod names;
+mod proxies;
 mod sharing;
 mod trust;
 mod world;

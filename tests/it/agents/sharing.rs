@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tripline::domain::id::CheckId;
 use tripline::domain::rendezvous::owner;
@@ -10,6 +11,9 @@ use super::world::{HOME, PATIENCE, REGION, World};
 use super::{check, is_at_work, slots};
 use crate::support::site::Site;
 use crate::support::wait::until_true;
+
+/// Within so long of slots, others run what an agent that was killed would have.
+const TAKEOVER: TimeDelta = TimeDelta::seconds(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_agents_share_a_region_and_one_takes_over_when_the_other_is_killed() {
@@ -55,12 +59,15 @@ async fn two_agents_share_a_region_and_one_takes_over_when_the_other_is_killed()
     }
     let lost = world.listed("two").await.expect("it is remembered");
     assert_eq!(lost["state"], "lost");
-    // However many ran a slot while the share changed, it is stored once.
+    // However many ran a slot while the share changed, it is stored once, and what nobody ran
+    // meanwhile is no more than is promised.
     for id in all {
         let mut slots = slots(&world.runs(id).await);
         let count = slots.len();
         slots.dedup();
         assert_eq!(slots.len(), count, "{id}");
+        let longest = slots.windows(2).map(|pair| pair[1] - pair[0]).max();
+        assert!(longest <= Some(TAKEOVER), "{id} was left alone: {slots:#?}");
     }
     one.stop().await;
     let left = world.listed("one").await.expect("it is remembered");

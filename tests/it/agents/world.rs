@@ -25,6 +25,8 @@ use crate::support::wait::until_true;
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// The region of the agents.
 pub(super) const REGION: &str = "eu";
+/// The name by which a proxy knows the hub; nobody else does.
+pub(super) const HUB: &str = "hub.example";
 /// The region of the hub's own agent.
 pub(super) const HOME: &str = "home";
 
@@ -57,7 +59,7 @@ impl World {
     pub(super) fn new(toml: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::create_dir(folder.path().join("checks")).expect("a folder");
-        let authority = certify(folder.path(), &["localhost"]);
+        let authority = certify(folder.path(), &["localhost", HUB]);
         let (port, link) = (port::free(), port::free());
         let client = http::client_of(&authority);
         let world = Self { folder, port, link, client };
@@ -146,6 +148,24 @@ impl World {
         self.start(HOME, name, &format!("agent-{name}"), &file, &self.link())
     }
 
+    /// Starts an agent that dials the hub by the name that only a proxy knows, with `words` more and
+    /// these variables in its environment.
+    pub(super) fn agent_through(
+        &self,
+        name: &str,
+        token: &str,
+        words: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Agent {
+        let file = self.path().join(format!("{name}.token"));
+        fs::write(&file, token).expect("written");
+        let hub = format!("https://{HUB}:{}", self.link);
+        let (folder, place) = (format!("agent-{name}"), (REGION, hub.as_str()));
+        self.start_with(place, name, (&folder, &file), |command| {
+            command.args(words).envs(environment.iter().copied());
+        })
+    }
+
     /// Starts an agent that takes what is at `hub` for one.
     pub(super) fn agent_of(&self, hub: &str, name: &str) -> Agent {
         let file = self.path().join(format!("{name}.token"));
@@ -159,12 +179,27 @@ impl World {
         self.start(REGION, name, folder, token_file, &self.link())
     }
 
+    /// The port at which agents reach the hub.
+    pub(super) fn link_port(&self) -> u16 {
+        self.link
+    }
+
     /// Where agents reach the hub.
     fn link(&self) -> String {
         format!("https://localhost:{}", self.link)
     }
 
     fn start(&self, region: &str, name: &str, folder: &str, token_file: &Path, hub: &str) -> Agent {
+        self.start_with((region, hub), name, (folder, token_file), |_| {})
+    }
+
+    fn start_with(
+        &self,
+        (region, hub): (&str, &str),
+        name: &str,
+        (folder, token_file): (&str, &Path),
+        more: impl FnOnce(&mut Command),
+    ) -> Agent {
         let status = port::free();
         let mut command = self.command();
         command
@@ -172,6 +207,7 @@ impl World {
             .args(["--hub", hub, "--status", &format!("127.0.0.1:{status}")])
             .args(["--data-dir", folder, "--token-file"])
             .arg(token_file);
+        more(&mut command);
         let log = self.path().join(format!("{folder}.log"));
         let process = Process::start(&format!("agent {name}"), &mut command, log);
         Agent {

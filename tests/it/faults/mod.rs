@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tripline::clock::Stopwatch;
 
-use self::world::{CHECK, DISK_MIB, Kept, PATIENCE, World, now};
+use self::world::{Audit, CHECK, DISK_MIB, Kept, PATIENCE, World, now};
 use crate::support::disk::Disk;
 use crate::support::memory::Memory;
 use crate::support::told::counts;
@@ -143,6 +143,31 @@ async fn a_stopped_database_is_waited_for() {
         world.whole(&hub, region, stopped).await;
     }
     world.verdict(&hub, "after the database was stopped").await;
+}
+
+/// F1, for as long as it is promised.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_gone_for_two_minutes_costs_no_slot_and_is_told_of_once() {
+    let Some(mut world) = World::raise(Kept::InPostgres).await else { return };
+    let hub = world.start_hub().await;
+    let agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let before = world.accounted("before the outage").await;
+    world.database.as_mut().expect("it is in PostgreSQL").stop_server();
+    // Each keeps one a second.
+    until_true("two minutes of reports are kept", PATIENCE, async || {
+        let status = agents[0].status().await;
+        status.is_some_and(|it| it["spool"]["reports"].as_u64() >= Some(120))
+    })
+    .await;
+    world.database.as_mut().expect("it is in PostgreSQL").start_server();
+    world.watched(&hub, &EVERY_REGION).await;
+    let audit = world.accounted("after an outage of two minutes").await;
+    let missed = |audit: &Audit| audit.missed.values().sum::<u64>();
+    assert_eq!(missed(&audit), missed(&before), "{audit:#?}\n{before:#?}");
+    let told = world.providers.arrived("#p2");
+    let degraded = told.iter().filter(|it| it.text.contains("STORAGE DEGRADED")).count();
+    assert_eq!(degraded, 1, "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use crate::support::wall::Wall;
 const SECONDS: &str = "TRIPLINE_SOAK_SECONDS";
 const SEED: &str = "TRIPLINE_SOAK_SEED";
 
-/// What is done to the world; each is undone a few seconds later.
+/// What is done to the world; each is undone seconds later.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     /// What the agent says does not reach the hubs.
@@ -93,7 +93,11 @@ async fn soak(kept: Kept, faults: &[Fault]) {
     while watch.elapsed() < time {
         let (fault, whom) = (random.one_of(faults), random.below(2));
         let jump = random.one_of(&JUMPS);
-        let lasting = Duration::from_millis(1_000 + random.below(7_000));
+        // Some outlast the leases on names, parts and messages, and what is waited for a sign of life.
+        let lasting = Duration::from_millis(match random.below(4) {
+            0 => 16_000 + random.below(9_000),
+            _ => 1_000 + random.below(7_000),
+        });
         story.push(format!("{:?}: {fault:?} {whom} {jump} for {lasting:?}", watch.elapsed()));
         let at = |most: u64| usize::try_from(whom % most).expect("0 or 1");
         match fault {

@@ -4,6 +4,7 @@
 //! the list below; it then runs on every backend.
 
 mod accounts;
+mod accounts_model;
 mod agents;
 mod care;
 mod copying;

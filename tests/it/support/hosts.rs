@@ -4,7 +4,6 @@
 //! The hosts are numbered from 2; this process is number 1 on the same network. It takes root and
 //! iproute2; where one is missing, [`Hosts::raise`] says so where it cannot be overlooked.
 
-use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -12,6 +11,8 @@ use std::process::Command;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+
+use super::skip::skipped;
 
 /// So many networks at a time. What is on them mostly waits: a hub, three agents and what they watch
 /// take a tenth of a processor.
@@ -37,8 +38,7 @@ impl Hosts {
         let place = NETWORKS.acquire().await.expect("it is never closed");
         let _making = MAKING.lock().await;
         if let Some(reason) = hindrance() {
-            // Past the test harness, which keeps back what a test prints.
-            let _ = writeln!(std::io::stderr(), "\nSKIPPED, no hosts to test with: {reason}\n");
+            skipped("no hosts to test with", &reason);
             return None;
         }
         sweep();

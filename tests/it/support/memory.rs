@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::skip::skipped;
+
 /// The memory of one program and its children. It takes root.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -27,7 +29,6 @@ const SECOND: Files = Files { bound: "memory.max", used: "memory.current", none:
 impl Memory {
     /// Memory without a bound yet. None where this machine does not let memory be bounded, which it
     /// says.
-    #[expect(clippy::print_stderr, reason = "what is not tried is said loudly")]
     pub(crate) fn find() -> Option<Self> {
         let name = format!("tripline-{}", uuid::Uuid::new_v4().simple());
         let root = Path::new("/sys/fs/cgroup");
@@ -43,7 +44,7 @@ impl Memory {
                 return Some(memory);
             }
         }
-        eprintln!("NOT TRIED: memory cannot be bounded here (control groups, and root)");
+        skipped("no memory to use up", "it cannot be bounded here (control groups, and root)");
         None
     }
 

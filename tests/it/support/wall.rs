@@ -2,10 +2,11 @@
 //! measures durations goes on as before.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use tripline::domain::Timestamp;
+
+use super::skip::skipped;
 
 /// A clock that some programs see.
 #[derive(Debug)]
@@ -23,9 +24,9 @@ impl Wall {
             .map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"))
             .find(|path| path.exists());
         let Some(library) = library else {
-            let _ = writeln!(
-                std::io::stderr(),
-                "\nSKIPPED, no clock to set: libfaketime is missing (Debian: `apt-get install faketime`)\n"
+            skipped(
+                "no clock to set",
+                "libfaketime is missing (Debian: `apt-get install faketime`)",
             );
             return None;
         };

@@ -3,6 +3,7 @@
 //! `tests/fixtures/versions/README.md`.
 
 mod protocol;
+mod running;
 mod store;
 
 use std::fs;
@@ -15,7 +16,7 @@ use tripline::domain::check::Check;
 use tripline::link::protocol::{Assignments, CheckMessage};
 
 /// All that were recorded.
-const VERSIONS: [&str; 1] = ["0.1.0"];
+const VERSIONS: [&str; 2] = ["0.1.0", "0.1.0-27"];
 
 /// A file that a version left behind.
 fn file(version: &str, name: &str) -> PathBuf {

@@ -34,6 +34,7 @@ use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{IncidentFilter, Ledger};
 
 use super::{VERSIONS, assert_kept, assignments, checks, exchanges, file, json};
+use crate::support::dump;
 use crate::support::postgres::Database;
 
 /// Fields that depend on the moment of the question.
@@ -183,7 +184,13 @@ async fn stores_of_earlier_versions_are_opened_with_nothing_lost() {
         fs::copy(file(version, "store.db"), &path).expect("copied");
         let recorded = json(version, "api.json");
         let holder = Holder { command: "a test".into(), since: recorded_at(&recorded) };
+        let before = dump::rows(&path).await;
         let store = Arc::new(SqliteStore::open(&path, &holder).await.expect("it is understood"));
+        let after = dump::rows(&path).await;
+        for (table, rows) in &before {
+            let kept = after.get(table).unwrap_or_else(|| panic!("`{table}` is gone"));
+            assert_eq!(kept.len(), rows.len(), "{version}: `{table}` has other rows");
+        }
         let checks = checks(&assignments(&exchanges(version)));
         says_the_same(Arc::clone(&store), checks.clone(), &recorded).await;
         goes_on(&*store, &checks, &recorded).await;

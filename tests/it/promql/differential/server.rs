@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::support::http::client;
 use crate::support::port;
 use crate::support::process::Process;
+use crate::support::skip::skipped;
 use crate::support::wait::until_true;
 
 /// How long it has to start.
@@ -26,7 +27,6 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts one over the series of `exposition`; none, and says so, where it is not installed.
-    #[expect(clippy::print_stderr, reason = "who runs the tests is to know what was not tested")]
     pub(super) async fn start(exposition: &str) -> Option<Self> {
         let folder = TempDir::new().expect("a temporary folder");
         let at = |name: &str| -> PathBuf { folder.path().join(name) };
@@ -36,7 +36,8 @@ impl Server {
         promtool.args(["tsdb", "create-blocks-from", "openmetrics"]).arg(at("series"));
         let made = promtool.arg(at("data")).stdout(Stdio::null()).output();
         let Ok(made) = made else {
-            eprintln!("SKIPPED: nothing is compared with Prometheus; install `prometheus`");
+            let needs = "`promtool` is missing (Debian: `apt-get install prometheus`)";
+            skipped("nothing is compared with Prometheus", needs);
             return None;
         };
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
