@@ -14,12 +14,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 const PASSWORD: &str = "correct horse battery";
 
+/// How many checks there are.
+pub(super) const CHECKS: usize = 4;
+
 /// What is wrong, and what was.
 const INCIDENTS: [(&str, &str); 3] =
     [("check:shop/sign-in", "open"), ("check:cart", "resolved"), ("rule:checks fail", "open")];
 
 /// A check of a sign-in that breaks in its second step, and says something before.
-const SIGN_IN: &str = r##"
+const SIGN_IN: &str = r#"
 import { expect, metric, step } from "tripline";
 export const options = {
   name: "Sign in to the shop", every: "2s", timeout: "2s", labels: { team: "shop" },
@@ -38,7 +41,7 @@ export default async function () {
     expect(home.status).toBe(200);
   });
 }
-"##;
+"#;
 
 /// A check that is due rarely, so that nothing comes between when it is run by hand; it takes a while, and fails.
 const NIGHTLY: &str = r#"
@@ -97,11 +100,6 @@ impl Scene {
     /// Where it is.
     pub(super) fn url(&self) -> &str {
         self.daemon.url()
-    }
-
-    /// How many checks there are.
-    pub(super) fn checks(&self) -> usize {
-        4
     }
 
     /// Every page, with the status that it is answered with.
