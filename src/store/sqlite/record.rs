@@ -145,7 +145,9 @@ async fn write_one(
     }
     script.commit();
     let changed = script.run(connection, "write a run").await?;
-    all.iter().for_each(|owed| owed.heed(&changed));
+    for owed in all {
+        owed.heed(&changed);
+    }
     Ok(())
 }
 

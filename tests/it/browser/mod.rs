@@ -5,7 +5,6 @@
 
 mod scene;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tokio::sync::Semaphore;
 use self::scene::Scene;
 use crate::support::process::Process;
 use crate::support::site::Site;
+use crate::support::skip::skipped;
 use crate::support::targets::browser_modules;
 use crate::support::tripline::Project;
 use crate::support::wait::until;
@@ -39,9 +39,7 @@ impl Driver {
         let chromium =
             ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path);
         let (Some(chromium), Some(_)) = (chromium, on_path("node")) else {
-            // Past the test harness, which keeps back what a test prints.
-            let missing = "the pages are in no browser; install `chromium` and Node.js";
-            let _ = writeln!(std::io::stderr(), "\nSKIPPED: {missing}\n");
+            skipped("the pages are in no browser", "install `chromium` and Node.js");
             return None;
         };
         Some(Self { chromium, modules: browser_modules().await })
