@@ -45,7 +45,7 @@ use super::id::{IncidentId, Region};
 use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
 use super::restraint::Acknowledgement;
-use super::run::{Failure, Outcome, Report};
+use super::run::{Failure, FailureKind, Outcome, Report};
 use super::streak::Streak;
 use super::subject::Subject;
 use world::World;
@@ -175,6 +175,8 @@ pub struct Verdict {
     pub request: Option<FailedRequest>,
     /// The error in one line; empty when it passed.
     pub error: String,
+    /// Whether it is unknown only because the run before had not ended, which does not say why.
+    pub overlaps: bool,
 }
 
 impl From<&Report> for Verdict {
@@ -188,6 +190,7 @@ impl From<&Report> for Verdict {
             step: failure.and_then(|failure| failure.step.clone()),
             request: FailedRequest::of(report),
             error: failure.map(Failure::headline).unwrap_or_default(),
+            overlaps: failure.is_some_and(|failure| failure.kind == FailureKind::Overlap),
         }
     }
 }
@@ -320,6 +323,12 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
     let before = state.streaks.get(&verdict.region).cloned().unwrap_or_default();
     let before = before.going_on(verdict.slot, now);
     if !before.is_news(verdict.outcome, verdict.slot) {
+        // Slots that were refused while it ran are known before it is.
+        if verdict.outcome == Outcome::Unknown
+            && let Some(streak) = before.explained_late(verdict.slot, &verdict.error)
+        {
+            return only(streak);
+        }
         let reason = format!(
             "the result of {} from {} came after a later one and is not counted",
             verdict.slot.format("%H:%M:%S"),
@@ -389,7 +398,11 @@ fn counted(before: &Streak, verdict: &Verdict, rules: Rules<'_>) -> Streak {
     if broke && verdict.outcome != Outcome::Unknown {
         return streak.after_a_break(verdict.slot);
     }
-    streak.explained(&verdict.error)
+    if verdict.overlaps {
+        streak.unexplained(&verdict.error)
+    } else {
+        streak.explained(&verdict.error)
+    }
 }
 
 /// The streaks of the regions in which the check runs, with the present result counted.

@@ -200,6 +200,24 @@ impl Streak {
         self
     }
 
+    /// Says that the last run is unknown, if it is, and `reason` does not say why: whatever does, is kept.
+    #[must_use]
+    pub fn unexplained(self, reason: &str) -> Self {
+        match &self.unknowns {
+            Some(unknowns) if unknowns.why_cut_off().is_some() => self,
+            _ => self.explained(reason),
+        }
+    }
+
+    /// Says why runs are unknown by one of `slot` that ended after later ones were known to be; `None` where
+    /// it is not among them, or does not say it of the whole region.
+    pub fn explained_late(&self, slot: Timestamp, reason: &str) -> Option<Self> {
+        let unknowns = self.unknowns.as_ref()?;
+        let is_among = self.last_counted.is_none_or(|counted| slot > counted);
+        let is_said = run::why_cut_off(reason).is_some() && unknowns.why_cut_off().is_none();
+        (is_among && is_said).then(|| self.clone().explained(reason))
+    }
+
     /// Says that there was a break before the answer in `slot`.
     #[must_use]
     pub fn after_a_break(mut self, slot: Timestamp) -> Self {
@@ -231,6 +249,27 @@ mod tests {
     fn at(second: i64) -> Timestamp {
         let start: Timestamp = "2026-11-21T03:00:00Z".parse().expect("a time");
         start + TimeDelta::seconds(second)
+    }
+
+    #[test]
+    fn what_overlaps_does_not_hide_that_a_region_is_cut_off() {
+        let why =
+            "region cut off: no control target answers (one: gone), so this failure says nothing";
+        let overlap = "the run before had not ended";
+        let streak = Streak::default().counting(Passed, at(0), 1);
+        let streak = streak.counting(Unknown, at(20), 1).unexplained(overlap);
+        let why_cut_off =
+            |streak: &Streak| streak.unknowns.clone()?.why_cut_off().map(str::to_owned);
+        assert_eq!(why_cut_off(&streak), None);
+        assert_eq!(streak.explained_late(at(0), why), None, "it is not among them");
+        assert_eq!(streak.explained_late(at(10), "no sandbox"), None, "it is of the check alone");
+        let streak = streak.explained_late(at(10), why).expect("it is among them");
+        assert_eq!(streak.unknowns.as_ref().map(|it| it.count), Some(1), "and not counted again");
+        let streak = streak.counting(Unknown, at(30), 1).unexplained(overlap);
+        assert!(why_cut_off(&streak).is_some(), "{streak:?}");
+        assert_eq!(streak.explained_late(at(25), why), None, "nothing changes");
+        let streak = streak.counting(Unknown, at(40), 1).explained("no sandbox");
+        assert_eq!(why_cut_off(&streak), None);
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Story {
             step: None,
             request: None,
             error: error.into(),
+            overlaps: false,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) fn refresh(notice: &mut Notice, state: &CheckState, rules: Rules<'_>,
         step: None,
         request: None,
         error: String::new(),
+        overlaps: false,
     };
     let mut streaks = state.streaks.clone();
     streaks.retain(|region, _| rules.check.regions.contains(region));

@@ -102,6 +102,37 @@ async fn lost_in_one_direction(from: &str, to: &str) {
     world.verdict(&hub, &format!("after losing what {from} sends")).await;
 }
 
+/// More checks of one region, and by what it finds out whether it is cut off.
+fn with_control(url: &str) -> String {
+    let check = |name: &str| {
+        format!(
+            "[[check]]\nname = \"{name}\"\nurl = \"{url}/{name}\"\nevery = \"1s\"\nregions = [\"eu\"]\n"
+        )
+    };
+    let control = format!("[regions.eu]\ncontrol = [\"{url}/one\", \"{url}/two\"]\n");
+    [check("cart"), check("search"), control].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_reaches_no_target_is_one_incident_and_none_of_a_check() {
+    let Some(world) = World::raise_with(Kept::InFile, with_control).await else { return };
+    let hub = world.start_hub().await;
+    let _agents = world.start_agents().await;
+    world.watched(&hub, &EVERY_REGION).await;
+    let targets = world.hosts.outside();
+    world.hosts.cut("one", targets);
+    until_true("the region is missed", PATIENCE, async || {
+        world.blind(&hub).await.contains(&"region:eu".to_owned())
+    })
+    .await;
+    world.hosts.mend("one", targets);
+    world.watched(&hub, &["eu"]).await;
+    until_true("the region is back", PATIENCE, async || world.blind(&hub).await.is_empty()).await;
+    let about: Vec<String> = hub.incidents().await.into_iter().map(|it| it.subject).collect();
+    assert_eq!(about, ["region:eu"]);
+    world.verdict(&hub, "after no target was reached").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_hub_is_waited_for() {
     let Some(world) = World::raise(Kept::InFile).await else { return };
