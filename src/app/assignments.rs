@@ -7,10 +7,10 @@ use super::accounting;
 use super::project::seal;
 use crate::agent::{Assignments, Secrets};
 use crate::config::Project;
-use crate::config::settings::{Agent as AgentSettings, PrivateAddresses};
+use crate::config::settings::Agent as AgentSettings;
 use crate::domain::check::Check;
 use crate::engine::judge::{Rulebook, UnknownPolicy};
-use crate::net::{Dialer, guard};
+use crate::net::Dialer;
 use crate::sandbox::Options;
 
 /// The checks that run, shared.
@@ -48,10 +48,7 @@ pub(super) fn rulebook(project: &Project) -> Result<Rulebook, UnknownPolicy> {
 
 /// How checks connect, and where they may.
 pub(super) fn dialer(settings: &AgentSettings) -> Arc<Dialer> {
-    let dialer = Dialer::new(match settings.private_addresses {
-        PrivateAddresses::Allow => guard::Policy::default(),
-        PrivateAddresses::Refuse => guard::Policy::strict(),
-    });
+    let dialer = Dialer::new(settings.egress.clone());
     Arc::new(match &settings.proxy {
         Some(proxy) => dialer.with_proxy(proxy.clone()),
         None => dialer,

@@ -10,8 +10,9 @@ use super::terminal::{Stream, Terminal};
 use super::up::{Event, Signals, with_causes};
 use crate::app::agent::{AgentProcess, Plan, pool};
 use crate::clock::{self, Clock};
-use crate::config::settings::{Agent as AgentSettings, PrivateAddresses, SandboxMode};
+use crate::config::settings::{Agent as AgentSettings, SandboxMode};
 use crate::link::client::Route;
+use crate::net::guard::{Policy, Ports, Private};
 
 /// Runs the command until it is told to stop, or the hub does not want it.
 pub(super) async fn run(
@@ -27,9 +28,14 @@ pub(super) async fn run(
             AgentSandbox::Require => SandboxMode::Require,
             AgentSandbox::Degrade => SandboxMode::Degrade,
         },
-        private_addresses: match wanted.private_addresses {
-            AgentPrivateAddresses::Allow => PrivateAddresses::Allow,
-            AgentPrivateAddresses::Refuse => PrivateAddresses::Refuse,
+        egress: Policy {
+            private: match wanted.private_addresses {
+                AgentPrivateAddresses::Allow => Private::Allow,
+                AgentPrivateAddresses::Refuse => Private::Refuse,
+            },
+            allow: wanted.allow_network,
+            refuse: wanted.refuse_network,
+            ports: if wanted.port.is_empty() { Ports::Usual } else { Ports::Only(wanted.port) },
         },
         proxy: None,
     };

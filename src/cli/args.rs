@@ -29,6 +29,7 @@ use crate::app::demo_site::Fault;
 use crate::config::duration;
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
+use crate::net::guard::Network;
 
 /// The exit codes as the help shows them; a test holds that they are those of [`super::exit::Exit`].
 const EXIT_CODES: &str = "\
@@ -276,6 +277,18 @@ pub struct Agent {
     /// Whether checks may reach addresses that are not public
     #[arg(long, value_name = "MODE", value_enum, default_value = "allow")]
     pub private_addresses: AgentPrivateAddresses,
+
+    /// Let checks reach this network although it is private, such as `10.1.0.0/16`
+    #[arg(long, value_name = "NETWORK")]
+    pub allow_network: Vec<Network>,
+
+    /// Keep checks out of this network
+    #[arg(long, value_name = "NETWORK")]
+    pub refuse_network: Vec<Network>,
+
+    /// Let checks reach this port, and none that is not named
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
 }
 
 /// What an agent does when its system lacks a layer of the sandbox.

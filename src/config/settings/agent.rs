@@ -4,6 +4,7 @@ use crate::config::reader::{Field, Report, Table, no_hint};
 use crate::config::secret::Sources;
 use crate::domain::id::Region;
 use crate::net::Proxy;
+use crate::net::guard::{Network, Policy, Ports, Private};
 use crate::net::proxy::Direct;
 
 /// The process that runs checks.
@@ -15,8 +16,8 @@ pub struct Agent {
     pub max_runs: u32,
     /// What to do when a layer of the sandbox is missing.
     pub sandbox: SandboxMode,
-    /// Whether checks may reach private networks.
-    pub private_addresses: PrivateAddresses,
+    /// Where checks may connect to.
+    pub egress: Policy,
     /// The proxy through which checks reach the internet, if there is one.
     pub proxy: Option<Proxy>,
 }
@@ -30,16 +31,6 @@ pub enum SandboxMode {
     Degrade,
 }
 
-/// Whether checks may reach addresses that are not public. The metadata services of clouds are out
-/// of reach either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrivateAddresses {
-    /// They may.
-    Allow,
-    /// They may not.
-    Refuse,
-}
-
 impl Agent {
     /// How many runs at the same time when nothing is written.
     pub const MAX_RUNS: u32 = 64;
@@ -50,14 +41,14 @@ impl Agent {
         report: &mut Report,
     ) -> Self {
         let mut proxy = None;
-        let (mut region, mut max_runs, mut sandbox, mut private) = (None, None, None, None);
+        let (mut region, mut max_runs, mut sandbox) = (None, None, None);
+        let mut egress = Policy::default();
         if let Some(mut table) = section {
             region = table.optional("region").and_then(|it| it.parsed(Region::new, report));
             max_runs = table.optional("max_runs").and_then(|it| it.integer(1..=1024, report));
             let words = [("require", SandboxMode::Require), ("degrade", SandboxMode::Degrade)];
             sandbox = table.optional("sandbox").and_then(|it| it.word(&words, report));
-            let words = [("allow", PrivateAddresses::Allow), ("refuse", PrivateAddresses::Refuse)];
-            private = table.optional("private_addresses").and_then(|it| it.word(&words, report));
+            egress = read_egress(&mut table, report);
             proxy = read_proxy(&mut table, sources, report);
             table.finish(report, no_hint);
         }
@@ -65,10 +56,28 @@ impl Agent {
             region: region.unwrap_or_else(local),
             max_runs: max_runs.unwrap_or(Self::MAX_RUNS),
             sandbox: sandbox.unwrap_or(SandboxMode::Require),
-            private_addresses: private.unwrap_or(PrivateAddresses::Allow),
+            egress,
             proxy,
         }
     }
+}
+
+/// `private_addresses`, what is open and closed besides, and the ports.
+fn read_egress(table: &mut Table<'_>, report: &mut Report) -> Policy {
+    let words = [("allow", Private::Allow), ("refuse", Private::Refuse)];
+    let private = table.optional("private_addresses").and_then(|it| it.word(&words, report));
+    let [allow, refuse] = ["allow_networks", "refuse_networks"].map(|key| {
+        let items = table.optional(key).and_then(|it| it.list(report)).unwrap_or_default();
+        items.iter().filter_map(|it| it.parsed(str::parse::<Network>, report)).collect()
+    });
+    let ports = table.optional("ports").and_then(|it| it.list(report));
+    let ports = ports.map(|items| {
+        let port = |it: &Field<'_>| {
+            it.integer(1..=u16::MAX.into(), report).and_then(|port| port.try_into().ok())
+        };
+        Ports::Only(items.iter().filter_map(port).collect())
+    });
+    Policy { private: private.unwrap_or_default(), allow, refuse, ports: ports.unwrap_or_default() }
 }
 
 /// `proxy`, and the keys that mean nothing without it.

@@ -27,7 +27,7 @@ mod webhooks;
 
 use std::collections::BTreeMap;
 
-pub use agent::{Agent, PrivateAddresses, SandboxMode};
+pub use agent::{Agent, SandboxMode};
 pub use channels::{Slack, Twilio};
 pub use email::{Email, EmailTls};
 pub use heartbeat::Heartbeat;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use url::{Host, Url};
 
-use super::agent::{Agent, PrivateAddresses};
+use super::agent::Agent;
 use crate::config::reader::{Field, Report, no_hint};
 use crate::config::value::Kind;
 use crate::domain::id::Region;
@@ -59,11 +59,11 @@ impl Regions {
             };
             let form = "a section, such as `[regions.eu-west-1]`";
             let Some(mut table) = section.table(form, report) else { continue };
-            let policy = region.as_ref().filter(|it| **it == agent.region).map(|_| policy(agent));
+            let policy = region.as_ref().filter(|it| **it == agent.region).map(|_| &agent.egress);
             let items = table.optional("control").and_then(|it| it.list(report));
             let items = items.unwrap_or_default();
             let targets: Vec<Url> =
-                items.iter().filter_map(|item| target(item, policy.as_ref(), report)).collect();
+                items.iter().filter_map(|item| target(item, policy, report)).collect();
             table.finish(report, no_hint);
             if let Some(region) = &region
                 && !targets.is_empty()
@@ -72,13 +72,6 @@ impl Regions {
             }
             self.add(region);
         }
-    }
-}
-
-fn policy(agent: &Agent) -> Policy {
-    match agent.private_addresses {
-        PrivateAddresses::Allow => Policy::default(),
-        PrivateAddresses::Refuse => Policy::strict(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::diagnostic::{Document, Severity};
 use crate::domain::id::PersonId;
 use crate::domain::policy::{Channel, Quorum, Target};
-use crate::net::Proxy;
+use crate::net::{Proxy, guard};
 
 fn read_text(text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
     let files = Files {
@@ -93,7 +93,7 @@ fn an_empty_file_is_a_project() {
     assert_eq!((settings.statsd, settings.slack, settings.twilio), (None, None, None));
     assert_eq!(settings.agent.region.as_str(), "local");
     assert_eq!(settings.agent.sandbox, SandboxMode::Require);
-    assert_eq!(settings.agent.private_addresses, PrivateAddresses::Allow);
+    assert_eq!(settings.agent.egress, guard::Policy::default());
     assert_eq!(settings.policies.keys().collect::<Vec<_>>(), ["p2-then-p1"]);
     assert_eq!(settings.defaults.policy.as_deref(), Some("p2-then-p1"));
 }
@@ -151,6 +151,9 @@ region = "eu-west-1"
 max_runs = 4
 sandbox = "degrade"
 private_addresses = "refuse"
+allow_networks = ["10.1.0.0/16", "fd00:1::/32"]
+refuse_networks = ["10.1.7.0/24"]
+ports = [80, 8443]
 proxy = "http://proxy.example.com:3128"
 proxy_credentials = { env = "PAIR" }
 no_proxy = ["intra.example.com", ".corp.example.com", "10.0.0.0/8"]
@@ -198,6 +201,9 @@ fn links_lead_to_the_url_as_written_wherever_the_hub_listens() {
 #[test]
 fn all_that_can_be_written_is_read() {
     let settings = good(ALL);
+    let guard::Policy { private, allow, refuse, ports } = &settings.agent.egress;
+    assert_eq!((private, allow.len(), refuse.len()), (&guard::Private::Refuse, 2, 1));
+    assert_eq!(*ports, guard::Ports::Only(vec![80, 8443]));
     assert_eq!(settings.hub.url, "https://tripline.example.com/base");
     assert_eq!(settings.store.place, Place::File("/var/lib/tripline.db".into()));
     let statsd = settings.statsd.expect("a section");
@@ -332,6 +338,9 @@ fn mistakes_are_told_where_they_are() {
         ("[secrets]\n'a-b' = { env = 'TOKEN' }", "'a-b'", "the name of a secret"),
         ("[agent]\nmax_runs = 0", "0", "a whole number from 1 to 1024"),
         ("[agent]\nsandbox = 'off'", "'off'", "cannot be `off`"),
+        ("[agent]\nallow_networks = ['10/8']", "'10/8'", "is not an IP address"),
+        ("[agent]\nrefuse_networks = ['10.0.0.0/33']", "'10.0.0.0/33'", "from 0 to 32"),
+        ("[agent]\nports = [0]", "0", "from 1 to 65535"),
         ("[agent]\nproxy = 'proxy:3128'", "'proxy:3128'", "must begin with `http://`"),
         ("[agent]\nproxy = 'https://p.example'", "'https://p.example'", "spoken to without TLS"),
         ("[agent]\nproxy = 'http://p/x'", "'http://p/x'", "must be a host and a port"),

@@ -2,6 +2,7 @@
 //! they must.
 
 mod absence;
+mod egress;
 mod errands;
 mod hubs;
 mod names;

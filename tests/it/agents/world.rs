@@ -46,6 +46,8 @@ pub(super) struct Ran {
     pub(super) region: String,
     pub(super) slot_at: Timestamp,
     pub(super) started_at: Timestamp,
+    pub(super) outcome: String,
+    pub(super) failure: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
