@@ -53,9 +53,14 @@ impl Failpoint {
     }
 }
 
+/// Whether a test has asked for `point`: what is done at once is done as far as there, then.
+pub fn is_asked_for(point: Failpoint) -> bool {
+    cfg!(debug_assertions) && asked_for().as_deref() == Some(point.as_str())
+}
+
 /// Dies at `point`, where a test has asked for that.
 pub fn reach(point: Failpoint) {
-    if cfg!(debug_assertions) && asked_for().as_deref() == Some(point.as_str()) {
+    if is_asked_for(point) {
         let own = rustix::process::getpid();
         // It has no answer.
         let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);

@@ -23,6 +23,8 @@ use crate::store::{Error, Judge, Recorded, rows};
 
 /// What fails when what was decided cannot be written.
 const DECIDED: &str = "write what was decided";
+/// What fails when a run cannot be written.
+const WRITE: &str = "write a run";
 
 /// What memory is believed about which runs are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,8 +145,13 @@ async fn write_one(
     for decided in &plan.decided {
         all.push(add_planned(connection, &mut script, (plan, *decided), (reports, now)).await?);
     }
+    if !plan.decided.is_empty() && failpoint::is_asked_for(Failpoint::Written) {
+        script.run(connection, WRITE).await?;
+        failpoint::reach(Failpoint::Written);
+        return Ok(());
+    }
     script.commit();
-    let changed = script.run(connection, "write a run").await?;
+    let changed = script.run(connection, WRITE).await?;
     for owed in all {
         owed.heed(&changed);
     }
