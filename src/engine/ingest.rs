@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::judge::ProjectJudge;
 use crate::clock::{Clock, Halt};
@@ -59,6 +59,10 @@ impl Default for Pace {
 
 /// A commit that takes longer is trouble, even if it ends well.
 const SLOW: Duration = Duration::from_secs(5);
+const NO_ANSWER: &str = "the store does not answer";
+/// After so long without a result, the store is asked whether it answers: agents elsewhere bring nothing to a
+/// hub that cannot ask it who they are, so nobody else would find out.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Why results are not being stored at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,7 +247,7 @@ impl Committer {
     async fn gather(&mut self) -> bool {
         self.learn().await;
         if self.gathered.reports.is_empty() {
-            match self.queue.recv().await {
+            match self.first().await {
                 Some(waiting) => self.take(waiting),
                 None => return false,
             }
@@ -265,6 +269,28 @@ impl Committer {
                     None => return true,
                 },
                 () = &mut patience => return true,
+            }
+        }
+    }
+
+    /// Waits for the next result; `None` when no more can come.
+    async fn first(&mut self) -> Option<Waiting> {
+        loop {
+            let store = Arc::clone(&self.parts.store);
+            let asked = async {
+                sleep(IDLE).await;
+                timeout(SLOW, store.states_of(&[])).await
+            };
+            let asked = tokio::select! {
+                biased;
+                next = self.queue.recv() => return next,
+                asked = asked => asked,
+            };
+            let now = self.parts.clock.now();
+            match asked {
+                Ok(Ok(_)) => self.note_success(),
+                Ok(Err(error)) => self.note_trouble(now, || with_cause(&error)),
+                Err(_) => self.note_trouble(now, || NO_ANSWER.to_owned()),
             }
         }
     }
@@ -304,7 +330,7 @@ impl Committer {
                 attempt = &mut attempt => attempt,
                 () = &mut end => return Err(TimeIsUp),
                 () = sleep(SLOW) => {
-                    self.note_trouble(now, || "the store does not answer".to_owned());
+                    self.note_trouble(now, || NO_ANSWER.to_owned());
                     tokio::select! {
                         biased;
                         attempt = &mut attempt => attempt,

@@ -66,6 +66,9 @@ impl Store for Ledger {
     }
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, store::Error> {
+        if *self.failing.lock().expect("not poisoned") {
+            return Err(refused());
+        }
         Ok(self.states.lock().expect("not poisoned").clone())
     }
 
@@ -341,6 +344,20 @@ async fn while_the_store_fails_everything_is_kept_in_order() {
     let names: Vec<&str> =
         batches.iter().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
     assert_eq!(names, ["a1", "a2 b1"]);
+    assert!(trouble.borrow().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_while_nothing_comes_is_found_out() {
+    let scene = scene(Pace::default());
+    let mut trouble = scene.ingest.trouble();
+    pass(IDLE * 3).await;
+    assert!(trouble.borrow().is_none());
+    scene.fail(true);
+    trouble.changed().await.expect("it is told");
+    assert!(trouble.borrow_and_update().is_some());
+    scene.fail(false);
+    trouble.changed().await.expect("it is told");
     assert!(trouble.borrow().is_none());
 }
 
