@@ -18,15 +18,17 @@ async fn networks_and_ports_are_open_and_closed_as_an_agent_is_told() {
         ("ports", &["--port", "443", "--port", "80"], "not among the ports"),
     ];
     for (name, words, why) in closed {
-        let mut agent = world.agent_through(name, &token, words, &[]);
+        let mut agent = world.agent_told(name, &token, words);
         let said = |run: &Ran| run.failure.as_ref().is_some_and(|it| it.to_string().contains(why));
-        until_true("a run says why", PATIENCE, async || world.runs("shop").await.iter().any(said))
-            .await;
+        until_true(&format!("a run says why it is {name}"), PATIENCE, async || {
+            world.runs("shop").await.iter().any(said)
+        })
+        .await;
         agent.stop().await;
     }
     assert_eq!(site.visits(), [] as [&str; 0], "nothing was dialled that is closed");
     let words = ["--private-addresses", "refuse", "--allow-network", "127.0.0.1", "--port", &port];
-    let mut agent = world.agent_through("open", &token, &words, &[]);
+    let mut agent = world.agent_told("open", &token, &words);
     until_true("a run passes", PATIENCE, async || {
         world.runs("shop").await.iter().any(|run| run.outcome == "passed")
     })

@@ -143,6 +143,16 @@ impl World {
         self.agent_in(name, &format!("agent-{name}"), &file)
     }
 
+    /// The same with `words` more on its command line.
+    pub(super) fn agent_told(&self, name: &str, token: &str, words: &[&str]) -> Agent {
+        let file = self.path().join(format!("{name}.token"));
+        fs::write(&file, token).expect("written");
+        let (folder, link) = (format!("agent-{name}"), self.link());
+        self.start_with((REGION, &link), name, (&folder, &file), |command| {
+            command.args(words);
+        })
+    }
+
     /// Starts an agent of the hub's own region.
     pub(super) fn agent_at_home(&self, name: &str, token: &str) -> Agent {
         let file = self.path().join(format!("{name}.token"));

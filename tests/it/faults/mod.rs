@@ -109,7 +109,9 @@ fn with_control(url: &str) -> String {
             "[[check]]\nname = \"{name}\"\nurl = \"{url}/{name}\"\nevery = \"1s\"\nregions = [\"eu\"]\n"
         )
     };
-    let control = format!("[regions.eu]\ncontrol = [\"{url}/one\", \"{url}/two\"]\n");
+    let control = format!(
+        "[regions.eu]\ncontrol = [\"{url}/one\", \"{url}/two\"]\n[regions.us]\n[regions.ap]\n"
+    );
     [check("cart"), check("search"), control].concat()
 }
 

@@ -56,6 +56,8 @@ pub(super) struct World {
     hub: Project,
     other: Project,
     client: reqwest::Client,
+    /// What the project says of its regions, where nothing else does.
+    regions: String,
     _ways: Vec<Relay>,
 }
 
@@ -121,6 +123,9 @@ impl World {
             }
         };
         let (hub, other) = (project("hub"), project("other"));
+        let regions = REGIONS.map(|(region, _)| format!("\"{region}\"")).join(", ");
+        let says_regions = more("").contains("[regions.");
+        let regions = if says_regions { String::new() } else { format!("regions = [{regions}]\n") };
         Some(Self {
             hosts,
             site,
@@ -131,6 +136,7 @@ impl World {
             hub,
             other,
             client,
+            regions,
             _ways: ways,
         })
     }
@@ -174,9 +180,9 @@ impl World {
     async fn start(&self, project: &Project, name: &str) -> Daemon {
         let address = self.hosts.address(name);
         let folder = self.folder.path().display();
-        let regions = REGIONS.map(|(region, _)| format!("\"{region}\"")).join(", ");
+        let regions = &self.regions;
         let table = format!(
-            "regions = [{regions}]\n[hub]\nlisten = \"{address}:{API}\"\nopen_to_network = true\n\
+            "{regions}[hub]\nlisten = \"{address}:{API}\"\nopen_to_network = true\n\
              agents_listen = \"{address}:{LINK}\"\n\
              tls = {{ certificate = \"{folder}/cert.pem\", key = \"{folder}/key.pem\" }}\n"
         );
