@@ -44,10 +44,19 @@ pub(super) enum Standing {
 #[derive(Default)]
 pub(super) struct Control {
     targets: Vec<Url>,
-    /// What came of the last question, and how long ago. Whoever asks holds it.
-    last: Mutex<Option<(Stopwatch, Standing)>>,
+    /// What is known. Whoever asks holds it.
+    known: Mutex<Known>,
     /// Whether it was told that no target can be asked.
     told: AtomicBool,
+}
+
+/// What is known of the control targets.
+#[derive(Default)]
+struct Known {
+    /// What came of the last question, and how long ago.
+    last: Option<(Stopwatch, Standing)>,
+    /// Why none of them answered when that was so for the last time, and how long ago.
+    cut: Option<(Stopwatch, String)>,
 }
 
 /// Why a target gave no answer.
@@ -68,17 +77,31 @@ impl Control {
         self.targets.is_empty()
     }
 
-    /// Whether any of them answers now.
-    pub(super) async fn standing(&self, dialer: &Arc<Dialer>, budget: &Arc<Budget>) -> Standing {
-        let mut last = self.last.lock().await;
-        if let Some((since, standing)) = &*last
-            && since.elapsed() < KEPT
-        {
-            return standing.clone();
+    /// Whether any of them answers now, and did while a run went on that `lasted` so long and has ended.
+    pub(super) async fn standing(
+        &self,
+        (dialer, budget): (&Arc<Dialer>, &Arc<Budget>),
+        lasted: Duration,
+    ) -> Standing {
+        let mut known = self.known.lock().await;
+        let standing = match &known.last {
+            Some((since, standing)) if since.elapsed() < KEPT => standing.clone(),
+            _ => {
+                let standing = self.ask(dialer, budget).await;
+                known.last = Some((Stopwatch::start(), standing.clone()));
+                if let Standing::CutOff(why) = &standing {
+                    known.cut = Some((Stopwatch::start(), why.clone()));
+                }
+                standing
+            }
+        };
+        match (standing, &known.cut) {
+            // What has just mended was still broken when the run began.
+            (Standing::Reached, Some((since, why))) if since.elapsed() <= lasted + KEPT => {
+                Standing::CutOff(why.clone())
+            }
+            (standing, _) => standing,
         }
-        let standing = self.ask(dialer, budget).await;
-        *last = Some((Stopwatch::start(), standing.clone()));
-        standing
     }
 
     async fn ask(&self, dialer: &Arc<Dialer>, budget: &Arc<Budget>) -> Standing {

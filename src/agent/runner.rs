@@ -223,7 +223,7 @@ impl Runner {
             Some(failure) => Some(tokio::select! {
                 biased;
                 () = gives_way(aside.as_ref()) => gave_way().into(),
-                judged = self.judged(failure, &duty) => judged,
+                judged = self.judged((failure, duration), &duty) => judged,
             }),
             None => None,
         };
@@ -240,7 +240,7 @@ impl Runner {
 
     /// The failure as it is, or, where no control target answers, as one that says nothing of the
     /// target.
-    async fn judged(&self, failure: Failure, duty: &Duty) -> Failure {
+    async fn judged(&self, (failure, lasted): (Failure, Duration), duty: &Duty) -> Failure {
         let control = duty.assignments.control();
         if control.is_empty() || !failure.kind.may_be_on_the_way() {
             return failure;
@@ -255,7 +255,7 @@ impl Runner {
                 );
                 return Failure { kind: FailureKind::Interrupted, message, ..failure };
             }
-            standing = control.standing(&duty.dialer, &self.budget) => standing,
+            standing = control.standing((&duty.dialer, &self.budget), lasted) => standing,
         };
         match standing {
             Standing::Reached | Standing::Untold => failure,
