@@ -23,7 +23,7 @@ pub const LONGEST_OUTPUT: usize = 64 << 10;
 pub struct OutputMessage {
     /// The name of the agent.
     pub name: String,
-    /// The lines, each a [`LineMessage`].
+    /// The lines, one message each.
     pub lines: Vec<Item>,
 }
 
