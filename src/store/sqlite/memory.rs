@@ -159,24 +159,15 @@ fn columns((check, region, streak): Written<'_>) -> [Value; COLUMNS] {
 
 /// Adds the writing of a streak.
 pub(super) fn add(script: &mut Script, streak: Written<'_>) {
-    let (_, _, text) = WRITE.split(&[()]);
-    script.add(text, columns(streak));
+    WRITE.add(script, columns(streak));
 }
 
 /// Writes streaks.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    mut streaks: &[Written<'_>],
+    streaks: &[Written<'_>],
 ) -> Result<(), Error> {
-    while !streaks.is_empty() {
-        let (some, rest, text) = WRITE.split(streaks);
-        let values: Vec<Value> = some.iter().flat_map(|streak| columns(*streak)).collect();
-        let mut script = Script::default();
-        script.add(text, values);
-        script.run(&mut *connection, "write the streaks").await?;
-        streaks = rest;
-    }
-    Ok(())
+    WRITE.write(connection, streaks, |streak| columns(*streak), "write the streaks").await
 }
 
 /// Forgets the streaks of a check.

@@ -1,5 +1,10 @@
 //! Statements that write many rows at once.
 
+use sqlx::sqlite::SqliteConnection;
+
+use super::script::{Script, Value};
+use crate::store::Error;
+
 /// One statement in a few sizes. SQLite keeps each prepared, so the sizes are few and fixed.
 #[derive(Debug)]
 pub(super) struct RowsOf {
@@ -14,6 +19,31 @@ impl RowsOf {
         let row = format!("({})", vec!["?"; columns].join(", "));
         let text = |size: usize| format!("{head} {} {tail}", vec![row.as_str(); size].join(", "));
         Self { texts: SIZES.map(|size| (size, text(size))) }
+    }
+
+    /// Adds the writing of one row.
+    pub(super) fn add(&self, script: &mut Script, row: impl Into<Vec<Value>>) {
+        let (_, _, text) = self.split(&[()]);
+        script.add(text, row);
+    }
+
+    /// Writes `rows` with the values that `columns` gives each.
+    pub(super) async fn write<T, const N: usize>(
+        &self,
+        connection: &mut SqliteConnection,
+        mut rows: &[T],
+        columns: impl Fn(&T) -> [Value; N],
+        what: &'static str,
+    ) -> Result<(), Error> {
+        while !rows.is_empty() {
+            let (some, rest, text) = self.split(rows);
+            let values: Vec<Value> = some.iter().flat_map(&columns).collect();
+            let mut script = Script::default();
+            script.add(text, values);
+            script.run(&mut *connection, what).await?;
+            rows = rest;
+        }
+        Ok(())
     }
 
     /// As many rows as fit the largest statement that they fill, the rest, and that statement.

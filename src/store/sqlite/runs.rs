@@ -43,25 +43,16 @@ fn columns((id, report): (RunId, &Report), now: Timestamp) -> [Value; COLUMNS] {
 
 /// Adds the writing of a run that is not there yet.
 pub(super) fn add(script: &mut Script, run: (RunId, &Report), now: Timestamp) {
-    let (_, _, text) = WRITE.split(&[()]);
-    script.add(text, columns(run, now));
+    WRITE.add(script, columns(run, now));
 }
 
 /// Writes runs that are not there yet.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    mut runs: &[(RunId, &Report)],
+    runs: &[(RunId, &Report)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    while !runs.is_empty() {
-        let (some, rest, text) = WRITE.split(runs);
-        let values: Vec<Value> = some.iter().flat_map(|run| columns(*run, now)).collect();
-        let mut script = Script::default();
-        script.add(text, values);
-        script.run(&mut *connection, "write the runs").await?;
-        runs = rest;
-    }
-    Ok(())
+    WRITE.write(connection, runs, |run| columns(*run, now), "write the runs").await
 }
 
 /// Removes runs in whose place others are written, and says what they were.
