@@ -7,12 +7,13 @@
 
 use async_trait::async_trait;
 
-use super::{Claim, Error, Standing};
+use super::{Claim, Error, IncidentHistory, Standing};
 use crate::domain::Timestamp;
-use crate::domain::id::NotificationId;
+use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::notification::Settlement;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::storm::Crowd;
+use crate::domain::subject::Subject;
 
 /// What an attempt at a digest means for one that is gathered in it.
 pub type Shared = (NotificationId, Settlement);
@@ -50,12 +51,40 @@ pub struct Answered {
     pub acknowledged_at: Timestamp,
 }
 
+/// What is asked of the store when a message is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked<'a> {
+    /// What else there is for a recipient, and what it was sent since.
+    pub crowd: Option<(&'a Recipient, Timestamp)>,
+    /// What happened to an incident, and what that is about.
+    pub story: Option<(IncidentId, &'a Subject)>,
+}
+
+/// What the store knows when a message is about to leave, as far as that was asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Background {
+    /// What is owed to the recipient, no more than [`MOST`] and the earliest first, and which messages it
+    /// was sent, no more than [`MOST_TOLD`] and the latest.
+    pub crowd: Option<Crowd>,
+    /// `None`, too, where there is no such incident.
+    pub story: Option<Story>,
+}
+
+/// What happened to an incident until now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Story {
+    /// All that is stored of it.
+    pub history: IncidentHistory,
+    /// When its check last passed wherever it is down now: the earliest of these moments. `None` for all
+    /// that is no check, too.
+    pub last_success: Option<Timestamp>,
+}
+
 /// Gathers what is owed to one recipient.
 #[async_trait]
 pub trait Gathering: Send + Sync + std::fmt::Debug {
-    /// What is owed to `recipient`, no more than [`MOST`] and the earliest first, and which messages it was
-    /// sent after `since`, no more than [`MOST_TOLD`] and the latest.
-    async fn crowd(&self, recipient: &Recipient, since: Timestamp) -> Result<Crowd, Error>;
+    /// What there is to know before a message leaves.
+    async fn background(&self, asked: &Asked<'_>) -> Result<Background, Error>;
 
     /// Makes a digest of the notification of `claim` and of `others`, as far as those can still be
     /// gathered: owed to the same recipient, in nobody's hands, and not possibly arrived. What the claim

@@ -17,8 +17,9 @@ use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, BACKOFF};
 use crate::domain::storm::{self, Crowd, Limit, Strain, Verdict};
+use crate::failpoint::{self, Failpoint};
 use crate::notify::{Digest, Item, Outbound, Thread};
-use crate::store::gathering::Gathered;
+use crate::store::gathering::{Asked, Background, Gathered, Story};
 use crate::store::{Claim, Standing};
 
 /// Why something was not sent after all.
@@ -76,20 +77,19 @@ pub(super) struct Departure {
 impl Departure {
     /// Sends it once, if it can leave; `None` when it is held.
     pub(super) async fn go(self, claim: Claim) -> Option<Finished> {
-        let turn = async {
-            if !self.hold.is_zero() {
-                // A timer waits for its next tick, however short the time.
-                sleep(self.hold).await;
+        if !self.hold.is_zero() {
+            // A timer waits for its next tick, however short the time.
+            sleep(self.hold).await;
+        }
+        failpoint::reach(Failpoint::Claimed);
+        // Not before its turn: the later, the more is told together, and the truer it is.
+        let (claim, way, story) = match self.background(&claim).await {
+            Ok((Some((limit, crowd)), story)) => {
+                let (claim, way) = self.weigh(claim, &crowd, &limit).await;
+                (claim, way, story)
             }
-            // Not before: the later, the more is told together.
-            self.crowd(&claim).await
-        };
-        // The store is asked while the message waits for its turn.
-        let (crowd, read) = tokio::join!(turn, self.thread(&claim));
-        let (claim, way) = match crowd {
-            Ok(Some((limit, crowd))) => self.weigh(claim, &crowd, &limit).await,
-            Ok(None) => (claim, Ok(Way::Alone)),
-            Err(stayed) => (claim, Err(stayed)),
+            Ok((None, story)) => (claim, Ok(Way::Alone), story),
+            Err(stayed) => (claim, Err(stayed), None),
         };
         let started_at = self.moment();
         let left = async {
@@ -97,11 +97,13 @@ impl Departure {
             if let Way::Held = way {
                 return Ok(None);
             }
-            let thread = if let Way::Alone = way { read? } else { None };
             self.may_leave(&claim).await?;
             Ok(Some(match way {
                 Way::Together { open, last } => self.send_digest(&claim, open, last).await,
-                Way::Alone | Way::Held => self.send(&claim, thread.as_ref()).await,
+                Way::Alone | Way::Held => {
+                    let thread = story.map(|story| story::of(story, &claim.notification));
+                    self.send(&claim, thread.as_ref()).await
+                }
             }))
         };
         let (attempt, put_off) = match left.await {
@@ -116,28 +118,24 @@ impl Departure {
         self.now + self.told.elapsed()
     }
 
-    /// What was said before: without that, a message would not find its place.
-    async fn thread(&self, claim: &Claim) -> Result<Option<Thread>, Stayed> {
-        if claim.gathered.is_some() {
-            return Ok(None);
-        }
-        let read = story::read(self.parts.store.as_ref(), &claim.notification);
-        match timeout(READ_WITHIN, read).await {
-            Ok(Ok(thread)) => Ok(thread),
-            Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
-            Err(_) => Err(Stayed::for_now("not sent: the store did not say in time what was told")),
-        }
-    }
-
-    /// What else there is for its recipient, and what holds for that; `None` where each goes alone.
-    async fn crowd(&self, claim: &Claim) -> Result<Option<(Limit, Crowd)>, Stayed> {
+    /// What else there is for its recipient and what holds for that, `None` where each goes alone; and what
+    /// was said before, without which a message would not find its place.
+    async fn background(
+        &self,
+        claim: &Claim,
+    ) -> Result<(Option<(Limit, Crowd)>, Option<Story>), Stayed> {
+        let notification = &claim.notification;
         // A drill shows that this very message arrives.
-        let is_drill = claim.notification.notice.kind == NoticeKind::Drill;
-        let Some(limit) = self.limit.filter(|_| !is_drill) else { return Ok(None) };
-        let recipient = &claim.notification.recipient;
-        let crowd = self.parts.store.crowd(recipient, self.moment() - limit.memory());
-        match timeout(READ_WITHIN, crowd).await {
-            Ok(Ok(crowd)) => Ok(Some((limit, crowd))),
+        let is_drill = notification.notice.kind == NoticeKind::Drill;
+        let limit = self.limit.filter(|_| !is_drill);
+        let since = limit.map(|limit| self.moment() - limit.memory());
+        let story = story::asked(notification).filter(|_| claim.gathered.is_none());
+        let asked = Asked { crowd: since.map(|since| (&notification.recipient, since)), story };
+        if asked == Asked::default() {
+            return Ok((None, None));
+        }
+        match timeout(READ_WITHIN, self.parts.store.background(&asked)).await {
+            Ok(Ok(Background { crowd, story })) => Ok((limit.zip(crowd), story)),
             Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
             Err(_) => {
                 let reason = "not sent: the store did not say in time what else there is to tell";

@@ -3,49 +3,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::Timestamp;
-use crate::domain::id::PersonId;
+use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::DecisionKind;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, Notification, NotificationState};
 use crate::domain::policy::Recipient;
 use crate::domain::subject::Subject;
-use crate::failpoint::{self, Failpoint};
 use crate::notify::Thread;
-use crate::store::{Error, IncidentHistory, NotificationRecord, Store};
+use crate::store::NotificationRecord;
+use crate::store::gathering::Story;
 
-/// Reads it; `None` where the channel has no use for it.
-pub(super) async fn read(
-    store: &dyn Store,
-    notification: &Notification,
-) -> Result<Option<Thread>, Error> {
-    failpoint::reach(Failpoint::Claimed);
+/// What is asked for it; `None` where the channel has no use for it.
+pub(super) fn asked(notification: &Notification) -> Option<(IncidentId, &Subject)> {
     let is_drill = notification.notice.kind == NoticeKind::Drill;
-    if is_drill || !notification.recipient.has_thread() {
-        return Ok(None);
-    }
-    let history = store.incident(notification.incident);
-    let (history, last_success) =
-        futures::try_join!(history, last_success(store, &notification.notice.subject))?;
-    Ok(history.map(|history| Thread { last_success, ..of(history, notification) }))
+    let is_told = !is_drill && notification.recipient.has_thread();
+    is_told.then_some((notification.incident, &notification.notice.subject))
 }
 
-/// Since when a check works nowhere where it is down.
-async fn last_success(store: &dyn Store, subject: &Subject) -> Result<Option<Timestamp>, Error> {
-    let Subject::Check(check) = subject else { return Ok(None) };
-    let states = store.states_of(std::slice::from_ref(check)).await?;
-    let streaks = states.get(check).into_iter().flat_map(|state| state.streaks.values());
-    Ok(streaks.filter(|it| it.down).filter_map(|it| it.last_success).min())
-}
-
-fn of(history: IncidentHistory, notification: &Notification) -> Thread {
+/// What was told, as a recipient of `notification` was.
+pub(super) fn of(story: Story, notification: &Notification) -> Thread {
+    let Story { history, last_success } = story;
     let words = history.decisions.into_iter().filter(|(_, decision)| is_of_people(decision.kind));
     Thread {
         receipt: receipt(&history.notifications, notification),
         words: words.map(|(at, decision)| (at, decision.reason)).collect(),
         woken: woken(&history.notifications),
         incident: history.record.incident,
-        last_success: None,
+        last_success,
     }
 }
 

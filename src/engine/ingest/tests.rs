@@ -171,11 +171,10 @@ struct Audience(Mutex<usize>);
 
 #[async_trait]
 impl store::gathering::Gathering for Ledger {
-    async fn crowd(
+    async fn background(
         &self,
-        _: &crate::domain::policy::Recipient,
-        _: Timestamp,
-    ) -> Result<crate::domain::storm::Crowd, store::Error> {
+        _: &store::gathering::Asked<'_>,
+    ) -> Result<store::gathering::Background, store::Error> {
         unreachable!("ingest only records")
     }
 

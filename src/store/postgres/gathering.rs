@@ -6,23 +6,40 @@ use sqlx::postgres::{PgConnection, PgPool};
 use super::attempts::Attempts;
 use super::notifications::shown;
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, storable};
+use super::{PostgresStore, failed, incidents, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
 use crate::domain::notification::{NotificationState, Settlement};
 use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
+use crate::domain::subject::Subject;
 use crate::store::claims::{self, Effect};
-use crate::store::gathering::{Answered, Gathered, Gathering, MOST, MOST_TOLD, alike};
+use crate::store::gathering::{
+    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Story, alike,
+};
 use crate::store::rows;
 use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::{Claim, Ended, Error, Standing};
 
 #[async_trait]
 impl Gathering for PostgresStore {
-    async fn crowd(&self, recipient: &Recipient, since: Timestamp) -> Result<Crowd, Error> {
-        crowd(&mut *self.snapshot().await?, recipient, since).await
+    async fn background(&self, asked: &Asked<'_>) -> Result<Background, Error> {
+        let mut background = Background::default();
+        if asked == &Asked::default() {
+            return Ok(background);
+        }
+        let mut snapshot = self.snapshot().await?;
+        if let Some((recipient, since)) = asked.crowd {
+            background.crowd = Some(crowd(&mut snapshot, recipient, since).await?);
+        }
+        if let Some((incident, subject)) = asked.story
+            && let Some(history) = incidents::history(&mut snapshot, incident).await?
+        {
+            let last_success = last_success(&mut snapshot, subject).await?;
+            background.story = Some(Story { history, last_success });
+        }
+        Ok(background)
     }
 
     async fn gather(
@@ -101,6 +118,21 @@ async fn crowd(
         waiting: waiting.into_iter().map(WaitingRow::read).collect::<Result<_, _>>()?,
         told: told.into_iter().map(ToldRow::read).collect::<Result<_, _>>()?,
     })
+}
+
+/// Since when a check works nowhere where it is down.
+async fn last_success(
+    connection: &mut PgConnection,
+    subject: &Subject,
+) -> Result<Option<Timestamp>, Error> {
+    let Subject::Check(check) = subject else { return Ok(None) };
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT min(last_success) FROM streaks WHERE check_id = $1 AND down")
+            .bind(check.as_str())
+            .fetch_one(connection)
+            .await
+            .map_err(failed("read when a check last passed"))?;
+    last.map(rows::timestamp).transpose()
 }
 
 /// Holds the notification of a claim, and those of `others` that nobody else holds; whether the claim is

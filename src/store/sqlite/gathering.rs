@@ -3,27 +3,30 @@
 use async_trait::async_trait;
 use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::script::{Script, values};
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed, script};
+use super::{SqliteStore, failed, incidents, script};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
 use crate::domain::notification::{NotificationState, Settlement};
 use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
+use crate::domain::subject::Subject;
 use crate::store::claims::{self, Effect};
-use crate::store::gathering::{Answered, Gathered, Gathering, MOST, MOST_TOLD, alike};
+use crate::store::gathering::{
+    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Story, alike,
+};
 use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::rows::{self, to_json};
 use crate::store::{Claim, Ended, Error, Standing};
 
 #[async_trait]
 impl Gathering for SqliteStore {
-    async fn crowd(&self, recipient: &Recipient, since: Timestamp) -> Result<Crowd, Error> {
-        crowd(self.reader().await?, recipient, since).await
+    async fn background(&self, asked: &Asked<'_>) -> Result<Background, Error> {
+        background(self.reader().await?, asked).await
     }
 
     async fn gather(
@@ -49,12 +52,34 @@ impl Gathering for SqliteStore {
     }
 }
 
-async fn crowd(
+async fn background(
     reader: PoolConnection<Sqlite>,
-    recipient: &Recipient,
-    since: Timestamp,
-) -> Result<Crowd, Error> {
+    asked: &Asked<'_>,
+) -> Result<Background, Error> {
     let mut script = Script::snapshot();
+    let crowd = asked.crowd.map(|of| ask_crowd(&mut script, of));
+    let story = asked.story.map(|(incident, subject)| {
+        (incidents::ask_history(&mut script, incident), ask_last_success(&mut script, subject))
+    });
+    let found = script.at_once(reader, BACKGROUND).await?;
+    let crowd = crowd.map(|asked| read_crowd(&found, asked)).transpose()?;
+    let mut background = Background { crowd, story: None };
+    if let Some((history, last_success)) = story
+        && let Some(history) = incidents::read_history(&found, history)?
+    {
+        let last: Vec<(Option<i64>,)> = script::read(&found[last_success], BACKGROUND)?;
+        let last = last.into_iter().find_map(|(at,)| at);
+        let last_success = last.map(rows::timestamp).transpose()?;
+        background.story = Some(Story { history, last_success });
+    }
+    Ok(background)
+}
+
+/// What fails when that cannot be read.
+const BACKGROUND: &str = "read what there is to know before a message leaves";
+
+/// Asks for what is owed to a recipient, and for what it was sent.
+fn ask_crowd(script: &mut Script, (recipient, since): (&Recipient, Timestamp)) -> [usize; 2] {
     let (channel, address) = (recipient.channel().as_str(), recipient.address());
     let waiting = script.add(
         "SELECT id, incident_id, due_at, \
@@ -72,13 +97,22 @@ async fn crowd(
          AND kind <> 'drill' AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
         values![channel, address, rows::millis(since), MOST_TOLD],
     );
-    let found = script.at_once(reader, "read what else is owed to one recipient").await?;
-    let waiting: Vec<WaitingRow> = script::read(&found[waiting], "read what is owed")?;
-    let told: Vec<ToldRow> = script::read(&found[told], "read what was sent")?;
+    [waiting, told]
+}
+
+fn read_crowd(found: &[Vec<SqliteRow>], [waiting, told]: [usize; 2]) -> Result<Crowd, Error> {
+    let waiting: Vec<WaitingRow> = script::read(&found[waiting], BACKGROUND)?;
+    let told: Vec<ToldRow> = script::read(&found[told], BACKGROUND)?;
     Ok(Crowd {
         waiting: waiting.into_iter().map(WaitingRow::read).collect::<Result<_, _>>()?,
         told: told.into_iter().map(ToldRow::read).collect::<Result<_, _>>()?,
     })
+}
+
+/// Asks since when a check works nowhere where it is down.
+fn ask_last_success(script: &mut Script, subject: &Subject) -> usize {
+    let check = if let Subject::Check(check) = subject { Some(check.as_str()) } else { None };
+    script.add("SELECT min(last_success) FROM streaks WHERE check_id = ? AND down", values![check])
 }
 
 /// Whether a claim is held; the caller brings the transaction.

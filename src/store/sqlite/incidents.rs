@@ -153,24 +153,42 @@ pub(super) async fn history(
     id: IncidentId,
 ) -> Result<Option<IncidentHistory>, Error> {
     let mut script = Script::snapshot();
+    let asked = ask_history(&mut script, id);
+    read_history(&script.at_once(reader, HISTORY).await?, asked)
+}
+
+/// What fails when an incident cannot be read.
+const HISTORY: &str = "read an incident";
+
+/// By which statements an incident, its decisions, its notifications and their deliveries are asked for.
+pub(super) type AskedHistory = (usize, usize, [usize; 2]);
+
+/// Asks for everything known of one incident.
+pub(super) fn ask_history(script: &mut Script, id: IncidentId) -> AskedHistory {
     let incident = script.add(&format!("{COLUMNS} WHERE id = ?"), values![id.0]);
     let decisions = script.add(
         "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
          WHERE incident_id = ? ORDER BY id",
         values![id.0],
     );
-    let notifications = notifications::ask_of_incident(&mut script, id);
-    let found = script.at_once(reader, "read an incident").await?;
+    (incident, decisions, notifications::ask_of_incident(script, id))
+}
+
+/// Reads it.
+pub(super) fn read_history(
+    found: &[Vec<SqliteRow>],
+    (incident, decisions, notifications): AskedHistory,
+) -> Result<Option<IncidentHistory>, Error> {
     let Some(record) = read(&found[incident])?.pop() else {
         return Ok(None);
     };
-    let decided: Vec<DecisionRow> = script::read(&found[decisions], "read an incident")?;
+    let decided: Vec<DecisionRow> = script::read(&found[decisions], HISTORY)?;
     let decisions: Vec<DecisionRecord> =
         decided.into_iter().map(DecisionRow::read).collect::<Result<_, _>>()?;
     Ok(Some(IncidentHistory {
         record,
         decisions: decisions.into_iter().map(|record| (record.at, record.decision)).collect(),
-        notifications: notifications::read_of_incident(&found, notifications)?,
+        notifications: notifications::read_of_incident(found, notifications)?,
     }))
 }
 

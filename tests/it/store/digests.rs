@@ -7,12 +7,14 @@ use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
 use tripline::domain::restraint::{Actor, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::storm;
+use tripline::domain::subject::Subject;
 use tripline::store::care::{Acted, Care};
-use tripline::store::gathering::{Gathered, Shared};
+use tripline::store::gathering::{Asked, Gathered, Shared};
 use tripline::store::{Claim, Ended, NotificationRecord, Standing, Store};
 
 use super::scene::{
-    accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds, states,
+    self, accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds,
+    states,
 };
 
 const CHECKS: [&str; 4] = ["a", "b", "c", "d"];
@@ -81,7 +83,7 @@ async fn all_states(store: &dyn Store) -> Vec<State> {
 
 pub(super) async fn what_is_owed_to_one_recipient_is_seen_together(store: &dyn Store) {
     storm(store).await;
-    let crowd = store.crowd(&channel(), at(0)).await.expect("read");
+    let crowd = scene::crowd(store, &channel(), at(0)).await;
     let waiting: Vec<(i64, i64)> =
         crowd.waiting.iter().map(|it| (it.id.0, it.incident.0)).collect();
     assert_eq!(waiting, [(1, 1), (2, 2), (3, 3), (4, 4)]);
@@ -89,17 +91,46 @@ pub(super) async fn what_is_owed_to_one_recipient_is_seen_together(store: &dyn S
     let first = claim(store, Channel::Slack, at(2)).await.remove(0);
     attempt(store, &first, at(2), &accepted()).await;
     let second = claim(store, Channel::Slack, at(3)).await.remove(0);
-    let crowd = store.crowd(&channel(), at(0)).await.expect("read");
+    let crowd = scene::crowd(store, &channel(), at(0)).await;
     let told: Vec<(i64, bool)> =
         crowd.told.iter().map(|it| (it.incident.0, it.is_digest)).collect();
     assert_eq!(told, [(1, false)]);
     assert_eq!(crowd.told[0].at, at(2) + seconds(1));
     let bound: Vec<bool> = crowd.waiting.iter().map(|it| it.is_bound).collect();
     assert_eq!(bound, [true, false, false], "somebody has {}", second.notification.id);
-    let late = store.crowd(&channel(), at(2) + seconds(1)).await.expect("read");
+    let late = scene::crowd(store, &channel(), at(2) + seconds(1)).await;
     assert!(late.told.is_empty());
     let nobody = Recipient::Slack("#p1".into());
-    assert!(store.crowd(&nobody, at(0)).await.expect("read").waiting.is_empty());
+    assert!(scene::crowd(store, &nobody, at(0)).await.waiting.is_empty());
+}
+
+pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
+    for slot in [1, 2] {
+        let reports = [("eu", Passed), ("us", Passed)].map(|(at, is)| report("a", at, slot, is));
+        store.record(&reports, &rules(), at(slot) + seconds(1)).await.expect("recorded");
+    }
+    // One region fails first; the other works on.
+    for (slot, in_us) in [(3, Passed), (4, Failed)] {
+        let reports = [("eu", Failed), ("us", in_us)].map(|(at, is)| report("a", at, slot, is));
+        store.record(&reports, &rules(), at(slot) + seconds(1)).await.expect("recorded");
+    }
+    let subject = Subject::Check(scene::check_id("a"));
+    let recipient = channel();
+    let (incident, none) = (IncidentId(1), IncidentId(99));
+    let both = Asked { crowd: Some((&recipient, at(0))), story: Some((incident, &subject)) };
+    let background = store.background(&both).await.expect("read");
+    assert_eq!(background.crowd.expect("asked for").waiting.len(), 1);
+    let story = background.story.expect("there is such an incident");
+    assert_eq!(story.history, history(store, 1).await);
+    let passed = report("a", "eu", 2, Passed);
+    assert_eq!(story.last_success, Some(passed.slot.at), "where it is down for longest");
+    let about = Subject::Region(scene::region("eu"));
+    let of_region = Asked { crowd: None, story: Some((incident, &about)) };
+    let background = store.background(&of_region).await.expect("read");
+    assert!(background.crowd.is_none(), "nobody asked");
+    assert_eq!(background.story.expect("there is").last_success, None, "it is no check");
+    let of_nothing = Asked { crowd: None, story: Some((none, &subject)) };
+    assert_eq!(store.background(&of_nothing).await.expect("read").story, None);
 }
 
 pub(super) async fn a_digest_is_told_once_for_all_that_is_in_it(store: &dyn Store) {
@@ -121,7 +152,7 @@ pub(super) async fn a_digest_is_told_once_for_all_that_is_in_it(store: &dyn Stor
     assert_eq!(try_digest(store, &digest, 2, &accepted()).await, Standing::Held);
     assert_eq!(record(store, 1).await.deliveries.len(), 1);
     assert_eq!(store.next_due(Channel::Slack).await.expect("read"), None);
-    let crowd = store.crowd(&channel(), at(0)).await.expect("read");
+    let crowd = scene::crowd(store, &channel(), at(0)).await;
     let sent: Vec<(i64, bool)> = crowd.told.iter().map(|it| (it.id.0, it.is_digest)).collect();
     assert_eq!(sent, [(1, true)], "one message, whatever it told");
     // Whoever was told in a digest was told: an end is not the first word.

@@ -18,7 +18,7 @@ use tripline::engine::succession::InForce;
 use tripline::store::drills::Examiner;
 use tripline::store::{Error, IncidentFilter, Lease, Ledger, Remembered};
 
-use super::scene::{accepted, at, attempt, claim, history, outbox, region, seconds, tell};
+use super::scene::{self, accepted, at, attempt, claim, history, outbox, region, seconds, tell};
 
 fn p2() -> Recipient {
     Recipient::Slack("#p2".into())
@@ -140,7 +140,7 @@ pub(super) async fn a_drill_leaves_after_all_else_and_is_counted_nowhere(store: 
     let owed = store.backlog(at(0)).await.expect("read").iter().map(|it| it.owed).sum::<u64>();
     assert_eq!(owed, 0);
     tell(store, 3, &[Failed]).await;
-    let crowd = store.crowd(&p2(), at(0)).await.expect("read");
+    let crowd = scene::crowd(store, &p2(), at(0)).await;
     assert_eq!(crowd.waiting.len(), 1, "{crowd:?}");
     let [first] = &claim(store, Channel::Slack, at(4)).await[..] else { panic!("one") };
     assert_eq!(first.notification.notice.kind.as_str(), "failing");
@@ -154,12 +154,12 @@ pub(super) async fn a_drill_leaves_after_all_else_and_is_counted_nowhere(store: 
     let [drill] = &claim(store, Channel::Slack, at(8)).await[..] else { panic!("one") };
     assert_eq!(drill.notification.notice.kind.as_str(), "drill");
     attempt(store, drill, at(8), &Attempt::GiveUp { reason: "no".into() }).await;
-    let told = store.crowd(&p2(), at(0)).await.expect("read").told;
+    let told = scene::crowd(store, &p2(), at(0)).await.told;
     assert_eq!(told.len(), 1);
     examine(store, &ByHand, at(9)).await;
     let [drill] = &claim(store, Channel::Slack, at(9)).await[..] else { panic!("one") };
     attempt(store, drill, at(9), &accepted()).await;
-    let told = store.crowd(&p2(), at(0)).await.expect("read").told;
+    let told = scene::crowd(store, &p2(), at(0)).await.told;
     assert_eq!(told.len(), 1, "a drill keeps no alarm from anybody");
     let lost: u64 = store.backlog(at(0)).await.expect("read").iter().map(|it| it.given_up).sum();
     assert_eq!(lost, 0);

@@ -131,6 +131,7 @@ on_every_backend! {
     }
     digests {
         what_is_owed_to_one_recipient_is_seen_together
+        what_happened_is_read_with_it
         a_digest_is_told_once_for_all_that_is_in_it
         a_digest_that_may_have_arrived_is_repeated_as_it_was
         a_digest_that_was_refused_for_now_is_gathered_anew

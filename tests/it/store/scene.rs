@@ -7,11 +7,13 @@ use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Work};
 use tripline::domain::id::{CheckId, IncidentId, PersonId, Region};
 use tripline::domain::notification::{Attempt, NotificationState, Settlement, settle};
-use tripline::domain::policy::{Channel, Policy, Roster};
+use tripline::domain::policy::{Channel, Policy, Recipient, Roster};
 use tripline::domain::run::{Failure, FailureKind, Outcome, Report, Trace};
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::domain::slot::Slot;
+use tripline::domain::storm::Crowd;
 use tripline::engine::judge::Rulebook;
+use tripline::store::gathering::Asked;
 use tripline::store::{Claim, IncidentHistory, Recorded, Standing, Store};
 
 pub(super) fn check_id(name: &str) -> CheckId {
@@ -93,6 +95,12 @@ pub(super) async fn tell(store: &dyn Store, from: u32, outcomes: &[Outcome]) -> 
 pub(super) async fn tell_one(store: &dyn Store, report: &Report) -> Vec<Recorded> {
     let now = report.slot.at + seconds(1);
     store.record(std::slice::from_ref(report), &rules(), now).await.expect("recorded")
+}
+
+/// What there is for a recipient, as far as it counts since `since`.
+pub(super) async fn crowd(store: &dyn Store, recipient: &Recipient, since: Timestamp) -> Crowd {
+    let asked = Asked { crowd: Some((recipient, since)), story: None };
+    store.background(&asked).await.expect("read").crowd.expect("asked for")
 }
 
 pub(super) async fn history(store: &dyn Store, id: i64) -> IncidentHistory {

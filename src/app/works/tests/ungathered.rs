@@ -5,17 +5,16 @@ use async_trait::async_trait;
 use super::Shelf;
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
-use crate::domain::policy::Recipient;
 use crate::domain::storm::Crowd;
-use crate::store::gathering::{Gathered, Gathering};
+use crate::store::gathering::{Asked, Background, Gathered, Gathering};
 use crate::store::looking::{Glance, IncidentSearch, Looking};
 use crate::store::{Claim, Error, IncidentRecord, Standing};
 
 #[async_trait]
 impl Gathering for Shelf {
-    async fn crowd(&self, _: &Recipient, _: Timestamp) -> Result<Crowd, Error> {
+    async fn background(&self, asked: &Asked<'_>) -> Result<Background, Error> {
         self.answer().await;
-        Ok(Crowd::default())
+        Ok(Background { crowd: asked.crowd.map(|_| Crowd::default()), story: None })
     }
 
     async fn gather(&self, _: &Claim, _: &[NotificationId]) -> Result<Option<Gathered>, Error> {

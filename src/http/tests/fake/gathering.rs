@@ -5,14 +5,12 @@ use async_trait::async_trait;
 use super::{Remembered, broken};
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
-use crate::domain::policy::Recipient;
-use crate::domain::storm::Crowd;
-use crate::store::gathering::{Gathered, Gathering};
+use crate::store::gathering::{Asked, Background, Gathered, Gathering};
 use crate::store::{Claim, Error, Standing};
 
 #[async_trait]
 impl Gathering for Remembered {
-    async fn crowd(&self, _: &Recipient, _: Timestamp) -> Result<Crowd, Error> {
+    async fn background(&self, _: &Asked<'_>) -> Result<Background, Error> {
         Err(broken())
     }
 
