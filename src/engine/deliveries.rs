@@ -47,9 +47,10 @@ use crate::domain::backoff::Backoff;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::{Attempt, Notification, NotificationState, PATIENCE, Trials};
 use crate::domain::policy::Channel;
-use crate::domain::storm::{Bounds, Strain};
+use crate::domain::storm::{Bounds, Limit, Strain};
 use crate::engine::stamps::Stamps;
 use crate::notify::Transport;
+use crate::store::gathering::{Background, Sought};
 use crate::store::{self, Claim, Standing, Store};
 
 /// What a lane works with.
@@ -108,6 +109,9 @@ impl Limits {
 
 /// So long after a pause that it asked for, a provider counts as strained.
 const STRAINED: Duration = Duration::from_mins(1);
+
+/// After handing out messages, a lane asks so much later what is due next.
+const SOON: Duration = Duration::from_millis(20);
 
 /// The messages of one channel on their way.
 #[derive(Debug)]
@@ -197,17 +201,27 @@ impl Lane {
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let lease_until = now + self.limits.lease;
-        let claimed = self.parts.store.claim_due(self.channel, now, lease_until, limit).await?;
-        let full = claimed.len() >= room;
-        // Of one that takes many abreast, there may be more than is handed out at a time.
-        let more = !claimed.is_empty() && self.channel.abreast().is_some();
+        let bound = self.bounds.load().of(self.channel);
+        let sought = Sought {
+            crowd_since: bound.map(|limit| now - limit.memory()),
+            story: self.channel.has_thread(),
+        };
+        let times = (now, lease_until);
+        let store = &self.parts.store;
+        let (claimed, mut background) =
+            store.claim_to_send(self.channel, times, limit, &sought).await?;
+        let (full, some) = (claimed.len() >= room, !claimed.is_empty());
         for claim in claimed {
-            self.start(claim, now, told);
+            let known = background.take();
+            self.start(claim, (bound, known), now, told);
         }
         unrecorded?;
-        match (full, more) {
+        match (full, some) {
             (true, _) => Ok(None),
-            (false, true) => Ok(Some(now)),
+            // Of one that takes many abreast, there may be more than is handed out at a time.
+            (false, true) if self.channel.abreast().is_some() => Ok(Some(now)),
+            // What is on its way comes first.
+            (false, true) => Ok(Some(now + SOON)),
             (false, false) => self.parts.store.next_due(self.channel).await,
         }
     }
@@ -299,7 +313,13 @@ impl Lane {
     }
 
     /// Starts to send; `told` has been running since it was `now`.
-    fn start(&mut self, claim: Claim, now: Timestamp, told: Stopwatch) {
+    fn start(
+        &mut self,
+        claim: Claim,
+        (limit, known): (Option<Limit>, Option<Background>),
+        now: Timestamp,
+        told: Stopwatch,
+    ) {
         let id = claim.notification.id;
         let unsettled = self.unsettled.iter_mut().map(|ended| &mut ended.claim);
         if let Some(held) =
@@ -315,7 +335,8 @@ impl Lane {
         let departure = Departure {
             parts: self.parts.clone(),
             limits: self.limits,
-            limit: self.bounds.load().of(self.channel),
+            limit,
+            known,
             strain: self.strain(now),
             hold,
             now,

@@ -60,6 +60,15 @@ pub struct Asked<'a> {
     pub story: Option<(IncidentId, &'a Subject)>,
 }
 
+/// What is sought with the first of what is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sought {
+    /// The crowd of its recipient, by what that was sent since.
+    pub crowd_since: Option<Timestamp>,
+    /// The story of its incident.
+    pub story: bool,
+}
+
 /// What the store knows when a message is about to leave, as far as that was asked for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Background {

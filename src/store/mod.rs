@@ -54,6 +54,7 @@ pub use error::Error;
 pub use outbox::{Backlog, Delivery, Ended, NotificationRecord};
 pub use plan::remember;
 
+use self::gathering::{Background, Sought};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
@@ -391,6 +392,18 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claim>, Error>;
+
+    /// As [`Self::claim_due`], with what there is to know before the first of them leaves, where that comes
+    /// along for less than [`background`](gathering::Gathering::background) takes.
+    async fn claim_to_send(
+        &self,
+        channel: Channel,
+        (now, lease_until): (Timestamp, Timestamp),
+        limit: u32,
+        _sought: &Sought,
+    ) -> Result<(Vec<Claim>, Option<Background>), Error> {
+        Ok((self.claim_due(channel, now, lease_until, limit).await?, None))
+    }
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error>;

@@ -11,11 +11,11 @@
 use async_trait::async_trait;
 
 use super::care::{Acted, Caretaker};
-use super::{Error, IncidentRecord};
+use super::{Error, IncidentRecord, rows};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::acting::Act;
-use crate::domain::notice::Notice;
+use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::Notification;
 use crate::domain::path::Breakage;
 use crate::domain::proof::{Status, Word};
@@ -186,4 +186,14 @@ pub(super) struct Origin<'a> {
     pub(super) in_place_of: Option<i64>,
     /// The rota in whose place its first recipient was told.
     pub(super) instead_of: Option<&'a str>,
+    /// When the answer came that a failure tells of.
+    pub(super) failed_at: Option<Timestamp>,
+}
+
+impl Origin<'_> {
+    /// When the answer came that a message of `kind` tells of.
+    pub(super) fn failed_at(&self, kind: NoticeKind) -> Option<i64> {
+        let tells = matches!(kind, NoticeKind::Failing { .. });
+        self.failed_at.filter(|_| tells).map(rows::millis)
+    }
 }

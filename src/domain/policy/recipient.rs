@@ -103,6 +103,11 @@ impl Channel {
         }
     }
 
+    /// Whether what a recipient was told of an incident before is to be known for the next message.
+    pub fn has_thread(self) -> bool {
+        matches!(self, Self::Slack)
+    }
+
     /// How many messages may be on their way to one recipient at once: one where people read them in
     /// their order, more where a program does. Those about one incident always follow each other.
     pub fn abreast(self) -> Option<u32> {
@@ -154,11 +159,6 @@ impl Recipient {
             Self::Sms(_) | Self::Rota(_) | Self::Pagerduty(_) => true,
             Self::Slack(_) | Self::Webhook(_) | Self::Email(_) | Self::EmailRota(_) => false,
         }
-    }
-
-    /// Whether what it was told of an incident before is to be known for the next message.
-    pub fn has_thread(&self) -> bool {
-        matches!(self, Self::Slack(_))
     }
 
     /// A person in place of this rota, by the same way.

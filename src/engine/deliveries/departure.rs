@@ -66,6 +66,8 @@ pub(super) struct Departure {
     pub(super) limits: Limits,
     /// What holds for the messages to one recipient; `None` where each goes alone.
     pub(super) limit: Option<Limit>,
+    /// What was read when it was handed out.
+    pub(super) known: Option<Background>,
     pub(super) strain: Strain,
     /// How long it waits for its turn.
     pub(super) hold: Duration,
@@ -76,10 +78,11 @@ pub(super) struct Departure {
 
 impl Departure {
     /// Sends it once, if it can leave; `None` when it is held.
-    pub(super) async fn go(self, claim: Claim) -> Option<Finished> {
+    pub(super) async fn go(mut self, claim: Claim) -> Option<Finished> {
         if !self.hold.is_zero() {
             // A timer waits for its next tick, however short the time.
             sleep(self.hold).await;
+            self.known = None;
         }
         failpoint::reach(Failpoint::Claimed);
         // Not before its turn: the later, the more is told together, and the truer it is.
@@ -121,7 +124,7 @@ impl Departure {
     /// What else there is for its recipient and what holds for that, `None` where each goes alone; and what
     /// was said before, without which a message would not find its place.
     async fn background(
-        &self,
+        &mut self,
         claim: &Claim,
     ) -> Result<(Option<(Limit, Crowd)>, Option<Story>), Stayed> {
         let notification = &claim.notification;
@@ -133,6 +136,9 @@ impl Departure {
         let asked = Asked { crowd: since.map(|since| (&notification.recipient, since)), story };
         if asked == Asked::default() {
             return Ok((None, None));
+        }
+        if let Some(Background { crowd, story }) = self.known.take() {
+            return Ok((limit.zip(crowd), story));
         }
         match timeout(READ_WITHIN, self.parts.store.background(&asked)).await {
             Ok(Ok(Background { crowd, story })) => Ok((limit.zip(crowd), story)),

@@ -16,7 +16,7 @@ use crate::store::gathering::Story;
 /// What is asked for it; `None` where the channel has no use for it.
 pub(super) fn asked(notification: &Notification) -> Option<(IncidentId, &Subject)> {
     let is_drill = notification.notice.kind == NoticeKind::Drill;
-    let is_told = !is_drill && notification.recipient.has_thread();
+    let is_told = !is_drill && notification.recipient.channel().has_thread();
     is_told.then_some((notification.incident, &notification.notice.subject))
 }
 

@@ -342,24 +342,13 @@ async fn settle_gathered(
     query.execute(connection).await.map_err(failed("settle what is gathered")).map(|_| ())
 }
 
-/// Stamps what is owed by a decision about an incident, and, where somebody acknowledged that, what people
-/// were told of it.
+/// Stamps what people were told of an incident, where somebody acknowledged that.
 pub(super) async fn stamp(
     connection: &mut PgConnection,
     incident: IncidentId,
-    (transition, failed_at): (&Transition, Option<Timestamp>),
+    transition: &Transition,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if let Some(failed_at) = failed_at.filter(|_| !transition.owed.is_empty()) {
-        let query = sqlx::query(
-            "UPDATE notifications SET failed_at = $2 \
-             WHERE incident_id = $1 AND owed_at = $3 AND kind = 'failing' AND failed_at IS NULL",
-        )
-        .bind(incident.0)
-        .bind(rows::millis(failed_at))
-        .bind(rows::millis(now));
-        query.execute(&mut *connection).await.map_err(failed("stamp notifications"))?;
-    }
     if !transition.decisions.iter().any(|it| it.kind == DecisionKind::Acknowledged) {
         return Ok(());
     }

@@ -45,7 +45,7 @@ pub(super) async fn hand_on(
             notice: notification.notice.clone(),
             telling: u32::try_from(telling).map_err(|error| rows::unreadable("telling", error))?,
         };
-        notifications::owe(&mut connection, notification.incident, &owed, now).await?;
+        notifications::owe(&mut connection, notification.incident, &owed, None, now).await?;
         sqlx::query(
             "UPDATE notifications SET instead_of = $5, failed_at = \
              (SELECT rota.failed_at FROM notifications AS rota WHERE rota.id = $6) \

@@ -38,9 +38,11 @@ pub(super) async fn owe(
     connection: &mut PgConnection,
     incident: IncidentId,
     owed: &Owed,
+    failed_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if !insert(&mut *connection, incident, owed, Origin::default(), now).await? {
+    let origin = Origin { failed_at, ..Origin::default() };
+    if !insert(&mut *connection, incident, owed, origin, now).await? {
         let (recipient, kind) = (&owed.recipient, owed.notice.kind.as_str());
         tracing::warn!(%incident, %recipient, kind, "this was owed before and is not owed again");
     }
@@ -68,11 +70,11 @@ pub(super) async fn insert(
     let query = sqlx::query(
         "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
          first_word, state, owed_at, due_at, failures, possible_repeat, telling, in_place_of, \
-         instead_of) \
+         instead_of, failed_at) \
          SELECT $1, $2, $3, $4, $5, $6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = $1 AND channel = $2 AND address = $3 \
          AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', $7, $7, 0, false, $8, \
-         $9, $10 \
+         $9, $10, $11 \
          ON CONFLICT DO NOTHING",
     )
     .bind(incident.0)
@@ -84,7 +86,8 @@ pub(super) async fn insert(
     .bind(rows::millis(now))
     .bind(i64::from(*telling))
     .bind(origin.in_place_of)
-    .bind(origin.instead_of);
+    .bind(origin.instead_of)
+    .bind(origin.failed_at(said.kind));
     let inserted = query.execute(connection).await.map_err(failed("owe a notification"))?;
     Ok(inserted.rows_affected() > 0)
 }

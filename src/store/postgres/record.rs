@@ -192,13 +192,13 @@ pub(super) async fn write_decided(
     }
     for owed in &transition.owed {
         if let Some(incident) = about.incident {
-            notifications::owe(&mut *connection, incident, owed, now).await?;
+            notifications::owe(&mut *connection, incident, owed, about.failed_at, now).await?;
         } else {
             tracing::error!(subject = %about.subject, "owed about no incident; not stored");
         }
     }
     if let Some(incident) = about.incident {
-        gathering::stamp(&mut *connection, incident, (transition, about.failed_at), now).await?;
+        gathering::stamp(&mut *connection, incident, transition, now).await?;
     }
     Ok(())
 }

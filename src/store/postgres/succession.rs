@@ -196,7 +196,7 @@ async fn succeed_one(
         standing: &standing(incident.as_ref(), now),
     };
     let heirs = chooser.choose(&case, now);
-    let origin = Origin { in_place_of: Some(id), instead_of: rota.as_deref() };
+    let origin = Origin { in_place_of: Some(id), instead_of: rota.as_deref(), ..Origin::default() };
     for recipient in &heirs.recipients {
         let owed = Owed {
             recipient: recipient.clone(),

@@ -5,13 +5,14 @@
 
 use std::collections::HashSet;
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::script::{Script, values};
+use super::script::{Script, Term, Value, values};
 use super::writer::{Durability, Writer};
 use super::{failed, gathering, script};
 use crate::domain::Timestamp;
 use crate::domain::policy::Channel;
+use crate::store::gathering::{Background, Sought};
 use crate::store::rows::notification::{NotificationRow, gather};
 use crate::store::rows::{self, to_json};
 use crate::store::{Claim, Error, claims};
@@ -38,6 +39,16 @@ macro_rules! next_in_line {
     };
 }
 
+/// Says whether the recipient has heard of the incident before.
+macro_rules! is_first_word {
+    () => {
+        "first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
+         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
+         AND earlier.address = mine.address AND earlier.id < mine.id \
+         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat))"
+    };
+}
+
 /// What may be handed out: at most one per recipient, or as many as the channel takes abreast.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -59,6 +70,66 @@ impl Due {
     }
 }
 
+/// What is due by `?2` on channel `?1`, at most one for each recipient and `?3` in all.
+macro_rules! due_one_each {
+    () => {
+        next_in_line!(
+            "SELECT min(id) AS id, max(lease_until IS NOT NULL OR digest IS NOT NULL) AS is_again",
+            "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
+             (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
+             WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2) \
+             GROUP BY address ORDER BY min(kind = 'drill'), min(id) LIMIT ?3"
+        )
+    };
+}
+
+/// The same where `?4` may be on their way to each recipient.
+macro_rules! due_abreast {
+    () => {
+        next_in_line!(
+            "SELECT id, lease_until IS NOT NULL OR digest IS NOT NULL AS is_again",
+            "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
+             (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
+             WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2 \
+             GROUP BY busy.address HAVING count(*) >= ?4) ORDER BY id LIMIT ?3"
+        )
+    };
+}
+
+/// Whether something on channel `?1` lies so far in the future only because the clock was set back: leased
+/// beyond `?5`, when a lease of now ends, or last touched after `?6`, the latest moment that can be the past.
+/// By indices that hold what is leased and what is due later: much else may be owed.
+macro_rules! is_out_of_time {
+    () => {
+        "(EXISTS (SELECT 1 FROM notifications INDEXED BY notifications_leased \
+         WHERE state = 'owed' AND channel = ?1 AND lease_until > ?5) \
+         OR EXISTS (SELECT 1 FROM notifications AS mine INDEXED BY notifications_due \
+         WHERE mine.state = 'owed' AND mine.channel = ?1 AND mine.due_at > ?2 \
+         AND coalesce((SELECT ended_at FROM deliveries WHERE notification_id = mine.id \
+         ORDER BY id DESC LIMIT 1), mine.owed_at) > ?6))"
+    };
+}
+
+/// Leases all that is due until `?5`, if nobody was handed any of it before.
+macro_rules! lease_due {
+    ($due:ident) => {
+        concat!(
+            "WITH due AS MATERIALIZED (",
+            $due!(),
+            ") UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?5, \
+             epoch = epoch + 1, begun = 0, ",
+            is_first_word!(),
+            " WHERE id IN (SELECT id FROM due) AND NOT EXISTS (SELECT 1 FROM due WHERE is_again) \
+             AND NOT ",
+            is_out_of_time!(),
+            " RETURNING *"
+        )
+    };
+}
+
+const AT_ONCE: &str = lease_due!(due_one_each);
+const AT_ONCE_ABREAST: &str = lease_due!(due_abreast);
+
 /// Looks for what may be handed out.
 pub(super) async fn due(
     connection: &mut SqliteConnection,
@@ -67,40 +138,21 @@ pub(super) async fn due(
     limit: u32,
 ) -> Result<Due, Error> {
     let mut script = Script::default();
-    // By indices that hold what is leased and what is due later: much else may be owed.
     let out_of_time = script.add(
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM notifications INDEXED BY notifications_leased \
-         WHERE state = 'owed' AND channel = ?1 AND lease_until > ?3) \
-         OR EXISTS (SELECT 1 FROM notifications AS mine INDEXED BY notifications_due \
-         WHERE mine.state = 'owed' AND mine.channel = ?1 AND mine.due_at > ?2 \
-         AND coalesce((SELECT ended_at FROM deliveries WHERE notification_id = mine.id \
-         ORDER BY id DESC LIMIT 1), mine.owed_at) > ?4)",
+        concat!("SELECT 1 WHERE ", is_out_of_time!()),
         values![
             channel.as_str(),
             rows::millis(now),
+            Value::Null,
+            Value::Null,
             rows::millis(lease_until),
             rows::millis(now + claims::CORRECTION),
         ],
     );
     let due = match channel.abreast() {
-        None => script.add(
-            next_in_line!(
-                "SELECT min(id), max(lease_until IS NOT NULL OR digest IS NOT NULL)",
-                "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
-                 (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
-                 WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2) \
-                 GROUP BY address ORDER BY min(kind = 'drill'), min(id) LIMIT ?3"
-            ),
-            values![channel.as_str(), rows::millis(now), limit],
-        ),
+        None => script.add(due_one_each!(), values![channel.as_str(), rows::millis(now), limit]),
         Some(most) => script.add(
-            next_in_line!(
-                "SELECT id, lease_until IS NOT NULL OR digest IS NOT NULL",
-                "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
-                 (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
-                 WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2 \
-                 GROUP BY busy.address HAVING count(*) >= ?4) ORDER BY id LIMIT ?3"
-            ),
+            due_abreast!(),
             values![channel.as_str(), rows::millis(now), limit.min(most), most],
         ),
     };
@@ -115,18 +167,17 @@ pub(super) async fn due(
 }
 
 /// Leases what is due, if it still is where that was seen by somebody else.
-const LEASE: &str = "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, \
-     epoch = epoch + 1, begun = 0, digest = CASE WHEN digest = id THEN id END, \
-     first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-     WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
-     AND earlier.address = mine.address AND earlier.id < mine.id \
-     AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
-     WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'owed' \
+const LEASE: &str = concat!(
+    "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, \
+     epoch = epoch + 1, begun = 0, digest = CASE WHEN digest = id THEN id END, ",
+    is_first_word!(),
+    " WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'owed' \
      AND (?4 OR lease_until IS NULL AND digest IS NULL AND NOT EXISTS \
      (SELECT 1 FROM notifications AS earlier INDEXED BY notifications_once \
      WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
      AND earlier.address = mine.address AND earlier.state = 'owed' AND earlier.id < mine.id)) \
-     RETURNING *";
+     RETURNING *"
+);
 
 /// Hands out what is due; `seen` is what was due a moment ago, where somebody looked.
 pub(super) async fn claim(
@@ -145,6 +196,58 @@ pub(super) async fn claim(
         Due { ids, is_again: true, .. } => claim_again(writer, ids, times).await,
         Due { ids, .. } => claim_fresh(writer, &ids, times).await,
     }
+}
+
+/// Hands out what nobody was handed before, with what is `sought` of the first of it, all in one command.
+/// Nothing where that is not all that is due: [`claim`] deals with the rest.
+pub(super) async fn claim_at_once(
+    writer: &mut Writer,
+    channel: Channel,
+    (now, lease_until): (Timestamp, Timestamp),
+    limit: u32,
+    sought: &Sought,
+) -> Result<(Vec<Claim>, Option<Background>), Error> {
+    let [at, until] = [now, lease_until].map(rows::millis);
+    let (text, limit, most) = match channel.abreast() {
+        None => (AT_ONCE, limit, 0),
+        Some(most) => (AT_ONCE_ABREAST, limit.min(most), most),
+    };
+    let latest = rows::millis(now + claims::CORRECTION);
+    let mut script = Script::begin();
+    let leased = script.add(text, values![channel.as_str(), at, limit, most, until, latest]);
+    let asked = (sought != &Sought::default()).then(|| {
+        let first = Term {
+            text: "(SELECT min(id) FROM notifications INDEXED BY notifications_leased \
+                   WHERE state = 'owed' AND channel = ? AND lease_until = ? AND leased_at = ?)"
+                .into(),
+            values: values![channel.as_str(), until, at].into(),
+        };
+        let id = script.add(&format!("SELECT {}", first.text), first.values.clone());
+        (id, gathering::ask_background(&mut script, (channel, &first), sought))
+    });
+    script.commit();
+    let connection = writer.unsettled(Durability::Power).await?;
+    let found = script.rows(connection, "lease notifications").await?;
+    writer.settled();
+    let claims = read_leased(&found[leased])?;
+    let mut background = None;
+    if let Some((id, asked)) = asked
+        && let Some(first) = claims.first()
+    {
+        let id: Vec<(Option<i64>,)> = script::read(&found[id], "lease notifications")?;
+        // What another leased in the same moment is not meant.
+        if id == [(Some(first.notification.id.0),)] {
+            background = Some(gathering::read_background(&found, asked)?);
+        }
+    }
+    Ok((claims, background))
+}
+
+/// The first of them first.
+fn read_leased(rows: &[SqliteRow]) -> Result<Vec<Claim>, Error> {
+    let mut leased: Vec<NotificationRow> = script::read(rows, "lease notifications")?;
+    leased.sort_by_key(|row| row.id);
+    leased.into_iter().map(NotificationRow::read_claim).collect()
 }
 
 /// Looks for what is due, after what the clock put out of time was brought back.
@@ -174,12 +277,9 @@ async fn claim_fresh(
     let (now, lease_until) = (rows::millis(now), rows::millis(lease_until));
     let leased = script.add(LEASE, values![to_json(&ids), now, lease_until, false]);
     script.commit();
-    let mut returned = script.rows(connection, "lease notifications").await?;
+    let returned = script.rows(connection, "lease notifications").await?;
     writer.settled();
-    let mut leased: Vec<NotificationRow> =
-        script::read(&returned.swap_remove(leased), "lease notifications")?;
-    leased.sort_by_key(|row| row.id);
-    leased.into_iter().map(NotificationRow::read_claim).collect()
+    read_leased(&returned[leased])
 }
 
 /// Hands out what is due where some of it was handed out before, and was not settled.

@@ -5,19 +5,20 @@ use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::script::{Script, values};
+use super::incidents::AskedHistory;
+use super::script::{Script, Term, Value, values};
 use super::writer::{Durability, Writer};
 use super::{SqliteStore, failed, incidents, script};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
 use crate::domain::notification::{NotificationState, Settlement};
-use crate::domain::policy::Recipient;
+use crate::domain::policy::Channel;
 use crate::domain::storm::Crowd;
 use crate::domain::subject::Subject;
 use crate::store::claims::{self, Effect};
 use crate::store::gathering::{
-    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Story, alike,
+    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Sought, Story, alike,
 };
 use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::rows::{self, to_json};
@@ -57,15 +58,54 @@ async fn background(
     asked: &Asked<'_>,
 ) -> Result<Background, Error> {
     let mut script = Script::snapshot();
-    let crowd = asked.crowd.map(|of| ask_crowd(&mut script, of));
+    let crowd = asked.crowd.map(|(recipient, since)| {
+        ask_crowd(&mut script, recipient.channel(), &recipient.address().into(), since)
+    });
     let story = asked.story.map(|(incident, subject)| {
-        (incidents::ask_history(&mut script, incident), ask_last_success(&mut script, subject))
+        let check = if let Subject::Check(check) = subject { Some(check.as_str()) } else { None };
+        ask_story(&mut script, &incident.0.into(), &check.into())
     });
     let found = script.at_once(reader, BACKGROUND).await?;
-    let crowd = crowd.map(|asked| read_crowd(&found, asked)).transpose()?;
+    read_background(&found, AskedBackground { crowd, story })
+}
+
+/// What fails when that cannot be read.
+const BACKGROUND: &str = "read what there is to know before a message leaves";
+
+/// By which statements what there is to know is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskedBackground {
+    crowd: Option<[usize; 2]>,
+    story: Option<(AskedHistory, usize)>,
+}
+
+/// Asks for what there is to know before the notification leaves that `id` stands for, of which nothing
+/// else is known yet.
+pub(super) fn ask_background(
+    script: &mut Script,
+    (channel, id): (Channel, &Term),
+    sought: &Sought,
+) -> AskedBackground {
+    let address = Term::of_row("address", "notifications", id);
+    let crowd = sought.crowd_since.map(|since| ask_crowd(script, channel, &address, since));
+    let story = sought.story.then(|| {
+        let incident = Term::of_row("incident_id", "notifications", id);
+        // It is null for what is no check.
+        let subject = "CASE WHEN subject GLOB 'check:*' THEN substr(subject, 7) END";
+        ask_story(script, &incident, &Term::of_row(subject, "incidents", &incident))
+    });
+    AskedBackground { crowd, story }
+}
+
+/// Reads it.
+pub(super) fn read_background(
+    found: &[Vec<SqliteRow>],
+    asked: AskedBackground,
+) -> Result<Background, Error> {
+    let crowd = asked.crowd.map(|asked| read_crowd(found, asked)).transpose()?;
     let mut background = Background { crowd, story: None };
-    if let Some((history, last_success)) = story
-        && let Some(history) = incidents::read_history(&found, history)?
+    if let Some((history, last_success)) = asked.story
+        && let Some(history) = incidents::read_history(found, history)?
     {
         let last: Vec<(Option<i64>,)> = script::read(&found[last_success], BACKGROUND)?;
         let last = last.into_iter().find_map(|(at,)| at);
@@ -75,27 +115,35 @@ async fn background(
     Ok(background)
 }
 
-/// What fails when that cannot be read.
-const BACKGROUND: &str = "read what there is to know before a message leaves";
-
 /// Asks for what is owed to a recipient, and for what it was sent.
-fn ask_crowd(script: &mut Script, (recipient, since): (&Recipient, Timestamp)) -> [usize; 2] {
-    let (channel, address) = (recipient.channel().as_str(), recipient.address());
+fn ask_crowd(
+    script: &mut Script,
+    channel: Channel,
+    address: &Term,
+    since: Timestamp,
+) -> [usize; 2] {
+    let with = |rest: &[Value]| [&values![channel.as_str()], &address.values[..], rest].concat();
     let waiting = script.add(
-        "SELECT id, incident_id, due_at, \
-         (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound, \
-         EXISTS (SELECT 1 FROM notifications AS own WHERE own.incident_id = mine.incident_id \
-         AND own.channel = mine.channel AND own.address = mine.address \
-         AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
-         FROM notifications AS mine WHERE state = 'owed' AND channel = ?1 AND address = ?2 \
-         AND kind <> 'drill' ORDER BY id LIMIT ?3",
-        values![channel, address, MOST],
+        &format!(
+            "SELECT id, incident_id, due_at, \
+             (possible_repeat OR digest IS NOT NULL OR lease_until IS NOT NULL) AS is_bound, \
+             EXISTS (SELECT 1 FROM notifications AS own WHERE own.incident_id = mine.incident_id \
+             AND own.channel = mine.channel AND own.address = mine.address \
+             AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
+             FROM notifications AS mine WHERE state = 'owed' AND channel = ? AND address = {} \
+             AND kind <> 'drill' ORDER BY id LIMIT ?",
+            address.text
+        ),
+        with(&values![MOST]),
     );
     let told = script.add(
-        "SELECT id, incident_id, settled_at, digest FROM notifications \
-         WHERE channel = ?1 AND address = ?2 AND state = 'sent' \
-         AND kind <> 'drill' AND settled_at > ?3 ORDER BY settled_at DESC LIMIT ?4",
-        values![channel, address, rows::millis(since), MOST_TOLD],
+        &format!(
+            "SELECT id, incident_id, settled_at, digest FROM notifications \
+             WHERE channel = ? AND address = {} AND state = 'sent' \
+             AND kind <> 'drill' AND settled_at > ? ORDER BY settled_at DESC LIMIT ?",
+            address.text
+        ),
+        with(&values![rows::millis(since), MOST_TOLD]),
     );
     [waiting, told]
 }
@@ -109,10 +157,15 @@ fn read_crowd(found: &[Vec<SqliteRow>], [waiting, told]: [usize; 2]) -> Result<C
     })
 }
 
-/// Asks since when a check works nowhere where it is down.
-fn ask_last_success(script: &mut Script, subject: &Subject) -> usize {
-    let check = if let Subject::Check(check) = subject { Some(check.as_str()) } else { None };
-    script.add("SELECT min(last_success) FROM streaks WHERE check_id = ? AND down", values![check])
+/// Asks what happened to an incident, and since when `check`, which it is about, works nowhere where it is
+/// down.
+fn ask_story(script: &mut Script, incident: &Term, check: &Term) -> (AskedHistory, usize) {
+    let history = incidents::ask_history(script, incident);
+    let last_success = script.add(
+        &format!("SELECT min(last_success) FROM streaks WHERE check_id = {} AND down", check.text),
+        check.values.clone(),
+    );
+    (history, last_success)
 }
 
 /// Whether a claim is held; the caller brings the transaction.
@@ -311,21 +364,13 @@ async fn settle_gathered(
     query.execute(connection).await.map_err(failed("settle what is gathered")).map(|_| ())
 }
 
-/// Stamps what is owed by a decision about an incident, and, where somebody acknowledged that, what people
-/// were told of it.
+/// Stamps what people were told of an incident, where somebody acknowledged that.
 pub(super) fn stamp(
     script: &mut Script,
     incident: IncidentId,
-    (transition, failed_at): (&Transition, Option<Timestamp>),
+    transition: &Transition,
     now: Timestamp,
 ) {
-    if let Some(failed_at) = failed_at.filter(|_| !transition.owed.is_empty()) {
-        script.add(
-            "UPDATE notifications SET failed_at = ?2 \
-             WHERE incident_id = ?1 AND owed_at = ?3 AND kind = 'failing' AND failed_at IS NULL",
-            values![incident.0, rows::millis(failed_at), rows::millis(now)],
-        );
-    }
     if transition.decisions.iter().any(|it| it.kind == DecisionKind::Acknowledged) {
         script.add(
             "UPDATE notifications SET acknowledged_at = ?2 \

@@ -48,7 +48,7 @@ pub(super) async fn hand_on(
             telling: u32::try_from(telling).map_err(|error| rows::unreadable("telling", error))?,
         };
         let incident = notification.incident;
-        notifications::owe(&mut *connection, &mut script, (incident, &owed), now).await?;
+        notifications::owe(&mut *connection, &mut script, (incident, &owed), None, now).await?;
         script.add(
             "UPDATE notifications SET instead_of = ?5, failed_at = \
              (SELECT rota.failed_at FROM notifications AS rota WHERE rota.id = ?6) \

@@ -6,7 +6,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::script::{Script, Value, values};
+use super::script::{Script, Term, Value, values};
 use super::{failed, notifications, script};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, RunId};
@@ -153,7 +153,7 @@ pub(super) async fn history(
     id: IncidentId,
 ) -> Result<Option<IncidentHistory>, Error> {
     let mut script = Script::snapshot();
-    let asked = ask_history(&mut script, id);
+    let asked = ask_history(&mut script, &id.0.into());
     read_history(&script.at_once(reader, HISTORY).await?, asked)
 }
 
@@ -164,12 +164,15 @@ const HISTORY: &str = "read an incident";
 pub(super) type AskedHistory = (usize, usize, [usize; 2]);
 
 /// Asks for everything known of one incident.
-pub(super) fn ask_history(script: &mut Script, id: IncidentId) -> AskedHistory {
-    let incident = script.add(&format!("{COLUMNS} WHERE id = ?"), values![id.0]);
+pub(super) fn ask_history(script: &mut Script, id: &Term) -> AskedHistory {
+    let Term { text, values } = id;
+    let incident = script.add(&format!("{COLUMNS} WHERE id = {text}"), values.clone());
     let decisions = script.add(
-        "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
-         WHERE incident_id = ? ORDER BY id",
-        values![id.0],
+        &format!(
+            "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
+             WHERE incident_id = {text} ORDER BY id"
+        ),
+        values.clone(),
     );
     (incident, decisions, notifications::ask_of_incident(script, id))
 }

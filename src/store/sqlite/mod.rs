@@ -55,6 +55,7 @@ pub use tokens::SqliteTokens;
 use self::hold::Hold;
 use self::writer::Writer;
 use super::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
+use super::gathering::{Background, Sought};
 use super::metrics::Memory;
 use super::{
     Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
@@ -193,6 +194,25 @@ impl Store for SqliteStore {
         let mut writer = self.writer().await?;
         let result = claiming::claim(&mut writer, channel, times, limit, seen).await;
         writer.finish(result).await
+    }
+
+    async fn claim_to_send(
+        &self,
+        channel: Channel,
+        (now, lease_until): (Timestamp, Timestamp),
+        limit: u32,
+        sought: &Sought,
+    ) -> Result<(Vec<Claim>, Option<Background>), Error> {
+        // Nobody is kept waiting, so there is no need to look first whether anything is due.
+        if let Some(Ok(mut writer)) = self.writer.as_ref().map(Mutex::try_lock) {
+            let times = (now, lease_until);
+            let result = claiming::claim_at_once(&mut writer, channel, times, limit, sought).await;
+            let (claims, background) = writer.finish(result).await?;
+            if !claims.is_empty() {
+                return Ok((claims, background));
+            }
+        }
+        Ok((self.claim_due(channel, now, lease_until, limit).await?, None))
     }
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {

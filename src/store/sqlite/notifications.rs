@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::script::{Script, values};
+use super::script::{Script, Term, values};
 use super::writer::{Durability, Writer};
 use super::{failed, script, succession};
 use crate::domain::Timestamp;
@@ -23,9 +23,11 @@ pub(super) async fn owe(
     connection: &mut SqliteConnection,
     script: &mut Script,
     (incident, owed): (IncidentId, &Owed),
+    failed_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<usize, Error> {
-    let itself = insert(script, incident, owed, Origin::default(), now);
+    let origin = Origin { failed_at, ..Origin::default() };
+    let itself = insert(script, incident, owed, origin, now);
     if owed.notice.kind.is_end() {
         for recipient in succession::heirs(connection, incident, &owed.recipient).await? {
             let owed = Owed { recipient, ..owed.clone() };
@@ -50,11 +52,11 @@ pub(super) fn insert(
     script.add(
         "INSERT INTO notifications (incident_id, channel, address, kind, tier, notice, \
          first_word, state, owed_at, due_at, failures, possible_repeat, telling, in_place_of, \
-         instead_of) \
+         instead_of, failed_at) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM notifications \
          WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 \
          AND (state IN ('sent', 'in_digest', 'owed') OR possible_repeat)), 'owed', ?7, ?7, 0, 0, ?8, \
-         ?9, ?10 \
+         ?9, ?10, ?11 \
          WHERE true ON CONFLICT DO NOTHING",
         values![
             incident.0,
@@ -67,6 +69,7 @@ pub(super) fn insert(
             *telling,
             origin.in_place_of,
             origin.instead_of,
+            origin.failed_at(said.kind),
         ],
     )
 }
@@ -133,16 +136,20 @@ pub(super) async fn backlog(
 }
 
 /// Asks for the notifications of one incident and their deliveries.
-pub(super) fn ask_of_incident(script: &mut Script, incident: IncidentId) -> [usize; 2] {
+pub(super) fn ask_of_incident(script: &mut Script, incident: &Term) -> [usize; 2] {
+    let Term { text, values } = incident;
     [
         script.add(
-            "SELECT * FROM notifications WHERE incident_id = ? ORDER BY id",
-            values![incident.0],
+            &format!("SELECT * FROM notifications WHERE incident_id = {text} ORDER BY id"),
+            values.clone(),
         ),
         script.add(
-            "SELECT deliveries.* FROM deliveries JOIN notifications \
-             ON notifications.id = notification_id WHERE incident_id = ? ORDER BY deliveries.id",
-            values![incident.0],
+            &format!(
+                "SELECT deliveries.* FROM deliveries JOIN notifications \
+                 ON notifications.id = notification_id WHERE incident_id = {text} \
+                 ORDER BY deliveries.id"
+            ),
+            values.clone(),
         ),
     ]
 }

@@ -229,10 +229,12 @@ async fn add_decided<'t>(
         return Ok(owing);
     };
     for owed in &transition.owed {
-        let owes = notifications::owe(&mut *connection, script, (incident, owed), now).await?;
+        let owes =
+            notifications::owe(&mut *connection, script, (incident, owed), about.failed_at, now)
+                .await?;
         owing.statements.push((owes, owed));
     }
-    gathering::stamp(script, incident, (transition, about.failed_at), now);
+    gathering::stamp(script, incident, transition, now);
     Ok(owing)
 }
 

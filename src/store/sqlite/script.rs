@@ -78,6 +78,27 @@ macro_rules! values {
 }
 pub(super) use values;
 
+/// What stands for one value in a statement; its own values stand where `?` does.
+#[derive(Debug, Clone)]
+pub(super) struct Term {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl<T: Into<Value>> From<T> for Term {
+    fn from(value: T) -> Self {
+        Self { text: "?".into(), values: vec![value.into()] }
+    }
+}
+
+impl Term {
+    /// What `column` is in the row of `table` that `row` is the number of.
+    pub(super) fn of_row(column: &str, table: &str, row: &Self) -> Self {
+        let text = format!("(SELECT {column} FROM {table} WHERE id = {})", row.text);
+        Self { text, values: row.values.clone() }
+    }
+}
+
 /// Statements that are run together.
 #[derive(Debug, Default)]
 pub(super) struct Script {

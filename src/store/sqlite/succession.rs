@@ -230,7 +230,7 @@ async fn succeed_one(
         standing: &standing(incident.as_ref(), now),
     };
     let heirs = chooser.choose(&case, now);
-    let origin = Origin { in_place_of: Some(id), instead_of: rota.as_deref() };
+    let origin = Origin { in_place_of: Some(id), instead_of: rota.as_deref(), ..Origin::default() };
     let mut script = Script::default();
     for recipient in &heirs.recipients {
         let owed = Owed {

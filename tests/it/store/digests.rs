@@ -9,7 +9,7 @@ use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::storm;
 use tripline::domain::subject::Subject;
 use tripline::store::care::{Acted, Care};
-use tripline::store::gathering::{Asked, Gathered, Shared};
+use tripline::store::gathering::{Asked, Background, Gathered, Shared, Sought};
 use tripline::store::{Claim, Ended, NotificationRecord, Standing, Store};
 
 use super::scene::{
@@ -131,6 +131,48 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
     assert_eq!(background.story.expect("there is").last_success, None, "it is no check");
     let absent = Asked { crowd: None, story: Some((missing, &subject)) };
     assert_eq!(store.background(&absent).await.expect("read").story, None);
+}
+
+/// Leases what is due, with whatever comes along.
+async fn claim_to_send(store: &dyn Store, slot: u32) -> (Vec<Claim>, Option<Background>) {
+    let sought = Sought { crowd_since: Some(at(0)), story: true };
+    let times = (at(slot), at(slot) + seconds(14));
+    store.claim_to_send(Channel::Slack, times, 4, &sought).await.expect("claimed")
+}
+
+pub(super) async fn what_comes_along_with_a_claim_is_what_would_be_asked(store: &dyn Store) {
+    storm(store).await;
+    let first = claim(store, Channel::Slack, at(2)).await.remove(0);
+    attempt(store, &first, at(2), &accepted()).await;
+    let (claims, background) = claim_to_send(store, 3).await;
+    let [second] = &claims[..] else { panic!("{claims:?}") };
+    assert_eq!(second.notification.id, NotificationId(2));
+    assert!(second.notification.first_word && !second.notification.possible_repeat);
+    assert_eq!(second.until, at(3) + seconds(14));
+    if let Some(background) = background {
+        let subject = Subject::Check(scene::check_id("b"));
+        let recipient = channel();
+        let (crowd, about) = ((&recipient, at(0)), (IncidentId(2), &subject));
+        let asked = Asked { crowd: Some(crowd), story: Some(about) };
+        assert_eq!(background, store.background(&asked).await.expect("read"));
+    }
+    // Nobody settled it: it may have arrived.
+    assert_eq!(claim_to_send(store, 3).await, (Vec::new(), None), "one at a time");
+    let (claims, background) = claim_to_send(store, 4).await;
+    let [again] = &claims[..] else { panic!("{claims:?}") };
+    assert_eq!(again.notification.id, NotificationId(2));
+    assert!(again.notification.possible_repeat);
+    assert_eq!(background, None, "it is not handed out for the first time");
+}
+
+pub(super) async fn a_clock_set_back_keeps_nothing_from_being_claimed(store: &dyn Store) {
+    storm(store).await;
+    let late = claim(store, Channel::Slack, at(200)).await.remove(0);
+    let busy = Attempt::Retry { reason: "429".into(), after: None };
+    attempt(store, &late, at(200), &busy).await;
+    let (claims, _) = claim_to_send(store, 2).await;
+    assert_eq!(claims.len(), 1, "what was put off until the future is due");
+    assert_eq!(claims[0].notification.id, late.notification.id);
 }
 
 pub(super) async fn a_digest_is_told_once_for_all_that_is_in_it(store: &dyn Store) {
