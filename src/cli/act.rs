@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::args::{Ack, Acting, Global, Note, Resolve, Silence, Silences, Unack, Unsilence};
 use super::exit::Exit;
-use super::look::{Look, Paint, clean};
+use super::look::{Look, Paint, clean, moment};
 use super::run::{Stop, environment};
 use super::store::reading;
 use super::terminal::{Stream, Terminal};
@@ -55,14 +55,14 @@ struct AllSilenced {
 }
 
 pub(super) async fn ack(wanted: &Ack, global: &Global, terminal: &Terminal) -> Result<Exit, Stop> {
-    let mut body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal)?;
+    let mut body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal);
     body["for"] = json!(wanted.lasts.map(duration::format));
     let asked = asked(wanted.acting.hub.as_ref(), global, terminal)?;
     let Some(incident) = wanted.incident else {
         return all::ack((&wanted.chosen, wanted.yes), &body, &asked, terminal).await;
     };
     let done = acknowledge(&asked, incident, &body).await.map_err(stop)?;
-    told(&acknowledged(incident, &done, &terminal.look(Stream::Out)))
+    told(&acknowledged(incident, &done))
 }
 
 async fn acknowledge(asked: &Asked, incident: i64, body: &Value) -> Result<Incident, Error> {
@@ -70,11 +70,11 @@ async fn acknowledge(asked: &Asked, incident: i64, body: &Value) -> Result<Incid
 }
 
 /// That an incident is acknowledged.
-fn acknowledged(number: i64, incident: &Incident, look: &Look) -> String {
+fn acknowledged(number: i64, incident: &Incident) -> String {
     let until = incident
         .acknowledged
         .as_ref()
-        .map(|it| format!(" by {} until {}", clean(&it.by), look.time_of_day(it.until)));
+        .map(|it| format!(" by {} until {}", clean(&it.by), moment(it.until)));
     format!("#{number} is acknowledged{}.", until.unwrap_or_default())
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn unack(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let body = said_by(&wanted.acting, None, terminal)?;
+    let body = said_by(&wanted.acting, None, terminal);
     act(wanted.incident, "unacknowledge", &body, &wanted.acting, global, terminal).await?;
     told(&format!(
         "Nobody takes care of #{} any more; whoever was told is told again.",
@@ -96,7 +96,7 @@ pub(super) async fn resolve(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal)?;
+    let body = said_by(&wanted.acting, wanted.reason.as_deref(), terminal);
     act(wanted.incident, "resolve", &body, &wanted.acting, global, terminal).await?;
     told(&format!("#{} is resolved; if it fails on, it is opened again.", wanted.incident))
 }
@@ -106,7 +106,7 @@ pub(super) async fn note(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let mut body = said_by(&wanted.acting, None, terminal)?;
+    let mut body = said_by(&wanted.acting, None, terminal);
     body["text"] = json!(wanted.text);
     act(wanted.incident, "note", &body, &wanted.acting, global, terminal).await?;
     told(&format!("Noted about #{}.", wanted.incident))
@@ -117,7 +117,7 @@ pub(super) async fn silence(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
-    let mut body = said_by(&wanted.acting, Some(&wanted.reason), terminal)?;
+    let mut body = said_by(&wanted.acting, Some(&wanted.reason), terminal);
     body["checks"] = json!(wanted.checks);
     body["rules"] = json!(wanted.rules);
     body["regions"] = json!(wanted.regions);
@@ -130,7 +130,7 @@ pub(super) async fn silence(
         "Silence {} of {} until {}; `tripline unsilence {}` ends it before.",
         silence.id,
         scope(&silence),
-        terminal.look(Stream::Out).time_of_day(silence.until),
+        moment(silence.until),
         silence.id
     ))
 }
@@ -193,22 +193,31 @@ pub(super) fn asked(
 }
 
 /// Who says what, as the API takes it.
-pub(super) fn said_by(
-    acting: &Acting,
-    reason: Option<&str>,
-    terminal: &Terminal,
-) -> Result<Value, Stop> {
-    let user = || {
-        let variable = |name| terminal.variables.get(name).filter(|it| !it.trim().is_empty());
-        variable("USER").or_else(|| variable("LOGNAME")).cloned()
-    };
-    let by = acting.by.clone().or_else(user);
-    let by = by.ok_or_else(|| Stop::Usage("say who does it, with `--by NAME`".to_owned()))?;
+pub(super) fn said_by(acting: &Acting, reason: Option<&str>, terminal: &Terminal) -> Value {
+    let variable = |name| terminal.variables.get(name).filter(|it| !it.trim().is_empty());
+    let user = || variable("USER").or_else(|| variable("LOGNAME")).cloned();
+    let by = acting.by.clone().or_else(user).unwrap_or_else(logged_in);
     let mut body = json!({ "by": by, "via": "cli" });
     if let Some(reason) = reason {
         body["reason"] = json!(reason);
     }
-    Ok(body)
+    body
+}
+
+/// What this process runs as, where no variable says who that is.
+fn logged_in() -> String {
+    let id = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    named(&users, id).map_or_else(|| format!("user {id}"), str::to_owned)
+}
+
+/// The name of a user in a text like `/etc/passwd` (passwd(5)).
+fn named(users: &str, id: u32) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let (name, _, number) = (parts.next()?, parts.next()?, parts.next()?);
+        (number.parse() == Ok(id) && !name.is_empty()).then_some(name)
+    })
 }
 
 /// What the daemon says, in the form that is expected.
@@ -258,7 +267,7 @@ fn listed(silences: &[Silenced], look: &Look) -> String {
     let mut text = String::new();
     for silence in silences {
         let id = look.paint(Paint::Strong, &format!("{:>4}", silence.id));
-        let until = silence.until.format("%Y-%m-%d %H:%M:%S UTC");
+        let until = moment(silence.until);
         let _ = writeln!(text, "{id}  {} until {until}", scope(silence));
         let said = format!("{}: {}", clean(&silence.by), clean(&silence.reason));
         let _ = writeln!(text, "      {}", look.paint(Paint::Faint, &said));
@@ -269,6 +278,14 @@ fn listed(silences: &[Silenced], look: &Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_are_found_by_their_number() {
+        let users = "root:x:0:0:root:/root:/bin/bash\nnobody\nkim:x:1000:1000::/home/kim:\n";
+        assert_eq!(named(users, 0), Some("root"));
+        assert_eq!(named(users, 1000), Some("kim"));
+        assert_eq!(named(users, 7), None);
+    }
 
     #[test]
     fn silences_say_of_what_by_whom_and_why() {

@@ -254,6 +254,11 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
     padded(&cut(text, width), width)
 }
 
+/// A moment with its date, in universal time.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// `text` in at least `width` columns: filled with spaces, never cut. It must be clean.
 pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))

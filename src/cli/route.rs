@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use super::args::{Global, Route};
 use super::exit::Exit;
-use super::look::{Look, Paint, clean, padded};
+use super::look::{Look, Paint, clean, moment, padded};
 use super::run::{self, Stop};
 use super::store;
 use super::terminal::{Stream, Terminal};
@@ -173,10 +173,6 @@ fn standing(incident: &Incident) -> String {
         let _ = write!(text, ", acknowledged by {by} until {}", moment(it.until));
     }
     text
-}
-
-fn moment(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 #[cfg(test)]

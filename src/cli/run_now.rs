@@ -72,7 +72,7 @@ pub(super) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
     let asked = asked(wanted.acting.hub.as_ref(), global, terminal)?;
-    let mut body = said_by(&wanted.acting, None, terminal)?;
+    let mut body = said_by(&wanted.acting, None, terminal);
     body["region"] = json!(wanted.region);
     let mut errand: Value =
         asked.post(&["checks", &wanted.check, "errands"], &body).await.map_err(stop)?;

@@ -69,7 +69,7 @@ pub(super) async fn ack(
     for it in &open {
         let line = match acknowledge(asked, it.id, body).await {
             Ok(done) => {
-                format!("{}  {}", acknowledged(it.id, &done, &look), clean(&it.subject))
+                format!("{}  {}", acknowledged(it.id, &done), clean(&it.subject))
             }
             // It may be over by now; the others are to be acknowledged all the same.
             Err(Error::Refused(why)) => format!("#{} is not acknowledged: {}", it.id, clean(&why)),

@@ -25,11 +25,14 @@ export default async function () {
 
   // A form is filled in and sent like this, with the password from [secrets] in tripline.toml:
   //
-  //   const home = await step("sign in", () =>
-  //     page.form("#login").submit({ email: "me@example.com", password: secret("LOGIN_PASSWORD") }));
+  //   const home = await step("sign in", async () => {
+  //     const login = page.form("#login");
+  //     const home = await login.submit({ email: "me@example.com", password: secret("LOGIN_PASSWORD") });
+  //     expect(home.status).toBe(200);
+  //     return home;
+  //   });
   //
   //   await step("see the dashboard", () => {
-  //     expect(home.status).toBe(200);
   //     expect(home.text("h1")).toContain("Welcome");
   //   });
   //

@@ -4,7 +4,7 @@
 //! It knows the wire and the script's values, but runs no script code.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -121,6 +121,10 @@ pub(super) struct Host {
     pub(super) unhandled: RefCell<Vec<(JsObject, JsValue)>>,
     /// Promises of `expect(..).resolves` and `.rejects` that have not settled.
     pub(super) open_expectations: Cell<u32>,
+    /// How often `expect` was called.
+    pub(super) expectations: Cell<u32>,
+    /// Where `expect(..)` was called and no matcher so far, for the first of them, by their numbers.
+    pub(super) unjudged: RefCell<BTreeMap<u32, Option<Position>>>,
     /// Whether the default function is done.
     pub(super) has_returned: Cell<bool>,
     pub(super) counts: super::events::Counts,

@@ -142,6 +142,15 @@ impl Engine {
                     .to_owned(),
             ));
         }
+        if let Some((_, position)) = self.host.unjudged.borrow().first_key_value() {
+            let place =
+                position.as_ref().map(|(file, line, column)| format!(" at {file}:{line}:{column}"));
+            return Err(Failure::Unfinished(format!(
+                "expect(..){} was called without a matcher and checks nothing; \
+                 add one, such as .toBe(200)",
+                place.unwrap_or_default()
+            )));
+        }
         Ok(())
     }
 

@@ -334,6 +334,30 @@ fn a_rejection_that_nobody_handles_fails_the_run() {
 }
 
 #[test]
+fn an_expectation_without_a_matcher_fails_the_run() {
+    let said = |body: &str| failure_of(body);
+    let message = "was called without a matcher and checks nothing; add one, such as .toBe(200)";
+    let bare = said("expect(1).toBe(1); expect(1 === 2);");
+    assert!(bare.contains(message) && bare.contains("at checks/a.js:3:"), "{bare}");
+    assert!(said("expect(1).toBe;").contains(message));
+    assert!(said("expect(1).not;").contains(message));
+    assert!(said("for (let i = 0; i < 100; i++) expect(i);").contains(message));
+    let judged = "const e = expect(1); e.toBe(1); e.not.toBe(2);
+        await expect(Promise.resolve(1)).resolves.toBe(1);";
+    run(judged, nothing).passed();
+}
+
+#[test]
+fn sleep_takes_milliseconds_alone() {
+    for given in ["'10s'", "", "-5", "NaN", "'10'"] {
+        let failure = failure_of(&format!("await t.sleep({given});"));
+        let expected = "sleep() needs milliseconds, as in sleep(500), and got";
+        assert!(failure.contains(expected), "{failure}");
+    }
+    run("await t.sleep(0);", nothing).passed();
+}
+
+#[test]
 fn what_nobody_awaits_can_still_fail() {
     let error = |body: &str| {
         let said = run(body, |question| match question {

@@ -9,7 +9,9 @@ use boa_engine::object::builtins::JsFunction;
 use boa_engine::object::builtins::JsPromise;
 use boa_engine::{Context, JsArgs, JsNativeError, JsResult, JsValue};
 
+use super::errors::type_error;
 use super::host::Host;
+use super::inspect::inspect;
 use super::native;
 
 /// The longest wait, in milliseconds, as in browsers.
@@ -190,7 +192,12 @@ fn clear(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVal
 /// `sleep(ms)`: a promise that resolves then.
 pub(super) fn sleep(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
-    let wait = duration(args.get_or_undefined(0), context)?;
+    let given = args.get_or_undefined(0);
+    if !given.as_number().is_some_and(|millis| millis >= 0.0) {
+        let got = inspect(given);
+        return type_error(format!("sleep() needs milliseconds, as in sleep(500), and got {got}"));
+    }
+    let wait = duration(given, context)?;
     let (promise, resolvers) = JsPromise::new_pending(context);
     let action = Action::Resolve(resolvers);
     let timer = Timer { action, step: host.step.get(), wait: Wait::Awaited };

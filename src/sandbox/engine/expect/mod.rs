@@ -27,6 +27,9 @@ use matchers::{Matcher, Verdict};
 /// The longest text of an expected or received value, in bytes.
 const MAX_VALUE: usize = 2_000;
 
+/// So many calls of `expect` without a matcher are remembered.
+const MAX_UNJUDGED: usize = 16;
+
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
@@ -44,6 +47,7 @@ struct Expectation {
     #[unsafe_ignore_trace]
     subject: Subject,
     is_negated: bool,
+    number: u32,
 }
 
 /// A matcher as it was called.
@@ -123,11 +127,19 @@ static EXPECTATION: Class = Class {
 
 /// `expect(value, about?)`
 pub(super) fn expect(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let host = Host::of(context);
+    let number = host.expectations.get();
+    host.expectations.set(number.wrapping_add(1));
+    if host.unjudged.borrow().len() < MAX_UNJUDGED {
+        let position = places::call_site(context);
+        host.unjudged.borrow_mut().insert(number, position);
+    }
     let expectation = Expectation {
         value: args.get_or_undefined(0).clone(),
         about: args.get_or_undefined(1).clone(),
         subject: Subject::Value,
         is_negated: false,
+        number,
     };
     Ok(native::instance(&EXPECTATION, expectation, context).into())
 }
@@ -153,6 +165,7 @@ fn check(
     context: &mut Context,
 ) -> JsResult<JsValue> {
     let expectation = read(this)?;
+    Host::of(context).unjudged.borrow_mut().remove(&expectation.number);
     if expectation.subject != Subject::Value {
         return check_later(expectation, called, args, context);
     }

@@ -132,9 +132,12 @@ fn the_methods_that_are_declared_exist() {
         ("TextDecoder", "new TextDecoder()"),
         ("Page", "await t.visit('https://app.example.com/login')"),
         ("Form", "(await t.visit('https://app.example.com/login')).form()"),
-        ("Expectation<R>", "expect(1)"),
+        ("Expectation<R>", "judged"),
     ];
-    let mut body = "const missing = [];\n".to_owned();
+    let mut body = "const missing = [];\n\
+                    const judged = expect(1);\n\
+                    judged.toBe(1);\n"
+        .to_owned();
     for (interface, instance) in instances {
         let start = TYPES.find(&format!("interface {interface} ")).expect(interface);
         let block = TYPES[start..].split('}').next().unwrap_or_default();
