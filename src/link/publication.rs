@@ -56,6 +56,11 @@ impl Publication {
         Self { regions: parts.into_iter().map(publish).collect() }
     }
 
+    /// Whether `region` has anything to run.
+    pub fn has_checks_in(&self, region: &Region) -> bool {
+        self.regions.get(region).is_some_and(|published| !published.checks.is_empty())
+    }
+
     /// What `region` is to run; nothing where the project does not name it.
     pub fn of(&self, region: &Region) -> Arc<Published> {
         let nothing = || Arc::new(Published::new(region, Part::default()));
