@@ -12,6 +12,7 @@ mod course;
 mod errands;
 mod folder;
 mod following;
+mod handing;
 mod keeper;
 mod line;
 mod registration;
@@ -19,7 +20,7 @@ mod shipping;
 mod status;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,6 +211,7 @@ impl AgentProcess {
         } = plan;
         let base = client::hub_address(&hub)?;
         let client = Arc::new(Client::new(base, read_token(&token_file)?, &route)?);
+        warn_if_open(&token_file);
         let name = valid_name(name.unwrap_or_else(super::membership::host_name))?;
         let folder = Folder::take(folder)?;
         let spool = Arc::new(Spool::open(&folder.spool(), spool_limit).await?);
@@ -388,6 +390,21 @@ fn read_token(path: &PathBuf) -> Result<Token, StartError> {
     let read = file.take(LONGEST_TOKEN_FILE).read_to_string(&mut text);
     read.map_err(|error| failed(error.to_string()))?;
     Token::parse(&text).map_err(|error: token::Malformed| failed(error.to_string()))
+}
+
+/// Says so where others on this machine may read the token.
+fn warn_if_open(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(metadata) = std::fs::metadata(path) else { return };
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file() && mode & 0o007 != 0 {
+        tracing::warn!(
+            event.action = "token-open",
+            file = %path.display(),
+            mode = format!("{mode:o}"),
+            "everybody on this machine may read the token; `chmod 600` the file"
+        );
+    }
 }
 
 async fn bound_to(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
