@@ -84,7 +84,7 @@ impl Reading {
 
     /// How many series an expression may be about; as many as usual where the settings cannot be read.
     pub fn most_series(&self) -> usize {
-        let settings = self.settings.0.as_ref().map(|it| it.metrics.clone());
+        let settings = self.settings.0.as_ref().map(|it| it.metrics);
         settings.unwrap_or_default().most_series()
     }
 

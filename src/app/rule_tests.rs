@@ -165,9 +165,8 @@ fn item(
     let (place, rule) = (rule.referenced, &rule.value);
     let mut labels = of_group.clone();
     labels.extend(rule.labels.clone());
-    let name = match (&rule.alert, &rule.record) {
-        (Some(name), None) | (None, Some(name)) => name,
-        _ => return Err((place, "a rule has either `alert` or `record`".to_owned())),
+    let ((Some(name), None) | (None, Some(name))) = (&rule.alert, &rule.record) else {
+        return Err((place, "a rule has either `alert` or `record`".to_owned()));
     };
     let expression = parse(&rule.expr.value.0, &Limits::default())
         .and_then(Expression::condition)

@@ -122,7 +122,7 @@ impl Queries {
         Self { metrics, turns, room: Arc::new(Semaphore::new(pieces)), most_series }
     }
 
-    /// The same, of which one may be about so many series.
+    /// The same, of which one may be about so many series, whatever its settings say.
     #[must_use]
     pub fn about(self, most_series: usize) -> Self {
         Self { most_series, ..self }

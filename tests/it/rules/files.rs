@@ -258,7 +258,7 @@ fn the_limit_and_the_offset_of_a_group_are_kept() {
 
 #[test]
 fn what_is_no_sample_is_a_failure_where_samples_are_expected() {
-    for expr in ["up[5m]", "'\"abc\"'"] {
+    for expr in ["'up[5m]'", "'\"abc\"'"] {
         let query = format!("{{ expr: {expr}, eval_time: 1m }}");
         let tests = format!("tests:\n  - promql_expr_test: [{query}]\n");
         let failures = tested("groups: []", &tests).expect("no mistake");
