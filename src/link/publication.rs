@@ -173,5 +173,8 @@ mod tests {
         assert_eq!(here.module(&hash).as_deref(), Some(b"export default 1".as_slice()));
         let elsewhere = publication.of(&Region::new("us").expect("a good name"));
         assert_eq!(elsewhere.module(&hash), None);
+        let us = Region::new("us").expect("a good name");
+        assert!(!publication.has_checks_in(&us), "nothing was given it to run");
+        assert!(!Publication::new([(us.clone(), Part::default())]).has_checks_in(&us));
     }
 }

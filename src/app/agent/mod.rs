@@ -392,12 +392,9 @@ fn read_token(path: &PathBuf) -> Result<Token, StartError> {
     Token::parse(&text).map_err(|error: token::Malformed| failed(error.to_string()))
 }
 
-/// Says so where others on this machine may read the token.
+/// Says so where everybody on this machine may read the token.
 fn warn_if_open(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(metadata) = std::fs::metadata(path) else { return };
-    let mode = metadata.permissions().mode() & 0o777;
-    if metadata.is_file() && mode & 0o007 != 0 {
+    if let Some(mode) = mode_if_open(path) {
         tracing::warn!(
             event.action = "token-open",
             file = %path.display(),
@@ -405,6 +402,13 @@ fn warn_if_open(path: &Path) {
             "everybody on this machine may read the token; `chmod 600` the file"
         );
     }
+}
+
+/// The mode of a file that everybody may read.
+fn mode_if_open(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some(metadata.permissions().mode() & 0o777).filter(|mode| mode & 0o004 != 0)
 }
 
 async fn bound_to(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
@@ -436,5 +440,24 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_everybody_may_read_is_noticed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("token");
+        std::fs::write(&file, "x").expect("written");
+        for (mode, expected) in [(0o600, None), (0o640, None), (0o644, Some(0o644))] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&file, permissions).expect("set");
+            assert_eq!(mode_if_open(&file), expected, "{mode:o}");
+        }
+        assert_eq!(mode_if_open(&folder.path().join("none")), None);
     }
 }
