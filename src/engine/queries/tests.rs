@@ -46,6 +46,12 @@ impl Metrics for Store {
         Ok(Found::Series(selections.iter().map(|_| vec![Arc::clone(&series)]).collect()))
     }
 
+    async fn measures(
+        &self,
+    ) -> Result<std::collections::BTreeMap<String, crate::query::Measure>, Error> {
+        Ok(std::collections::BTreeMap::new())
+    }
+
     async fn labels(
         &self,
         _: &[Vec<Matcher>],
