@@ -116,21 +116,21 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
     }
     let subject = Subject::Check(scene::check_id("a"));
     let recipient = channel();
-    let (incident, none) = (IncidentId(1), IncidentId(99));
+    let (incident, missing) = (IncidentId(1), IncidentId(99));
     let both = Asked { crowd: Some((&recipient, at(0))), story: Some((incident, &subject)) };
     let background = store.background(&both).await.expect("read");
     assert_eq!(background.crowd.expect("asked for").waiting.len(), 1);
-    let story = background.story.expect("there is such an incident");
-    assert_eq!(story.history, history(store, 1).await);
+    let told = background.story.expect("there is such an incident");
+    assert_eq!(told.history, history(store, 1).await);
     let passed = report("a", "eu", 2, Passed);
-    assert_eq!(story.last_success, Some(passed.slot.at), "where it is down for longest");
+    assert_eq!(told.last_success, Some(passed.slot.at), "where it is down for longest");
     let about = Subject::Region(scene::region("eu"));
-    let of_region = Asked { crowd: None, story: Some((incident, &about)) };
-    let background = store.background(&of_region).await.expect("read");
+    let elsewhere = Asked { crowd: None, story: Some((incident, &about)) };
+    let background = store.background(&elsewhere).await.expect("read");
     assert!(background.crowd.is_none(), "nobody asked");
     assert_eq!(background.story.expect("there is").last_success, None, "it is no check");
-    let of_nothing = Asked { crowd: None, story: Some((none, &subject)) };
-    assert_eq!(store.background(&of_nothing).await.expect("read").story, None);
+    let absent = Asked { crowd: None, story: Some((missing, &subject)) };
+    assert_eq!(store.background(&absent).await.expect("read").story, None);
 }
 
 pub(super) async fn a_digest_is_told_once_for_all_that_is_in_it(store: &dyn Store) {
