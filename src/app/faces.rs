@@ -24,7 +24,6 @@ use crate::engine::answers::Answers;
 use crate::engine::clicks::Clicks;
 use crate::engine::errands::Errands;
 use crate::engine::judge::ProjectJudge;
-use crate::engine::queries::Queries;
 use crate::http::access::{self, Access, Unasked};
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
@@ -100,7 +99,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
         proving,
         publication,
     } = parts;
-    let Measured { metrics, received } = measured;
+    let Measured { metrics, queries, received } = measured;
     let access = access((&hub, address), users, (&store, &clock));
     let version = env!("CARGO_PKG_VERSION");
     let link = Link::new(agents::Parts {
@@ -120,7 +119,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
         looking: Arc::clone(&store) as Arc<dyn Looking>,
         accounts: Arc::clone(&store) as Arc<dyn Accounts>,
         agents: Arc::clone(&store) as Arc<dyn Agents>,
-        queries: Queries::of(Arc::clone(&metrics)),
+        queries,
         rules: http::Rules { in_force: rules, records: Arc::clone(&store) as Arc<dyn Records> },
         metrics,
         clock: Arc::clone(&clock),

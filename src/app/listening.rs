@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::config::settings::{SignedGauges, StatsdListener};
 use crate::domain::rule::change::HUB;
 use crate::engine::points::Points;
+use crate::engine::queries::Queries;
 use crate::statsd::{BindError, Listener, Listening, Received, Rules, Signs};
 use crate::store::Ledger;
 use crate::store::metrics::Metrics;
@@ -18,6 +19,8 @@ use crate::store::metrics::Metrics;
 pub(super) struct Measured {
     /// What is remembered of metrics.
     pub(super) metrics: Arc<dyn Metrics>,
+    /// Where expressions over them are asked.
+    pub(super) queries: Queries,
     /// What the listener received, if there is one.
     pub(super) received: Option<Arc<Received>>,
 }
@@ -35,8 +38,9 @@ pub(super) fn start(
     api: SocketAddr,
 ) -> Result<Measured, BindError> {
     let metrics = Arc::clone(store) as Arc<dyn Metrics>;
+    let queries = Queries::of(Arc::clone(&metrics)).about(settings.metrics.most_series());
     let Some(settings) = &settings.statsd_listener else {
-        return Ok(Measured { metrics, received: None });
+        return Ok(Measured { metrics, queries, received: None });
     };
     let (listener, intervals) =
         Listener::start(listening(settings, &hub_name(api)), Arc::clone(clock))?;
@@ -54,7 +58,7 @@ pub(super) fn start(
         };
         tokio::join!(stopping, points.store(intervals, halt.clone()));
     });
-    Ok(Measured { metrics, received: Some(received) })
+    Ok(Measured { metrics, queries, received: Some(received) })
 }
 
 fn tell(settings: &StatsdListener, listener: &Listener) {

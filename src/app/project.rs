@@ -82,6 +82,12 @@ impl Reading {
         settings.map_or(Duration::ZERO, |settings| settings.store.retention.of_every_run())
     }
 
+    /// How many series an expression may be about; as many as usual where the settings cannot be read.
+    pub fn most_series(&self) -> usize {
+        let settings = self.settings.0.as_ref().map(|it| it.metrics);
+        settings.unwrap_or_default().most_series()
+    }
+
     /// The settings alone; no script is looked at.
     ///
     /// # Errors

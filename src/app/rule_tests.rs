@@ -3,24 +3,27 @@
 //! Rules of Prometheus are evaluated as there, where what an expression does not yield is over; those
 //! of a project as in the daemon, where missing data are not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_saphyr::{Location, Spanned};
+
 use super::project::Reading;
 use super::rules::compiled;
 use crate::config::diagnostic::Document;
 use crate::config::rule_tests::{
-    self, AlertTest, ExpectedAlert, FileRule, InputSeries, QueryTest, Test, TestFile, Text,
+    self, AlertTest, ExpectedAlert, FileRule, InputSeries, QueryTest, RuleGroup, Test, TestFile,
+    Text,
 };
 use crate::config::{Diagnostic, Environment};
 use crate::domain::policy::Policy;
 use crate::domain::rule::{Condition, OnMissing, Rule, RuleName, Template, span};
 use crate::engine::rules::Compiled;
-use crate::engine::rules::trial::{Alert, Item, Stage, Trial};
-use crate::query::{Labels, Limits, METRIC_NAME, Outcome, Sample, Series, parse};
+use crate::engine::rules::trial::{Alert, Item, Member, NO_SAMPLES, Stage, Trial};
+use crate::query::{Expression, Labels, Limits, METRIC_NAME, Outcome, Sample, Series, parse};
 
 /// What came of a file of rule tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub fn run(file: &Path, environment: &Environment) -> Result<Tested, Vec<Diagnos
     let document = document(file).map_err(|it| vec![*it])?;
     let tests = rule_tests::read_tests(&document).map_err(|it| vec![*it])?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let mut items: Vec<(String, Vec<Item>)> = Vec::new();
+    let mut items: Vec<(String, Vec<Member>)> = Vec::new();
     for name in &tests.rule_files {
         for path in expanded(folder, name).map_err(|it| vec![*it])? {
             items.extend(read_items(&path, environment)?);
@@ -49,10 +52,10 @@ pub fn run(file: &Path, environment: &Environment) -> Result<Tested, Vec<Diagnos
     // Those that are named come first, in their order.
     let place = |name: &str| tests.group_eval_order.iter().position(|it| it == name);
     items.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
-    let items: Vec<Item> = items.into_iter().flat_map(|(_, items)| items).collect();
+    let members: Vec<Member> = items.into_iter().flat_map(|(_, members)| members).collect();
     let mut failures = Vec::new();
     for test in &tests.tests {
-        let found = tested(&tests, test, &items).unwrap_or_else(|reason| vec![reason]);
+        let found = tested(&tests, test, &members).unwrap_or_else(|reason| vec![reason]);
         let name = if test.name.is_empty() {
             String::new()
         } else {
@@ -98,34 +101,51 @@ fn expanded(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Box<Diagnostic>> 
 fn read_items(
     path: &Path,
     environment: &Environment,
-) -> Result<Vec<(String, Vec<Item>)>, Vec<Diagnostic>> {
+) -> Result<Vec<(String, Vec<Member>)>, Vec<Diagnostic>> {
     if path.extension().is_some_and(|it| it == "toml") {
         return of_project(path, environment);
     }
     let document = document(path).map_err(|it| vec![*it])?;
     let file = rule_tests::read_rules(&document).map_err(|it| vec![*it])?;
     let (mut groups, mut found) = (Vec::new(), Vec::new());
+    let mut names = BTreeSet::new();
     for group in file.groups {
-        let mut items = Vec::new();
-        for rule in &group.rules {
-            match item(rule, &group.labels) {
-                Ok(item) => items.push(item),
-                Err(reason) => {
-                    let mut diagnostic = Diagnostic::error(&document, 0..0, reason);
-                    diagnostic.advise(format!("in the group `{}`", group.name));
-                    found.push(diagnostic);
-                }
-            }
+        let name = group.name.value.clone();
+        if !names.insert(name.clone()) {
+            let message = format!("a group called `{name}` is there already");
+            let mut diagnostic = rule_tests::mistake(&document, group.name.referenced, message);
+            diagnostic.advise("each group of a file has a name of its own");
+            found.push(diagnostic);
         }
-        groups.push((group.name, items));
+        let (members, wrong) = members(&group, &document);
+        found.extend(wrong);
+        groups.push((name, members));
     }
     if found.is_empty() { Ok(groups) } else { Err(found) }
+}
+
+/// The rules of a group, and what is wrong with others.
+fn members(group: &RuleGroup, document: &Document) -> (Vec<Member>, Vec<Diagnostic>) {
+    let (mut members, mut found) = (Vec::new(), Vec::new());
+    let query_offset = millis(group.query_offset.map_or(Duration::ZERO, |it| it.0));
+    let limit = group.limit.filter(|limit| *limit > 0);
+    for rule in &group.rules {
+        match item(rule, &group.labels) {
+            Ok(item) => members.push(Member { item, limit, query_offset }),
+            Err((at, reason)) => {
+                let mut diagnostic = rule_tests::mistake(document, at, reason);
+                diagnostic.advise(format!("in the group `{}`", group.name.value));
+                found.push(diagnostic);
+            }
+        }
+    }
+    (members, found)
 }
 
 fn of_project(
     path: &Path,
     environment: &Environment,
-) -> Result<Vec<(String, Vec<Item>)>, Vec<Diagnostic>> {
+) -> Result<Vec<(String, Vec<Member>)>, Vec<Diagnostic>> {
     let file = path.display().to_string();
     if path.file_name().is_none_or(|name| name != crate::config::settings::FILE) {
         let message = "rules of a project are in its `tripline.toml`";
@@ -133,25 +153,30 @@ fn of_project(
     }
     let settings = Reading::begin(path.parent().unwrap_or(path), environment).settings()?;
     let rules = compiled(&settings.rules.all, path).map_err(|it| vec![*it])?;
-    let items = rules.into_iter().map(|it| Item::Alert(Box::new(it))).collect();
-    Ok(vec![(file, items)])
+    let member = |it| Member { item: Item::Alert(Box::new(it)), limit: None, query_offset: 0 };
+    Ok(vec![(file, rules.into_iter().map(member).collect())])
 }
 
-/// A rule of Prometheus.
-fn item(rule: &FileRule, of_group: &BTreeMap<String, Text>) -> Result<Item, String> {
+/// A rule of Prometheus; where it is wrong, the place and what.
+fn item(
+    rule: &Spanned<FileRule>,
+    of_group: &BTreeMap<String, Text>,
+) -> Result<Item, (Location, String)> {
+    let (place, rule) = (rule.referenced, &rule.value);
     let mut labels = of_group.clone();
     labels.extend(rule.labels.clone());
-    let limits = Limits::default();
-    match (&rule.alert, &rule.record) {
-        (Some(name), None) => Ok(Item::Alert(Box::new(alert(name, rule, &labels)?))),
-        (None, Some(name)) => {
-            let expression = parse(&rule.expr.0, &limits)
-                .map_err(|error| format!("the expression of `{name}`: {error}"))?;
-            let labels = labels.into_iter().map(|(name, Text(value))| (name, value)).collect();
-            Ok(Item::Record { name: name.clone(), expression: Box::new(expression), labels })
-        }
-        _ => Err("a rule has either `alert` or `record`".to_owned()),
+    let ((Some(name), None) | (None, Some(name))) = (&rule.alert, &rule.record) else {
+        return Err((place, "a rule has either `alert` or `record`".to_owned()));
+    };
+    let expression = parse(&rule.expr.value.0, &Limits::default())
+        .and_then(Expression::condition)
+        .map_err(|error| (rule.expr.referenced, format!("the expression of `{name}`: {error}")))?;
+    if rule.alert.is_some() {
+        let alert = alert(name, rule, &labels).map_err(|reason| (place, reason))?;
+        return Ok(Item::Alert(Box::new(alert)));
     }
+    let labels = labels.into_iter().map(|(name, Text(value))| (name, value)).collect();
+    Ok(Item::Record { name: name.clone(), expression: Box::new(expression), labels })
 }
 
 fn alert(name: &str, rule: &FileRule, labels: &BTreeMap<String, Text>) -> Result<Compiled, String> {
@@ -166,7 +191,7 @@ fn alert(name: &str, rule: &FileRule, labels: &BTreeMap<String, Text>) -> Result
     let policy = Policy::of("", Vec::new());
     let rule = Rule {
         name: RuleName::new(name).map_err(|error| format!("`{name}`: {error}"))?,
-        condition: Condition::Expression(rule.expr.0.clone()),
+        condition: Condition::Expression(rule.expr.value.0.clone()),
         interval: Duration::from_mins(1),
         hold: rule.hold.map_or(Duration::ZERO, |it| it.0),
         keep_firing_for: rule.keep_firing_for.map_or(Duration::ZERO, |it| it.0),
@@ -183,10 +208,10 @@ fn alert(name: &str, rule: &FileRule, labels: &BTreeMap<String, Text>) -> Result
 }
 
 /// What did not come out as expected.
-fn tested(file: &TestFile, one: &Test, items: &[Item]) -> Result<Vec<String>, String> {
+fn tested(file: &TestFile, one: &Test, members: &[Member]) -> Result<Vec<String>, String> {
     let interval = one.interval.unwrap_or(file.evaluation_interval).0;
     let trial = Trial {
-        items: items.to_vec(),
+        members: members.to_vec(),
         external_labels: one.external_labels.clone(),
         external_url: one.external_url.clone(),
         ..Trial::default()
@@ -289,7 +314,10 @@ fn queried(query: &QueryTest, stage: &Stage<'_>) -> Option<String> {
         Err(error) => return told(format!("err: {error}")),
     };
     let got = match stage.query(&expression, millis(query.eval_time.0)) {
-        Ok(outcome) => samples(outcome),
+        Ok(outcome) => match samples(outcome) {
+            Some(samples) => samples,
+            None => return told(format!("err: {NO_SAMPLES}")),
+        },
         Err(error) => return told(format!("err: {error}")),
     };
     let wanted = query.exp_samples.iter().map(|it| {
@@ -314,13 +342,14 @@ fn queried(query: &QueryTest, stage: &Stage<'_>) -> Option<String> {
     told(format!("exp: {}\n        got: {}", shown(&wanted), shown(&got)))
 }
 
-fn samples(outcome: Outcome) -> Vec<(Labels, f64)> {
+/// The samples of an outcome that is many numbers or one.
+fn samples(outcome: Outcome) -> Option<Vec<(Labels, f64)>> {
     match outcome {
         Outcome::Vector(samples) => {
-            samples.into_iter().map(|Sample { labels, value }| (labels, value)).collect()
+            Some(samples.into_iter().map(|Sample { labels, value }| (labels, value)).collect())
         }
-        Outcome::Scalar(value) => vec![(Labels::default(), value)],
-        Outcome::Matrix(_) | Outcome::Text(_) => Vec::new(),
+        Outcome::Scalar(value) => Some(vec![(Labels::default(), value)]),
+        Outcome::Matrix(_) | Outcome::Text(_) => None,
     }
 }
 

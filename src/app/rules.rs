@@ -31,7 +31,8 @@ pub(super) type InForce = Arc<ArcSwap<RuleSet>>;
 /// [`WrongRule`] when an expression is none; a project that was read has no such.
 pub fn rule_set(settings: &Settings) -> Result<RuleSet, WrongRule> {
     let around = (settings.people.roster.clone(), settings.agent.region.clone());
-    RuleSet::new(settings.rules.all.iter().cloned(), around, settings.rules.settle)
+    let rules = RuleSet::new(settings.rules.all.iter().cloned(), around, settings.rules.settle)?;
+    Ok(rules.about(settings.metrics.most_series()))
 }
 
 /// The same as those of its edition, which hubs that share a store can have several of.

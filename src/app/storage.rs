@@ -88,14 +88,22 @@ pub async fn restore(
     copying::copy(from, target(place, "tripline store restore", clock).await?).await
 }
 
-/// Copies all that the store at `from` holds to the one at `to`, which must hold nothing.
+/// Copies all that the store at `from` holds to the one at `to`, which must hold nothing. Nobody may
+/// use a file that is copied.
 ///
 /// # Errors
 ///
 /// As [`Source`], [`Target`] and [`copying::copy`] say; the store at `to` is as it was then.
 pub async fn copy(from: &Place, to: &Place, clock: &dyn Clock) -> Result<Copied, Error> {
-    let from = source(from).await?;
-    copying::copy(from, target(to, "tripline store copy", clock).await?).await
+    let command = "tripline store copy";
+    let from = match from {
+        Place::File(path) => {
+            let holder = Holder { command: command.to_owned(), since: clock.now() };
+            Source::file_left(path, &holder).await?
+        }
+        Place::Postgres { .. } => source(from).await?,
+    };
+    copying::copy(from, target(to, command, clock).await?).await
 }
 
 async fn source(place: &Place) -> Result<Source, Error> {

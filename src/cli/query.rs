@@ -11,7 +11,7 @@ use super::chart::{Curve, Frame, drawn, number};
 use super::exit::Exit;
 use super::look::{Look, Paint, clean, padded};
 use super::run::Stop;
-use super::store::open;
+use super::store::{open, reading};
 use super::terminal::{Stream, Terminal};
 use crate::clock::{Clock as _, System};
 use crate::domain::Timestamp;
@@ -33,7 +33,8 @@ pub(super) async fn run(
 ) -> Result<Exit, Stop> {
     let at = wanted.at.unwrap_or_else(|| System.now());
     let when = when(wanted, at)?;
-    let queries = Queries::of(open(global, terminal).await?);
+    let most_series = reading(global, terminal)?.most_series();
+    let queries = Queries::of(open(global, terminal).await?).about(most_series);
     let asked = queries.ask(&wanted.expression, when, &Settings::default(), LONGEST).await;
     let answer = asked.map_err(|refusal| stop(&refusal, &wanted.expression))?;
     let look = terminal.look(Stream::Out);

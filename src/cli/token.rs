@@ -35,6 +35,9 @@ pub(super) async fn run(
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     match &wanted.command {
         TokenCommand::Create { region, name } => {
+            if let Some(doubt) = settings.doubt_of_region(region) {
+                writeln!(err, "Warning: {doubt}")?;
+            }
             let name = name.as_deref().unwrap_or(region.as_str());
             let (id, token) = desk.create(region, name).await.map_err(failed)?;
             show(&token, &mut out)?;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
 
 pub use self::notation::{NotationError, labels, points};
 use super::diagnostic::{Diagnostic, Document};
@@ -135,19 +136,19 @@ pub struct RuleFile {
 #[serde(deny_unknown_fields)]
 pub struct RuleGroup {
     /// What it is called.
-    pub name: String,
+    pub name: Spanned<String>,
     /// How often it is evaluated; a test says that itself.
     pub interval: Option<Span>,
-    /// How many series it may make; not looked at in a test.
-    pub limit: Option<u64>,
-    /// How late it is evaluated; not looked at in a test.
+    /// How many series or alerts each of its rules may make; any number where it is 0.
+    pub limit: Option<usize>,
+    /// Of how long before its time its rules are evaluated.
     pub query_offset: Option<Span>,
     /// Labels of all its rules.
     #[serde(default)]
     pub labels: BTreeMap<String, Text>,
-    /// The rules.
+    /// The rules, with their places.
     #[serde(default)]
-    pub rules: Vec<FileRule>,
+    pub rules: Vec<Spanned<FileRule>>,
 }
 
 /// A rule of a file.
@@ -159,7 +160,7 @@ pub struct FileRule {
     /// The name of the series, if it makes some.
     pub record: Option<String>,
     /// The expression.
-    pub expr: Text,
+    pub expr: Spanned<Text>,
     /// For how long it must hold.
     #[serde(rename = "for")]
     pub hold: Option<Span>,
@@ -213,6 +214,12 @@ pub fn read_rules(document: &Document) -> Result<RuleFile, Box<Diagnostic>> {
     read(document, "rules in Prometheus' format")
 }
 
+/// A mistake at a place of the file.
+pub fn mistake(document: &Document, at: Location, message: impl Into<String>) -> Diagnostic {
+    let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    Diagnostic::at_position(document, index(at.line()), index(at.column()), message)
+}
+
 fn read<'d, T: Deserialize<'d>>(document: &'d Document, what: &str) -> Result<T, Box<Diagnostic>> {
     serde_saphyr::from_str(&document.text).map_err(|error| {
         let place = error.location();
@@ -220,11 +227,7 @@ fn read<'d, T: Deserialize<'d>>(document: &'d Document, what: &str) -> Result<T,
         // The place is shown beside it.
         let text = plain.split(" at line ").next().unwrap_or(&plain).to_owned();
         let mut diagnostic = match place {
-            Some(place) => {
-                let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-                let (line, column) = (index(place.line()), index(place.column()));
-                Diagnostic::at_position(document, line, column, text)
-            }
+            Some(place) => mistake(document, place, text),
             None => Diagnostic::error(document, 0..0, text),
         };
         diagnostic.advise(format!("the file holds {what}, in YAML"));
@@ -251,8 +254,8 @@ mod tests {
     fn numbers_stand_for_texts() {
         let text = "groups: [{name: g, rules: [{alert: A, expr: 1, labels: {level: 2, x: yes}}]}]";
         let file = read_rules(&Document::new("r.yml", text)).expect("a good file");
-        let rule = &file.groups[0].rules[0];
-        assert_eq!((rule.expr.0.as_str(), rule.labels["level"].0.as_str()), ("1", "2"));
+        let rule = &file.groups[0].rules[0].value;
+        assert_eq!((rule.expr.value.0.as_str(), rule.labels["level"].0.as_str()), ("1", "2"));
         assert_eq!(rule.labels["x"].0, "yes");
     }
 }

@@ -18,6 +18,7 @@ pub mod measuring;
 pub mod pictures;
 pub mod points;
 pub mod queries;
+mod reading;
 pub mod replay;
 pub mod review;
 pub mod rules;

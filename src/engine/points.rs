@@ -116,6 +116,12 @@ mod tests {
             Ok(Found::Series(Vec::new()))
         }
 
+        async fn measures(
+            &self,
+        ) -> Result<std::collections::BTreeMap<String, crate::query::Measure>, Error> {
+            Ok(std::collections::BTreeMap::new())
+        }
+
         async fn labels(
             &self,
             _: &[Vec<Matcher>],

@@ -18,9 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::clock::Stopwatch;
-use crate::query::{
-    self, Answer, EvaluationError, Expression, ParseError, Selection, Settings, When,
-};
+use crate::engine::reading::Reading;
+use crate::query::{self, Answer, EvaluationError, Expression, Limits, ParseError, Settings, When};
 use crate::store;
 use crate::store::metrics::{Bounds, Found, Metrics};
 
@@ -84,12 +83,16 @@ pub struct Queries {
     metrics: Arc<dyn Metrics>,
     turns: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    /// How many series one question may be about.
+    most_series: usize,
 }
 
 /// A question that was understood.
 struct Question {
     expression: Arc<Expression>,
-    selections: Vec<Selection>,
+    reading: Reading,
+    /// Where in the reading the series of each selector are.
+    places: Vec<usize>,
     when: When,
     settings: Settings,
     begun: Stopwatch,
@@ -115,7 +118,14 @@ impl Queries {
         let processors = available_parallelism().map_or(1, usize::from);
         let turns = Arc::new(Semaphore::new(processors.saturating_sub(1).max(1)));
         let pieces = usize::try_from(ROOM / PIECE).unwrap_or(usize::MAX);
-        Self { metrics, turns, room: Arc::new(Semaphore::new(pieces)) }
+        let most_series = Limits::default().series;
+        Self { metrics, turns, room: Arc::new(Semaphore::new(pieces)), most_series }
+    }
+
+    /// The same, of which one may be about so many series, whatever its settings say.
+    #[must_use]
+    pub fn about(self, most_series: usize) -> Self {
+        Self { most_series, ..self }
     }
 
     /// The value of the expression `text`, within [`LONGEST`] and `within`.
@@ -146,12 +156,17 @@ impl Queries {
         settings: &Settings,
         within: Duration,
     ) -> Result<Answer, Refusal> {
-        let selections = query::plan(&expression, when, settings)?;
+        let mut settings = *settings;
+        settings.limits.series = self.most_series;
+        let mut reading = Reading::default();
+        let selections = query::plan(&expression, when, &settings)?;
+        let places = selections.into_iter().map(|it| reading.place(it)).collect();
         let question = Question {
             expression: Arc::new(expression),
-            selections,
+            reading,
+            places,
             when,
-            settings: *settings,
+            settings,
             begun: Stopwatch::start(),
             within: within.min(LONGEST),
         };
@@ -172,12 +187,15 @@ impl Queries {
         settings.limits.samples = settings.limits.samples.min(share.values.into());
         let points = usize::try_from(share.points).unwrap_or(usize::MAX);
         let bounds = Bounds { series: settings.limits.series, points };
-        let reading = self.metrics.select(&question.selections, bounds);
+        let reading = self.metrics.select(question.reading.selections(), bounds);
         let read = timeout(question.left(), reading).await.map_err(|_| Refusal::TooLong)?;
-        let series = match read? {
+        let read = match read? {
             Found::Series(series) => series,
             Found::TooMuch(sentence) => return Ok(Attempt::TooSmall(Refusal::TooMuch(sentence))),
         };
+        let of = |place: &usize| read.get(*place).cloned().unwrap_or_default();
+        let series: Vec<_> = question.places.iter().map(of).collect();
+        drop(read);
         let (expression, when) = (Arc::clone(&question.expression), question.when);
         let (begun, within) = (question.begun, question.within);
         let evaluated = tokio::task::spawn_blocking(move || {

@@ -10,13 +10,13 @@ use crate::query::{Labels, METRIC_NAME, Measure};
 
 /// All that is sent.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `series`")]
 struct Sent {
     series: Vec<SentSeries>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a series, an object with `name` and `points`")]
 struct SentSeries {
     name: String,
     #[serde(default, rename = "type")]
@@ -34,7 +34,7 @@ enum SentKind {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a point, an object with `value`")]
 struct SentPoint {
     value: f64,
     at: Option<chrono::DateTime<chrono::Utc>>,
@@ -111,6 +111,12 @@ mod tests {
         let text = br#"{"series": [{"name": "a", "type": "counter", "points": [{"value": 3}]}]}"#;
         assert_eq!(read(text).expect("it is right")[0].measure, Some(Measure::Counter));
         for (text, expected) in [
+            ("[]", "line 1, column 2: invalid length 0, expected an object with `series`"),
+            ("7", "line 1, column 1: invalid type: integer `7`, expected an object with `series`"),
+            (
+                r#"{"series": [{"name": "a", "points": [3]}]}"#,
+                "line 1, column 38: invalid type: integer `3`, expected a point, an object with `value`",
+            ),
             (
                 "{\"series\": [\n{\"nam\": 1}]}",
                 "line 2, column 6: unknown field `nam`, expected one of `name`, `type`, `labels`, `points`",

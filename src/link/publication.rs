@@ -56,6 +56,11 @@ impl Publication {
         Self { regions: parts.into_iter().map(publish).collect() }
     }
 
+    /// Whether `region` has anything to run.
+    pub fn has_checks_in(&self, region: &Region) -> bool {
+        self.regions.get(region).is_some_and(|published| !published.checks.is_empty())
+    }
+
     /// What `region` is to run; nothing where the project does not name it.
     pub fn of(&self, region: &Region) -> Arc<Published> {
         let nothing = || Arc::new(Published::new(region, Part::default()));
@@ -168,5 +173,8 @@ mod tests {
         assert_eq!(here.module(&hash).as_deref(), Some(b"export default 1".as_slice()));
         let elsewhere = publication.of(&Region::new("us").expect("a good name"));
         assert_eq!(elsewhere.module(&hash), None);
+        let us = Region::new("us").expect("a good name");
+        assert!(!publication.has_checks_in(&us), "nothing was given it to run");
+        assert!(!Publication::new([(us.clone(), Part::default())]).has_checks_in(&us));
     }
 }

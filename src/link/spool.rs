@@ -198,6 +198,12 @@ impl Spool {
         *(if report.passed { &mut unkept.passed } else { &mut unkept.others }) += 1;
     }
 
+    /// Counts a report that is to be removed though nobody will ever take it; on disk with the next that
+    /// comes, and until then here.
+    pub async fn note_dropped(&self) {
+        self.inner.lock().await.unkept.others += 1;
+    }
+
     /// The oldest reports, at most `most` and, unless the first alone is larger, at most `bytes`;
     /// without those that are wanted later.
     ///

@@ -19,7 +19,8 @@ pub struct Limits {
     pub selectors: usize,
     /// The most steps of a range query, and of each subquery.
     pub steps: usize,
-    /// The most series that may be handed in, and that any part of an expression may yield.
+    /// The most different series that may be handed in, and the most that any part of an expression
+    /// may yield.
     pub series: usize,
     /// The most values that all parts of an expression may yield together; 8 bytes each, not all of
     /// which are held at one time.
@@ -37,7 +38,7 @@ impl Default for Limits {
             patterns: 50,
             selectors: 200,
             steps: 11_000,
-            series: 20_000,
+            series: 200_000,
             samples: 20_000_000,
             work: 500_000_000,
         }

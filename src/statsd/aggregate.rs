@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::identity::identity;
-use super::parse::{self, Item, Kind, Metric, Refusal};
+use super::parse::{self, Item, Kind, Metric, Number, Refusal};
 use super::received::Received;
 use super::state::{Tracked, outputs};
 use crate::query::{Labels, STALE, Series};
@@ -168,6 +168,18 @@ impl Aggregate {
                     continue;
                 }
             };
+            let is_below = number.value < 0.0;
+            let taken_back = match metric.kind {
+                Kind::Counter if is_below => Some(Kind::Decrement),
+                Kind::Timer if is_below => Some(Kind::SumDecrement),
+                _ => None,
+            };
+            if let Some(kind) = taken_back {
+                self.take_back(&metric.as_kind(kind), number)?;
+                if kind == Kind::Decrement {
+                    continue;
+                }
+            }
             let key = match found {
                 Some(key) => key,
                 None => *found.insert(self.find(metric)?),
@@ -178,6 +190,15 @@ impl Aggregate {
                 Some(_) if self.late >= MOST_LATE => return Err(Refusal::Timestamp),
                 Some(at) => self.late += usize::from(tracked.take_late(at, number)),
             }
+        }
+        Ok(())
+    }
+
+    /// Counts what must not lower the total that it is of.
+    fn take_back(&mut self, metric: &Metric<'_>, number: Number) -> Result<(), Refusal> {
+        let key = self.find(metric)?;
+        if let Some(tracked) = self.tracked.get_mut(&key) {
+            tracked.take(number, metric.rate);
         }
         Ok(())
     }

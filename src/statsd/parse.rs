@@ -19,6 +19,10 @@ const LONGEST_NUMBER: usize = 64;
 pub enum Kind {
     /// How often something happened: `c`, and `m` (a meter).
     Counter,
+    /// How often it was taken back: those of a counter that are below zero. No line is of it as such.
+    Decrement,
+    /// How much the sum of a timer falls by those of its values that are below zero. Neither.
+    SumDecrement,
     /// What something is now: `g`.
     Gauge,
     /// How long something took, or how large it was: `ms`, `h` and `d`.
@@ -159,6 +163,11 @@ pub fn read<'l>(line: &'l [u8], mut take: impl FnMut(Result<Item<'l>, Refusal>))
 }
 
 impl<'l> Metric<'l> {
+    /// The same of another kind.
+    pub(super) fn as_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The values as numbers.
     pub fn numbers(&self) -> impl Iterator<Item = Result<Number, Refusal>> + use<'l> {
         self.values.split(':').map(number)

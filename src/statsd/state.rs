@@ -1,7 +1,8 @@
 //! What is kept of one metric between flushes, and the points that are made of it.
 //!
 //! Pure. Counters, and the counts, sums and buckets of timers, only ever go on from where they were,
-//! as counters do in PromQL; gauges are what they are; what is said of one interval alone (the members
+//! as counters do in PromQL: one that falls would be taken for a new beginning, and all that it had
+//! counted for new. So what is taken back is a total of its own. Gauges are what they are; what is said of one interval alone (the members
 //! of a set, the least and the greatest time) begins anew with each.
 
 use std::collections::{BTreeMap, HashSet};
@@ -59,8 +60,11 @@ struct Timer {
 
 /// The labels of the series that a metric of `kind` becomes.
 pub(super) fn outputs(identity: &Identity, kind: Kind, bounds: &[f64]) -> Vec<Labels> {
-    if kind != Kind::Timer {
-        return vec![identity.labels("", &[])];
+    match kind {
+        Kind::Timer => {}
+        Kind::SumDecrement => return vec![identity.labels("_sum_decrements", &[])],
+        Kind::Decrement => return vec![identity.labels("_decrements", &[])],
+        Kind::Counter | Kind::Gauge | Kind::Set => return vec![identity.labels("", &[])],
     }
     let suffixes = ["_count", "_sum", "_lower", "_upper"];
     let mut series: Vec<Labels> = suffixes.map(|suffix| identity.labels(suffix, &[])).into();
@@ -72,7 +76,7 @@ pub(super) fn outputs(identity: &Identity, kind: Kind, bounds: &[f64]) -> Vec<La
 impl Tracked {
     pub(super) fn new(series: Vec<Labels>, kind: Kind, bounds: &Arc<[f64]>) -> Self {
         let state = match kind {
-            Kind::Counter => State::Counter(0.0),
+            Kind::Counter | Kind::Decrement | Kind::SumDecrement => State::Counter(0.0),
             Kind::Gauge => State::Gauge { value: None, late: BTreeMap::new() },
             Kind::Set => State::Set(HashSet::new()),
             Kind::Timer => State::Timer(Timer {
@@ -91,11 +95,12 @@ impl Tracked {
         matches!(self.state, State::Counter(_) | State::Timer(_))
     }
 
-    /// Takes a number that stands for `1 / rate` of its kind.
+    /// Takes a number that stands for `1 / rate` of its kind. Totals only grow: those of decrements are
+    /// below zero, and none of a counter is.
     pub(super) fn take(&mut self, number: Number, rate: f64) {
         self.is_heard = true;
         match &mut self.state {
-            State::Counter(total) => add(total, number.value / rate),
+            State::Counter(total) => add(total, number.value.abs() / rate),
             State::Gauge { value, .. } if number.is_signed => {
                 add(value.get_or_insert(0.0), number.value);
             }
@@ -180,7 +185,7 @@ impl Timer {
         }
         let at = self.bounds.partition_point(|bound| *bound < value);
         add(&mut self.buckets[at], weight);
-        add(&mut self.sum, value * weight);
+        add(&mut self.sum, value.max(0.0) * weight);
         let (lower, upper) = self.extremes.unwrap_or((value, value));
         self.extremes = Some((lower.min(value), upper.max(value)));
     }

@@ -139,6 +139,16 @@ impl Source {
         Ok(Self(Box::new(sqlite::copying::Reader::open(path).await?)))
     }
 
+    /// The store in a file that is left for another: nobody uses it until all is copied, since what
+    /// they record would stay behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] names the process that uses it; otherwise as [`Self::file`].
+    pub async fn file_left(path: &Path, holder: &Holder) -> Result<Self, Error> {
+        Ok(Self(Box::new(sqlite::copying::Reader::hold(path, holder).await?)))
+    }
+
     /// A backup, also one of an earlier version: that is brought up to date in a copy beside it,
     /// in the folder `scratch`.
     ///

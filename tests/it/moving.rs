@@ -36,6 +36,12 @@ async fn watched(site: &Site) -> Project {
     let (code, _, said) = project.run(&["store", "restore", "beside.backup"]).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("in use by process"), "{said}");
+    // What it records from now on would stay behind.
+    let copy = ["store", "copy", "sqlite:tripline.db", "sqlite:other.db"];
+    let (code, _, said) = project.run(&copy).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("in use by process") && said.contains("stop that one"), "{said}");
+    assert!(!project.path().join("other.db").exists());
     daemon.stop().await;
     project
 }

@@ -1,18 +1,30 @@
 //! What is known of the way to the hub.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::link::protocol::{HUB_LAG_WARNING, HubLags};
 
+/// What the hub is asked for. One can fail while the others do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// To hear that this agent lives.
+    Heartbeats,
+    /// What is to be run.
+    Assignments,
+    /// To take reports.
+    Reports,
+}
+
 /// What is known of the way to the hub.
 #[derive(Debug, Default)]
 pub(super) struct Contact {
     /// When the hub last answered well.
     pub(super) last: Option<Timestamp>,
-    /// Why it did not since.
-    pub(super) trouble: Option<String>,
+    /// Why it did not since, by what it was asked for.
+    troubles: BTreeMap<Way, String>,
     /// By how much our clock is ahead, in microseconds.
     pub(super) skew_us: Option<i64>,
     /// How long the last heartbeat took, there and back.
@@ -29,11 +41,21 @@ pub(super) struct Contact {
 
 impl Contact {
     /// The hub answered well.
-    pub(super) fn succeeded(&mut self, now: Timestamp) {
-        if self.trouble.take().is_some() {
+    pub(super) fn succeeded(&mut self, way: Way, now: Timestamp) {
+        self.last = Some(now);
+        self.relieve(way);
+    }
+
+    /// There is nothing any more that it could be asked for in vain.
+    pub(super) fn relieve(&mut self, way: Way) {
+        if self.troubles.remove(&way).is_some() && self.troubles.is_empty() {
             tracing::info!("the hub answers again");
         }
-        self.last = Some(now);
+    }
+
+    /// Why it does not answer well, if it does not.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.troubles.values().next().map(String::as_str)
     }
 
     /// Notes how far the hub says that its loops are behind; says once when that is too far.
@@ -74,13 +96,34 @@ impl Contact {
     }
 
     /// It did not.
-    pub(super) fn failed(&mut self, why: &str) {
-        if self.trouble.is_none() {
+    pub(super) fn failed(&mut self, way: Way, why: &str) {
+        if self.troubles.insert(way, why.to_owned()).is_none() {
             tracing::warn!(
                 reason = why,
-                "no good answer from the hub; checks go on, and their reports are kept"
+                "{}; checks go on, and their reports are kept",
+                match way {
+                    Way::Heartbeats => "no good answer from the hub",
+                    Way::Assignments => "the hub does not say what is to be run",
+                    Way::Reports => "the hub takes no reports",
+                }
             );
         }
-        self.trouble = Some(why.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hub_refuses_is_not_forgotten_because_it_hears_that_the_agent_lives() {
+        let (mut contact, now) = (Contact::default(), Timestamp::UNIX_EPOCH);
+        contact.succeeded(Way::Heartbeats, now);
+        contact.failed(Way::Reports, "the disk is full");
+        contact.succeeded(Way::Heartbeats, now);
+        contact.succeeded(Way::Assignments, now);
+        assert_eq!(contact.trouble(), Some("the disk is full"));
+        contact.succeeded(Way::Reports, now);
+        assert_eq!(contact.trouble(), None);
     }
 }

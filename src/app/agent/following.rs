@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use url::Url;
 
+use super::contact::Way;
 use super::course::{Course, Offer};
 use super::{RETRY, Shared, errands, jitter};
 use crate::agent::{Assignments as Work, Secrets};
@@ -33,7 +34,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         match follow(&shared, &mut course).await {
             Ok(followed) => {
                 failures = 0;
-                shared.contact().succeeded(shared.clock.now());
+                shared.contact().succeeded(Way::Assignments, shared.clock.now());
                 match followed {
                     Followed::Same | Followed::Errands => {}
                     Followed::Changed => tokio::time::sleep(BREATH).await,
@@ -44,7 +45,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             Err(error) => {
                 failures += 1;
-                shared.contact().failed(&error.to_string());
+                shared.contact().failed(Way::Assignments, &error.to_string());
                 tokio::time::sleep(RETRY.after(failures, jitter())).await;
             }
         }

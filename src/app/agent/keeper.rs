@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::handing::{Batches, Handed};
 use super::line::{Line, Waiting};
 use super::{jitter, with_cause};
 use crate::agent;
@@ -18,7 +19,7 @@ use crate::clock::Stopwatch;
 use crate::domain::backoff::Backoff;
 use crate::domain::run::Report;
 use crate::link::client::Client;
-use crate::link::protocol::{MOST_REPORTS, Verdict};
+use crate::link::protocol::Verdict;
 use crate::link::spool::{Spool, Written};
 
 /// The most that waits in memory, in bytes; less where the spool may hold less.
@@ -126,7 +127,7 @@ impl agent::Hub for Keeper {
 impl Desk {
     /// Keeps what comes for as long as it is polled.
     async fn work(self: Arc<Self>) {
-        let (mut failures, mut most) = (0, MOST_REPORTS);
+        let (mut failures, mut batches) = (0, Batches::default());
         loop {
             let Some(first) = self.line.take_first() else {
                 failures = 0;
@@ -144,7 +145,7 @@ impl Desk {
                 Err(error) => self.trouble.note(with_cause(&error)),
             }
             self.line.put_back(vec![first]);
-            if self.hand_over(&mut most).await {
+            if self.hand_over(&mut batches).await {
                 failures = 0;
             } else {
                 failures += 1;
@@ -153,25 +154,23 @@ impl Desk {
         }
     }
 
-    /// Hands the oldest reports to the hub, at most `most`; whether that helped.
-    async fn hand_over(&self, most: &mut usize) -> bool {
+    /// Hands the oldest reports to the hub; whether that helped.
+    async fn hand_over(&self, batches: &mut Batches) -> bool {
         if !self.hub.is_there() {
             return false;
         }
-        let reports = self.line.take(*most, LARGEST, REST);
+        let reports = self.line.take(batches.most(), LARGEST, REST);
         if reports.is_empty() {
             return false;
         }
-        match self.hub.take(reports).await {
+        match self.hub.take(reports, batches, &self.spool).await {
             Answer::Taken(settled, left) => {
-                *most = MOST_REPORTS;
                 let helped = !settled.is_empty();
                 self.line.settle(settled);
                 self.line.put_back(left);
                 helped
             }
             Answer::Refused(reports) => {
-                *most = (reports.len() / 2).max(1);
                 self.line.put_back(reports);
                 true
             }
@@ -189,19 +188,13 @@ impl Hub {
         Self { client, name, registered, rests: Mutex::default() }
     }
 
-    async fn take(&self, reports: Vec<Waiting>) -> Answer {
+    async fn take(&self, reports: Vec<Waiting>, batches: &mut Batches, spool: &Spool) -> Answer {
         let texts: Vec<String> = reports.iter().map(|it| it.report.text().to_owned()).collect();
-        let asked = self.client.reports(&self.name, &texts);
-        match tokio::time::timeout(HUB_WITHIN, asked).await {
-            Ok(Ok(verdict)) => sorted(reports, verdict),
-            Ok(Err(error)) if matches!(error.status(), Some(400 | 413 | 422)) => {
-                if reports.len() > 1 {
-                    return Answer::Refused(reports);
-                }
-                let report = reports.first().map(|it| it.report.shown());
-                tracing::error!(report, %error, "a report cannot be handed over and is dropped");
-                Answer::Taken(reports, Vec::new())
-            }
+        let handing = batches.hand_over((&self.client, &self.name), &texts, spool);
+        match tokio::time::timeout(HUB_WITHIN, handing).await {
+            Ok(Ok(Handed::Taken(verdict))) => sorted(reports, &verdict),
+            Ok(Ok(Handed::Dropped)) => Answer::Taken(reports, Vec::new()),
+            Ok(Ok(Handed::Halved)) => Answer::Refused(reports),
             Ok(Err(_)) | Err(_) => {
                 *self.rests() = Some(Stopwatch::start());
                 Answer::None(reports)
@@ -221,11 +214,7 @@ impl Hub {
 }
 
 /// What the hub has dealt with, and what it wants later.
-fn sorted(reports: Vec<Waiting>, verdict: Verdict) -> Answer {
-    for refused in verdict.refused {
-        let report = reports.get(refused.index).map(|it| it.report.shown());
-        tracing::warn!(report, reason = refused.reason, "the hub refused a report for good");
-    }
+fn sorted(reports: Vec<Waiting>, verdict: &Verdict) -> Answer {
     let (mut settled, mut left) = (Vec::new(), Vec::new());
     for (index, mut waiting) in reports.into_iter().enumerate() {
         if verdict.later.contains(&index) {

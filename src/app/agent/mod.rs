@@ -12,6 +12,7 @@ mod course;
 mod errands;
 mod folder;
 mod following;
+mod handing;
 mod keeper;
 mod line;
 mod registration;
@@ -19,7 +20,7 @@ mod shipping;
 mod status;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,6 +211,7 @@ impl AgentProcess {
         } = plan;
         let base = client::hub_address(&hub)?;
         let client = Arc::new(Client::new(base, read_token(&token_file)?, &route)?);
+        warn_if_open(&token_file);
         let name = valid_name(name.unwrap_or_else(super::membership::host_name))?;
         let folder = Folder::take(folder)?;
         let spool = Arc::new(Spool::open(&folder.spool(), spool_limit).await?);
@@ -390,6 +392,25 @@ fn read_token(path: &PathBuf) -> Result<Token, StartError> {
     Token::parse(&text).map_err(|error: token::Malformed| failed(error.to_string()))
 }
 
+/// Says so where everybody on this machine may read the token.
+fn warn_if_open(path: &Path) {
+    if let Some(mode) = mode_if_open(path) {
+        tracing::warn!(
+            event.action = "token-open",
+            file = %path.display(),
+            mode = format!("{mode:o}"),
+            "everybody on this machine may read the token; `chmod 600` the file"
+        );
+    }
+}
+
+/// The mode of a file that everybody may read.
+fn mode_if_open(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some(metadata.permissions().mode() & 0o777).filter(|mode| mode & 0o004 != 0)
+}
+
 async fn bound_to(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
     let listener = TcpListener::bind(address).await;
     let bound = listener.and_then(|it| Ok((it.local_addr()?, it)));
@@ -419,5 +440,24 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_everybody_may_read_is_noticed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("token");
+        std::fs::write(&file, "x").expect("written");
+        for (mode, expected) in [(0o600, None), (0o640, None), (0o644, Some(0o644))] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&file, permissions).expect("set");
+            assert_eq!(mode_if_open(&file), expected, "{mode:o}");
+        }
+        assert_eq!(mode_if_open(&folder.path().join("none")), None);
     }
 }

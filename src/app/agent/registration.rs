@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::contact::Way;
 use super::{RETRY, Shared, following, jitter};
 use crate::clock::Stopwatch;
 use crate::link::client::Error;
@@ -96,7 +97,7 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
     let is_wrong = |skew: i64| Duration::from_micros(skew.unsigned_abs()) > SKEW_WARNING;
     {
         let mut contact = shared.contact();
-        contact.succeeded(shared.clock.now());
+        contact.succeeded(Way::Heartbeats, shared.clock.now());
         contact.round_trip = round_trip;
         contact.note_lags(pulse.lags);
         contact.note_token(pulse.token_good_until, &shared.token_file);
@@ -157,5 +158,5 @@ fn refused(shared: &Shared, error: &Error) {
         Some(426) if !has_work => shared.give_up(error.to_string()),
         _ => {}
     }
-    shared.contact().failed(&error.to_string());
+    shared.contact().failed(Way::Heartbeats, &error.to_string());
 }

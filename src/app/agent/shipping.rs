@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use super::contact::Way;
+use super::handing::{Batches, Handed};
 use super::{RETRY, Shared, jitter, with_cause};
 use crate::link::client::Error;
-use crate::link::protocol::MOST_REPORTS;
-use crate::link::spool::{self, Oldest};
+use crate::link::spool;
 
 /// The largest batch, in bytes, unless one report alone is larger.
 const LARGEST: usize = 1 << 20;
@@ -37,7 +38,7 @@ enum Stuck {
 
 /// Brings reports for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let (mut failures, mut most) = (0, MOST_REPORTS);
+    let (mut failures, mut batches) = (0, Batches::default());
     let mut again = tokio::time::interval(LATER);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -45,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if registered.wait_for(|known| *known).await.is_err() {
             return;
         }
-        match ship(&shared, &mut most).await {
+        match ship(&shared, &mut batches).await {
             Ok(shipped) => {
                 failures = 0;
                 if let Shipped::Nothing = shipped {
@@ -58,7 +59,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Err(error) => {
                 failures += 1;
                 match error {
-                    Stuck::Hub(error) => shared.contact().failed(&error.to_string()),
+                    Stuck::Hub(error) => shared.contact().failed(Way::Reports, &error.to_string()),
                     Stuck::Spool(error) => {
                         let error = with_cause(&error);
                         tracing::error!(error, "the spool does not work");
@@ -89,53 +90,32 @@ async fn offer_again(shared: &Shared) {
 
 /// Brings all that is there, until the first failure.
 pub(super) async fn drain(shared: &Shared) {
-    let mut most = MOST_REPORTS;
-    while *shared.registered.borrow() && matches!(ship(shared, &mut most).await, Ok(Shipped::Some))
-    {
-    }
+    let mut batches = Batches::default();
+    while *shared.registered.borrow()
+        && matches!(ship(shared, &mut batches).await, Ok(Shipped::Some))
+    {}
 }
 
-/// Brings one batch of at most `most` reports.
-async fn ship(shared: &Shared, most: &mut usize) -> Result<Shipped, Stuck> {
-    let oldest = shared.spool.oldest(*most, LARGEST).await?;
+/// Brings one batch.
+async fn ship(shared: &Shared, batches: &mut Batches) -> Result<Shipped, Stuck> {
+    let oldest = shared.spool.oldest(batches.most(), LARGEST).await?;
     if oldest.reports.is_empty() {
+        shared.contact().relieve(Way::Reports);
         return Ok(Shipped::Nothing);
     }
-    let later = match shared.client.reports(&shared.name, &oldest.reports).await {
-        Ok(verdict) => {
-            for refused in verdict.refused {
-                let report = shown(&oldest, refused.index);
-                tracing::warn!(
-                    report,
-                    reason = refused.reason,
-                    "the hub refused a report for good"
-                );
-            }
+    let agent = (&*shared.client, shared.name.as_str());
+    let later = match batches.hand_over(agent, &oldest.reports, &shared.spool).await? {
+        Handed::Taken(verdict) => {
             let mut contact = shared.contact();
-            contact.succeeded(shared.clock.now());
+            contact.succeeded(Way::Reports, shared.clock.now());
             if !verdict.later.is_empty() {
                 contact.later = verdict.later_reason;
             }
             verdict.later
         }
-        // Something in it cannot be taken; which, the halves will show.
-        Err(error) if matches!(error.status(), Some(400 | 413 | 422)) => {
-            if oldest.reports.len() > 1 {
-                *most = oldest.reports.len() / 2;
-                return Ok(Shipped::Some);
-            }
-            let report = shown(&oldest, 0);
-            tracing::error!(report, %error, "a report cannot be handed over and is dropped");
-            Vec::new()
-        }
-        Err(error) => return Err(error.into()),
+        Handed::Halved => return Ok(Shipped::Some),
+        Handed::Dropped => Vec::new(),
     };
     shared.spool.remove(&oldest, &later).await?;
-    *most = MOST_REPORTS;
     Ok(Shipped::Some)
-}
-
-/// Which report it is: the beginning of its text names check, region and time.
-fn shown(oldest: &Oldest, index: usize) -> String {
-    oldest.reports.get(index).map_or_else(String::new, |text| text.chars().take(160).collect())
 }

@@ -25,7 +25,7 @@ pub(super) fn rules(settings: &Settings) -> Rules {
         keep: settings.keep,
         keep_short: settings.keep_5m,
         keep_long: settings.keep_1h,
-        max_series: usize::try_from(settings.max_series).unwrap_or(usize::MAX),
+        max_series: settings.most_series(),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum TokenCommand {
         #[arg(value_name = "ID")]
         id: i64,
     },
-    /// Replace a token by a new one; the old one is good until the new one is first used
+    /// Replace a token by a new one; the old one is good for another hour
     Rotate {
         /// Its number
         #[arg(value_name = "ID")]

@@ -41,6 +41,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// How many series are kept, and so how many an expression may be about.
+    pub fn most_series(&self) -> usize {
+        usize::try_from(self.max_series).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn read(section: Option<Table<'_>>, report: &mut Report) -> Self {
         let default = Self::default();
         let Some(mut table) = section else { return default };

@@ -48,6 +48,7 @@ use super::diagnostic::Diagnostic;
 use super::files::Files;
 use super::reader::{Field, Report, Table};
 use super::secret::{Environment, Secret, Sources, is_name};
+use super::suggestion::did_you_mean;
 use super::value::{Entry, Kind, Value, parse_toml};
 use crate::domain::blindness::shortfall::Rule;
 use crate::domain::drill::Plan;
@@ -127,6 +128,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What is to be said where somebody names a region that the project does not have.
+    pub fn doubt_of_region(&self, region: &Region) -> Option<String> {
+        if self.regions.contains(region) {
+            return None;
+        }
+        let known = self.regions.iter().map(Region::as_str);
+        let hint = did_you_mean(region.as_str(), known);
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        Some(format!("the project has no region `{region}`{hint}"))
+    }
+
     /// Whether messages leave as they do under `other`.
     pub fn has_channels_of(&self, other: &Self) -> bool {
         let Self { slack, twilio, email, webhooks, pagerduty, .. } = self;

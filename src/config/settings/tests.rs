@@ -243,6 +243,18 @@ fn all_that_can_be_written_is_read() {
 }
 
 #[test]
+fn a_region_that_the_project_does_not_have_is_doubted() {
+    let settings =
+        good("regions = [\"eu-west-1\", \"us-east-1\"]\n[agent]\nregion = \"eu-west-1\"");
+    let doubt = |region| settings.doubt_of_region(&Region::new(region).expect("a region"));
+    assert_eq!(doubt("us-east-1"), None);
+    let slip = "the project has no region `us-esat-1`; did you mean `us-east-1`?";
+    assert_eq!(doubt("us-esat-1").as_deref(), Some(slip));
+    let other = "the project has no region `mars`; possible here: `eu-west-1`, `us-east-1`";
+    assert_eq!(doubt("mars").as_deref(), Some(other));
+}
+
+#[test]
 fn regions_may_have_control_targets() {
     let text = "[regions.eu]\ncontrol = ['https://one.example', 'http://10.0.0.1/x']\n\
                 [regions.local]\ncontrol = ['https://two.example']\n[regions.us]\n";

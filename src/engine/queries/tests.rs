@@ -4,20 +4,21 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::domain::Timestamp;
-use crate::query::{Labels, METRIC_NAME, Matcher, Series};
+use crate::query::{Labels, METRIC_NAME, Matcher, Selection, Series};
 use crate::store::Error;
 use crate::store::metrics::Stored;
 
-/// Has one series of so many points, and notes how many it was allowed to read.
+/// Has one series of so many points, and notes how many it was allowed to read, and what was asked.
 #[derive(Debug)]
 struct Store {
     points: usize,
     allowed: Mutex<Vec<usize>>,
+    asked: Mutex<Vec<(usize, usize)>>,
 }
 
 impl Store {
     fn of(points: usize) -> Arc<Self> {
-        Arc::new(Self { points, allowed: Mutex::default() })
+        Arc::new(Self { points, allowed: Mutex::default(), asked: Mutex::default() })
     }
 
     fn allowed(&self) -> Vec<usize> {
@@ -33,6 +34,8 @@ impl Metrics for Store {
 
     async fn select(&self, selections: &[Selection], bounds: Bounds) -> Result<Found, Error> {
         self.allowed.lock().expect("no test panics with it").push(bounds.points);
+        let asked = (selections.len(), bounds.series);
+        self.asked.lock().expect("no test panics with it").push(asked);
         if self.points > bounds.points {
             return Ok(Found::TooMuch("too many points".into()));
         }
@@ -41,6 +44,12 @@ impl Metrics for Store {
         let values = vec![1.0; self.points];
         let series = Arc::new(Series::new(labels, times, values).expect("in order"));
         Ok(Found::Series(selections.iter().map(|_| vec![Arc::clone(&series)]).collect()))
+    }
+
+    async fn measures(
+        &self,
+    ) -> Result<std::collections::BTreeMap<String, crate::query::Measure>, Error> {
+        Ok(std::collections::BTreeMap::new())
     }
 
     async fn labels(
@@ -77,6 +86,17 @@ async fn only_who_needs_much_gets_much_room() {
     let whole = usize::try_from(ROOM / PIECE).expect("small");
     assert_eq!(queries.room.available_permits(), whole);
     assert_eq!(too_much.room.available_permits(), whole);
+}
+
+#[tokio::test]
+async fn what_is_selected_again_is_read_once_and_the_project_says_how_many_series() {
+    let store = Store::of(10);
+    let queries = Queries::of(store.clone());
+    let weeks = "x or (x offset 1w) or (x offset 1w + x{a=\"\"}) or sum(x)";
+    ask(&queries, weeks, LONGEST).await.expect("answered");
+    ask(&queries.about(500_000), "x", LONGEST).await.expect("answered");
+    let asked = store.asked.lock().expect("no test panics with it").clone();
+    assert_eq!(asked, [(3, 200_000), (1, 500_000)]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::query::{
     Settings, When, evaluate, parse, plan,
 };
 
-/// A rule whose expression is no `PromQL`.
+/// A rule whose expression is no `PromQL`, or none that a rule can look at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the rule `{rule}` has no valid expression: {source}")]
 pub struct WrongRule {
@@ -57,6 +57,13 @@ impl RuleSet {
         let rules = rules.into_iter().map(|rule| Compiled::new(rule, &settings));
         let rules = rules.collect::<Result<_, _>>()?;
         Ok(Self { rules, roster, region, settle, settings, edition: None })
+    }
+
+    /// The same, all of which together may be about so many series at one time.
+    #[must_use]
+    pub fn about(mut self, most_series: usize) -> Self {
+        self.settings.limits.series = most_series;
+        self
     }
 
     /// The same as those of an edition of the project.
@@ -117,7 +124,8 @@ impl Compiled {
     pub fn new(rule: Arc<Rule>, settings: &Settings) -> Result<Self, WrongRule> {
         let read = |text: &str| {
             let wrong = |source| WrongRule { rule: rule.name.clone(), source };
-            parse(text, &settings.limits).map(Box::new).map_err(wrong)
+            let read = parse(text, &settings.limits).and_then(Expression::condition);
+            read.map(Box::new).map_err(wrong)
         };
         let looks = match &rule.condition {
             Condition::Change(change) => {
@@ -425,3 +433,6 @@ fn changed(
     };
     Evaluation::Seen { found, missing, data }
 }
+
+#[cfg(test)]
+mod tests;

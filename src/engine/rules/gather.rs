@@ -1,57 +1,29 @@
 //! The series that the rules of one time of the grid need: what several of them need is read once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::compiled::{Compiled, RuleSet};
 use crate::domain::Timestamp;
 use crate::domain::rule::RuleName;
-use crate::query::{Matcher, Selection, Series, When};
+use crate::engine::reading::Reading;
+use crate::query::{Selection, Series, When};
 use crate::store::Error;
 use crate::store::metrics::{Bounds, Found, Metrics};
 
-/// What may be read at one time of the grid, and for one rule where that is too much.
-const BOUNDS: Bounds = Bounds { series: 200_000, points: 20_000_000 };
+/// How many points may be read at one time of the grid, and for one rule where that is too much.
+const POINTS: usize = 20_000_000;
+
+/// What may be read then: as many series as a query may be about.
+fn bounds(rules: &RuleSet) -> Bounds {
+    Bounds { series: rules.settings.limits.series, points: POINTS }
+}
 
 /// The series of one rule, or why there are none.
 pub(super) type Needed = Result<Vec<Vec<Arc<Series>>>, String>;
 
 /// What each rule needs.
 pub(super) type Gathered = BTreeMap<RuleName, Needed>;
-
-/// Selections that are read, and which rules they are for.
-#[derive(Default)]
-struct Reading {
-    selections: Vec<Selection>,
-    /// By their matchers as text.
-    places: HashMap<String, Vec<usize>>,
-}
-
-impl Reading {
-    /// Where what `selection` needs is read.
-    fn place(&mut self, selection: Selection) -> usize {
-        let places = self.places.entry(text(&selection.matchers)).or_default();
-        let known = &mut self.selections;
-        let near = places.iter().copied().find(|at| {
-            let other = &known[*at];
-            // Samples that nobody asked for do no harm, but cost time: those far apart are apart.
-            selection.after <= other.until && other.after <= selection.until
-        });
-        if let Some(at) = near {
-            known[at].after = known[at].after.min(selection.after);
-            known[at].until = known[at].until.max(selection.until);
-            return at;
-        }
-        known.push(selection);
-        places.push(known.len() - 1);
-        known.len() - 1
-    }
-}
-
-fn text(matchers: &[Matcher]) -> String {
-    let texts: Vec<String> = matchers.iter().map(Matcher::to_string).collect();
-    texts.join(",")
-}
 
 /// Reads what the rules need that are due at `at`.
 ///
@@ -77,10 +49,11 @@ pub(super) async fn gather(
             Err(error) => _ = gathered.insert(rule.rule.name.clone(), Err(error.to_string())),
         }
     }
-    let all = match read(metrics, &reading.selections, BOUNDS).await? {
+    let bounds = bounds(rules);
+    let all = match read(metrics, reading.selections(), bounds).await? {
         Ok(all) => all.into_iter().map(Ok).collect(),
         // So that only those fail that ask for too much, or for what is damaged.
-        Err(_) => one_by_one(metrics, &reading.selections).await?,
+        Err(_) => one_by_one(metrics, reading.selections(), bounds).await?,
     };
     for (rule, places) in places {
         let needed = places.into_iter().map(|at| all[at].clone()).collect();
@@ -107,13 +80,13 @@ async fn read(
     })
 }
 
-/// Reads each of `selections` for itself, all together within [`BOUNDS`]: each has its share for sure,
+/// Reads each of `selections` for itself, all together within `left`: each has its share for sure,
 /// and what others leave of theirs where that is not enough.
 async fn one_by_one(
     metrics: &dyn Metrics,
     selections: &[Selection],
+    mut left: Bounds,
 ) -> Result<Vec<Result<Vec<Arc<Series>>, String>>, Error> {
-    let mut left = BOUNDS;
     let mut all: Vec<Result<Vec<Arc<Series>>, String>> =
         vec![Err("it was not read".to_owned()); selections.len()];
     for is_share in [true, false] {
@@ -144,5 +117,5 @@ pub(super) async fn gather_one(
     rules: &RuleSet,
 ) -> Needed {
     let selections = rule.selections(when, &rules.settings).map_err(|error| error.to_string())?;
-    read(metrics, &selections, BOUNDS).await.map_err(|error| error.to_string())?
+    read(metrics, &selections, bounds(rules)).await.map_err(|error| error.to_string())?
 }

@@ -33,11 +33,34 @@ pub enum Item {
     },
 }
 
+/// A rule as its group has it evaluated.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The rule.
+    pub item: Item,
+    /// How many series or alerts it may make at most.
+    pub limit: Option<usize>,
+    /// Of how long before its time it is evaluated, in milliseconds.
+    pub query_offset: i64,
+}
+
+impl Member {
+    /// Refuses what is more than the limit, in the words of Prometheus.
+    fn bounded(&self, name: &str, made: usize, what: &str) -> Result<(), String> {
+        match self.limit {
+            Some(limit) if made > limit => {
+                Err(format!("the rule `{name}`: exceeded limit of {limit} with {made} {what}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Rules that are tried, with what is the same for all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Trial {
     /// The rules, group by group.
-    pub items: Vec<Item>,
+    pub members: Vec<Member>,
     /// What templates know as `$externalLabels`.
     pub external_labels: BTreeMap<String, String>,
     /// What templates know as `$externalURL`.
@@ -72,8 +95,8 @@ impl Trial {
         Stage {
             trial: self,
             series: series.into_iter().map(whole).collect(),
-            states: vec![RuleState::default(); self.items.len()],
-            made: vec![BTreeSet::new(); self.items.len()],
+            states: vec![RuleState::default(); self.members.len()],
+            made: vec![BTreeSet::new(); self.members.len()],
         }
     }
 }
@@ -86,13 +109,20 @@ impl Stage<'_> {
     /// Names the rule that has no value, and says why.
     pub fn step(&mut self, at: i64) -> Result<(), String> {
         let trial = self.trial;
-        for (index, item) in trial.items.iter().enumerate() {
-            let made = match item {
-                Item::Alert(rule) => self.alert(index, rule, at)?,
+        for (index, member) in trial.members.iter().enumerate() {
+            let at = at.saturating_sub(member.query_offset);
+            let made = match &member.item {
+                Item::Alert(rule) => {
+                    let made = self.alert(index, rule, at)?;
+                    member.bounded(rule.rule.name.as_str(), made.len(), "alerts")?;
+                    made
+                }
                 Item::Record { name, expression, labels } => {
                     let failed = |reason| format!("the rule `{name}`: {reason}");
                     let outcome = self.query(expression, at).map_err(failed)?;
-                    recorded(name, &outcome, labels)
+                    let made = recorded(name, &outcome, labels).map_err(failed)?;
+                    member.bounded(name, made.len(), "series")?;
+                    made
                 }
             };
             self.keep(index, made, at);
@@ -213,9 +243,9 @@ impl Stage<'_> {
 
     /// The alerts of the rules called `name` that fire, sorted.
     pub fn firing(&self, name: &str) -> Vec<Alert> {
-        let rules = self.trial.items.iter().zip(&self.states);
+        let rules = self.trial.members.iter().zip(&self.states);
         let mut alerts: Vec<Alert> = rules
-            .filter_map(|(item, state)| match item {
+            .filter_map(|(member, state)| match &member.item {
                 Item::Alert(rule) if rule.rule.name.as_str() == name => Some((rule, state)),
                 _ => None,
             })
@@ -231,7 +261,14 @@ impl Stage<'_> {
     }
 }
 
-fn recorded(name: &str, outcome: &Outcome, labels: &[(String, String)]) -> Vec<(Labels, f64)> {
+/// What is said of a value that is neither many numbers nor one; Prometheus' words.
+pub const NO_SAMPLES: &str = "rule result is not a vector or scalar";
+
+fn recorded(
+    name: &str,
+    outcome: &Outcome,
+    labels: &[(String, String)],
+) -> Result<Vec<(Labels, f64)>, String> {
     let renamed = |found: &Labels, value: f64| {
         let mut draft = found.draft();
         draft.set(METRIC_NAME, name);
@@ -242,9 +279,9 @@ fn recorded(name: &str, outcome: &Outcome, labels: &[(String, String)]) -> Vec<(
     };
     match outcome {
         Outcome::Vector(samples) => {
-            samples.iter().map(|it| renamed(&it.labels, it.value)).collect()
+            Ok(samples.iter().map(|it| renamed(&it.labels, it.value)).collect())
         }
-        Outcome::Scalar(value) => vec![renamed(&Labels::default(), *value)],
-        Outcome::Matrix(_) | Outcome::Text(_) => Vec::new(),
+        Outcome::Scalar(value) => Ok(vec![renamed(&Labels::default(), *value)]),
+        Outcome::Matrix(_) | Outcome::Text(_) => Err(NO_SAMPLES.to_owned()),
     }
 }

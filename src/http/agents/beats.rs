@@ -40,6 +40,14 @@ pub(super) async fn hello(
         version = peer.version,
         "an agent is here"
     );
+    if !link.publication.borrow().has_checks_in(&peer.region) {
+        tracing::warn!(
+            event.action = "agent-idle",
+            region,
+            agent,
+            "this agent has nothing to run: no check of the project runs in its region"
+        );
+    }
     Ok(pulse)
 }
 

@@ -27,9 +27,9 @@ pub struct Status {
     pub version: &'static str,
     /// The hub's address.
     pub hub: String,
-    /// Whether the last thing said to the hub was answered well.
+    /// Whether the hub answers well, whatever it is asked for: heartbeats, what to run, reports.
     pub hub_reachable: bool,
-    /// Why it was not.
+    /// Why it does not.
     pub hub_trouble: Option<String>,
     /// When the hub last answered well.
     pub last_contact: Option<Timestamp>,

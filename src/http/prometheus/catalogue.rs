@@ -12,7 +12,7 @@ use super::super::vitals::{ALL, About};
 use super::asked::{Asked, EARLIEST, LATEST};
 use super::reply::{Fault, Named, Reply};
 use crate::engine::measuring;
-use crate::query::Labels;
+use crate::query::{Labels, Measure};
 use crate::statsd;
 
 /// The most series that are looked through for one answer.
@@ -125,6 +125,12 @@ fn described() -> BTreeMap<String, Described> {
     own.chain(spans).chain(others).collect()
 }
 
+impl From<Measure> for Described {
+    fn from(measure: Measure) -> Self {
+        Self { kind: measure.as_str(), help: "", unit: "" }
+    }
+}
+
 impl From<&About> for Described {
     fn from(about: &About) -> Self {
         Self {
@@ -137,7 +143,8 @@ impl From<&About> for Described {
 
 /// What metrics mean
 ///
-/// As in Prometheus; of the metrics that Tripline itself makes.
+/// As in Prometheus. What others send is a counter or a gauge, as was said of it when it came first, or as
+/// its name looks; nobody says what it means.
 #[utoipa::path(get, path = "/api/v1/metadata", tag = "metrics", operation_id = "list_metadata", params(
     ("metric" = Option<String>, Query, description = "Only of this one."),
     ("limit" = Option<usize>, Query, description = "At most this many metrics."),
@@ -145,15 +152,19 @@ impl From<&About> for Described {
     (status = 200, description = "What is known of each metric.",
         body = Reply<BTreeMap<String, Vec<Described>>>),
     (status = 400, description = "The question makes no sense.", body = Fault),
+    (status = 500, description = "The store failed.", body = Fault),
 ))]
 pub(in crate::http) async fn metadata(
+    State(api): State<Api>,
     asked: Asked,
 ) -> Result<Reply<BTreeMap<String, Vec<Described>>>, Fault> {
     let limit = asked.limit()?.unwrap_or(usize::MAX);
     let wanted = asked.value("metric");
-    let known = described().into_iter().map(|(name, described)| (name, vec![described]));
-    let known = known.filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name));
-    Ok(Reply::of(known.take(limit).collect()))
+    let measures = api.metrics.measures().await?;
+    let others = measures.into_iter().map(|(name, measure)| (name, Described::from(measure)));
+    let known = others.chain(described()).collect::<BTreeMap<_, _>>();
+    let known = known.into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name));
+    Ok(Reply::of(known.take(limit).map(|(name, it)| (name, vec![it])).collect()))
 }
 
 /// What is running.

@@ -21,6 +21,17 @@ impl Face {
 }
 
 #[tokio::test]
+async fn what_others_send_is_a_counter_or_a_gauge_as_they_say() {
+    let face = Face::new();
+    let sold = r#"{"series": [{"name": "sold", "type": "counter", "points": [{"value": 3}]}]}"#;
+    assert_eq!(face.answer(sent("application/json", sold)).await.body["new"], 1);
+    let about = face.ok("/api/v1/metadata?metric=sold").await;
+    assert_eq!(about["data"], json!({"sold": [{"type": "counter", "help": "", "unit": ""}]}));
+    let all = face.ok("/api/v1/metadata").await;
+    assert!(all["data"]["process_cpu_seconds_total"].is_array());
+}
+
+#[tokio::test]
 async fn open_metrics_and_json_are_stored() {
     let face = Face::new();
     let text =

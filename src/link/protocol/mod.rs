@@ -116,7 +116,8 @@ pub struct SpoolState {
     /// How many reports of passed runs were thinned out for want of room, ever.
     #[serde(default)]
     pub thinned: u64,
-    /// How many others were lost for want of room, ever.
+    /// How many others were lost for want of room, and how many of any kind because the hub can never
+    /// take them, ever.
     #[serde(default)]
     pub lost: u64,
 }

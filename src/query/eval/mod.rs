@@ -16,6 +16,7 @@ mod range;
 mod select;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::limits::{Account, Excess, Limits};
@@ -156,9 +157,9 @@ pub fn evaluate_until(
         let message = format!("series for {given} selections of {wanted}");
         return Err(EvaluationError::Invalid(message));
     }
-    let series = data.iter().map(Vec::len).sum::<usize>();
-    if series > settings.limits.series {
-        return Err(Excess::of("series", settings.limits.series).into());
+    let most = settings.limits.series;
+    if are_more_than(most, data) {
+        return Err(Excess::of("series", most).into());
     }
     let end = match when {
         When::At(time) => time,
@@ -178,6 +179,15 @@ pub fn evaluate_until(
     }
     let outcome = outcome?;
     Ok(Answer { outcome, notes: evaluator.notes.into_inner() })
+}
+
+/// Whether there are more than `most` different series: one that several selectors select counts once.
+fn are_more_than(most: usize, data: &[Vec<Arc<Series>>]) -> bool {
+    if data.iter().map(Vec::len).sum::<usize>() <= most {
+        return false;
+    }
+    let mut known = HashSet::new();
+    data.iter().flatten().any(|series| known.insert(series.labels()) && known.len() > most)
 }
 
 struct Evaluator<'a> {

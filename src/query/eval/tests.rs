@@ -111,6 +111,17 @@ fn limitk_and_limit_ratio_choose_the_same_each_time() {
 }
 
 #[test]
+fn a_series_that_is_selected_again_and_again_counts_once() {
+    let limits = Limits { series: 2, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let often = vec!["sum(x_total offset 1m)"; 24].join(" + ");
+    answered(&often, AT, &settings).expect("two series, 24 times");
+    let limits = Limits { series: 1, ..limits };
+    let error = answered(&often, AT, &Settings { limits, ..settings }).expect_err("two series");
+    assert_eq!(error.to_string(), "the query exceeds the limit of 1 series");
+}
+
+#[test]
 fn each_limit_is_named() {
     let hours = When::Every { start: 0, end: 3_600_000, step: 1000 };
     let small = Limits { steps: 4000, series: 1, samples: 5000, work: 6000, ..Limits::default() };

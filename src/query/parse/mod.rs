@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::limits::{Excess, Limits};
 use super::matcher::Matcher;
-use expression::{Kind, Node, Selector, Shift};
+use expression::{Kind, Node, Selector, Shift, Type};
 pub use unfiltered::Compared;
 
 /// A checked expression.
@@ -32,6 +32,19 @@ impl Expression {
     /// The text as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same, if it can be evaluated time by time, as the condition of a rule is.
+    ///
+    /// # Errors
+    /// Where its value is a range vector or a string.
+    pub fn condition(self) -> Result<Self, ParseError> {
+        let found = match self.root.value_type() {
+            Type::Vector | Type::Scalar => return Ok(self),
+            found @ (Type::Matrix | Type::Text) => found.described(),
+        };
+        let message = format!("a rule needs an instant vector or a number, and this is a {found}");
+        Err(ParseError::at(&self.text, self.root.at, message))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::query::is_stale;
+use crate::query::{self, is_stale};
 
 const SECOND: i64 = 1000;
 /// A time on the grid.
@@ -70,13 +70,70 @@ fn named(values: &[(&str, f64)]) -> Vec<(String, f64)> {
 #[test]
 fn a_counter_only_goes_on_and_begins_at_zero() {
     let mut world = World::new(rules());
-    let first = world.after("logins:1|c\nlogins:2|c|@0.1\nlogins:-1|c\n");
-    assert_eq!(first[r#"{__name__="logins"}"#], [(-10, 0.0), (0, 20.0)]);
-    assert_eq!(world.after("logins:1|m")[r#"{__name__="logins"}"#], [(0, 21.0)]);
-    assert_eq!(world.after("")[r#"{__name__="logins"}"#], [(0, 21.0)]);
+    let first = world.after("logins:1|c\nlogins:2|c|@0.1\n");
+    assert_eq!(first[r#"{__name__="logins"}"#], [(-10, 0.0), (0, 21.0)]);
+    assert_eq!(world.after("logins:1|m")[r#"{__name__="logins"}"#], [(0, 22.0)]);
+    assert_eq!(world.after("")[r#"{__name__="logins"}"#], [(0, 22.0)]);
     // Tags in another order are the same series.
     let tagged = world.after("a:1|c|#x:1,y:2\na:1|c|#y:2,x:1");
     assert_eq!(tagged[r#"{__name__="a", x="1", y="2"}"#], [(-10, 0.0), (0, 2.0)]);
+}
+
+/// What `increase` says of a counter in the last intervals, over the points of all of them.
+fn increase(name: &str, sent: &[&str]) -> f64 {
+    let mut world = World::new(rules());
+    let mut points = BTreeMap::new();
+    for packet in sent {
+        let stored = world.after(packet).remove(&format!("{{__name__=\"{name}\"}}"));
+        let times = stored.into_iter().flatten();
+        points.extend(times.map(|(at, value)| (world.at + at * SECOND, value)));
+    }
+    let labels: Labels = [("__name__", name)].into_iter().collect();
+    let (times, values) = points.into_iter().unzip();
+    let series = vec![Arc::new(Series::new(labels, times, values).expect("in order"))];
+    let range = (world.at - T) / SECOND + 1;
+    let settings = query::Settings::default();
+    let text = format!("sum(increase({name}[{range}s]))");
+    let expression = query::parse(&text, &settings.limits).expect("an expression");
+    let at = query::When::At(world.at);
+    match query::evaluate(&expression, at, &[series], &settings).expect("a value").outcome {
+        query::Outcome::Vector(samples) => samples.first().map_or(0.0, |it| it.value),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A total that falls is a counter that began anew, and all that it has is new.
+#[test]
+fn what_a_counter_takes_back_is_counted_apart_and_no_new_beginning() {
+    let sent = ["a:1000|c", "a:10|c\na:-10|c", "a:-17|c|@0.5", "a:5:-5|c|#x:1", "a:1|c"];
+    let is = |name: &str, wanted: f64| {
+        let found = increase(name, &sent);
+        assert!((found - wanted).abs() < 1e-6 * wanted, "{name}: {found}, and not {wanted}");
+    };
+    is("a", 1011.0);
+    is("a_decrements", 44.0);
+    let mut world = World::new(rules());
+    let first = world.after("a;x=1:5:-2|c\na:-0|c");
+    assert_eq!(first[r#"{__name__="a_decrements", x="1"}"#], [(-10, 0.0), (0, 2.0)]);
+    assert_eq!(first[r#"{__name__="a", x="1"}"#], [(-10, 0.0), (0, 5.0)]);
+    assert_eq!(first[r#"{__name__="a"}"#], [(-10, 0.0), (0, 0.0)]);
+    assert_eq!(world.refused(), []);
+    // Who counts something of that name is not mixed with it.
+    world.after("a_decrements:7|c|#x:1");
+    assert_eq!(world.refused(), [("conflict", 1)]);
+}
+
+#[test]
+fn values_below_zero_lower_no_sum() {
+    let mut world = World::new(rules());
+    let first = world.after("t:10:-5|ms\nt:-1|h|@0.5\nt:-0|d");
+    assert_eq!(first[r#"{__name__="t_sum"}"#], [(-10, 0.0), (0, 10.0)]);
+    assert_eq!(first[r#"{__name__="t_sum_decrements"}"#], [(-10, 0.0), (0, 7.0)]);
+    assert_eq!(first[r#"{__name__="t_count"}"#], [(-10, 0.0), (0, 5.0)]);
+    assert_eq!(first[r#"{__name__="t_lower"}"#], [(0, -5.0)]);
+    assert_eq!(world.refused(), []);
+    let sent = ["t:1000|ms", "t:-20|ms", "t:1|ms"];
+    assert!((increase("t_sum", &sent) - 1001.0).abs() < 1e-6);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What every backend does alike with metrics, over what it has of its own: a snapshot, and a
 //! transaction that writes.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::parts::parts;
@@ -9,7 +11,7 @@ use super::{
     Task, inspecting, listing, reading,
 };
 use crate::domain::Timestamp;
-use crate::query::{Labels, Matcher, Selection, Series};
+use crate::query::{Labels, Matcher, Measure, Selection, Series};
 use crate::store::Error;
 
 /// A backend, as far as metrics are concerned.
@@ -73,6 +75,14 @@ impl<G: Ground> Metrics for G {
         let listing = listing::ask(&head, matchers, (after, until));
         drop(head);
         listing::answer(&mut *snapshot, listing, limit).await
+    }
+
+    async fn measures(&self) -> Result<BTreeMap<String, Measure>, Error> {
+        let mut head = self.memory().head().await;
+        head.follow(&mut *self.looking().await?).await?;
+        let kinds = head.index.kinds();
+        drop(head);
+        Ok(kinds.into_iter().map(|(name, kind)| (name, kind.into())).collect())
     }
 }
 

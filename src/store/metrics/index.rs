@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::rollup::Kind;
-use crate::query::{Comparison, Labels, Matcher};
+use crate::query::{Comparison, Labels, METRIC_NAME, Matcher};
 
 /// The place of a series in the index.
 pub(super) type Place = u32;
@@ -91,6 +91,15 @@ impl Index {
         self.places.insert(id, place);
         self.known.push(Known { id, labels, kind, seen_until });
         place
+    }
+
+    /// What each metric is, by its name: as was said of its first series, or as its name looks.
+    pub(super) fn kinds(&self) -> BTreeMap<String, Kind> {
+        let names = self.by_value.get(METRIC_NAME).into_iter().flatten();
+        let kind = |(name, places): (&Arc<str>, &Vec<Place>)| {
+            Some((name.to_string(), self.at(*places.first()?).kind))
+        };
+        names.filter_map(kind).collect()
     }
 
     /// The labels with names and values that are known already in their place.

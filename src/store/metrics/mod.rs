@@ -69,6 +69,7 @@ mod rules;
 mod varint;
 mod writing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -85,7 +86,7 @@ pub use self::rules::Rules;
 pub(in crate::store) use self::writing::{Done, Task};
 use super::Error;
 use crate::domain::Timestamp;
-use crate::query::{Labels, Matcher, Selection, Series};
+use crate::query::{Labels, Matcher, Measure, Selection, Series};
 
 /// What became of points.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -154,4 +155,8 @@ pub trait Metrics: Send + Sync + std::fmt::Debug {
         until: i64,
         limit: usize,
     ) -> Result<Vec<Labels>, Error>;
+
+    /// What the series of each metric measure, by its name: as was said of the first of them, or as the
+    /// name looks where nothing was said.
+    async fn measures(&self) -> Result<BTreeMap<String, Measure>, Error>;
 }

@@ -29,6 +29,15 @@ pub(super) enum Kind {
     Gauge,
 }
 
+impl From<Kind> for Measure {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter,
+            Kind::Gauge => Self::Gauge,
+        }
+    }
+}
+
 impl Kind {
     /// The kind of a series: what it was said to measure, or else what its name looks like.
     pub(super) fn of(labels: &Labels, measure: Option<Measure>) -> Self {

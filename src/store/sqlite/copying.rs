@@ -28,6 +28,8 @@ pub(in crate::store) struct Reader {
     connection: SqliteConnection,
     /// Removed when nothing reads it any more.
     _scratch: Option<TempPath>,
+    /// Ends last.
+    _hold: Option<Hold>,
 }
 
 impl Reader {
@@ -59,12 +61,18 @@ impl Reader {
         Self::begin(&path, Some(copy)).await
     }
 
+    /// Begins to read the store at `path`, which nobody else may use meanwhile.
+    pub(in crate::store) async fn hold(path: &Path, holder: &Holder) -> Result<Self, Error> {
+        let hold = Hold::take_for_reading(path, holder)?;
+        Ok(Self { _hold: hold, ..Self::open(path).await? })
+    }
+
     async fn begin(path: &Path, scratch: Option<TempPath>) -> Result<Self, Error> {
         let mut connection = open::connect(path, &open::options(path).read_only(true)).await?;
         // The first statement that reads takes the snapshot.
         let begun = sqlx::raw_sql("BEGIN; SELECT count(*) FROM _sqlx_migrations");
         begun.execute(&mut connection).await.map_err(failed("read the store"))?;
-        Ok(Self { connection, _scratch: scratch })
+        Ok(Self { connection, _scratch: scratch, _hold: None })
     }
 }
 

@@ -31,11 +31,24 @@ const LONGEST: u64 = 500;
 impl Hold {
     /// Takes the hold or says who has it.
     pub(super) fn take(store: &Path, holder: &Holder) -> Result<Self, Error> {
-        let broken = |error: std::io::Error| failed("lock the store")(error.into());
-        let path = beside(store, ".lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(broken)?;
+        let file = options.open(beside(store, ".lock"));
+        let file = file.map_err(|error| failed("lock the store")(error.into()))?;
+        Self::lock(file, store, holder)
+    }
+
+    /// The same of a store that is only read, and has nothing beside it made: nobody holds one that
+    /// nobody ever held, or that nobody may write.
+    pub(super) fn take_for_reading(store: &Path, holder: &Holder) -> Result<Option<Self>, Error> {
+        match OpenOptions::new().read(true).write(true).open(beside(store, ".lock")) {
+            Ok(file) => Self::lock(file, store, holder).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn lock(mut file: File, store: &Path, holder: &Holder) -> Result<Self, Error> {
+        let broken = |error: std::io::Error| failed("lock the store")(error.into());
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -48,6 +48,15 @@ kind = "absent"
 metric = "logins"
 window = "5m"
 for = "2"
+
+[[rule]]
+name = "e"
+expr = "x[5m]"
+
+[[rule]]
+name = "f"
+expr = """
+  '"abc"'"""
 "#;
 
 #[test]
@@ -197,6 +206,86 @@ async fn promtools_tests_run_and_fail_as_there() {
     let (code, _, err) = project.run(&["rule", "test", &file]).await;
     assert_eq!(code, Some(3));
     assert!(err.contains("there is no function `with_no_meaning` in templates"), "{err}");
+}
+
+/// What comes of a file of rules and a file of tests, without what only a terminal needs.
+fn tested(rules: &str, tests: &str) -> Result<Vec<String>, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+    write("alerts.yml", rules).expect("written");
+    write("tests.yml", tests).expect("written");
+    let tested = rule_tests::run(&folder.path().join("tests.yml"), &Environment::default());
+    let shown = |found: Vec<_>| diagnostics::to_text(&found, Style::Plain);
+    let tested = tested.map_err(shown);
+    tested.map(|it| it.failures).map_err(|it| it.replace(&folder.path().display().to_string(), ""))
+}
+
+const GROUP: &str = r"
+groups:
+  - name: hosts
+    query_offset: 2m
+    limit: 2
+    rules:
+      - { record: job:up:count, expr: count by (job) (up) }
+      - { alert: Down, expr: up == 0 }
+";
+
+const OF_GROUP: &str = r#"
+rule_files: [alerts.yml]
+tests:
+  - input_series:
+      - { series: 'up{job="a"}', values: '1 1 1 1 0x10' }
+      - { series: 'up{job="b"}', values: '1x10' }
+    alert_rule_test:
+      - { eval_time: 5m, alertname: Down }
+      - { eval_time: 6m, alertname: Down, exp_alerts: [{ exp_labels: { job: a } }] }
+    promql_expr_test:
+      # Made at 7m, of 5m.
+      - expr: timestamp(job:up:count{job="a"})
+        eval_time: 7m
+        exp_samples: [{ labels: '{job="a"}', value: 300 }]
+"#;
+
+#[test]
+fn the_limit_and_the_offset_of_a_group_are_kept() {
+    assert_eq!(tested(GROUP, OF_GROUP), Ok(Vec::new()));
+    let few = GROUP.replace("limit: 2", "limit: 1");
+    let failures = tested(&few, OF_GROUP).expect("no mistake");
+    assert_eq!(failures, ["the rule `job:up:count`: exceeded limit of 1 with 2 series"]);
+    let many = GROUP.replace("limit: 2", "limit: 0");
+    assert_eq!(tested(&many, OF_GROUP), Ok(Vec::new()));
+}
+
+#[test]
+fn what_is_no_sample_is_a_failure_where_samples_are_expected() {
+    for expr in ["'up[5m]'", "'\"abc\"'"] {
+        let query = format!("{{ expr: {expr}, eval_time: 1m }}");
+        let tests = format!("tests:\n  - promql_expr_test: [{query}]\n");
+        let failures = tested("groups: []", &tests).expect("no mistake");
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].contains("rule result is not a vector or scalar"), "{failures:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_rules_of_prometheus_are_told_where_they_are() {
+    let rules = r"
+groups:
+  - name: hosts
+    rules:
+      - record: job:up:count
+        expr: count by (job (up)
+      - alert: Down
+        expr: up[5m]
+      - { expr: up }
+  - name: hosts
+    rules:
+      - alert: Slow
+        expr: up
+        annotations: { summary: '{{ with_no_meaning }}' }
+";
+    let found = tested(rules, "rule_files: [alerts.yml]").expect_err("mistakes");
+    insta::assert_snapshot!(found);
 }
 
 const PROJECT: &str = r#"

@@ -75,6 +75,18 @@ fn series(name: &str, begin: &str, end: &str, suffix: &str) -> Option<String> {
     Some(labels.to_string())
 }
 
+/// What was counted less what was taken back, which is a total of its own; docs tell of that.
+fn growth(ours: &BTreeMap<String, f64>, series: &str) -> Option<f64> {
+    let (name, rest) = series.strip_prefix("{__name__=\"")?.split_once('"')?;
+    let taken_back = ours.get(&format!("{{__name__=\"{name}_decrements\"{rest}"));
+    match (ours.get(series), taken_back) {
+        (None, None) => None,
+        (counted, taken_back) => {
+            Some(counted.copied().unwrap_or_default() - taken_back.copied().unwrap_or_default())
+        }
+    }
+}
+
 #[expect(clippy::type_complexity, reason = "a table of ways to sum up")]
 fn compared(graphite: &Graphite, ours: &BTreeMap<String, f64>) -> usize {
     let sum = |values: &[f64]| values.iter().sum::<f64>();
@@ -99,7 +111,7 @@ fn compared(graphite: &Graphite, ours: &BTreeMap<String, f64>) -> usize {
         for (begin, end, suffix, whole) in &ways {
             let Some(series) = series(&name, begin, end, suffix) else { continue };
             let theirs = whole(&graphite.values(&name));
-            let own = ours.get(&series).copied();
+            let own = growth(ours, &series);
             let own = own.unwrap_or_else(|| panic!("{name}: {theirs}, and we have no {series}"));
             let bound = 1e-9 * theirs.abs().max(1.0);
             assert!((own - theirs).abs() <= bound, "{name}: {theirs}, and ours is {own}");
@@ -146,7 +158,7 @@ async fn what_is_wrong_with_the_daemon_is_not_copied() {
     let heard = Heard::start(Listening { relay_to: Some(daemon.address()), ..udp() });
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let lines = "zero:1|c|@0\nendless:Infinity|g\n:4|c\nkv:5|kv\nhistogram:7|h\nhex:0x10|c\n\
-                 rate:1|c|@2\nend:1|c";
+                 rate:1|c|@2\nbelow:-5|ms\nback:2|c\nback:-7|c\nend:1|c";
     socket.send_to(lines.as_bytes(), ("127.0.0.1", heard.port())).expect("it is sent");
     until_true("the end at Graphite", PATIENCE, async || {
         !graphite.values("stats.counters.end.count").is_empty()
@@ -161,10 +173,16 @@ async fn what_is_wrong_with_the_daemon_is_not_copied() {
     assert_eq!(first("stats.counters.hex.count"), Some(16.0));
     assert_eq!(first("stats.counters.rate.count"), Some(0.5));
     let refused: u64 = heard.count().refused.iter().map(|(_, lines)| lines).sum();
+    assert_eq!(first("stats.counters.back.count"), Some(-5.0));
+    assert_eq!(first("stats.timers.below.sum"), None);
     assert_eq!(refused, 6);
     let ours = heard.end().await;
     assert_eq!(ours.get(r#"{__name__="histogram_count"}"#), Some(&1.0));
     assert_eq!(ours.get(r#"{__name__="end"}"#), Some(&1.0));
+    assert_eq!(ours.get(r#"{__name__="back"}"#), Some(&2.0));
+    assert_eq!(ours.get(r#"{__name__="back_decrements"}"#), Some(&7.0));
+    assert_eq!(ours.get(r#"{__name__="below_sum"}"#), Some(&0.0));
+    assert_eq!(ours.get(r#"{__name__="below_sum_decrements"}"#), Some(&5.0));
     assert!(ours.values().all(|value| value.is_finite()));
 }
 

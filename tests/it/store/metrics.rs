@@ -111,6 +111,20 @@ pub(super) async fn points_are_found_by_their_labels(store: &dyn Ledger) {
     }
 }
 
+pub(super) async fn what_a_metric_measures_is_as_was_said_first(store: &dyn Ledger) {
+    assert!(store.measures().await.expect("read").is_empty());
+    let (counter, gauge) = (Some(Measure::Counter), Some(Measure::Gauge));
+    for (name, said) in
+        [("logins", counter), ("logins", gauge), ("size_total", gauge), ("sent_total", None)]
+    {
+        let one = series(name, &[], &[(SECOND, 1.0)]).measuring(said);
+        append(store, &[one], MINUTE).await;
+    }
+    let said = store.measures().await.expect("read");
+    let said: Vec<_> = said.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
+    assert_eq!(said, [("logins", "counter"), ("sent_total", "counter"), ("size_total", "gauge")]);
+}
+
 pub(super) async fn the_first_point_of_a_time_stays(store: &dyn Ledger) {
     let first = series("x", &[], &[(10 * SECOND, 1.0), (20 * SECOND, 2.0)]);
     let again = series("x", &[], &[(5 * SECOND, 5.0), (10 * SECOND, 9.0), (20 * SECOND, 9.0)]);

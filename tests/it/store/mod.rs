@@ -209,6 +209,7 @@ on_every_backend! {
     }
     metrics {
         points_are_found_by_their_labels
+        what_a_metric_measures_is_as_was_said_first
         the_first_point_of_a_time_stays
         a_part_of_time_has_one_point
         points_of_any_age_are_taken

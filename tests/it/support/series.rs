@@ -84,6 +84,12 @@ impl Metrics for Memory {
         Ok(Found::Series(all))
     }
 
+    async fn measures(
+        &self,
+    ) -> Result<std::collections::BTreeMap<String, tripline::query::Measure>, Error> {
+        Ok(std::collections::BTreeMap::new())
+    }
+
     async fn labels(
         &self,
         _: &[Vec<Matcher>],

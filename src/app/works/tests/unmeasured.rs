@@ -18,6 +18,12 @@ impl Metrics for Shelf {
         Err(Error::Closed)
     }
 
+    async fn measures(
+        &self,
+    ) -> Result<std::collections::BTreeMap<String, crate::query::Measure>, Error> {
+        Err(Error::Closed)
+    }
+
     async fn labels(
         &self,
         _: &[Vec<Matcher>],

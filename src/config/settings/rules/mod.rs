@@ -167,10 +167,19 @@ fn read_expression(table: &mut Table<'_>, report: &mut Report) -> Option<Conditi
     let help = "write PromQL, such as `expr = \"rate(errors_total[5m]) > 1\"`, or a `kind`";
     let field = table.required("expr", help, report)?;
     let text = field.filled_text(report)?;
-    if let Err(error) = parse(text, &Limits::default()) {
-        let help = error.unsupported.then_some("Prometheus knows it; this version does not");
-        let message = format!("`expr` is not valid PromQL: {}", error.message);
-        within(&field, error.at, message, help, report);
+    let expression = match parse(text, &Limits::default()) {
+        Ok(expression) => expression,
+        Err(error) => {
+            let help = error.unsupported.then_some("Prometheus knows it; this version does not");
+            let message = format!("`expr` is not valid PromQL: {}", error.message);
+            within(&field, error.at, message, help, report);
+            return None;
+        }
+    };
+    if let Err(error) = expression.condition() {
+        let message = format!("`expr` is no condition: {}", error.message);
+        let help = "give a range to a function and compare: `rate(errors_total[5m]) > 1`";
+        within(&field, error.at, message, Some(help), report);
         return None;
     }
     Some(Condition::Expression(text.trim().to_owned()))

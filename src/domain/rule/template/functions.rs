@@ -299,6 +299,10 @@ fn verbed(verb: char, value: &Value, format: &Format) -> String {
         }
         ('e', Value::Number(number)) => plus(exponential(*number, format.precision.unwrap_or(6))),
         ('d' | 'v', Value::Whole(number)) => plus(format!("{number:.0}")),
+        ('x', Value::Whole(number)) => plus(hexadecimal(*number)),
+        ('x', Value::Number(number)) if format.precision.is_none() => {
+            plus(hexadecimal_fraction(*number))
+        }
         ('s' | 'v', Value::Text(text)) => match format.precision {
             Some(most) => text.chars().take(most).collect(),
             None => text.clone(),
@@ -308,6 +312,39 @@ fn verbed(verb: char, value: &Value, format: &Format) -> String {
         ('t' | 'v', Value::Truth(_)) | ('v', Value::Labels(_)) => value.shown(),
         _ => format!("%!{verb}({}={})", value.go_type(), value.shown()),
     }
+}
+
+/// A whole number as Go writes it with `%x`.
+fn hexadecimal(number: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "a conversion of floats saturates")]
+    let whole = number as i64;
+    let sign = if whole < 0 { "-" } else { "" };
+    format!("{sign}{:x}", whole.unsigned_abs())
+}
+
+/// Any number as Go writes it with `%x`: 255 is `0x1.fep+07`.
+fn hexadecimal_fraction(number: f64) -> String {
+    const FRACTION: u32 = 52;
+    if !number.is_finite() {
+        return number::general(number, None);
+    }
+    let (bits, sign) = (number.abs().to_bits(), if number.is_sign_negative() { "-" } else { "" });
+    if bits == 0 {
+        return format!("{sign}0x0p+00");
+    }
+    let mut exponent = i64::try_from(bits >> FRACTION).unwrap_or_default() - 1023;
+    let mut fraction = bits & ((1 << FRACTION) - 1);
+    if exponent == -1023 {
+        // Below the least exponent there is no leading one; Go writes one nevertheless.
+        let shift = fraction.leading_zeros() + FRACTION - 63;
+        fraction = (fraction << shift) & ((1 << FRACTION) - 1);
+        exponent = -1022 - i64::from(shift);
+    }
+    let digits = format!("{fraction:013x}");
+    let digits = digits.trim_end_matches('0');
+    let point = if digits.is_empty() { "" } else { "." };
+    let mark = if exponent < 0 { '-' } else { '+' };
+    format!("{sign}0x1{point}{digits}p{mark}{:02}", exponent.abs())
 }
 
 fn exponential(number: f64, precision: usize) -> String {

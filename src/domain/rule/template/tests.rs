@@ -57,6 +57,24 @@ fn values_are_shown_as_prometheus_shows_them() {
 }
 
 #[test]
+fn numbers_are_shown_as_hexadecimal_ones() {
+    for (value, expected) in [
+        (255.0, "0x1.fep+07"),
+        (0.1, "0x1.999999999999ap-04"),
+        (-1.5, "-0x1.8p+00"),
+        (1e-310, "0x1.2688b70e62bp-1030"),
+        (0.0, "0x0p+00"),
+        (5e-324, "0x1p-1074"),
+        (1e300, "0x1.7e43c8800759cp+996"),
+        (1.0, "0x1p+00"),
+    ] {
+        check("{{ printf \"%x\" $value }}", value, expected);
+    }
+    let whole = "{{ printf \"%x|%x|%+x|%8x|%08x|%x\" 255 -255 255 255 255 \"abc\" }}";
+    check(whole, 0.0, "ff|-ff|+ff|      ff|000000ff|616263");
+}
+
+#[test]
 fn what_nothing_fills_is_fixed() {
     let fixed = |text| Template::parse(text).expect("a template").fixed().map(str::to_owned);
     assert_eq!(fixed("page"), Some("page".into()));

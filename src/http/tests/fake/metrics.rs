@@ -53,6 +53,15 @@ impl Metrics for Remembered {
         Ok(Found::Series(selections.iter().map(one).collect()))
     }
 
+    async fn measures(
+        &self,
+    ) -> Result<std::collections::BTreeMap<String, crate::query::Measure>, Error> {
+        self.mood().await?;
+        let measured = |it: &Series| Some((it.labels().metric_name().to_owned(), it.measure()?));
+        let came = self.series.lock().expect("no test panics with it").clone();
+        Ok(came.iter().filter_map(measured).collect())
+    }
+
     async fn labels(
         &self,
         matchers: &[Vec<Matcher>],

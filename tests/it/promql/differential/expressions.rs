@@ -7,8 +7,11 @@
 
 use crate::support::random::Random;
 
+/// Functions that have another name in version 2: here and there.
+pub(super) const RENAMED: (&str, &str) = ("double_exponential_smoothing(", "holt_winters(");
+
 /// Functions of a range.
-const OVER_RANGE: [&str; 19] = [
+const OVER_RANGE: [&str; 20] = [
     "irate",
     "delta",
     "idelta",
@@ -28,25 +31,49 @@ const OVER_RANGE: [&str; 19] = [
     "timestamp(last",
     "quantile_over_time(0.3,",
     "predict_linear(",
+    "double_exponential_smoothing(",
 ];
 
-/// Functions of an instant vector, which is where `_` stands. What rounds is given no whole numbers,
-/// from which sums may differ by their last digit.
-const OF_VECTOR: [&str; 14] = [
-    "abs(_)",
-    "ceil(_ + 0.37)",
-    "floor(_ + 0.37)",
-    "exp(-abs(_))",
-    "ln(abs(_) + 1)",
-    "sqrt(abs(_))",
-    "sgn(_)",
-    "round(_ + 0.37)",
-    "round(_ + 0.37, 7)",
-    "absent(_)",
-    "clamp_min(_, 7)",
-    "clamp_max(_, 7)",
-    "clamp(_, -3, 20)",
-    "-(_)",
+/// Functions of an instant vector, which is where `#` stands. What rounds is given no whole numbers,
+/// from which sums may differ by their last digit; what swings or grows too fast is given small ones.
+const OF_VECTOR: [&str; 37] = [
+    "abs(#)",
+    "ceil(# + 0.37)",
+    "floor(# + 0.37)",
+    "exp(-abs(#))",
+    "ln(abs(#) + 1)",
+    "log2(abs(#) + 1)",
+    "log10(abs(#) + 1)",
+    "sqrt(abs(#))",
+    "sgn(#)",
+    "round(# + 0.37)",
+    "round(# + 0.37, 7)",
+    "absent(#)",
+    "clamp_min(#, 7)",
+    "clamp_max(#, 7)",
+    "clamp(#, -3, 20)",
+    "-(#)",
+    "sin(clamp(#, -10, 10))",
+    "cos(clamp(#, -10, 10))",
+    "tan(clamp(#, -1, 1))",
+    "asin(clamp(#, -1, 1))",
+    "acos(clamp(#, -1, 1))",
+    "atan(#)",
+    "sinh(clamp(#, -10, 10))",
+    "cosh(clamp(#, -10, 10))",
+    "tanh(#)",
+    "asinh(#)",
+    "acosh(abs(#) + 1)",
+    "atanh(clamp(#, -0.9, 0.9))",
+    "deg(#)",
+    "rad(#)",
+    "# * pi()",
+    "sort(#)",
+    "sort_desc(#)",
+    "label_join(#, \"joined\", \"-\", \"region\", \"host\")",
+    "label_join(#, \"host\", \"\", \"host\", \"nothing\", \"region\")",
+    "# + scalar(count(b))",
+    "# + on () group_left () vector(scalar(count(d_total @ end())))",
 ];
 
 /// Functions of a time.
@@ -55,9 +82,39 @@ const OF_TIME: [&str; 6] = ["minute", "hour", "day_of_week", "month", "year", "d
 const AGGREGATIONS: [&str; 9] =
     ["sum", "avg", "min", "max", "count", "stddev", "stdvar", "group", "quantile(0.7,"];
 
-/// Between vectors.
-const OPERATORS: [&str; 11] =
-    ["+", "-", "*", "atan2", ">", "<", "==", "!=", ">= bool", "unless", "or"];
+/// Between vectors, where each stands `#`. Nothing is divided by 0,
+/// which would not be a number.
+const OPERATORS: [(&str, &str, &str); 16] = [
+    ("#", "+", "#"),
+    ("#", "-", "#"),
+    ("#", "*", "#"),
+    ("#", "/", "(abs(#) + 1)"),
+    ("#", "%", "(abs(#) + 1)"),
+    ("clamp(#, 1, 9)", "^", "clamp(#, -3, 3)"),
+    ("#", "atan2", "#"),
+    ("#", ">", "#"),
+    ("#", "<", "#"),
+    ("#", "<=", "#"),
+    ("#", "==", "#"),
+    ("#", "!=", "#"),
+    ("#", ">= bool", "#"),
+    ("#", "and", "#"),
+    ("#", "unless", "#"),
+    ("#", "or", "#"),
+];
+
+/// How vectors are put together: the labels of the left one, what stands behind the operator, and the
+/// labels of the right one. On each side, labels are there once.
+const MATCHINGS: [(&str, &str, &str); 8] = [
+    ("region", "", "region"),
+    ("region", "on (region)", "region"),
+    ("region", "ignoring (host)", "region"),
+    ("region, host", "ignoring (le)", "region, host"),
+    ("region, host", "on (region) group_left ()", "region"),
+    ("region, host", "ignoring (host) group_left ()", "region"),
+    ("region", "on (region) group_right ()", "region, host"),
+    ("region", "ignoring (host) group_right ()", "region, host"),
+];
 
 /// With a number.
 const WITH_NUMBER: [&str; 12] = [
@@ -89,18 +146,15 @@ fn vector(random: &mut Random, depth: u32) -> String {
         0 | 1 => over_range(random, depth),
         2 => {
             let (function, inner) = (random.one_of(&OF_VECTOR), inner(random));
-            function.replace('_', &inner)
+            function.replace('#', &format!("({inner})"))
         }
         3 | 4 => {
             let inner = inner(random);
             aggregation(random, &inner)
         }
         5 => {
-            let operator = random.one_of(&OPERATORS);
             let (left, right) = (inner(random), inner(random));
-            // With labels alone that are there once on each side.
-            let on = |side: &str| format!("max by (region) ({side})");
-            format!("{} {operator} {}", on(&left), on(&right))
+            between(random, &left, &right)
         }
         6 => {
             let right = random.one_of(&WITH_NUMBER);
@@ -124,6 +178,18 @@ fn vector(random: &mut Random, depth: u32) -> String {
             format!("label_replace({}, \"{to}\", \"x-$1\", \"{from}\", \"(.).*\")", inner(random))
         }
     }
+}
+
+/// Two vectors put together.
+fn between(random: &mut Random, left: &str, right: &str) -> String {
+    let (of_left, operator, of_right) = random.one_of(&OPERATORS);
+    let (left_by, matching, right_by) = random.one_of(&MATCHINGS);
+    // Sets are sets, whoever has how many.
+    let is_set = matches!(operator, "and" | "unless" | "or");
+    let matching = matching.split(" group").next().filter(|_| is_set).unwrap_or(matching);
+    let side = |of: &str, by: &str, side: &str| of.replace('#', &format!("max by ({by}) ({side})"));
+    let (left, right) = (side(of_left, left_by, left), side(of_right, right_by, right));
+    format!("{left} {operator} {matching} {right}")
 }
 
 fn aggregation(random: &mut Random, inner: &str) -> String {
@@ -165,6 +231,9 @@ fn over_range(random: &mut Random, depth: u32) -> String {
     match function {
         // Version 2 forgets the samples of `@` after as many steps as the range has.
         "predict_linear(" => format!("{function}{}[23m], 600)", selector(random)),
+        "double_exponential_smoothing(" => {
+            format!("{function}{}[23m], 0.4, 0.6)", selector(random))
+        }
         "quantile_over_time(0.3," => format!("{function} {range})"),
         "timestamp(last" => format!("timestamp(last_over_time({range}))"),
         function => format!("{function}({range})"),
