@@ -222,7 +222,10 @@ await scenario({
     await chart.focus();
     await page.keyboard.press("End");
     const said = await page.locator(".chart-tip").textContent();
-    const at = await page.evaluate(() => document.querySelector(".chart-here").dataset.at);
+    const at = await page.evaluate(() => {
+      const { at, from } = document.querySelector(".chart-here").dataset;
+      return at ?? from;
+    });
     const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "Europe/Berlin" }).format(new Date(at));
     sure(said.startsWith(clock), `${said} begins with ${clock}`);
     await page.context().close();

@@ -62,10 +62,12 @@ fn hues((one, other): (f64, f64), is_grey: bool) -> (f64, f64) {
     }
     let apart = (other - one + 540.0).rem_euclid(360.0) - 180.0;
     let sum = one + other;
-    let between = match (one - other).abs() > 180.0 {
-        false => sum / 2.0,
-        true if sum < 360.0 => f64::midpoint(sum, 360.0),
-        true => (sum - 360.0) / 2.0,
+    let between = if (one - other).abs() <= 180.0 {
+        sum / 2.0
+    } else if sum < 360.0 {
+        f64::midpoint(sum, 360.0)
+    } else {
+        (sum - 360.0) / 2.0
     };
     (apart, between)
 }

@@ -69,11 +69,15 @@ fn attempt(delivery: &Delivery, now: Timestamp) -> Markup {
     }
 }
 
+/// Why a message that was only shown reached nobody.
+const UNSENT: &str = "shown, not sent: no such channel is set up";
+
 /// Who heard of an incident, and who was to hear of it and did not, with why.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Reached {
     pub(super) told: Vec<String>,
-    pub(super) not_reached: Vec<(String, &'static str)>,
+    /// By why.
+    pub(super) not_reached: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Reached {
@@ -95,12 +99,12 @@ impl Reached {
             match missed {
                 None => reached.told.push(recipient.to_string()),
                 Some(record) => {
-                    let why = if was_printed(record) {
-                        "shown, not sent: its channel is not set up"
-                    } else {
-                        standing(record).1
-                    };
-                    reached.not_reached.push((recipient.to_string(), why));
+                    let why = if was_printed(record) { UNSENT } else { standing(record).1 };
+                    let missed = &mut reached.not_reached;
+                    match missed.iter_mut().find(|(known, _)| *known == why) {
+                        Some((_, all)) => all.push(recipient.to_string()),
+                        None => missed.push((why, vec![recipient.to_string()])),
+                    }
                 }
             }
         }

@@ -64,7 +64,9 @@ pub(super) async fn each(
                 return Ok(Extent::TooMuch);
             };
             for (place, series) in found.iter().enumerate() {
-                series.iter().for_each(|it| take(place, it));
+                for it in series {
+                    take(place, it);
+                }
             }
         }
     }

@@ -65,6 +65,7 @@ async fn who_has_a_message_is_told_from_who_only_should() {
     let sms = |name: &str| Recipient::Sms(PersonId::new(name).expect("a good name"));
     store.tells(Recipient::Slack("#p1".into()), State::Sent, Some("1700000000.1"));
     store.tells(sms("ana"), State::Sent, Some("printed"));
+    store.tells(Recipient::Webhook("ops".into()), State::Sent, Some("printed"));
     store.tells(sms("bo"), State::GivenUp, None);
     store.tells(Recipient::Rota("primary".into()), State::HandedOn, None);
     store.tells(sms("eva"), State::InDigest, None);
@@ -73,10 +74,10 @@ async fn who_has_a_message_is_told_from_who_only_should() {
     let face = Face::watching(checks, store);
     let page = page(&face, "/incidents/7").await;
     let why = |why: &str| format!("<span class=\"quiet\"> ({why})</span>");
-    let printed = why("shown, not sent: its channel is not set up");
+    let printed = why("shown, not sent: no such channel is set up");
     for said in [
         "<dt>Told</dt><dd>slack:#p1, slack:#p2, sms:eva</dd>".to_owned(),
-        format!("<dd>sms:ana{printed}, sms:bo{}</dd>", why("given up")),
+        format!("<dd>sms:ana, webhook:ops{printed}; sms:bo{}</dd>", why("given up")),
     ] {
         assert!(page.contains(&said), "{said} in {page}");
     }

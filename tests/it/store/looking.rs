@@ -62,8 +62,8 @@ pub(super) async fn messages_are_found_by_how_they_stand(store: &(impl Store + L
     };
     assert!(found(None, 10).await.is_empty());
     tell(store, 1, &[Failed]).await;
-    let claimed = claim(store, Channel::Slack, at(1)).await;
-    attempt(store, &claimed[0], at(1), &accepted()).await;
+    let claimed = claim(store, Channel::Slack, at(2)).await;
+    attempt(store, &claimed[0], at(2), &accepted()).await;
     let other = report("search", "eu", 1, Failed);
     let rules = rules_with(Policy::built_in(Some("devops")), &["login", "search"]);
     store.record(&[other], &rules, at(2)).await.expect("recorded");

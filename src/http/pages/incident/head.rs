@@ -94,9 +94,9 @@ fn who_knows(known: &Known, now: Timestamp) -> Markup {
         @if !not_reached.is_empty() {
             dt { "Not reached" }
             dd {
-                @for (at, (recipient, why)) in not_reached.iter().enumerate() {
-                    @if at > 0 { ", " }
-                    (recipient) span.quiet { " (" (why) ")" }
+                @for (at, (why, recipients)) in not_reached.iter().enumerate() {
+                    @if at > 0 { "; " }
+                    (recipients.join(", ")) span.quiet { " (" (why) ")" }
                 }
             }
         }
