@@ -1,12 +1,15 @@
 //! Parts of a whole over time, such as the steps of a check: a column for each time, in which the
 //! parts stand upon each other. Where there was nothing, there is no column.
+//!
+//! Parts are told apart without colours, too: each has a number, in the legend and at the last of its
+//! columns, and the paper is seen between it and the one below.
 
 use std::collections::BTreeMap;
 
-use super::canvas::{Canvas, Pen, Place, Say, fitting};
+use super::canvas::{Canvas, Hold, Pen, Place, SIZE, Say, fitting};
 use super::legend::{self, Entry};
 use super::number::{count, float, whole};
-use super::palette::{COLOURS, area};
+use super::palette::{COLOURS, TEXT, area};
 use super::plot::{Plot, column_width, ordered, told_span, zone_note};
 use super::points::{Line, part, told, within};
 use super::unit::{Unit, scale};
@@ -32,6 +35,12 @@ type Columns = BTreeMap<usize, (Vec<f64>, (Millis, Millis))>;
 /// How wide the narrowest column is.
 const NARROWEST: f64 = 4.0;
 
+/// How much of the paper is seen between two parts.
+const BETWEEN: f64 = 1.0;
+
+/// How far numbers are apart that stand above each other.
+const NUMBERS: f64 = 11.0;
+
 impl Stacked {
     /// The drawing, `width` wide.
     pub fn svg(&self, width: u16) -> String {
@@ -53,7 +62,9 @@ impl Stacked {
         let top = top.fold(0.0, f64::max);
         let plot = Plot::new(&canvas, &self.frame, scale((0.0, top), self.unit, 5), high);
         plot.axes(&mut canvas, self.frame.zone);
-        self.columns(&mut canvas, &plot, &columns, plot.place.2 / (rough / apart));
+        let apart = plot.place.2 / (rough / apart);
+        self.columns(&mut canvas, &plot, &columns, apart);
+        self.numbers(&mut canvas, &plot, &columns, apart);
         let each = self.layers.iter().zip(&layers).take(COLOURS);
         let each: Vec<_> = each.map(|(it, points)| told(&it.name, points, self.unit)).collect();
         let words =
@@ -75,9 +86,13 @@ impl Stacked {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let entry =
-            |at| Entry { ink: area(at), name: self.name(at), more: String::new(), sign: None };
-        (0..self.layers.len().min(COLOURS)).map(entry).collect()
+        let drawn = self.layers.len().min(COLOURS);
+        let entry = |at| {
+            let name = self.name(at);
+            let name = if drawn > 1 { format!("{} {name}", at + 1) } else { name };
+            Entry { ink: area(at), name, more: String::new(), sign: None }
+        };
+        (0..drawn).map(entry).collect()
     }
 
     fn columns(&self, canvas: &mut Canvas, plot: &Plot, columns: &Columns, apart: f64) {
@@ -88,6 +103,8 @@ impl Stacked {
             let mut below = 0.0;
             for (pen, value) in pens.iter_mut().zip(values) {
                 let (low, up) = (plot.y(below), plot.y(below + value));
+                let between = if below > 0.0 && low - up > 2.0 * BETWEEN { BETWEEN } else { 0.0 };
+                let low = low - between;
                 below += value;
                 if low - up >= 0.05 {
                     let x = left + count(*at) * apart;
@@ -111,6 +128,30 @@ impl Stacked {
             let say = Say::words(words.join("\n"));
             let say = say.around(*span);
             canvas.hit(Place(left + count(*at) * apart, top, apart, high), &say);
+        }
+    }
+}
+
+impl Stacked {
+    /// Writes the number of each layer beside the last column that it is in.
+    fn numbers(&self, canvas: &mut Canvas, plot: &Plot, columns: &Columns, apart: f64) {
+        let drawn = self.layers.len().min(COLOURS);
+        if drawn < 2 {
+            return;
+        }
+        let is_in = |layer: usize, values: &[f64]| values.get(layer).is_some_and(|it| *it > 0.0);
+        let last = |layer| columns.iter().rev().find(|(_, (values, _))| is_in(layer, values));
+        // In the same column the one above has to stand higher, however thin it is.
+        let mut lowest: BTreeMap<usize, f64> = BTreeMap::new();
+        for layer in 0..drawn {
+            let Some((at, (values, _))) = last(layer) else { continue };
+            let below: f64 = values[..layer].iter().sum();
+            let middle = plot.y(below + values[layer] / 2.0) + SIZE / 3.0;
+            let free = lowest.entry(*at).or_insert(plot.bottom());
+            let y = middle.min(*free);
+            *free = y - NUMBERS;
+            let x = plot.place.0 + count(*at + 1) * apart + 2.0;
+            canvas.text_over(TEXT, (x, y), Hold::Start, &(layer + 1).to_string());
         }
     }
 }

@@ -110,6 +110,20 @@ fn layers_stand_upon_each_other() {
 }
 
 #[test]
+fn layers_are_told_apart_by_numbers_too() {
+    let svg = stacked().svg(WIDE);
+    let document = roxmltree::Document::parse(&svg).expect("well-formed");
+    let texts: Vec<&str> = document
+        .descendants()
+        .filter(|it| it.has_tag_name(("http://www.w3.org/2000/svg", "text")))
+        .filter_map(|it| it.text())
+        .collect();
+    for text in ["1 open", "2 sign in", "1", "2"] {
+        assert!(texts.contains(&text), "{text} in {texts:?}");
+    }
+}
+
+#[test]
 fn states_of_slots_differ_in_shape() {
     insta::assert_snapshot!(lined(&slots().svg(NARROW)));
 }

@@ -198,8 +198,8 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::store::looking::IncidentSearch;
-    use crate::store::{Error, IncidentRecord};
+    use crate::store::looking::{IncidentSearch, MessageSearch};
+    use crate::store::{Error, IncidentRecord, NotificationRecord};
 
     /// A store of which only a glance is taken.
     #[derive(Debug, Default)]
@@ -211,6 +211,10 @@ mod tests {
     #[async_trait]
     impl Looking for Shelf {
         async fn find_incidents(&self, _: &IncidentSearch) -> Result<Vec<IncidentRecord>, Error> {
+            Ok(Vec::new())
+        }
+
+        async fn find_messages(&self, _: MessageSearch) -> Result<Vec<NotificationRecord>, Error> {
             Ok(Vec::new())
         }
 

@@ -1,15 +1,17 @@
-//! The part of the contract by which people look: incidents found by what is said of them, and a glance
-//! that tells whether anything has changed.
+//! The part of the contract by which people look: incidents found by what is said of them, messages by how they
+//! stand, and a glance that tells whether anything has changed.
 //!
 //! Invariants:
-//! - what is found is what [`Store::incidents`](super::Store::incidents) lists: no rounds of drills;
+//! - what is found is what [`Store::incidents`](super::Store::incidents) lists, and what those owed: no rounds of
+//!   drills;
 //! - a glance costs the same however much is stored, so that it can be taken every second.
 
 use async_trait::async_trait;
 
-use super::{Error, IncidentRecord};
+use super::{Error, IncidentRecord, NotificationRecord};
 use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
+use crate::domain::notification::NotificationState;
 use crate::domain::subject::Subject;
 
 /// Which incidents somebody looks for; the latest first.
@@ -26,6 +28,15 @@ pub struct IncidentSearch {
     pub named: Vec<Subject>,
     /// Only those with smaller numbers.
     pub before: Option<IncidentId>,
+    /// At most this many; the caller bounds it.
+    pub limit: u32,
+}
+
+/// Which messages somebody looks for; the latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageSearch {
+    /// Only those that stand so.
+    pub state: Option<NotificationState>,
     /// At most this many; the caller bounds it.
     pub limit: u32,
 }
@@ -74,6 +85,9 @@ impl Glance {
 pub trait Looking: Send + Sync + std::fmt::Debug {
     /// Lists the incidents that somebody looks for.
     async fn find_incidents(&self, search: &IncidentSearch) -> Result<Vec<IncidentRecord>, Error>;
+
+    /// Lists the messages that somebody looks for, of whatever incidents, each with its attempts.
+    async fn find_messages(&self, search: MessageSearch) -> Result<Vec<NotificationRecord>, Error>;
 
     /// Takes a glance at `now`. What is not committed yet may be seen already, and what is committed late
     /// may not be.

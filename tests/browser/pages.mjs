@@ -1,7 +1,7 @@
 // Every page, light and dark, narrow and wide: no violation of what axe knows of WCAG 2.2 AA and of good
-// practice, nothing in the console, and nothing to scroll to the side for.
+// practice, nothing in the console, and nothing to scroll to the side for. On a wall all of it is large.
 
-import { NARROW, WIDE, axe, facts, open, overhang, scenario, sure } from "./support.mjs";
+import { NARROW, WALL, WIDE, axe, facts, open, overhang, scenario, sure } from "./support.mjs";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
@@ -37,6 +37,24 @@ for (const theme of ["light", "dark"]) {
     };
   }
 }
+
+parts["on a wall"] = async (browser) => {
+  const page = await open(browser, undefined, { size: WALL, quiet: ["Failed to load resource"] });
+  const wrong = [];
+  for (const [path] of facts.pages) {
+    await page.goto(path);
+    const [share, letters] = await page.evaluate(() => [
+      document.querySelector("main").getBoundingClientRect().width / innerWidth,
+      parseFloat(getComputedStyle(document.body).fontSize),
+    ]);
+    if (share < 0.8) wrong.push(`${path}: it uses ${Math.round(share * 100)} % of the width`);
+    if (letters < 20) wrong.push(`${path}: its letters are ${letters} px high`);
+    const over = await overhang(page);
+    if (over > 0) wrong.push(`${path}: it is ${over} px wider than the window: ${await widest(page)}`);
+  }
+  await page.context().close();
+  sure(wrong.length === 0, `a wall is used\n${wrong.join("\n")}`);
+};
 
 /** What reaches furthest to the right. */
 const widest = (page) =>

@@ -18,6 +18,7 @@ export const axe = () => readFileSync(require.resolve("axe-core/axe.min.js"), "u
 /** Sizes of a window. */
 export const WIDE = { width: 1440, height: 900 };
 export const NARROW = { width: 320, height: 640 };
+export const WALL = { width: 3840, height: 2160 };
 export const TELEPHONE = { width: 390, height: 844 };
 
 /** How long something may take on a busy machine. */

@@ -128,12 +128,106 @@ await scenario({
       return page.locator("#by-hand").getByText("failed").first().isVisible();
     });
     await page.goto("/incidents");
-    await page.locator("section", { hasText: "Silences" }).getByRole("button", { name: /End/ }).first().click();
+    const silences = page.locator("section", { hasText: "Silences" });
+    same(await silences.getByRole("button", { name: /End/ }).first().isVisible(), false, "a silence that ends by one press");
+    await silences.locator("summary", { hasText: "End…" }).first().click();
+    await silences.getByRole("button", { name: "End the silence" }).first().click();
     await page.getByText("The silence is over.").waitFor();
     await page.goto("/rules");
     await page.getByLabel(/PromQL/).fill("tripline_check_up");
     await page.getByRole("button", { name: "Try" }).click();
     await page.locator("#tried table").waitFor();
+    await page.context().close();
+  },
+
+  "a page that cannot be had says so, and asks again": async (browser) => {
+    // What the browser says of answers that are none is a line of the console.
+    const page = await open(browser, "/", { quiet: ["Failed to load resource", "ERR_"] });
+    await live(page);
+    await page.evaluate(() => (globalThis.since = "the beginning"));
+    const says = (text) => page.locator("#liveness", { hasText: text }).waitFor();
+    const home = (url) => url.pathname === "/";
+    await page.route(home, (route) => route.fulfill({ status: 500, body: "no" }));
+    await says("not up to date: the hub answers with 500");
+    await page.unroute(home);
+    await page.route(home, (route) => route.abort());
+    await says("not up to date: the hub does not answer");
+    await page.unroute(home);
+    await says(/^live$/);
+    same(await page.evaluate(() => globalThis.since), "the beginning", "the page stayed open");
+    let missing = 1;
+    await page.route(home, (route) => (missing-- > 0 ? route.fulfill({ status: 404, body: "no" }) : route.continue()));
+    await page.waitForFunction(() => globalThis.since === undefined);
+    await live(page);
+    await page.context().close();
+  },
+
+  "nothing has to happen for a page to be asked for again": async (browser) => {
+    const page = await open(browser);
+    await page.clock.install();
+    // Nobody says that anything has changed.
+    await page.route("**/events", (route) => route.fulfill({ contentType: "text/event-stream", body: "retry: 600000\n\n" }));
+    await page.goto("/incidents");
+    let asked = 0;
+    page.on("request", (request) => (asked += new URL(request.url()).pathname === "/incidents"));
+    await page.clock.runFor(1_000);
+    const before = asked;
+    await until("the page is asked for again", async () => {
+      await page.clock.runFor(31_000);
+      return asked > before + 1;
+    });
+    await page.context().close();
+  },
+
+  "a chart is read by keys while the page is kept up to date": async (browser) => {
+    const page = await open(browser, "/checks/front");
+    await live(page);
+    const chart = page.locator("#charts svg.chart:visible").first();
+    await chart.waitFor();
+    await chart.focus();
+    await page.keyboard.press("Home");
+    const tip = page.locator(".chart-tip");
+    await tip.waitFor();
+    const said = await tip.textContent();
+    await page.evaluate(() => {
+      document.querySelector("#charts").dataset.old = "yes";
+    });
+    await page.locator("#charts:not([data-old])").waitFor();
+    const [focused, shown] = await page.evaluate(() => [
+      document.activeElement.matches("#charts svg.chart"),
+      document.querySelector(".chart-tip").textContent,
+    ]);
+    sure(focused, "the focus is still on a chart");
+    same(shown, said, "what is pointed at");
+    same(await tip.isVisible(), true, "that it is shown");
+    await page.context().close();
+  },
+
+  "lists of all kinds are walked through by keys": async (browser) => {
+    const page = await open(browser);
+    for (const [path, wanted] of [["/deliveries", /^\/incidents\//], ["/regions", /^\/\?region=/]]) {
+      await page.goto(path);
+      await page.keyboard.press("j");
+      const href = await page.evaluate(() => document.activeElement.getAttribute("href"));
+      sure(wanted.test(href), `j on ${path} leads to ${href}`);
+    }
+    await page.context().close();
+  },
+
+  "charts and lists have one zone and one clock": async (browser) => {
+    const page = await open(browser, "/checks/front");
+    await live(page);
+    await page.getByText("The axes are in Europe/Berlin.").waitFor();
+    const chart = page.locator("#charts svg.chart:visible").first();
+    await chart.focus();
+    await page.keyboard.press("End");
+    const said = await page.locator(".chart-tip").textContent();
+    const at = await page.evaluate(() => {
+      const { at, from } = document.querySelector(".chart-here").dataset;
+      return at ?? from;
+    });
+    const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "Europe/Berlin" }).format(new Date(at));
+    sure(said.startsWith(clock), `${said} begins with ${clock}`);
     await page.context().close();
   },
 

@@ -37,14 +37,21 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 8]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
+    let clocks = asset!("clocks.js", JS);
+    // What is imported is named like what a page names: by its content.
+    let import = format!("./clocks.js?v={}", clocks.version);
+    let with_clocks = |it: Asset| {
+        Asset::new(it.name, it.media, it.content.replace("./clocks.js", &import).into())
+    };
     [
         asset!("tripline.css", CSS),
         asset!("tripline.svg", SVG),
         asset!("live.js", JS),
-        asset!("times.js", JS),
+        with_clocks(asset!("times.js", JS)),
         asset!("keys.js", JS),
-        asset!("charts.js", JS),
+        with_clocks(asset!("charts.js", JS)),
+        clocks,
         asset!("output.js", JS),
         Asset::new("charts.css", CSS, crate::chart::page_stylesheet().into()),
     ]

@@ -41,7 +41,7 @@ pub(super) async fn page(
     let tally = crate::http::coverage::of_last_day(&api, [&check.id].into_iter()).await?;
     let errands = by_hand::latest(&api, &check.id).await?;
     let runs = history::read(&api, &check, &filter).await?;
-    let charts = charts::section(&api, &check, &filter, now).await?;
+    let charts = charts::section(&api, &check, &filter, &frame).await?;
     let content = html! {
         h1 { (check.name) " " span #state data-live { (marks::badge(shown.status)) } }
         (facts::list(&check, &shown, tally.get(&check.id)))

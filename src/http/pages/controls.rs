@@ -1,6 +1,6 @@
 //! What people change a page with: fields of a filter, links to other views of it, further pages.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 /// A choice among `options` (their words in the URL, and what people read); none of them is "any".
 pub(super) fn choice(
@@ -55,6 +55,11 @@ pub(super) fn pager(what: &str, earlier: Option<&str>, later: Option<&str>) -> M
             }
         }
     }
+}
+
+/// A form that opens first, so that what it does is read before it is done.
+pub(super) fn folded(id: &str, word: impl Render, form: &Markup) -> Markup {
+    html! { details.asked id=(id) { summary { (word) } (form) } }
 }
 
 /// What stands where there is nothing to list: what that means, and what to do next.

@@ -89,7 +89,8 @@ fn owed_by(lane: &Backlog, now: Timestamp) -> Markup {
             td data-label="Owed" { (lane.owed) }
             td data-label="The oldest" {
                 @match lane.oldest {
-                    Some(at) if is_overdue => span.mark.down { "owed " (wording::ago(at, now)) },
+                    // One box beside the sign, so that words part between words.
+                    Some(at) if is_overdue => span.mark.down { span { "owed " (wording::ago(at, now)) } },
                     Some(at) => { "owed " (wording::ago(at, now)) }
                     None => "–",
                 }

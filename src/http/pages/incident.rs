@@ -64,8 +64,8 @@ async fn page(
         (acting::forms(record, check.is_some(), &frame))
         (regions(&known, now))
         (by_hand_here(&errands, record.id, now))
-        (trail::shown(&known.history.decisions, now))
         (messages::shown(&known.history.notifications, now))
+        (trail::shown(&known.history.decisions, now))
     };
     Ok(frame.page(Section::Incidents, &format!("{name}: {state}"), &content))
 }

@@ -4,6 +4,9 @@ mod card;
 mod filter;
 mod silences;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
 
@@ -12,9 +15,12 @@ use self::filter::Filter;
 use super::layout::{Frame, Section};
 use super::{Page, controls, links, wording};
 use crate::domain::Timestamp;
+use crate::domain::check::Check;
+use crate::domain::id::CheckId;
+use crate::domain::incident::CheckState;
+use crate::http::Api;
 use crate::http::access::door::{Door, Need};
 use crate::http::problem::Problem;
-use crate::http::{Api, CheckSnapshot};
 use crate::store::IncidentRecord;
 
 /// Where they are.
@@ -43,12 +49,16 @@ async fn page(
 ) -> Result<Page, Problem> {
     let filter = Filter::read(query.as_deref())?;
     let found = filter.find(&api).await?;
+    let checks = api.checks.load_full();
+    let open: Vec<CheckId> =
+        found.open.iter().filter_map(|it| it.subject.check().cloned()).collect();
+    let states = api.store.states_of(&open).await?;
     let silences = api.acts.silences().await?;
     let content = html! {
         h1 { "Incidents" }
         (filter.word_of_what_was_done())
         (filter.form())
-        div #found data-live { (listed(&found, &filter, (&api.checks, frame.now))) }
+        div #found data-live { (listed(&found, &filter, (&checks, &states), frame.now)) }
         (silences::section(&silences, &api, &frame))
     };
     Ok(frame.page(Section::Incidents, "Incidents", &content))
@@ -61,8 +71,12 @@ struct Found {
     has_more: bool,
 }
 
-fn listed(found: &Found, filter: &Filter, (checks, now): (&CheckSnapshot, Timestamp)) -> Markup {
-    let checks = checks.load_full();
+fn listed(
+    found: &Found,
+    filter: &Filter,
+    (checks, states): (&[Arc<Check>], &BTreeMap<CheckId, CheckState>),
+    now: Timestamp,
+) -> Markup {
     html! {
         @if filter.shows_open() {
             section aria-labelledby="open-title" {
@@ -70,7 +84,7 @@ fn listed(found: &Found, filter: &Filter, (checks, now): (&CheckSnapshot, Timest
                 @if found.open.is_empty() {
                     p.calm { span.mark.up { (filter.without("No open incidents", "None of the open ones is like this")) } }
                 } @else {
-                    ul.incidents { @for record in &found.open { (card(record, &checks, now)) } }
+                    ul.incidents { @for record in &found.open { (card(record, (checks, states), now)) } }
                 }
             }
         }
@@ -84,7 +98,7 @@ fn listed(found: &Found, filter: &Filter, (checks, now): (&CheckSnapshot, Timest
                 } @else {
                     ul.past {
                         @for record in &found.resolved {
-                            (past(record, name(record, &checks), now))
+                            (past(record, name(record, checks), now))
                         }
                     }
                 }

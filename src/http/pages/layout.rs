@@ -3,9 +3,10 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Page, assets, deliveries, on_call, regions, rules, sign_in, wording};
+use super::{Page, assets, deliveries, on_call, regions, rules, sign_in, wording, zone};
 use crate::domain::Timestamp;
 use crate::http::access::{FORM_WORD, Visitor};
 use crate::http::problem::Problem;
@@ -47,6 +48,8 @@ pub(super) struct Frame {
     standing: Standing,
     visitor: Visitor,
     acting: Acting,
+    /// In which charts are drawn.
+    pub(super) zone: Tz,
     /// The present, the same in all of the page.
     pub(super) now: Timestamp,
 }
@@ -66,7 +69,8 @@ impl FromRequestParts<Api> for Frame {
         let health = health::verdict(api).await;
         let standing = Standing { status: health.status, reasons: health.reasons };
         let (acting, now) = (api.access.acting(), api.clock.now());
-        Ok(Self { version: api.version, standing, visitor, acting, now })
+        let zone = zone::of(&parts.headers);
+        Ok(Self { version: api.version, standing, visitor, acting, zone, now })
     }
 }
 

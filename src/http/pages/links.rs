@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use url::form_urlencoded::byte_serialize;
 
 use crate::domain::errand::ErrandId;
-use crate::domain::id::{CheckId, IncidentId};
+use crate::domain::id::{CheckId, IncidentId, Region};
 use crate::domain::rule::RuleName;
 use crate::http::output;
 
@@ -18,6 +18,11 @@ pub(super) fn check(id: &CheckId) -> String {
 /// The page of an incident.
 pub(super) fn incident(id: IncidentId) -> String {
     format!("/incidents/{id}")
+}
+
+/// The overview of the checks of a region, whose name needs no escaping.
+pub(super) fn checks_in(region: &Region) -> String {
+    format!("/?region={region}")
 }
 
 /// The page of a run.

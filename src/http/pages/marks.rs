@@ -33,7 +33,7 @@ pub(super) fn badge(status: CheckStatus) -> Markup {
 pub(super) fn chip(status: CheckStatus, name: &str, detail: &str) -> Markup {
     let (class, word) = of_status(status);
     html! {
-        span.mark.chip.(class) title=(detail) { (name) span.unseen { " " (word) } }
+        span.mark.chip.(class) title=[(!detail.is_empty()).then_some(detail)] { (name) span.unseen { " " (word) } }
     }
 }
 

@@ -32,6 +32,7 @@ mod incidents;
 mod layout;
 mod links;
 mod marks;
+mod messages;
 mod on_call;
 mod overview;
 mod posted;
@@ -42,6 +43,7 @@ mod series;
 pub(super) mod sign_in;
 mod source;
 mod wording;
+mod zone;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};

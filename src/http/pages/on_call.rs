@@ -174,7 +174,7 @@ fn listed(shifts: &[Shift], rota: &Rota, now: Timestamp) -> Markup {
 fn wrong(found: &[Finding], roster: &Roster) -> Markup {
     if found.is_empty() {
         return html! {
-            p.calm { span.mark.up { "Somebody is on duty at any time, and can be reached." } }
+            p.calm { span.mark.up { "No gaps" } ": somebody is on duty at any time, and can be reached." }
         };
     }
     html! {

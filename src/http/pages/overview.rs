@@ -4,6 +4,8 @@ mod durations;
 mod filter;
 mod listing;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -15,6 +17,8 @@ use super::layout::{Frame, Section};
 use super::{Page, controls, incidents, marks, wording};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
+use crate::domain::id::CheckId;
+use crate::domain::incident::CheckState;
 use crate::http::dto::CheckStatus;
 use crate::http::problem::Problem;
 use crate::http::{Api, coverage};
@@ -24,7 +28,10 @@ use crate::store::{IncidentFilter, IncidentRecord};
 const PER_PAGE: usize = 100;
 
 /// How many incidents are listed before the checks; all of them have a page of their own.
-const INCIDENTS: u32 = 20;
+const INCIDENTS: usize = 20;
+
+/// Among so many open ones, the latest, those that are listed are chosen.
+const OPEN: u32 = 500;
 
 /// All checks, the gravest first.
 pub(super) async fn page(
@@ -35,21 +42,22 @@ pub(super) async fn page(
     let filter = Filter::read(query.as_deref())?;
     let checks = api.checks.load_full();
     let states = api.store.check_states().await?;
-    let open =
-        IncidentFilter { open_only: true, limit: INCIDENTS + 1, ..IncidentFilter::default() };
-    let incidents = api.store.incidents(&open).await?;
+    let open = IncidentFilter { open_only: true, limit: OPEN, ..IncidentFilter::default() };
+    let mut incidents = api.store.incidents(&open).await?;
+    incidents.sort_by_key(urgency);
     let rows = listing::of(&checks, &states, frame.now);
     let counts = Counts::of(rows.iter().filter(|row| filter.admits(row, Some(row.status))));
     let mut listed: Vec<&Row<'_>> =
         rows.iter().filter(|row| filter.admits(row, filter.status)).collect();
     listed.sort_by_key(|row| row.rank());
     let shown = filter.page_of(&listed);
+    let watched: Vec<&Check> = shown.iter().map(|row| row.check).collect();
     let tallies = coverage::of_last_day(&api, shown.iter().map(|row| &row.check.id)).await?;
-    let durations = durations::of(&api, shown.iter().map(|row| &row.check.id), frame.now).await?;
+    let durations = durations::of(&api, &watched, frame.now).await?;
     let title = title(incidents.len(), counts.down);
     let content = html! {
         h1 { "Overview" }
-        (incidents_now(&incidents, &checks, frame.now))
+        (incidents_now(&incidents, (&checks, &states), frame.now))
         section aria-labelledby="checks-title" {
             h2 #checks-title { "Checks" }
             (states_in_numbers(&filter, counts))
@@ -104,9 +112,17 @@ fn states_in_numbers(filter: &Filter, counts: Counts) -> Markup {
     }
 }
 
+/// Those that nobody takes care of come first; then the latest.
+fn urgency(record: &IncidentRecord) -> (bool, Reverse<Timestamp>) {
+    (record.incident.story.acknowledged.is_some(), Reverse(record.incident.since))
+}
+
 /// The open incidents; all of them where they are few.
-fn incidents_now(incidents: &[IncidentRecord], checks: &[Arc<Check>], now: Timestamp) -> Markup {
-    let most = usize::try_from(INCIDENTS).unwrap_or(usize::MAX);
+fn incidents_now(
+    incidents: &[IncidentRecord],
+    known: (&[Arc<Check>], &BTreeMap<CheckId, CheckState>),
+    now: Timestamp,
+) -> Markup {
     html! {
         section #incidents data-live aria-labelledby="incidents-title" {
             @if incidents.is_empty() {
@@ -115,9 +131,9 @@ fn incidents_now(incidents: &[IncidentRecord], checks: &[Arc<Check>], now: Times
             } @else {
                 h2 #incidents-title { "Open incidents" }
                 ul.incidents {
-                    @for record in incidents.iter().take(most) { (incidents::card(record, checks, now)) }
+                    @for record in incidents.iter().take(INCIDENTS) { (incidents::card(record, known, now)) }
                 }
-                @if incidents.len() > most {
+                @if incidents.len() > INCIDENTS {
                     p { a href=(incidents::OPEN) { "All open incidents" } }
                 }
             }
@@ -137,4 +153,36 @@ fn nothing_listed(checks: &[Arc<Check>]) -> Markup {
     }
     let next = html! { a href=(filter::PATH) { "Show all checks" } };
     controls::nothing("No check is like this.", &next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{IncidentId, Region};
+    use crate::domain::incident::{Cause, Incident};
+    use crate::domain::restraint::{Acknowledgement, Actor, Via};
+    use crate::domain::subject::Subject;
+
+    #[test]
+    fn what_nobody_takes_care_of_comes_first() {
+        let check = Check::example("front");
+        let now: Timestamp = "2026-11-21T04:12:31Z".parse().expect("a time");
+        let record = |id: i64, minutes: i64, is_acknowledged: bool| {
+            let since = now - chrono::TimeDelta::minutes(minutes);
+            let cause = Cause::new(Region::new("eu").expect("a good name"), "it fails");
+            let mut incident = Incident::opening(since, since, cause);
+            let by = Actor { name: "ana".into(), via: Via::Web };
+            let acknowledged = Acknowledgement { by, at: now, until: now, reason: None };
+            incident.story.acknowledged = is_acknowledged.then_some(acknowledged);
+            IncidentRecord {
+                id: IncidentId(id),
+                subject: Subject::Check(check.id.clone()),
+                incident,
+            }
+        };
+        let mut all =
+            [record(4, 1, true), record(3, 2, false), record(2, 1, false), record(1, 9, true)];
+        all.sort_by_key(urgency);
+        assert_eq!(all.map(|it| it.id.0), [2, 3, 4, 1]);
+    }
 }

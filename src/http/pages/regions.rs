@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use self::absences::Absence;
 use super::layout::{Frame, Section};
-use super::{Page, controls, wording};
+use super::{Page, controls, links, wording};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::coverage::Tally;
@@ -83,7 +83,7 @@ fn shown(place: &Place<'_>, at: usize, (version, now): (&str, Timestamp)) -> Mar
     let title = format!("region-{at}");
     html! {
         section.region aria-labelledby=(title) {
-            h2 id=(title) { (place.region) }
+            h2 id=(title) { a href=(links::checks_in(place.region)) { (place.region) } }
             p.figures {
                 span { (wording::count(place.checks.len(), "check")) }
                 span { (wording::count(names.len(), "agent")) " at work" }

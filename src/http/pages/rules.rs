@@ -37,7 +37,7 @@ pub(super) async fn page(
     let snapshot = api.rules.snapshot().await?;
     let tried = match text {
         "" => html! {},
-        text => asked::tried(&api, text, window, frame.now).await?,
+        text => asked::tried(&api, text, window, &frame).await?,
     };
     let content = html! {
         h1 { "Rules" }

@@ -10,6 +10,7 @@ mod metrics;
 pub(super) mod rules;
 mod scene;
 mod sessions;
+mod shaping;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -41,7 +41,8 @@ async fn an_incident_says_what_where_since_when_and_who_knows() {
         "<dd>eu-west-1<span class=\"quiet\"> (1 of 2 regions)</span></dd>",
         "<dd>sign in</dd>",
         "by nobody yet",
-        "<dd>slack:#p2</dd>",
+        "<dt>Told</dt><dd>nobody yet</dd>",
+        "<dt>Not reached</dt><dd>slack:#p2<span class=\"quiet\"> (tried, owed)</span></dd>",
         "href=\"https://wiki.example.com/login\"",
         "first failure in eu-west-1: tier 1 of policy p2-then-p1 tells slack:#p2",
         "tried, owed",
@@ -53,6 +54,56 @@ async fn an_incident_says_what_where_since_when_and_who_knows() {
         assert!(page.contains(said), "{said} in {page}");
     }
     assert_eq!(page.matches("<h1").count(), 1);
+}
+
+#[tokio::test]
+async fn who_has_a_message_is_told_from_who_only_should() {
+    use crate::domain::id::PersonId;
+    use crate::domain::notification::NotificationState as State;
+    use crate::domain::policy::Recipient;
+    let (checks, mut store) = a_world();
+    let sms = |name: &str| Recipient::Sms(PersonId::new(name).expect("a good name"));
+    store.tells(Recipient::Slack("#p1".into()), State::Sent, Some("1700000000.1"));
+    store.tells(sms("ana"), State::Sent, Some("printed"));
+    store.tells(Recipient::Webhook("ops".into()), State::Sent, Some("printed"));
+    store.tells(sms("bo"), State::GivenUp, None);
+    store.tells(Recipient::Rota("primary".into()), State::HandedOn, None);
+    store.tells(sms("eva"), State::InDigest, None);
+    // What was sent to Slack later said what was owed before, too.
+    store.tells(Recipient::Slack("#p2".into()), State::Sent, Some("1700000000.2"));
+    let face = Face::watching(checks, store);
+    let page = page(&face, "/incidents/7").await;
+    let why = |why: &str| format!("<span class=\"quiet\"> ({why})</span>");
+    let printed = why("shown, not sent: no such channel is set up");
+    for said in [
+        "<dt>Told</dt><dd>slack:#p1, slack:#p2, sms:eva</dd>".to_owned(),
+        format!("<dd>sms:ana, webhook:ops{printed}; sms:bo{}</dd>", why("given up")),
+    ] {
+        assert!(page.contains(&said), "{said} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn what_told_nobody_is_folded_below_the_messages() {
+    let (checks, mut store) = a_world();
+    store.tells_nobody(23);
+    let face = Face::watching(checks, store);
+    let page = page(&face, "/incidents/7").await;
+    assert!(page.contains("<b>nobody told, 23 times</b>"), "{page}");
+    assert!(page.contains("<p>last: failed 1 in a row in region 22</p>"), "{page}");
+    assert!(page.contains("<details id=\"decided-1\"><summary>all 23 reasons"), "{page}");
+    let (messages, trail) = (page.find("id=\"messages\""), page.find("id=\"trail\""));
+    assert!(messages < trail, "{messages:?} {trail:?}");
+}
+
+#[tokio::test]
+async fn what_takes_something_from_others_is_pressed_twice() {
+    let face = Face::new();
+    send(&face, "/incidents/7/acknowledge", "by=ana").await;
+    let shown = page(&face, "/incidents/7").await;
+    assert!(shown.contains("<details class=\"asked\" id=\"take-back\">"), "{shown}");
+    let shown = send(&face, "/incidents/silences", "check=shop%2Flogin&for=2h&reason=deploy").await;
+    assert!(shown.contains("<details class=\"asked\" id=\"end-1\">"), "{shown}");
 }
 
 #[tokio::test]

@@ -35,9 +35,10 @@ async fn the_overview_says_what_is_wrong_and_how_every_check_does() {
     assert_eq!(page.matches("<h1").count(), 1);
     assert_eq!(listed(&page), ["Sign in to the shop", "front"], "the gravest first");
     assert!(page.contains("expected 200, received 503"));
-    assert!(page.contains("told: slack:#p2"), "{page}");
+    assert!(page.contains("messages for slack:#p2"), "{page}");
+    assert!(page.contains("from eu-west-1 "), "{page}");
     assert!(page.contains("title=\"down for 1 s, 1 failure in a row\">eu-west-1"), "{page}");
-    assert!(page.contains("<span class=\"mark chip up\" title=\"up\">us-east-1"));
+    assert!(page.contains("<span class=\"mark chip up\">us-east-1"));
 }
 
 #[tokio::test]
@@ -75,6 +76,52 @@ async fn of_many_checks_each_stands_on_one_page() {
         path = rest.split_once('"').expect("an end").0.to_owned();
     }
     assert!(seen.is_sorted() && seen.len() == 250, "{}", seen.len());
+}
+
+#[tokio::test]
+async fn a_card_says_every_region_that_is_down() {
+    let (checks, mut store) = a_world();
+    store.down_everywhere();
+    let face = Face::watching(checks, store);
+    for path in ["/", "/incidents"] {
+        let page = page(&face, path).await;
+        assert!(page.contains("from eu-west-1, us-east-1 "), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn many_checks_in_many_regions_with_their_durations_are_a_small_page() {
+    use crate::query::Series;
+    use crate::store::metrics::Metrics;
+    let regions: Vec<Region> = (0..12)
+        .map(|number| Region::new(&format!("eu-central-{number}")).expect("a good name"))
+        .collect();
+    let check = |number| Check {
+        regions: regions.clone(),
+        name: format!("Sign in to the shop of customer number {number}"),
+        ..Check::example(&format!("customers/shop-{number:03}/sign-in"))
+    };
+    let checks: Vec<Arc<Check>> = (0..100).map(|number| Arc::new(check(number))).collect();
+    let mut store = a_world().1;
+    for check in &checks {
+        store.passes(check);
+    }
+    let face = Face::watching(checks.clone(), store);
+    let end = now().timestamp_millis();
+    let series = |check: &Check, region: &Region| {
+        let name = "tripline_check_duration_seconds";
+        let labels =
+            [("__name__", name), ("check", check.id.as_str()), ("region", region.as_str())];
+        let times = (-59..=0).map(|minute| end + minute * 60_000).collect();
+        let values = (0..60).map(|minute| 0.1 + f64::from(minute * 37 % 11)).collect();
+        Series::new(labels.into_iter().collect(), times, values).expect("in order")
+    };
+    let all = checks.iter().flat_map(|check| regions.iter().map(|it| series(check, it)));
+    face.store.append(&all.collect::<Vec<_>>(), now()).await.expect("stored");
+    let page = page(&face, "/").await;
+    assert_eq!(page.matches("class=\"spark\"").count(), 100);
+    assert_eq!(page.matches(">12 up</span>").count(), 100, "{page}");
+    assert!(page.len() < 200_000, "{} bytes", page.len());
 }
 
 #[tokio::test]

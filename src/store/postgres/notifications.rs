@@ -4,8 +4,6 @@
 //! sent something is a question about many rows. It takes a few milliseconds and waits for nobody:
 //! a row that is being settled or superseded at that moment is passed over.
 
-use std::collections::HashMap;
-
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::lock_number;
@@ -16,10 +14,10 @@ use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
 use crate::domain::policy::Channel;
 use crate::store::claims;
-use crate::store::rows::notification::{DeliveryRow, NotificationRow, gather};
+use crate::store::rows::notification::{DeliveryRow, NotificationRow, gather, whole};
 use crate::store::rows::{self, notice};
 use crate::store::succession::Origin;
-use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord};
+use crate::store::{Backlog, Claim, Error, NotificationRecord};
 
 /// The columns that are read, by name: a later version may add some while this one runs.
 macro_rules! shown {
@@ -457,13 +455,5 @@ pub(super) async fn of_incident(
     .fetch_all(connection)
     .await
     .map_err(failed("read deliveries"))?;
-    let mut deliveries: HashMap<i64, Vec<Delivery>> = HashMap::new();
-    for row in attempts {
-        deliveries.entry(row.notification_id).or_default().push(row.read()?);
-    }
-    let whole = |row: NotificationRow| {
-        let deliveries = deliveries.remove(&row.id).unwrap_or_default();
-        Ok(NotificationRecord { deliveries, ..row.read()? })
-    };
-    notifications.into_iter().map(whole).collect()
+    whole(notifications, attempts)
 }

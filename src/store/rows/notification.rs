@@ -1,5 +1,9 @@
 //! Notifications and their deliveries, as rows.
 
+use std::collections::HashMap;
+
+use sqlx::{Database, Encode, QueryBuilder, Type};
+
 use super::notice::notice;
 use super::{count, named, notification_state, recipient, timestamp};
 use crate::domain::id::{IncidentId, NotificationId};
@@ -9,6 +13,7 @@ use crate::domain::proof::{Status, Word};
 use crate::domain::storm::{Told, Waiting};
 use crate::store::claims::Present;
 use crate::store::gathering::Stamps;
+use crate::store::looking::MessageSearch;
 use crate::store::succession::{Proof, Succession, Unproven};
 use crate::store::{Backlog, Claim, Delivery, Epoch, Error, NotificationRecord};
 
@@ -119,6 +124,59 @@ impl DeliveryRow {
             },
         })
     }
+}
+
+/// Asks for messages that somebody looks for.
+pub(in crate::store) fn find<DB>(query: &mut QueryBuilder<DB>, search: MessageSearch)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    query.push(
+        "SELECT id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, failures, \
+         possible_repeat, reason, epoch, lease_until, digest, failed_at, sent_at, accepted_at, \
+         acknowledged_at, succeeded_at, succession FROM notifications WHERE kind <> 'drill'",
+    );
+    if let Some(state) = search.state {
+        query.push(" AND state = ").push_bind(state.as_str().to_owned());
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(search.limit));
+}
+
+/// Asks for the deliveries of `notifications`, of which there is one at least.
+pub(in crate::store) fn deliveries_of<DB>(
+    query: &mut QueryBuilder<DB>,
+    notifications: &[NotificationRow],
+) where
+    DB: Database,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    query.push(
+        "SELECT notification_id, started_at, ended_at, outcome, detail, status, status_code, status_at \
+         FROM deliveries WHERE notification_id IN (",
+    );
+    let mut ids = query.separated(", ");
+    for row in notifications {
+        ids.push_bind(row.id);
+    }
+    query.push(") ORDER BY id");
+}
+
+/// Notifications, each with those of `attempts` that are its own.
+pub(in crate::store) fn whole(
+    notifications: Vec<NotificationRow>,
+    attempts: Vec<DeliveryRow>,
+) -> Result<Vec<NotificationRecord>, Error> {
+    let mut deliveries: HashMap<i64, Vec<Delivery>> = HashMap::new();
+    for row in attempts {
+        deliveries.entry(row.notification_id).or_default().push(row.read()?);
+    }
+    let whole = |row: NotificationRow| {
+        let deliveries = deliveries.remove(&row.id).unwrap_or_default();
+        Ok(NotificationRecord { deliveries, ..row.read()? })
+    };
+    notifications.into_iter().map(whole).collect()
 }
 
 /// What is owed to a recipient, as far as gathering goes.

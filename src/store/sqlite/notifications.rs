@@ -1,7 +1,5 @@
 //! The outbox: what is owed.
 
-use std::collections::HashMap;
-
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::script::{Script, Term, values};
@@ -11,10 +9,10 @@ use crate::domain::Timestamp;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Owed;
 use crate::store::claims;
-use crate::store::rows::notification::{DeliveryRow, NotificationRow};
+use crate::store::rows::notification::{DeliveryRow, NotificationRow, whole};
 use crate::store::rows::{self, notice};
 use crate::store::succession::Origin;
-use crate::store::{Backlog, Claim, Delivery, Error, NotificationRecord, Standing};
+use crate::store::{Backlog, Claim, Error, NotificationRecord, Standing};
 
 /// Owes one message; says by which statement. It takes the place of earlier ones that nobody can have
 /// seen, where it says what they do: an end of all, and what goes on of what did before. An end goes to
@@ -162,13 +160,5 @@ pub(super) fn read_of_incident(
     let notifications: Vec<NotificationRow> =
         script::read(&found[notifications], "read notifications")?;
     let attempts: Vec<DeliveryRow> = script::read(&found[attempts], "read deliveries")?;
-    let mut deliveries: HashMap<i64, Vec<Delivery>> = HashMap::new();
-    for row in attempts {
-        deliveries.entry(row.notification_id).or_default().push(row.read()?);
-    }
-    let whole = |row: NotificationRow| {
-        let deliveries = deliveries.remove(&row.id).unwrap_or_default();
-        Ok(NotificationRecord { deliveries, ..row.read()? })
-    };
-    notifications.into_iter().map(whole).collect()
+    whole(notifications, attempts)
 }

@@ -98,7 +98,11 @@ async fn an_incident_is_followed_from_its_beginning_to_its_end_on_pages_that_sta
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_for_everybody_light_and_dark_narrow_and_wide() {
     let Some(driver) = Driver::find().await else { return };
-    let scene = Scene::start().await;
-    let facts = json!({ "url": scene.url(), "pages": scene.pages().await });
+    let (scene, calm) = (Scene::start().await, scene::calm().await);
+    let mut pages = scene.pages().await;
+    pages.extend(
+        ["/on-call", "/deliveries", "/"].map(|path| json!([format!("{}{path}", calm.url()), 200])),
+    );
+    let facts = json!({ "url": scene.url(), "pages": pages });
     driver.play("pages.mjs", &facts).await;
 }

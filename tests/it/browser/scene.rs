@@ -103,7 +103,7 @@ impl Scene {
     }
 
     /// Every page, with the status that it is answered with.
-    pub(super) async fn pages(&self) -> Value {
+    pub(super) async fn pages(&self) -> Vec<Value> {
         let incidents = self.daemon.incidents().await;
         let incident = |(subject, status): (&str, &str)| {
             let found = incidents.iter().find(|it| it.subject == subject && it.status == status);
@@ -114,7 +114,7 @@ impl Scene {
             let found: Value = self.daemon.ask(&path).await;
             found["runs"][0]["id"].as_str().expect("there is one").to_owned()
         };
-        json!([
+        let pages = json!([
             ["/", 200],
             ["/?state=up&label=team%3Dshop", 200],
             ["/checks/shop/sign-in", 200],
@@ -138,7 +138,8 @@ impl Scene {
             ["/sign-in", 200],
             ["/nowhere", 404],
             ["/?state=sideways", 400],
-        ])
+        ]);
+        pages.as_array().expect("a list").clone()
     }
 
     async fn silence(&self) {
@@ -175,6 +176,14 @@ notify = ["slack:#p1", "sms:primary"]
 [defaults]
 policy = "shop"
 "#;
+
+/// A project with nothing to say: no checks, and somebody on duty at any time.
+pub(super) async fn calm() -> Daemon {
+    let people = "[people.ana]\nphone = \"+4930123456\"\n[teams]\ndevops = [\"ana\"]\n";
+    let rota = "[rota.primary]\nteam = \"devops\"\ntimezone = \"Europe/Berlin\"\n[[rota.primary.layer]]\n\
+                people = [\"ana\"]\nstarts = \"2026-01-05 09:00\"\nturn = \"weekly\"\n";
+    Project::new().toml(&format!("{people}{rota}")).up().await
+}
 
 const RULES: &str = r#"
 [rules]

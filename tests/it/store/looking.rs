@@ -1,15 +1,16 @@
 //! Looking for incidents, and the glance that tells whether anything has changed.
 
 use tripline::domain::id::IncidentId;
-use tripline::domain::policy::Policy;
+use tripline::domain::notification::NotificationState as State;
+use tripline::domain::policy::{Channel, Policy};
 use tripline::domain::restraint::{Actor, Scope, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::subject::Subject;
 use tripline::store::Store;
 use tripline::store::care::{Care, NewSilence};
-use tripline::store::looking::{IncidentSearch, Looking, Side};
+use tripline::store::looking::{IncidentSearch, Looking, MessageSearch, Side};
 
-use super::scene::{at, check_id, report, rules, rules_with, tell};
+use super::scene::{accepted, at, attempt, check_id, claim, report, rules, rules_with, tell};
 
 fn all(side: Side) -> IncidentSearch {
     IncidentSearch {
@@ -49,6 +50,31 @@ pub(super) async fn incidents_are_found_by_what_is_said_of_them(store: &(impl St
     }
     let named = vec![Subject::Check(check_id("login"))];
     assert_eq!(found(store, IncidentSearch { named, ..text("sign in") }).await, [2]);
+}
+
+pub(super) async fn messages_are_found_by_how_they_stand(store: &(impl Store + Looking)) {
+    let found = async |state, limit| {
+        let found = store.find_messages(MessageSearch { state, limit }).await.expect("found");
+        found
+            .into_iter()
+            .map(|it| (it.notification.incident.0, it.state, it.deliveries.len()))
+            .collect::<Vec<_>>()
+    };
+    assert!(found(None, 10).await.is_empty());
+    tell(store, 1, &[Failed]).await;
+    let claimed = claim(store, Channel::Slack, at(2)).await;
+    attempt(store, &claimed[0], at(2), &accepted()).await;
+    let other = report("search", "eu", 1, Failed);
+    let rules = rules_with(Policy::built_in(Some("devops")), &["login", "search"]);
+    store.record(&[other], &rules, at(2)).await.expect("recorded");
+    assert_eq!(found(None, 10).await, [(2, State::Owed, 0), (1, State::Sent, 1)]);
+    assert_eq!(found(None, 1).await, [(2, State::Owed, 0)]);
+    assert_eq!(found(Some(State::Owed), 10).await, [(2, State::Owed, 0)]);
+    assert_eq!(found(Some(State::Sent), 10).await, [(1, State::Sent, 1)]);
+    assert!(found(Some(State::GivenUp), 10).await.is_empty());
+    let history = store.incident(IncidentId(1)).await.expect("read").expect("it is there");
+    let search = MessageSearch { state: Some(State::Sent), limit: 10 };
+    assert_eq!(store.find_messages(search).await.expect("found"), history.notifications);
 }
 
 pub(super) async fn a_glance_shows_that_something_has_changed(

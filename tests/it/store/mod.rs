@@ -149,6 +149,7 @@ on_every_backend! {
     }
     looking {
         incidents_are_found_by_what_is_said_of_them
+        messages_are_found_by_how_they_stand
         a_glance_shows_that_something_has_changed
     }
     reading {

@@ -7,8 +7,8 @@ use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
 use crate::domain::storm::Crowd;
 use crate::store::gathering::{Asked, Background, Gathered, Gathering};
-use crate::store::looking::{Glance, IncidentSearch, Looking};
-use crate::store::{Claim, Error, IncidentRecord, Standing};
+use crate::store::looking::{Glance, IncidentSearch, Looking, MessageSearch};
+use crate::store::{Claim, Error, IncidentRecord, NotificationRecord, Standing};
 
 #[async_trait]
 impl Gathering for Shelf {
@@ -35,6 +35,10 @@ impl Gathering for Shelf {
 #[async_trait]
 impl Looking for Shelf {
     async fn find_incidents(&self, _: &IncidentSearch) -> Result<Vec<IncidentRecord>, Error> {
+        unreachable!("nobody looks")
+    }
+
+    async fn find_messages(&self, _: MessageSearch) -> Result<Vec<NotificationRecord>, Error> {
         unreachable!("nobody looks")
     }
 

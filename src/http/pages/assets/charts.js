@@ -1,5 +1,8 @@
 // What can be pointed at in a chart says what it is: with a mouse, a finger, or the arrow keys.
-// A chart is one stop of the Tab key; left and right walk through it, Escape leaves it.
+// A chart is one stop of the Tab key; left and right walk through it, Escape leaves it. Where a newer chart takes its
+// place while the page stays open, the focus and what is pointed at stay.
+
+import { moment } from "./clocks.js";
 
 const tip = document.createElement("div");
 tip.className = "chart-tip";
@@ -7,18 +10,16 @@ tip.setAttribute("role", "status");
 tip.hidden = true;
 document.body.append(tip);
 
-const clock = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
 let here = null;
 
-function moment(text) {
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? text : clock.format(time);
+function read(text) {
+  const time = Date.parse(text);
+  return Number.isNaN(time) ? text : moment(time);
 }
 
 function words({ say, at, from, until }) {
-  if (from && until) return `${moment(from)} to ${moment(until)}\n${say}`;
-  return at ? `${moment(at)}\n${say}` : say;
+  if (from && until) return `${read(from)} to ${read(until)}\n${say}`;
+  return at ? `${read(at)}\n${say}` : say;
 }
 
 function show(point) {
@@ -70,6 +71,7 @@ function walk(event) {
 function prepare(chart) {
   const title = chart.querySelector(":scope > title");
   if (!title) return;
+  chart.dataset.title = title.textContent;
   chart.setAttribute("aria-label", [title.textContent, chart.querySelector(":scope > desc")?.textContent].filter(Boolean).join(". "));
   title.remove();
   if (chart.querySelector("[data-say]")) chart.setAttribute("tabindex", "0");
@@ -91,7 +93,31 @@ document.addEventListener("pointerdown", (event) => {
 document.addEventListener("keydown", walk);
 document.addEventListener("focusout", hide);
 document.addEventListener("scroll", hide, { passive: true, capture: true });
-// What was replaced while the page stayed open is made ready, too.
+// What is read while the page is kept up to date: the chart, by its title and its place among those with the same, and
+// the time of the point.
+let reading = null;
+
+const alike = (title) => [...document.querySelectorAll("svg.chart")].filter((it) => it.dataset.title === title);
+
+document.addEventListener("tripline:replacing", () => {
+  const focused = document.activeElement?.closest("svg.chart");
+  const chart = focused ?? here?.closest("svg.chart");
+  if (!chart) return void (reading = null);
+  const title = chart.dataset.title;
+  const { at, from } = here?.dataset ?? {};
+  reading = { chart, title, place: alike(title).indexOf(chart), isFocused: Boolean(focused), at: at ?? from };
+});
+document.addEventListener("tripline:replaced", () => {
+  enliven();
+  if (!reading || reading.chart.isConnected) return;
+  const chart = alike(reading.title)[reading.place];
+  if (reading.isFocused) chart?.focus({ preventScroll: true });
+  const points = [...(chart?.querySelectorAll("[data-say]") ?? [])];
+  const point = reading.at && points.find((it) => (it.dataset.at ?? it.dataset.from) === reading.at);
+  if (point) show(point);
+  else hide();
+});
+// What comes to stand in the page otherwise is made ready, too.
 new MutationObserver(() => {
   if (here && !here.isConnected) hide();
   enliven();

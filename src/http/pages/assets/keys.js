@@ -10,7 +10,7 @@ const HELP = [
   ["Esc", "close it"],
 ];
 
-const listed = "main :is(tbody th, .incidents .what, .past .what) > a";
+const listed = "main :is(tbody th, .incidents .what, .past .what, .messages td, .region h2) > a";
 
 function walk(step) {
   const all = [...document.querySelectorAll(listed)];

@@ -1,10 +1,14 @@
 // A page that stays open stays true: when the hub says that something has changed, the page is asked for
-// again, and what carries `data-live` is replaced where the server says something else than before. While
-// nobody looks, nothing is asked and no connection is held: browsers allow few to one host.
+// again, and what carries `data-live` is replaced where the server says something else than before. It is asked for
+// again after a while by itself, too, since much changes by time alone; and where it cannot be had, the page says so.
+// While nobody looks, nothing is asked and no connection is held: browsers allow few to one host.
 
 const QUIET = 300; // ms: several changes at once are one
 const SHARE = 20; // of the time goes to asking, where only results came: a slow page is asked for less often
 const AGAIN = 30_000; // ms until a refused connection is tried again
+const STALE = 30_000; // ms after which a page is asked for again though nothing was said to have changed
+const SOON = 5_000; // ms until what could not be had is asked for again
+const PATIENCE = 20_000; // ms: who does not answer by then does not answer
 
 // What the server said last, by id: what stands in the page has other times.
 const served = new Map();
@@ -27,6 +31,8 @@ let waiting; // the timer, and for when it is set
 let dueAt = Infinity;
 let asking = false;
 let lastTook = 0;
+let stream = { state: "", words: "" }; // how it stands with the connection
+let wrong = ""; // why the page could not be had the last time
 
 function changed(wait) {
   const at = Date.now() + wait;
@@ -44,18 +50,24 @@ async function refresh() {
   asking = true;
   const began = performance.now();
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-    if (answer.redirected) return location.reload(); // whoever looks has to sign in again
+    const asked = { headers: { accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) };
+    const answer = await fetch(location.href, asked);
+    // Whoever looks has to sign in again; or what is shown is there no more, and a page says so.
+    if (answer.redirected || answer.status === 404) return location.reload();
     if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    wrong = answer.ok ? "" : `the hub answers with ${answer.status}`;
   } catch {
-    // The stream says when the hub is back, and the page is asked for again then.
+    wrong = "the hub does not answer";
   } finally {
     asking = false;
     lastTook = performance.now() - began;
   }
+  tell();
+  changed(wrong ? SOON : STALE);
 }
 
 function replace(newer) {
+  document.dispatchEvent(new Event("tripline:replacing"));
   for (const element of newer.querySelectorAll("[data-live][id]")) {
     const { id, outerHTML } = element;
     const present = document.getElementById(id);
@@ -93,11 +105,17 @@ function address(element) {
 }
 
 /** Says on the page itself whether it is kept up to date. */
-function say(state, words) {
+function tell() {
+  const { state, words } = wrong ? { state: "off", words: `not up to date: ${wrong}` } : stream;
   const place = document.getElementById("liveness");
   if (!place || place.textContent === words) return;
   place.textContent = words;
   place.dataset.state = state;
+}
+
+function say(state, words) {
+  stream = { state, words };
+  tell();
 }
 
 function listen() {
@@ -112,7 +130,7 @@ function listen() {
   events.addEventListener("results", () => changed(Math.max(QUIET, lastTook * SHARE)));
   events.addEventListener("error", () => {
     if (events?.readyState !== EventSource.CLOSED) return say("waiting", "connecting…");
-    say("off", "not live: reload to see what is new");
+    say("off", `new every ${STALE / 1000} s`);
     leave();
     setTimeout(listen, AGAIN);
   });
@@ -123,8 +141,16 @@ function leave() {
   events = undefined;
 }
 
-document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
-// A page that is kept for the way back must not hold a connection.
-addEventListener("pagehide", leave);
-addEventListener("pageshow", listen);
-listen();
+// A page on which nothing can change, such as one about a mistake, is not asked for again.
+if (served.size > 0) {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return leave();
+    changed(QUIET);
+    listen();
+  });
+  // A page that is kept for the way back must not hold a connection.
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", listen);
+  listen();
+  changed(STALE);
+}

@@ -1,8 +1,6 @@
 // Times in the viewer's zone: the server writes UTC, and the moment itself stands in `datetime`.
 
-const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });
-const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-const dated = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+import { full, moment } from "./clocks.js";
 
 /** A span in its two largest units, in the words of the server. */
 function span(seconds) {
@@ -30,10 +28,7 @@ const forms = {
     return seconds < 1 ? "just now" : `${span(seconds)} ago`;
   },
   lasting: (at, now) => span((now - at) / 1000),
-  moment(at, now) {
-    const isToday = new Date(at).toDateString() === new Date(now).toDateString();
-    return (isToday ? clock : dated).format(at);
-  },
+  moment,
 };
 
 function rewrite() {

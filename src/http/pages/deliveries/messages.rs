@@ -4,17 +4,14 @@ use maud::{Markup, html};
 
 use crate::domain::Timestamp;
 use crate::domain::notification::NotificationState;
-use crate::domain::proof::{PRINTED, Status};
 use crate::http::Api;
-use crate::http::pages::{controls, links, wording};
+use crate::http::pages::{controls, links, messages, wording};
 use crate::http::problem::Problem;
-use crate::store::{Delivery, IncidentFilter, NotificationRecord};
-
-/// Messages of so many incidents, the latest, are looked at.
-const INCIDENTS: u32 = 25;
+use crate::store::NotificationRecord;
+use crate::store::looking::MessageSearch;
 
 /// So many messages are listed.
-const MESSAGES: usize = 100;
+const MESSAGES: u32 = 100;
 
 /// Reads a state as it stands in a URL.
 pub(super) fn state(text: &str) -> Result<NotificationState, String> {
@@ -25,21 +22,12 @@ pub(super) fn state(text: &str) -> Result<NotificationState, String> {
     })
 }
 
-/// What the latest incidents told, the latest first; only what stands so, where `state` says how.
+/// The latest messages; only what stands so, where `state` says how.
 pub(super) async fn latest(
     api: &Api,
     state: Option<NotificationState>,
 ) -> Result<Vec<NotificationRecord>, Problem> {
-    let filter = IncidentFilter { limit: INCIDENTS, ..IncidentFilter::default() };
-    let mut latest = Vec::new();
-    for record in api.store.incidents(&filter).await? {
-        let history = api.store.incident(record.id).await?;
-        latest.extend(history.into_iter().flat_map(|it| it.notifications));
-    }
-    latest.retain(|it| state.is_none_or(|state| it.state == state));
-    latest.sort_by_key(|it| std::cmp::Reverse((it.notification.owed_at, it.notification.id)));
-    latest.truncate(MESSAGES);
-    Ok(latest)
+    Ok(api.looking.find_messages(MessageSearch { state, limit: MESSAGES }).await?)
 }
 
 /// The form that chooses among states.
@@ -56,9 +44,9 @@ fn in_words(state: NotificationState) -> &'static str {
         NotificationState::Owed => "owed",
         NotificationState::Sent => "sent",
         NotificationState::GivenUp => "given up",
-        NotificationState::Superseded => "superseded",
+        NotificationState::Superseded => "said by a later one",
         NotificationState::HandedOn => "handed on",
-        NotificationState::InDigest => "in a digest",
+        NotificationState::InDigest => "told in a digest",
     }
 }
 
@@ -83,7 +71,9 @@ pub(super) fn table(
         return controls::nothing(what, &next);
     }
     html! {
-        p.quiet { "What the latest " (INCIDENTS) " incidents told, the latest first." }
+        @if latest.len() >= MESSAGES as usize {
+            p.quiet { "Only the latest " (MESSAGES) " are listed; the page of an incident has all of its own." }
+        }
         table.cards.messages {
             caption.unseen { "Latest messages" }
             thead {
@@ -111,60 +101,24 @@ fn row(record: &NotificationRecord, now: Timestamp) -> Markup {
             }
             td data-label="Owed" { (wording::ago(it.owed_at, now)) }
             td data-label="State" { (standing(record, now)) }
-            td data-label="Attempts" { (attempts(&record.deliveries, now)) }
+            td data-label="Attempts" {
+                @if record.deliveries.is_empty() { span.quiet { "none yet" } }
+                @else { (messages::attempts(record, now)) }
+            }
         }
     }
 }
 
 /// How it stands, and why.
 fn standing(record: &NotificationRecord, now: Timestamp) -> Markup {
-    let was_delivered =
-        |it: &Delivery| it.proof.is_some_and(|it| it.word.status == Status::Delivered);
-    let was_printed = record.state == NotificationState::Sent
-        && record.deliveries.last().is_some_and(|it| it.detail == PRINTED);
-    let (class, word) = match record.state {
-        NotificationState::Owed if record.deliveries.is_empty() => ("never", "owed"),
-        NotificationState::Owed => ("held", "owed, tried"),
-        NotificationState::Sent if record.deliveries.iter().any(was_delivered) => {
-            ("up", "delivered")
-        }
-        NotificationState::Sent if was_printed => ("never", "shown, not sent"),
-        NotificationState::Sent => ("up", "sent"),
-        NotificationState::GivenUp => ("down", "given up"),
-        other => ("never", in_words(other)),
-    };
+    let (class, word) = messages::standing(record);
+    let reason = record.reason.as_ref().filter(|_| !messages::was_printed(record));
     html! {
         span.mark.(class) { (word) }
         @if record.state == NotificationState::Owed && record.due_at > now {
-            span.quiet { ", again " (wording::ago(record.due_at, now)) }
+            span.because { "again " (wording::ago(record.due_at, now)) }
         }
-        @if let Some(reason) = record.reason.as_ref().filter(|_| !was_printed) { span.because { (reason) } }
+        @if let Some(reason) = reason { span.because { (reason) } }
         @if let Some(succession) = &record.succession { span.because { (succession.sentence) } }
-    }
-}
-
-/// Each attempt with what came of it and what its provider said later.
-fn attempts(deliveries: &[Delivery], now: Timestamp) -> Markup {
-    html! {
-        @if deliveries.is_empty() { span.quiet { "none yet" } } @else {
-            details {
-                summary { (wording::count(deliveries.len(), "attempt")) }
-                ol.attempts {
-                    @for it in deliveries {
-                        @let took = (it.ended_at - it.started_at).to_std().unwrap_or_default();
-                        li {
-                            (wording::moment(it.started_at, now)) ", " (wording::length(took)) ": "
-                            @if it.detail == PRINTED { "shown, not sent" } @else {
-                                (it.outcome.replace('_', " "))
-                                @if !it.detail.is_empty() { ", " code { (it.detail) } }
-                            }
-                            @if let Some(proof) = &it.proof {
-                                "; " (proof.word.status) " " (wording::ago(proof.at, now))
-                            }
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn forms(record: &IncidentRecord, can_run: bool, frame: &Frame) -> Ma
                         button type="submit" { "Run now" }
                     }
                 }
-                (folded("note", "Note…", &html! {
+                (controls::folded("note", "Note…", &html! {
                     form.act method="post" action={ (path) "/note" } {
                         p.quiet { "Those who follow are told; it wakes nobody." }
                         label.field.wide { span { "What you say" } input name="text" required maxlength=(LONGEST_TEXT); }
@@ -44,7 +44,7 @@ pub(super) fn forms(record: &IncidentRecord, can_run: bool, frame: &Frame) -> Ma
                     }
                 }))
                 @if scope(&record.subject).is_some() { (silencing(&path, frame)) }
-                (folded("resolve", "Resolve…", &html! {
+                (controls::folded("resolve", "Resolve…", &html! {
                     form.act method="post" action={ (path) "/resolve" } {
                         p.quiet { "Whoever was told is told that it is over. What fails on opens it again." }
                         label.field.wide { span { "Why" } input name="reason" maxlength=(LONGEST_TEXT); }
@@ -59,6 +59,13 @@ pub(super) fn forms(record: &IncidentRecord, can_run: bool, frame: &Frame) -> Ma
 
 /// One press is enough; what else can be said is folded away.
 fn acknowledging(path: &str, is_acknowledged: bool, frame: &Frame) -> Markup {
+    let take_back = html! {
+        form.act method="post" action={ (path) "/unacknowledge" } {
+            p.quiet { "Nobody takes care any more then: whoever was told is told again." }
+            (frame.signature())
+            button.danger type="submit" { "Take the acknowledgement back" }
+        }
+    };
     html! {
         form.act.first method="post" action={ (path) "/acknowledge" } {
             button.primary[!is_acknowledged] type="submit" data-key="acknowledge" {
@@ -74,18 +81,13 @@ fn acknowledging(path: &str, is_acknowledged: bool, frame: &Frame) -> Markup {
             }
         }
         @if is_acknowledged {
-            form method="post" action={ (path) "/unacknowledge" } {
-                (frame.form_word())
-                button type="submit" title="Nobody takes care any more: whoever was told is told again" {
-                    "Take back"
-                }
-            }
+            (controls::folded("take-back", "Take back…", &take_back))
         }
     }
 }
 
 fn silencing(path: &str, frame: &Frame) -> Markup {
-    folded(
+    controls::folded(
         "silence",
         "Silence…",
         &html! {
@@ -100,10 +102,6 @@ fn silencing(path: &str, frame: &Frame) -> Markup {
             }
         },
     )
-}
-
-fn folded(id: &str, word: &str, form: &Markup) -> Markup {
-    html! { details.asked id=(id) { summary { (word) } (form) } }
 }
 
 fn numbered(id: Id) -> Result<IncidentId, Problem> {

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
-use crate::domain::incident::Incident;
 use crate::http::dto::CheckStatus;
 use crate::http::incidents::Known;
+use crate::http::pages::messages::Reached;
 use crate::http::pages::{incidents, links, wording};
 
 /// What, where, since when, who knows, and what to read.
@@ -26,7 +26,7 @@ pub(super) fn shown(
             h1 #name { @if let Some(check) = check { a href=(links::check(&check.id)) { (name) } } @else { (name) } }
             p.state { (state(known, now)) }
             p.error { (incident.cause.error) }
-            dl.facts { (facts(known, now)) (who_knows(incident, now)) (reading(known, check)) }
+            dl.facts { (facts(known, now)) (who_knows(known, now)) (reading(known, check)) }
         }
     }
 }
@@ -73,8 +73,9 @@ fn facts(known: &Known, now: Timestamp) -> Markup {
 }
 
 /// Who takes care, who was told, and why somebody was not.
-fn who_knows(incident: &Incident, now: Timestamp) -> Markup {
-    let told: Vec<String> = incident.told.iter().map(ToString::to_string).collect();
+fn who_knows(known: &Known, now: Timestamp) -> Markup {
+    let incident = &known.history.record.incident;
+    let Reached { told, not_reached } = Reached::by(&known.history.notifications);
     let is_open = incident.resolved_at.is_none();
     html! {
         dt { "Acknowledged" }
@@ -89,7 +90,16 @@ fn who_knows(incident: &Incident, now: Timestamp) -> Markup {
             }
         }
         dt { "Told" }
-        dd { @if told.is_empty() { "nobody" } @else { (told.join(", ")) } }
+        dd { @if told.is_empty() { "nobody" @if !not_reached.is_empty() { " yet" } } @else { (told.join(", ")) } }
+        @if !not_reached.is_empty() {
+            dt { "Not reached" }
+            dd {
+                @for (at, (why, recipients)) in not_reached.iter().enumerate() {
+                    @if at > 0 { "; " }
+                    (recipients.join(", ")) span.quiet { " (" (why) ")" }
+                }
+            }
+        }
         @if let Some(why) = incident.story.held_by.as_ref().filter(|_| is_open) {
             dt { "Held back" }
             dd { "nobody is told more now: " (why) }

@@ -5,9 +5,8 @@ use maud::{Markup, html};
 use crate::domain::Timestamp;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::NotificationState;
-use crate::domain::proof::{PRINTED, Status};
-use crate::http::pages::wording;
-use crate::store::{Delivery, NotificationRecord};
+use crate::http::pages::{messages, wording};
+use crate::store::NotificationRecord;
 
 /// Of more messages than these, the earliest are left out.
 const MOST: usize = 200;
@@ -31,7 +30,7 @@ pub(super) fn shown(records: &[NotificationRecord], now: Timestamp) -> Markup {
 
 fn message(record: &NotificationRecord, now: Timestamp) -> Markup {
     let notification = &record.notification;
-    let (class, word) = standing(record);
+    let (class, word) = messages::standing(record);
     // What it says then stands at the attempt.
     let is_sent = record.state == NotificationState::Sent;
     html! {
@@ -49,31 +48,8 @@ fn message(record: &NotificationRecord, now: Timestamp) -> Markup {
             }
             @if let Some(reason) = record.reason.as_ref().filter(|_| !is_sent) { p { (reason) } }
             @if let Some(succession) = &record.succession { p { (succession.sentence) } }
-            @if !record.deliveries.is_empty() {
-                details id={ "tries-" (notification.id.0) } {
-                    summary { (wording::count(record.deliveries.len(), "attempt")) }
-                    ol.tries { @for delivery in &record.deliveries { (attempt(delivery, now)) } }
-                }
-            }
+            @if !record.deliveries.is_empty() { (messages::attempts(record, now)) }
         }
-    }
-}
-
-/// How it stands: the class that draws it, and the word.
-fn standing(record: &NotificationRecord) -> (&'static str, &'static str) {
-    let last = record.deliveries.last();
-    match record.state {
-        NotificationState::Owed if record.deliveries.is_empty() => ("never", "owed"),
-        NotificationState::Owed => ("unknown", "tried, owed"),
-        NotificationState::Sent => match last.and_then(|it| it.proof) {
-            Some(proof) if proof.word.status == Status::Delivered => ("up", "delivered"),
-            _ if last.is_some_and(|it| it.detail == PRINTED) => ("never", "shown, not sent"),
-            _ => ("up", "sent"),
-        },
-        NotificationState::GivenUp => ("down", "given up"),
-        NotificationState::Superseded => ("never", "said by a later one"),
-        NotificationState::HandedOn => ("never", "handed on"),
-        NotificationState::InDigest => ("up", "told in a digest"),
     }
 }
 
@@ -91,27 +67,4 @@ fn said(kind: NoticeKind) -> String {
         NoticeKind::Drill => "nothing, to show that it arrives",
     }
     .to_owned()
-}
-
-fn attempt(delivery: &Delivery, now: Timestamp) -> Markup {
-    let took = (delivery.ended_at - delivery.started_at).num_milliseconds().max(0);
-    let was_printed = delivery.detail == PRINTED;
-    let word = match delivery.outcome.as_str() {
-        _ if was_printed => "shown, since its channel is not set up",
-        "accepted" => "taken by the provider",
-        "retry" => "failed for now",
-        "given_up" => "refused for good",
-        "broken" => "refused: the channel does not work",
-        _ => "may have arrived",
-    };
-    html! {
-        li {
-            (wording::moment(delivery.started_at, now)) ", " (took) " ms: " b { (word) }
-            @if !delivery.detail.is_empty() && !was_printed { " " code { (delivery.detail) } }
-            @if let Some(proof) = &delivery.proof {
-                ", then " (proof.word.status) " " (wording::moment(proof.at, now))
-                @if let Some(code) = proof.word.code { " (" (code) ")" }
-            }
-        }
-    }
 }

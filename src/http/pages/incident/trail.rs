@@ -10,8 +10,13 @@ use crate::http::pages::wording;
 const FIRST: usize = 50;
 const LAST: usize = 200;
 
+/// So many decisions one after the other by which nobody was told are folded into one.
+const FOLDED: usize = 3;
+
+type Decided = (Timestamp, Decision);
+
 /// The trail.
-pub(super) fn shown(decisions: &[(Timestamp, Decision)], now: Timestamp) -> Markup {
+pub(super) fn shown(decisions: &[Decided], now: Timestamp) -> Markup {
     let (first, last) = if decisions.len() > FIRST + LAST {
         (&decisions[..FIRST], &decisions[decisions.len() - LAST..])
     } else {
@@ -22,11 +27,52 @@ pub(super) fn shown(decisions: &[(Timestamp, Decision)], now: Timestamp) -> Mark
         section #trail data-live aria-labelledby="trail-title" {
             h2 #trail-title { "What was decided, and why" }
             ol.trail {
-                @for (at, decision) in first { (step(*at, decision, now)) }
+                (steps(first, 0, now))
                 @if left_out > 0 {
                     li.quiet { (wording::count(left_out, "decision")) " left out here; the API lists all" }
                 }
-                @for (at, decision) in last { (step(*at, decision, now)) }
+                (steps(last, decisions.len() - last.len(), now))
+            }
+        }
+    }
+}
+
+/// `decisions`, of which the first is the one at `place` of all.
+fn steps(decisions: &[Decided], mut place: usize, now: Timestamp) -> Markup {
+    let parts = decisions.chunk_by(|one, next| tells_nobody(one) && tells_nobody(next));
+    let parts = parts.map(|part| {
+        let here = place;
+        place += part.len();
+        (here, part)
+    });
+    html! {
+        @for (here, part) in parts {
+            @if part.len() < FOLDED {
+                @for (at, decision) in part { (step(*at, decision, now)) }
+            } @else {
+                (folded(part, here, now))
+            }
+        }
+    }
+}
+
+fn tells_nobody((_, decision): &Decided) -> bool {
+    matches!(decision.kind, DecisionKind::NotTold | DecisionKind::Ignored)
+}
+
+fn folded(part: &[Decided], place: usize, now: Timestamp) -> Markup {
+    html! {
+        li.same {
+            @if let [(first, _), .., (last, decision)] = part {
+                p.quiet {
+                    (wording::moment(*first, now)) " to " (wording::moment(*last, now)) " "
+                    b { "nobody told, " (part.len()) " times" }
+                }
+                p { "last: " (decision.reason) }
+            }
+            details id={ "decided-" (place) } {
+                summary { "all " (part.len()) " reasons" }
+                ol.trail { @for (at, decision) in part { (step(*at, decision, now)) } }
             }
         }
     }

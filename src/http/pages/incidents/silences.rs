@@ -88,6 +88,14 @@ pub(super) fn section(silences: &[Silence], api: &Api, frame: &Frame) -> Markup 
 
 fn shown(silence: &Silence, frame: &Frame) -> Markup {
     let now = frame.now;
+    let word = html! { "End…" span.unseen { " the silence of " (silence.scope) } };
+    let form = html! {
+        form.act method="post" action={ (PATH) "/" (silence.id) "/end" } {
+            p.quiet { "What still fails is told then." }
+            (frame.form_word())
+            button.danger type="submit" { "End the silence" }
+        }
+    };
     html! {
         li.row {
             div {
@@ -96,10 +104,7 @@ fn shown(silence: &Silence, frame: &Frame) -> Markup {
                 p.quiet { (silence.by) ", " (wording::ago(silence.from, now)) }
             }
             @if frame.may_act() {
-                form method="post" action={ (PATH) "/" (silence.id) "/end" } {
-                    (frame.form_word())
-                    button type="submit" { "End" span.unseen { " the silence of " (silence.scope) } }
-                }
+                (controls::folded(&format!("end-{}", silence.id), &word, &form))
             }
         }
     }

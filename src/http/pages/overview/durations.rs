@@ -8,7 +8,6 @@ use maud::{Markup, PreEscaped, html};
 use crate::chart::{Sparkline, Unit};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
-use crate::domain::id::CheckId;
 use crate::http::Api;
 use crate::http::pages::series;
 use crate::http::problem::Problem;
@@ -39,31 +38,37 @@ pub(super) struct Durations {
 /// Those of `checks` up to `now`, by their ids.
 pub(super) async fn of(
     api: &Api,
-    checks: impl Iterator<Item = &CheckId>,
+    checks: &[&Check],
     now: Timestamp,
 ) -> Result<BTreeMap<String, Durations>, Problem> {
-    let checks: Vec<&CheckId> = checks.collect();
-    let wanted = series::Wanted { names: &NAMES, checks: &checks, span: (now - SPAN, now) };
-    let found = series::read(api, wanted).await?;
+    let wanted = series::Wanted { names: &NAMES, checks, each: 2, span: (now - SPAN, now) };
     let mut points: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
-    for it in found.first().into_iter().flatten() {
-        points.entry(it.labels().value("check").to_owned()).or_default().extend(series::points(it));
-    }
+    let mut failures: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let extent = series::each(api, wanted, |place, it| {
+        let check = it.labels().value("check").to_owned();
+        if place == 0 {
+            points.entry(check).or_default().extend(series::of(it));
+        } else {
+            let failed = series::of(it).filter(|(_, up)| *up == 0.0).map(|(at, _)| at);
+            failures.entry(check).or_default().extend(failed);
+        }
+    });
+    // What could not be read is a dash in its row.
+    let _: series::Extent = extent.await?;
     let first = points.values().flatten().map(|(at, _)| *at).min();
     let first = first.and_then(Timestamp::from_timestamp_millis).unwrap_or(now);
     let begin = first.min(now - SHORTEST).max(now - SPAN);
     let part = (now - begin) / VALUES;
     let fresh = |points| Durations { points, failures: Vec::new(), begin };
     let average = |(check, points): (String, Vec<(i64, f64)>)| {
-        (check, fresh(series::averages(points.into_iter(), part)))
+        let mut averages = series::Averages::over(part);
+        averages.add(points.into_iter());
+        (check, fresh(averages.points()))
     };
     let mut durations: BTreeMap<String, Durations> = points.into_iter().map(average).collect();
-    for it in found.get(1).into_iter().flatten() {
-        let failed = series::points(it).filter(|(_, up)| *up == 0.0).map(|(at, _)| at);
-        let check = it.labels().value("check").to_owned();
-        let own = durations.entry(check).or_insert_with(|| fresh(Vec::new()));
-        own.failures.extend(failed);
-        own.failures.sort_unstable();
+    for (check, mut failures) in failures {
+        failures.sort_unstable();
+        durations.entry(check).or_insert_with(|| fresh(Vec::new())).failures = failures;
     }
     Ok(durations)
 }

@@ -16,6 +16,9 @@ use crate::domain::streak::Streak;
 use crate::http::dto::{self, CheckStatus};
 use crate::http::pages::{links, marks, wording};
 
+/// Of more regions than these that are up, their number is shown.
+const UP: usize = 4;
+
 /// One check and how it is doing.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
@@ -127,6 +130,9 @@ fn shown(row: &Row<'_>, measured: &Measured, now: Timestamp) -> Markup {
     let check = row.check;
     let tally = measured.tallies.get(&check.id);
     let durations = measured.durations.get(check.id.as_str());
+    let up = row.regions.iter().filter(|it| it.status == CheckStatus::Up);
+    let up: Vec<&str> = up.map(|it| it.region.as_str()).collect();
+    let is_folded = up.len() > UP;
     html! {
         tr {
             th scope="row" {
@@ -135,9 +141,10 @@ fn shown(row: &Row<'_>, measured: &Measured, now: Timestamp) -> Markup {
             }
             td.state { (marks::badge(row.status)) }
             td.regions {
-                @for it in &row.regions {
+                @for it in row.regions.iter().filter(|it| !is_folded || it.status != CheckStatus::Up) {
                     (marks::chip(it.status, it.region.as_str(), &detail(it, now))) " "
                 }
+                @if is_folded { span.mark.chip.up title=(up.join(", ")) { (up.len()) " up" } }
             }
             td.line { (durations::line(check, durations, now)) }
             td.uptime { (uptime(tally)) }
@@ -146,7 +153,7 @@ fn shown(row: &Row<'_>, measured: &Measured, now: Timestamp) -> Markup {
     }
 }
 
-/// What a region's mark says on hover.
+/// What a region's mark says on hover beside its word; of one that is up, nothing.
 fn detail(it: &Standing<'_>, now: Timestamp) -> String {
     let word = marks::of_status(it.status).1;
     let Some(streak) = it.streak else { return word.to_owned() };
@@ -160,6 +167,7 @@ fn detail(it: &Standing<'_>, now: Timestamp) -> String {
             )
         }
         (CheckStatus::Unknown, _, Some(unknowns)) => format!("unknown: {}", unknowns.reason),
+        (CheckStatus::Up, ..) => String::new(),
         _ => word.to_owned(),
     }
 }

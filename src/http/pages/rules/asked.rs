@@ -10,6 +10,7 @@ use crate::domain::Timestamp;
 use crate::engine::drawing::Grid;
 use crate::engine::queries::Refusal;
 use crate::http::Api;
+use crate::http::pages::layout::Frame;
 use crate::http::pages::{controls, wording};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -77,14 +78,14 @@ pub(super) async fn tried(
     api: &Api,
     text: &str,
     window: Window,
-    now: Timestamp,
+    frame: &Frame,
 ) -> Result<Markup, Problem> {
-    let at = When::At(now.timestamp_millis());
+    let at = When::At(frame.now.timestamp_millis());
     let answer = match api.queries.ask(text, at, &Settings::default(), PATIENCE).await {
         Ok(answer) => answer,
         Err(refusal) => return refused(refusal),
     };
-    let drawing = drawn::of_text(api, text, window, now).await;
+    let drawing = drawn::of_text(api, text, window, frame).await;
     let notes = answer.notes.warnings().chain(answer.notes.infos());
     Ok(html! {
         div #tried {

@@ -34,7 +34,7 @@ pub(in crate::http::pages) async fn one(
     let found = snapshot.rules.iter().find(|it| it.rule.name.as_str() == name);
     let missing = || Problem::missing(format!("there is no rule `{}`", shortened(&name)));
     let status = found.ok_or_else(missing)?;
-    let drawing = match drawn::of_rule(&api, &status.rule, window, frame.now).await {
+    let drawing = match drawn::of_rule(&api, &status.rule, window, &frame).await {
         Ok(svg) => html! { (PreEscaped(svg)) },
         Err(refusal) => refused(refusal)?,
     };
@@ -49,6 +49,10 @@ pub(in crate::http::pages) async fn one(
         }
         div #chart data-live { (drawing) }
         div #tracks data-live { (beyond(&status.state, frame.now)) }
+        details.expression #expression {
+            summary { "The expression" }
+            pre { code { (status.rule.condition.expression()) } }
+        }
     };
     Ok(frame.page(Section::Rules, status.rule.name.as_str(), &content))
 }
@@ -59,7 +63,6 @@ fn terms(status: &RuleStatus, now: Timestamp) -> Markup {
     let told: Vec<String> = told.map(ToString::to_string).collect();
     html! {
         dl.particulars {
-            dt { "Expression" } dd { code { (rule.condition.expression()) } }
             dt { "For" } dd { (span(rule.hold)) }
             dt { "Evaluated" }
             dd {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::Remembered;
 use crate::domain::Timestamp;
-use crate::store::looking::{Glance, IncidentSearch, Looking, Side};
-use crate::store::{Error, IncidentRecord, Store};
+use crate::store::looking::{Glance, IncidentSearch, Looking, MessageSearch, Side};
+use crate::store::{Error, IncidentRecord, NotificationRecord, Store};
 
 #[async_trait]
 impl Looking for Remembered {
@@ -22,6 +22,13 @@ impl Looking for Remembered {
                 || has(&incident.cause.error)
                 || search.named.contains(subject));
         Ok(is_wanted.then_some(history.record).into_iter().collect())
+    }
+
+    async fn find_messages(&self, search: MessageSearch) -> Result<Vec<NotificationRecord>, Error> {
+        self.mood().await?;
+        let all = self.history.notifications.iter().rev();
+        let found = all.filter(|it| search.state.is_none_or(|state| it.state == state));
+        Ok(found.take(search.limit as usize).cloned().collect())
     }
 
     async fn glance(&self, _: Timestamp) -> Result<Glance, Error> {

@@ -43,6 +43,41 @@ async fn a_check_says_how_it_is_doing_and_who_would_be_told() {
 }
 
 #[tokio::test]
+async fn charts_are_in_the_zone_of_whoever_looks_and_say_so() {
+    let face = Face::new();
+    let utc = page(&face, "/checks/shop/login").await;
+    assert!(utc.contains("The axes are in UTC."), "{utc}");
+    let mut asked = request(Method::GET, "/checks/shop/login", "localhost:7070", Body::empty());
+    asked.headers_mut().insert(header::ACCEPT, "text/html".parse().expect("a value"));
+    let cookie = "tripline-zone=Asia/Kolkata".parse().expect("a value");
+    asked.headers_mut().insert(header::COOKIE, cookie);
+    let answer = face.answer(asked).await;
+    let there = answer.body.as_str().expect("a page");
+    assert!(there.contains("The axes are in Asia/Kolkata."), "{there}");
+    assert!(there.contains(">Nov 21, 09:42<") || there.contains("(Asia/Kolkata)"), "{there}");
+}
+
+#[tokio::test]
+async fn what_is_not_drawn_is_said() {
+    use crate::domain::schedule::{Interval, Schedule};
+    let (mut checks, mut store) = a_world();
+    store.runs_often(2_500);
+    let login = Arc::make_mut(&mut checks[0]);
+    login.schedule = Schedule::Every(Interval::new(Duration::from_secs(1)).expect("good"));
+    login.regions = ["eu-west-1", "us-east-1"]
+        .into_iter()
+        .chain(["a", "b", "c", "d", "e", "f", "g", "h"])
+        .map(|name| Region::new(name).expect("a good name"))
+        .collect();
+    let face = Face::watching(checks, store);
+    let week = page(&face, "/checks/shop/login?window=7d").await;
+    assert!(week.contains("Only the last 2000 runs are drawn, since "), "{week}");
+    assert!(week.contains("There are too many values to draw"), "{week}");
+    let hour = page(&face, "/checks/shop/login?window=15m").await;
+    assert!(!hour.contains("Only the last") && !hour.contains("too many values"), "{hour}");
+}
+
+#[tokio::test]
 async fn a_runbook_is_a_link_only_where_a_browser_may_follow_it() {
     let mut check = Check::example("front");
     check.runbook = Some("javascript:alert(1)".into());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use maud::{Markup, PreEscaped, html};
 
-use super::frame;
+use super::{Axis, frame};
 use crate::chart::{Slot, SlotState, Slots, fluid};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
@@ -14,6 +14,7 @@ use crate::domain::id::Region;
 use crate::domain::run::{Failure, Outcome};
 use crate::http::Api;
 use crate::http::pages::check::history::Filter;
+use crate::http::pages::wording;
 use crate::http::problem::Problem;
 use crate::store::{RunFilter, RunSummary};
 
@@ -31,6 +32,8 @@ pub(super) struct OfRegion {
     region: Region,
     runs: Vec<RunSummary>,
     slots: Vec<Slot>,
+    /// Since when they are drawn, where those before are left out.
+    since: Option<Timestamp>,
 }
 
 /// What became of the slots of each region within `span`.
@@ -52,12 +55,14 @@ pub(super) async fn read(
         };
         let mut runs = api.store.runs(&wanted).await?;
         let is_all = runs.len() < MOST as usize;
-        runs.retain(|run| run.slot.at > span.0);
         // Where there are more runs than were read, what lies before them is not known here.
-        let first = runs.last().filter(|_| !is_all).map_or(span.0, |run| run.slot.at);
+        let since =
+            runs.last().filter(|run| !is_all && run.slot.at > span.0).map(|run| run.slot.at);
+        let first = since.unwrap_or(span.0);
         let own = gaps.iter().filter(|gap| gap.region == *region);
+        runs.retain(|run| run.slot.at > span.0);
         let slots = slots(check, &runs, own, (first, span.1));
-        regions.push(OfRegion { region: region.clone(), runs, slots });
+        regions.push(OfRegion { region: region.clone(), runs, slots, since });
     }
     Ok(regions)
 }
@@ -120,18 +125,21 @@ pub(super) async fn steps_in_order(
 }
 
 /// A mark for each slot, region by region.
-pub(super) fn marks(check: &Check, regions: &[OfRegion], span: (Timestamp, Timestamp)) -> Markup {
-    let every = TimeDelta::from_std(check.schedule.interval(span.1)).unwrap_or_default();
+pub(super) fn marks(check: &Check, regions: &[OfRegion], axis: Axis, now: Timestamp) -> Markup {
+    let every = TimeDelta::from_std(check.schedule.interval(now)).unwrap_or_default();
     html! {
         @for it in regions.iter().filter(|it| !it.slots.is_empty()) {
             @let chart = Slots {
-                frame: frame(&format!("Slots in {}", it.region), span),
+                frame: frame(&format!("Slots in {}", it.region), axis),
                 every: every.num_milliseconds(),
                 slots: it.slots.clone(),
             };
             div.chart-of {
                 h3 { "Slots in " (it.region) }
                 (PreEscaped(fluid(|width| chart.svg(width))))
+                @if let Some(since) = it.since {
+                    p.quiet { "Only the last " (MOST) " runs are drawn, since " (wording::moment(since, now)) "." }
+                }
             }
         }
         @if check.regions.len() > REGIONS && regions.len() == REGIONS {
