@@ -20,6 +20,7 @@ use crate::domain::policy::Channel;
 use crate::domain::storm::Bounds;
 use crate::engine::calling::Calling;
 use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
+use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::failpoint::{self, Failpoint};
 use crate::notify::Transport;
@@ -105,7 +106,11 @@ impl Lanes {
     /// while there is time.
     pub(super) fn start(
         transports: Transports,
-        ((contacts, bounds), stamps): ((Arc<Contacts>, Bounds), &Arc<Stamps>),
+        ((contacts, bounds), judge, stamps): (
+            (Arc<Contacts>, Bounds),
+            &Arc<ProjectJudge>,
+            &Arc<Stamps>,
+        ),
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
@@ -128,7 +133,9 @@ impl Lanes {
                 }),
                 clock: Arc::clone(clock),
             };
-            let lane = Lane::new(channel, parts).bounded(Arc::clone(&bounds), Arc::clone(stamps));
+            let lane = Lane::new(channel, parts)
+                .bounded(Arc::clone(&bounds), Arc::clone(stamps))
+                .restrained(Arc::clone(judge));
             lanes.push((channel, lane.wake()));
             tasks.spawn(lane.run(halt.clone()));
         }

@@ -270,6 +270,9 @@ pub struct Quiet<'a> {
     pub maintenance: &'a [Maintenance],
 }
 
+/// What the reason of an alarm begins with that is owed, and wakes nobody for now.
+pub const HELD_BACK: &str = "held: nobody is woken, ";
+
 /// Why nobody is told at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restraint {

@@ -22,6 +22,7 @@ mod departure;
 mod finished;
 mod outcome;
 mod pace;
+mod restrained;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ use crate::domain::id::NotificationId;
 use crate::domain::notification::{Attempt, Notification, NotificationState, PATIENCE, Trials};
 use crate::domain::policy::Channel;
 use crate::domain::storm::{Bounds, Strain};
+use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::notify::Transport;
 use crate::store::{self, Claim, Standing, Store};
@@ -129,6 +131,7 @@ pub struct Lane {
     strained_until: Option<Timestamp>,
     bounds: Arc<ArcSwap<Bounds>>,
     stamps: Arc<Stamps>,
+    judge: Option<Arc<ProjectJudge>>,
 }
 
 /// A task that ended.
@@ -163,6 +166,7 @@ impl Lane {
             strained_until: None,
             bounds: Arc::default(),
             stamps: Arc::default(),
+            judge: None,
         }
     }
 
@@ -171,6 +175,12 @@ impl Lane {
     #[must_use]
     pub fn bounded(self, bounds: Arc<ArcSwap<Bounds>>, stamps: Arc<Stamps>) -> Self {
         Self { bounds, stamps, ..self }
+    }
+
+    /// The same with what keeps people from being woken.
+    #[must_use]
+    pub fn restrained(self, judge: Arc<ProjectJudge>) -> Self {
+        Self { judge: Some(judge), ..self }
     }
 
     /// Wakes the lane when something may be owed; `notify_one` on it.
@@ -315,6 +325,7 @@ impl Lane {
         let departure = Departure {
             parts: self.parts.clone(),
             limits: self.limits,
+            judge: self.judge.clone(),
             limit: self.bounds.load().of(self.channel),
             strain: self.strain(now),
             hold,

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::script::{Script, values};
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed, incidents, script};
+use super::{SqliteStore, care, failed, incidents, script, settlements};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
@@ -20,6 +20,7 @@ use crate::store::gathering::{
     Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Story, alike,
 };
 use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
+use crate::store::rows::silence::SilenceRow;
 use crate::store::rows::{self, to_json};
 use crate::store::{Claim, Ended, Error, Standing};
 
@@ -61,9 +62,16 @@ async fn background(
     let story = asked.story.map(|(incident, subject)| {
         (incidents::ask_history(&mut script, incident), ask_last_success(&mut script, subject))
     });
+    let silences = asked.silences.map(|now| (script.add(care::ALL, values![]), now));
     let found = script.at_once(reader, BACKGROUND).await?;
     let crowd = crowd.map(|asked| read_crowd(&found, asked)).transpose()?;
-    let mut background = Background { crowd, story: None };
+    let mut background = Background { crowd, ..Background::default() };
+    if let Some((asked, now)) = silences {
+        let all: Vec<SilenceRow> = script::read(&found[asked], BACKGROUND)?;
+        let all = all.into_iter().map(SilenceRow::read);
+        background.silences = all.collect::<Result<_, _>>()?;
+        background.silences.retain(|silence| now < silence.until);
+    }
     if let Some((history, last_success)) = story
         && let Some(history) = incidents::read_history(&found, history)?
     {
@@ -207,6 +215,7 @@ async fn hold(
     .execute(&mut *connection)
     .await
     .map_err(failed("hold notifications"))?;
+    settlements::supersede_stayed(&mut *connection, vec![claim.notification.id.0]).await?;
     writer.commit().await?;
     Ok(Standing::Held)
 }
