@@ -36,7 +36,7 @@ use tokio::sync::Notify;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::sleep;
 
-pub use self::contacts::Contacts;
+pub use self::contacts::{Contacts, Sms};
 use self::departure::Departure;
 use self::finished::{Finished, Follows};
 pub use self::outcome::{Attempted, Observer};

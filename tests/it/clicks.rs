@@ -37,7 +37,7 @@ use tripline::store::care::{ActedOnce, Care as _};
 use tripline::store::errands::Errands as _;
 use tripline::store::gathering::Answered;
 use tripline::store::sqlite::{Holder, SqliteStore};
-use tripline::store::{Ledger, Store as _};
+use tripline::store::{Ledger, Standing, Store as _};
 
 use crate::deliveries::login;
 use crate::support::slack::{APP_TOKEN, FakeSlack, TOKEN};
@@ -214,7 +214,7 @@ async fn accept(world: &World) {
         let accepted = Attempt::Accepted { receipt: "C1/1".into() };
         let settlement = settle(&claim.notification, &accepted, now(), now(), 0.0);
         let settled = world.store.settle(&claim, now(), now(), &accepted, &settlement).await;
-        settled.expect("settled");
+        assert_eq!(settled.expect("settled"), Standing::Held);
     }
 }
 

@@ -108,8 +108,13 @@ pub fn act(
             };
             let until = after(now, lasts);
             let mut incident = open.clone();
-            incident.story.acknowledged =
-                Some(Acknowledgement { by: actor.clone(), reason: reason.clone(), at: now, until });
+            incident.story.acknowledged = Some(Acknowledgement {
+                by: actor.clone(),
+                reason: reason.clone(),
+                at: now,
+                until,
+                taken_back: false,
+            });
             let note = format!("acknowledged by {actor} until {}{}", moment(until), said(reason));
             followed(incident, (DecisionKind::Acknowledged, NoticeKind::Acknowledged), note, notice)
         }
@@ -119,7 +124,7 @@ pub fn act(
                 return Err(Refused::NotAcknowledged);
             };
             // The next look at it finds that its time is over, and tells.
-            acknowledged.until = now;
+            (acknowledged.until, acknowledged.taken_back) = (now, true);
             let note = format!("{actor} does not take care of it any more");
             followed(incident, (DecisionKind::LeftAlone, NoticeKind::Noted), note, notice)
         }

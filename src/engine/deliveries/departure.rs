@@ -107,7 +107,9 @@ impl Departure {
             Ok(Some(match way {
                 Way::Together { open, last } => self.send_digest(&claim, open, last).await,
                 Way::Alone | Way::Held => {
-                    let thread = story.map(|story| story::of(story, &claim.notification));
+                    let thread = story.map(|story| {
+                        story::of(story, &claim.notification, self.parts.contacts.sms())
+                    });
                     self.send(&claim, thread.as_ref()).await
                 }
             }))

@@ -146,7 +146,7 @@ pub fn sms_digest(digest: &Digest<'_>, answerable: bool) -> String {
     let repeat = wording::repeat_mark(digest.head);
     let last = digest.last.map(|at| format!(" No more SMS before {} UTC.", at.format("%H:%M")));
     if let [only] = latest.as_slice() {
-        return sms_of_one(digest, only, last, answerable);
+        return sms_of_one(digest, only, last.as_deref(), answerable);
     }
     let mut head = format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
     head.extend(last);
@@ -178,7 +178,7 @@ pub fn sms_digest(digest: &Digest<'_>, answerable: bool) -> String {
 fn sms_of_one(
     digest: &Digest<'_>,
     only: &Item<'_>,
-    last: Option<String>,
+    last: Option<&str>,
     answerable: bool,
 ) -> String {
     let possible_repeat = digest.head.possible_repeat;

@@ -37,12 +37,12 @@ pub fn sms(message: &Outbound<'_>) -> String {
 
 /// The same where people can answer: an alarm says how.
 pub fn answerable_sms(message: &Outbound<'_>) -> String {
-    written(message, answer(message), None)
+    written(message, answer(message).as_deref(), None)
 }
 
 /// The same with that it is the `last` for a while, where it is.
-pub(super) fn last_sms(message: &Outbound<'_>, last: Option<String>, answerable: bool) -> String {
-    written(message, answer(message).filter(|_| answerable), last)
+pub(super) fn last_sms(message: &Outbound<'_>, last: Option<&str>, answerable: bool) -> String {
+    written(message, answer(message).filter(|_| answerable).as_deref(), last)
 }
 
 fn answer(message: &Outbound<'_>) -> Option<String> {
@@ -50,7 +50,7 @@ fn answer(message: &Outbound<'_>) -> Option<String> {
     is_alarm.then(|| format!(" Reply ACK {}.", message.notification.incident))
 }
 
-fn written(message: &Outbound<'_>, answer: Option<String>, last: Option<String>) -> String {
+fn written(message: &Outbound<'_>, answer: Option<&str>, last: Option<&str>) -> String {
     if let Some(text) = drill(message.notification) {
         return text;
     }
@@ -66,8 +66,8 @@ fn written(message: &Outbound<'_>, answer: Option<String>, last: Option<String>)
         step: step.as_deref().map(|step| alphabet.write(&format!(", step {step}"))),
         error: error.as_deref().map(|error| alphabet.write(&error_piece(notice, error))),
         tail: alphabet.write(&tail(message)),
-        answer: answer.clone(),
-        last: last.clone(),
+        answer: answer.map(str::to_owned),
+        last: last.map(str::to_owned),
         note: wording::note(notice)
             .map(|note| cut_by(&without_links(&note), NOTE_LIMIT, |_| 1))
             .map(|note| alphabet.write(&format!(" ({note})"))),

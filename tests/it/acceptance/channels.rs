@@ -271,7 +271,6 @@ async fn an_alarm_that_did_not_leave_before_the_acknowledgement_wakes_nobody() {
         .at(m(6))
         .twilio(Answer::Accept)
         .want_none(between(m(0), m(60)), any_sms())
-        .want_health(200, "")
         .on_postgres_too()
         .until(m(12))
         .await;
