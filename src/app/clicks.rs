@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use super::channels::by_slack;
 use super::daemon::StartError;
-use super::hub::Aftermath;
-use super::witness::Witness;
 use super::works::Works;
-use crate::clock::Clock;
 use crate::config::{Secret, Settings};
 use crate::domain::policy::Channel;
+use crate::engine::acts::Acts;
 use crate::engine::clicks::{Clicks, Desk, Parts};
 use crate::engine::errands::Errands;
-use crate::engine::judge::ProjectJudge;
 use crate::notify::slack::socket::Socket;
 use crate::store::Ledger;
 
@@ -24,16 +21,10 @@ use crate::store::Ledger;
 pub(super) fn start(
     settings: &Settings,
     works: &Works,
-    (store, judge, errands): (&Arc<dyn Ledger>, &Arc<ProjectJudge>, &Arc<Errands>),
-    (clock, witness): (&Arc<dyn Clock>, &Arc<dyn Witness>),
+    (store, errands, acts): (&Arc<dyn Ledger>, &Arc<Errands>, &Arc<Acts>),
 ) -> Result<Arc<Clicks>, StartError> {
-    let parts = Parts {
-        store: Arc::clone(store),
-        judge: Arc::clone(judge),
-        errands: Arc::clone(errands),
-        clock: Arc::clone(clock),
-        observer: Arc::new(Aftermath::of(works, witness)),
-    };
+    let parts =
+        Parts { store: Arc::clone(store), errands: Arc::clone(errands), acts: Arc::clone(acts) };
     let clicks = Arc::new(Clicks::new(parts, desk(settings)?));
     works.spawn(|halt| Arc::clone(&clicks).listen(halt));
     Ok(clicks)

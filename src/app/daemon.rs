@@ -25,7 +25,7 @@ use super::errands;
 use super::faces;
 use super::heart::Beat;
 use super::housekeeping::Housekeeping;
-use super::hub::Aftermath;
+use super::hub::{self, Aftermath};
 use super::listening;
 use super::membership::{self, Membership, OwnName};
 use super::metering::{self, Meter, Points};
@@ -173,25 +173,24 @@ impl Daemon {
             Accounting::of(&project, (&store, &clock), (&snapshot, &judge), &loops).await?;
         let to = (works.agent.clone(), Arc::clone(&pulse), accounting.expected());
         let (share, membership) = join(&works, member_of(&project, address, &store, &clock, to)?);
-        let errands =
-            errands::start(settings, &works, (&store, &judge), (&share, &clock, &witness));
-        let clicks =
-            clicks::start(settings, &works, (&store, &judge, &errands), (&clock, &witness))?;
-        let people = People::start(settings, &works, (&store, &judge), (&clock, &witness));
+        let acts = hub::acts(&works, (&store, &judge), (&clock, &witness));
+        let errands = errands::start(settings, &works, (&store, &judge), (&share, &clock, &acts));
+        let clicks = clicks::start(settings, &works, (&store, &errands, &acts))?;
+        let people = People::start(settings, &works, &store, (&clock, &acts));
         let proving = Proving::start(&project, &works, (&store, &judge), (&clock, &witness))?;
         let (publication, published) = watch::channel(Arc::new(publication(&project)));
         let parts = faces::Parts {
             store: Arc::clone(&store),
             measured: listening::start(settings, &works, (&store, &clock), address)?,
-            rules: (Arc::clone(&rules), Arc::clone(&judge)),
+            rules: Arc::clone(&rules),
             hub: (settings.hub.clone(), settings.users.clone(), address),
-            witness: Arc::clone(&witness),
             clock: Arc::clone(&clock),
             checks: Arc::clone(&snapshot),
             pulse,
             loops: loops.clone(),
             retention: settings.store.retention,
             errands,
+            acts,
             clicks: Arc::clone(&clicks),
             answers: Arc::clone(&people.answers),
             proving: proving.clone(),

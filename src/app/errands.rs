@@ -5,20 +5,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use super::hub::Aftermath;
 use super::output::{Interest, Outlet, tap};
 use super::share::Share;
-use super::witness::Witness;
 use super::works::{self, Works};
 use crate::agent::Agent;
 use crate::clock::{Clock, Halt};
 use crate::config::Settings;
 use crate::domain::output::Numbered;
+use crate::engine::acts::Acts;
 use crate::engine::errands::{Errands, Parts, Rounds, Waiting};
 use crate::engine::judge::ProjectJudge;
 use crate::store::agents::Agents;
 use crate::store::errands::Hand;
-use crate::store::succession::Following;
 use crate::store::{Ledger, Standing, Store};
 
 /// The most that one agent runs at a time.
@@ -34,7 +32,7 @@ pub(super) fn start(
     settings: &Settings,
     works: &Works,
     (store, judge): (&Arc<dyn Ledger>, &Arc<ProjectJudge>),
-    (share, clock, witness): (&Arc<Share>, &Arc<dyn Clock>, &Arc<dyn Witness>),
+    (share, clock, acts): (&Arc<Share>, &Arc<dyn Clock>, &Arc<Acts>),
 ) -> Arc<Errands> {
     let errands = Arc::new(Errands::new(Parts {
         store: Arc::clone(store) as Arc<dyn crate::store::errands::Errands>,
@@ -44,9 +42,8 @@ pub(super) fn start(
     }));
     let rounds = Rounds {
         errands: Arc::clone(&errands),
-        following: Arc::clone(store) as Arc<dyn Following>,
         agents: Arc::clone(store) as Arc<dyn Agents>,
-        observer: Arc::new(Aftermath::of(works, witness)),
+        acts: Arc::clone(acts),
     };
     works.spawn(|halt| rounds.run(halt));
     let own = Own {

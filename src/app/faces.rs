@@ -8,14 +8,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::daemon::StartError;
-use super::hub::Aftermath;
 use super::listening::Measured;
 use super::membership;
 use super::pictures;
 use super::proving::Proving;
 use super::rules::InForce;
 use super::vitals;
-use super::witness::Witness;
 use super::works::Works;
 use crate::clock::{Clock, Pulse};
 use crate::config::settings::{self, Hub, Retention, User};
@@ -23,14 +21,12 @@ use crate::engine::acts::Acts;
 use crate::engine::answers::Answers;
 use crate::engine::clicks::Clicks;
 use crate::engine::errands::Errands;
-use crate::engine::judge::ProjectJudge;
 use crate::http::access::{self, Access, Unasked};
 use crate::http::agents::{self, Link};
 use crate::http::{self, Api, CheckSnapshot, Hosts, Intake, Loops, Tls};
 use crate::link::publication::Publication;
 use crate::store::accounts::Accounts;
 use crate::store::agents::Agents;
-use crate::store::care::Care;
 use crate::store::looking::Looking;
 use crate::store::rules::Rules as Records;
 use crate::store::sessions::Sessions;
@@ -42,12 +38,10 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Ledger>,
     /// What others measured.
     pub(super) measured: Measured,
-    /// The rules in force, and what decides by them.
-    pub(super) rules: (InForce, Arc<ProjectJudge>),
+    /// The rules in force.
+    pub(super) rules: InForce,
     /// How the hub is set up, who may come in, and where it really listens.
     pub(super) hub: (Hub, Vec<User>, SocketAddr),
-    /// Who sees what people do.
-    pub(super) witness: Arc<dyn Witness>,
     /// Tells the time.
     pub(super) clock: Arc<dyn Clock>,
     /// Which checks there are.
@@ -60,6 +54,8 @@ pub(super) struct Parts {
     pub(super) retention: Retention,
     /// What people ask to be run at once.
     pub(super) errands: Arc<Errands>,
+    /// Who takes what people do.
+    pub(super) acts: Arc<Acts>,
     /// Who understands clicks.
     pub(super) clicks: Arc<Clicks>,
     /// Who takes what people answer.
@@ -85,15 +81,15 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
     let Parts {
         store,
         measured,
-        rules: (rules, judge),
+        rules,
         hub: (hub, users, address),
-        witness,
         clock,
         checks,
         pulse,
         loops,
         retention,
         errands,
+        acts,
         clicks,
         answers,
         proving,
@@ -129,12 +125,7 @@ pub(super) fn start(works: &Works, parts: Parts, listeners: Listeners) -> Arc<Ac
         loops,
         intake: Intake { received, ..works.intake() },
         hosts: Hosts::new(address, url::Url::parse(&hub.url).ok().as_ref()),
-        acts: Arc::new(Acts {
-            store: Arc::clone(&store) as Arc<dyn Care>,
-            judge,
-            clock,
-            observer: Arc::new(Aftermath::of(works, &witness)),
-        }),
+        acts,
         errands,
         access: Arc::clone(&access),
         stamps: Arc::clone(&works.stamps),

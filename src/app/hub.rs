@@ -14,15 +14,18 @@ use crate::agent;
 use crate::clock::Clock;
 use crate::domain::incident::{Change, DecisionKind, Transition};
 use crate::domain::run::Report;
+use crate::engine::acts::Acts;
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest};
+use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::engine::{acts, review, tending};
 use crate::failpoint::{self, Failpoint};
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
+use crate::store::care::Care;
 use crate::store::gathering::Answered;
-use crate::store::{Novelty, Recorded};
+use crate::store::{Ledger, Novelty, Recorded};
 
 /// The way from the agent into the hub.
 #[derive(Debug)]
@@ -103,6 +106,20 @@ pub(super) struct Aftermath {
     pub(super) meter: Option<Arc<Meter>>,
     /// Measures how long messages take.
     pub(super) stamps: Arc<Stamps>,
+}
+
+/// Takes what people do, on whichever way it comes.
+pub(super) fn acts(
+    works: &Works,
+    (store, judge): (&Arc<dyn Ledger>, &Arc<ProjectJudge>),
+    (clock, witness): (&Arc<dyn Clock>, &Arc<dyn Witness>),
+) -> Arc<Acts> {
+    Arc::new(Acts {
+        store: Arc::clone(store) as Arc<dyn Care>,
+        judge: Arc::clone(judge),
+        clock: Arc::clone(clock),
+        observer: Arc::new(Aftermath::of(works, witness)),
+    })
 }
 
 impl Aftermath {

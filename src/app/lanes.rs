@@ -19,7 +19,8 @@ use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::policy::Channel;
 use crate::domain::storm::Bounds;
 use crate::engine::calling::Calling;
-use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts};
+use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts, Sms};
+use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::failpoint::{self, Failpoint};
 use crate::notify::Transport;
@@ -105,7 +106,11 @@ impl Lanes {
     /// while there is time.
     pub(super) fn start(
         transports: Transports,
-        ((contacts, bounds), stamps): ((Arc<Contacts>, Bounds), &Arc<Stamps>),
+        ((contacts, bounds), judge, stamps): (
+            (Arc<Contacts>, Bounds),
+            &Arc<ProjectJudge>,
+            &Arc<Stamps>,
+        ),
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
         witness: &Arc<dyn Witness>,
@@ -128,7 +133,9 @@ impl Lanes {
                 }),
                 clock: Arc::clone(clock),
             };
-            let lane = Lane::new(channel, parts).bounded(Arc::clone(&bounds), Arc::clone(stamps));
+            let lane = Lane::new(channel, parts)
+                .bounded(Arc::clone(&bounds), Arc::clone(stamps))
+                .restrained(Arc::clone(judge));
             lanes.push((channel, lane.wake()));
             tasks.spawn(lane.run(halt.clone()));
         }
@@ -179,6 +186,7 @@ impl Lanes {
     /// Sends to the people of `settings` from now on, and within its bounds.
     pub(super) fn replace_settings(&self, settings: &Settings) {
         self.contacts.replace(settings.people.roster.clone());
+        self.contacts.say_sms_are(sms(settings));
         self.bounds.store(Arc::new(settings.storm));
     }
 
@@ -202,7 +210,13 @@ impl Lanes {
 pub(super) fn contacts(settings: &Settings, api: SocketAddr) -> (Arc<Contacts>, Bounds) {
     let (url, roster) = (settings.hub.url_at(api), settings.people.roster.clone());
     let list = format!("{url}/incidents?state=open");
-    (Arc::new(Contacts::new(roster, link(url)).listed_at(list)), settings.storm)
+    let contacts = Contacts::new(roster, link(url)).listed_at(list);
+    contacts.say_sms_are(sms(settings));
+    (Arc::new(contacts), settings.storm)
+}
+
+fn sms(settings: &Settings) -> Sms {
+    if settings.twilio.is_some() { Sms::Sent } else { Sms::Printed }
 }
 
 /// Where an incident is shown under the hub's public URL.

@@ -7,17 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
-use super::hub::Aftermath;
-use super::witness::Witness;
 use super::works::Works;
 use crate::clock::Clock;
 use crate::config::{Secret, Settings};
 use crate::domain::id::PersonId;
 use crate::domain::policy::{Channel, Mailbox, Recipient};
 use crate::domain::succession::Order;
+use crate::engine::acts::Acts;
 use crate::engine::answers::{self, Answers, Desk};
 use crate::engine::following::Follower;
-use crate::engine::judge::ProjectJudge;
 use crate::engine::succession::{InForce, Succession};
 use crate::store::Ledger;
 use crate::store::succession::Following;
@@ -37,16 +35,14 @@ impl People {
     pub(super) fn start(
         settings: &Settings,
         works: &Works,
-        (store, judge): (&Arc<dyn Ledger>, &Arc<ProjectJudge>),
-        (clock, witness): (&Arc<dyn Clock>, &Arc<dyn Witness>),
+        store: &Arc<dyn Ledger>,
+        (clock, acts): (&Arc<dyn Clock>, &Arc<Acts>),
     ) -> Self {
         let given_up = works.lanes.given_up();
         let people = Self {
             answers: Arc::new(Answers::new(answers::Parts {
                 store: Arc::clone(store),
-                judge: Arc::clone(judge),
-                clock: Arc::clone(clock),
-                observer: Arc::new(Aftermath::of(works, witness)),
+                acts: Arc::clone(acts),
                 given_up: Arc::clone(&given_up),
             })),
             in_force: Arc::default(),

@@ -116,7 +116,8 @@ impl Works {
         let statsd = Arc::new(ArcSwapOption::new(statsd));
         let (halt, tasks) = (Halt::new(), TaskTracker::new());
         let stamps = stamps(&statsd);
-        let lanes = Lanes::start(transports, (contacts, &stamps), &store, &clock, &witness, &halt);
+        let lanes =
+            Lanes::start(transports, (contacts, &judge, &stamps), &store, &clock, &witness, &halt);
         let results = ingest::Parts {
             store: Arc::clone(&store),
             judge,

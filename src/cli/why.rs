@@ -16,7 +16,8 @@ use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId};
 use crate::domain::incident::DecisionKind;
 use crate::domain::notification::NotificationState;
-use crate::domain::proof::Status;
+use crate::domain::proof::{PRINTED, Status};
+use crate::domain::restraint::HELD_BACK;
 use crate::store::{
     DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, Ledger, NotificationRecord,
 };
@@ -118,10 +119,15 @@ impl Event {
         } else if record.deliveries.is_empty() && record.state == NotificationState::Owed {
             text += ", not sent yet";
             text.extend(record.reason.as_ref().map(|reason| format!(": {}", clean(reason))));
+        } else if let (NotificationState::Owed, Some(reason)) = (record.state, &record.reason)
+            && reason.starts_with(HELD_BACK)
+        {
+            _ = write!(text, ", {}", clean(reason));
         }
         let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
         let tried = record.deliveries.iter().map(|delivery| {
             let (word, paint) = match delivery.outcome.as_str() {
+                "accepted" if delivery.detail == PRINTED => ("printed only", Paint::Unsure),
                 "accepted" => ("sent", Paint::Good),
                 "retry" => ("tried", Paint::Unsure),
                 "ambiguous" => ("sent?", Paint::Unsure),
@@ -335,8 +341,13 @@ mod tests {
         let mut incident = Incident::opening(first, first, cause.clone());
         let by = Actor { name: "ana".into(), via: Via::Cli };
         let until = at("2026-11-21T01:00:00Z");
-        incident.story.acknowledged =
-            Some(Acknowledgement { by, reason: Some("on it".into()), at: first, until });
+        incident.story.acknowledged = Some(Acknowledgement {
+            by,
+            reason: Some("on it".into()),
+            at: first,
+            until,
+            taken_back: false,
+        });
         incident.story.held = [2].into();
         incident.story.held_by = Some("acknowledged by ana (command line)".into());
         incident.due_at = Some(until);

@@ -104,6 +104,8 @@ pub struct Story {
     pub held_by: Option<String>,
     /// Who would have been told.
     pub held_from: BTreeSet<Recipient>,
+    /// The maintenance that it goes on through, as it is called in a sentence.
+    pub maintained: Option<String>,
     /// Who takes care of it.
     pub acknowledged: Option<Acknowledgement>,
     /// Since when nobody does, where that is not since it was opened.

@@ -42,6 +42,8 @@ pub struct Notice {
     /// What else there is to say, in a sentence: that it fails again, that a silence is over, who
     /// did what.
     pub note: Option<String>,
+    /// Whether it had been over, and fails again.
+    pub fails_again: bool,
 }
 
 /// How a check is doing in one region.
@@ -127,6 +129,7 @@ impl Notice {
             at,
             runbook: None,
             note: None,
+            fails_again: false,
         }
     }
 

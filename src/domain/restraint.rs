@@ -98,6 +98,8 @@ pub struct Acknowledgement {
     pub at: Timestamp,
     /// When it ends by itself: one that is forgotten must not hide what goes on.
     pub until: Timestamp,
+    /// Whether it was taken back, at [`Self::until`].
+    pub taken_back: bool,
 }
 
 /// Identifies a silence.
@@ -270,6 +272,9 @@ pub struct Quiet<'a> {
     pub maintenance: &'a [Maintenance],
 }
 
+/// What the reason of an alarm begins with that is owed, and wakes nobody for now.
+pub const HELD_BACK: &str = "held: nobody is woken, ";
+
 /// Why nobody is told at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restraint {
@@ -299,12 +304,27 @@ impl Quiet<'_> {
                 why: format!("silenced by {} until {}: {}", it.by, moment(it.until), it.reason),
                 until: it.until,
             });
-        let maintenance = self.maintenance.iter().filter_map(|it| {
+        let all = acknowledged.into_iter().chain(silences).chain(self.windows(about, now));
+        all.max_by_key(|it| it.until)
+    }
+
+    /// The maintenance that covers `about` at `now`; of several, what lasts longest.
+    pub fn maintained(&self, about: About<'_>, now: Timestamp) -> Option<Restraint> {
+        self.windows(about, now).max_by_key(|it| it.until)
+    }
+
+    /// When the next maintenance of `about` begins, after `now`.
+    pub fn next_maintenance(&self, about: About<'_>, now: Timestamp) -> Option<Timestamp> {
+        let covering = self.maintenance.iter().filter(|it| it.scope.covers(about));
+        covering.filter_map(|it| it.window.next_after(now)).min()
+    }
+
+    fn windows(&self, about: About<'_>, now: Timestamp) -> impl Iterator<Item = Restraint> {
+        self.maintenance.iter().filter_map(move |it| {
             let until = it.window.open_until(now).filter(|_| it.scope.covers(about))?;
             let why = format!("maintenance `{}` until {}", it.name, moment(until));
             Some(Restraint { why, until })
-        });
-        acknowledged.into_iter().chain(silences).chain(maintenance).max_by_key(|it| it.until)
+        })
     }
 }
 
@@ -394,8 +414,13 @@ mod tests {
             from: now,
             until: at("2026-11-21T04:00:00Z"),
         };
-        let acknowledged =
-            Acknowledgement { by, reason: None, at: now, until: at("2026-11-21T03:30:00Z") };
+        let acknowledged = Acknowledgement {
+            by,
+            reason: None,
+            at: now,
+            until: at("2026-11-21T03:30:00Z"),
+            taken_back: false,
+        };
         let silences = [silence];
         let quiet = Quiet { silences: &silences, maintenance: &[] };
         let (login, labels) = (check("login"), BTreeMap::new());

@@ -58,11 +58,8 @@ impl Bounds {
         match channel {
             Channel::Slack => limit(within / 6, true, None),
             Channel::Sms => limit(within, false, Some(Cap { messages: sms, within: sms_within })),
-            Channel::Rota
-            | Channel::Email
-            | Channel::EmailRota
-            | Channel::Webhook
-            | Channel::Pagerduty => None,
+            Channel::Email => limit(within, false, None),
+            Channel::Rota | Channel::EmailRota | Channel::Webhook | Channel::Pagerduty => None,
         }
     }
 }

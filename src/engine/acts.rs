@@ -16,7 +16,7 @@ use crate::domain::incident::acting::Act;
 use crate::domain::incident::{Change, DecisionKind};
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::store::Error;
-use crate::store::care::{Acted, Care, NewSilence};
+use crate::store::care::{Acted, ActedOnce, Care, NewSilence};
 use crate::store::gathering::Answered;
 
 /// Is told what people did, after it is stored. Must not block.
@@ -64,11 +64,38 @@ impl Acts {
         let rulebook = self.judge.current();
         let now = self.clock.now();
         let acted = self.store.act(incident, (act, actor), &*rulebook, now).await?;
-        if let Acted::Done(change) = &acted {
+        self.let_know(incident, &acted, now).await;
+        Ok(acted)
+    }
+
+    /// Does something about an incident, once for all that comes with the same `key`: a message that
+    /// somebody wrote, or a run that they asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store failed; nothing was done then.
+    pub async fn act_once(
+        &self,
+        key: &str,
+        incident: IncidentId,
+        act: &Act,
+        actor: &Actor,
+    ) -> Result<ActedOnce, Error> {
+        let rulebook = self.judge.current();
+        let now = self.clock.now();
+        let answered = self.store.act_once(key, incident, (act, actor), &*rulebook, now).await?;
+        if let ActedOnce::Acted(acted) = &answered {
+            self.let_know(incident, acted, now).await;
+        }
+        Ok(answered)
+    }
+
+    /// Lets know what was done by an act that was stored at `now`.
+    async fn let_know(&self, incident: IncidentId, acted: &Acted, now: Timestamp) {
+        if let Acted::Done(change) = acted {
             self.observer.on_acted(change);
             self.measure(incident, change, now).await;
         }
-        Ok(acted)
     }
 
     /// Tells what was acknowledged by an act that was stored at `now`. That it cannot be read takes nothing

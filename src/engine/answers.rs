@@ -15,9 +15,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::judge::ProjectJudge;
-use super::tending;
-use crate::clock::Clock;
+use super::acts::Acts;
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::Change;
@@ -27,8 +25,8 @@ use crate::domain::restraint::{Actor, Via};
 use crate::notify::twilio::answer::{Answer, Wish};
 use crate::notify::twilio::signature::{self, Form};
 use crate::notify::twilio::status;
-use crate::store::care::Acted;
-use crate::store::succession::{Answered, Heard};
+use crate::store::care::{Acted, ActedOnce};
+use crate::store::succession::Heard;
 use crate::store::{Error, IncidentRecord, Ledger};
 
 /// So often within [`WHILE`] somebody is told that they were not understood: what answers may be a
@@ -44,12 +42,8 @@ const NAMED: usize = 5;
 pub struct Parts {
     /// Where incidents are.
     pub store: Arc<dyn Ledger>,
-    /// What acts mean.
-    pub judge: Arc<ProjectJudge>,
-    /// When something is done.
-    pub clock: Arc<dyn Clock>,
-    /// Who wants to know what was decided.
-    pub observer: Arc<dyn tending::Observer>,
+    /// Takes what they do.
+    pub acts: Arc<Acts>,
     /// Woken when a message turns out not to have arrived.
     pub given_up: Arc<Notify>,
 }
@@ -126,7 +120,7 @@ impl Answers {
     /// [`Error`] when the store failed; nothing was noted then.
     pub async fn hear(&self, form: &Form) -> Result<(), Error> {
         let Some((receipt, word)) = status::read(form) else { return Ok(()) };
-        let hear = || self.parts.store.hear(&receipt, word, self.parts.clock.now());
+        let hear = || self.parts.store.hear(&receipt, word, self.parts.acts.now());
         let mut heard = hear().await?;
         // It may come before it is recorded that the message was taken.
         for pause in PAUSES.into_iter().map(Duration::from_millis) {
@@ -184,28 +178,20 @@ impl Answers {
         incident: IncidentId,
         person: &PersonId,
     ) -> Result<String, Error> {
-        let Parts { store, judge, clock, observer, .. } = &self.parts;
         let act = Act::Acknowledge { reason: None, lasts: None };
         let actor = Actor { name: person.to_string(), via: Via::Sms };
-        let judge = judge.current();
-        let answered =
-            store.answer(message, incident, (&act, &actor), &*judge, clock.now()).await?;
-        Ok(match answered {
-            Answered::Acted(Acted::Done(change)) => {
-                let said = taken(incident, &change);
-                observer.on_tended(&[*change]);
-                said
-            }
-            Answered::Acted(Acted::Refused(why)) => format!("Nothing was changed: {why}."),
-            Answered::Acted(Acted::Unknown) => format!("There is no incident {incident}."),
-            Answered::Repeated => "That was done already.".to_owned(),
+        Ok(match self.parts.acts.act_once(message, incident, &act, &actor).await? {
+            ActedOnce::Acted(Acted::Done(change)) => taken(incident, &change),
+            ActedOnce::Acted(Acted::Refused(why)) => format!("Nothing was changed: {why}."),
+            ActedOnce::Acted(Acted::Unknown) => format!("There is no incident {incident}."),
+            ActedOnce::Repeated => "That was done already.".to_owned(),
         })
     }
 
     /// Acknowledges the incident of which the person was told, where it is clear which.
     async fn acknowledge_only(&self, message: &str, person: &PersonId) -> Result<String, Error> {
         let open = self.parts.store.open_for(person).await?;
-        let now = self.parts.clock.now();
+        let now = self.parts.acts.now();
         let is_taken = |record: &&IncidentRecord| {
             let acknowledged = &record.incident.story.acknowledged;
             acknowledged.as_ref().is_some_and(|it| now < it.until)
@@ -234,7 +220,7 @@ impl Answers {
 
     /// Whether somebody was told often enough lately that they were not understood.
     fn has_heard_enough(&self, person: &PersonId) -> bool {
-        let now = self.parts.clock.now();
+        let now = self.parts.acts.now();
         let mut explained = self.explained.lock().unwrap_or_else(PoisonError::into_inner);
         let times = explained.entry(person.clone()).or_default();
         let is_old = |at: &Timestamp| (now - *at).to_std().is_ok_and(|age| age > WHILE);

@@ -15,10 +15,8 @@ use arc_swap::ArcSwapOption;
 use serde_json::Value;
 
 pub use self::socket::wrong;
+use super::acts::Acts;
 use super::errands::{self, Errands};
-use super::judge::ProjectJudge;
-use super::tending;
-use crate::clock::Clock;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::acting::Act;
 use crate::domain::restraint::{Actor, Scope, Via};
@@ -40,12 +38,8 @@ pub struct Parts {
     pub store: Arc<dyn Ledger>,
     /// What people ask to be run at once.
     pub errands: Arc<Errands>,
-    /// What acts mean.
-    pub judge: Arc<ProjectJudge>,
-    /// When something is done.
-    pub clock: Arc<dyn Clock>,
-    /// Who wants to know what was decided.
-    pub observer: Arc<dyn tending::Observer>,
+    /// Takes what they do.
+    pub acts: Arc<Acts>,
 }
 
 /// What clicks are answered with.
@@ -117,7 +111,7 @@ impl Clicks {
     ///
     /// [`Refused`]; nothing of the body was read then.
     pub fn verify(&self, secret: &str, headers: (&str, &str), body: &[u8]) -> Result<(), Refused> {
-        let now = self.parts.clock.now();
+        let now = self.parts.acts.now();
         let seal = signature::verify(secret, headers, body, now)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // A signature may be of a time to come, and is good for as long after that.
@@ -160,7 +154,7 @@ impl Clicks {
                     let sentence = "Please say why, in a few words.".to_owned();
                     return Ok(Reply::Wrong(REASON, sentence));
                 }
-                let until = after(self.parts.clock.now(), lasts);
+                let until = after(self.parts.acts.now(), lasts);
                 let silenced = self.silence(incident, &actor, (until, reason)).await;
                 if let Err(sentence) = silenced {
                     return Ok(Reply::Wrong(REASON, sentence));
@@ -176,14 +170,9 @@ impl Clicks {
 
     async fn acknowledge(&self, incident: IncidentId, actor: &Actor) -> Result<(), String> {
         let act = Act::Acknowledge { reason: None, lasts: None };
-        let now = self.parts.clock.now();
-        let judge = self.parts.judge.current();
-        let acted = self.parts.store.act(incident, (&act, actor), &*judge, now).await;
+        let acted = self.parts.acts.act(incident, &act, actor).await;
         match acted.map_err(|error| unstored(&error))? {
-            Acted::Done(change) => {
-                self.parts.observer.on_tended(&[*change]);
-                Ok(())
-            }
+            Acted::Done(_) => Ok(()),
             Acted::Refused(why) => Err(format!("Nothing was changed: {why}.")),
             Acted::Unknown => Err(unknown(incident)),
         }
@@ -207,7 +196,7 @@ impl Clicks {
             })?;
         let regions: Vec<&str> = errand.legs.iter().map(|leg| leg.region.as_str()).collect();
         Ok(format!(
-            "{} is being run in {}; what comes of it is said in the thread while the incident is open.",
+            "{} is being run in {}; what comes of it is said in the thread.",
             errand.check,
             regions.join(", ")
         ))
@@ -228,12 +217,8 @@ impl Clicks {
             "A path is not silenced: acknowledge the incident instead.".to_owned()
         })?;
         let wanted = NewSilence { scope, reason, by: actor.clone(), until };
-        let judge = self.parts.judge.current();
-        let now = self.parts.clock.now();
-        let silenced = self.parts.store.silence(&wanted, &*judge, now).await;
-        let silence = silenced.map_err(|error| unstored(&error))?;
-        tracing::info!(silence = %silence.id, scope = %silence.scope, by = %actor, "silenced");
-        Ok(())
+        let silenced = self.parts.acts.silence(&wanted).await;
+        silenced.map(drop).map_err(|error| unstored(&error))
     }
 }
 

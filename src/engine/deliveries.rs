@@ -22,6 +22,7 @@ mod departure;
 mod finished;
 mod outcome;
 mod pace;
+mod restrained;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ use tokio::sync::Notify;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::sleep;
 
-pub use self::contacts::Contacts;
+pub use self::contacts::{Contacts, Sms};
 use self::departure::Departure;
 use self::finished::{Finished, Follows};
 pub use self::outcome::{Attempted, Observer};
@@ -48,6 +49,7 @@ use crate::domain::id::NotificationId;
 use crate::domain::notification::{Attempt, Notification, NotificationState, PATIENCE, Trials};
 use crate::domain::policy::Channel;
 use crate::domain::storm::{Bounds, Limit, Strain};
+use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::notify::Transport;
 use crate::store::gathering::{Background, Sought};
@@ -133,6 +135,7 @@ pub struct Lane {
     strained_until: Option<Timestamp>,
     bounds: Arc<ArcSwap<Bounds>>,
     stamps: Arc<Stamps>,
+    judge: Option<Arc<ProjectJudge>>,
 }
 
 /// A task that ended.
@@ -167,6 +170,7 @@ impl Lane {
             strained_until: None,
             bounds: Arc::default(),
             stamps: Arc::default(),
+            judge: None,
         }
     }
 
@@ -175,6 +179,12 @@ impl Lane {
     #[must_use]
     pub fn bounded(self, bounds: Arc<ArcSwap<Bounds>>, stamps: Arc<Stamps>) -> Self {
         Self { bounds, stamps, ..self }
+    }
+
+    /// The same with what keeps people from being woken.
+    #[must_use]
+    pub fn restrained(self, judge: Arc<ProjectJudge>) -> Self {
+        Self { judge: Some(judge), ..self }
     }
 
     /// Wakes the lane when something may be owed; `notify_one` on it.
@@ -335,6 +345,7 @@ impl Lane {
         let departure = Departure {
             parts: self.parts.clone(),
             limits: self.limits,
+            judge: self.judge.clone(),
             limit,
             known,
             strain: self.strain(now),

@@ -10,9 +10,8 @@ use crate::domain::group::Group;
 use crate::domain::id::{CheckId, Region};
 use crate::store::{Error, RunFilter, Store};
 
-/// So many results are looked back for enough in a row; a check that passes and fails by turns for longer
-/// is well, because it never failed often enough.
-const LOOKS_BACK: u32 = 100;
+/// So many results are read at once, the latest first, until there are enough in a row.
+const PAGES: [u32; 2] = [100, 1000];
 
 /// How a group stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,17 +70,30 @@ pub async fn standing(
     Ok(Some(GroupStanding { is_well, checks: standings }))
 }
 
+/// What passes and fails by turns stands as it did before that, however long ago; where nothing that is kept
+/// decides, it never failed often enough.
 async fn by_runs(
     store: &dyn Store,
     group: &Group,
     (check, region): (&Check, &Region),
 ) -> Result<bool, Error> {
-    let filter = RunFilter {
+    let [first, further] = PAGES;
+    let mut filter = RunFilter {
         check: Some(check.id.clone()),
         region: Some(region.clone()),
-        limit: LOOKS_BACK,
+        limit: first,
         ..RunFilter::default()
     };
-    let runs = store.runs(&filter).await?;
-    Ok(group.by_outcomes(runs.iter().map(|run| run.outcome)).unwrap_or(true))
+    let mut outcomes = Vec::new();
+    loop {
+        let page = store.runs(&filter).await?;
+        outcomes.extend(page.iter().map(|run| run.outcome));
+        if let Some(said) = group.by_outcomes(outcomes.iter().copied()) {
+            return Ok(said);
+        }
+        let Some(last) = page.last().filter(|_| page.len() >= filter.limit as usize) else {
+            return Ok(true);
+        };
+        filter = RunFilter { before: Some(last.slot.at), limit: further, ..filter };
+    }
 }

@@ -104,6 +104,11 @@ impl Rulebook {
         Quiet { silences, maintenance: &self.maintenance }
     }
 
+    /// The labels of what an incident is about.
+    pub fn labels(&self, subject: &Subject) -> &Labels {
+        self.ruled(subject).1
+    }
+
     /// The policy and the labels of what an incident is about.
     fn ruled(&self, subject: &Subject) -> (Option<&Policy>, &Labels) {
         static NONE: Labels = Labels::new();

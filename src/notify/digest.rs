@@ -18,6 +18,10 @@ pub struct Digest<'a> {
     pub told: Vec<Item<'a>>,
     /// The recipient's telephone number (E.164), where the channel needs one and there is one.
     pub phone: Option<&'a str>,
+    /// The recipient's e-mail address, in the same way.
+    pub email: Option<&'a str>,
+    /// When it leaves.
+    pub at: Timestamp,
     /// How many incidents are open.
     pub open: u64,
     /// Where all incidents are listed.
@@ -42,17 +46,21 @@ pub(super) struct Counts {
     pub(super) wrong: usize,
     /// Incidents that are over.
     pub(super) over: usize,
+    /// Incidents that somebody takes care of, and of which nothing else is told.
+    pub(super) acknowledged: usize,
     /// Others of which there is something to say.
     pub(super) noted: usize,
 }
 
 impl Digest<'_> {
-    /// The latest about each incident: what is wrong first, then what is over, each in the order owed.
+    /// The latest about each incident: what is wrong first, then what is over, each in the order owed. What
+    /// somebody said of it takes the place of neither.
     pub(super) fn latest(&self) -> Vec<&Item<'_>> {
         let mut latest: BTreeMap<IncidentId, &Item<'_>> = BTreeMap::new();
         for item in &self.told {
             let known = latest.entry(item.notification.incident).or_insert(item);
-            if known.notification.id < item.notification.id {
+            let order = |it: &Item<'_>| (says_how_it_is(it), it.notification.id);
+            if order(known) < order(item) {
                 *known = item;
             }
         }
@@ -68,6 +76,7 @@ impl Digest<'_> {
             match rank(item.notification.notice.kind) {
                 0 => counts.wrong += 1,
                 1 => counts.over += 1,
+                2 => counts.acknowledged += 1,
                 _ => counts.noted += 1,
             }
         }
@@ -75,10 +84,16 @@ impl Digest<'_> {
     }
 }
 
+/// Whether it says that something is wrong or over, and not only what somebody did about it.
+pub(super) fn says_how_it_is(item: &Item<'_>) -> bool {
+    rank(item.notification.notice.kind) < 2
+}
+
 fn rank(kind: NoticeKind) -> u8 {
     match (kind.is_alarm(), kind.is_end()) {
         (true, _) => 0,
         (_, true) => 1,
-        _ => 2,
+        _ if kind == NoticeKind::Acknowledged => 2,
+        _ => 3,
     }
 }

@@ -29,7 +29,7 @@ use lettre::{Address, Message};
 
 use super::exchange::{DEADLINE, SetupError, said};
 use super::render::{self, Mail};
-use super::{Outbound, Transport};
+use super::{Digest, Outbound, Transport};
 use crate::domain::Timestamp;
 use crate::domain::id::stable_hash;
 use crate::domain::notification::{Attempt, Notification};
@@ -260,6 +260,17 @@ impl Transport for Smtp {
         };
         let mail = render::mail(&message);
         self.post(address, &mail, &Place::of(&message), message.at).await
+    }
+
+    async fn send_digest(&self, digest: &Digest<'_>) -> Attempt {
+        let Some(address) = digest.email else {
+            let person = digest.head.recipient.address();
+            return Attempt::GiveUp { reason: format!("{person} has no e-mail address") };
+        };
+        let Notification { id, notice, .. } = digest.head;
+        let hash = stable_hash(&[digest.link.unwrap_or_default(), &notice.subject.to_string()]);
+        let place = Place { id: format!("digest-{id}.{hash:016x}"), thread: None };
+        self.post(address, &render::mail_digest(digest), &place, digest.at).await
     }
 }
 

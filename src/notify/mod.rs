@@ -33,7 +33,7 @@ use async_trait::async_trait;
 pub use digest::{Digest, Item};
 pub use exchange::SetupError;
 pub use picture::{Picture, Shown};
-pub use thread::Thread;
+pub use thread::{Paging, Thread};
 
 use crate::domain::Timestamp;
 use crate::domain::notification::{Attempt, Notification};

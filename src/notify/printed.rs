@@ -54,7 +54,7 @@ impl PrintedMessage {
     /// Writes the digest that would have been sent.
     pub fn of_digest(digest: &Digest<'_>) -> Self {
         let text = match digest.head.recipient.channel() {
-            Channel::Sms => render::sms_digest(digest),
+            Channel::Sms => render::sms_digest(digest, false),
             _ => render::plain_digest(digest),
         };
         Self {

@@ -21,10 +21,19 @@ pub struct Thread {
     pub incident: Incident,
     /// What people said and did about it, in sentences; the latest last.
     pub words: Vec<(Timestamp, String)>,
-    /// Who was woken by it, and where the last message to each stands.
-    pub woken: BTreeMap<PersonId, NotificationState>,
+    /// Who was woken by it, or should have been.
+    pub woken: BTreeMap<PersonId, Paging>,
     /// When the check last passed in a region that is down, where it did.
     pub last_success: Option<Timestamp>,
+}
+
+/// Where the last message to somebody stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// There.
+    Stands(NotificationState),
+    /// It is printed where the hub runs, since the way is not set up: it reaches nobody.
+    Printed,
 }
 
 impl Thread {

@@ -134,7 +134,7 @@ impl Transport for Twilio {
             let person = digest.head.recipient.address();
             return Attempt::GiveUp { reason: format!("{person} has no telephone number") };
         };
-        self.create(phone, &render::sms_digest(digest)).await
+        self.create(phone, &render::sms_digest(digest, self.callback_url.is_some())).await
     }
 
     async fn ask(&self, receipt: &str) -> Inquiry {

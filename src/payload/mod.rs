@@ -28,6 +28,8 @@ pub enum EventType {
     Escalated,
     /// Somebody takes care of it.
     Acknowledged,
+    /// It had been over, and is wrong again.
+    Reopened,
     /// Somebody said something about it, or asked that nobody be told.
     Noted,
     /// What was wrong is over.
@@ -46,9 +48,10 @@ pub enum EventType {
 
 impl EventType {
     /// All types.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Opened,
         Self::Escalated,
+        Self::Reopened,
         Self::Acknowledged,
         Self::Noted,
         Self::Recovered,
@@ -60,9 +63,10 @@ impl EventType {
     ];
 
     /// What a notice of this kind is to somebody who has heard of the incident before, or has not.
-    pub fn of(kind: NoticeKind, first_word: bool) -> Self {
-        match kind {
+    pub fn of(notice: &Notice, first_word: bool) -> Self {
+        match notice.kind {
             NoticeKind::Failing { .. } | NoticeKind::Blind if first_word => Self::Opened,
+            NoticeKind::Failing { .. } | NoticeKind::Blind if notice.fails_again => Self::Reopened,
             NoticeKind::Failing { .. } | NoticeKind::Blind => Self::Escalated,
             NoticeKind::Acknowledged => Self::Acknowledged,
             NoticeKind::Noted => Self::Noted,
@@ -79,6 +83,7 @@ impl EventType {
         match self {
             Self::Opened => "incident.opened",
             Self::Escalated => "incident.escalated",
+            Self::Reopened => "incident.reopened",
             Self::Acknowledged => "incident.acknowledged",
             Self::Noted => "incident.noted",
             Self::Recovered => "incident.recovered",
@@ -92,7 +97,10 @@ impl EventType {
 
     /// Whether the incident goes on.
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Opened | Self::Escalated | Self::Acknowledged | Self::Noted)
+        matches!(
+            self,
+            Self::Opened | Self::Escalated | Self::Reopened | Self::Acknowledged | Self::Noted
+        )
     }
 }
 
@@ -200,7 +208,7 @@ impl From<&RegionState> for RegionRow {
 impl Payload {
     /// Takes over what needs no cleaning: all but the texts.
     pub fn of(notice: &Notice, first_word: bool) -> Self {
-        let event = EventType::of(notice.kind, first_word);
+        let event = EventType::of(notice, first_word);
         let tier = match notice.kind {
             NoticeKind::Failing { tier } => Some(tier),
             _ => None,

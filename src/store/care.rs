@@ -20,6 +20,15 @@ use crate::domain::incident::{Change, CheckState, Incident, Transition};
 use crate::domain::restraint::{Actor, Scope, Silence, SilenceId};
 use crate::domain::subject::Subject;
 
+/// What became of an act that is done once for all that come with the same key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActedOnce {
+    /// What became of the act.
+    Acted(Acted),
+    /// It came before; nothing was done.
+    Repeated,
+}
+
 /// An open incident, with what is remembered beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
@@ -106,6 +115,16 @@ pub trait Care: Send + Sync + std::fmt::Debug {
         judge: &dyn Caretaker,
         now: Timestamp,
     ) -> Result<Acted, Error>;
+
+    /// Stores what `judge` makes of an act, once for all that are asked for with the same `key`.
+    async fn act_once(
+        &self,
+        key: &str,
+        incident: IncidentId,
+        by: (&Act, &Actor),
+        judge: &dyn Caretaker,
+        now: Timestamp,
+    ) -> Result<ActedOnce, Error>;
 
     /// The messages about `incident` that were accepted before it was acknowledged at `now`, by the act
     /// that was stored then.

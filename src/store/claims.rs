@@ -36,12 +36,68 @@ pub(super) struct Present {
 /// Why a message of this kind takes the place of earlier ones that were not sent, if it does.
 pub(super) fn supersedes(kind: NoticeKind) -> Option<&'static str> {
     if kind.is_end() {
-        Some("it was over before this could be sent; the recovery says both")
+        Some(OVER)
     } else if kind.is_alarm() {
-        Some("it was told again before this could be sent; the later message says both")
+        Some(TOLD_AGAIN)
     } else {
         None
     }
+}
+
+/// What is noted of what was not sent before the end of its incident was owed.
+pub(super) const OVER: &str = "it was over before this could be sent; the recovery says both";
+/// What is noted of what was not sent before it was told again.
+pub(super) const TOLD_AGAIN: &str =
+    "it was told again before this could be sent; the later message says both";
+
+/// Supersedes those of `$1`, which were in somebody's hands and did not leave, in whose place another came
+/// meanwhile, as [`supersedes`] says; [`OVER`] is `$2` and [`TOLD_AGAIN`] `$3`. To every database, which
+/// says how `$1` holds numbers.
+macro_rules! supersede_what_stayed {
+    ($those:literal) => {
+        concat!(
+            "UPDATE notifications AS mine SET state = 'superseded', \
+             settled_at = (SELECT max(later.owed_at) ",
+            crate::store::claims::later!(),
+            "), reason = CASE WHEN EXISTS (SELECT 1 ",
+            crate::store::claims::later!(),
+            " AND later.kind IN ('recovered', 'lost', 'withdrawn', 'closed')) \
+             THEN $2 ELSE $3 END WHERE ",
+            $those,
+            " AND state = 'owed' AND lease_until IS NULL AND digest IS NULL \
+             AND NOT possible_repeat AND EXISTS (SELECT 1 ",
+            crate::store::claims::later!(),
+            ")"
+        )
+    };
+}
+pub(super) use supersede_what_stayed;
+
+/// What takes the place of `mine`. What is told in place of another says what became of that, which no
+/// later message does but the end.
+macro_rules! later {
+    () => {
+        "FROM notifications AS later WHERE later.incident_id = mine.incident_id \
+         AND later.channel = mine.channel AND later.address = mine.address \
+         AND later.telling > mine.telling \
+         AND (later.kind IN ('recovered', 'lost', 'withdrawn', 'closed') \
+         OR later.kind IN ('failing', 'blind') AND mine.kind IN ('failing', 'blind') \
+         AND mine.in_place_of IS NULL)"
+    };
+}
+pub(super) use later;
+
+/// What did not leave by these attempts and may be superseded now.
+pub(super) fn stayed(settling: &[Settling<'_, '_>]) -> Vec<i64> {
+    let held = settling.iter().filter(|(_, effect)| *effect == Effect::Settle);
+    let all = held.flat_map(|(it, _)| {
+        let own = (it.claim.notification.id, it.settlement);
+        std::iter::once(own).chain(it.shared.iter().map(|(id, settlement)| (*id, settlement)))
+    });
+    let stayed = all.filter(|(_, follows)| {
+        follows.state == NotificationState::Owed && !follows.possible_repeat
+    });
+    stayed.map(|(id, _)| id.0).collect()
 }
 
 /// What the message to a rota becomes when those of a call are told in its place.

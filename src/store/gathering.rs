@@ -12,6 +12,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::notification::Settlement;
 use crate::domain::policy::{Channel, Recipient};
+use crate::domain::restraint::Silence;
 use crate::domain::storm::Crowd;
 use crate::domain::subject::Subject;
 
@@ -58,6 +59,8 @@ pub struct Asked<'a> {
     pub crowd: Option<(&'a Recipient, Timestamp)>,
     /// What happened to an incident, and what that is about.
     pub story: Option<(IncidentId, &'a Subject)>,
+    /// The silences that are not over at this time.
+    pub silences: Option<Timestamp>,
 }
 
 /// What is sought with the first of what is handed out.
@@ -77,6 +80,8 @@ pub struct Background {
     pub crowd: Option<Crowd>,
     /// `None`, too, where there is no such incident.
     pub story: Option<Story>,
+    /// The silences that are not over.
+    pub silences: Vec<Silence>,
 }
 
 /// What happened to an incident until now.

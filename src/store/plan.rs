@@ -148,9 +148,14 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Remembers an incident about a check's failures as it is now.
+/// Remembers an incident about a check's failures as it is now. One that was over before another began is
+/// no longer what is known of the check, whatever is said of it.
 pub fn remember(state: &mut CheckState, incident: &Incident) {
     let (open, closed) = (&mut state.incident, &mut state.closed);
+    let is_later = |it: &Option<Incident>| it.as_ref().is_some_and(|it| it.id > incident.id);
+    if is_later(open) || is_later(closed) {
+        return;
+    }
     if incident.resolved_at.is_none() {
         (*open, *closed) = (Some(incident.clone()), None);
     } else {

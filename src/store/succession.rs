@@ -6,20 +6,19 @@
 //!   instead; that decision, its sentence and the messages that it owes are one transaction. Where it is
 //!   that the message is tried on, it is owed again;
 //! - what is told of an incident's end is told to those, too, who were told in place of the recipient;
-//! - a message of a person is acted upon once, however often and to whichever hub it comes.
+//! - a message of a person is acted upon once, however often and to whichever hub it comes ([`Care::act_once`]).
+//!
+//! [`Care::act_once`]: super::care::Care::act_once
 
 use async_trait::async_trait;
 
-use super::care::{Acted, Caretaker};
 use super::{Error, IncidentRecord, rows};
 use crate::domain::Timestamp;
-use crate::domain::id::{IncidentId, PersonId};
-use crate::domain::incident::acting::Act;
+use crate::domain::id::PersonId;
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::Notification;
 use crate::domain::path::Breakage;
 use crate::domain::proof::{Status, Word};
-use crate::domain::restraint::Actor;
 use crate::domain::succession::{Case, Heirs, Standing};
 
 /// Decides who is told instead. Called inside a transaction, perhaps again if that is retried, so it must
@@ -84,15 +83,6 @@ pub enum Heard {
     GivenUp,
 }
 
-/// What became of a message of a person that asks for an act.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answered {
-    /// What became of the act.
-    Acted(Acted),
-    /// The message came before; nothing was done.
-    Repeated,
-}
-
 /// Follows messages after they left.
 #[async_trait]
 pub trait Following: Send + Sync + std::fmt::Debug {
@@ -122,17 +112,6 @@ pub trait Following: Send + Sync + std::fmt::Debug {
     /// Notes that the provider of the message with `receipt` is to be asked next at `ask_at`, or not any
     /// more.
     async fn ask_next(&self, receipt: &str, ask_at: Option<Timestamp>) -> Result<(), Error>;
-
-    /// Stores what `judge` makes of an act that a message of a person asks for, once for all messages
-    /// with the same `message`.
-    async fn answer(
-        &self,
-        message: &str,
-        incident: IncidentId,
-        by: (&Act, &Actor),
-        judge: &dyn Caretaker,
-        now: Timestamp,
-    ) -> Result<Answered, Error>;
 
     /// The open incidents of which `person` was told by SMS, or is to be, the latest first.
     async fn open_for(&self, person: &PersonId) -> Result<Vec<IncidentRecord>, Error>;

@@ -1,6 +1,7 @@
 //! Buttons in Slack, over signed HTTP: what is clicked is done once, and by nobody else's word.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,23 +18,26 @@ use tower::ServiceExt as _;
 use tripline::clock::{Halt, Manual};
 use tripline::domain::Timestamp;
 use tripline::domain::id::IncidentId;
+use tripline::domain::incident::acting::Act;
 use tripline::domain::incident::{Change, Incident};
-use tripline::domain::policy::{Policy, Roster};
-use tripline::domain::restraint::Via;
+use tripline::domain::notification::{Attempt, settle};
+use tripline::domain::policy::{Channel, Policy, Roster};
+use tripline::domain::restraint::{Actor, Via};
 use tripline::domain::run::{Failure, FailureKind, Report, Trace};
 use tripline::domain::slot::Slot;
+use tripline::engine::acts::{self, Acts};
 use tripline::engine::clicks::{Clicks, Desk, Parts};
 use tripline::engine::errands::{self, Errands};
 use tripline::engine::judge::{ProjectJudge, Rulebook};
-use tripline::engine::tending;
 use tripline::http::slack::{PATH, router};
 use tripline::notify::slack::clicks::silence_form;
 use tripline::notify::slack::socket::Socket;
 use tripline::notify::slack::{self, Slack};
-use tripline::store::care::Care as _;
+use tripline::store::care::{ActedOnce, Care as _};
 use tripline::store::errands::Errands as _;
+use tripline::store::gathering::Answered;
 use tripline::store::sqlite::{Holder, SqliteStore};
-use tripline::store::{Ledger, Store as _};
+use tripline::store::{Ledger, Standing, Store as _};
 
 use crate::deliveries::login;
 use crate::support::slack::{APP_TOKEN, FakeSlack, TOKEN};
@@ -45,10 +49,23 @@ fn now() -> Timestamp {
     "2026-11-21T03:00:00Z".parse().expect("a time")
 }
 
-struct Nobody;
+/// Remembers what it was told.
+#[derive(Default)]
+struct Seen {
+    answered: Mutex<Vec<Answered>>,
+    silenced: AtomicUsize,
+}
 
-impl tending::Observer for Nobody {
-    fn on_tended(&self, _: &[Change]) {}
+impl acts::Observer for Seen {
+    fn on_acted(&self, _: &Change) {}
+
+    fn on_answered(&self, answered: &[Answered]) {
+        self.answered.lock().expect("nobody panics").extend(answered);
+    }
+
+    fn on_silenced(&self) {
+        self.silenced.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A hub with an open incident, whose buttons somebody clicks.
@@ -57,6 +74,8 @@ struct World {
     desk: Desk,
     store: Arc<SqliteStore>,
     clicks: Arc<Clicks>,
+    acts: Arc<Acts>,
+    seen: Arc<Seen>,
     clock: Arc<Manual>,
     _folder: TempDir,
 }
@@ -94,15 +113,20 @@ impl World {
             judge: Arc::clone(&judge),
             clock: clock.clone(),
         }));
+        let seen = Arc::new(Seen::default());
+        let acts = Arc::new(Acts {
+            store: store.clone(),
+            judge,
+            clock: clock.clone(),
+            observer: seen.clone(),
+        });
         let parts = Parts {
             store: Arc::clone(&store) as Arc<dyn Ledger>,
             errands,
-            judge,
-            clock: clock.clone(),
-            observer: Arc::new(Nobody),
+            acts: Arc::clone(&acts),
         };
         let clicks = Arc::new(Clicks::new(parts, Some(Arc::new(desk.clone()))));
-        Self { fake, desk, store, clicks, clock, _folder: folder }
+        Self { fake, desk, store, clicks, acts, seen, clock, _folder: folder }
     }
 
     /// Sends a request as Slack does; what is answered.
@@ -182,6 +206,38 @@ async fn a_click_acknowledges_for_whoever_clicked() {
     assert_eq!(said[0].body["user"], "U1");
 }
 
+/// Has what is owed accepted.
+async fn accept(world: &World) {
+    let until = now() + Duration::from_secs(15);
+    let claims = world.store.claim_due(Channel::Slack, now(), until, 9).await.expect("claimed");
+    for claim in claims {
+        let accepted = Attempt::Accepted { receipt: "C1/1".into() };
+        let settlement = settle(&claim.notification, &accepted, now(), now(), 0.0);
+        let settled = world.store.settle(&claim, now(), now(), &accepted, &settlement).await;
+        assert_eq!(settled.expect("settled"), Standing::Held);
+    }
+}
+
+#[tokio::test]
+async fn how_long_an_answer_took_is_measured_on_whichever_way_it_comes() {
+    let world = World::new().await;
+    accept(&world).await;
+    world.click(&clicked("acknowledge", "1")).await;
+    let answered = || world.seen.answered.lock().expect("nobody panics").len();
+    assert_eq!(answered(), 1, "by a click");
+
+    let world = World::new().await;
+    accept(&world).await;
+    let by = Actor { name: "ana".into(), via: Via::Sms };
+    let act = Act::Acknowledge { reason: None, lasts: None };
+    for is_first in [true, false] {
+        let told = world.acts.act_once("SM1", IncidentId(1), &act, &by).await.expect("stored");
+        assert_eq!(told != ActedOnce::Repeated, is_first);
+    }
+    let answered = world.seen.answered.lock().expect("nobody panics").len();
+    assert_eq!(answered, 1, "by a message, once");
+}
+
 #[tokio::test]
 async fn a_click_has_the_check_run_and_says_so_to_whoever_clicked() {
     let world = World::new().await;
@@ -202,10 +258,7 @@ async fn a_click_has_the_check_run_and_says_so_to_whoever_clicked() {
     assert_eq!(
         said,
         [
-            format!(
-                "login is being run in {place}; what comes of it is said in the thread \
-                 while the incident is open."
-            ),
+            format!("login is being run in {place}; what comes of it is said in the thread."),
             format!(
                 "It is not run: 'login' is being run by hand in {place} already; wait until that has \
                  ended."
@@ -232,6 +285,7 @@ async fn a_form_asks_and_silences() {
     assert!(world.store.silences(now()).await.expect("read").is_empty());
     assert_eq!(world.click(&submitted("deploying")).await, (StatusCode::OK, Value::Null));
     let silences = world.store.silences(now()).await.expect("read");
+    assert_eq!(world.seen.silenced.load(Ordering::Relaxed), 1, "who sends is woken");
     let [silence] = silences.as_slice() else { panic!("one silence: {silences:?}") };
     assert_eq!((silence.reason.as_str(), silence.by.name.as_str()), ("deploying", "ana"));
     assert_eq!(silence.scope.to_string(), "check login");

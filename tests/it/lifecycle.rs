@@ -1,5 +1,6 @@
-//! What holds of incidents whatever happens: results, time, people, silences, maintenance, reloads and
-//! restarts, decided by the rules of a project and kept by a real store.
+//! What holds of decisions about incidents whatever happens: results, time, people, silences, maintenance,
+//! reloads and restarts, decided by the rules of a project and kept by a real store. What then leaves, and
+//! what is held although it was owed before, scenarios show (`acceptance`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -321,7 +322,7 @@ impl Life {
             promise.acknowledged = until.filter(|until| *until > now);
         }
         if promise.acknowledged.is_some_and(|until| now < until) {
-            // What is acknowledged wakes nobody.
+            // Of what is acknowledged, nothing is decided that wakes anybody.
             assert!(alarms.is_empty(), "{now}: {subject} is acknowledged: {alarms:?}");
         }
         let mut ended = BTreeSet::new();

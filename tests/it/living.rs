@@ -11,7 +11,7 @@ use tripline::domain::policy::Recipient;
 use tripline::domain::restraint::{Acknowledgement, Actor, Via};
 use tripline::domain::subject::Subject;
 use tripline::notify::slack::{self, Slack};
-use tripline::notify::{Outbound, Thread, Transport};
+use tripline::notify::{Outbound, Paging, Thread, Transport};
 
 use crate::support::provider::Answer;
 use crate::support::slack::{FakeSlack, SlackPost, TOKEN, channel_id};
@@ -113,7 +113,7 @@ impl World {
 fn acknowledged() -> Acknowledgement {
     let by = Actor { name: "ana".into(), via: Via::Slack };
     let (at, until) = (at("2026-11-21T02:15:00Z"), at("2026-11-21T06:15:00Z"));
-    Acknowledgement { by, reason: None, at, until }
+    Acknowledgement { by, reason: None, at, until, taken_back: false }
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn one_message_lives_and_its_thread_says_what_changed() {
     assert_eq!(world.channel(), (1, 1, "🔴 Failing: Sign in".into()));
 
     let ana = PersonId::new("ana").expect("a good name");
-    world.thread.woken = [(ana, NotificationState::Sent)].into();
+    world.thread.woken = [(ana, Paging::Stands(NotificationState::Sent))].into();
     world.thread.incident.story.acknowledged = Some(acknowledged());
     world.send(&notification(NoticeKind::Acknowledged)).await;
     assert_eq!(world.channel(), (1, 2, "🟡 Acknowledged: Sign in".into()));

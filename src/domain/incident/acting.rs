@@ -6,7 +6,8 @@
 //! | acknowledge | acknowledged already | the new one takes its place |
 //! | take back | acknowledged | as if its time were over: all who were told are told again |
 //! | resolve | | resolved; what fails on opens it again |
-//! | note, silence, a run asked for by hand | | those who follow are told |
+//! | note, silence | | those who follow are told |
+//! | a run asked for by hand | be it over or not | those who follow are told; what is over stays so |
 //!
 //! Those who follow are the recipients that were told and whom such a message does not wake
 //! ([`Recipient::follows`](crate::domain::policy::Recipient::follows)).
@@ -88,7 +89,8 @@ pub fn act(
     now: Timestamp,
 ) -> Result<Transition, Refused> {
     let Surroundings { policy, notice, about, quiet, .. } = around;
-    if let Some(at) = open.resolved_at {
+    // Whoever asked for a run learns what came of it, be it over by then.
+    if let Some(at) = open.resolved_at.filter(|_| !matches!(act, Act::Ran { .. })) {
         return Err(Refused::Resolved(at));
     }
     let said = |reason: &Option<String>| match reason {
@@ -106,8 +108,13 @@ pub fn act(
             };
             let until = after(now, lasts);
             let mut incident = open.clone();
-            incident.story.acknowledged =
-                Some(Acknowledgement { by: actor.clone(), reason: reason.clone(), at: now, until });
+            incident.story.acknowledged = Some(Acknowledgement {
+                by: actor.clone(),
+                reason: reason.clone(),
+                at: now,
+                until,
+                taken_back: false,
+            });
             let note = format!("acknowledged by {actor} until {}{}", moment(until), said(reason));
             followed(incident, (DecisionKind::Acknowledged, NoticeKind::Acknowledged), note, notice)
         }
@@ -117,7 +124,7 @@ pub fn act(
                 return Err(Refused::NotAcknowledged);
             };
             // The next look at it finds that its time is over, and tells.
-            acknowledged.until = now;
+            (acknowledged.until, acknowledged.taken_back) = (now, true);
             let note = format!("{actor} does not take care of it any more");
             followed(incident, (DecisionKind::LeftAlone, NoticeKind::Noted), note, notice)
         }

@@ -11,6 +11,9 @@
 //! Every decision about incidents goes through [`finish`]; none knows of restraints itself.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::TimeDelta;
 
 use super::{DecisionKind, Incident, Owed, Transition, tending};
 use crate::domain::policy::Policy;
@@ -82,14 +85,15 @@ fn reopen(transition: &mut Transition, situation: Situation<'_>) {
     incident.story = closed.story.clone();
     let story = &mut incident.story;
     (story.held, story.held_by, story.held_from) = (BTreeSet::new(), None, BTreeSet::new());
-    (story.acknowledged, story.left_alone_since) = (None, None);
+    (story.acknowledged, story.left_alone_since, story.maintained) = (None, None, None);
     story.reopened += 1;
     story.reopened_at = Some(now);
-    let ago = span((now - resolved_at).to_std().unwrap_or_default());
+    let ago = in_seconds(now - resolved_at);
     let times = story.reopened + 1;
     let note = format!("fails again {ago} after it was over, for the {} time", ordinal(times));
     for owed in &mut transition.owed {
         owed.notice.note = Some(note.clone());
+        owed.notice.fails_again = true;
     }
     for decision in &mut transition.decisions {
         if decision.kind == DecisionKind::Opened {
@@ -149,6 +153,12 @@ pub(super) fn number(transition: &mut Transition, now: Timestamp) {
         incident.story.told_at = Some(now);
         incident.story.notice = Some(notice.clone());
     }
+}
+
+/// So long, as people say it: to the second.
+pub(super) fn in_seconds(time: TimeDelta) -> String {
+    let seconds = time.num_milliseconds().max(0).unsigned_abs().div_ceil(1000);
+    span(Duration::from_secs(seconds))
 }
 
 /// 2nd, 3rd, 11th.

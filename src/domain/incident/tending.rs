@@ -5,6 +5,7 @@
 //! | an acknowledgement | its time is over, and it still fails | all who were told are told again |
 //! | a tier after so long | open, or not acknowledged, for that long | tell it |
 //! | tiers held back | no restraint is left | tell them, and say what had held them back |
+//! | a maintenance | it is over, and it fails since before that began; not acknowledged | all tiers reached are told again |
 //! | a reminder | `repeat_every` after the last word, not acknowledged | tell the highest tier again |
 //!
 //! While there is a restraint, tiers are reached and held back. [`tend`] is asked when [`due`] says,
@@ -17,7 +18,6 @@ use super::{Decision, DecisionKind, Incident, Owed, Transition, telling};
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::policy::{Condition, Policy, Recipient, Roster};
 use crate::domain::restraint::{About, Quiet};
-use crate::domain::rule::span;
 use crate::domain::{Timestamp, after};
 
 /// What there is besides an incident.
@@ -43,8 +43,12 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
     if let Some(lapsed) = open.story.acknowledged.as_ref().filter(|it| it.until <= now) {
         incident.story.acknowledged = None;
         incident.story.left_alone_since = Some(lapsed.until);
-        let lasted = span((lapsed.until - lapsed.at).to_std().unwrap_or_default());
-        let reason = format!("the acknowledgement by {} is over after {lasted}", lapsed.by);
+        let lasted = telling::in_seconds(lapsed.until - lapsed.at);
+        let reason = if lapsed.taken_back {
+            format!("the acknowledgement by {} was taken back after {lasted}", lapsed.by)
+        } else {
+            format!("the acknowledgement by {} is over after {lasted}", lapsed.by)
+        };
         due.because(&open.tiers, format!("{reason}, and it still fails"));
         decisions.push(Decision { kind: DecisionKind::LeftAlone, reason });
     }
@@ -54,8 +58,12 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
             incident.tiers.insert(number);
         }
     }
+    let ended = maintenance_ended(&mut incident, around, now);
     let acknowledged = incident.story.acknowledged.as_ref();
     let restraint = around.quiet.restrains(around.about, acknowledged, now);
+    if let Some(why) = ended.filter(|_| incident.story.acknowledged.is_none()) {
+        due.because(&incident.tiers, format!("still fails after: {why}"));
+    }
     if restraint.is_none() {
         if !incident.story.held.is_empty() {
             let why = incident.story.held_by.take().unwrap_or_else(|| "held back".to_owned());
@@ -65,7 +73,7 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
         if reminder(&incident, around.policy).is_some_and(|at| at <= now)
             && let Some(highest) = incident.tiers.last()
         {
-            let lasts = span((now - incident.since).to_std().unwrap_or_default());
+            let lasts = telling::in_seconds(now - incident.since);
             due.because(&[*highest].into(), format!("still fails after {lasts}"));
         }
     }
@@ -78,9 +86,11 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
         };
     }
     let owed = owed(&incident, &due, around, now);
+    // What was said of it a moment ago is not said twice.
+    let known = decisions.first().map(|it: &Decision| format!("{}, and it", it.reason));
     let is_new = due.tiers.iter().any(|tier| !open.tiers.contains(tier));
     let kind = if is_new { DecisionKind::Escalated } else { DecisionKind::Reminded };
-    decisions.push(Decision { kind, reason: due.reason(&owed) });
+    decisions.push(Decision { kind, reason: due.reason(&owed, known.as_deref()) });
     incident.told.extend(owed.iter().map(|owed| owed.recipient.clone()));
     incident.story.held_from.clear();
     if restraint.is_some() {
@@ -99,6 +109,17 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
             now,
         },
     )
+}
+
+/// Takes down which maintenance it goes on through; the last, where that is over now.
+fn maintenance_ended(
+    incident: &mut Incident,
+    around: Surroundings<'_>,
+    now: Timestamp,
+) -> Option<String> {
+    let window = around.quiet.maintained(around.about, now).map(|it| it.why);
+    let before = std::mem::replace(&mut incident.story.maintained, window);
+    before.filter(|_| incident.story.maintained.is_none())
 }
 
 /// The incident as restraints see it: an acknowledgement that is over holds nothing back.
@@ -125,7 +146,14 @@ pub fn due(
         (None, false) => Some(now),
         (None, true) => reminder(open, policy),
     };
-    [lapses, timed, told].into_iter().flatten().min()
+    // That one began must be known when it ends.
+    let maintenance = match quiet.maintained(about, now) {
+        Some(window) if open.story.maintained.is_some() => Some(window.until),
+        Some(_) => Some(now),
+        None if open.story.maintained.is_some() => Some(now),
+        None => quiet.next_maintenance(about, now),
+    };
+    [lapses, timed, told, maintenance].into_iter().flatten().min()
 }
 
 /// The tiers that time reaches and has not reached yet, with when it does.
@@ -167,18 +195,21 @@ struct Due {
 impl Due {
     fn because(&mut self, tiers: &BTreeSet<u32>, why: String) {
         self.tiers.extend(tiers);
-        if !tiers.is_empty() {
+        if !tiers.is_empty() && !self.why.contains(&why) {
             self.why.push(why);
         }
     }
 
-    fn reason(&self, owed: &[Owed]) -> String {
+    fn reason(&self, owed: &[Owed], known: Option<&str>) -> String {
         let names: BTreeSet<String> = owed.iter().map(|it| it.recipient.to_string()).collect();
         let names: Vec<String> = names.into_iter().collect();
         let told = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         let tiers: Vec<String> = self.tiers.iter().map(u32::to_string).collect();
         let plural = if tiers.len() == 1 { "" } else { "s" };
-        let (why, tiers) = (self.why.join("; "), tiers.join(", "));
+        let (mut why, tiers) = (self.why.join("; "), tiers.join(", "));
+        if let Some(known) = known {
+            why = why.replacen(known, "it", 1);
+        }
         format!("{why}: tier{plural} {tiers} told, which is {told}")
     }
 }
@@ -192,8 +223,13 @@ fn owed(incident: &Incident, due: &Due, around: Surroundings<'_>, now: Timestamp
             NoticeKind::Blind => NoticeKind::Blind,
             _ => NoticeKind::Failing { tier: *tier },
         };
-        let notice =
-            Notice { kind, at: now, note: Some(due.why.join("; ")), ..around.notice.clone() };
+        let notice = Notice {
+            kind,
+            at: now,
+            note: Some(due.why.join("; ")),
+            fails_again: false,
+            ..around.notice.clone()
+        };
         let mut fresh = recipients(incident, *tier, around);
         fresh.retain(|recipient| seen.insert(recipient.clone()));
         by_tier.push(fresh.iter().map(|it| Owed::to(it, &notice)).collect::<Vec<_>>());

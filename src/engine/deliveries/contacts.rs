@@ -13,8 +13,18 @@ use crate::domain::rota::{self, Call};
 /// Looks up, at the moment of sending, how people are reached and where an incident is shown.
 pub struct Contacts {
     roster: ArcSwap<Roster>,
+    sms: ArcSwap<Sms>,
     link: Box<dyn Fn(IncidentId) -> Option<String> + Send + Sync>,
     list: Option<String>,
+}
+
+/// What becomes of an SMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sms {
+    /// It leaves.
+    Sent,
+    /// It is printed where the hub runs, since no way out is set up.
+    Printed,
 }
 
 /// How somebody is reached: what there is of what the channel needs.
@@ -38,13 +48,28 @@ impl Contacts {
         roster: Roster,
         link: impl Fn(IncidentId) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        Self { roster: ArcSwap::from_pointee(roster), link: Box::new(link), list: None }
+        Self {
+            roster: ArcSwap::from_pointee(roster),
+            sms: ArcSwap::from_pointee(Sms::Sent),
+            link: Box::new(link),
+            list: None,
+        }
     }
 
     /// The same, and all incidents are listed at `list`.
     #[must_use]
     pub fn listed_at(self, list: String) -> Self {
         Self { list: Some(list), ..self }
+    }
+
+    /// What becomes of every SMS from now on.
+    pub fn say_sms_are(&self, sms: Sms) {
+        self.sms.store(Arc::new(sms));
+    }
+
+    /// What becomes of an SMS.
+    pub(super) fn sms(&self) -> Sms {
+        **self.sms.load()
     }
 
     /// Puts another roster in force, for everything sent from now on.

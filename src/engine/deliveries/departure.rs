@@ -4,6 +4,7 @@
 //! leaves; the digest is in the store before a byte of it leaves.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -17,6 +18,7 @@ use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, BACKOFF};
 use crate::domain::storm::{self, Crowd, Limit, Strain, Verdict};
+use crate::engine::judge::ProjectJudge;
 use crate::failpoint::{self, Failpoint};
 use crate::notify::{Digest, Item, Outbound, Thread};
 use crate::store::gathering::{Asked, Background, Gathered, Story};
@@ -64,6 +66,8 @@ enum Way {
 pub(super) struct Departure {
     pub(super) parts: Parts,
     pub(super) limits: Limits,
+    /// What keeps people from being woken, where that is known.
+    pub(super) judge: Option<Arc<ProjectJudge>>,
     /// What holds for the messages to one recipient; `None` where each goes alone.
     pub(super) limit: Option<Limit>,
     /// What was read when it was handed out.
@@ -87,11 +91,13 @@ impl Departure {
         failpoint::reach(Failpoint::Claimed);
         // Not before its turn: the later, the more is told together, and the truer it is.
         let (claim, way, story) = match self.background(&claim).await {
-            Ok((Some((limit, crowd)), story)) => {
-                let (claim, way) = self.weigh(claim, &crowd, &limit).await;
-                (claim, way, story)
-            }
-            Ok((None, story)) => (claim, Ok(Way::Alone), story),
+            Ok(background) => match self.restraint(&claim, &background) {
+                Some((until, reason)) => {
+                    let way = self.hold(&claim, &[], until, &reason).await;
+                    (claim, way, None)
+                }
+                None => self.way(claim, background).await,
+            },
             Err(stayed) => (claim, Err(stayed), None),
         };
         let started_at = self.moment();
@@ -104,7 +110,9 @@ impl Departure {
             Ok(Some(match way {
                 Way::Together { open, last } => self.send_digest(&claim, open, last).await,
                 Way::Alone | Way::Held => {
-                    let thread = story.map(|story| story::of(story, &claim.notification));
+                    let thread = story.map(|story| {
+                        story::of(story, &claim.notification, self.parts.contacts.sms())
+                    });
                     self.send(&claim, thread.as_ref()).await
                 }
             }))
@@ -117,36 +125,74 @@ impl Departure {
         Some(Finished::new(claim, (attempt, put_off), (started_at, self.moment())))
     }
 
-    fn moment(&self) -> Timestamp {
+    pub(super) fn moment(&self) -> Timestamp {
         self.now + self.told.elapsed()
     }
 
-    /// What else there is for its recipient and what holds for that, `None` where each goes alone; and what
-    /// was said before, without which a message would not find its place.
-    async fn background(
-        &mut self,
-        claim: &Claim,
-    ) -> Result<(Option<(Limit, Crowd)>, Option<Story>), Stayed> {
-        let notification = &claim.notification;
+    /// What holds for the messages to its recipient; `None` where each goes alone.
+    fn limit(&self, claim: &Claim) -> Option<Limit> {
         // A drill shows that this very message arrives.
-        let is_drill = notification.notice.kind == NoticeKind::Drill;
-        let limit = self.limit.filter(|_| !is_drill);
-        let since = limit.map(|limit| self.moment() - limit.memory());
+        self.limit.filter(|_| claim.notification.notice.kind != NoticeKind::Drill)
+    }
+
+    /// What else there is for its recipient, and what was said before, without which a message would not
+    /// find its place.
+    async fn background(&mut self, claim: &Claim) -> Result<Background, Stayed> {
+        let notification = &claim.notification;
+        let since = self.limit(claim).map(|limit| self.moment() - limit.memory());
+        let doubtful = self.doubtful(claim);
         let story = story::asked(notification).filter(|_| claim.gathered.is_none());
-        let asked = Asked { crowd: since.map(|since| (&notification.recipient, since)), story };
+        let asked = Asked {
+            crowd: since.map(|since| (&notification.recipient, since)),
+            story: story.or(doubtful),
+            silences: doubtful.map(|_| self.moment()),
+        };
         if asked == Asked::default() {
-            return Ok((None, None));
+            return Ok(Background::default());
         }
-        if let Some(Background { crowd, story }) = self.known.take() {
-            return Ok((limit.zip(crowd), story));
+        if doubtful.is_none()
+            && let Some(known) = self.known.take()
+        {
+            return Ok(known);
         }
         match timeout(READ_WITHIN, self.parts.store.background(&asked)).await {
-            Ok(Ok(Background { crowd, story })) => Ok((limit.zip(crowd), story)),
+            Ok(Ok(background)) => Ok(background),
             Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
             Err(_) => {
                 let reason = "not sent: the store did not say in time what else there is to tell";
                 Err(Stayed::for_now(reason))
             }
+        }
+    }
+
+    /// How it leaves, and what was said before to those who are to know.
+    async fn way(
+        &self,
+        claim: Claim,
+        background: Background,
+    ) -> (Claim, Result<Way, Stayed>, Option<Story>) {
+        let story =
+            background.story.filter(|_| claim.notification.recipient.channel().has_thread());
+        match self.limit(&claim).zip(background.crowd) {
+            Some((limit, crowd)) => {
+                let (claim, way) = self.weigh(claim, &crowd, &limit).await;
+                (claim, way, story)
+            }
+            None => (claim, Ok(Way::Alone), story),
+        }
+    }
+
+    /// Lets it go until then, with `others`.
+    async fn hold(
+        &self,
+        claim: &Claim,
+        others: &[NotificationId],
+        until: Timestamp,
+        reason: &str,
+    ) -> Result<Way, Stayed> {
+        match self.parts.store.hold(claim, others, until, reason).await {
+            Ok(Standing::Held | Standing::Lost) => Ok(Way::Held),
+            Err(error) => Err(Stayed::for_now(format!("not held: {error}"))),
         }
     }
 
@@ -167,10 +213,8 @@ impl Departure {
             Verdict::Alone => (claim, Ok(Way::Alone)),
             Verdict::Gather { others, last } => self.gather(claim, &others, last).await,
             Verdict::Hold { others, until, reason } => {
-                match self.parts.store.hold(&claim, &others, until, &reason).await {
-                    Ok(Standing::Held | Standing::Lost) => (claim, Ok(Way::Held)),
-                    Err(error) => (claim, Err(Stayed::for_now(format!("not held: {error}")))),
-                }
+                let way = self.hold(&claim, &others, until, &reason).await;
+                (claim, way)
             }
         }
     }
@@ -255,6 +299,8 @@ impl Departure {
             head: &claim.notification,
             told: told.collect(),
             phone: ways.phone.as_deref(),
+            email: ways.email.as_deref(),
+            at: self.moment(),
             open,
             link: link.as_deref(),
             last,

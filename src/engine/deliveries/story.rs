@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use super::contacts::Sms;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::DecisionKind;
 use crate::domain::notice::NoticeKind;
 use crate::domain::notification::{Attempt, Notification, NotificationState};
 use crate::domain::policy::Recipient;
+use crate::domain::proof::PRINTED;
 use crate::domain::subject::Subject;
-use crate::notify::Thread;
+use crate::notify::{Paging, Thread};
 use crate::store::NotificationRecord;
 use crate::store::gathering::Story;
 
@@ -21,13 +23,13 @@ pub(super) fn asked(notification: &Notification) -> Option<(IncidentId, &Subject
 }
 
 /// What was told, as a recipient of `notification` was.
-pub(super) fn of(story: Story, notification: &Notification) -> Thread {
+pub(super) fn of(story: Story, notification: &Notification, sms: Sms) -> Thread {
     let Story { history, last_success } = story;
     let words = history.decisions.into_iter().filter(|(_, decision)| is_of_people(decision.kind));
     Thread {
         receipt: receipt(&history.notifications, notification),
         words: words.map(|(at, decision)| (at, decision.reason)).collect(),
-        woken: woken(&history.notifications),
+        woken: woken(&history.notifications, sms),
         incident: history.record.incident,
         last_success,
     }
@@ -58,12 +60,22 @@ fn receipt(told: &[NotificationRecord], notification: &Notification) -> Option<S
     deliveries.max_by_key(|it| it.ended_at).map(|it| it.detail.clone())
 }
 
+/// Where a message stands; one that is only printed is neither on its way nor sent.
+fn paging(record: &NotificationRecord, sms: Sms) -> Paging {
+    let is_printed = match record.state {
+        NotificationState::Owed => sms == Sms::Printed,
+        NotificationState::Sent => record.deliveries.last().is_some_and(|it| it.detail == PRINTED),
+        _ => false,
+    };
+    if is_printed { Paging::Printed } else { Paging::Stands(record.state) }
+}
+
 /// Who was woken; the last message to each says how far that came.
-fn woken(told: &[NotificationRecord]) -> BTreeMap<PersonId, NotificationState> {
+fn woken(told: &[NotificationRecord], sms: Sms) -> BTreeMap<PersonId, Paging> {
     let mut woken = BTreeMap::new();
     for record in told {
         if let Recipient::Sms(person) = &record.notification.recipient {
-            woken.insert(person.clone(), record.state);
+            woken.insert(person.clone(), paging(record, sms));
         }
     }
     woken

@@ -16,11 +16,9 @@ use crate::domain::errand::{Errand, Stage};
 use crate::domain::id::Region;
 use crate::domain::incident::acting::Act;
 use crate::domain::rendezvous::owner;
-use crate::engine::tending::Observer;
+use crate::engine::acts::Acts;
 use crate::store::Error;
 use crate::store::agents::Agents;
-use crate::store::care::Acted;
-use crate::store::succession::{Answered, Following};
 
 /// One looks at least so often: another hub may have been asked.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -29,12 +27,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Rounds {
     /// What is looked after.
     pub errands: Arc<Errands>,
-    /// Where what is told is stored once.
-    pub following: Arc<dyn Following>,
     /// Who could run it.
     pub agents: Arc<dyn Agents>,
-    /// Who sends what is told.
-    pub observer: Arc<dyn Observer>,
+    /// Takes what came of it, once.
+    pub acts: Arc<Acts>,
 }
 
 impl std::fmt::Debug for Rounds {
@@ -137,13 +133,8 @@ impl Rounds {
             errand.by
         );
         if let Some(incident) = errand.incident {
-            let (judge, act) = (parts.judge.current(), Act::Ran { deed });
-            let once = format!("errand:{}", errand.id);
-            let by = (&act, &errand.by);
-            let told = self.following.answer(&once, incident, by, &*judge, now).await?;
-            if let Answered::Acted(Acted::Done(change)) = told {
-                self.observer.on_tended(&[*change]);
-            }
+            let key = format!("errand:{}", errand.id);
+            self.acts.act_once(&key, incident, &Act::Ran { deed }, &errand.by).await?;
         }
         parts.store.note_told(errand.id, now).await
     }

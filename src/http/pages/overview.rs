@@ -172,7 +172,8 @@ mod tests {
             let cause = Cause::new(Region::new("eu").expect("a good name"), "it fails");
             let mut incident = Incident::opening(since, since, cause);
             let by = Actor { name: "ana".into(), via: Via::Web };
-            let acknowledged = Acknowledgement { by, at: now, until: now, reason: None };
+            let acknowledged =
+                Acknowledgement { by, at: now, until: now, reason: None, taken_back: false };
             incident.story.acknowledged = is_acknowledged.then_some(acknowledged);
             IncidentRecord {
                 id: IncidentId(id),

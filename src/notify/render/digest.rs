@@ -12,7 +12,9 @@ use super::clean::{cut, cut_by, line};
 use super::slack::{SlackMessage, code, link, markdown, prose, sign};
 use super::sms::without_links;
 use super::{gsm, wording};
-use crate::notify::digest::{Counts, Digest, Item};
+use crate::domain::notification::Notification;
+use crate::notify::Outbound;
+use crate::notify::digest::{Counts, Digest, Item, says_how_it_is};
 
 /// The longest text of a section, in characters: <https://docs.slack.dev/reference/block-kit/blocks/section-block>.
 const SECTION: usize = 3_000;
@@ -92,7 +94,10 @@ fn entry(item: &Item<'_>, with_error: bool) -> String {
         None => number,
     };
     let mut text = format!("{} {number} {}", sign(notice.kind), code(&name(item), NAME_LIMIT));
-    if with_error {
+    let note = wording::note(notice).filter(|_| !says_how_it_is(item));
+    if let Some(note) = note.filter(|_| with_error) {
+        let _ = write!(text, " {}", prose(&note, ERROR_LIMIT));
+    } else if with_error {
         let _ = write!(text, " {}", wording::title(notification).to_lowercase());
         let error = wording::error(notice).filter(|_| wording::is_wrong(notice));
         text.extend(error.map(|error| format!(": {}", prose(&error, ERROR_LIMIT))));
@@ -107,14 +112,15 @@ fn name(item: &Item<'_>) -> String {
 fn mark(counts: Counts) -> &'static str {
     match counts {
         Counts { wrong: 1.., .. } => "🔴",
+        Counts { acknowledged: 1.., .. } => "🟡",
         Counts { over: 1.., .. } => "🟢",
         Counts { .. } => "⚪",
     }
 }
 
-/// "12 more incidents, 30 ended, 2 notes"
+/// "12 more incidents, 30 ended, 3 acknowledged, 2 notes"
 fn summary(counts: Counts) -> String {
-    let Counts { wrong, over, noted } = counts;
+    let Counts { wrong, over, acknowledged, noted } = counts;
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let mut parts = Vec::new();
     if wrong > 0 {
@@ -123,6 +129,9 @@ fn summary(counts: Counts) -> String {
     if over > 0 {
         parts.push(format!("{over} ended"));
     }
+    if acknowledged > 0 {
+        parts.push(format!("{acknowledged} acknowledged"));
+    }
     if noted > 0 {
         parts.push(format!("{noted} note{}", plural(noted)));
     }
@@ -130,14 +139,17 @@ fn summary(counts: Counts) -> String {
 }
 
 /// Writes a digest for a telephone: in the GSM alphabet, and in one part where the link leaves room for
-/// that.
-pub fn sms_digest(digest: &Digest<'_>) -> String {
+/// that. Of one incident it says what there is to say, and how that is answered where people can
+/// (`answerable`).
+pub fn sms_digest(digest: &Digest<'_>, answerable: bool) -> String {
     let latest = digest.latest();
     let repeat = wording::repeat_mark(digest.head);
-    let mut head = format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
-    if let Some(last) = digest.last {
-        let _ = write!(head, " No more SMS before {} UTC.", last.format("%H:%M"));
+    let last = digest.last.map(|at| format!(" No more SMS before {} UTC.", at.format("%H:%M")));
+    if let [only] = latest.as_slice() {
+        return sms_of_one(digest, only, last.as_deref(), answerable);
     }
+    let mut head = format!("Tripline{repeat}: {}, {} open.", summary(digest.counts()), digest.open);
+    head.extend(last);
     let link = digest.link.map(|link| format!(" {}", gsm::forced(&line(link))));
     let link = link.unwrap_or_default();
     let size = |text: &str| text.chars().map(|c| gsm::cost(c).unwrap_or(1)).sum::<usize>();
@@ -146,7 +158,8 @@ pub fn sms_digest(digest: &Digest<'_>) -> String {
     let mut room = room.saturating_sub(taken);
     let mut names = String::new();
     for (index, item) in latest.iter().enumerate() {
-        let name = gsm::forced(&without_links(&cut(&name(item), SHORT_NAME)));
+        let name = without_links(&cut(&name(item), SHORT_NAME));
+        let name = gsm::forced(&format!("#{} {name}", item.notification.incident));
         let name = if names.is_empty() { format!(" {name}") } else { format!(", {name}") };
         let more = if index + 1 < latest.len() { "...".len() } else { 0 };
         if size(&name) + more > room {
@@ -161,6 +174,26 @@ pub fn sms_digest(digest: &Digest<'_>) -> String {
     cut_by(&(head + &names + &link), super::sms::GSM_ROOM, |c| gsm::cost(c).unwrap_or(3))
 }
 
+/// The same where it tells of one incident.
+fn sms_of_one(
+    digest: &Digest<'_>,
+    only: &Item<'_>,
+    last: Option<&str>,
+    answerable: bool,
+) -> String {
+    let possible_repeat = digest.head.possible_repeat;
+    let notification = Notification { possible_repeat, ..only.notification.clone() };
+    let message = Outbound {
+        notification: &notification,
+        phone: digest.phone,
+        email: digest.email,
+        at: digest.at,
+        link: only.link.as_deref(),
+        thread: None,
+    };
+    super::sms::last_sms(&message, last, answerable)
+}
+
 /// Writes a digest as lines of text.
 pub fn plain_digest(digest: &Digest<'_>) -> String {
     let latest = digest.latest();
@@ -168,7 +201,10 @@ pub fn plain_digest(digest: &Digest<'_>) -> String {
         vec![format!("{}{}", summary(digest.counts()), wording::repeat_mark(digest.head))];
     for item in latest.iter().take(WITH_ERRORS) {
         let (notification, title) = (item.notification, wording::title(item.notification));
-        lines.push(format!("#{} {title}: {}", notification.incident, cut(&name(item), NAME_LIMIT)));
+        let note = wording::note(&notification.notice).filter(|_| !says_how_it_is(item));
+        let note = note.map_or_else(String::new, |note| format!(": {}", cut(&note, ERROR_LIMIT)));
+        let name = cut(&name(item), NAME_LIMIT);
+        lines.push(format!("#{} {title}: {name}{note}", notification.incident));
     }
     if latest.len() > WITH_ERRORS {
         lines.push(format!("and {} more", latest.len() - WITH_ERRORS));

@@ -20,7 +20,7 @@ use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::NotificationState;
 use crate::domain::restraint::Acknowledgement;
 use crate::domain::subject::Subject;
-use crate::notify::{Outbound, Thread};
+use crate::notify::{Outbound, Paging, Thread};
 
 /// What the button that acknowledges is called.
 pub const ACKNOWLEDGE: &str = "acknowledge";
@@ -226,13 +226,14 @@ fn facts(thread: &Thread, notice: &Notice, state: &State<'_>) -> SlackBlock {
 }
 
 fn paged(thread: &Thread) -> String {
-    let word = |state: NotificationState| match state {
-        NotificationState::Owed => "on its way",
-        NotificationState::Sent => "sent",
-        NotificationState::InDigest => "sent in a digest",
-        NotificationState::GivenUp => "not reached",
-        NotificationState::HandedOn => "handed on",
-        NotificationState::Superseded => "not needed any more",
+    let word = |paging: Paging| match paging {
+        Paging::Printed => "NOT sent: SMS is not set up",
+        Paging::Stands(NotificationState::Owed) => "on its way",
+        Paging::Stands(NotificationState::Sent) => "sent",
+        Paging::Stands(NotificationState::InDigest) => "sent in a digest",
+        Paging::Stands(NotificationState::GivenUp) => "not reached",
+        Paging::Stands(NotificationState::HandedOn) => "handed on",
+        Paging::Stands(NotificationState::Superseded) => "not needed any more",
     };
     let first = thread.woken.iter().take(NAMED);
     let mut people: Vec<String> = first

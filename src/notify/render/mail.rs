@@ -7,15 +7,18 @@
 use std::fmt::Write as _;
 
 use super::clean::{cut, line};
+use super::digest::plain_digest;
 use super::drill::drill;
 use super::sms::without_links;
 use super::{plain, wording};
 use crate::domain::failed_request::FailedRequest;
 use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::notification::Notification;
-use crate::notify::Outbound;
+use crate::notify::{Digest, Item, Outbound};
 
 const NAME_LIMIT: usize = 100;
+/// The colour of what is neither wrong nor over.
+const QUIET: &str = "#6b7280";
 
 /// What an e-mail says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,13 +60,33 @@ pub fn mail(message: &Outbound<'_>) -> Mail {
     }
 }
 
+/// Writes a digest as an e-mail.
+pub fn mail_digest(digest: &Digest<'_>) -> Mail {
+    let unlinked: Vec<Notification> =
+        digest.told.iter().map(|it| unlinked(it.notification)).collect();
+    let told = digest.told.iter().zip(&unlinked);
+    let told = told.map(|(it, notification)| Item { notification, link: it.link.clone() });
+    let digest = Digest { told: told.collect(), link: digest.link, ..*digest };
+    let text = plain_digest(&digest);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    // The link stands below.
+    lines.pop();
+    lines.push(format!("{} open", digest.open));
+    let colour = digest.latest().first().map_or(QUIET, |it| colour(it.notification.notice.kind));
+    Mail {
+        subject: format!("Tripline: {}", lines.first().map_or("", String::as_str)),
+        html: html(&lines, colour, &[("All incidents", digest.link)]),
+        text: format!("{text}\n"),
+    }
+}
+
 /// An e-mail that tells of no incident.
 pub fn mail_of(text: &str) -> Mail {
     const SUBJECT_LIMIT: usize = 60;
     let said = line(text);
     Mail {
         subject: format!("Tripline: {}", cut(&said, SUBJECT_LIMIT)),
-        html: html(std::slice::from_ref(&said), "#6b7280", &[]),
+        html: html(std::slice::from_ref(&said), QUIET, &[]),
         text: format!("{said}\n"),
     }
 }
@@ -106,7 +129,7 @@ fn colour(kind: NoticeKind) -> &'static str {
         | NoticeKind::Lost
         | NoticeKind::Withdrawn
         | NoticeKind::Noted
-        | NoticeKind::Drill => "#6b7280",
+        | NoticeKind::Drill => QUIET,
     }
 }
 

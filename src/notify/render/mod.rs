@@ -27,7 +27,7 @@ pub use brief::brief;
 pub use degraded::degraded;
 pub use digest::{plain_digest, slack_digest, sms_digest};
 pub use living::{ACKNOWLEDGE, Buttons, Place, RUN, RUNBOOK, SILENCE, living, reply};
-pub use mail::{Mail, mail, mail_of};
+pub use mail::{Mail, mail, mail_digest, mail_of};
 pub use payload::payload;
 pub use plain::plain;
 pub use rehearsal::rehearsal;

@@ -32,17 +32,25 @@ const ENOUGH_ERROR: usize = 60;
 /// The name of the check and of the step are the author's: if the GSM alphabet cannot write them,
 /// the message is UCS-2. The error comes from outside and cannot bring that about.
 pub fn sms(message: &Outbound<'_>) -> String {
-    written(message, None)
+    written(message, None, None)
 }
 
 /// The same where people can answer: an alarm says how.
 pub fn answerable_sms(message: &Outbound<'_>) -> String {
-    let is_alarm = message.notification.notice.kind.is_alarm();
-    let answer = is_alarm.then(|| format!(" Reply ACK {}.", message.notification.incident));
-    written(message, answer.as_deref())
+    written(message, answer(message).as_deref(), None)
 }
 
-fn written(message: &Outbound<'_>, answer: Option<&str>) -> String {
+/// The same with that it is the `last` for a while, where it is.
+pub(super) fn last_sms(message: &Outbound<'_>, last: Option<&str>, answerable: bool) -> String {
+    written(message, answer(message).filter(|_| answerable).as_deref(), last)
+}
+
+fn answer(message: &Outbound<'_>) -> Option<String> {
+    let is_alarm = message.notification.notice.kind.is_alarm();
+    is_alarm.then(|| format!(" Reply ACK {}.", message.notification.incident))
+}
+
+fn written(message: &Outbound<'_>, answer: Option<&str>, last: Option<&str>) -> String {
     if let Some(text) = drill(message.notification) {
         return text;
     }
@@ -59,6 +67,7 @@ fn written(message: &Outbound<'_>, answer: Option<&str>) -> String {
         error: error.as_deref().map(|error| alphabet.write(&error_piece(notice, error))),
         tail: alphabet.write(&tail(message)),
         answer: answer.map(str::to_owned),
+        last: last.map(str::to_owned),
         note: wording::note(notice)
             .map(|note| cut_by(&without_links(&note), NOTE_LIMIT, |_| 1))
             .map(|note| alphabet.write(&format!(" ({note})"))),
@@ -154,6 +163,8 @@ struct Pieces {
     tail: String,
     /// How it is answered.
     answer: Option<String>,
+    /// That no other follows for a while.
+    last: Option<String>,
     /// What else there is to say.
     note: Option<String>,
     /// How the other regions are doing.
@@ -186,6 +197,7 @@ impl Pieces {
         };
         let tail = granted(Some(self.tail), 0);
         let answer = granted(self.answer, 0);
+        let last = granted(self.last, 0);
         let step = granted(self.step, 0);
         let note = granted(self.note, enough);
         let link = granted(self.link, enough);
@@ -193,8 +205,8 @@ impl Pieces {
         let error = self.error.filter(|_| room >= LEAST_ERROR);
         let error = error.map(|error| alphabet.cut(&error, room));
         let rest = match self.error_comes {
-            Place::First => [step, error, tail, answer, note, elsewhere, link],
-            Place::Last => [step, tail, answer, note, elsewhere, error, link],
+            Place::First => [step, error, tail, answer, last, note, elsewhere, link],
+            Place::Last => [step, tail, answer, last, note, elsewhere, error, link],
         };
         let rest: String = rest.into_iter().flatten().collect();
         alphabet.cut(&(self.head + &rest), alphabet.room())

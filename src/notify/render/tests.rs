@@ -15,7 +15,7 @@ use crate::domain::policy::Recipient;
 use crate::domain::restraint::{Acknowledgement, Actor, Via};
 use crate::domain::run::Outcome;
 use crate::domain::subject::Subject;
-use crate::notify::{Outbound, Thread};
+use crate::notify::{Outbound, Paging, Thread};
 
 const LINK: &str = "https://tripline.example.com/incidents/42";
 
@@ -336,10 +336,13 @@ fn any_thread() -> impl Strategy<Value = Thread> {
             incident.resolved_at = over.then_some(opened);
             let by = Actor { name, via: Via::Slack };
             let until = at("2026-11-21T06:14:10Z");
-            let taken = Acknowledgement { by, reason: None, at: opened, until };
+            let taken = Acknowledgement { by, reason: None, at: opened, until, taken_back: false };
             incident.story.acknowledged = acknowledged.then_some(taken);
             let person = |(name, state): (String, usize)| {
-                (PersonId::new(&name).expect("a good name"), NotificationState::ALL[state])
+                (
+                    PersonId::new(&name).expect("a good name"),
+                    Paging::Stands(NotificationState::ALL[state]),
+                )
             };
             Thread {
                 receipt: None,

@@ -26,12 +26,17 @@ pub(super) fn repeat_mark(notification: &Notification) -> &'static str {
 pub(super) fn title(notification: &Notification) -> &'static str {
     match notification.notice.kind {
         NoticeKind::Failing { .. } if is_of_rule(&notification.notice) => {
-            if notification.first_word { "Breached" } else { "Still breached" }
+            match (notification.first_word, notification.notice.fails_again) {
+                (true, _) => "Breached",
+                (false, true) => "Breached again",
+                (false, false) => "Still breached",
+            }
         }
         NoticeKind::Failing { .. } if notification.notice.subject.path().is_some() => {
             unproven(&notification.notice, notification.first_word)
         }
         NoticeKind::Failing { .. } if notification.first_word => "Failing",
+        NoticeKind::Failing { .. } if notification.notice.fails_again => "Failing again",
         NoticeKind::Failing { .. } => "Still failing",
         NoticeKind::Blind => "Blind",
         NoticeKind::Acknowledged => "Acknowledged",

@@ -19,7 +19,7 @@ use crate::domain::incident::acting::Act;
 use crate::domain::incident::{Change, Transition};
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::domain::subject::Subject;
-use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
+use crate::store::care::{Acted, ActedOnce, Care, Caretaker, Case, NewSilence};
 use crate::store::gathering::Answered;
 use crate::store::rows::silence::{SilenceRow, scope_text};
 use crate::store::succession::Once;
@@ -72,6 +72,27 @@ impl Care for PostgresStore {
             let result = act_once(&self.pool, incident, (act, actor), judge, (None, now)).await;
             if attempts.are_over(&result) {
                 return result;
+            }
+        }
+    }
+
+    async fn act_once(
+        &self,
+        key: &str,
+        incident: IncidentId,
+        by: (&Act, &Actor),
+        judge: &dyn Caretaker,
+        now: Timestamp,
+    ) -> Result<ActedOnce, Error> {
+        let (pool, now) = (self.writers()?, rows::whole_millis(now));
+        let mut attempts = Attempts::default();
+        loop {
+            let mut once = Once::of(key);
+            let result = act_once(pool, incident, by, judge, (Some(&mut once), now)).await;
+            if attempts.are_over(&result) {
+                let acted = result?;
+                let answered = ActedOnce::Acted(acted);
+                return Ok(if once.is_repeated { ActedOnce::Repeated } else { answered });
             }
         }
     }

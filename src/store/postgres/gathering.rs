@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 use super::attempts::Attempts;
 use super::notifications::shown;
 use super::session::{begin, commit};
-use super::{PostgresStore, failed, incidents, storable};
+use super::{PostgresStore, care, failed, incidents, settlements, storable};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
@@ -38,6 +38,9 @@ impl Gathering for PostgresStore {
         {
             let last_success = last_success(&mut snapshot, subject).await?;
             background.story = Some(Story { history, last_success });
+        }
+        if let Some(now) = asked.silences {
+            background.silences = care::silences(&mut snapshot, now).await?;
         }
         Ok(background)
     }
@@ -235,6 +238,7 @@ async fn hold(
     .execute(&mut *transaction)
     .await
     .map_err(failed("hold notifications"))?;
+    settlements::supersede_stayed(&mut transaction, vec![claim.notification.id.0]).await?;
     commit(pool, transaction).await?;
     Ok(Standing::Held)
 }

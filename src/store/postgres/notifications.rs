@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::lock_number;
 use super::session::{begin, commit};
-use super::{failed, gathering, succession};
+use super::{failed, gathering, settlements, succession};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, stable_hash};
 use crate::domain::incident::Owed;
@@ -222,23 +222,27 @@ pub(super) async fn claim(
 }
 
 /// Holds those of `ids` that nobody else is about to change, and says of which of them a lease was lost.
+/// Those that stayed before may be superseded by what came at that moment.
 async fn hold(
     connection: &mut PgConnection,
     ids: Vec<i64>,
     now: Timestamp,
 ) -> Result<(Vec<i64>, Vec<i64>), Error> {
-    let held: Vec<(i64, bool)> = sqlx::query_as(
-        "SELECT id, lease_until IS NOT NULL FROM notifications WHERE id = ANY($1) \
+    let held: Vec<(i64, bool, bool)> = sqlx::query_as(
+        "SELECT id, lease_until IS NOT NULL, epoch > 0 FROM notifications WHERE id = ANY($1) \
          AND state = 'owed' AND greatest(due_at, lease_until) <= $2 ORDER BY id \
          FOR NO KEY UPDATE SKIP LOCKED",
     )
     .bind(ids)
     .bind(rows::millis(now))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(failed("hold notifications"))?;
-    let lost = held.iter().filter(|(_, is_leased)| *is_leased).map(|(id, _)| *id).collect();
-    Ok((held.into_iter().map(|(id, _)| id).collect(), lost))
+    let again = held.iter().filter(|(_, is_leased, is_again)| *is_again && !is_leased);
+    let again = again.map(|(id, ..)| *id).collect();
+    settlements::supersede_stayed(connection, again).await?;
+    let lost = held.iter().filter(|(_, is_leased, _)| *is_leased).map(|(id, ..)| *id).collect();
+    Ok((held.into_iter().map(|(id, ..)| id).collect(), lost))
 }
 
 /// Leases those of `ids` that are still owed. What was leased before becomes a possible repeat.
@@ -414,9 +418,10 @@ pub(super) async fn backlog(
     since: Timestamp,
 ) -> Result<Vec<Backlog>, Error> {
     let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT channel, count(*), min(owed_at) FROM notifications WHERE state = 'owed' \
-         AND kind <> 'drill' GROUP BY channel",
+        "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 THEN NULL ELSE owed_at END) \
+         FROM notifications WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel",
     )
+    .bind(rows::notification::held_back())
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("count what is owed"))?;

@@ -42,6 +42,7 @@ pub(super) async fn settle(pool: &PgPool, ended: &[Ended<'_>]) -> Result<Vec<Sta
                 gathering::settle(&mut transaction, it, *effect).await?;
             }
         }
+        supersede_stayed(&mut transaction, claims::stayed(&settling)).await?;
         standings.extend(effects.into_iter().map(Effect::standing));
     }
     commit(pool, transaction).await?;
@@ -175,6 +176,22 @@ async fn write_settlements(
     .bind(held.iter().map(|it| rows::millis(it.ended_at)).collect::<Vec<i64>>())
     .bind(left.collect::<Vec<Option<i64>>>());
     query.execute(connection).await.map_err(failed("settle notifications")).map(|_| ())
+}
+
+/// Supersedes those of `ids`, which stayed, in whose place another came while they were in somebody's hands.
+/// What comes at this very moment is not seen; whoever claims them looks again.
+pub(super) async fn supersede_stayed(
+    connection: &mut PgConnection,
+    ids: Vec<i64>,
+) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(claims::supersede_what_stayed!("id = ANY($1)"))
+        .bind(ids)
+        .bind(claims::OVER)
+        .bind(claims::TOLD_AGAIN);
+    query.execute(connection).await.map_err(failed("supersede what stayed")).map(|_| ())
 }
 
 /// The recipients have these messages, by claims that are no longer held.

@@ -3,25 +3,20 @@
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 
-use super::attempts::Attempts;
 use super::notifications::shown;
 use super::session::{begin, commit};
-use super::{PostgresStore, care, failed, incidents, notifications, storable};
+use super::{PostgresStore, failed, incidents, notifications, storable};
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::Owed;
-use crate::domain::incident::acting::Act;
 use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::path::{Breakage, Path};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::proof::Word;
-use crate::domain::restraint::Actor;
 use crate::domain::succession::{Case, Heirs, TRIED_ON_AFTER};
 use crate::domain::{Timestamp, after};
-use crate::store::care::Caretaker;
 use crate::store::rows::notification::{NotificationRow, UnprovenRow, owed_to, status};
 use crate::store::succession::{
-    Answered, Chooser, Following, Heard, Once, Origin, REMEMBERED, Succeeded, Unproven,
-    notice_to_heirs, standing,
+    Chooser, Following, Heard, Origin, REMEMBERED, Succeeded, Unproven, notice_to_heirs, standing,
 };
 use crate::store::{Error, IncidentRecord, NotificationRecord, rows};
 
@@ -93,27 +88,6 @@ impl Following for PostgresStore {
             .await
             .map_err(failed("note when a provider is asked"))
             .map(|_| ())
-    }
-
-    async fn answer(
-        &self,
-        message: &str,
-        incident: IncidentId,
-        by: (&Act, &Actor),
-        judge: &dyn Caretaker,
-        now: Timestamp,
-    ) -> Result<Answered, Error> {
-        let (pool, now) = (self.writers()?, rows::whole_millis(now));
-        let mut attempts = Attempts::default();
-        loop {
-            let mut once = Once::of(message);
-            let result = care::act_once(pool, incident, by, judge, (Some(&mut once), now)).await;
-            if attempts.are_over(&result) {
-                let acted = result?;
-                let answered = Answered::Acted(acted);
-                return Ok(if once.is_repeated { Answered::Repeated } else { answered });
-            }
-        }
     }
 
     async fn open_for(&self, person: &PersonId) -> Result<Vec<IncidentRecord>, Error> {

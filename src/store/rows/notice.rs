@@ -39,6 +39,8 @@ struct NoticeRow {
     runbook: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fails_again: bool,
 }
 
 /// Region, outcome, failures in a row.
@@ -94,6 +96,7 @@ pub(in crate::store) fn notice_text(notice: &Notice) -> String {
         at: millis(notice.at),
         runbook: notice.runbook.clone(),
         note: notice.note.clone(),
+        fails_again: notice.fails_again,
     })
 }
 
@@ -132,6 +135,7 @@ pub(in crate::store) fn notice(json: &str) -> Result<Notice, Error> {
         at: timestamp(row.at)?,
         runbook: row.runbook,
         note: row.note,
+        fails_again: row.fails_again,
     })
 }
 
@@ -191,6 +195,7 @@ mod tests {
                 at,
                 runbook: Some("https://wiki.example.com/login".into()),
                 note: Some("fails again".into()),
+                fails_again: true,
             };
             assert_eq!(notice(&notice_text(&whole)).expect("readable"), whole);
         }

@@ -10,6 +10,7 @@ use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::notification::{Notification, NotificationState};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::proof::{Status, Word};
+use crate::domain::restraint::HELD_BACK;
 use crate::domain::storm::{Told, Waiting};
 use crate::store::claims::Present;
 use crate::store::gathering::Stamps;
@@ -298,6 +299,11 @@ impl PresentRow {
 }
 
 /// What is owed (how much, since when) and what was given up, for every channel.
+/// What the reasons of those are like that people held back, who are not late.
+pub(in crate::store) fn held_back() -> String {
+    format!("{HELD_BACK}%")
+}
+
 pub(in crate::store) fn backlog(
     owed: &[(String, i64, Option<i64>)],
     given_up: &[(String, i64)],

@@ -24,6 +24,8 @@ struct StoryRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     held_from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    maintained: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged: Option<AcknowledgementRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_alone_since: Option<i64>,
@@ -42,6 +44,8 @@ struct AcknowledgementRow {
     reason: Option<String>,
     at: i64,
     until: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    taken_back: bool,
 }
 
 /// Name and way.
@@ -60,6 +64,7 @@ pub(in crate::store) fn text(story: &Story) -> String {
         reason: it.reason.clone(),
         at: millis(it.at),
         until: millis(it.until),
+        taken_back: it.taken_back,
     });
     to_json(&StoryRow {
         tellings: story.tellings,
@@ -67,6 +72,7 @@ pub(in crate::store) fn text(story: &Story) -> String {
         held: story.held.clone(),
         held_by: story.held_by.clone(),
         held_from: (!story.held_from.is_empty()).then(|| told_text(&story.held_from)),
+        maintained: story.maintained.clone(),
         acknowledged,
         left_alone_since: story.left_alone_since.map(millis),
         reopened: story.reopened,
@@ -86,6 +92,7 @@ pub(in crate::store) fn read(text: &str) -> Result<Story, Error> {
             reason: it.reason,
             at: timestamp(it.at)?,
             until: timestamp(it.until)?,
+            taken_back: it.taken_back,
         })
     });
     Ok(Story {
@@ -94,6 +101,7 @@ pub(in crate::store) fn read(text: &str) -> Result<Story, Error> {
         held: row.held,
         held_by: row.held_by,
         held_from: row.held_from.as_deref().map(told).transpose()?.unwrap_or_default(),
+        maintained: row.maintained,
         acknowledged: acknowledged.transpose()?,
         left_alone_since: time(row.left_alone_since)?,
         reopened: row.reopened,
@@ -115,12 +123,14 @@ mod tests {
             told_at: Some(at),
             held: [2].into(),
             held_by: Some("maintenance `db`".into()),
+            maintained: Some("maintenance `db`".into()),
             held_from: [Recipient::Slack("#p2".into())].into(),
             acknowledged: Some(Acknowledgement {
                 by: Actor { name: "ana".into(), via: Via::Sms },
                 reason: Some("on it".into()),
                 at,
                 until: at,
+                taken_back: true,
             }),
             left_alone_since: Some(at),
             reopened: 1,

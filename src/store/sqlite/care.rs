@@ -13,7 +13,7 @@ use crate::domain::incident::acting::Act;
 use crate::domain::incident::{Change, Transition};
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::domain::subject::Subject;
-use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
+use crate::store::care::{Acted, ActedOnce, Care, Caretaker, Case, NewSilence};
 use crate::store::gathering::Answered;
 use crate::store::rows::silence::{SilenceRow, scope_text};
 use crate::store::succession::Once;
@@ -63,6 +63,21 @@ impl Care for SqliteStore {
         writer.finish(result).await
     }
 
+    async fn act_once(
+        &self,
+        key: &str,
+        incident: IncidentId,
+        by: (&Act, &Actor),
+        judge: &dyn Caretaker,
+        now: Timestamp,
+    ) -> Result<ActedOnce, Error> {
+        let mut once = Once::of(key);
+        let mut writer = self.writer().await?;
+        let result = act(&mut writer, incident, by, judge, (Some(&mut once), now)).await;
+        let acted = writer.finish(result).await?;
+        Ok(if once.is_repeated { ActedOnce::Repeated } else { ActedOnce::Acted(acted) })
+    }
+
     async fn answered(&self, incident: IncidentId, now: Timestamp) -> Result<Vec<Answered>, Error> {
         gathering::answered(&mut *self.reader().await?, incident, now).await
     }
@@ -93,15 +108,14 @@ impl Care for SqliteStore {
 
 /// All silences that were not over when the last of them was made.
 pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Silence>, Error> {
-    let found: Vec<SilenceRow> = sqlx::query_as(
-        "SELECT id, scope, reason, by_name, by_way, from_at, until_at FROM silences \
-         WHERE until_at > (SELECT max(from_at) FROM silences) ORDER BY id",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read the silences"))?;
+    let found: Vec<SilenceRow> =
+        sqlx::query_as(ALL).fetch_all(connection).await.map_err(failed("read the silences"))?;
     found.into_iter().map(SilenceRow::read).collect()
 }
+
+/// Asks for them.
+pub(super) const ALL: &str = "SELECT id, scope, reason, by_name, by_way, from_at, until_at \
+     FROM silences WHERE until_at > (SELECT max(from_at) FROM silences) ORDER BY id";
 
 /// Decides by `judge` about each of `records`, and stores it.
 async fn decide(

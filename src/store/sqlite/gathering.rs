@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::incidents::AskedHistory;
 use super::script::{Script, Term, Value, values};
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, failed, incidents, script};
+use super::{SqliteStore, care, failed, incidents, script, settlements};
 use crate::domain::Timestamp;
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::incident::{DecisionKind, Transition};
@@ -21,6 +21,7 @@ use crate::store::gathering::{
     Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Sought, Story, alike,
 };
 use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
+use crate::store::rows::silence::SilenceRow;
 use crate::store::rows::{self, to_json};
 use crate::store::{Claim, Ended, Error, Standing};
 
@@ -65,8 +66,16 @@ async fn background(
         let check = if let Subject::Check(check) = subject { Some(check.as_str()) } else { None };
         ask_story(&mut script, &incident.0.into(), &check.into())
     });
+    let silences = asked.silences.map(|now| (script.add(care::ALL, values![]), now));
     let found = script.at_once(reader, BACKGROUND).await?;
-    read_background(&found, AskedBackground { crowd, story })
+    let mut background = read_background(&found, AskedBackground { crowd, story })?;
+    if let Some((asked, now)) = silences {
+        let all: Vec<SilenceRow> = script::read(&found[asked], BACKGROUND)?;
+        let all = all.into_iter().map(SilenceRow::read);
+        background.silences = all.collect::<Result<_, _>>()?;
+        background.silences.retain(|silence| now < silence.until);
+    }
+    Ok(background)
 }
 
 /// What fails when that cannot be read.
@@ -103,7 +112,7 @@ pub(super) fn read_background(
     asked: AskedBackground,
 ) -> Result<Background, Error> {
     let crowd = asked.crowd.map(|asked| read_crowd(found, asked)).transpose()?;
-    let mut background = Background { crowd, story: None };
+    let mut background = Background { crowd, ..Background::default() };
     if let Some((history, last_success)) = asked.story
         && let Some(history) = incidents::read_history(found, history)?
     {
@@ -260,6 +269,7 @@ async fn hold(
     .execute(&mut *connection)
     .await
     .map_err(failed("hold notifications"))?;
+    settlements::supersede_stayed(&mut *connection, vec![claim.notification.id.0]).await?;
     writer.commit().await?;
     Ok(Standing::Held)
 }

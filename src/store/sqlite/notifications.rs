@@ -116,9 +116,10 @@ pub(super) async fn backlog(
     since: Timestamp,
 ) -> Result<Vec<Backlog>, Error> {
     let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT channel, count(*), min(owed_at) FROM notifications WHERE state = 'owed' \
-         AND kind <> 'drill' GROUP BY channel",
+        "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 THEN NULL ELSE owed_at END) \
+         FROM notifications WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel",
     )
+    .bind(rows::notification::held_back())
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("count what is owed"))?;

@@ -39,6 +39,7 @@ pub(super) async fn settle(
                 gathering::settle(&mut *connection, it, *effect).await?;
             }
         }
+        supersede_stayed(&mut *connection, claims::stayed(&settling)).await?;
         standings.extend(effects.into_iter().map(Effect::standing));
     }
     writer.commit().await?;
@@ -150,6 +151,22 @@ async fn write_settlements(
     )
     .bind(to_json(&written));
     query.execute(connection).await.map_err(failed("settle notifications")).map(|_| ())
+}
+
+/// Supersedes those of `ids`, which stayed, in whose place another came while they were in somebody's hands.
+pub(super) async fn supersede_stayed(
+    connection: &mut SqliteConnection,
+    ids: Vec<i64>,
+) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query =
+        sqlx::query(claims::supersede_what_stayed!("id IN (SELECT value FROM json_each($1))"))
+            .bind(to_json(&ids))
+            .bind(claims::OVER)
+            .bind(claims::TOLD_AGAIN);
+    query.execute(connection).await.map_err(failed("supersede what stayed")).map(|_| ())
 }
 
 /// The recipients have these messages, by claims that are no longer held.

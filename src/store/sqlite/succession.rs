@@ -5,22 +5,18 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::script::Script;
 use super::writer::{Durability, Writer};
-use super::{SqliteStore, care, failed, incidents, notifications};
+use super::{SqliteStore, failed, incidents, notifications};
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::Owed;
-use crate::domain::incident::acting::Act;
 use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::path::{Breakage, Path};
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::proof::Word;
-use crate::domain::restraint::Actor;
 use crate::domain::succession::{Case, Heirs, TRIED_ON_AFTER};
 use crate::domain::{Timestamp, after};
-use crate::store::care::Caretaker;
 use crate::store::rows::notification::{NotificationRow, UnprovenRow, owed_to, status};
 use crate::store::succession::{
-    Answered, Chooser, Following, Heard, Once, Origin, REMEMBERED, Succeeded, Unproven,
-    notice_to_heirs, standing,
+    Chooser, Following, Heard, Origin, REMEMBERED, Succeeded, Unproven, notice_to_heirs, standing,
 };
 use crate::store::{Error, IncidentRecord, NotificationRecord, rows};
 
@@ -80,21 +76,6 @@ impl Following for SqliteStore {
         };
         let result = result.await;
         writer.finish(result).await
-    }
-
-    async fn answer(
-        &self,
-        message: &str,
-        incident: IncidentId,
-        by: (&Act, &Actor),
-        judge: &dyn Caretaker,
-        now: Timestamp,
-    ) -> Result<Answered, Error> {
-        let mut once = Once::of(message);
-        let mut writer = self.writer().await?;
-        let result = care::act(&mut writer, incident, by, judge, (Some(&mut once), now)).await;
-        let acted = writer.finish(result).await?;
-        Ok(if once.is_repeated { Answered::Repeated } else { Answered::Acted(acted) })
     }
 
     async fn open_for(&self, person: &PersonId) -> Result<Vec<IncidentRecord>, Error> {

@@ -1,8 +1,10 @@
 //! Ways out that fail: nothing is lost, and nothing comes twice.
 
+use serde_json::json;
+
 use super::scenario::{Down, Up, scenario};
 use super::setup::Watched;
-use super::told::{at, between, m, slack};
+use super::told::{any_sms, at, between, m, slack};
 use crate::support::provider::Answer;
 
 const EVERYBODY: [&str; 4] = ["#p2", "#p1", "ana", "bo"];
@@ -172,8 +174,6 @@ async fn reminders_that_could_not_be_sent_are_one_when_they_can() {
         .at(m(9))
         .twilio(Answer::Accept)
         .want(between(m(9), m(10)), super::told::sms("ana").saying("failing"))
-        // One that was on its way when the next was told stays.
-        .may(between(m(9), m(10)), super::told::sms("ana").saying("failing"))
         .at(m(9) + m(1) / 2)
         .acknowledge(1)
         .want(between(m(9), m(10)), slack("#p2").saying("acknowledged"))
@@ -213,9 +213,6 @@ async fn reminders_to_a_rota_that_could_not_be_sent_are_one_when_they_can() {
         .slack(Answer::Accept)
         .twilio(Answer::Accept)
         .want_all(between(m(7), m(8)), &["#p2", "ana"], "still fails after 4m")
-        // One that was on its way when the next was told stays.
-        .may(between(m(7), m(8)), slack("#p2").saying("failing"))
-        .may(between(m(7), m(8)), super::told::sms("ana").saying("failing"))
         .until(m(7) + m(1) / 2)
         .await;
 }
@@ -257,5 +254,60 @@ async fn what_waits_while_all_ways_are_down_makes_the_health_page_red_and_goes_o
         .twilio(Answer::Accept)
         .want_all(between(m(11), m(12)), &EVERYBODY, "failing")
         .until(m(14))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_did_not_leave_before_the_acknowledgement_wakes_nobody() {
+    login()
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2"))
+        .want(at(m(4)), slack("#p1"))
+        .at(m(5))
+        .acknowledge(1)
+        .want_all(at(m(5)), &["#p2", "#p1"], "acknowledged by eva")
+        .at(m(6))
+        .twilio(Answer::Accept)
+        .want_none(between(m(0), m(60)), any_sms())
+        .on_postgres_too()
+        .until(m(12))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_was_held_back_is_told_once_when_the_acknowledgement_is_over() {
+    login()
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2"))
+        .want(at(m(4)), slack("#p1"))
+        .at(m(5))
+        .acknowledge_for(1, "10m")
+        .want_all(at(m(5)), &["#p2", "#p1"], "acknowledged by eva")
+        .at(m(6))
+        .twilio(Answer::Accept)
+        .want_all(at(m(15)), &EVERYBODY, "the acknowledgement by eva")
+        .until(m(18))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_did_not_leave_before_a_silence_waits_for_its_end() {
+    login()
+        .twilio(Answer::Status(503))
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2"))
+        .want(at(m(4)), slack("#p1"))
+        .at(m(5))
+        .silence(json!({"checks": ["login"], "for": "10m"}))
+        .want_all(at(m(5)), &["#p2", "#p1"], "silenced by eva")
+        .at(m(6))
+        .twilio(Answer::Accept)
+        .want_all(between(m(15), m(16)), &["ana", "bo"], "failing")
+        .until(m(18))
         .await;
 }

@@ -22,7 +22,7 @@ async fn a_maintenance_that_starts_while_failing_holds_back_what_is_still_to_com
         .at(m(1))
         .target("login", Down)
         .want(at(m(1)), slack("#p2"))
-        .want_all(at(m(10)), &SECOND, "still fails after: maintenance")
+        .want_all(at(m(10)), &EVERYBODY, "still fails after: maintenance")
         .until(m(13))
         .await;
 }
@@ -142,7 +142,7 @@ async fn a_maintenance_that_is_begun_in_haste_holds_back_from_then_on() {
         .want(at(m(1)), slack("#p2"))
         .at(m(1) + m(1) / 2)
         .edit(|project| project.tables.push_str(&once("10:00", "10:20")))
-        .want_all(at(m(20)), &SECOND, "still fails after: maintenance")
+        .want_all(at(m(20)), &EVERYBODY, "still fails after: maintenance")
         .until(m(22))
         .await;
 }
@@ -172,5 +172,35 @@ async fn a_maintenance_of_a_region_ends_for_a_check_that_goes_down_elsewhere_too
         .target_in("login", "us", Down)
         .want_all(at(m(4)), &EVERYBODY, "failing")
         .until(m(6))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_before_a_maintenance_is_told_once_more_at_its_end() {
+    login()
+        .toml(&once("10:05", "10:12"))
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .want_all(at(m(2)), &SECOND, "failing")
+        .want_all(at(m(12)), &EVERYBODY, "still fails after: maintenance")
+        .on_postgres_too()
+        .until(m(15))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_takes_care_of_is_not_told_again_at_the_end_of_a_maintenance() {
+    login()
+        .toml(&once("10:05", "10:12"))
+        .at(m(1))
+        .target("login", Down)
+        .want(at(m(1)), slack("#p2"))
+        .want_all(at(m(2)), &SECOND, "failing")
+        .at(m(3))
+        .acknowledge(1)
+        .want_all(at(m(3)), &["#p2", "#p1"], "acknowledged by eva")
+        .want_none(at(m(12)), slack("#p2"))
+        .until(m(15))
         .await;
 }

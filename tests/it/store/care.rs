@@ -56,6 +56,26 @@ pub(super) async fn an_acknowledgement_holds_back_and_ends(store: &(impl Store +
     assert_eq!(store.next_tending().await.expect("read"), None);
 }
 
+pub(super) async fn what_came_of_a_run_is_told_of_what_is_over_and_changes_nothing_else(
+    store: &(impl Store + Care),
+) {
+    // The first incident is over; the second is open.
+    tell(store, 1, &[Failed, Passed, Failed]).await;
+    let states = async || store.states_of(&[check_id("login")]).await.expect("read");
+    let open = |id| move |it: &tripline::domain::incident::Incident| it.id == Some(IncidentId(id));
+    let before = states().await;
+    assert!(before[&check_id("login")].incident.as_ref().is_some_and(open(2)));
+    let ran = Act::Ran { deed: "had it run once: passed in eu".into() };
+    assert!(matches!(act(store, &ran, at(4)).await, Acted::Done(_)));
+    assert_eq!(outbox(store, 1).await.last().expect("told"), "slack:#p2 noted owed");
+    assert!(history(store, 1).await.record.incident.resolved_at.is_some());
+    assert_eq!(states().await, before, "the open one goes on");
+    let note = Act::Note { text: "late".into() };
+    assert!(matches!(act(store, &note, at(4)).await, Acted::Refused(Refused::Resolved(_))));
+    tell(store, 4, &[Passed]).await;
+    assert!(history(store, 2).await.record.incident.resolved_at.is_some());
+}
+
 pub(super) async fn an_act_on_what_is_over_is_refused(store: &(impl Store + Care)) {
     assert_eq!(act(store, &acknowledge(120), at(1)).await, Acted::Unknown);
     tell(store, 1, &[Failed, Passed]).await;

@@ -117,7 +117,8 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
     let subject = Subject::Check(scene::check_id("a"));
     let recipient = channel();
     let (incident, missing) = (IncidentId(1), IncidentId(99));
-    let both = Asked { crowd: Some((&recipient, at(0))), story: Some((incident, &subject)) };
+    let story = Some((incident, &subject));
+    let both = Asked { crowd: Some((&recipient, at(0))), story, ..Asked::default() };
     let background = store.background(&both).await.expect("read");
     assert_eq!(background.crowd.expect("asked for").waiting.len(), 1);
     let told = background.story.expect("there is such an incident");
@@ -125,11 +126,11 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
     let passed = report("a", "eu", 2, Passed);
     assert_eq!(told.last_success, Some(passed.slot.at), "where it is down for longest");
     let about = Subject::Region(scene::region("eu"));
-    let elsewhere = Asked { crowd: None, story: Some((incident, &about)) };
+    let elsewhere = Asked { story: Some((incident, &about)), ..Asked::default() };
     let background = store.background(&elsewhere).await.expect("read");
     assert!(background.crowd.is_none(), "nobody asked");
     assert_eq!(background.story.expect("there is").last_success, None, "it is no check");
-    let absent = Asked { crowd: None, story: Some((missing, &subject)) };
+    let absent = Asked { story: Some((missing, &subject)), ..Asked::default() };
     assert_eq!(store.background(&absent).await.expect("read").story, None);
 }
 
@@ -153,7 +154,7 @@ pub(super) async fn what_comes_along_with_a_claim_is_what_would_be_asked(store: 
         let subject = Subject::Check(scene::check_id("b"));
         let recipient = channel();
         let (crowd, about) = ((&recipient, at(0)), (IncidentId(2), &subject));
-        let asked = Asked { crowd: Some(crowd), story: Some(about) };
+        let asked = Asked { crowd: Some(crowd), story: Some(about), silences: None };
         assert_eq!(background, store.background(&asked).await.expect("read"));
     }
     // Nobody settled it: it may have arrived.
@@ -329,4 +330,16 @@ pub(super) async fn stamps_tell_when_what_happened(store: &(impl Store + Care)) 
         (answered[0].channel, answered[0].accepted_at),
         (Channel::Slack, at(2) + seconds(1))
     );
+}
+
+pub(super) async fn what_is_over_leaves_a_digest_that_was_refused(store: &dyn Store) {
+    storm(store).await;
+    let digest = gathered(store, 2).await;
+    let over = ["a", "c"].map(|name| report(name, "eu", 2, Passed));
+    store.record(&over, &rules(), at(2) + seconds(1)).await.expect("recorded");
+    let busy = Attempt::Retry { reason: "429".into(), after: None };
+    assert_eq!(try_digest(store, &digest, 2, &busy).await, Standing::Held);
+    let (over, failing) = ([State::Superseded, State::Owed], [State::Owed]);
+    assert_eq!((states(store, 1).await, states(store, 3).await), (over.into(), over.into()));
+    assert_eq!((states(store, 2).await, states(store, 4).await), (failing.into(), failing.into()));
 }

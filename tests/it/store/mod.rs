@@ -121,6 +121,10 @@ on_every_backend! {
         a_claim_that_ran_out_and_was_taken_by_nobody_is_held
         a_recovery_takes_the_place_of_what_was_not_sent
         a_recovery_waits_for_what_is_being_sent
+        a_recovery_takes_the_place_of_what_was_refused_meanwhile
+        a_recovery_waits_for_the_repeat_of_what_may_have_arrived
+        a_recovery_takes_the_place_of_what_was_held_meanwhile
+        what_is_told_again_takes_the_place_of_what_was_refused_meanwhile
         a_recovery_after_a_sent_failure_is_not_the_first_word
         a_recovery_after_a_failure_that_was_given_up_is_the_first_word
         a_further_tier_is_not_the_first_word
@@ -137,6 +141,7 @@ on_every_backend! {
         a_digest_is_told_once_for_all_that_is_in_it
         a_digest_that_may_have_arrived_is_repeated_as_it_was
         a_digest_that_was_refused_for_now_is_gathered_anew
+        what_is_over_leaves_a_digest_that_was_refused
         a_digest_that_is_given_up_names_what_was_in_it
         a_claim_that_was_lost_gathers_and_holds_nothing
         what_is_held_is_due_later
@@ -175,6 +180,7 @@ on_every_backend! {
     care {
         an_acknowledgement_holds_back_and_ends
         an_act_on_what_is_over_is_refused
+        what_came_of_a_run_is_told_of_what_is_over_and_changes_nothing_else
         what_is_closed_by_hand_is_opened_again
         a_silence_holds_back_until_it_ends
         rules_that_change_are_heeded

@@ -1,9 +1,13 @@
 //! Messages out: handed out once, in order, and never lost.
 
 use tripline::domain::Timestamp;
+use tripline::domain::id::IncidentId;
+use tripline::domain::incident::acting::Act;
 use tripline::domain::notification::{Attempt, NotificationState as State, settle};
 use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
+use tripline::domain::restraint::{Actor, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::store::care::{Acted, Care};
 use tripline::store::{Backlog, Claim, Ended, Standing, Store};
 
 use super::scene::{
@@ -289,6 +293,66 @@ pub(super) async fn a_recovery_waits_for_what_is_being_sent(store: &dyn Store) {
     attempt(store, &sending[0], at(2), &accepted()).await;
     let recovery = claim(store, Channel::Slack, at(2) + seconds(2)).await;
     assert_eq!((recovery.len(), recovery[0].notification.first_word), (1, false));
+}
+
+fn busy() -> Attempt {
+    Attempt::Retry { reason: "503".into(), after: None }
+}
+
+pub(super) async fn a_recovery_takes_the_place_of_what_was_refused_meanwhile(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let sending = claim(store, Channel::Slack, at(2)).await;
+    tell(store, 2, &[Passed]).await;
+    attempt(store, &sending[0], at(2), &busy()).await;
+    assert_eq!(
+        outbox(store, 1).await,
+        ["slack:#p2 failing superseded", "slack:#p2 recovered owed"]
+    );
+    let superseded = &history(store, 1).await.notifications[0];
+    assert!(superseded.reason.as_ref().is_some_and(|reason| reason.contains("the recovery says")));
+    assert_eq!(superseded.deliveries.len(), 1, "the attempt is on record");
+    let recovery = claim(store, Channel::Slack, at(2) + seconds(2)).await;
+    assert_eq!((recovery.len(), recovery[0].notification.first_word), (1, true));
+}
+
+pub(super) async fn a_recovery_waits_for_the_repeat_of_what_may_have_arrived(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let sending = claim(store, Channel::Slack, at(2)).await;
+    tell(store, 2, &[Passed]).await;
+    let lost = Attempt::Ambiguous { reason: "no answer".into() };
+    attempt(store, &sending[0], at(2), &lost).await;
+    assert_eq!(outbox(store, 1).await, ["slack:#p2 failing owed", "slack:#p2 recovered owed"]);
+}
+
+pub(super) async fn a_recovery_takes_the_place_of_what_was_held_meanwhile(store: &dyn Store) {
+    tell(store, 1, &[Failed]).await;
+    let sending = claim(store, Channel::Slack, at(2)).await;
+    tell(store, 2, &[Passed]).await;
+    let held = store.hold(&sending[0], &[], at(9), "held: later").await.expect("held");
+    assert_eq!(held, Standing::Held);
+    assert_eq!(
+        outbox(store, 1).await,
+        ["slack:#p2 failing superseded", "slack:#p2 recovered owed"]
+    );
+}
+
+pub(super) async fn what_is_told_again_takes_the_place_of_what_was_refused_meanwhile(
+    store: &(impl Store + Care),
+) {
+    let policy = Policy { acknowledged_for: seconds(60), ..Policy::built_in(None) };
+    let rules = rules_with(policy, &["login"]);
+    store.record(&[report("login", "eu", 1, Failed)], &rules, at(1)).await.expect("recorded");
+    let actor = Actor { name: "eva".into(), via: Via::Web };
+    let act = Act::Acknowledge { reason: None, lasts: None };
+    let acted = store.act(IncidentId(1), (&act, &actor), &rules, at(2)).await.expect("done");
+    assert!(matches!(acted, Acted::Done(_)));
+    let sending = claim(store, Channel::Slack, at(2)).await;
+    store.tend(&rules, 10, at(5)).await.expect("tended");
+    attempt(store, &sending[0], at(5), &busy()).await;
+    assert_eq!(
+        outbox(store, 1).await,
+        ["slack:#p2 failing superseded", "slack:#p2 acknowledged owed", "slack:#p2 failing owed"]
+    );
 }
 
 pub(super) async fn a_recovery_after_a_sent_failure_is_not_the_first_word(store: &dyn Store) {

@@ -99,7 +99,7 @@ pub(super) async fn tell_one(store: &dyn Store, report: &Report) -> Vec<Recorded
 
 /// What there is for a recipient, as far as it counts since `since`.
 pub(super) async fn crowd(store: &dyn Store, recipient: &Recipient, since: Timestamp) -> Crowd {
-    let asked = Asked { crowd: Some((recipient, since)), story: None };
+    let asked = Asked { crowd: Some((recipient, since)), ..Asked::default() };
     store.background(&asked).await.expect("read").crowd.expect("asked for")
 }
 

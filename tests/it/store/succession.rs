@@ -13,8 +13,8 @@ use tripline::domain::restraint::{Actor, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
 use tripline::domain::succession::Order;
 use tripline::engine::succession::InForce;
-use tripline::store::care::Acted;
-use tripline::store::succession::{Answered, Heard, Succeeded};
+use tripline::store::care::{Acted, ActedOnce};
+use tripline::store::succession::{Heard, Succeeded};
 use tripline::store::{Claim, Ledger, NotificationRecord};
 
 use super::scene::{
@@ -312,23 +312,23 @@ pub(super) async fn an_answer_is_acted_upon_once(store: &dyn Ledger) {
     let by = Actor { name: "ana".into(), via: Via::Sms };
     let answer = async |message: &str, incident: i64, act: &Act, slot: u32| {
         let incident = IncidentId(incident);
-        store.answer(message, incident, (act, &by), &rules, at(slot)).await.expect("taken")
+        store.act_once(message, incident, (act, &by), &rules, at(slot)).await.expect("taken")
     };
     let acknowledge = Act::Acknowledge { reason: None, lasts: None };
     let acted = answer("SM1", 1, &acknowledge, 2).await;
-    assert!(matches!(acted, Answered::Acted(Acted::Done(_))), "{acted:?}");
-    assert_eq!(answer("SM1", 1, &acknowledge, 3).await, Answered::Repeated);
+    assert!(matches!(acted, ActedOnce::Acted(Acted::Done(_))), "{acted:?}");
+    assert_eq!(answer("SM1", 1, &acknowledge, 3).await, ActedOnce::Repeated);
     let acted = answer("SM2", 1, &Act::TakeBack, 4).await;
-    assert!(matches!(acted, Answered::Acted(Acted::Done(_))), "{acted:?}");
-    assert_eq!(answer("SM1", 1, &acknowledge, 5).await, Answered::Repeated);
+    assert!(matches!(acted, ActedOnce::Acted(Acted::Done(_))), "{acted:?}");
+    assert_eq!(answer("SM1", 1, &acknowledge, 5).await, ActedOnce::Repeated);
     let incident = history(store, 1).await.record.incident;
     let until = incident.story.acknowledged.map(|it| it.until);
     assert_eq!(until, Some(at(4)), "what came before is not done again");
     let lasts = Some(Duration::from_hours(9999));
     let refused = answer("SM3", 1, &Act::Acknowledge { reason: None, lasts }, 6).await;
-    assert!(matches!(refused, Answered::Acted(Acted::Refused(_))), "{refused:?}");
-    assert_eq!(answer("SM3", 1, &acknowledge, 7).await, Answered::Repeated);
-    assert_eq!(answer("SM4", 99, &acknowledge, 8).await, Answered::Acted(Acted::Unknown));
+    assert!(matches!(refused, ActedOnce::Acted(Acted::Refused(_))), "{refused:?}");
+    assert_eq!(answer("SM3", 1, &acknowledge, 7).await, ActedOnce::Repeated);
+    assert_eq!(answer("SM4", 99, &acknowledge, 8).await, ActedOnce::Acted(Acted::Unknown));
 }
 
 pub(super) async fn a_person_has_the_incidents_they_were_told_of(store: &dyn Ledger) {

@@ -9,7 +9,7 @@ use crate::domain::incident::Change;
 use crate::domain::incident::acting::Act;
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::store::Error;
-use crate::store::care::{Acted, Care, Caretaker, NewSilence};
+use crate::store::care::{Acted, ActedOnce, Care, Caretaker, NewSilence};
 
 #[async_trait]
 impl Care for Shelf {
@@ -32,6 +32,17 @@ impl Care for Shelf {
         _: &dyn Caretaker,
         _: Timestamp,
     ) -> Result<Acted, Error> {
+        unreachable!("the works do not ask for it")
+    }
+
+    async fn act_once(
+        &self,
+        _: &str,
+        _: IncidentId,
+        _: (&Act, &Actor),
+        _: &dyn Caretaker,
+        _: Timestamp,
+    ) -> Result<ActedOnce, Error> {
         unreachable!("the works do not ask for it")
     }
 

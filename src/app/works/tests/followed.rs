@@ -4,13 +4,10 @@ use async_trait::async_trait;
 
 use super::Shelf;
 use crate::domain::Timestamp;
-use crate::domain::id::{IncidentId, PersonId};
-use crate::domain::incident::acting::Act;
+use crate::domain::id::PersonId;
 use crate::domain::path::Breakage;
 use crate::domain::proof::Word;
-use crate::domain::restraint::Actor;
-use crate::store::care::{Acted, Caretaker};
-use crate::store::succession::{Answered, Chooser, Following, Heard, Succeeded, Unproven};
+use crate::store::succession::{Chooser, Following, Heard, Succeeded, Unproven};
 use crate::store::{Error, IncidentRecord};
 
 #[async_trait]
@@ -40,17 +37,6 @@ impl Following for Shelf {
 
     async fn ask_next(&self, _: &str, _: Option<Timestamp>) -> Result<(), Error> {
         Ok(())
-    }
-
-    async fn answer(
-        &self,
-        _: &str,
-        _: IncidentId,
-        _: (&Act, &Actor),
-        _: &dyn Caretaker,
-        _: Timestamp,
-    ) -> Result<Answered, Error> {
-        Ok(Answered::Acted(Acted::Unknown))
     }
 
     async fn open_for(&self, _: &PersonId) -> Result<Vec<IncidentRecord>, Error> {

@@ -14,7 +14,7 @@ use crate::store::{Claim, Error, IncidentRecord, NotificationRecord, Standing};
 impl Gathering for Shelf {
     async fn background(&self, asked: &Asked<'_>) -> Result<Background, Error> {
         self.answer().await;
-        Ok(Background { crowd: asked.crowd.map(|_| Crowd::default()), story: None })
+        Ok(Background { crowd: asked.crowd.map(|_| Crowd::default()), ..Background::default() })
     }
 
     async fn gather(&self, _: &Claim, _: &[NotificationId]) -> Result<Option<Gathered>, Error> {

@@ -218,8 +218,70 @@ fn maintenance_begins_and_ends_while_it_fails() {
     let second = scene.tell(Outcome::Failed);
     assert_eq!(in_words(&second), NOBODY);
     assert!(reason(&second).ends_with("maintenance `db` until 2026-11-21 03:30:00 UTC"));
+    assert_eq!(scene.due_in(), Some(0), "that it goes on through it is taken down");
+    scene.tend();
     scene.later(29);
-    assert_eq!(in_words(&scene.tend()), "reminded 1: slack:#p1 sms:ana sms:bo");
+    let told = scene.tend();
+    assert_eq!(in_words(&told), "reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+    let why = "still fails after: maintenance `db` until 2026-11-21 03:30:00 UTC";
+    assert_eq!(note(&told), why, "said once");
+    assert_eq!((in_words(&scene.tend()).as_str(), scene.due_in()), ("-", None));
+}
+
+/// A maintenance that begins a minute after the first failure and lasts for ten.
+fn maintained() -> Scene {
+    let mut scene = Scene::new(default_policy());
+    let from = start() + TimeDelta::minutes(2);
+    scene.maintenance.push(Maintenance {
+        name: "db".into(),
+        scope: Scope::default(),
+        window: Window::Once { from, until: from + TimeDelta::minutes(10) },
+    });
+    scene.tell(Outcome::Failed);
+    scene.tell(Outcome::Failed);
+    scene
+}
+
+#[test]
+fn what_was_told_before_a_maintenance_is_told_again_at_its_end() {
+    let mut scene = maintained();
+    let begins = scene.due_in().expect("it begins");
+    scene.story.now += TimeDelta::seconds(begins);
+    assert_eq!(in_words(&scene.tend()), "1");
+    let ends = scene.due_in().expect("it ends");
+    scene.story.now += TimeDelta::seconds(ends);
+    let told = scene.tend();
+    assert_eq!(in_words(&told), "reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+    assert!(note(&told).starts_with("still fails after: maintenance `db`"), "{}", note(&told));
+    assert_eq!((in_words(&scene.tend()).as_str(), scene.due_in()), ("-", None), "once");
+}
+
+#[test]
+fn what_somebody_takes_care_of_is_not_told_again_at_the_end_of_a_maintenance() {
+    let mut scene = maintained();
+    scene.later(2);
+    scene.tend();
+    scene.act(&acknowledge(Some(600))).expect("acknowledged");
+    scene.later(10);
+    assert_eq!(in_words(&scene.tend()), "1");
+    assert_eq!(
+        in_words(&scene.tell(Outcome::Passed)),
+        "resolved 1: slack:#p1 slack:#p2 sms:ana sms:bo"
+    );
+}
+
+#[test]
+fn what_was_taken_back_is_called_so_and_said_once() {
+    let mut scene = Scene::new(default_policy());
+    scene.tell(Outcome::Failed);
+    scene.act(&acknowledge(None)).expect("acknowledged");
+    scene.story.now += TimeDelta::milliseconds(71_500);
+    scene.act(&Act::TakeBack).expect("taken back");
+    let told = scene.tend();
+    let why = "the acknowledgement by ana (Slack) was taken back after 1m12s";
+    let reasons: Vec<&str> = told.decisions.iter().map(|it| it.reason.as_str()).collect();
+    assert_eq!(reasons, [why, "it still fails: tier 1 told, which is slack:#p2"]);
+    assert_eq!(note(&told), format!("{why}, and it still fails"));
 }
 
 #[test]

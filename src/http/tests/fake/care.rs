@@ -9,7 +9,7 @@ use crate::domain::incident::Change;
 use crate::domain::incident::acting::Act;
 use crate::domain::restraint::{Actor, Silence, SilenceId};
 use crate::store::Error;
-use crate::store::care::{Acted, Care, Caretaker, Case, NewSilence};
+use crate::store::care::{Acted, ActedOnce, Care, Caretaker, Case, NewSilence};
 
 #[async_trait]
 impl Care for Remembered {
@@ -46,6 +46,17 @@ impl Care for Remembered {
         };
         open.clone_from(&transition.incident);
         Ok(Acted::Done(Box::new(Change { subject: record.subject.clone(), transition })))
+    }
+
+    async fn act_once(
+        &self,
+        _: &str,
+        incident: IncidentId,
+        by: (&Act, &Actor),
+        judge: &dyn Caretaker,
+        now: Timestamp,
+    ) -> Result<ActedOnce, Error> {
+        Ok(ActedOnce::Acted(self.act(incident, by, judge, now).await?))
     }
 
     async fn answered(
