@@ -46,6 +46,21 @@ fn broken(error: Error) -> Stop {
     Stop::Broken(error.to_string())
 }
 
+/// That a check of this name has run; a mistyped one must not read as if all were quiet.
+async fn known(store: &dyn Ledger, check: &CheckId) -> Result<(), Stop> {
+    const MOST: usize = 20;
+    let states = store.check_states().await.map_err(broken)?;
+    if states.contains_key(check) {
+        return Ok(());
+    }
+    let mut names: Vec<&str> = states.keys().take(MOST).map(CheckId::as_str).collect();
+    if states.len() > MOST {
+        names.push("...");
+    }
+    let there = if names.is_empty() { "none has".to_owned() } else { names.join(", ") };
+    Err(Stop::Usage(format!("no check `{check}` has run; these have: {there}")))
+}
+
 /// The last incident about a check, and what was decided about it since.
 async fn of_check(store: &dyn Ledger, name: &str, look: &Look) -> Result<String, Stop> {
     let wrong = |error| Stop::Usage(format!("`{}` is no check: {error}", clean(name)));
@@ -59,6 +74,7 @@ async fn of_check(store: &dyn Ledger, name: &str, look: &Look) -> Result<String,
     beside.retain(|it| it.incident.is_none());
     let Some(last) = last else {
         if beside.is_empty() {
+            known(store, &check).await?;
             let name = clean(name);
             return Ok(format!("Nobody was told of {name}: no incident, and nothing decided.\n"));
         }

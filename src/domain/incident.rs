@@ -44,7 +44,7 @@ use super::failed_request::FailedRequest;
 use super::id::{IncidentId, Region};
 use super::notice::{Notice, NoticeKind};
 use super::policy::{Policy, Recipient, Roster};
-use super::restraint::Acknowledgement;
+use super::restraint::{Acknowledgement, Restraint};
 use super::run::{Failure, FailureKind, Outcome, Report};
 use super::streak::Streak;
 use super::subject::Subject;
@@ -104,8 +104,8 @@ pub struct Story {
     pub held_by: Option<String>,
     /// Who would have been told.
     pub held_from: BTreeSet<Recipient>,
-    /// The maintenance that it goes on through, as it is called in a sentence.
-    pub maintained: Option<String>,
+    /// The maintenance that it goes on through.
+    pub maintained: Option<Restraint>,
     /// Who takes care of it.
     pub acknowledged: Option<Acknowledgement>,
     /// Since when nobody does, where that is not since it was opened.

@@ -122,6 +122,8 @@ pub struct Lane {
     parts: Parts,
     limits: Limits,
     wake: Arc<Notify>,
+    /// Whether something is owed, as far as it was said since the last look.
+    is_woken: bool,
     sends: JoinSet<Option<Finished>>,
     /// By which claims something is on its way, by the task that sends it.
     under_way: HashMap<task::Id, Claim>,
@@ -161,6 +163,7 @@ impl Lane {
             parts,
             limits,
             wake: Arc::default(),
+            is_woken: false,
             sends: JoinSet::new(),
             under_way: HashMap::new(),
             unsettled: Vec::new(),
@@ -212,14 +215,17 @@ impl Lane {
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let lease_until = now + self.limits.lease;
         let bound = self.bounds.load().of(self.channel);
-        let sought = Sought {
-            crowd_since: bound.map(|limit| now - limit.memory()),
-            story: self.channel.has_thread(),
-        };
-        let times = (now, lease_until);
         let store = &self.parts.store;
-        let (claimed, mut background) =
-            store.claim_to_send(self.channel, times, limit, &sought).await?;
+        // Whoever is woken is owed something; else, nobody who writes is to be kept waiting.
+        let (claimed, mut background) = if std::mem::take(&mut self.is_woken) {
+            let sought = Sought {
+                crowd_since: bound.map(|limit| now - limit.memory()),
+                story: self.channel.has_thread(),
+            };
+            store.claim_to_send(self.channel, (now, lease_until), limit, &sought).await?
+        } else {
+            (store.claim_due(self.channel, now, lease_until, limit).await?, None)
+        };
         let (full, some) = (claimed.len() >= room, !claimed.is_empty());
         for claim in claimed {
             let known = background.take();
@@ -270,7 +276,10 @@ impl Lane {
             let joined = tokio::select! {
                 Some(joined) = self.sends.join_next_with_id() => Some(joined),
                 () = halt.asked() => None,
-                () = wake.notified() => None,
+                () = wake.notified() => {
+                    self.is_woken = true;
+                    None
+                }
                 () = sleep(wait) => None,
             };
             if let Some(joined) = joined {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Claim, Error, IncidentHistory, Standing};
 use crate::domain::Timestamp;
-use crate::domain::id::{IncidentId, NotificationId};
+use crate::domain::id::{IncidentId, NotificationId, Region};
 use crate::domain::notification::Settlement;
 use crate::domain::policy::{Channel, Recipient};
 use crate::domain::restraint::Silence;
@@ -92,6 +92,8 @@ pub struct Story {
     /// When its check last passed wherever it is down now: the earliest of these moments. `None` for all
     /// that is no check, too.
     pub last_success: Option<Timestamp>,
+    /// Where its check is down now, in order.
+    pub down: Vec<Region>,
 }
 
 /// Gathers what is owed to one recipient.

@@ -81,6 +81,8 @@ async fn an_acknowledgement_keeps_the_sms_back_until_it_ends() {
         assert!(trail.contains(words), "{words}: {trail}");
     }
     assert_eq!(said(&project, &["why", "shop"]).await.lines().next(), trail.lines().next());
+    let (code, _, words) = project.run(&["why", "shpo"]).await;
+    assert!(code == Some(2) && words.contains("no check `shpo` has run; these have: "), "{words}");
     let (code, _, words) = project.run(&["unack", "1"]).await;
     assert_eq!(code, Some(2), "{words}");
     assert!(words.contains("nobody has acknowledged the incident"), "{words}");

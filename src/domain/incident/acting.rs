@@ -7,7 +7,8 @@
 //! | take back | acknowledged | as if its time were over: all who were told are told again |
 //! | resolve | | resolved; what fails on opens it again |
 //! | note, silence | | those who follow are told |
-//! | a run asked for by hand | be it over or not | those who follow are told; what is over stays so |
+//! | a run asked for by hand | | those who follow are told |
+//! | | it is over by then | those are told who follow it in a thread; it stays over |
 //!
 //! Those who follow are the recipients that were told and whom such a message does not wake
 //! ([`Recipient::follows`](crate::domain::policy::Recipient::follows)).
@@ -144,7 +145,12 @@ pub fn act(
         }
         Act::Ran { deed } => {
             let kinds = (DecisionKind::Noted, NoticeKind::Noted);
-            followed(open.clone(), kinds, format!("{actor} {deed}"), notice)
+            let mut told = followed(open.clone(), kinds, format!("{actor} {deed}"), notice);
+            if open.resolved_at.is_some() {
+                // By itself, it would read as if the incident went on.
+                told.owed.retain(|owed| owed.recipient.channel().has_thread());
+            }
+            told
         }
         Act::Silenced { until, reason } => {
             let note = format!("silenced by {actor} until {}: {reason}", moment(*until));

@@ -111,15 +111,17 @@ pub fn tend(open: &Incident, around: Surroundings<'_>, now: Timestamp) -> Transi
     )
 }
 
-/// Takes down which maintenance it goes on through; the last, where that is over now.
+/// Takes down which maintenance it goes on through; the last, where its time is over now. One that covers it
+/// no more because it goes on elsewhere, too, has not ended.
 fn maintenance_ended(
     incident: &mut Incident,
     around: Surroundings<'_>,
     now: Timestamp,
 ) -> Option<String> {
-    let window = around.quiet.maintained(around.about, now).map(|it| it.why);
+    let window = around.quiet.maintained(around.about, now);
     let before = std::mem::replace(&mut incident.story.maintained, window);
-    before.filter(|_| incident.story.maintained.is_none())
+    let over = before.filter(|it| incident.story.maintained.is_none() && it.until <= now);
+    over.map(|it| it.why)
 }
 
 /// The incident as restraints see it: an acknowledgement that is over holds nothing back.

@@ -26,6 +26,7 @@ use crate::store::{Claim, Standing};
 
 /// Why something was not sent after all.
 const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
+const UNKNOWN: &str = "not sent: the store did not say in time what else there is to tell";
 const NOT_OURS: &str = "not sent: the claim on it was lost";
 
 /// How long the store may take to note that a repeat is about to leave; with an attempt and the wait
@@ -158,10 +159,7 @@ impl Departure {
         match timeout(READ_WITHIN, self.parts.store.background(&asked)).await {
             Ok(Ok(background)) => Ok(background),
             Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
-            Err(_) => {
-                let reason = "not sent: the store did not say in time what else there is to tell";
-                Err(Stayed::for_now(reason))
-            }
+            Err(_) => Err(Stayed::for_now(UNKNOWN)),
         }
     }
 
@@ -211,7 +209,14 @@ impl Departure {
         }
         match storm::decide(&claim.notification, crowd, limit, self.strain, now) {
             Verdict::Alone => (claim, Ok(Way::Alone)),
-            Verdict::Gather { others, last } => self.gather(claim, &others, last).await,
+            Verdict::Gather { others, last } => {
+                let told = self.unrestrained(&claim, crowd, others);
+                match timeout(READ_WITHIN, told).await {
+                    Ok(Ok(others)) => self.gather(claim, &others, last).await,
+                    Ok(Err(error)) => (claim, Err(Stayed::for_now(format!("not sent: {error}")))),
+                    Err(_) => (claim, Err(Stayed::for_now(UNKNOWN))),
+                }
+            }
             Verdict::Hold { others, until, reason } => {
                 let way = self.hold(&claim, &others, until, &reason).await;
                 (claim, way)

@@ -4,20 +4,23 @@
 //! |---|---|
 //! | leaves at once | what was decided a moment ago holds: nothing is asked |
 //! | was tried before, or waited | it is held while a restraint is in force |
+//! | would be told with others, in a digest | it is left out of that while a restraint is in force |
 //! | may have arrived, in a digest | repeated as it was |
 //!
 //! What is held is looked at again every [`LOOK_AGAIN`], since a silence may be ended by hand. Where the end
 //! of an acknowledgement tells all of it again, that takes its place.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Departure;
-use crate::domain::id::IncidentId;
+use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::restraint::{About, HELD_BACK};
+use crate::domain::storm::Crowd;
 use crate::domain::subject::Subject;
 use crate::domain::{Timestamp, after};
-use crate::store::Claim;
-use crate::store::gathering::Background;
+use crate::store::gathering::{Asked, Background, MOST};
+use crate::store::{Claim, Error, IncidentFilter, IncidentRecord};
 
 /// An alarm that is owed for longer than this did not leave at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -46,7 +49,11 @@ impl Departure {
         let open = &background.story.as_ref()?.history.record.incident;
         let now = self.moment();
         let rulebook = self.judge.as_ref().map(|judge| judge.current());
-        let down = &claim.notification.notice.down;
+        // By now it may be down elsewhere, too, where nobody asked for quiet.
+        let down = match &background.story.as_ref()?.down[..] {
+            [] => &claim.notification.notice.down[..],
+            down => down,
+        };
         let acknowledged = open.story.acknowledged.as_ref();
         let restraint = match &rulebook {
             Some(rulebook) => {
@@ -57,5 +64,40 @@ impl Departure {
         }?;
         let until = after(restraint.until, DECIDED_BY).min(after(now, LOOK_AGAIN));
         Some((until, format!("{HELD_BACK}{}", restraint.why)))
+    }
+
+    /// Those of `others` that may be told with a message that wakes somebody: no alarm of an incident that
+    /// somebody takes care of by now, or of which nobody is to be told.
+    pub(super) async fn unrestrained(
+        &self,
+        claim: &Claim,
+        crowd: &Crowd,
+        mut others: Vec<NotificationId>,
+    ) -> Result<Vec<NotificationId>, Error> {
+        let wakes = claim.notification.recipient.wakes() && !others.is_empty();
+        let Some(judge) = self.judge.as_ref().filter(|_| wakes) else { return Ok(others) };
+        let (store, now) = (&self.parts.store, self.moment());
+        let filter = IncidentFilter { open_only: true, limit: MOST, ..IncidentFilter::default() };
+        let open = store.incidents(&filter).await?;
+        let asked = Asked { silences: Some(now), ..Asked::default() };
+        let silences = store.background(&asked).await?.silences;
+        let rulebook = judge.current();
+        let quiet = rulebook.quiet(&silences);
+        let is_restrained = |record: &&IncidentRecord| {
+            let (subject, incident) = (&record.subject, &record.incident);
+            let down = std::slice::from_ref(&incident.cause.region);
+            let about = About { subject, labels: rulebook.labels(subject), down };
+            quiet.restrains(about, incident.story.acknowledged.as_ref(), now).is_some()
+        };
+        let restrained: BTreeSet<IncidentId> =
+            open.iter().filter(is_restrained).map(|record| record.id).collect();
+        let held: BTreeSet<NotificationId> = crowd
+            .waiting
+            .iter()
+            .filter(|it| restrained.contains(&it.incident))
+            .map(|it| it.id)
+            .collect();
+        others.retain(|id| !held.contains(id));
+        Ok(others)
     }
 }

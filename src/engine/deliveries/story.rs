@@ -24,7 +24,7 @@ pub(super) fn asked(notification: &Notification) -> Option<(IncidentId, &Subject
 
 /// What was told, as a recipient of `notification` was.
 pub(super) fn of(story: Story, notification: &Notification, sms: Sms) -> Thread {
-    let Story { history, last_success } = story;
+    let Story { history, last_success, .. } = story;
     let words = history.decisions.into_iter().filter(|(_, decision)| is_of_people(decision.kind));
     Thread {
         receipt: receipt(&history.notifications, notification),

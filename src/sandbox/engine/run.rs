@@ -147,7 +147,7 @@ impl Engine {
                 position.as_ref().map(|(file, line, column)| format!(" at {file}:{line}:{column}"));
             return Err(Failure::Unfinished(format!(
                 "expect(..){} was called without a matcher and checks nothing; \
-                 add one, such as .toBe(200)",
+                 add one, such as .toBe(200), or see what threw before it",
                 place.unwrap_or_default()
             )));
         }

@@ -349,12 +349,12 @@ fn an_expectation_without_a_matcher_fails_the_run() {
 
 #[test]
 fn sleep_takes_milliseconds_alone() {
-    for given in ["'10s'", "", "-5", "NaN", "'10'"] {
+    for given in ["'10s'", "", "NaN", "'10'"] {
         let failure = failure_of(&format!("await t.sleep({given});"));
         let expected = "sleep() needs milliseconds, as in sleep(500), and got";
         assert!(failure.contains(expected), "{failure}");
     }
-    run("await t.sleep(0);", nothing).passed();
+    run("await t.sleep(0); await t.sleep(-5);", nothing).passed();
 }
 
 #[test]

@@ -16,10 +16,10 @@ use crate::domain::storm::Crowd;
 use crate::domain::subject::Subject;
 use crate::store::claims::{self, Effect};
 use crate::store::gathering::{
-    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Story, alike,
+    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, alike,
 };
 use crate::store::rows;
-use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
+use crate::store::rows::notification::{DownRow, NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::{Claim, Ended, Error, Standing};
 
 #[async_trait]
@@ -36,8 +36,7 @@ impl Gathering for PostgresStore {
         if let Some((incident, subject)) = asked.story
             && let Some(history) = incidents::history(&mut snapshot, incident).await?
         {
-            let last_success = last_success(&mut snapshot, subject).await?;
-            background.story = Some(Story { history, last_success });
+            background.story = Some(DownRow::tell(history, down(&mut snapshot, subject).await?)?);
         }
         if let Some(now) = asked.silences {
             background.silences = care::silences(&mut snapshot, now).await?;
@@ -123,19 +122,16 @@ async fn crowd(
     })
 }
 
-/// Since when a check works nowhere where it is down.
-async fn last_success(
-    connection: &mut PgConnection,
-    subject: &Subject,
-) -> Result<Option<Timestamp>, Error> {
-    let Subject::Check(check) = subject else { return Ok(None) };
-    let last: Option<i64> =
-        sqlx::query_scalar("SELECT min(last_success) FROM streaks WHERE check_id = $1 AND down")
-            .bind(check.as_str())
-            .fetch_one(connection)
-            .await
-            .map_err(failed("read when a check last passed"))?;
-    last.map(rows::timestamp).transpose()
+/// Where a check is down, and when it last passed there.
+async fn down(connection: &mut PgConnection, subject: &Subject) -> Result<Vec<DownRow>, Error> {
+    let Subject::Check(check) = subject else { return Ok(Vec::new()) };
+    sqlx::query_as(
+        "SELECT region, last_success FROM streaks WHERE check_id = $1 AND down ORDER BY region",
+    )
+    .bind(check.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read where a check is down"))
 }
 
 /// Holds the notification of a claim, and those of `others` that nobody else holds; whether the claim is

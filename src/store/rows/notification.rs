@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::notice::notice;
-use super::{count, named, notification_state, recipient, timestamp};
+use super::{count, named, notification_state, recipient, region, timestamp};
 use crate::domain::id::{IncidentId, NotificationId};
 use crate::domain::notification::{Notification, NotificationState};
 use crate::domain::policy::{Channel, Recipient};
@@ -13,10 +13,10 @@ use crate::domain::proof::{Status, Word};
 use crate::domain::restraint::HELD_BACK;
 use crate::domain::storm::{Told, Waiting};
 use crate::store::claims::Present;
-use crate::store::gathering::Stamps;
+use crate::store::gathering::{Stamps, Story};
 use crate::store::looking::MessageSearch;
 use crate::store::succession::{Proof, Succession, Unproven};
-use crate::store::{Backlog, Claim, Delivery, Epoch, Error, NotificationRecord};
+use crate::store::{Backlog, Claim, Delivery, Epoch, Error, IncidentHistory, NotificationRecord};
 
 /// The columns of `notifications` that are shown.
 #[derive(Debug, sqlx::FromRow)]
@@ -298,12 +298,34 @@ impl PresentRow {
     }
 }
 
-/// What is owed (how much, since when) and what was given up, for every channel.
+/// Where a check is down, and when it last passed there.
+#[derive(Debug, sqlx::FromRow)]
+pub(in crate::store) struct DownRow {
+    region: String,
+    last_success: Option<i64>,
+}
+
+impl DownRow {
+    /// The story of an incident about a check that is down in all of `rows`, as one reads them.
+    pub(in crate::store) fn tell(
+        history: IncidentHistory,
+        rows: Vec<Self>,
+    ) -> Result<Story, Error> {
+        let last = rows.iter().filter_map(|row| row.last_success).min();
+        Ok(Story {
+            history,
+            last_success: last.map(timestamp).transpose()?,
+            down: rows.iter().map(|row| region(&row.region)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 /// What the reasons of those are like that people held back, who are not late.
 pub(in crate::store) fn held_back() -> String {
     format!("{HELD_BACK}%")
 }
 
+/// What is owed (how much, since when) and what was given up, for every channel.
 pub(in crate::store) fn backlog(
     owed: &[(String, i64, Option<i64>)],
     given_up: &[(String, i64)],

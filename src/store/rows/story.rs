@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::notice::{notice, notice_text};
 use super::{from_json, millis, named, timestamp, to_json, told, told_text};
 use crate::domain::incident::Story;
-use crate::domain::restraint::{Acknowledgement, Actor, Via};
+use crate::domain::restraint::{Acknowledgement, Actor, Restraint, Via};
 use crate::store::Error;
 
 #[derive(Serialize, Deserialize, Default, PartialEq)]
@@ -23,8 +23,9 @@ struct StoryRow {
     /// JSON in a text, as it is stored elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_from: Option<String>,
+    /// What it is called in a sentence, and until when it lasts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    maintained: Option<String>,
+    maintained: Option<(String, i64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged: Option<AcknowledgementRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +73,7 @@ pub(in crate::store) fn text(story: &Story) -> String {
         held: story.held.clone(),
         held_by: story.held_by.clone(),
         held_from: (!story.held_from.is_empty()).then(|| told_text(&story.held_from)),
-        maintained: story.maintained.clone(),
+        maintained: story.maintained.as_ref().map(|it| (it.why.clone(), millis(it.until))),
         acknowledged,
         left_alone_since: story.left_alone_since.map(millis),
         reopened: story.reopened,
@@ -101,7 +102,10 @@ pub(in crate::store) fn read(text: &str) -> Result<Story, Error> {
         held: row.held,
         held_by: row.held_by,
         held_from: row.held_from.as_deref().map(told).transpose()?.unwrap_or_default(),
-        maintained: row.maintained,
+        maintained: row
+            .maintained
+            .map(|(why, until)| Ok::<_, Error>(Restraint { why, until: timestamp(until)? }))
+            .transpose()?,
         acknowledged: acknowledged.transpose()?,
         left_alone_since: time(row.left_alone_since)?,
         reopened: row.reopened,
@@ -123,7 +127,7 @@ mod tests {
             told_at: Some(at),
             held: [2].into(),
             held_by: Some("maintenance `db`".into()),
-            maintained: Some("maintenance `db`".into()),
+            maintained: Some(Restraint { why: "maintenance `db`".into(), until: at }),
             held_from: [Recipient::Slack("#p2".into())].into(),
             acknowledged: Some(Acknowledgement {
                 by: Actor { name: "ana".into(), via: Via::Sms },

@@ -237,7 +237,8 @@ pub(super) async fn claim_at_once(
         let id: Vec<(Option<i64>,)> = script::read(&found[id], "lease notifications")?;
         // What another leased in the same moment is not meant.
         if id == [(Some(first.notification.id.0),)] {
-            background = Some(gathering::read_background(&found, asked)?);
+            // What cannot be read must not keep the others from leaving; it is asked for again.
+            background = gathering::read_background(&found, asked).ok();
         }
     }
     Ok((claims, background))

@@ -18,9 +18,9 @@ use crate::domain::storm::Crowd;
 use crate::domain::subject::Subject;
 use crate::store::claims::{self, Effect};
 use crate::store::gathering::{
-    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Sought, Story, alike,
+    Answered, Asked, Background, Gathered, Gathering, MOST, MOST_TOLD, Sought, alike,
 };
-use crate::store::rows::notification::{NotificationRow, ToldRow, WaitingRow, gather};
+use crate::store::rows::notification::{DownRow, NotificationRow, ToldRow, WaitingRow, gather};
 use crate::store::rows::silence::SilenceRow;
 use crate::store::rows::{self, to_json};
 use crate::store::{Claim, Ended, Error, Standing};
@@ -113,13 +113,11 @@ pub(super) fn read_background(
 ) -> Result<Background, Error> {
     let crowd = asked.crowd.map(|asked| read_crowd(found, asked)).transpose()?;
     let mut background = Background { crowd, ..Background::default() };
-    if let Some((history, last_success)) = asked.story
+    if let Some((history, down)) = asked.story
         && let Some(history) = incidents::read_history(found, history)?
     {
-        let last: Vec<(Option<i64>,)> = script::read(&found[last_success], BACKGROUND)?;
-        let last = last.into_iter().find_map(|(at,)| at);
-        let last_success = last.map(rows::timestamp).transpose()?;
-        background.story = Some(Story { history, last_success });
+        let down = script::read(&found[down], BACKGROUND)?;
+        background.story = Some(DownRow::tell(history, down)?);
     }
     Ok(background)
 }
@@ -166,15 +164,17 @@ fn read_crowd(found: &[Vec<SqliteRow>], [waiting, told]: [usize; 2]) -> Result<C
     })
 }
 
-/// Asks what happened to an incident, and since when `check`, which it is about, works nowhere where it is
-/// down.
+/// Asks what happened to an incident, and where `check`, which it is about, is down.
 fn ask_story(script: &mut Script, incident: &Term, check: &Term) -> (AskedHistory, usize) {
     let history = incidents::ask_history(script, incident);
-    let last_success = script.add(
-        &format!("SELECT min(last_success) FROM streaks WHERE check_id = {} AND down", check.text),
+    let down = script.add(
+        &format!(
+            "SELECT region, last_success FROM streaks WHERE check_id = {} AND down ORDER BY region",
+            check.text
+        ),
         check.values.clone(),
     );
-    (history, last_success)
+    (history, down)
 }
 
 /// Whether a claim is held; the caller brings the transaction.

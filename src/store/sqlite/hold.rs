@@ -5,7 +5,7 @@
 //! and one that makes it anew would each hold a lock of their own.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::{beside, failed};
@@ -43,7 +43,15 @@ impl Hold {
     pub(super) fn take_for_reading(store: &Path, holder: &Holder) -> Result<Option<Self>, Error> {
         match OpenOptions::new().read(true).write(true).open(beside(store, ".lock")) {
             Ok(file) => Self::lock(file, store, holder).map(Some),
-            Err(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // Whoever may only read it may still ask whether somebody holds it.
+            Err(_) => match File::open(beside(store, ".lock")) {
+                Ok(mut file) if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) => {
+                    Err(locked(&mut file, store))
+                }
+                Ok(_) => Ok(None),
+                Err(error) => Err(failed("lock the store")(error.into())),
+            },
         }
     }
 
@@ -52,10 +60,7 @@ impl Hold {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    path: store.display().to_string(),
-                    holder: read_holder(&mut file),
-                });
+                return Err(locked(&mut file, store));
             }
             Err(TryLockError::Error(error)) => return Err(broken(error)),
         }
@@ -70,6 +75,10 @@ impl Drop for Hold {
         // Only so that the file does not name a process that is gone; the lock itself ends anyway.
         self.0.set_len(0).ok();
     }
+}
+
+fn locked(file: &mut File, store: &Path) -> Error {
+    Error::Locked { path: store.display().to_string(), holder: read_holder(file) }
 }
 
 fn describe(holder: &Holder) -> String {

@@ -10,7 +10,8 @@ use crate::support::wait::until_true;
 
 fn assert_one_of_everything(values: &BTreeMap<String, f64>, language: &str, queue: f64) {
     for (name, labels, expected) in [
-        ("logins", r#", env="test", region="eu""#, 2.0),
+        ("logins", r#", env="test", region="eu""#, 3.0),
+        ("logins_decrements", r#", env="test", region="eu""#, 1.0),
         ("queue", r#", env="test""#, queue),
         ("checkout_count", r#", env="test""#, 1.0),
         ("checkout_sum", r#", env="test""#, 320.0),
@@ -60,7 +61,14 @@ async fn datadog_of_python_is_understood() {
     assert_eq!(heard.count().refused, []);
     let mut values = heard.end().await;
     // What is counted was sent twice.
-    for name in ["logins", "checkout_count", "checkout_sum", "checkout_bucket", "size_sum"] {
+    for name in [
+        "logins",
+        "logins_decrements",
+        "checkout_count",
+        "checkout_sum",
+        "checkout_bucket",
+        "size_sum",
+    ] {
         let begin = format!(r#"{{__name__="py.{name}""#);
         for (_, value) in values.iter_mut().filter(|(series, _)| series.starts_with(&begin)) {
             *value /= 2.0;

@@ -118,7 +118,13 @@ impl Scene {
     }
 
     fn tend(&mut self) -> Transition {
-        let (open, subject, notice) = self.open();
+        let down = self.open().2.down;
+        self.tend_down(&down)
+    }
+
+    fn tend_down(&mut self, down: &[Region]) -> Transition {
+        let (open, subject, mut notice) = self.open();
+        notice.down = down.to_vec();
         let transition = tend(&open, self.around(&subject, &notice), self.story.now);
         self.keep(transition)
     }
@@ -254,6 +260,43 @@ fn what_was_told_before_a_maintenance_is_told_again_at_its_end() {
     assert_eq!(in_words(&told), "reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
     assert!(note(&told).starts_with("still fails after: maintenance `db`"), "{}", note(&told));
     assert_eq!((in_words(&scene.tend()).as_str(), scene.due_in()), ("-", None), "once");
+}
+
+#[test]
+fn a_maintenance_of_a_region_does_not_end_when_another_goes_down_too() {
+    let mut scene = maintained();
+    scene.maintenance[0].scope = Scope { regions: [region("eu")].into(), ..Scope::default() };
+    let (here, both) = ([region("eu")], [region("eu"), region("us")]);
+    scene.later(2);
+    assert_eq!(in_words(&scene.tend_down(&here)), "1");
+    for _ in 0..2 {
+        scene.later(1);
+        let told = scene.tend_down(&both);
+        assert!(told.owed.is_empty(), "it is not over: {told:?}");
+        scene.tend_down(&here);
+    }
+    scene.later(10);
+    let told = scene.tend_down(&here);
+    assert!(note(&told).starts_with("still fails after: maintenance `db`"), "{}", note(&told));
+    assert!(scene.tend_down(&here).owed.is_empty(), "once");
+}
+
+#[test]
+fn a_run_by_hand_that_ends_after_it_all_is_told_in_threads_alone() {
+    let mut scene = Scene::new(default_policy());
+    scene.tell(Outcome::Failed);
+    scene.tell(Outcome::Failed);
+    let (mut open, subject, notice) = scene.open();
+    open.told.insert(Recipient::Webhook("tickets".into()));
+    let ran = Act::Ran { deed: "ran it: passed in eu".into() };
+    let told = |open: &Incident, at| {
+        let done = act(open, (&ran, &ana()), scene.around(&subject, &notice), at);
+        done.expect("noted").owed.into_iter().map(|it| it.recipient.to_string()).collect::<Vec<_>>()
+    };
+    let now = scene.story.now;
+    assert!(told(&open, now).contains(&"webhook:tickets".to_owned()));
+    open.resolved_at = Some(now);
+    assert_eq!(told(&open, now), ["slack:#p1", "slack:#p2"]);
 }
 
 #[test]
