@@ -418,8 +418,11 @@ pub(super) async fn backlog(
     since: Timestamp,
 ) -> Result<Vec<Backlog>, Error> {
     let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 THEN NULL ELSE owed_at END) \
-         FROM notifications WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel",
+        "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 OR EXISTS (SELECT 1 \
+         FROM notifications AS held WHERE held.incident_id = mine.incident_id \
+         AND held.channel = mine.channel AND held.address = mine.address AND held.id < mine.id \
+         AND held.state = 'owed' AND held.reason LIKE $1) THEN NULL ELSE owed_at END) \
+         FROM notifications AS mine WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel",
     )
     .bind(rows::notification::held_back())
     .fetch_all(&mut *connection)

@@ -320,7 +320,8 @@ impl DownRow {
     }
 }
 
-/// What the reasons of those are like that people held back, who are not late.
+/// What the reasons of those are like that people held back, who are not late, and neither is what waits for
+/// them.
 pub(in crate::store) fn held_back() -> String {
     format!("{HELD_BACK}%")
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use tripline::clock::{Clock as _, System};
 
 use super::{VERSIONS, file, json};
 use crate::support::postgres::Database;
@@ -49,6 +50,21 @@ fn known(version: &str) -> Incident {
 fn told_of(providers: &Providers, incident: &Incident) -> Vec<Message> {
     let all = providers.posts().into_iter().chain(providers.texts());
     all.filter(|it| it.about().0 == incident.id.to_string()).collect()
+}
+
+/// Whoever takes care of an incident in a store of then still does, however long ago that was.
+async fn keep_acknowledged(connection: &mut SqliteConnection) {
+    let knows = "SELECT count(*) FROM pragma_table_info('incidents') WHERE name = 'story'";
+    let knows: i64 = sqlx::query_scalar(knows).fetch_one(&mut *connection).await.expect("read");
+    if knows == 0 {
+        return;
+    }
+    let tomorrow = System.now() + Duration::from_hours(24);
+    let kept = "UPDATE incidents SET due_at = ?1, \
+                story = json_set(story, '$.acknowledged.until', ?1) \
+                WHERE json_extract(story, '$.acknowledged') IS NOT NULL";
+    let kept = sqlx::query(kept).bind(tomorrow.timestamp_millis()).execute(connection).await;
+    assert_eq!(kept.expect("written").rows_affected(), 1, "somebody took care of one");
 }
 
 /// It fails as before: the incident goes on, and nobody hears of it again.
@@ -98,15 +114,18 @@ async fn a_store_of_an_earlier_version_is_gone_on_with_and_taken_back_by_none() 
         let project = project(&site, &providers);
         let path = project.path().join("tripline.db");
         fs::copy(file(version, "store.db"), &path).expect("copied");
+        let connect = async || {
+            SqliteConnectOptions::new().filename(&path).connect().await.expect("connected")
+        };
+        let mut connection = connect().await;
+        keep_acknowledged(&mut connection).await;
+        connection.close().await.expect("closed");
         let incident = known(version);
         let daemon = project.up().await;
         goes_on(&daemon, &providers, &incident).await;
         assert!(daemon.stop().await.success());
 
         // For a version without the last migration, this store is of a later one.
-        let connect = async || {
-            SqliteConnectOptions::new().filename(&path).connect().await.expect("connected")
-        };
         let mut connection = connect().await;
         sqlx::raw_sql(LATER).execute(&mut connection).await.expect("inserted");
         connection.close().await.expect("closed");
