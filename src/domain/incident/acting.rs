@@ -145,12 +145,7 @@ pub fn act(
         }
         Act::Ran { deed } => {
             let kinds = (DecisionKind::Noted, NoticeKind::Noted);
-            let mut told = followed(open.clone(), kinds, format!("{actor} {deed}"), notice);
-            if open.resolved_at.is_some() {
-                // By itself, it would read as if the incident went on.
-                told.owed.retain(|owed| owed.recipient.channel().has_thread());
-            }
-            told
+            in_threads(followed(open.clone(), kinds, format!("{actor} {deed}"), notice))
         }
         Act::Silenced { until, reason } => {
             let note = format!("silenced by {actor} until {}: {reason}", moment(*until));
@@ -165,6 +160,14 @@ pub fn act(
         incident.due_at = tending::due(incident, policy, (about, quiet), now);
     }
     Ok(transition)
+}
+
+/// What is said of an incident that is over: by itself, it would read as if that went on.
+fn in_threads(mut said: Transition) -> Transition {
+    if said.incident.as_ref().is_some_and(|it| it.resolved_at.is_some()) {
+        said.owed.retain(|owed| owed.recipient.channel().has_thread());
+    }
+    said
 }
 
 /// A change that only those who follow are told of.

@@ -193,7 +193,7 @@ fn clear(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsVal
 pub(super) fn sleep(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let host = Host::of(context);
     let given = args.get_or_undefined(0);
-    if !given.as_number().is_some_and(|millis| !millis.is_nan()) {
+    if given.as_number().is_none_or(f64::is_nan) {
         let got = inspect(given);
         return type_error(format!("sleep() needs milliseconds, as in sleep(500), and got {got}"));
     }

@@ -36,7 +36,7 @@ impl Gathering for PostgresStore {
         if let Some((incident, subject)) = asked.story
             && let Some(history) = incidents::history(&mut snapshot, incident).await?
         {
-            background.story = Some(DownRow::tell(history, down(&mut snapshot, subject).await?)?);
+            background.story = Some(DownRow::tell(history, &down(&mut snapshot, subject).await?)?);
         }
         if let Some(now) = asked.silences {
             background.silences = care::silences(&mut snapshot, now).await?;

@@ -307,10 +307,7 @@ pub(in crate::store) struct DownRow {
 
 impl DownRow {
     /// The story of an incident about a check that is down in all of `rows`, as one reads them.
-    pub(in crate::store) fn tell(
-        history: IncidentHistory,
-        rows: Vec<Self>,
-    ) -> Result<Story, Error> {
+    pub(in crate::store) fn tell(history: IncidentHistory, rows: &[Self]) -> Result<Story, Error> {
         let last = rows.iter().filter_map(|row| row.last_success).min();
         Ok(Story {
             history,

@@ -116,8 +116,8 @@ pub(super) fn read_background(
     if let Some((history, down)) = asked.story
         && let Some(history) = incidents::read_history(found, history)?
     {
-        let down = script::read(&found[down], BACKGROUND)?;
-        background.story = Some(DownRow::tell(history, down)?);
+        let down: Vec<DownRow> = script::read(&found[down], BACKGROUND)?;
+        background.story = Some(DownRow::tell(history, &down)?);
     }
     Ok(background)
 }

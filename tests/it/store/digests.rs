@@ -117,8 +117,11 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
     let subject = Subject::Check(scene::check_id("a"));
     let recipient = channel();
     let (incident, missing) = (IncidentId(1), IncidentId(99));
-    let story = Some((incident, &subject));
-    let both = Asked { crowd: Some((&recipient, at(0))), story, ..Asked::default() };
+    let both = Asked {
+        crowd: Some((&recipient, at(0))),
+        story: Some((incident, &subject)),
+        silences: None,
+    };
     let background = store.background(&both).await.expect("read");
     assert_eq!(background.crowd.expect("asked for").waiting.len(), 1);
     let told = background.story.expect("there is such an incident");
