@@ -1,27 +1,13 @@
 // Every page, light and dark, narrow and wide: no violation of what axe knows of WCAG 2.2 AA and of good
 // practice, nothing in the console, and nothing to scroll to the side for. On a wall all of it is large.
 
-import { NARROW, WALL, WIDE, axe, facts, open, overhang, scenario, sure } from "./support.mjs";
-
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-
-const source = axe();
-
-/** What axe finds, in words. */
-async function violations(page) {
-  await page.evaluate(source);
-  const found = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
-  return found.violations.flatMap((rule) =>
-    rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")}: ${node.html.slice(0, 160)}\n    ${node.failureSummary.replaceAll("\n", "\n    ")}`),
-  );
-}
+import { NARROW, WALL, WIDE, facts, open, overhang, scenario, sure, violations } from "./support.mjs";
 
 const parts = {};
 for (const theme of ["light", "dark"]) {
   for (const size of [NARROW, WIDE]) {
     parts[`${theme}, ${size.width} px`] = async (browser) => {
       const page = await open(browser, undefined, { theme, size, quiet: ["Failed to load resource"] });
-      if (facts.cookie) await page.context().addCookies([{ url: facts.url, ...facts.cookie }]);
       const wrong = [];
       for (const [path, status] of facts.pages) {
         const answer = await page.goto(path);

@@ -1,6 +1,6 @@
 // Signing in: a wrong password, the right one, and what a viewer sees; what was asked for is where they end.
 
-import { facts, open, place, same, scenario, sure } from "./support.mjs";
+import { NARROW, WIDE, facts, open, overhang, place, same, scenario, sure, violations } from "./support.mjs";
 
 async function fill(page, name, password) {
   await page.getByLabel("Name").fill(name);
@@ -26,6 +26,27 @@ await scenario({
     await page.goto("/");
     same(new URL(page.url()).pathname, "/sign-in", "who has signed out");
     await page.context().close();
+  },
+
+  "nothing is wrong with the form, nor with what stands at the foot of whoever signed in": async (browser) => {
+    for (const [theme, size] of [["light", NARROW], ["dark", NARROW], ["light", WIDE], ["dark", WIDE]]) {
+      const page = await open(browser, "/", { theme, size, quiet: ["401"] });
+      const judged = async (where) => {
+        const wrong = await violations(page);
+        sure(wrong.length === 0, `${where}, ${theme}, ${size.width} px\n${wrong.join("\n")}`);
+        same(await overhang(page), 0, `${where}, ${size.width} px: it fits`);
+      };
+      await judged("the form");
+      await fill(page, facts.viewer, "not the password");
+      await page.getByRole("alert").waitFor();
+      await judged("the form after a wrong password");
+      await fill(page, facts.viewer, facts.password);
+      await page.getByText("who may look").waitFor();
+      await page.keyboard.press("?");
+      await page.getByRole("dialog").waitFor();
+      await judged("the keys");
+      await page.context().close();
+    }
   },
 
   "a viewer sees everything and can press nothing": async (browser) => {

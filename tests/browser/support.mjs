@@ -12,8 +12,17 @@ const { chromium } = require("playwright-core");
 /** What the test knows: `url` of the daemon, and whatever the scenario needs. */
 export const facts = JSON.parse(process.argv[2]);
 
-/** The source of axe-core. */
-export const axe = () => readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** What axe finds on a page, in words. */
+export async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
+  return found.violations.flatMap((rule) =>
+    rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")}: ${node.html.slice(0, 160)}\n    ${node.failureSummary.replaceAll("\n", "\n    ")}`),
+  );
+}
 
 /** Sizes of a window. */
 export const WIDE = { width: 1440, height: 900 };
