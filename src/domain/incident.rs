@@ -13,6 +13,7 @@
 //! | open | failed | a further tier is reached in so many | escalate, tell that tier |
 //! | open | failed | no further tier | nothing: those who need to know were told |
 //! | any | failed, late | | counted; nobody is told before a fresh result fails, too |
+//! | any | failed, and passed there since, as was heard together with it | | counted; nobody is told before another fails |
 //! | open | passed, late or not | fewer regions down than the quorum | resolve, tell all who were told |
 //! | open | passed, late or not | still as many down | stay open |
 //! | any | unknown | | neutral; noted while an incident is open |
@@ -179,6 +180,8 @@ pub struct Verdict {
     pub error: String,
     /// Whether it is unknown only because the run before had not ended, which does not say why.
     pub overlaps: bool,
+    /// Whether the check had passed again there by the time that this failure was heard of.
+    pub overtaken: bool,
 }
 
 impl From<&Report> for Verdict {
@@ -193,6 +196,7 @@ impl From<&Report> for Verdict {
             request: FailedRequest::of(report),
             error: failure.map(Failure::headline).unwrap_or_default(),
             overlaps: failure.is_some_and(|failure| failure.kind == FailureKind::Overlap),
+            overtaken: failure.is_some_and(|failure| failure.overtaken),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! A run: one execution of a check for a slot, and the report of what happened.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::exchange::Exchange;
+use super::id::{CheckId, Region};
 use super::slot::Slot;
 use super::{Timestamp, after};
 
@@ -137,6 +139,10 @@ pub struct Failure {
     pub position: Option<Position>,
     /// The lines of the script around the position, with a caret; plain text.
     pub frame: Option<String>,
+    /// Whether the same check had passed again in the same region by the time that this was heard of
+    /// ([`mark_overtaken`]). It says how the news came, and is stored with the run so that what was decided
+    /// can be decided once more.
+    pub overtaken: bool,
 }
 
 impl Failure {
@@ -149,6 +155,7 @@ impl Failure {
             comparison: None,
             position: None,
             frame: None,
+            overtaken: false,
         }
     }
 
@@ -376,6 +383,28 @@ pub struct Report {
     pub clock_ahead: TimeDelta,
 }
 
+/// Marks the failures among reports that were handed over together after which the same check passed
+/// in the same region, as another of these reports says: whoever is told of such a failure is told of
+/// what is over.
+pub fn mark_overtaken(reports: &mut [Report]) {
+    let failed = |it: &Report| it.outcome() == Outcome::Failed;
+    if reports.len() < 2 || !reports.iter().any(failed) {
+        return;
+    }
+    let mut passed: HashMap<(CheckId, Region), Timestamp> = HashMap::new();
+    for Report { slot, .. } in reports.iter().filter(|it| it.outcome() == Outcome::Passed) {
+        let last = passed.entry((slot.check.clone(), slot.region.clone())).or_insert(slot.at);
+        *last = slot.at.max(*last);
+    }
+    for report in reports.iter_mut().filter(|it| failed(it)) {
+        let Slot { check, region, at } = &report.slot;
+        let last = passed.get(&(check.clone(), region.clone()));
+        if let (Some(failure), Some(last)) = (&mut report.failure, last) {
+            failure.overtaken = last > at;
+        }
+    }
+}
+
 /// What was done and seen during a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trace {
@@ -450,6 +479,34 @@ mod tests {
         assert_eq!(failure.headline(), "Error: no");
         let long = Failure::new(FailureKind::Exception, "é".repeat(1000));
         assert_eq!(long.headline().chars().count(), LONGEST_HEADLINE);
+    }
+
+    #[test]
+    fn what_passed_in_the_same_place_later_overtakes_a_failure() {
+        let report = |check: &str, region: &str, second: i64, kind: Option<FailureKind>| Report {
+            slot: Slot {
+                check: CheckId::new(check).expect("a name"),
+                region: Region::new(region).expect("a name"),
+                at: Timestamp::UNIX_EPOCH + TimeDelta::seconds(second),
+            },
+            started_at: Timestamp::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            failure: kind.map(|kind| Failure::new(kind, "no")),
+            trace: Trace::default(),
+            clock_ahead: TimeDelta::zero(),
+        };
+        let failed = Some(FailureKind::Network);
+        let mut reports = [
+            report("shop", "eu", 1, failed),
+            report("shop", "eu", 2, None),
+            report("shop", "eu", 3, failed),
+            report("shop", "us", 1, failed),
+            report("cart", "eu", 1, failed),
+            report("shop", "eu", 0, Some(FailureKind::Interrupted)),
+        ];
+        mark_overtaken(&mut reports);
+        let overtaken = reports.map(|it| it.failure.is_some_and(|failure| failure.overtaken));
+        assert_eq!(overtaken, [true, false, false, false, false, false]);
     }
 
     fn unmet(about: &str, expected: &str, received: &str) -> Failure {

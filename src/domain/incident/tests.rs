@@ -67,6 +67,7 @@ impl Story {
             request: None,
             error: error.into(),
             overlaps: false,
+            overtaken: false,
         }
     }
 
@@ -323,6 +324,23 @@ fn a_late_failure_counts_and_tells_nobody_before_a_fresh_one() {
     assert_eq!(in_words(&told), "opened 1: slack:#p2 slack:#p1 sms:ana sms:bo");
     assert_eq!(told.owed[0].notice.failures_in_a_row, 3);
     assert_eq!(told.owed[0].notice.since, first.slot);
+}
+
+#[test]
+fn a_failure_that_was_heard_of_with_the_pass_after_it_counts_and_tells_nobody() {
+    let mut story = Story::new(default_policy(), &["eu"]);
+    let over =
+        Verdict { overtaken: true, ..Story::verdict(region("eu"), Outcome::Failed, story.now) };
+    let told = story.tell_at(&over);
+    assert_eq!(in_words(&told), "not_told");
+    assert_eq!(
+        reason(&told),
+        "failed 1 in a row in eu, and has passed there since: counted, nobody is told of what is over"
+    );
+    // Where it must pass more than once, it is still down, and the next failure is told.
+    let told = story.tell(region("eu"), Outcome::Failed);
+    assert_eq!(in_words(&told), "opened 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+    assert_eq!(told.owed[0].notice.failures_in_a_row, 2);
 }
 
 #[test]

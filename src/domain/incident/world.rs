@@ -31,6 +31,7 @@ pub(super) fn refresh(notice: &mut Notice, state: &CheckState, rules: Rules<'_>,
         request: None,
         error: String::new(),
         overlaps: false,
+        overtaken: false,
     };
     let mut streaks = state.streaks.clone();
     streaks.retain(|region, _| rules.check.regions.contains(region));
@@ -58,7 +59,7 @@ impl World<'_> {
     pub(super) fn failed(&self, streak: &Streak, open: Option<&Incident>) -> Transition {
         let known = open.map(|incident| incident.tiers.clone()).unwrap_or_default();
         let reached: BTreeSet<u32> = self.tiers_reached().difference(&known).copied().collect();
-        if reached.is_empty() || self.lateness().is_some() {
+        if reached.is_empty() || self.lateness().is_some() || self.verdict.overtaken {
             return self.not_told(streak, open);
         }
         let cause = Cause {
@@ -235,6 +236,10 @@ impl World<'_> {
             (_, Some(late)) => format!(
                 "failed {failures} in a row in {region}, {late}: counted, nobody is told before a \
                  fresh result fails, too"
+            ),
+            _ if self.verdict.overtaken => format!(
+                "failed {failures} in a row in {region}, and has passed there since: counted, nobody \
+                 is told of what is over"
             ),
             (Some(_), None) => {
                 format!("failed {failures} in a row in {region}; no further tier is reached")

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::heard::TooMany;
+use super::heard::{Skew, TooMany};
 use super::peer::Peer;
 use super::{Link, decoded};
 use crate::domain::Timestamp;
@@ -22,8 +22,9 @@ use crate::link::protocol::{Assignments, Beat, Goodbye, HubLags, LEASE, Pulse, S
 use crate::store::accounts::Process;
 use crate::store::agents::{Claim, Claimed, Presence, Supersedes};
 
-/// A round trip longer than this says nothing about clocks.
-const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(10);
+/// What of a round trip says something about clocks: what is longer was held up, and the next need not be.
+/// Half of it is less than [`SKEW_WARNING`], so that nobody's clock looks wrong for that.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
 pub(super) async fn hello(
     peer: Peer,
@@ -102,7 +103,9 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
     if let Err(TooMany(detail)) = link.heard.judge(who, beat.instance, &*link.agents, now).await? {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
     }
-    let skew_us = skew(beat, now);
+    let seen_us = skew(beat, now);
+    let before_us = link.heard.skew_before(who, beat.instance, &*link.agents).await?;
+    let skew_us = believed(seen_us, before_us);
     let claim = Claim {
         presence: presence(peer, beat, skew_us),
         supersedes: beat.replaces.map_or(Supersedes::Nobody, Supersedes::Instance),
@@ -111,7 +114,7 @@ async fn taken(peer: &Peer, link: &Link, beat: &Beat) -> Result<Json<Pulse>, Pro
     };
     match link.agents.claim_name(&claim).await? {
         Claimed::Granted(live) => {
-            link.heard.note(who, beat.instance, skew_us);
+            link.heard.note(who, beat.instance, Skew { seen_us, believed_us: skew_us });
             warn_of_skew(link, &claim.presence);
             link.accounts.seen(&process(&peer.region, beat.instance), now).await?;
             let lags = Some(lags(link.loops.lags(now)));
@@ -170,6 +173,13 @@ fn skew(beat: &Beat, now: Timestamp) -> i64 {
     ahead.and_then(|ahead| ahead.num_microseconds()).unwrap_or(i64::MAX)
 }
 
+/// What is believed of a clock of which a heartbeat says `seen_us` and the one before it `before_us`. A
+/// heartbeat that was held up on its way makes the clock look further behind than it is, never further
+/// ahead, so the larger of the two is the better: two in a row are rarely held up.
+fn believed(seen_us: i64, before_us: Option<i64>) -> i64 {
+    before_us.map_or(seen_us, |before_us| seen_us.max(before_us))
+}
+
 /// Says once that a clock is wrong, until it was right again.
 fn warn_of_skew(link: &Link, presence: &Presence) {
     let is_wrong = Duration::from_micros(presence.skew_us.unsigned_abs()) > SKEW_WARNING;
@@ -211,8 +221,14 @@ mod tests {
         assert_eq!(skew(&beat(late, 100_000), now()), 0);
         assert_eq!(skew(&beat(late, 0), now()), -50_000);
         assert_eq!(skew(&beat(now() + TimeDelta::seconds(3), 0), now()), 3_000_000);
+        // What was held up says less than what was not; a clock that was set back is believed at the
+        // second time.
+        assert_eq!(believed(-5_200_000, Some(-300)), -300);
+        assert_eq!(believed(-5_200_000, None), -5_200_000);
+        assert_eq!(believed(-5_200_000, Some(-5_100_000)), -5_100_000);
+        assert_eq!(believed(3_000_000, Some(-300)), 3_000_000);
         // Whatever an agent says, it is a number.
-        assert_eq!(skew(&beat(now(), u64::MAX), now()), 5_000_000);
+        assert_eq!(skew(&beat(now(), u64::MAX), now()), 500_000);
         assert!(skew(&beat(Timestamp::MAX_UTC, u64::MAX), now()) > 0);
         assert!(skew(&beat(Timestamp::MIN_UTC, 0), now()) < 0);
     }

@@ -40,8 +40,23 @@ struct State {
 #[derive(Debug)]
 struct Last {
     instance: Uuid,
-    skew_us: i64,
+    skew: Skew,
     since: Stopwatch,
+}
+
+impl Last {
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() <= FRESH
+    }
+}
+
+/// By how much the clock of an agent is ahead, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Skew {
+    /// As its last heartbeat made it look.
+    pub(super) seen_us: i64,
+    /// As is believed after it.
+    pub(super) believed_us: i64,
 }
 
 /// Why no further agent is let in, in a sentence.
@@ -88,10 +103,10 @@ impl Heard {
     }
 
     /// The agent was let in and said this of its clock.
-    pub(super) fn note(&self, who: (&Region, &str), instance: Uuid, skew_us: i64) {
+    pub(super) fn note(&self, who: (&Region, &str), instance: Uuid, skew: Skew) {
         let mut state = self.state();
         let key = (who.0.clone(), who.1.to_owned());
-        let last = Last { instance, skew_us, since: Stopwatch::start() };
+        let last = Last { instance, skew, since: Stopwatch::start() };
         let before = state.agents.insert(key, last);
         if before.is_none_or(|before| before.instance != instance) {
             state.starts.entry(who.0.clone()).or_default().push_back(Stopwatch::start());
@@ -108,15 +123,36 @@ impl Heard {
         agents: &dyn Agents,
     ) -> Result<i64, store::Error> {
         let key = (region.clone(), name.to_owned());
-        let fresh = |last: &Last| (last.since.elapsed() <= FRESH).then_some(last.skew_us);
+        let fresh = |last: &Last| last.is_fresh().then_some(last.skew.believed_us);
         if let Some(skew) = self.state().agents.get(&key).and_then(fresh) {
             return Ok(skew);
         }
         let Some(found) = agents.agent(region, name).await? else { return Ok(0) };
         let (instance, skew_us) = (found.presence.instance, found.presence.skew_us);
+        let skew = Skew { seen_us: skew_us, believed_us: skew_us };
         // It did not start because another hub heard of it.
-        self.state().agents.insert(key, Last { instance, skew_us, since: Stopwatch::start() });
+        self.state().agents.insert(key, Last { instance, skew, since: Stopwatch::start() });
         Ok(skew_us)
+    }
+
+    /// By how much the clock of an agent looked ahead at its heartbeat before this one, in microseconds;
+    /// as was believed of it, where another hub had that heartbeat. None where there was none of the same
+    /// process.
+    pub(super) async fn skew_before(
+        &self,
+        (region, name): (&Region, &str),
+        instance: Uuid,
+        agents: &dyn Agents,
+    ) -> Result<Option<i64>, store::Error> {
+        {
+            let state = self.state();
+            let last = state.agents.get(&(region.clone(), name.to_owned()));
+            if let Some(last) = last.filter(|it| it.instance == instance && it.is_fresh()) {
+                return Ok(Some(last.skew.seen_us));
+            }
+        }
+        let found = agents.agent(region, name).await?.map(|it| it.presence);
+        Ok(found.filter(|it| it.instance == instance).map(|it| it.skew_us))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

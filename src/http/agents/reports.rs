@@ -18,7 +18,7 @@ use super::expected::Expected;
 use super::peer::Peer;
 use super::room::Room;
 use super::{Link, decoded};
-use crate::domain::run::{Outcome, Report};
+use crate::domain::run::{Outcome, Report, mark_overtaken};
 use crate::domain::slot::Slot;
 use crate::domain::{Timestamp, after};
 use crate::http::problem::{Problem, shortened};
@@ -46,11 +46,12 @@ pub(super) async fn reports(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let skew = link.heard.skew_of(&peer.region, &batch.name, &*link.agents).await?;
-    let Sorted { good, refused, later } = sorted(&batch, &peer, &link, skew).await?;
+    let Sorted { mut good, refused, later } = sorted(&batch, &peer, &link, skew).await?;
     let who = (&peer, batch.name.as_str());
     tell_later(&later, who);
     tell_refused(&refused, who);
     if !good.is_empty() {
+        mark_overtaken(&mut good);
         let taken = link.inlet.take(good).await;
         taken.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.0))?;
     }

@@ -270,6 +270,8 @@ impl FailureMessage {
             comparison: comparison.map(|(expected, received)| Comparison { expected, received }),
             position: self.position.map(|(file, line, column)| Position { file, line, column }),
             frame: self.frame,
+            // The hub finds that out itself.
+            overtaken: false,
         }
     }
 }

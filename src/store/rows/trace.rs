@@ -30,6 +30,8 @@ struct FailureRow<'a> {
     position: Option<(Text<'a>, u32, u32)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     frame: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overtaken: bool,
 }
 
 /// The JSON of a failure.
@@ -43,6 +45,7 @@ pub(in crate::store) fn failure_text(failure: &Failure) -> String {
         received: comparison.map(|comparison| text(&comparison.received)),
         position: failure.position.as_ref().map(|at| (text(&at.file), at.line, at.column)),
         frame: optional(failure.frame.as_ref()),
+        overtaken: failure.overtaken,
     })
 }
 
@@ -65,6 +68,7 @@ pub(in crate::store) fn failure(json: &str) -> Result<Failure, Error> {
             column,
         }),
         frame: row.frame.map(Cow::into_owned),
+        overtaken: row.overtaken,
     })
 }
 
@@ -345,6 +349,7 @@ mod tests {
             comparison: Some(Comparison { expected: "200".into(), received: "503".into() }),
             position: Some(Position { file: "checks/login.js".into(), line: 3, column: 9 }),
             frame: Some("  | expect(\n  | ^".into()),
+            overtaken: true,
             ..Failure::new(FailureKind::Expectation, "expected 200\nreceived 503")
         };
         assert_eq!(failure(&failure_text(&whole)).expect("readable"), whole);
