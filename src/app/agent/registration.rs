@@ -118,6 +118,8 @@ fn welcome(shared: &Shared, pulse: Pulse, round_trip: Duration) {
 /// lease and keeps it; one that does not loses it soon.
 fn contested(shared: &Shared, since: &Stopwatch, error: &Error) {
     let (name, region) = (&shared.name, &shared.settings.region);
+    // Why it did not answer before is over: it answers.
+    shared.contact().relieve(Way::Heartbeats);
     if shared.contact().contest.replace(error.to_string()).is_none() {
         tracing::warn!(
             event.action = "name-taken",

@@ -230,10 +230,17 @@ async fn connect(url: &Url) -> PgConnection {
     for _ in 0..CUT_OFF {
         match PgConnection::connect_with(&options).await {
             Err(sqlx::Error::Io(_)) => tokio::time::sleep(BETWEEN).await,
+            Err(error) if is_recovering(&error) => tokio::time::sleep(BETWEEN).await,
             connected => return connected.expect("the server answers"),
         }
     }
     PgConnection::connect_with(&options).await.expect("the server answers")
+}
+
+/// Whether a server says that it does not let anybody in yet (`57P03`,
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn is_recovering(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|it| it.code()).is_some_and(|code| code == "57P03")
 }
 
 /// So often, and at this distance, it is tried again: a server that recovers from a crash cuts off

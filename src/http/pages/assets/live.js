@@ -45,8 +45,7 @@ function changed(wait) {
 async function refresh() {
   dueAt = Infinity;
   if (document.hidden) return; // it is asked for when somebody looks
-  // What lies below a dialog has the focus again when that closes, and must still be there.
-  if (asking || document.querySelector("dialog[open]")) return changed(QUIET);
+  if (asking || isCovered()) return changed(QUIET);
   asking = true;
   const began = performance.now();
   try {
@@ -54,7 +53,9 @@ async function refresh() {
     const answer = await fetch(location.href, asked);
     // Whoever looks has to sign in again; or what is shown is there no more, and a page says so.
     if (answer.redirected || answer.status === 404) return location.reload();
-    if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const text = answer.ok ? await answer.text() : "";
+    if (isCovered()) return changed(QUIET);
+    if (answer.ok) replace(new DOMParser().parseFromString(text, "text/html"));
     wrong = answer.ok ? "" : `the hub answers with ${answer.status}`;
   } catch {
     wrong = "the hub does not answer";
@@ -83,6 +84,11 @@ function replace(newer) {
   }
   document.title = newer.title;
   document.dispatchEvent(new Event("tripline:replaced"));
+}
+
+/** Whether a dialog lies over the page: what had the focus has it again when that closes, and must still be there. */
+function isCovered() {
+  return document.querySelector("dialog[open]") !== null;
 }
 
 /** Whether somebody is writing or choosing in it: that is not taken from under their hands. */
