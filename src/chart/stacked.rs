@@ -130,9 +130,7 @@ impl Stacked {
             canvas.hit(Place(left + count(*at) * apart, top, apart, high), &say);
         }
     }
-}
 
-impl Stacked {
     /// Writes the number of each layer beside the last column that it is in.
     fn numbers(&self, canvas: &mut Canvas, plot: &Plot, columns: &Columns, apart: f64) {
         let drawn = self.layers.len().min(COLOURS);

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::act::{asked, stop, understood};
 use super::args::{Drill, Global};
 use super::exit::Exit;
-use super::look::{Look, Paint, clean};
+use super::look::{Look, Paint, clean, moment};
 use super::run::Stop;
 use super::terminal::{Stream, Terminal};
 use crate::app::asking::Asked;
@@ -167,7 +167,7 @@ fn listed(paths: &Paths, look: &Look) -> String {
 fn proof(path: &PathState) -> String {
     match &path.proof {
         Some(Proof { at, evidence, receipt }) => {
-            let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+            let at = moment(*at);
             format!("{} {at} ({})", clean(evidence), clean(receipt))
         }
         None => "nothing is known to have arrived".to_owned(),

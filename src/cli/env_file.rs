@@ -45,11 +45,11 @@ fn parse(text: &str) -> (Vec<Variable>, Vec<Wrong>) {
         }
         let line = rest.line;
         if first == '#' || first == ';' {
-            rest.line();
+            rest.skip_line();
             continue;
         }
         let Some(name) = rest.name() else {
-            rest.line();
+            rest.skip_line();
             wrong.push((line, NO_VARIABLE));
             continue;
         };
@@ -76,13 +76,9 @@ impl Rest<'_> {
         next
     }
 
-    /// To the end of the line.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        while let Some(next) = self.next().filter(|next| *next != '\n') {
-            line.push(next);
-        }
-        line
+    /// Goes on behind the end of the line.
+    fn skip_line(&mut self) {
+        while self.next().is_some_and(|next| next != '\n') {}
     }
 
     /// A name and the sign after it; `None` where there is none in this line.

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::args::{Global, RuleCommand};
 use super::diagnostics;
 use super::exit::Exit;
-use super::look::{Look, Paint, clean, counted, padded};
+use super::look::{Look, Paint, clean, counted, moment, padded};
 use super::run::{self, Stop};
 use super::store::{self, reading};
 use super::terminal::{Stream, Terminal};
@@ -125,7 +125,7 @@ fn table(snapshot: &Snapshot, look: &Look) -> String {
         text.push('\n');
     }
     let line = match snapshot.until {
-        Some(until) => format!("evaluated until {}\n", until.format("%Y-%m-%d %H:%M:%S UTC")),
+        Some(until) => format!("evaluated until {}\n", moment(until)),
         None => "not evaluated yet; `tripline up` evaluates\n".to_owned(),
     };
     text + &look.paint(Paint::Faint, &line)

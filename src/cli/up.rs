@@ -8,6 +8,7 @@ use super::args::{Global, Up};
 use super::exit::Exit;
 use super::live::{Live, SUMMARY_EVERY};
 use super::log::{self, Format};
+use super::look::moment;
 use super::onlooker::{Onlooker, Recorder};
 use super::run::{self, Stop};
 use super::terminal::{Stream, Terminal};
@@ -224,7 +225,7 @@ async fn say_open(daemon: &Daemon) {
         }
     };
     for IncidentRecord { id, subject, incident } in open {
-        let since = incident.since.format("%Y-%m-%d %H:%M:%S UTC");
+        let since = moment(incident.since);
         let told: Vec<String> = incident.told.iter().map(ToString::to_string).collect();
         let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
         tracing::warn!(%subject, told, incident = id.0, "incident {id} is open since {since}");

@@ -50,6 +50,22 @@ pub(super) const OVER: &str = "it was over before this could be sent; the recove
 pub(super) const TOLD_AGAIN: &str =
     "it was told again before this could be sent; the later message says both";
 
+/// The kinds that say that it is over ([`NoticeKind::is_end`]).
+macro_rules! ends {
+    () => {
+        "('recovered', 'lost', 'withdrawn', 'closed')"
+    };
+}
+pub(super) use ends;
+
+/// The kinds that say that something is wrong ([`NoticeKind::is_alarm`]).
+macro_rules! alarms {
+    () => {
+        "('failing', 'blind')"
+    };
+}
+pub(super) use alarms;
+
 /// Supersedes those of `$1`, which were in somebody's hands and did not leave, in whose place another came
 /// meanwhile, as [`supersedes`] says; [`OVER`] is `$2` and [`TOLD_AGAIN`] `$3`. To every database, which
 /// says how `$1` holds numbers.
@@ -61,8 +77,9 @@ macro_rules! supersede_what_stayed {
             crate::store::claims::later!(),
             "), reason = CASE WHEN EXISTS (SELECT 1 ",
             crate::store::claims::later!(),
-            " AND later.kind IN ('recovered', 'lost', 'withdrawn', 'closed')) \
-             THEN $2 ELSE $3 END WHERE ",
+            " AND later.kind IN ",
+            crate::store::claims::ends!(),
+            ") THEN $2 ELSE $3 END WHERE ",
             $those,
             " AND state = 'owed' AND lease_until IS NULL AND digest IS NULL \
              AND NOT possible_repeat AND EXISTS (SELECT 1 ",
@@ -77,15 +94,31 @@ pub(super) use supersede_what_stayed;
 /// later message does but the end.
 macro_rules! later {
     () => {
-        "FROM notifications AS later WHERE later.incident_id = mine.incident_id \
-         AND later.channel = mine.channel AND later.address = mine.address \
-         AND later.telling > mine.telling \
-         AND (later.kind IN ('recovered', 'lost', 'withdrawn', 'closed') \
-         OR later.kind IN ('failing', 'blind') AND mine.kind IN ('failing', 'blind') \
-         AND mine.in_place_of IS NULL)"
+        concat!(
+            "FROM notifications AS later WHERE later.incident_id = mine.incident_id \
+             AND later.channel = mine.channel AND later.address = mine.address \
+             AND later.telling > mine.telling AND (later.kind IN ",
+            crate::store::claims::ends!(),
+            " OR later.kind IN ",
+            crate::store::claims::alarms!(),
+            " AND mine.kind IN ",
+            crate::store::claims::alarms!(),
+            " AND mine.in_place_of IS NULL)"
+        )
     };
 }
 pub(super) use later;
+
+/// Says of `mine` whether its recipient has heard nothing of the incident before.
+macro_rules! is_first_word {
+    () => {
+        "first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
+         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
+         AND earlier.address = mine.address AND earlier.id < mine.id \
+         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat))"
+    };
+}
+pub(super) use is_first_word;
 
 /// What did not leave by these attempts and may be superseded now.
 pub(super) fn stayed(settling: &[Settling<'_, '_>]) -> Vec<i64> {
@@ -218,5 +251,30 @@ impl Effect {
             Self::Accept => Standing::Lost,
             Self::Nothing(standing) => standing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_mean_the_kinds_that_the_domain_means() {
+        let listed = |words: &[&str]| format!("('{}')", words.join("', '"));
+        let kinds = [
+            NoticeKind::Failing { tier: 1 },
+            NoticeKind::Blind,
+            NoticeKind::Recovered,
+            NoticeKind::Lost,
+            NoticeKind::Withdrawn,
+            NoticeKind::Closed,
+            NoticeKind::Acknowledged,
+            NoticeKind::Noted,
+            NoticeKind::Drill,
+        ];
+        let kinds = kinds.map(|kind| (kind, kind.as_str()));
+        let ends: Vec<&str> = kinds.iter().filter(|it| it.0.is_end()).map(|it| it.1).collect();
+        let alarms: Vec<&str> = kinds.iter().filter(|it| it.0.is_alarm()).map(|it| it.1).collect();
+        assert_eq!((ends!(), alarms!()), (&*listed(&ends), &*listed(&alarms)));
     }
 }

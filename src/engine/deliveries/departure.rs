@@ -22,7 +22,7 @@ use crate::engine::judge::ProjectJudge;
 use crate::failpoint::{self, Failpoint};
 use crate::notify::{Digest, Item, Outbound, Thread};
 use crate::store::gathering::{Asked, Background, Gathered, Story};
-use crate::store::{Claim, Standing};
+use crate::store::{self, Claim, Standing};
 
 /// Why something was not sent after all.
 const TOO_LATE: &str = "not sent: the claim on it was about to end before its turn came";
@@ -156,11 +156,7 @@ impl Departure {
         {
             return Ok(known);
         }
-        match timeout(READ_WITHIN, self.parts.store.background(&asked)).await {
-            Ok(Ok(background)) => Ok(background),
-            Ok(Err(error)) => Err(Stayed::for_now(format!("not sent: {error}"))),
-            Err(_) => Err(Stayed::for_now(UNKNOWN)),
-        }
+        read(self.parts.store.background(&asked)).await
     }
 
     /// How it leaves, and what was said before to those who are to know.
@@ -210,11 +206,9 @@ impl Departure {
         match storm::decide(&claim.notification, crowd, limit, self.strain, now) {
             Verdict::Alone => (claim, Ok(Way::Alone)),
             Verdict::Gather { others, last } => {
-                let told = self.unrestrained(&claim, crowd, others);
-                match timeout(READ_WITHIN, told).await {
-                    Ok(Ok(others)) => self.gather(claim, &others, last).await,
-                    Ok(Err(error)) => (claim, Err(Stayed::for_now(format!("not sent: {error}")))),
-                    Err(_) => (claim, Err(Stayed::for_now(UNKNOWN))),
+                match read(self.unrestrained(&claim, crowd, others)).await {
+                    Ok(others) => self.gather(claim, &others, last).await,
+                    Err(stayed) => (claim, Err(stayed)),
                 }
             }
             Verdict::Hold { others, until, reason } => {
@@ -311,6 +305,14 @@ impl Departure {
             last,
         };
         once(self.parts.transport.send_digest(&digest), self.limits.attempt).await
+    }
+}
+
+/// What the store says, if it does so in time.
+async fn read<T>(asked: impl Future<Output = Result<T, store::Error>>) -> Result<T, Stayed> {
+    match timeout(READ_WITHIN, asked).await {
+        Ok(read) => read.map_err(|error| Stayed::for_now(format!("not sent: {error}"))),
+        Err(_) => Err(Stayed::for_now(UNKNOWN)),
     }
 }
 

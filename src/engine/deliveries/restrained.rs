@@ -48,20 +48,15 @@ impl Departure {
         let (_, subject) = self.doubtful(claim)?;
         let open = &background.story.as_ref()?.history.record.incident;
         let now = self.moment();
-        let rulebook = self.judge.as_ref().map(|judge| judge.current());
+        let rulebook = self.judge.as_ref()?.current();
         // By now it may be down elsewhere, too, where nobody asked for quiet.
         let down = match &background.story.as_ref()?.down[..] {
             [] => &claim.notification.notice.down[..],
             down => down,
         };
         let acknowledged = open.story.acknowledged.as_ref();
-        let restraint = match &rulebook {
-            Some(rulebook) => {
-                let about = About { subject, labels: rulebook.labels(subject), down };
-                rulebook.quiet(&background.silences).restrains(about, acknowledged, now)
-            }
-            None => None,
-        }?;
+        let about = About { subject, labels: rulebook.labels(subject), down };
+        let restraint = rulebook.quiet(&background.silences).restrains(about, acknowledged, now)?;
         let until = after(restraint.until, DECIDED_BY).min(after(now, LOOK_AGAIN));
         Some((until, format!("{HELD_BACK}{}", restraint.why)))
     }
@@ -85,7 +80,9 @@ impl Departure {
         let quiet = rulebook.quiet(&silences);
         let is_restrained = |record: &&IncidentRecord| {
             let (subject, incident) = (&record.subject, &record.incident);
-            let down = std::slice::from_ref(&incident.cause.region);
+            let told = incident.story.notice.as_ref().map_or(&[][..], |notice| &notice.down);
+            let began = std::slice::from_ref(&incident.cause.region);
+            let down = if told.is_empty() { began } else { told };
             let about = About { subject, labels: rulebook.labels(subject), down };
             quiet.restrains(about, incident.story.acknowledged.as_ref(), now).is_some()
         };

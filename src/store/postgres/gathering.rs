@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::attempts::Attempts;
-use super::notifications::shown;
 use super::session::{begin, commit};
 use super::{PostgresStore, care, failed, incidents, settlements, storable};
 use crate::domain::Timestamp;
@@ -180,13 +179,10 @@ async fn into_digest(
     let joined: Vec<NotificationRow> = sqlx::query_as(concat!(
         "UPDATE notifications AS mine SET digest = $1, epoch = epoch + 1, begun = false, \
          leased_at = (SELECT head.leased_at FROM notifications AS head WHERE head.id = $1), \
-         lease_until = (SELECT head.lease_until FROM notifications AS head WHERE head.id = $1), \
-         first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
-         AND earlier.address = mine.address AND earlier.id < mine.id \
-         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
-         WHERE id = ANY($2) AND channel = $3 AND address = $4 AND NOT possible_repeat RETURNING ",
-        shown!()
+         lease_until = (SELECT head.lease_until FROM notifications AS head WHERE head.id = $1), ",
+        claims::is_first_word!(),
+        " WHERE id = ANY($2) AND channel = $3 AND address = $4 AND NOT possible_repeat RETURNING ",
+        rows::notification::shown!()
     ))
     .bind(notification.id.0)
     .bind(others)
@@ -270,7 +266,7 @@ pub(super) async fn lease_again(
          possible_repeat = possible_repeat OR lease_until IS NOT NULL, failures = failures + \
          CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END \
          WHERE digest = ANY($1) AND id <> digest AND state = 'owed' RETURNING ",
-        shown!()
+        rows::notification::shown!()
     ))
     .bind(digests)
     .fetch_all(connection)

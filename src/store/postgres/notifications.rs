@@ -19,16 +19,6 @@ use crate::store::rows::{self, notice};
 use crate::store::succession::Origin;
 use crate::store::{Backlog, Claim, Error, NotificationRecord};
 
-/// The columns that are read, by name: a later version may add some while this one runs.
-macro_rules! shown {
-    () => {
-        "id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, failures, \
-         possible_repeat, reason, epoch, lease_until, digest, failed_at, sent_at, accepted_at, \
-         acknowledged_at, succeeded_at, succession"
-    };
-}
-pub(super) use shown;
-
 /// Owes one message. It takes the place of earlier ones that nobody can have seen, where it says what
 /// they do: an end of all, and what goes on of what did before. An end goes to those, too, who were told
 /// in place of its recipient.
@@ -100,12 +90,14 @@ async fn supersede(
     let Some(reason) = claims::supersedes(said.kind) else { return Ok(()) };
     // What is handed on in place of a rota may be older than what a person is owed already.
     // What is told in place of another says what became of that, which no later message does.
-    let query = sqlx::query(
+    let query = sqlx::query(concat!(
         "UPDATE notifications SET state = 'superseded', settled_at = $4, reason = $5 \
          WHERE incident_id = $1 AND channel = $2 AND address = $3 AND telling < $6 \
-         AND ($7 OR kind IN ('failing', 'blind') AND in_place_of IS NULL) \
-         AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
-    )
+         AND ($7 OR kind IN ",
+        claims::alarms!(),
+        " AND in_place_of IS NULL) \
+         AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat"
+    ))
     .bind(incident.0)
     .bind(recipient.channel().as_str())
     .bind(recipient.address())
@@ -257,13 +249,10 @@ async fn lease(
          begun = false, digest = CASE WHEN digest = id THEN id END, \
          possible_repeat = possible_repeat OR lease_until IS NOT NULL, \
          failures = failures + \
-         CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END, \
-         first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
-         AND earlier.address = mine.address AND earlier.id < mine.id \
-         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
-         WHERE id = ANY($1) AND state = 'owed' RETURNING ",
-        shown!()
+         CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END, ",
+        claims::is_first_word!(),
+        " WHERE id = ANY($1) AND state = 'owed' RETURNING ",
+        rows::notification::shown!()
     ))
     .bind(ids)
     .bind(rows::millis(now))
@@ -417,25 +406,16 @@ pub(super) async fn backlog(
     connection: &mut PgConnection,
     since: Timestamp,
 ) -> Result<Vec<Backlog>, Error> {
-    let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 OR EXISTS (SELECT 1 \
-         FROM notifications AS held WHERE held.incident_id = mine.incident_id \
-         AND held.channel = mine.channel AND held.address = mine.address AND held.id < mine.id \
-         AND held.state = 'owed' AND held.reason LIKE $1) THEN NULL ELSE owed_at END) \
-         FROM notifications AS mine WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel",
-    )
-    .bind(rows::notification::held_back())
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(failed("count what is owed"))?;
-    let given_up: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT channel, count(*) FROM notifications WHERE state = 'given_up' \
-         AND kind <> 'drill' AND settled_at > $1 GROUP BY channel",
-    )
-    .bind(rows::millis(since))
-    .fetch_all(connection)
-    .await
-    .map_err(failed("count what was given up"))?;
+    let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(rows::notification::OWED)
+        .bind(rows::notification::held_back())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("count what is owed"))?;
+    let given_up: Vec<(String, i64)> = sqlx::query_as(rows::notification::GIVEN_UP)
+        .bind(rows::millis(since))
+        .fetch_all(connection)
+        .await
+        .map_err(failed("count what was given up"))?;
     rows::notification::backlog(&owed, &given_up)
 }
 
@@ -446,7 +426,7 @@ pub(super) async fn of_incident(
 ) -> Result<Vec<NotificationRecord>, Error> {
     let notifications: Vec<NotificationRow> = sqlx::query_as(concat!(
         "SELECT ",
-        shown!(),
+        rows::notification::shown!(),
         " FROM notifications WHERE incident_id = $1 ORDER BY id"
     ))
     .bind(incident.0)

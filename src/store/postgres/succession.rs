@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 
-use super::notifications::shown;
 use super::session::{begin, commit};
 use super::{PostgresStore, failed, incidents, notifications, storable};
 use crate::domain::id::{IncidentId, PersonId};
@@ -134,7 +133,7 @@ async fn succeed_one(
 ) -> Result<Option<Succeeded>, Error> {
     let row: Option<NotificationRow> = sqlx::query_as(concat!(
         "SELECT ",
-        shown!(),
+        rows::notification::shown!(),
         " FROM notifications WHERE id = $1 AND state = 'given_up' AND succeeded_at IS NULL \
          FOR NO KEY UPDATE"
     ))

@@ -127,6 +127,16 @@ impl DeliveryRow {
     }
 }
 
+/// The columns that are read, by name: a later version may add some while this one runs.
+macro_rules! shown {
+    () => {
+        "id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, failures, \
+         possible_repeat, reason, epoch, lease_until, digest, failed_at, sent_at, accepted_at, \
+         acknowledged_at, succeeded_at, succession"
+    };
+}
+pub(in crate::store) use shown;
+
 /// Asks for messages that somebody looks for.
 pub(in crate::store) fn find<DB>(query: &mut QueryBuilder<DB>, search: MessageSearch)
 where
@@ -134,11 +144,7 @@ where
     String: for<'q> Encode<'q, DB> + Type<DB>,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
 {
-    query.push(
-        "SELECT id, incident_id, channel, address, notice, first_word, state, owed_at, due_at, failures, \
-         possible_repeat, reason, epoch, lease_until, digest, failed_at, sent_at, accepted_at, \
-         acknowledged_at, succeeded_at, succession FROM notifications WHERE kind <> 'drill'",
-    );
+    query.push(concat!("SELECT ", shown!(), " FROM notifications WHERE kind <> 'drill'"));
     if let Some(state) = search.state {
         query.push(" AND state = ").push_bind(state.as_str().to_owned());
     }
@@ -316,6 +322,17 @@ impl DownRow {
         })
     }
 }
+
+/// How much is owed on each channel and since when, where `$1` is [`held_back`].
+pub(in crate::store) const OWED: &str = "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 OR EXISTS \
+     (SELECT 1 FROM notifications AS held WHERE held.incident_id = mine.incident_id \
+     AND held.channel = mine.channel AND held.address = mine.address AND held.id < mine.id \
+     AND held.state = 'owed' AND held.reason LIKE $1) THEN NULL ELSE owed_at END) \
+     FROM notifications AS mine WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel";
+
+/// How much was given up on each channel since `$1`.
+pub(in crate::store) const GIVEN_UP: &str = "SELECT channel, count(*) FROM notifications \
+     WHERE state = 'given_up' AND kind <> 'drill' AND settled_at > $1 GROUP BY channel";
 
 /// What the reasons of those are like that people held back, who are not late, and neither is what waits for
 /// them.

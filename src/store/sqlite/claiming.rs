@@ -39,16 +39,6 @@ macro_rules! next_in_line {
     };
 }
 
-/// Says whether the recipient has heard of the incident before.
-macro_rules! is_first_word {
-    () => {
-        "first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
-         AND earlier.address = mine.address AND earlier.id < mine.id \
-         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat))"
-    };
-}
-
 /// What may be handed out: at most one per recipient, or as many as the channel takes abreast.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -118,7 +108,7 @@ macro_rules! lease_due {
             $due!(),
             ") UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?5, \
              epoch = epoch + 1, begun = 0, ",
-            is_first_word!(),
+            claims::is_first_word!(),
             " WHERE id IN (SELECT id FROM due) AND NOT EXISTS (SELECT 1 FROM due WHERE is_again) \
              AND NOT ",
             is_out_of_time!(),
@@ -170,7 +160,7 @@ pub(super) async fn due(
 const LEASE: &str = concat!(
     "UPDATE notifications AS mine SET leased_at = ?2, lease_until = ?3, \
      epoch = epoch + 1, begun = 0, digest = CASE WHEN digest = id THEN id END, ",
-    is_first_word!(),
+    claims::is_first_word!(),
     " WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'owed' \
      AND (?4 OR lease_until IS NULL AND digest IS NULL AND NOT EXISTS \
      (SELECT 1 FROM notifications AS earlier INDEXED BY notifications_once \

@@ -201,18 +201,15 @@ async fn into_digest(
         return Ok(None);
     }
     let notification = &claim.notification;
-    let joined: Vec<NotificationRow> = sqlx::query_as(
+    let joined: Vec<NotificationRow> = sqlx::query_as(concat!(
         "UPDATE notifications AS mine SET digest = ?1, epoch = epoch + 1, begun = 0, \
          leased_at = (SELECT head.leased_at FROM notifications AS head WHERE head.id = ?1), \
-         lease_until = (SELECT head.lease_until FROM notifications AS head WHERE head.id = ?1), \
-         first_word = NOT EXISTS (SELECT 1 FROM notifications AS earlier \
-         WHERE earlier.incident_id = mine.incident_id AND earlier.channel = mine.channel \
-         AND earlier.address = mine.address AND earlier.id < mine.id \
-         AND (earlier.state IN ('sent', 'in_digest') OR earlier.possible_repeat)) \
-         WHERE id IN (SELECT value FROM json_each(?2)) AND id <> ?1 AND state = 'owed' \
+         lease_until = (SELECT head.lease_until FROM notifications AS head WHERE head.id = ?1), ",
+        claims::is_first_word!(),
+        " WHERE id IN (SELECT value FROM json_each(?2)) AND id <> ?1 AND state = 'owed' \
          AND channel = ?3 AND address = ?4 AND lease_until IS NULL AND digest IS NULL \
-         AND NOT possible_repeat RETURNING *",
-    )
+         AND NOT possible_repeat RETURNING *"
+    ))
     .bind(notification.id.0)
     .bind(numbers(others))
     .bind(notification.recipient.channel().as_str())

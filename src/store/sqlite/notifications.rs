@@ -78,10 +78,14 @@ fn supersede(script: &mut Script, incident: IncidentId, owed: &Owed, now: Timest
     // What is handed on in place of a rota may be older than what a person is owed already.
     // What is told in place of another says what became of that, which no later message does.
     script.add(
-        "UPDATE notifications SET state = 'superseded', settled_at = ?4, reason = ?5 \
-         WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND telling < ?6 \
-         AND (?7 OR kind IN ('failing', 'blind') AND in_place_of IS NULL) \
-         AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat",
+        concat!(
+            "UPDATE notifications SET state = 'superseded', settled_at = ?4, reason = ?5 \
+             WHERE incident_id = ?1 AND channel = ?2 AND address = ?3 AND telling < ?6 \
+             AND (?7 OR kind IN ",
+            claims::alarms!(),
+            " AND in_place_of IS NULL) \
+             AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat"
+        ),
         values![
             incident.0,
             recipient.channel().as_str(),
@@ -115,25 +119,16 @@ pub(super) async fn backlog(
     connection: &mut SqliteConnection,
     since: Timestamp,
 ) -> Result<Vec<Backlog>, Error> {
-    let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 OR EXISTS (SELECT 1 \
-         FROM notifications AS held WHERE held.incident_id = mine.incident_id \
-         AND held.channel = mine.channel AND held.address = mine.address AND held.id < mine.id \
-         AND held.state = 'owed' AND held.reason LIKE $1) THEN NULL ELSE owed_at END) \
-         FROM notifications AS mine WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel",
-    )
-    .bind(rows::notification::held_back())
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(failed("count what is owed"))?;
-    let given_up: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT channel, count(*) FROM notifications WHERE state = 'given_up' \
-         AND kind <> 'drill' AND settled_at > ? GROUP BY channel",
-    )
-    .bind(rows::millis(since))
-    .fetch_all(connection)
-    .await
-    .map_err(failed("count what was given up"))?;
+    let owed: Vec<(String, i64, Option<i64>)> = sqlx::query_as(rows::notification::OWED)
+        .bind(rows::notification::held_back())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("count what is owed"))?;
+    let given_up: Vec<(String, i64)> = sqlx::query_as(rows::notification::GIVEN_UP)
+        .bind(rows::millis(since))
+        .fetch_all(connection)
+        .await
+        .map_err(failed("count what was given up"))?;
     rows::notification::backlog(&owed, &given_up)
 }
 
