@@ -17,6 +17,8 @@ pub enum Failpoint {
     Due,
     /// A run is over, and its report is with nobody.
     Ran,
+    /// A report is in an agent's spool, and the hub has not heard of it.
+    Spooled,
     /// A result, what it changed and the messages that it owes are written, and not committed.
     Written,
     /// A result is committed with messages owed, and nobody was told that they are.
@@ -41,6 +43,7 @@ impl Failpoint {
         match self {
             Self::Due => "due",
             Self::Ran => "ran",
+            Self::Spooled => "spooled",
             Self::Written => "written",
             Self::Committed => "committed",
             Self::Claimed => "claimed",

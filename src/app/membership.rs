@@ -17,7 +17,7 @@ use crate::domain::attendance::STALLED_AFTER;
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::link::protocol::{HEARTBEAT, LEASE};
-use crate::store::agents::{Agents, Claim, Claimed, Presence, Supersedes};
+use crate::store::agents::{Agents, Claim, Claimed, OWN_REVISION, Presence, Supersedes};
 use crate::store::{self};
 
 /// What keeps the daemon's agent a member.
@@ -88,9 +88,6 @@ impl OwnName {
 /// How long an agent that is gone is remembered, and how often those before are forgotten.
 const AGENTS_KEPT: TimeDelta = TimeDelta::days(30);
 const FORGETTING: Duration = Duration::from_mins(10);
-
-/// What it runs is what the project says, always.
-const REVISION: &str = "own";
 
 /// How an agent is doing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -195,7 +192,7 @@ impl Membership {
                 spool_bytes: 0,
                 thinned: 0,
                 lost: 0,
-                revision: Some(REVISION.to_owned()),
+                revision: Some(OWN_REVISION.to_owned()),
             },
             supersedes: self.name.supersedes(),
             now,

@@ -312,7 +312,8 @@ pub struct Audit {
     pub unaccounted: Vec<Slot>,
 }
 
-/// Goes through every slot after `from` that is accounted for, and looks for its run or its gap.
+/// Goes through every slot after `from` that is accounted for, and looks for its run or its gap. Slots whose
+/// runs were forgotten cannot be asked for and are left out, however long runs are kept now.
 ///
 /// # Errors
 ///
@@ -321,6 +322,7 @@ pub async fn audit(accounts: &dyn Accounts, from: Timestamp) -> Result<Audit, Er
     let until = accounts.accounted_until().await?;
     let mut audit = Audit { until, ..Audit::default() };
     let Some(end) = audit.until else { return Ok(audit) };
+    let from = accounts.forgotten_until().await?.map_or(from, |until| until.max(from));
     let first = accounts.watches(None, (from, end)).await?.iter().map(|watch| watch.from).min();
     let Some(mut after) = first.map(|first| first.max(from)) else { return Ok(audit) };
     while after < end {

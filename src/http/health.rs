@@ -19,9 +19,10 @@ use crate::engine::holding::Holding;
 use crate::engine::ingest::Trouble;
 use crate::engine::rules::snapshot::Snapshot;
 use crate::link::protocol::SKEW_WARNING;
+use crate::link::publication::Publication;
 use crate::statsd::{Received, Sink};
 use crate::store;
-use crate::store::agents::AgentRecord;
+use crate::store::agents::{AgentRecord, Presence};
 
 /// A notification that has been owed for longer than this, or a scheduler that is further behind,
 /// is unhealthy.
@@ -54,8 +55,8 @@ pub struct Intake {
 ///
 /// Whether Tripline itself works: the store answers and takes results, slots start on time, no notification has been owed
 /// for more than a minute, and none was given up in the last hour. That a rule cannot be evaluated, or
-/// that an agent does not keep its schedule or has a clock that is more than two seconds off, makes it
-/// degraded, and is answered with 200: it is no reason to restart the hub.
+/// that an agent does not keep its schedule, has nothing to run, or has a clock that is more than two seconds
+/// off, makes it degraded, and is answered with 200: it is no reason to restart the hub.
 #[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", responses(
     (status = 200, description = "It works.", body = dto::Health),
     (status = 503, description = "It does not, or people are not told; `reasons` says why.", body = dto::Health),
@@ -140,6 +141,8 @@ fn judged(
             untold.extend(lately.iter().filter_map(given_up));
             elsewhere.extend(not_evaluated(&rules));
             elsewhere.extend(agents.iter().flat_map(|agent| troubles(agent, now)));
+            let publication = api.publication.borrow();
+            elsewhere.extend(agents.iter().filter_map(|agent| idle(agent, &publication, now)));
             (Some(totals(&backlog, now)), Some(rules))
         }
         Err(reason) => {
@@ -211,6 +214,14 @@ fn troubles(agent: &AgentRecord, now: Timestamp) -> Vec<String> {
             .push(format!("the clock of the {who} is {seconds} s {side} this one; set it by NTP"));
     }
     troubles
+}
+
+/// That an agent has nothing to run, which nobody starts one for. That of a hub comes with the hub.
+fn idle(agent: &AgentRecord, publication: &Publication, now: Timestamp) -> Option<String> {
+    let Presence { name, region, .. } = &agent.presence;
+    let is_idle = agent.is_heard(now) && !agent.is_a_hubs() && !publication.has_checks_in(region);
+    let why = "no check of the project runs in its region";
+    is_idle.then(|| format!("the agent {name} of {region} has nothing to run: {why}"))
 }
 
 /// What the store said is for the log alone.

@@ -19,6 +19,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
+use super::fickle::Fickle;
 use super::guard::{Policy, Refusal};
 use super::proxy::{self, Proxy};
 use super::seen::{Phase, Seen};
@@ -49,6 +50,8 @@ pub enum Names {
     System,
     /// This table (names in lower case); other names have no address.
     Fixed(BTreeMap<String, Vec<IpAddr>>),
+    /// A resolver that says something else at each look-up.
+    Fickle(Arc<Fickle>),
 }
 
 /// Why there is no connection.
@@ -243,6 +246,7 @@ impl Names {
         let bare = name.trim_end_matches('.');
         let addresses = match self {
             Self::Fixed(table) => table.get(bare).cloned().unwrap_or_default(),
+            Self::Fickle(fickle) => fickle.look_up(),
             Self::System if is_localhost(bare) => {
                 vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
             }

@@ -203,6 +203,9 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// The slot of the earliest run that no incident refers to.
     async fn first_ran(&self) -> Result<Option<Timestamp>, Error>;
 
+    /// Before which slots runs were forgotten, however long runs are kept now; `None` while none were.
+    async fn forgotten_until(&self) -> Result<Option<Timestamp>, Error>;
+
     /// Between which times every hour is counted; the same twice while the first one is, and `None`
     /// before that.
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error>;

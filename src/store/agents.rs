@@ -130,6 +130,9 @@ pub enum Claimed {
     Taken(Timestamp),
 }
 
+/// The revision of a hub's own agent: what it runs is what the project says, always.
+pub const OWN_REVISION: &str = "own";
+
 /// What is known of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentRecord {
@@ -162,6 +165,11 @@ impl AgentRecord {
     /// Whether it was last heard to be so far behind its schedule that it runs nothing.
     pub fn is_stalled(&self) -> bool {
         self.left_at.is_none() && self.presence.lag() >= STALLED_AFTER
+    }
+
+    /// Whether it is the agent in the process of a hub.
+    pub fn is_a_hubs(&self) -> bool {
+        self.presence.revision.as_deref() == Some(OWN_REVISION)
     }
 
     /// Whether it says that it lives.

@@ -3,9 +3,10 @@
 
 use uuid::Uuid;
 
-use super::Horizons;
 use super::rows::run::first_id_at;
+use super::{Error, Horizons, rows};
 use crate::domain::Timestamp;
+use crate::domain::coverage::hour_of;
 
 /// The condition that no decision about an incident refers to a run.
 pub(super) const ALONE: &str = "NOT EXISTS (SELECT 1 FROM decisions \
@@ -19,6 +20,32 @@ pub(super) const INCIDENTS_AT_ONCE: i64 = 500;
 pub(super) const OLD_INCIDENTS: &str = "SELECT id FROM incidents WHERE resolved_at < $1 \
      AND id < (SELECT max(id) FROM incidents) AND NOT EXISTS (SELECT 1 FROM notifications \
      WHERE incident_id = incidents.id AND state = 'owed') ORDER BY id LIMIT $2";
+
+/// The word under which it is noted how far runs of all kinds were forgotten at once.
+pub(super) const WHOLE: &str = "whole";
+
+/// How far each part was forgotten.
+pub(super) const FORGOTTEN: &str = "SELECT part, until_at FROM forgotten";
+
+/// Before which slots runs were forgotten, as was `noted` of each part. Where nothing was noted of those
+/// that were forgotten whole, as once nothing was, the `first` run that is left says so: hours are
+/// `counted` from that of the first run on, and nothing is forgotten that is not counted.
+pub(super) fn forgotten_until(
+    noted: &[(String, i64)],
+    first: Option<Timestamp>,
+    counted: Option<(Timestamp, Timestamp)>,
+) -> Result<Option<Timestamp>, Error> {
+    let is_whole_noted = noted.iter().any(|(part, _)| part == WHOLE);
+    let gone = match (first, counted) {
+        _ if is_whole_noted => None,
+        (Some(first), Some((from, _))) => Some(first).filter(|first| hour_of(*first) > from),
+        (None, Some((_, until))) => Some(until),
+        (_, None) => None,
+    };
+    let of_runs = noted.iter().filter(|(part, _)| part != Part::Details.as_str());
+    let noted = of_runs.map(|(_, until)| *until).max().map(rows::timestamp).transpose()?;
+    Ok(noted.max(gone))
+}
 
 /// Some of what is known of a time in which not everything is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +164,31 @@ mod tests {
         assert_eq!(span(Part::Details, None), between(at(15), at(20)));
         assert_eq!(span(Part::Details, Some(at(17))), between(at(17), at(20)));
         assert_eq!(span(Part::Failed, None), None, "all of that is forgotten whole");
+    }
+
+    #[test]
+    fn what_was_forgotten_is_known_though_it_was_not_noted() {
+        let until = |noted: &[(&str, Timestamp)], first, counted| {
+            let millis = |(part, at): &(&str, Timestamp)| ((*part).into(), at.timestamp_millis());
+            let noted: Vec<(String, i64)> = noted.iter().map(millis).collect();
+            forgotten_until(&noted, first, counted).expect("times")
+        };
+        let moment = std::time::Duration::from_millis(1);
+        assert_eq!(until(&[], None, None), None, "nothing ran");
+        assert_eq!(until(&[], Some(at(3)), None), None, "nothing is counted");
+        let counted = Some((at(3), at(9)));
+        assert_eq!(
+            until(&[], Some(at(3) + moment), counted),
+            None,
+            "all are there from the first on"
+        );
+        assert_eq!(until(&[], Some(at(5)), counted), Some(at(5)));
+        assert_eq!(until(&[], None, counted), Some(at(9)), "of what is counted, nothing is left");
+        let details = ("details", at(8));
+        assert_eq!(until(&[details], Some(at(3) + moment), counted), None, "runs are there");
+        assert_eq!(until(&[details, ("passed", at(6))], Some(at(5)), counted), Some(at(6)));
+        assert_eq!(until(&[(WHOLE, at(4))], Some(at(5)), counted), Some(at(4)));
+        assert_eq!(until(&[(WHOLE, at(4)), ("failed", at(6))], None, counted), Some(at(6)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! short. After the next start every slot is accounted for, nothing is there twice, and nothing is gone
 //! that is referred to.
 
+mod agents;
+
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;

@@ -18,6 +18,7 @@ use crate::agent;
 use crate::clock::Stopwatch;
 use crate::domain::backoff::Backoff;
 use crate::domain::run::Report;
+use crate::failpoint::{self, Failpoint};
 use crate::link::client::Client;
 use crate::link::protocol::Verdict;
 use crate::link::spool::{Spool, Written};
@@ -136,6 +137,7 @@ impl Desk {
             };
             match self.spool.push(&first.report).await {
                 Ok(()) => {
+                    failpoint::reach(Failpoint::Spooled);
                     failures = 0;
                     self.trouble.end();
                     self.line.settle(vec![first]);

@@ -359,6 +359,10 @@ impl Accounts for Shelf {
         Err(store::Error::Closed)
     }
 
+    async fn forgotten_until(&self) -> Result<Option<Timestamp>, store::Error> {
+        Err(store::Error::Closed)
+    }
+
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, store::Error> {
         Err(store::Error::Closed)
     }

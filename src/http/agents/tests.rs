@@ -207,6 +207,10 @@ impl Accounts for Book {
         unreachable!("the link does not ask for it")
     }
 
+    async fn forgotten_until(&self) -> Result<Option<Timestamp>, Error> {
+        unreachable!("the link does not ask for it")
+    }
+
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
         unreachable!("the link does not ask for it")
     }

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use serde_json::json;
 
+use super::fake::a_world;
 use super::{Face, now};
 
 #[tokio::test]
@@ -21,6 +22,16 @@ async fn what_is_wrong_with_agents_is_a_reason_and_none_to_restart_the_hub() {
     let first = &agents["agents"][0];
     assert_eq!((&first["state"], &first["stalled"]), (&json!("lost"), &json!(true)));
     assert_eq!((&first["skew_ms"], &first["lag_ms"]), (&json!(7_500.0), &json!(31_000)));
+}
+
+#[tokio::test]
+async fn that_an_agent_has_nothing_to_run_is_a_reason_while_it_is_there() {
+    let (_, store) = a_world();
+    let face = Face::watching(Vec::new(), store);
+    let degraded = face.ok("/healthz").await;
+    let reason =
+        "the agent a of eu-west-1 has nothing to run: no check of the project runs in its region";
+    assert_eq!((&degraded["status"], &degraded["reasons"]), (&json!("degraded"), &json!([reason])));
 }
 
 #[tokio::test]

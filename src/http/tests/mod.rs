@@ -154,6 +154,7 @@ impl Face {
             rules: fake::rules::rules(&store),
             metrics: store.clone(),
             clock: clock.clone(),
+            publication: watch::channel(Arc::new(fake::a_publication(&checks))).1,
             checks: Arc::new(ArcSwap::from_pointee(checks)),
             version: "1.2.3",
             pulse: pulse.clone(),
@@ -183,7 +184,6 @@ impl Face {
                 observer: woken.clone(),
             },
             heartbeat: Arc::clone(&heartbeat),
-            publication: watch::channel(Arc::new(fake::a_publication())).1,
         });
         Self {
             router,

@@ -139,6 +139,10 @@ impl Accounts for PostgresStore {
         hours::first_ran(&mut *self.reader().await?).await
     }
 
+    async fn forgotten_until(&self) -> Result<Option<Timestamp>, Error> {
+        hours::forgotten_until(&mut *self.snapshot().await?).await
+    }
+
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
         hours::tallied(&mut *self.reader().await?).await
     }

@@ -48,11 +48,16 @@ impl Day {
 
     /// The id with which it begins.
     pub(super) fn first_id(self) -> Uuid {
-        Uuid::from_u128(u128::try_from(i64::from(self.0) * MILLIS).unwrap_or(0) << 80)
+        Uuid::from_u128(u128::try_from(self.begin()).unwrap_or(0) << 80)
+    }
+
+    /// When it begins, in milliseconds.
+    pub(super) fn begin(self) -> i64 {
+        i64::from(self.0) * MILLIS
     }
 
     fn date(self) -> NaiveDate {
-        let start = DateTime::from_timestamp_millis(i64::from(self.0) * MILLIS);
+        let start = DateTime::from_timestamp_millis(self.begin());
         start.unwrap_or_default().date_naive()
     }
 

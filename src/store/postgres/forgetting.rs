@@ -4,7 +4,7 @@
 //! is left for the next time: everybody who records waits while one who drops does.
 
 use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::days::{self, Day, Days};
@@ -12,7 +12,7 @@ use super::failed;
 use super::session::{begin, commit};
 use crate::domain::Timestamp;
 use crate::failpoint::{self, Failpoint};
-use crate::store::forgetting::{INCIDENTS_AT_ONCE, OLD_INCIDENTS, Part, Span};
+use crate::store::forgetting::{INCIDENTS_AT_ONCE, OLD_INCIDENTS, Part, Span, WHOLE};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Horizons, rows};
 
@@ -83,17 +83,19 @@ async fn forget_part(
         .execute(&mut *transaction)
         .await
         .map_err(&what)?;
-    sqlx::query(
-        "INSERT INTO forgotten VALUES ($1, $2) ON CONFLICT (part) \
-         DO UPDATE SET until_at = greatest(forgotten.until_at, excluded.until_at)",
-    )
-    .bind(part.as_str())
-    .bind(some.mark())
-    .execute(&mut *transaction)
-    .await
-    .map_err(&what)?;
+    note(&mut transaction, part.as_str(), some.mark()).await?;
     commit(pool, transaction).await?;
     Ok(forgotten.rows_affected())
+}
+
+/// Notes before which slots a part is forgotten.
+async fn note(connection: &mut PgConnection, part: &str, until: i64) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO forgotten VALUES ($1, $2) ON CONFLICT (part) \
+         DO UPDATE SET until_at = greatest(forgotten.until_at, excluded.until_at)",
+    );
+    let noted = query.bind(part).bind(until).execute(connection).await;
+    noted.map_err(failed("note what is forgotten")).map(|_| ())
 }
 
 /// Forgets incidents that ended, with all that belongs to them.
@@ -170,6 +172,7 @@ async fn drop_day(pool: &PgPool, day: Day) -> Result<u64, Error> {
         .map_err(failed(what))?;
     let drop = AssertSqlSafe(format!("DROP TABLE {day}"));
     sqlx::raw_sql(drop).execute(&mut *transaction).await.map_err(failed(what))?;
+    note(&mut transaction, WHOLE, day.next().begin()).await?;
     failpoint::reach(Failpoint::Forgotten);
     commit(pool, transaction).await?;
     Ok(runs.unsigned_abs().saturating_sub(kept.rows_affected()))

@@ -18,7 +18,7 @@ use crate::domain::Timestamp;
 use crate::domain::coverage::Tally;
 use crate::domain::id::CheckId;
 use crate::store::accounts::Place;
-use crate::store::forgetting::ALONE;
+use crate::store::forgetting::{self, ALONE};
 use crate::store::rows::accounts::{self as stored, HourRow, Hours, Late, TallyRow};
 use crate::store::{Error, Standing, rows};
 
@@ -34,6 +34,18 @@ pub(super) async fn first_ran(connection: &mut PgConnection) -> Result<Option<Ti
         .await
         .map_err(failed("look for the first run"))?;
     found.map(rows::timestamp).transpose()
+}
+
+/// Before which slots runs were forgotten.
+pub(super) async fn forgotten_until(
+    connection: &mut PgConnection,
+) -> Result<Option<Timestamp>, Error> {
+    let noted: Vec<(String, i64)> = sqlx::query_as(forgetting::FORGOTTEN)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("look what was forgotten"))?;
+    let first = first_ran(&mut *connection).await?;
+    forgetting::forgotten_until(&noted, first, tallied(connection).await?)
 }
 
 pub(super) async fn tallied(connection: &mut PgConnection) -> Result<Option<Period>, Error> {

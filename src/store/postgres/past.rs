@@ -7,7 +7,6 @@ use super::{PostgresStore, failed, hours};
 use crate::domain::Timestamp;
 use crate::domain::id::RunId;
 use crate::domain::restraint::Silence;
-use crate::store::forgetting::Part;
 use crate::store::past::{Past, PastResult, Told};
 use crate::store::rows::incident::DecisionRow;
 use crate::store::rows::past::{PastRow, ToldRow};
@@ -20,14 +19,7 @@ impl Past for PostgresStore {
     async fn whole_since(&self) -> Result<Option<Timestamp>, Error> {
         let mut snapshot = self.snapshot().await?;
         let Some(first) = hours::first_ran(&mut snapshot).await? else { return Ok(None) };
-        let marks: Vec<i64> = sqlx::query_scalar(rows::past::FORGOTTEN)
-            .bind(Part::Details.as_str())
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(failed("look what was forgotten"))?;
-        let marks: Vec<Timestamp> =
-            marks.into_iter().map(rows::timestamp).collect::<Result<_, _>>()?;
-        Ok(marks.into_iter().chain([first]).max())
+        Ok(hours::forgotten_until(&mut snapshot).await?.max(Some(first)))
     }
 
     async fn past_results(

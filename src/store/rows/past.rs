@@ -5,9 +5,6 @@ use super::{notification_state, recipient, subject, timestamp, unreadable};
 use crate::store::Error;
 use crate::store::past::{PastResult, Told};
 
-/// Up to when all but the part `$1` was forgotten.
-pub(in crate::store) const FORGOTTEN: &str = "SELECT until_at FROM forgotten WHERE part <> $1";
-
 /// What people did about incidents from `$1` on and before `$2`, and how those ended.
 pub(in crate::store) const ACTS: &str = "SELECT subject, incident_id, run_id, at, kind, reason \
      FROM decisions WHERE incident_id IS NOT NULL AND at >= $1 AND at < $2 \

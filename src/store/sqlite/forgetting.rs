@@ -8,7 +8,7 @@ use super::failed;
 use super::writer::{Durability, Writer};
 use crate::domain::Timestamp;
 use crate::failpoint::{self, Failpoint};
-use crate::store::forgetting::{ALONE, INCIDENTS_AT_ONCE, OLD_INCIDENTS, Part, Span};
+use crate::store::forgetting::{ALONE, INCIDENTS_AT_ONCE, OLD_INCIDENTS, Part, Span, WHOLE};
 use crate::store::rows::run::first_id_at;
 use crate::store::{Error, Horizons, rows};
 
@@ -46,14 +46,17 @@ async fn forget_whole(
 ) -> Result<u64, Error> {
     let text = format!(
         "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE id < ?1 AND {ALONE} \
-         ORDER BY id LIMIT ?2)"
+         ORDER BY id LIMIT ?2) RETURNING slot_at"
     );
-    let forgotten = sqlx::query(AssertSqlSafe(text))
+    let slots: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(text))
         .bind(first_id_at(before))
         .bind(limit)
-        .execute(&mut *connection)
+        .fetch_all(&mut *connection)
         .await
         .map_err(failed("forget runs"))?;
+    if let Some(last) = slots.iter().max() {
+        note(connection, WHOLE, last + 1).await?;
+    }
     sqlx::query(
         "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions \
          WHERE incident_id IS NULL AND at < ?1 ORDER BY at LIMIT ?2)",
@@ -63,7 +66,7 @@ async fn forget_whole(
     .execute(connection)
     .await
     .map_err(failed("forget decisions"))?;
-    Ok(forgotten.rows_affected())
+    Ok(u64::try_from(slots.len()).unwrap_or(u64::MAX))
 }
 
 /// Forgets some of a part, and notes how far.
@@ -95,16 +98,18 @@ async fn forget_part(
         .execute(&mut *connection)
         .await
         .map_err(&what)?;
-    sqlx::query(
+    note(connection, part.as_str(), some.mark()).await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Notes before which slots a part is forgotten.
+async fn note(connection: &mut SqliteConnection, part: &str, until: i64) -> Result<(), Error> {
+    let query = sqlx::query(
         "INSERT INTO forgotten VALUES (?1, ?2) ON CONFLICT (part) \
          DO UPDATE SET until_at = max(until_at, excluded.until_at)",
-    )
-    .bind(part.as_str())
-    .bind(some.mark())
-    .execute(connection)
-    .await
-    .map_err(&what)?;
-    Ok(forgotten.rows_affected())
+    );
+    let noted = query.bind(part).bind(until).execute(connection).await;
+    noted.map_err(failed("note what is forgotten")).map(|_| ())
 }
 
 /// Forgets incidents that ended, with all that belongs to them.

@@ -1,11 +1,12 @@
 //! Plain requests: redirects, cookies, expectations.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 use tripline::domain::check::{Expectations, JsonExpectation, StatusRange, TextExpectation};
 use tripline::domain::run::{FailureKind, Outcome, Report};
-use tripline::net::guard::Policy;
-use tripline::net::{Dialer, Names};
+use tripline::net::guard::{Policy, Private};
+use tripline::net::{Dialer, Fickle, Names};
 
 use super::shop::Shop;
 use super::{get, run_request, run_request_over};
@@ -99,6 +100,38 @@ async fn a_redirect_leads_nowhere_that_is_closed() {
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
     TcpStream::connect(address).expect("it could have been reached");
     canary.accept().expect("it listens");
+}
+
+#[tokio::test]
+async fn an_address_that_changes_from_hop_to_hop_is_judged_at_each() {
+    let shop = Shop::open().await;
+    let port = shop.address.port();
+    let (open, closed) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)));
+    let canary = TcpListener::bind((closed, port)).expect("the port is free there");
+    canary.set_nonblocking(true).expect("it can be asked without waiting");
+    let metadata = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+    let policy = Policy {
+        private: Private::Refuse,
+        allow: vec!["127.0.0.1/32".parse().expect("a network")],
+        ..Policy::default()
+    };
+    let to = |host: &str, place: &str| {
+        let place: String = url::form_urlencoded::byte_serialize(place.as_bytes()).collect();
+        format!("http://{host}.example:{port}/to?status=302&place={place}")
+    };
+    let last = to("b", &format!("http://c.example:{port}/account"));
+    for (address, why) in [(closed, "a loopback address"), (metadata, "a metadata service")] {
+        let fickle = Arc::new(Fickle::new(vec![vec![open], vec![open], vec![address]]));
+        let names = Names::Fickle(Arc::clone(&fickle));
+        let dialer = Dialer::new(policy.clone()).with_names(names);
+        let report = run_request_over(dialer, get(&to("a", &last))).await;
+        assert!(message(&report).contains(&format!("is refused: it is {why}")), "{report:?}");
+        assert_eq!(report.trace.requests.len(), 3, "two hops went where they might");
+        assert_eq!(fickle.asked(), 3, "each hop asks once");
+    }
+    assert_eq!(shop.heard().len(), 4);
+    let nobody = canary.accept().expect_err("nobody came");
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]

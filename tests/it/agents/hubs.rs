@@ -31,7 +31,7 @@ use crate::support::tripline::{Daemon, Project};
 use crate::support::wait::until_true;
 
 /// A project whose store is in `database`, with these checks of the agents' region.
-fn project(database: &Database, site: &Site, checks: &[&str]) -> Project {
+pub(super) fn project(database: &Database, site: &Site, checks: &[&str]) -> Project {
     let of_region = |id: &&str| super::check(id, site);
     let checks: String = checks.iter().map(of_region).collect();
     let store = "[store]\nurl = { env = \"DATABASE_URL\" }\n";
@@ -41,7 +41,7 @@ fn project(database: &Database, site: &Site, checks: &[&str]) -> Project {
 }
 
 /// The hub of `project` at this port of a loopback address of its own.
-async fn hub(project: &Project, host: u8, port: u16) -> (Daemon, String) {
+pub(super) async fn hub(project: &Project, host: u8, port: u16) -> (Daemon, String) {
     let listen = format!("127.0.0.{host}:{port}");
     let url = format!("http://{listen}");
     let hub = format!("[hub]\nlisten = \"{listen}\"\n");

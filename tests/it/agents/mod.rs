@@ -7,7 +7,9 @@ mod errands;
 mod hubs;
 mod names;
 mod proxies;
+mod replacing;
 mod sharing;
+mod stopping;
 mod trust;
 mod world;
 

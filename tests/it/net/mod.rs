@@ -4,6 +4,7 @@ mod exchanges;
 mod hostile;
 mod proxy;
 mod raw;
+mod rebinding;
 pub(crate) mod trust;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -203,6 +203,7 @@ on_every_backend! {
         incidents_are_forgotten_with_all_that_is_theirs
         what_must_be_kept_is_kept
         uptime_outlives_the_runs
+        what_is_forgotten_is_not_missed_when_more_is_kept_later
         an_hour_is_counted_once
         runs_that_come_late_change_the_count_of_their_hour
     }

@@ -13,7 +13,7 @@ use tripline::domain::id::RunId;
 use tripline::domain::policy::Channel;
 use tripline::domain::run::Outcome::{self, Failed, Passed, Unknown};
 use tripline::domain::run::{LogLevel, LogLine, Report};
-use tripline::engine::accountant::{by_the_hour, count_hour, round, tallies, vouch};
+use tripline::engine::accountant::{audit, by_the_hour, count_hour, round, tallies, vouch};
 use tripline::store::accounts::{Accounts, Place};
 use tripline::store::{Horizons, IncidentFilter, Ledger, RunFilter, Standing, Store};
 
@@ -275,6 +275,39 @@ pub(super) async fn uptime_outlives_the_runs(store: &dyn Ledger) {
     store.forget_accounts(hour(2)).await.expect("forgotten");
     assert_eq!(whole((hour(0), hour(2))).await, BTreeMap::new());
     assert_eq!(whole((hour(2), hour(4))).await[&place()].expected, 240);
+}
+
+/// As `tripline store check` asks when it was said, after some were forgotten, that runs are kept for ever.
+pub(super) async fn what_is_forgotten_is_not_missed_when_more_is_kept_later(store: &dyn Ledger) {
+    super::accounts::expect(store, &[every("login", 3600)], at(0)).await;
+    let process = hub("one");
+    vouch(store, &process, at(0)).await.expect("stored");
+    let end = at(2 * DAY);
+    let mut all = slots(store, at(0), end).await;
+    // Nobody knows why.
+    let missed = all.remove(40);
+    run(store, &all, Passed).await;
+    vouch(store, &process, end).await.expect("stored");
+    round(store, end + Duration::from_mins(2), Duration::from_mins(1)).await.expect("done");
+    while count_hour(store).await.expect("counted").is_some() {}
+    assert_eq!(store.forgotten_until().await.expect("read"), None);
+    let whole = audit(store, at(0)).await.expect("read");
+    assert_eq!((whole.expected, whole.ran, whole.unaccounted.len()), (48, 47, 0));
+    assert!(at(DAY) < missed, "it is in the second half");
+    // All runs of the first day, then those that passed of a few hours more, then all.
+    let some = Horizons { passed: at(DAY + 360), ..Horizons::of_runs(at(DAY)) };
+    for (before, left) in [(Horizons::of_runs(at(DAY)), 24..30), (some, 21..22)] {
+        forget(store, before).await;
+        let until = store.forgotten_until().await.expect("read").expect("some were forgotten");
+        assert!(at(0) < until && until <= before.passed, "{until}");
+        let found = audit(store, at(0)).await.expect("read");
+        assert_eq!(found.unaccounted, []);
+        assert!(left.contains(&found.expected), "{found:?}");
+        let missed: u64 = found.missed.values().sum();
+        assert_eq!((found.expected, missed), (found.ran + 1, 1), "{found:?}");
+    }
+    forget(store, Horizons::of_runs(at(9 * DAY))).await;
+    assert_eq!(audit(store, at(0)).await.expect("read").unaccounted, []);
 }
 
 pub(super) async fn an_hour_is_counted_once(store: &dyn Ledger) {

@@ -112,6 +112,10 @@ impl Accounts for Remembered {
         Err(broken())
     }
 
+    async fn forgotten_until(&self) -> Result<Option<Timestamp>, Error> {
+        Err(broken())
+    }
+
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
         self.mood().await?;
         Ok(None)

@@ -263,9 +263,16 @@ pub(super) fn place() -> Place {
     (CheckId::new("login").expect("a good name"), Region::new("eu").expect("a good name"))
 }
 
-/// The script of the login.
-pub(in crate::http) fn a_publication() -> Publication {
+/// These checks in their regions, and the script of the login.
+pub(in crate::http) fn a_publication(checks: &[Arc<Check>]) -> Publication {
     let text = "// <script>alert(1)</script>\nexport default async function () {}\n".to_owned();
     let modules = vec![("checks/shop/login.js".to_owned(), text)];
-    Publication::new([(region("eu-west-1"), Part { modules, ..Part::default() })])
+    let mut parts: BTreeMap<Region, Part> = BTreeMap::new();
+    parts.entry(region("eu-west-1")).or_default().modules = modules;
+    for check in checks {
+        for region in &check.regions {
+            parts.entry(region.clone()).or_default().checks.push(Arc::clone(check));
+        }
+    }
+    Publication::new(parts)
 }
