@@ -19,7 +19,7 @@ use crate::support::wait::until_true;
 /// What is promised.
 const WITHIN: Duration = Duration::from_secs(15);
 /// For how long a busy machine may let a hub wait that is to do something.
-const NOISE: Duration = Duration::from_secs(5);
+const NOISE: Duration = Duration::from_secs(10);
 
 /// What there is to do in every project.
 const PARTS: [&str; 4] = ["accounting", "housekeeping", "metrics", "review"];
