@@ -87,22 +87,22 @@ fn transport(
     settings: &Settings,
     witness: &Arc<dyn Witness>,
 ) -> Result<Arc<dyn Transport>, SetupError> {
-    match channel {
-        Channel::Slack => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
-            Some(slack) => Ok(Arc::new(by_slack(slack)?)),
-            None => Ok(shown(witness)),
-        },
-        Channel::Sms | Channel::Rota => match &settings.twilio {
-            Some(twilio) => Ok(Arc::new(by_twilio(twilio)?)),
-            None => Ok(shown(witness)),
-        },
-        Channel::Email | Channel::EmailRota => match &settings.email {
-            Some(email) => Ok(Arc::new(by_email(email)?)),
-            None => Ok(shown(witness)),
-        },
-        Channel::Webhook => Ok(Arc::new(by_webhook(settings)?)),
-        Channel::Pagerduty => Ok(Arc::new(by_pagerduty(settings)?)),
+    if settings.lack_of(channel).is_some() {
+        return Ok(shown(witness));
     }
+    let Settings { slack, twilio, email, .. } = settings;
+    Ok(match (channel, slack, twilio, email) {
+        (Channel::Slack, Some(slack), ..) => Arc::new(by_slack(slack)?),
+        (Channel::Sms | Channel::Rota, _, Some(twilio), _) => Arc::new(by_twilio(twilio)?),
+        (Channel::Email | Channel::EmailRota, .., Some(email)) => Arc::new(by_email(email)?),
+        (Channel::Webhook, ..) => Arc::new(by_webhook(settings)?),
+        (Channel::Pagerduty, ..) => Arc::new(by_pagerduty(settings)?),
+        // It has no section, and so it lacks credentials, as is said above.
+        (
+            Channel::Slack | Channel::Sms | Channel::Rota | Channel::Email | Channel::EmailRota,
+            ..,
+        ) => shown(witness),
+    })
 }
 
 /// Why something is said past the store.
@@ -150,8 +150,9 @@ async fn tell(
     let channel = recipient.channel().as_str();
     let failed = |source| StartError::Channel { channel, source };
     let now = System.now();
+    let slack = settings.slack.as_ref().filter(|_| settings.lack_of(Channel::Slack).is_none());
     Ok(match recipient {
-        Recipient::Slack(name) => match settings.slack.as_ref().filter(|slack| reaches(slack)) {
+        Recipient::Slack(name) => match slack {
             Some(slack) => Some(by_slack(slack).map_err(failed)?.rehearse(name, text).await),
             None => None,
         },
@@ -201,26 +202,21 @@ async fn tell(
 /// Whether messages to `recipient` leave, and are not only shown.
 pub(super) fn is_set_up(settings: &Settings, recipient: &Recipient) -> bool {
     let roster = &settings.people.roster;
+    if settings.lack_of(recipient.channel()).is_some() {
+        return false;
+    }
     match recipient {
         Recipient::Slack(channel) => settings
             .slack
             .as_ref()
             .is_some_and(|slack| slack.bot_token.is_some() || slack.webhooks.contains_key(channel)),
-        Recipient::Sms(person) => {
-            settings.twilio.is_some() && matches!(roster.people.get(person), Some(Some(_)))
-        }
-        Recipient::Email(Mailbox::Person(person)) => {
-            settings.email.is_some() && roster.emails.contains_key(person)
-        }
-        Recipient::Email(Mailbox::Address(_)) => settings.email.is_some(),
+        Recipient::Sms(person) => matches!(roster.people.get(person), Some(Some(_))),
+        Recipient::Email(Mailbox::Person(person)) => roster.emails.contains_key(person),
+        Recipient::Email(Mailbox::Address(_)) => true,
         Recipient::Webhook(name) => settings.webhooks.contains_key(name),
         Recipient::Pagerduty(name) => settings.pagerduty.contains_key(name),
         Recipient::Rota(_) | Recipient::EmailRota(_) => false,
     }
-}
-
-fn reaches(slack: &SlackSettings) -> bool {
-    slack.bot_token.is_some() || !slack.webhooks.is_empty()
 }
 
 fn shown(witness: &Arc<dyn Witness>) -> Arc<dyn Transport> {

@@ -216,7 +216,7 @@ pub(super) fn contacts(settings: &Settings, api: SocketAddr) -> (Arc<Contacts>, 
 }
 
 fn sms(settings: &Settings) -> Sms {
-    if settings.twilio.is_some() { Sms::Sent } else { Sms::Printed }
+    if settings.lack_of(Channel::Sms).is_none() { Sms::Sent } else { Sms::Printed }
 }
 
 /// Where an incident is shown under the hub's public URL.

@@ -15,7 +15,7 @@ use super::works::Works;
 use crate::clock::Clock;
 use crate::config::Project;
 use crate::domain::drill::Terms;
-use crate::domain::policy::{Policy, Target};
+use crate::domain::policy::{Recipient, Target};
 use crate::engine::drills::{Drills, InForce, Lookout, Parts};
 use crate::engine::judge::ProjectJudge;
 use crate::store::Ledger;
@@ -68,16 +68,14 @@ impl Proving {
 /// The paths that the policies in use, the rules and the fallback lead to.
 fn in_force(project: &Project) -> InForce {
     let settings = &project.settings;
-    let default = settings.defaults.policy.as_deref().unwrap_or(Policy::DEFAULT_NAME);
-    let is_used =
-        |name: &str| name == default || project.checks.values().any(|check| check.policy == name);
-    let policies = settings.policies.values().filter(|policy| is_used(&policy.name));
+    let policies = project.policies_in_use();
     let rules = settings.rules.all.iter().map(|rule| &rule.policy);
     let tiers = policies.chain(rules).flat_map(|policy| &policy.tiers);
     let targets = tiers.flat_map(|tier| &tier.notify).chain(&settings.fallback);
     let (roster, order) = (settings.people.roster.clone(), order(settings));
-    let terms = Terms::of(targets, roster, &order, |path| is_set_up(settings, path));
-    let policy = settings.policies.get(default);
+    let lack = |path: &Recipient| settings.lack_of(path.channel()).map(|it| it.to_string());
+    let terms = Terms::of(targets, roster, &order, (|path| is_set_up(settings, path), lack));
+    let policy = settings.policies.get(settings.default_policy());
     let tiers: Vec<Vec<Target>> =
         policy.into_iter().flat_map(|it| &it.tiers).map(|tier| tier.notify.clone()).collect();
     let (plan, fallback) = (settings.drill.clone(), settings.fallback.clone());

@@ -386,12 +386,18 @@ pub enum StoreCommand {
         /// The file to make; nothing is overwritten
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Say how many rows of each table were copied
+        #[arg(long, short)]
+        verbose: bool,
     },
     /// Fill the store of the project, which must be empty, from a backup
     Restore {
         /// What `tripline store backup` wrote
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Say how many rows of each table were copied
+        #[arg(long, short)]
+        verbose: bool,
     },
     /// Copy all of a store into another one, which must be empty
     ///
@@ -406,6 +412,9 @@ pub enum StoreCommand {
         /// The store to fill
         #[arg(value_name = "TO")]
         to: String,
+        /// Say how many rows of each table were copied
+        #[arg(long, short)]
+        verbose: bool,
     },
 }
 

@@ -117,9 +117,10 @@ pub(super) async fn drill(
     Ok(if is_good { Exit::Good } else { Exit::NotTold })
 }
 
-/// Takes out those that are not in the round.
+/// Takes out those that are not in the round, and could be.
 fn left_out(paths: &mut Vec<PathState>, round: Option<i64>) -> Vec<PathState> {
-    paths.extract_if(.., |it| round.is_some_and(|round| !it.is_in(round))).collect()
+    let is_left_out = |it: &PathState, round| it.standing != "printed" && !it.is_in(round);
+    paths.extract_if(.., |it| round.is_some_and(|round| is_left_out(it, round))).collect()
 }
 
 /// What the daemon says of all paths, once nothing of `round` is on its way or the time is over.
@@ -139,7 +140,7 @@ async fn await_end(daemon: &Asked, round: Option<i64>, wait: Duration) -> Result
 
 fn listed(paths: &Paths, look: &Look) -> String {
     if paths.paths.is_empty() {
-        return "There is no path: nobody is told by a channel that is set up.\n".to_owned();
+        return "There is no path: no policy tells anybody.\n".to_owned();
     }
     let mut text = String::new();
     let width = paths.paths.iter().map(|it| it.path.chars().count()).max().unwrap_or(0);
@@ -148,6 +149,7 @@ fn listed(paths: &Paths, look: &Look) -> String {
             "proven" => ("proven", Paint::Good),
             "waiting" => ("waiting", Paint::Unsure),
             "untried" => ("untried", Paint::Faint),
+            "printed" => ("NOT sent", Paint::Bad),
             other => (other, Paint::Bad),
         };
         let word = look.paint(paint, &format!("{:<8}", clean(word)));
@@ -191,6 +193,10 @@ mod tests {
                     },
                 },
                 {
+                    "path": "slack:#p2", "standing": "printed", "proof": null, "drill": null,
+                    "reason": "messages are only printed where the hub runs: there is no `[slack]`",
+                },
+                {
                     "path": "sms:ana", "standing": "failed", "proof": null,
                     "reason": "the drill of 2026-11-23 10:00 UTC did not arrive: 30003\u{1b}[2J",
                     "drill": { "incident": 7, "state": "sent" },
@@ -200,11 +206,13 @@ mod tests {
         let paths = Paths::deserialize(&said).expect("as the API has it");
         insta::assert_snapshot!(listed(&paths, &Look::plain(80)), @r"
         proven    slack:#p1  accepted 2026-11-23 10:00:01 UTC (C1/17)
+        NOT sent  slack:#p2  nothing is known to have arrived
+                  messages are only printed where the hub runs: there is no `[slack]`
         failed    sms:ana    nothing is known to have arrived
                   the drill of 2026-11-23 10:00 UTC did not arrive: 30003\u{1b}[2J
         The next drill is on 2026-11-30 10:00 UTC.
         ");
-        assert!(paths.paths[1].is_in(7) && !paths.paths[0].is_in(7));
+        assert!(paths.paths[2].is_in(7) && !paths.paths[0].is_in(7));
     }
 
     fn path(standing: &str, incident: i64, state: &str) -> PathState {
@@ -232,5 +240,10 @@ mod tests {
         assert_eq!(left_out(&mut paths, None).len(), 0);
         assert_eq!(left_out(&mut paths, Some(7)).len(), 1);
         assert!(paths[0].is_in(7));
+        let mut paths = vec![PathState { drill: None, ..path("printed", 7, "sent") }];
+        assert!(
+            left_out(&mut paths, Some(7)).is_empty(),
+            "it is shown, and does not count as told"
+        );
     }
 }

@@ -66,7 +66,16 @@ pub(super) fn run(
 }
 
 fn lint(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    findings(&settings.people.roster, settings.policies.values(), (now, after(now, FORESEEN)))
+    let policies = || settings.policies.values();
+    let unsent = settings.lacking(policies()).into_iter();
+    let unsent = unsent.map(|(channel, lack)| {
+        let lack = format!("{lack}; {}", lack.advice());
+        Finding::NotSent { channel, lack }
+    });
+    findings(&settings.people.roster, policies(), (now, after(now, FORESEEN)))
+        .into_iter()
+        .chain(unsent)
+        .collect()
 }
 
 /// The rotas that are meant.
@@ -226,6 +235,9 @@ fn finding_in_json(finding: &Finding) -> Value {
         }
         Finding::NoEmail { person, named_by } => {
             json!({ "kind": "no_email", "person": person.as_str(), "named_by": named_by })
+        }
+        Finding::NotSent { channel, lack } => {
+            json!({ "kind": "not_sent", "channel": channel.as_str(), "lack": lack })
         }
         Finding::SamePerson { policy, person, spans: when } => json!({
             "kind": "same_person",

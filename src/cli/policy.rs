@@ -31,7 +31,7 @@ pub(super) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Stop> {
     match wanted {
-        PolicyCommand::Replay(wanted) => replay(wanted, global, terminal).await,
+        PolicyCommand::Replay(wanted) => Box::pin(replay(wanted, global, terminal)).await,
     }
 }
 

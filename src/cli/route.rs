@@ -13,14 +13,14 @@ use super::run::{self, Stop};
 use super::store;
 use super::terminal::{Stream, Terminal};
 use crate::clock::{Clock as _, System};
-use crate::config::{Choice, MissingSecrets, Project};
+use crate::config::{Choice, MissingSecrets, Project, Settings};
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
 use crate::domain::id::Region;
 use crate::domain::incident::Incident;
-use crate::domain::policy::{Policy, Roster};
+use crate::domain::policy::{Channel, Policy, Target};
 use crate::domain::restraint::{Maintenance, Quiet, Silence};
-use crate::domain::route::{self, Stage};
+use crate::domain::route::{self, Stage, Told};
 use crate::domain::subject::Subject;
 use crate::store::{IncidentFilter, IncidentRecord};
 
@@ -95,23 +95,46 @@ fn shown(project: &Project, check: &Check, now: &Now, look: &Look) -> String {
         let why = project.choices.get(&check.id).unwrap_or(&Choice::Default);
         let name = look.paint(Paint::Strong, &clean(&policy.name));
         let _ = writeln!(text, "policy {name}, because {}", clean(&why.to_string()));
-        text += &tiers(policy, (&settings.people.roster, now.at), look);
+        text += &tiers(policy, settings, now.at, look);
         text += &terms(policy, check);
+        text += &unsent(policy, settings, look);
     }
     text + &restraints(check, &settings.maintenance, now, look)
 }
 
 /// Who is told when.
-fn tiers(policy: &Policy, (roster, at): (&Roster, Timestamp), look: &Look) -> String {
-    let stages = route::stages(policy, roster, at);
+fn tiers(policy: &Policy, settings: &Settings, at: Timestamp, look: &Look) -> String {
+    let stages = route::stages(policy, &settings.people.roster, at);
+    let told = |it: &Told| it.in_words(settings.lack_of(it.channel).is_none());
     let condition = |stage: &Stage| format!("after {}", stage.condition);
     let width = stages.iter().map(|it| condition(it).len()).max().unwrap_or_default() + 2;
     let mut text = String::new();
     for stage in &stages {
-        let told = if stage.told.is_empty() { "nobody".to_owned() } else { stage.told.join(", ") };
+        let told: Vec<String> = stage.told.iter().map(told).collect();
+        let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
         let number = look.paint(Paint::Accent, &format!("tier {}", stage.number));
         let condition = padded(&condition(stage), width);
         let _ = writeln!(text, "  {number}  {condition}{}", clean(&told));
+    }
+    text
+}
+
+/// By which channels nothing leaves, and why.
+fn unsent(policy: &Policy, settings: &Settings, look: &Look) -> String {
+    let mut text = String::new();
+    let named: BTreeSet<Channel> =
+        policy.tiers.iter().flat_map(|tier| &tier.notify).map(Target::channel).collect();
+    for channel in named {
+        let channel_name = channel.as_str();
+        let line = if let Some(lack) = settings.lack_of(channel) {
+            let (lack, advice) = (lack.to_string(), lack.advice());
+            format!("NOT sent by {channel_name}, only printed by `tripline up`: {lack}; {advice}")
+        } else if let Some(missing) = settings.missing_for(channel) {
+            format!("sent by {channel_name} only where the daemon has what is not here: {missing}")
+        } else {
+            continue;
+        };
+        text += &(look.paint(Paint::Unsure, &clean(&line)) + "\n");
     }
     text
 }

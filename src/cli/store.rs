@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Global, StoreCommand};
 use super::exit::Exit;
-use super::look::{Look, Paint, clean, counted};
+use super::look::{Look, Paint, clean, counted, spoken_bytes};
 use super::run::{self, Stop};
 use super::terminal::{Stream, Terminal};
 use crate::app::project::Reading;
@@ -40,13 +40,14 @@ pub(super) async fn run(
 ) -> Result<Exit, Stop> {
     match wanted {
         StoreCommand::Check { json } => check(*json, global, terminal).await,
-        StoreCommand::Backup { file } => {
+        StoreCommand::Backup { file, verbose } => {
             let reading = reading(global, terminal)?;
             let (place, path) = (place(&reading)?, terminal.folder.join(file));
             let copied = unless_stopped(storage::back_up(place, &path)).await?;
-            said(&copied, &place.to_string(), &path.display().to_string(), terminal)
+            let from = place.to_string();
+            said(&copied, (&from, &Place::File(path)), *verbose, terminal)
         }
-        StoreCommand::Restore { file } => {
+        StoreCommand::Restore { file, verbose } => {
             let reading = reading(global, terminal)?;
             let (place, path) = (place(&reading)?, terminal.folder.join(file));
             let scratch = match place {
@@ -59,16 +60,17 @@ pub(super) async fn run(
             }
             let restored = storage::restore(&path, place, &scratch, &System);
             let copied = unless_stopped(restored).await?;
-            said(&copied, &path.display().to_string(), &place.to_string(), terminal)
+            let from = path.display().to_string();
+            said(&copied, (&from, place), *verbose, terminal)
         }
-        StoreCommand::Copy { from, to } => {
+        StoreCommand::Copy { from, to, verbose } => {
             let (from, to) =
                 (named("FROM", from, global, terminal)?, named("TO", to, global, terminal)?);
             if from.to_string() == to.to_string() {
                 return Err(Stop::Usage("FROM and TO are one store; name two".into()));
             }
             let copied = unless_stopped(storage::copy(&from, &to, &System)).await?;
-            said(&copied, &from.to_string(), &to.to_string(), terminal)
+            said(&copied, (&from.to_string(), &to), *verbose, terminal)
         }
     }
 }
@@ -123,23 +125,45 @@ fn refused(error: &Error) -> Stop {
 }
 
 /// Says what was copied.
-fn said(copied: &Copied, from: &str, to: &str, terminal: &Terminal) -> Result<Exit, Stop> {
-    let text = listed(copied, from, to, &terminal.look(Stream::Out));
+fn said(
+    copied: &Copied,
+    (from, to): (&str, &Place),
+    verbose: bool,
+    terminal: &Terminal,
+) -> Result<Exit, Stop> {
+    let size = match to {
+        Place::File(path) => std::fs::metadata(path).ok().map(|it| it.len()),
+        Place::Postgres { .. } => None,
+    };
+    let look = terminal.look(Stream::Out);
+    let line = summed(copied, from, (&to.to_string(), size));
+    let text = if verbose { listed(copied) } else { String::new() };
+    let text = text + &look.paint(Paint::Good, &line) + "\n";
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Good)
 }
 
-fn listed(copied: &Copied, from: &str, to: &str, look: &Look) -> String {
-    let mut text = format!("From {} to {}:\n", clean(from), clean(to));
+fn listed(copied: &Copied) -> String {
+    let mut text = String::new();
     for (table, rows) in &copied.0 {
         let _ = writeln!(text, "{rows:>12}  {}", clean(table));
     }
-    let rows = copied.0.values().sum::<u64>();
-    let line = format!(
-        "{} were copied, and counted again on the other side.",
-        counted(usize::try_from(rows).unwrap_or(usize::MAX), "row")
-    );
-    text + &look.paint(Paint::Good, &line) + "\n"
+    text
+}
+
+/// What went where, in a line.
+fn summed(copied: &Copied, from: &str, (to, size): (&str, Option<u64>)) -> String {
+    let count = |rows: u64, noun| counted(usize::try_from(rows).unwrap_or(usize::MAX), noun);
+    let of = |table: &str| copied.0.get(table).copied().unwrap_or_default();
+    let size = size.map(|bytes| format!(" ({})", spoken_bytes(bytes))).unwrap_or_default();
+    format!(
+        "From {} to {}{size}: {} and {}, {} in all, were copied, and counted again on the other side.",
+        clean(from),
+        clean(to),
+        count(of("runs"), "run"),
+        count(of("incidents"), "incident"),
+        count(copied.0.values().sum(), "row"),
+    )
 }
 
 /// The store that a word of the command line means.

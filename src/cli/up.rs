@@ -18,8 +18,8 @@ use crate::app::watch::Watch;
 use crate::app::witness::Witness;
 use crate::clock::{self, Clock};
 use crate::config::Project;
+use crate::config::settings::Place;
 use crate::domain::check::Check;
-use crate::domain::policy::Target;
 use crate::store::IncidentRecord;
 
 /// Runs the command until it is told to stop.
@@ -238,34 +238,37 @@ struct Welcome {
     disabled: usize,
     region: String,
     store: String,
+    obstacle: Option<String>,
     shown: Vec<&'static str>,
 }
 
 impl Welcome {
     fn of(project: &Project) -> Self {
         let settings = &project.settings;
-        let slack = settings.slack.as_ref();
-        let has_slack = slack.is_some_and(|it| it.bot_token.is_some() || !it.webhooks.is_empty());
-        let targets = settings.policies.values().flat_map(|it| &it.tiers).flat_map(|it| &it.notify);
-        let no_email = targets.clone().all(|it| !matches!(it, Target::Email(_)));
-        let shown = [
-            ("slack", has_slack),
-            ("sms", settings.twilio.is_some()),
-            // Whoever sends none misses nothing.
-            ("email", settings.email.is_some() || no_email),
-        ];
+        // Whoever sends nothing by a channel misses nothing.
+        let shown = settings.lacking(project.policies_in_use()).into_iter();
         Self {
             checks: project.checks.len(),
             disabled: project.disabled.len(),
             region: settings.agent.region.to_string(),
             store: settings.store.place.to_string(),
-            shown: shown.iter().filter(|(_, is_set)| !is_set).map(|(name, _)| *name).collect(),
+            obstacle: settings.store.place.obstacle(),
+            shown: shown.map(|(channel, _)| channel.as_str()).collect(),
         }
     }
 
     /// Why there is no daemon; names the file of the store where that is what failed.
     fn missed(&self, error: &StartError) -> Stop {
-        let text = with_causes(error);
+        let text = match (error, &self.obstacle) {
+            (StartError::Store(_), Some(obstacle)) => {
+                let remedy = Place::REMEDY;
+                format!(
+                    "no store can be at {}: {obstacle}; {remedy} as `url` in [store]",
+                    self.store
+                )
+            }
+            _ => with_causes(error),
+        };
         let is_named = !matches!(error, StartError::Store(_)) || text.contains(&self.store);
         Stop::Broken(if is_named { text } else { format!("{text}; the store is {}", self.store) })
     }

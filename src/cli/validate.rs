@@ -6,7 +6,9 @@ use std::io::{self, Write};
 
 use super::diagnostics::{self, Style};
 use super::look::counted;
+use crate::config::settings::{self, Lack};
 use crate::config::{Diagnostic, Project, Severity};
+use crate::domain::policy::Channel;
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,9 @@ pub fn report(
 ) -> io::Result<Verdict> {
     let (diagnostics, verdict) = match project {
         Ok(project) => {
-            let nothing = nothing_to_watch(project);
-            (project.warnings.iter().cloned().chain(nothing).collect(), Verdict::Good)
+            let warnings = project.warnings.iter().cloned();
+            let more = nothing_to_watch(project).into_iter().chain(printed(project));
+            (warnings.chain(more).collect(), Verdict::Good)
         }
         Err(diagnostics) => (diagnostics.clone(), Verdict::Bad),
     };
@@ -83,6 +86,20 @@ fn nothing_to_watch(project: &Project) -> Option<Diagnostic> {
     diagnostic
         .advise("write one in `checks/`, or a `[[check]]` here; `tripline init` makes an example");
     is_empty.then_some(diagnostic)
+}
+
+/// The channels by which people are to be told, and are not.
+fn printed(project: &Project) -> Vec<Diagnostic> {
+    let settings = &project.settings;
+    let told = |(channel, lack): (Channel, Lack)| {
+        let channel = channel.as_str();
+        let message = format!("{channel} is not sent, only printed by `tripline up`: {lack}");
+        let mut diagnostic = Diagnostic::of_file(settings::FILE, message);
+        diagnostic.severity = Severity::Warning;
+        diagnostic.advise(lack.advice());
+        diagnostic
+    };
+    settings.lacking(project.policies_in_use()).into_iter().map(told).collect()
 }
 
 fn ids(project: &Project) -> Vec<&str> {

@@ -16,6 +16,9 @@ pub enum DurationError {
     /// A number without a unit.
     #[error("`{0}` has no unit")]
     NoUnit(String),
+    /// A blank where none may be.
+    #[error("there is a blank in `{0}`")]
+    Blank(String),
     /// A unit that does not exist.
     #[error("`{0}` is no unit of time")]
     Unit(String),
@@ -39,6 +42,9 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(DurationError::Empty);
+    }
+    if rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(char::is_whitespace) {
+        return Err(DurationError::Blank(rest.to_owned()));
     }
     let (mut millis, mut units_left) = (0u64, 0..UNITS.len());
     while !rest.is_empty() {
@@ -101,7 +107,9 @@ mod tests {
         assert_eq!(wrong("30"), "`30` has no unit");
         assert_eq!(wrong("1.5s"), "`1.5s` is no whole number");
         assert_eq!(wrong("-1s"), "`-1s` is no whole number");
-        assert_eq!(wrong("1 m"), "`1 m` is no whole number");
+        assert_eq!(wrong("1 m"), "there is a blank in `1 m`");
+        assert_eq!(wrong("5 minutes"), "there is a blank in `5 minutes`");
+        assert_eq!(wrong("1m 30s"), "there is a blank in `1m 30s`");
         assert_eq!(wrong("30sec"), "`sec` is no unit of time");
         assert_eq!(wrong("30s1m"), "`1m` stands after a unit that is not longer");
         assert_eq!(wrong("1s1s"), "`1s` stands after a unit that is not longer");

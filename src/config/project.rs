@@ -15,7 +15,7 @@ use super::value::Value;
 use crate::domain::Timestamp;
 use crate::domain::check::{Check, Work};
 use crate::domain::id::CheckId;
-use crate::domain::policy::Quorum;
+use crate::domain::policy::{Policy, Quorum};
 
 /// A project without mistakes.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,15 @@ pub struct Mention {
 }
 
 impl Project {
+    /// The policies that a check names, and the one that tells of what is about no check.
+    pub fn policies_in_use(&self) -> impl Iterator<Item = &Policy> {
+        let default = self.settings.default_policy();
+        let is_used = move |name: &str| {
+            name == default || self.checks.values().any(|check| check.policy == name)
+        };
+        self.settings.policies.values().filter(move |policy| is_used(&policy.name))
+    }
+
     /// Puts a project together from its files, what [`settings::read`] made of them, and
     /// the scripts as they were evaluated.
     ///

@@ -375,18 +375,41 @@ impl<'v> Field<'v> {
         match web_url(text) {
             Ok(url) => Some(url),
             Err((message, help)) => {
-                report.error(&self.span, format!("`{}` {message}", self.name)).advise(help);
+                let message = format!("`{}` {message}", self.name);
+                report.error(&self.span, message).advise(url_help(text, help));
                 None
             }
         }
     }
 }
 
+/// How to mend a URL: `help`, or what is missing before its host. Its path may hold a secret.
+pub(super) fn url_help(text: &str, help: &str) -> String {
+    match bare_host(text) {
+        Some(host) => format!("write `https://` (or `http://`) before `{host}`"),
+        None => help.to_owned(),
+    }
+}
+
+/// The host of what is a URL but for its beginning: `example.com/path`, `localhost:8080`.
+fn bare_host(text: &str) -> Option<String> {
+    let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let url = url::Url::parse(&format!("https://{text}")).ok()?;
+    let is_bare = begins_well && !text.contains("://") && url.username().is_empty();
+    let host = url.host_str().filter(|host| host.contains('.') || *host == "localhost")?;
+    is_bare.then(|| host.to_owned())
+}
+
 /// Parses an absolute `http` or `https` URL, or says what is wrong and what to do; neither of the
 /// two repeats the URL, which may hold a secret.
 pub(super) fn web_url(text: &str) -> Result<url::Url, (String, &'static str)> {
     const FORM: &str = "write it in full: `https://example.com/path`";
-    let url = url::Url::parse(text).map_err(|error| (format!("is no URL: {error}"), FORM))?;
+    let url = url::Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            ("is no URL: it does not begin with `http://` or `https://`".to_owned(), FORM)
+        }
+        error => (format!("is no URL: {error}"), FORM),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         let message = format!("must begin with `http://` or `https://`, not `{}:`", url.scheme());
         return Err((message, FORM));

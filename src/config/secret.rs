@@ -20,17 +20,31 @@ const LARGEST_FILE: u64 = 64 << 10;
 
 /// A value that must not be seen.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
+pub struct Secret {
+    value: Arc<str>,
+    /// Why there is none, where it is empty.
+    missing: Option<Arc<str>>,
+}
 
 impl Secret {
     /// Takes a value into keeping.
     pub fn new(value: impl Into<Arc<str>>) -> Self {
-        Self(value.into())
+        Self { value: value.into(), missing: None }
+    }
+
+    /// What stands for a value that is not there.
+    fn absent(why: &str) -> Self {
+        Self { value: "".into(), missing: Some(why.into()) }
+    }
+
+    /// Why there is no value, in a project that is only looked at.
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
     }
 
     /// The value, for the one place that needs it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.value
     }
 }
 
@@ -151,12 +165,13 @@ impl Sources<'_> {
         help: String,
         report: &mut Report,
     ) -> Option<Secret> {
+        let absent = Secret::absent(&message);
         let note: &mut Diagnostic = match self.environment.missing_secrets {
             MissingSecrets::Refuse => report.error(span, message),
             MissingSecrets::Warn => report.warning(span, message),
         };
         note.advise(help);
-        matches!(self.environment.missing_secrets, MissingSecrets::Warn).then(|| Secret::new(""))
+        matches!(self.environment.missing_secrets, MissingSecrets::Warn).then_some(absent)
     }
 }
 
@@ -282,7 +297,9 @@ mod tests {
     #[test]
     fn where_secrets_are_not_at_hand_their_absence_is_a_warning() {
         let (secret, messages) = look_up("{ env = 'TOKN' }", MissingSecrets::Warn);
-        assert_eq!((secret, messages.len()), (Some(Secret::new("")), 1));
+        let secret = secret.expect("one that is empty");
+        assert_eq!((secret.expose(), messages.len()), ("", 1));
+        assert_eq!(secret.missing(), Some("the environment variable `TOKN` is not set"));
     }
 
     #[test]

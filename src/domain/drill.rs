@@ -6,6 +6,7 @@
 //!
 //! | the path | then it is |
 //! |---|---|
+//! | its channel has no credentials, so that messages are only shown | printed: it is no path, and only named |
 //! | its channel, or the service it leads to, refuses our credentials | broken |
 //! | its last drill did not arrive, and nothing has since | failed |
 //! | nothing has arrived for [`Plan::proven_within`], nor was it drilled for the first time since | unproven, unless a drill of the last [`LATE`] is on its way or one round was left out |
@@ -75,6 +76,8 @@ pub struct Terms {
     pub plan: Option<Plan>,
     /// All of them.
     pub paths: BTreeSet<Recipient>,
+    /// Those whose messages are only shown where the hub runs, and what is missing: no paths.
+    pub printed: BTreeMap<Recipient, String>,
     /// Whom each stage of the project's policy tells, the mildest first.
     pub tiers: Vec<Vec<Target>>,
     /// Who is told when nobody else can be.
@@ -87,12 +90,13 @@ pub struct Terms {
 
 impl Terms {
     /// Terms for whoever `targets` lead to: of rotas everyone who may ever be called, of each person all
-    /// ways, and of those who are reached by what `reaches` says is set up.
+    /// ways, and of those who are reached by what `reaches` says is set up. Others are named with what
+    /// `lack` says is missing.
     pub fn of<'a>(
         targets: impl IntoIterator<Item = &'a Target>,
         roster: Roster,
         order: &Order,
-        reaches: impl Fn(&Recipient) -> bool,
+        (reaches, lack): (impl Fn(&Recipient) -> bool, impl Fn(&Recipient) -> Option<String>),
     ) -> Self {
         let mut paths = BTreeSet::new();
         for recipient in targets.into_iter().flat_map(|target| roster.recipients(target)) {
@@ -102,8 +106,9 @@ impl Terms {
                 paths.insert(recipient);
             }
         }
-        paths.retain(reaches);
-        Self { paths, roster, apart: order.apart.clone(), ..Self::default() }
+        let (paths, others): (BTreeSet<_>, BTreeSet<_>) = paths.into_iter().partition(reaches);
+        let printed = others.into_iter().filter_map(|it| Some((it.clone(), lack(&it)?))).collect();
+        Self { paths, printed, roster, apart: order.apart.clone(), ..Self::default() }
     }
 
     /// Those of `broken` by which somebody is to be told still.
@@ -292,12 +297,21 @@ pub enum Standing {
     Proven,
     /// Nothing is known.
     Untried,
+    /// Messages are only shown where the hub runs.
+    Printed,
 }
 
 impl Standing {
     /// All of them, the worst first.
-    pub const ALL: [Self; 6] =
-        [Self::Broken, Self::Failed, Self::Unproven, Self::Waiting, Self::Proven, Self::Untried];
+    pub const ALL: [Self; 7] = [
+        Self::Broken,
+        Self::Failed,
+        Self::Unproven,
+        Self::Waiting,
+        Self::Proven,
+        Self::Untried,
+        Self::Printed,
+    ];
 
     /// The word used in JSON.
     pub fn as_str(self) -> &'static str {
@@ -308,6 +322,7 @@ impl Standing {
             Self::Waiting => "waiting",
             Self::Proven => "proven",
             Self::Untried => "untried",
+            Self::Printed => "printed",
         }
     }
 
@@ -331,6 +346,10 @@ pub struct Verdict {
 /// How the path to `recipient` stands at `now`.
 pub fn verdict(terms: &Terms, known: &Known, recipient: &Recipient, now: Timestamp) -> Verdict {
     let verdict = |standing, since, reason: String| Verdict { standing, since, reason };
+    if let Some(lack) = terms.printed.get(recipient) {
+        let reason = format!("messages are only printed where the hub runs: {lack}");
+        return verdict(Standing::Printed, now, reason);
+    }
     if let Some(broken) = known.broken.iter().find(|it| terms.takes(recipient, &it.path)) {
         return verdict(Standing::Broken, broken.since, broken.reason.clone());
     }

@@ -217,6 +217,19 @@ pub enum Target {
     Pagerduty(String),
 }
 
+impl Target {
+    /// By what whoever it means is told, once it is known who that is.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Slack(_) => Channel::Slack,
+            Self::Sms(_) => Channel::Sms,
+            Self::Email(_) => Channel::Email,
+            Self::Webhook(_) => Channel::Webhook,
+            Self::Pagerduty(_) => Channel::Pagerduty,
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::Timestamp;
 use super::check::Check;
 use super::id::Region;
-use super::policy::{Mailbox, Policy, Quorum, Recipient, Roster, Target};
+use super::policy::{Channel, Mailbox, Policy, Quorum, Recipient, Roster, Target};
 use super::restraint::{About, Maintenance, Quiet, Scope, moment};
 use super::rule::span;
 use super::subject::Subject;
@@ -21,7 +21,32 @@ pub struct Stage {
     /// What has to happen, after "after".
     pub condition: String,
     /// Who is told; empty where nobody is.
-    pub told: Vec<String>,
+    pub told: Vec<Told>,
+}
+
+/// A target of a tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// By what it is told.
+    pub channel: Channel,
+    /// The target as it is written.
+    pub target: String,
+    /// The people that it means now; nobody's name where it means no people.
+    pub people: Option<String>,
+}
+
+impl Told {
+    /// The target, and in brackets what there is to say of it: the people that it means, and whether it
+    /// `is_sent`.
+    pub fn in_words(&self, is_sent: bool) -> String {
+        let unsent = (!is_sent).then_some("NOT sent");
+        let said: Vec<&str> = unsent.into_iter().chain(self.people.as_deref()).collect();
+        if said.is_empty() {
+            self.target.clone()
+        } else {
+            format!("{} ({})", self.target, said.join("; "))
+        }
+    }
 }
 
 /// Who is told when; those on duty at `at` where a rota is.
@@ -35,7 +60,7 @@ pub fn stages(policy: &Policy, roster: &Roster, at: Timestamp) -> Vec<Stage> {
 }
 
 /// A target with the people that it means, those on duty at `at` where it is a rota.
-fn spelled_out(target: &Target, roster: &Roster, at: Timestamp) -> String {
+fn spelled_out(target: &Target, roster: &Roster, at: Timestamp) -> Told {
     let people: Vec<String> = roster
         .called(target, at)
         .iter()
@@ -56,12 +81,13 @@ fn spelled_out(target: &Target, roster: &Roster, at: Timestamp) -> String {
             | Recipient::Pagerduty(_) => None,
         })
         .collect();
-    match (target, people.is_empty()) {
-        (Target::Slack(_) | Target::Webhook(_) | Target::Pagerduty(_), _) => target.to_string(),
-        (Target::Email(address), _) if Mailbox::is_address(address) => target.to_string(),
-        (Target::Sms(_) | Target::Email(_), true) => format!("{target} (nobody)"),
-        (Target::Sms(_) | Target::Email(_), false) => format!("{target} ({})", people.join(", ")),
-    }
+    let people = match (target, people.is_empty()) {
+        (Target::Slack(_) | Target::Webhook(_) | Target::Pagerduty(_), _) => None,
+        (Target::Email(address), _) if Mailbox::is_address(address) => None,
+        (Target::Sms(_) | Target::Email(_), true) => Some("nobody".to_owned()),
+        (Target::Sms(_) | Target::Email(_), false) => Some(people.join(", ")),
+    };
+    Told { channel: target.channel(), target: target.to_string(), people }
 }
 
 /// A telephone number of which whoever has it knows that it is theirs, and nobody else can call it.

@@ -101,6 +101,8 @@ impl Examiner for ByHand<'_> {
 pub enum Drilled {
     /// A round began.
     Begun(IncidentId),
+    /// To one of those that were named, or to all, messages are only printed: the reason.
+    Printed(String),
     /// There is no such path; all that there are.
     Unknown(String, Vec<String>),
     /// There is none, or to all of them a drill is on its way.
@@ -144,9 +146,17 @@ impl Drills {
     /// [`Error`] when the store failed; nothing is sent then.
     pub async fn drill(&self, names: &[String]) -> Result<Drilled, Error> {
         let in_force = self.in_force.load_full();
-        let all = &in_force.terms.paths;
+        let (all, printed) = (&in_force.terms.paths, &in_force.terms.printed);
+        let only_printed =
+            |(path, lack): (&Recipient, &String)| Drilled::Printed(format!("{path}: {lack}"));
+        if let Some(first) = printed.iter().next().filter(|_| names.is_empty() && all.is_empty()) {
+            return Ok(only_printed(first));
+        }
         let mut paths = BTreeSet::new();
         for name in names {
+            if let Some(path) = printed.iter().find(|(it, _)| it.to_string() == *name) {
+                return Ok(only_printed(path));
+            }
             let Some(path) = all.iter().find(|it| it.to_string() == *name) else {
                 let known = all.iter().map(Recipient::to_string).collect();
                 return Ok(Drilled::Unknown(name.clone(), known));

@@ -38,7 +38,8 @@ pub(super) async fn list(
         (status = 202, description = "The round; its messages are on their way.", body = dto::Drill),
         (status = 403, description = "Acts are not taken from there.", body = dto::Problem,
             content_type = "application/problem+json"),
-        (status = 409, description = "There is no path, or to all of them a drill is on its way.",
+        (status = 409, description = "There is no path, or it is only printed what would \
+            be sent, or to all of them a drill is on its way.",
             body = dto::Problem, content_type = "application/problem+json"),
         (status = 415, description = "The content type is another.", body = dto::Problem,
             content_type = "application/problem+json"),
@@ -50,6 +51,10 @@ pub(super) async fn begin(
     match api.drills.drill(&sent.paths).await? {
         Drilled::Begun(round) => {
             Ok((StatusCode::ACCEPTED, Pretty(dto::Drill { incident: round.0 })))
+        }
+        Drilled::Printed(why) => {
+            let detail = format!("nothing was sent: messages are only printed to {why}");
+            Err(Problem::new(StatusCode::CONFLICT, detail))
         }
         Drilled::Unknown(name, known) => {
             let known = known.join(", ");

@@ -291,3 +291,41 @@ async fn the_heartbeat_is_withheld_while_the_store_takes_nothing_or_messages_are
     assert_eq!(daemon.log().matches("the heartbeat was not taken").count(), 1);
     assert!(daemon.stop().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_only_printed_is_no_path_and_is_not_called_proven() {
+    let site = Site::start().await;
+    let project = Project::new().toml(&format!(
+        "[people.ana]\nphone = \"{ANA}\"\n[teams]\ndevops = [\"ana\"]\n\
+         [[check]]\nname = \"front\"\nevery = \"1s\"\nurl = \"{}/\"\n",
+        site.url()
+    ));
+    let (code, route, said) = project.run(&["route", "front"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(route.contains("slack:#p2 (NOT sent)"), "{route}");
+    assert!(route.contains("sms:devops (NOT sent; ana"), "{route}");
+    assert!(
+        route.contains("NOT sent by sms") && route.contains("there is no `[twilio]`"),
+        "{route}"
+    );
+    let (code, found, said) = project.run(&["oncall", "lint"]).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(found.contains("sms is not sent, only printed by `tripline up`"), "{found}");
+
+    let daemon = project.up().await;
+    for name in ["slack:#p2", "slack:#p1", "sms:ana"] {
+        let path = path(&daemon, name).await;
+        assert_eq!(path["standing"], "printed", "{path}");
+        assert!(path["reason"].as_str().is_some_and(|it| it.contains("there is no `[")), "{path}");
+    }
+    let hub = ["drill", "--hub", daemon.url()];
+    let (code, listed, said) = project.run(&hub).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(listed.contains("NOT sent  sms:ana") && !listed.contains("proven"), "{listed}");
+    for more in [&["--now"][..], &["--now", "--path", "sms:ana"]] {
+        let (code, listed, said) = project.run(&[&hub[..], more].concat()).await;
+        assert_ne!(code, Some(0), "{listed}");
+        assert!(said.contains("nothing was sent: messages are only printed to s"), "{said}");
+    }
+    daemon.stop().await;
+}

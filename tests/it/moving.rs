@@ -33,6 +33,8 @@ async fn watched(site: &Site) -> Project {
     let (code, printed, said) = project.run(&["store", "backup", "beside.backup"]).await;
     assert_eq!(code, Some(0), "{printed}{said}");
     assert!(printed.contains("were copied, and counted again on the other side."), "{printed}");
+    assert!(printed.contains("beside.backup (") && printed.contains("B): "), "{printed}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
     let (code, _, said) = project.run(&["store", "restore", "beside.backup"]).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("in use by process"), "{said}");
@@ -55,7 +57,8 @@ async fn a_store_moves_to_postgresql_and_back_and_loses_nothing() {
     let before = dump::rows(&first).await;
     let (url, password) = divided(base.url());
     let project = project.env("PGPASSWORD", &password);
-    let (code, printed, said) = project.run(&["store", "copy", "sqlite:tripline.db", &url]).await;
+    let (code, printed, said) =
+        project.run(&["store", "copy", "-v", "sqlite:tripline.db", &url]).await;
     assert_eq!(code, Some(0), "{printed}{said}");
     let runs = format!("{:>12}  runs\n", before["runs"].len());
     assert!(printed.contains(&runs), "{printed}");

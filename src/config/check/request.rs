@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Surroundings, check_mentions, expect, json};
-use crate::config::reader::{Field, Report, Table, web_url};
+use crate::config::reader::{Field, Report, Table, url_help, web_url};
 use crate::config::secret::{Part, parts};
 use crate::config::value::Kind;
 use crate::domain::check::{Expectations, RequestSpec};
@@ -78,7 +78,7 @@ fn read_url(
     match web_url(&judged) {
         Ok(_) => Some(text.to_owned()),
         Err((message, help)) => {
-            report.error(&field.span, format!("`url` {message}")).advise(help);
+            report.error(&field.span, format!("`url` {message}")).advise(url_help(text, help));
             None
         }
     }

@@ -11,6 +11,7 @@ mod email;
 mod health;
 mod heartbeat;
 mod hub;
+mod lacking;
 mod maintenance;
 mod metrics;
 mod people;
@@ -32,6 +33,7 @@ pub use channels::{Slack, Twilio};
 pub use email::{Email, EmailTls};
 pub use heartbeat::Heartbeat;
 pub use hub::{Hub, HubTls, is_open};
+pub use lacking::Lack;
 pub use metrics::Metrics;
 pub use people::{Particulars, People};
 pub use rules::Rules;
@@ -137,6 +139,11 @@ impl Settings {
         let hint = did_you_mean(region.as_str(), known);
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         Some(format!("the project has no region `{region}`{hint}"))
+    }
+
+    /// The policy of all that names none.
+    pub fn default_policy(&self) -> &str {
+        self.defaults.policy.as_deref().unwrap_or(Policy::DEFAULT_NAME)
     }
 
     /// Whether messages leave as they do under `other`.

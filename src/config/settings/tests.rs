@@ -887,3 +887,59 @@ fn mistakes_in_what_tells_programs_and_mailboxes_are_found() {
     assert!(target("'pagerduty:shop'", "").contains("there is no `[pagerduty.shop]`"));
     assert!(target("'hook:chat'", "").contains("is no target"));
 }
+
+#[test]
+fn what_is_meant_is_said_where_a_beginner_errs() {
+    let helped = |text: &str| -> Vec<String> {
+        let (_, diagnostics) = read_text(text);
+        let told = diagnostics.into_iter().filter(Diagnostic::is_error);
+        told.map(|it| format!("{}; {}", it.message, it.help.unwrap_or_default())).collect()
+    };
+    let rule = "[[rule]]\nname = 'a'\nnotify = 'slack:#p2'\nmetric = 'logins'\nwindow = '5m'\n";
+    assert_eq!(
+        helped(&format!("{rule}kind = 'absnt'\n")),
+        ["`kind` cannot be `absnt`; did you mean `absent`?"]
+    );
+    let change = format!("{rule}kind = 'change'\ncompare_to = 'same time last week'\n");
+    assert_eq!(
+        helped(&format!("{change}falls_by = '50'\n")),
+        ["`falls_by` in quotes is a share, and this has no `%`; write `\"50%\"` for a share, or \
+          `50` for so many"]
+    );
+    let plain = "[[rule]]\nname = 'a'\nnotify = 'slack:#p2'\nexpr = 'up == 0'\nfalls_by = '50%'\n";
+    assert_eq!(helped(plain), ["unknown key `falls_by`; this belongs to `kind = \"change\"`"]);
+    let url = |url: &str| helped(&format!("[[check]]\nname = 'a'\nurl = '{url}'\n"));
+    assert_eq!(
+        url("shop.example.com/cart"),
+        ["`url` is no URL: it does not begin with `http://` or `https://`; write `https://` (or \
+          `http://`) before `shop.example.com`"]
+    );
+    assert_eq!(
+        url("localhost:8080"),
+        ["`url` must begin with `http://` or `https://`, not `localhost:`; write `https://` (or \
+          `http://`) before `localhost`"]
+    );
+    assert!(url("ftp://example.com")[0].ends_with("write it in full: `https://example.com/path`"));
+    let every = helped("[[check]]\nname = 'a'\nurl = 'https://x.example.com'\nevery = '5 min'\n");
+    assert!(
+        every[0].starts_with("`every` is no duration: there is a blank in `5 min`"),
+        "{every:?}"
+    );
+    assert_eq!(
+        helped("[store]\nurl = '/var/lib/tripline.db'\n"),
+        ["`url` names no store that is supported; for a file, write `sqlite:/var/lib/tripline.db`"]
+    );
+}
+
+#[test]
+fn it_is_known_why_no_store_can_be_somewhere() {
+    let root = tempfile::tempdir().expect("a folder");
+    let obstacle = |path: &str| Place::File(root.path().join(path)).obstacle();
+    assert_eq!(obstacle("tripline.db"), None);
+    let missing = obstacle("data/tripline.db").expect("no folder");
+    assert!(missing.starts_with("there is no folder /") && missing.ends_with("/data"), "{missing}");
+    std::fs::create_dir(root.path().join("data")).expect("made");
+    assert_eq!(obstacle("data/tripline.db"), None);
+    let folder = obstacle("data").expect("a folder");
+    assert!(folder.ends_with("is a folder, and the store is a file"), "{folder}");
+}

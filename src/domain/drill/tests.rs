@@ -39,7 +39,7 @@ fn terms() -> Terms {
         channels: [Channel::Slack, Channel::Sms].into(),
         proven_within: Plan::PROVEN_WITHIN,
     };
-    let terms = Terms::of(tiers.iter().flatten(), roster, &Order::default(), |_| true);
+    let terms = Terms::of(tiers.iter().flatten(), roster, &Order::default(), (|_| true, |_| None));
     Terms { plan: Some(plan), tiers, ..terms }
 }
 
@@ -212,9 +212,14 @@ fn of_a_rota_everyone_is_a_path_and_of_each_person_every_way() {
     };
     let targets = [Target::Sms("devops".into()), Target::Webhook("chat".into())];
     let set_up = |it: &Recipient| it.channel() != Channel::Webhook;
-    let terms = Terms::of(&targets, roster, &order, set_up);
+    let lack = |it: &Recipient| (it.channel() == Channel::Webhook).then(|| "no key".to_owned());
+    let terms = Terms::of(&targets, roster, &order, (set_up, lack));
     let paths: Vec<String> = terms.paths.iter().map(Recipient::to_string).collect();
     assert_eq!(paths, ["slack:U1", "sms:ana", "sms:bo"]);
+    let chat = Recipient::Webhook("chat".into());
+    let stands = verdict(&terms, &Known::default(), &chat, at(0));
+    assert_eq!(stands.standing, Standing::Printed);
+    assert_eq!(stands.reason, "messages are only printed where the hub runs: no key");
 }
 
 #[test]
@@ -294,7 +299,7 @@ fn a_rota_is_not_told_by_the_path_that_it_may_call_by() {
         ..Roster::default()
     };
     let tiers = vec![vec![Target::Sms("first".into())], vec![Target::Slack("#p1".into())]];
-    let terms = Terms::of(tiers.iter().flatten(), roster, &Order::default(), |_| true);
+    let terms = Terms::of(tiers.iter().flatten(), roster, &Order::default(), (|_| true, |_| None));
     let terms = Terms { tiers, ..terms };
     let told = |path: Recipient| -> Vec<String> {
         terms.told_of(&Path::to(path)).iter().map(Recipient::to_string).collect()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Timestamp;
 use crate::domain::id::PersonId;
-use crate::domain::policy::{Mailbox, Policy, Recipient, Roster, Target};
+use crate::domain::policy::{Channel, Mailbox, Policy, Recipient, Roster, Target};
 use crate::domain::rota::Rota;
 use crate::domain::zone::Zone;
 
@@ -35,6 +35,13 @@ pub enum Finding {
         /// The policies that name them, or a team or rota of theirs.
         named_by: Vec<String>,
     },
+    /// Messages by a channel are only printed where the hub runs.
+    NotSent {
+        /// By what nothing is sent.
+        channel: Channel,
+        /// What it lacks.
+        lack: String,
+    },
     /// Of a policy with several tiers that call people, each calls the same person alone.
     SamePerson {
         /// The policy.
@@ -59,6 +66,10 @@ impl Finding {
             Self::NoEmail { person, named_by } => {
                 format!("{person}: no e-mail address, though told by {}", named_by.join(", "))
             }
+            Self::NotSent { channel, lack } => {
+                let channel = channel.as_str();
+                format!("{channel} is not sent, only printed by `tripline up`: {lack}")
+            }
             Self::SamePerson { policy, person, .. } => {
                 format!("policy {policy}: each tier calls {person} and nobody else")
             }
@@ -69,7 +80,7 @@ impl Finding {
     pub fn spans(&self) -> &[(Timestamp, Timestamp)] {
         match self {
             Self::Hole { spans, .. } | Self::SamePerson { spans, .. } => spans,
-            Self::NoPhone { .. } | Self::NoEmail { .. } => &[],
+            Self::NoPhone { .. } | Self::NoEmail { .. } | Self::NotSent { .. } => &[],
         }
     }
 

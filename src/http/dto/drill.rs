@@ -53,9 +53,10 @@ pub struct PathState {
     pub path: String,
     /// By what it leads.
     pub channel: Channel,
-    /// `broken`, `failed`, `unproven`, `waiting`, `proven` or `untried`.
+    /// `broken`, `failed`, `unproven`, `waiting`, `proven` or `untried`; `printed` where its channel has no
+    /// credentials, so that messages are only shown where the hub runs.
     pub standing: &'static str,
-    /// Why, where something is wrong.
+    /// Why, where it does not tell people.
     pub reason: Option<String>,
     /// The last that is known to have arrived; `null` where nothing is.
     pub proof: Option<PathProof>,
@@ -96,7 +97,9 @@ impl Drills {
             next_at: terms.next_round(now).map(Time),
             proven_within_ms: millis(plan.proven_within),
         });
-        let paths = terms.paths.iter().map(|path| PathState::new(terms, known, path, now));
+        let mut paths: Vec<&Recipient> = terms.paths.iter().chain(terms.printed.keys()).collect();
+        paths.sort_unstable();
+        let paths = paths.into_iter().map(|path| PathState::new(terms, known, path, now));
         Self { schedule, paths: paths.collect() }
     }
 }

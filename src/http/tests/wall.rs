@@ -50,7 +50,8 @@ async fn deliveries_say_what_is_owed_and_what_came_of_each_attempt() {
 async fn paths_and_the_heartbeat_say_how_they_stand() {
     let face = Face::new();
     let recipient = Recipient::Slack(HOSTILE.into());
-    let terms = Terms { paths: [recipient].into(), ..Terms::default() };
+    let printed = [(Recipient::Slack("#p1".into()), "there is no `[twilio]`".to_owned())].into();
+    let terms = Terms { paths: [recipient].into(), printed, ..Terms::default() };
     let region = Region::new("eu").expect("a good name");
     face.in_force.store(Arc::new(InForce { terms, region }));
     let withheld = vec![format!("the store fails {HOSTILE}")];
@@ -58,6 +59,8 @@ async fn paths_and_the_heartbeat_say_how_they_stand() {
     let shown = page(&face, "/deliveries").await;
     assert!(shown.contains("slack:&lt;img"), "{shown}");
     assert!(shown.contains("<span class=\"mark never\">untried</span>"), "{shown}");
+    assert!(shown.contains("<span class=\"mark unknown\">printed</span>"), "{shown}");
+    assert!(shown.contains("only printed where the hub runs: there is no `[twilio]`"), "{shown}");
     assert!(shown.contains("withheld") && shown.contains("the store fails"), "{shown}");
     assert!(!shown.contains("<img"), "{shown}");
     let last = Some(now() - TimeDelta::seconds(20));

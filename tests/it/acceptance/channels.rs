@@ -2,29 +2,53 @@
 
 use serde_json::json;
 
-use super::scenario::{Down, Up, scenario};
+use super::scenario::{Down, Scenario, Up, scenario};
 use super::setup::Watched;
 use super::told::{any_sms, at, between, m, slack};
 use crate::support::provider::Answer;
 
+/// What a provider says that is down.
+const DOWN: Answer = Answer::Status(503);
 const EVERYBODY: [&str; 4] = ["#p2", "#p1", "ana", "bo"];
 const SECOND: [&str; 3] = ["#p1", "ana", "bo"];
 
 /// Every other minute, since each step waits for the lanes.
-fn login() -> super::scenario::Scenario {
+fn login() -> Scenario {
     scenario(vec![Watched::new("login").every(2)])
+}
+
+/// It fails while no way out works.
+fn failing_unheard() -> Scenario {
+    login().both_ways(DOWN).at(m(2)).target("login", Down)
+}
+
+/// It fails while Slack does not work.
+fn failing_without_slack() -> Scenario {
+    login().slack(DOWN).at(m(2)).target("login", Down)
+}
+
+/// It fails while no SMS leaves; Slack is told.
+fn failing_without_sms() -> Scenario {
+    login()
+        .twilio(DOWN)
+        .at(m(2))
+        .target("login", Down)
+        .want(at(m(2)), slack("#p2"))
+        .want(at(m(4)), slack("#p1"))
+}
+
+impl Scenario {
+    /// Slack and Twilio answer so from now on.
+    fn both_ways(self, answer: Answer) -> Self {
+        self.slack(answer).twilio(answer)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_ways_down_and_back_lose_nothing_and_repeat_nothing() {
-    login()
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_unheard()
         .at(m(6))
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
+        .both_ways(Answer::Accept)
         .want_all(between(m(6), m(8)), &EVERYBODY, "failing")
         .want_none(between(m(0), m(5)), slack("#p2"))
         .on_postgres_too()
@@ -34,16 +58,11 @@ async fn all_ways_down_and_back_lose_nothing_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_when_all_ways_are_back_is_told_in_one_message_each() {
-    login()
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_unheard()
         .at(m(6))
         .target("login", Up)
         .at(m(8))
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
+        .both_ways(Answer::Accept)
         .want_all(between(m(8), m(10)), &EVERYBODY, "has recovered")
         .until(m(10))
         .await;
@@ -52,14 +71,12 @@ async fn what_is_over_when_all_ways_are_back_is_told_in_one_message_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_way_takes_while_it_is_tried_arrives_when_one_does() {
     scenario(vec![Watched::new("login")])
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
+        .both_ways(DOWN)
         .at(m(1))
         .target("login", Down)
         .want_none(between(m(0), m(19)), slack("#p2"))
         .at(m(20))
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
+        .both_ways(Answer::Accept)
         .want_all(between(m(20), m(22)), &EVERYBODY, "failing")
         .until(m(22))
         .await;
@@ -67,10 +84,7 @@ async fn what_no_way_takes_while_it_is_tried_arrives_when_one_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sms_leave_while_slack_is_down() {
-    login()
-        .slack(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_without_slack()
         .want_all(at(m(4)), &["ana", "bo"], "failing")
         .at(m(6))
         .slack(Answer::Accept)
@@ -96,16 +110,11 @@ async fn slack_is_told_while_twilio_is_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_owed_survives_a_kill_while_all_ways_are_down() {
-    login()
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_unheard()
         .at(m(5))
         .kill()
         .at(m(6))
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
+        .both_ways(Answer::Accept)
         .want_all(between(m(6), m(8)), &EVERYBODY, "failing")
         .until(m(8))
         .await;
@@ -129,10 +138,7 @@ async fn what_is_owed_survives_a_restart_while_slack_is_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_while_slack_is_down_is_told_when_it_is_back() {
-    login()
-        .slack(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_without_slack()
         .at(m(3))
         .acknowledge(1)
         .at(m(6))
@@ -164,7 +170,7 @@ const USUAL: &str = "[[policy]]\nname = \"usual\"\nrepeat_every = \"2m\"\n\
 async fn reminders_that_could_not_be_sent_are_one_when_they_can() {
     login()
         .toml(USUAL)
-        .twilio(Answer::Status(503))
+        .twilio(DOWN)
         .at(m(2))
         .target("login", Down)
         .want(at(m(2)), slack("#p2").saying("failing"))
@@ -183,10 +189,7 @@ async fn reminders_that_could_not_be_sent_are_one_when_they_can() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_is_not_acknowledged_any_more_when_slack_is_back() {
-    login()
-        .slack(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_without_slack()
         .at(m(3))
         .acknowledge(1)
         .at(m(6))
@@ -205,13 +208,11 @@ async fn reminders_to_a_rota_that_could_not_be_sent_are_one_when_they_can() {
            starts = \"2026-11-23 09:00\"\nturn = \"daily\"\n";
     login()
         .toml(&rota)
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
+        .both_ways(DOWN)
         .at(m(2))
         .target("login", Down)
         .at(m(7))
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
+        .both_ways(Answer::Accept)
         .want_all(between(m(7), m(8)), &["#p2", "ana"], "still fails after 4m")
         .until(m(7) + m(1) / 2)
         .await;
@@ -243,15 +244,10 @@ async fn a_number_that_takes_no_messages_is_followed_by_the_next_person() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_while_all_ways_are_down_makes_the_health_page_red_and_goes_out_after_all() {
-    login()
-        .slack(Answer::Status(503))
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
+    failing_unheard()
         .at(m(11))
         .want_health(503, "has been owed for")
-        .slack(Answer::Accept)
-        .twilio(Answer::Accept)
+        .both_ways(Answer::Accept)
         .want_all(between(m(11), m(12)), &EVERYBODY, "failing")
         .until(m(14))
         .await;
@@ -259,12 +255,7 @@ async fn what_waits_while_all_ways_are_down_makes_the_health_page_red_and_goes_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_that_did_not_leave_before_the_acknowledgement_wakes_nobody() {
-    login()
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
-        .want(at(m(2)), slack("#p2"))
-        .want(at(m(4)), slack("#p1"))
+    failing_without_sms()
         .at(m(5))
         .acknowledge(1)
         .want_all(at(m(5)), &["#p2", "#p1"], "acknowledged by eva")
@@ -278,12 +269,7 @@ async fn an_alarm_that_did_not_leave_before_the_acknowledgement_wakes_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_that_was_held_back_is_told_once_when_the_acknowledgement_is_over() {
-    login()
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
-        .want(at(m(2)), slack("#p2"))
-        .want(at(m(4)), slack("#p1"))
+    failing_without_sms()
         .at(m(5))
         .acknowledge_for(1, "10m")
         .want_all(at(m(5)), &["#p2", "#p1"], "acknowledged by eva")
@@ -296,12 +282,7 @@ async fn an_alarm_that_was_held_back_is_told_once_when_the_acknowledgement_is_ov
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_that_did_not_leave_before_a_silence_waits_for_its_end() {
-    login()
-        .twilio(Answer::Status(503))
-        .at(m(2))
-        .target("login", Down)
-        .want(at(m(2)), slack("#p2"))
-        .want(at(m(4)), slack("#p1"))
+    failing_without_sms()
         .at(m(5))
         .silence(json!({"checks": ["login"], "for": "10m"}))
         .want_all(at(m(5)), &["#p2", "#p1"], "silenced by eva")

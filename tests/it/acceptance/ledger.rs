@@ -84,17 +84,19 @@ impl Ledger {
         }
     }
 
-    /// Waits until nothing is left to do at `now`, or it is `over`; whether it was not. What was
-    /// claimed until `left_behind` is left out.
+    /// Waits until nothing is left to do at `now` but to wait for as many answers as are `held`, or it is
+    /// `over`; whether it was not. What was claimed until `left_behind` is left out.
     pub(super) async fn settled(
         &self,
         now: Timestamp,
         left_behind: Option<Timestamp>,
-        mut is_over: impl FnMut() -> bool,
+        (held, mut is_over): (impl Fn() -> usize, impl FnMut() -> bool),
     ) -> bool {
         let (now, left_behind) =
             (now.timestamp_millis(), left_behind.map_or(-1, |end| end.timestamp_millis()));
         asked!(self, connection => until("nothing is left to do", super::world::PATIENCE, async || {
+            // Before it is asked what is left: nothing is held that is not owed.
+            let held = i64::try_from(held()).expect("a few");
             let left: (i64, i64) = sqlx::query_as(LEFT)
                 .bind(now)
                 .bind(left_behind)
@@ -102,7 +104,7 @@ impl Ledger {
                 .await
                 .expect("read");
             let is_over = is_over();
-            (left == (0, 0) || is_over).then_some(!is_over)
+            (left == (held, 0) || is_over).then_some(!is_over)
         })
         .await)
     }

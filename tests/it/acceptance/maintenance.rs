@@ -1,6 +1,6 @@
 //! Planned times in which nobody is told.
 
-use super::scenario::{Down, Up, login, scenario};
+use super::scenario::{Down, Scenario, Up, login, scenario};
 use super::setup::Watched;
 use super::told::{at, between, h, m, slack};
 
@@ -15,13 +15,24 @@ fn once(from: &str, until: &str) -> String {
     )
 }
 
+/// The check fails from the first minute on, and there is such a window.
+fn failing_around(from: &str, until: &str) -> Scenario {
+    login().toml(&once(from, until)).at(m(1)).target("login", Down)
+}
+
+/// The same, and its first failure is told before the window.
+fn told_before(from: &str, until: &str) -> Scenario {
+    failing_around(from, until).want(at(m(1)), slack("#p2"))
+}
+
+/// And its second.
+fn told_twice_before(from: &str, until: &str) -> Scenario {
+    told_before(from, until).want_all(at(m(2)), &SECOND, "failing")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_maintenance_that_starts_while_failing_holds_back_what_is_still_to_come() {
-    login()
-        .toml(&once("10:02", "10:10"))
-        .at(m(1))
-        .target("login", Down)
-        .want(at(m(1)), slack("#p2"))
+    told_before("10:02", "10:10")
         .want_all(at(m(10)), &EVERYBODY, "still fails after: maintenance")
         .until(m(13))
         .await;
@@ -29,10 +40,7 @@ async fn a_maintenance_that_starts_while_failing_holds_back_what_is_still_to_com
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_still_fails_at_the_end_of_a_maintenance_is_told_and_says_so() {
-    login()
-        .toml(&once("09:00", "10:05"))
-        .at(m(1))
-        .target("login", Down)
+    failing_around("09:00", "10:05")
         .want_all(at(m(5)), &EVERYBODY, "still fails after: maintenance")
         .on_postgres_too()
         .until(m(8))
@@ -41,10 +49,7 @@ async fn what_still_fails_at_the_end_of_a_maintenance_is_told_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_and_recovers_within_a_maintenance_is_told_to_nobody() {
-    login()
-        .toml(&once("09:00", "10:05"))
-        .at(m(1))
-        .target("login", Down)
+    failing_around("09:00", "10:05")
         .at(m(4))
         .target("login", Up)
         .want_none(between(m(0), m(60)), slack("#p2"))
@@ -55,11 +60,7 @@ async fn what_fails_and_recovers_within_a_maintenance_is_told_to_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_recovers_within_a_maintenance_and_was_told_before_is_over() {
-    login()
-        .toml(&once("10:02", "10:30"))
-        .at(m(1))
-        .target("login", Down)
-        .want(at(m(1)), slack("#p2"))
+    told_before("10:02", "10:30")
         .at(m(6))
         .target("login", Up)
         .want(at(m(6)), slack("#p2").saying("recovered"))
@@ -149,11 +150,7 @@ async fn a_maintenance_that_is_begun_in_haste_holds_back_from_then_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_that_ends_within_a_maintenance_comes_back_after_it() {
-    login()
-        .toml(&once("10:05", "10:20"))
-        .at(m(1))
-        .target("login", Down)
-        .want(at(m(1)), slack("#p2"))
+    told_before("10:05", "10:20")
         .at(m(1) + m(1) / 2)
         .acknowledge_for(1, "10m")
         .want(at(m(1) + m(1) / 2), slack("#p2").saying("acknowledged"))
@@ -177,12 +174,7 @@ async fn a_maintenance_of_a_region_ends_for_a_check_that_goes_down_elsewhere_too
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_told_before_a_maintenance_is_told_once_more_at_its_end() {
-    login()
-        .toml(&once("10:05", "10:12"))
-        .at(m(1))
-        .target("login", Down)
-        .want(at(m(1)), slack("#p2"))
-        .want_all(at(m(2)), &SECOND, "failing")
+    told_twice_before("10:05", "10:12")
         .want_all(at(m(12)), &EVERYBODY, "still fails after: maintenance")
         .on_postgres_too()
         .until(m(15))
@@ -191,12 +183,7 @@ async fn what_was_told_before_a_maintenance_is_told_once_more_at_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_takes_care_of_is_not_told_again_at_the_end_of_a_maintenance() {
-    login()
-        .toml(&once("10:05", "10:12"))
-        .at(m(1))
-        .target("login", Down)
-        .want(at(m(1)), slack("#p2"))
-        .want_all(at(m(2)), &SECOND, "failing")
+    told_twice_before("10:05", "10:12")
         .at(m(3))
         .acknowledge(1)
         .want_all(at(m(3)), &["#p2", "#p1"], "acknowledged by eva")

@@ -28,5 +28,6 @@ mod sight;
 mod silencing;
 mod storms;
 mod told;
+mod underway;
 mod undisturbed;
 mod world;

@@ -74,6 +74,10 @@ pub(super) enum Act {
     Twilio(Answer),
     /// Twilio answers its next requests so.
     TwilioNext(Vec<Answer>),
+    /// Slack does.
+    SlackNext(Vec<Answer>),
+    /// What the providers hold goes on so.
+    GoOn(Answer),
 }
 
 /// What is done to the daemon between any two steps.
@@ -298,6 +302,22 @@ impl Scenario {
     /// Twilio answers its next requests so, one each.
     pub(super) fn twilio_next(self, answers: &[Answer]) -> Self {
         self.act(Act::TwilioNext(answers.to_vec()))
+    }
+
+    /// Slack does.
+    pub(super) fn slack_next(self, answers: &[Answer]) -> Self {
+        self.act(Act::SlackNext(answers.to_vec()))
+    }
+
+    /// What was sent and [held](Answer::Hold) is answered now. The daemon waits for that no longer than a
+    /// few seconds of its clock.
+    pub(super) fn answered_at_last(self) -> Self {
+        self.act(Act::GoOn(Answer::Accept))
+    }
+
+    /// It is never answered: the connections are cut now, and the daemon is left in doubt.
+    pub(super) fn cut_at_last(self) -> Self {
+        self.act(Act::GoOn(Answer::Cut))
     }
 
     /// The daemon is started.

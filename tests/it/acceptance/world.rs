@@ -260,6 +260,11 @@ impl World {
             }
             Act::Agents { region, are_there } => self.beats.let_be(&region, are_there),
             Act::TwilioNext(answers) => self.providers.twilio.answer(answers),
+            Act::SlackNext(answers) => self.providers.slack.answer(answers),
+            Act::GoOn(how) => {
+                self.providers.slack.go_on(how);
+                self.providers.twilio.go_on(how);
+            }
             Act::Slack(answer) => self.providers.slack.answer_all(answer),
             Act::Twilio(answer) => self.providers.twilio.answer_all(answer),
         }
@@ -335,7 +340,9 @@ impl World {
         let is_armed = self.armed;
         let daemon = self.daemon.as_mut().expect("it is started");
         let is_dead = || is_armed && daemon.ended().is_some();
-        self.ledger.settled(now, left_behind, is_dead).await
+        let (slack, twilio) = (&self.providers.slack, &self.providers.twilio);
+        let held = || slack.held() + twilio.held();
+        self.ledger.settled(now, left_behind, (held, is_dead)).await
     }
 
     /// When there is something to look at next, where the daemon is to look at rules or closely.

@@ -44,6 +44,8 @@ pub(crate) enum Answer {
     Drip,
     /// Takes the message, and says so a second later.
     Late,
+    /// Takes the message, and says nothing until it is told how to go on ([`Provider::go_on`]).
+    Hold,
     /// Reads the request and never answers.
     Hang,
     /// Reads the request and closes the connection.
@@ -140,6 +142,9 @@ struct Shared<S: Speak> {
     otherwise: Mutex<Answer>,
     arrivals: Mutex<Vec<Arrival<S::Message>>>,
     count: watch::Sender<usize>,
+    held: Mutex<usize>,
+    /// How what is held goes on, and how often that was said.
+    gate: watch::Sender<(usize, Answer)>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -163,6 +168,8 @@ impl<S: Speak> Provider<S> {
             otherwise: Mutex::new(Answer::Accept),
             arrivals: Mutex::default(),
             count: watch::Sender::new(0),
+            held: Mutex::default(),
+            gate: watch::Sender::new((0, Answer::Accept)),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { port, shared, accepting }
@@ -181,6 +188,17 @@ impl<S: Speak> Provider<S> {
     /// Gives this answer to every request that has none of its own.
     pub(crate) fn answer_all(&self, answer: Answer) {
         *locked(&self.shared.otherwise) = answer;
+    }
+
+    /// How many requests wait for their answers.
+    pub(crate) fn held(&self) -> usize {
+        *locked(&self.shared.held)
+    }
+
+    /// Says at last that what is held was taken, or cuts the connections without a word.
+    pub(crate) fn go_on(&self, how: Answer) {
+        *locked(&self.shared.held) = 0;
+        self.shared.gate.send_modify(|(times, answer)| (*times, *answer) = (*times + 1, how));
     }
 
     /// What it makes of requests.
@@ -236,8 +254,15 @@ async fn respond<S: Speak>(
         return Ok(reply.into());
     }
     let answer = locked(&shared.next).pop_front().unwrap_or(*locked(&shared.otherwise));
+    let mut gate = shared.gate.subscribe();
     let reply = record(shared, &parts, answer);
     match answer {
+        Answer::Hold => {
+            let before = gate.borrow().0;
+            *locked(&shared.held) += 1;
+            let said = gate.wait_for(|(times, _)| *times > before).await.map(|it| it.1);
+            if matches!(said, Ok(Answer::Accept)) { Ok(reply.into()) } else { Err(CutOff) }
+        }
         Answer::Hang => pending().await,
         Answer::Cut => Err(CutOff),
         Answer::Flood => {
@@ -274,8 +299,8 @@ fn record<S: Speak>(shared: &Shared<S>, parts: &Parts, answer: Answer) -> Reply 
     let mut arrivals = locked(&shared.arrivals);
     let number = arrivals.len() + 1;
     let (accepted, reply) = match (&read, answer) {
-        (Err(reply), Answer::Accept | Answer::Late) => (false, reply.clone()),
-        (Ok(message), Answer::Accept | Answer::Late) => {
+        (Err(reply), Answer::Accept | Answer::Late | Answer::Hold) => (false, reply.clone()),
+        (Ok(message), Answer::Accept | Answer::Late | Answer::Hold) => {
             (true, shared.speak.accept(parts, message, number))
         }
         (_, Answer::Garbage) => (false, Reply::text(200, "<html>Please sign in</html>")),

@@ -70,9 +70,20 @@ fn threshold(field: &Field<'_>, report: &mut Report) -> Option<Threshold> {
         let percent = text.trim().strip_suffix('%').and_then(|it| it.trim().parse::<f64>().ok());
         let share = percent.filter(|it| it.is_finite() && *it > 0.0);
         if share.is_none() {
-            let message =
-                format!("`{}` must be more than nothing, as a share or a number", field.name);
-            report.error(&field.span, message).advise("such as `\"50%\"`, or `20` for so many");
+            let is_bare = text.trim().parse::<f64>().is_ok_and(|it| it.is_finite() && it > 0.0);
+            let (message, help) = if is_bare {
+                let text = text.trim();
+                (
+                    format!("`{}` in quotes is a share, and this has no `%`", field.name),
+                    format!("write `\"{text}%\"` for a share, or `{text}` for so many"),
+                )
+            } else {
+                (
+                    format!("`{}` must be more than nothing, as a share or a number", field.name),
+                    "such as `\"50%\"`, or `20` for so many".to_owned(),
+                )
+            };
+            report.error(&field.span, message).advise(help);
         }
         return share.map(|percent| Threshold::Share(percent / 100.0));
     }

@@ -104,7 +104,13 @@ fn read_rule(
         Some(Sort::Expression) => read_expression(&mut table, report),
         Some(Sort::Change) => change::read(&mut table, report).map(Condition::Change),
         Some(Sort::Absent) => read_absent(&mut table, report).map(Condition::Absent),
-        None => None,
+        None => {
+            // What is missing is the kind; none of the keys that one has is wrong.
+            for key in ["expr", "by"].iter().chain(&OF_CHANGE) {
+                let _ = table.optional(key);
+            }
+            None
+        }
     };
     let mut span = |key, range| table.optional(key).map(|it| it.duration(range, report));
     let interval = span("every", INTERVALS).unwrap_or(Some(every));
@@ -138,23 +144,20 @@ fn read_rule(
     (name, rule)
 }
 
+/// The keys of `kind = "change"` beside `by`.
+const OF_CHANGE: [&str; 8] =
+    ["metric", "window", "compare_to", "rises_by", "falls_by", "minimum", "hysteresis", "reads"];
+
 /// What was probably meant by a key that this kind of rule does not have.
 fn hint(key: &str, sort: Option<Sort>) -> Option<String> {
-    let of_change = [
-        "metric",
-        "window",
-        "compare_to",
-        "rises_by",
-        "falls_by",
-        "minimum",
-        "hysteresis",
-        "reads",
-    ];
     match (key, sort) {
         ("alert", _) => Some("a rule is called by its `name`".into()),
         ("interval", _) => Some("did you mean `every`?".into()),
-        (key, Some(Sort::Expression)) if of_change.contains(&key) => {
+        ("metric" | "window", Some(Sort::Expression)) => {
             Some("this belongs to `kind = \"change\"` or `kind = \"absent\"`".into())
+        }
+        (key, Some(Sort::Expression | Sort::Absent)) if OF_CHANGE.contains(&key) => {
+            Some("this belongs to `kind = \"change\"`".into())
         }
         ("expr", Some(_)) => Some(
             "this kind stands for an expression of its own; `tripline rule show` prints it".into(),

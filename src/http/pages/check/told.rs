@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::domain::Timestamp;
 use crate::domain::check::Check;
-use crate::domain::route::{self, Restraints};
+use crate::domain::route::{self, Restraints, Stage, Told};
 use crate::http::Api;
 use crate::http::pages::wording;
 use crate::http::problem::Problem;
@@ -14,6 +14,13 @@ pub(super) async fn section(api: &Api, check: &Check, now: Timestamp) -> Result<
     let silences = api.acts.silences().await?;
     let rulebook = api.acts.judge.current();
     let policy = rulebook.policy(&check.id);
+    let in_force = api.drills.in_force.load();
+    let printed = &in_force.terms.printed;
+    let is_sent = |told: &Told| !printed.keys().any(|it| it.channel() == told.channel);
+    let told = |stage: &Stage| {
+        let told = stage.told.iter().map(|it| it.in_words(is_sent(it)));
+        told.collect::<Vec<_>>().join(", ")
+    };
     let restraints = route::restraints(check, rulebook.quiet(&silences), now);
     Ok(html! {
         section aria-labelledby="told-title" {
@@ -25,7 +32,7 @@ pub(super) async fn section(api: &Api, check: &Check, now: Timestamp) -> Result<
                     @for stage in route::stages(policy, rulebook.roster(), now) {
                         li value=(stage.number) {
                             "after " (stage.condition) ": "
-                            @if stage.told.is_empty() { "nobody" } @else { b { (stage.told.join(", ")) } }
+                            @if stage.told.is_empty() { "nobody" } @else { b { (told(&stage)) } }
                         }
                     }
                 }

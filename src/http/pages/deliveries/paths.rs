@@ -52,7 +52,7 @@ fn schedule(drills: &Drills, now: Timestamp) -> Markup {
 fn row(path: &PathState, now: Timestamp) -> Markup {
     let class = match path.standing {
         "broken" | "failed" => "down",
-        "unproven" => "unknown",
+        "unproven" | "printed" => "unknown",
         "proven" => "up",
         _ => "never",
     };
