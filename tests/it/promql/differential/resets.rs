@@ -65,9 +65,9 @@ fn is_bounded_otherwise(series: &Series, begin: i64, end: i64) -> bool {
         if after < before { after } else { after - before }
     };
     let growth: f64 = inside.windows(2).map(grown).sum();
-    let sampled = to_last - to_start;
-    let distance = sampled / f64::from(u32::try_from(inside.len() - 1).expect("few samples"));
-    let to_zero = sampled * lowest / growth;
+    let covered = to_last - to_start;
+    let distance = covered / f64::from(u32::try_from(inside.len() - 1).expect("few samples"));
+    let to_zero = covered * lowest / growth;
     growth > 0.0
         && to_start >= 1.1 * distance
         && to_zero > distance / 2.0
