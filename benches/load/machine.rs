@@ -32,6 +32,18 @@ pub(crate) fn memory(process: u32) -> Result<(f64, f64)> {
     Ok((resident / 1024.0, proportional / 1024.0))
 }
 
+/// The most memory that a process had, in MiB.
+pub(crate) fn peak(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    Ok(kib(&status, "VmHWM:").context("no VmHWM")? / 1024.0)
+}
+
+/// How many processes wanted a processor within the last minute, on average.
+pub(crate) fn busyness() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_whitespace().next().unwrap_or("?").to_owned()
+}
+
 /// One line about the machine, since figures mean nothing without.
 pub(crate) fn description() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -39,9 +51,7 @@ pub(crate) fn description() -> String {
     let model = processor.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or("processor unknown", |text| text.trim_start_matches([' ', '\t', ':']));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = read("/proc/loadavg");
-    let load = load.split_whitespace().next().unwrap_or("?");
-    format!("{cores} cores, {model}; load at the start {load}")
+    format!("{cores} cores, {model}; load at the start {}", busyness())
 }
 
 /// A process and its descendants.

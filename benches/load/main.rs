@@ -8,12 +8,15 @@
 //!
 //! The scenarios, each about a minute: `script`, `url`, `late-url`, `late-mixed` (with memory),
 //! `alert` and `alert-busy` (from a failing answer to the message), `storm` (everything fails),
-//! `webhooks` (ten thousand owed at once), `start`, `pages` (of a thousand checks), `statsd` (lines received); of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on
-//! SQLite and PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks),
-//! `api-small` (questions over a million runs), and, only where they are named, because they take
-//! 10 GB of disk for a while, `api` and `api-postgres` (over twenty million). With `--realtime`, the
-//! measured programs and the target run under `chrt -r`, so that what else the machine does disturbs
-//! less.
+//! `webhooks` (ten thousand owed at once), `start`, `pages` (of a thousand checks), `statsd` (lines received);
+//! of regions and scale, some minutes each: `ingest` (results of agents elsewhere, on SQLite and
+//! PostgreSQL), `change` (of a large project), `agent` (with ten thousand checks), `api-small` (questions
+//! over a million runs), `series` (memory with a hundred thousand series of statsd). Only where they are
+//! named: `series-hour`, the same until a whole hour is remembered and closed, which takes one to two;
+//! `prometheus`, questions about a day of a thousand series beside a Prometheus, which needs one; and,
+//! because they take 10 GB of disk for a while, `api` and `api-postgres` (over twenty million).
+//! With `--realtime`, the measured programs and the target run under `chrt -r`, so that what else the
+//! machine does disturbs less.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]
 
 mod agent;
@@ -22,6 +25,8 @@ mod api;
 mod change;
 mod client;
 mod control;
+#[path = "../counters/mod.rs"]
+mod counters;
 mod daemon;
 mod fill;
 mod ingest;
@@ -34,9 +39,11 @@ mod port;
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
 mod project;
+mod prometheus;
 mod regions;
 mod scenarios;
 mod sender;
+mod series;
 mod statistics;
 mod statsd;
 mod target;

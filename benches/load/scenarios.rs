@@ -16,17 +16,18 @@ use crate::lateness::lateness;
 use crate::machine::{memory, processor_time};
 use crate::pages::pages;
 use crate::project::{Project, login_script, short_script};
+use crate::prometheus::prometheus;
 use crate::statistics::{Sample, double};
 use crate::statsd::statsd;
 use crate::target::{Seen, Target};
 use crate::webhooks::webhooks;
-use crate::{Priority, Row, alerting, api};
+use crate::{Priority, Row, alerting, api, series};
 
 type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 17] = [
+pub(crate) const ALL: [(&str, Scenario); 20] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
@@ -42,12 +43,16 @@ pub(crate) const ALL: [(&str, Scenario); 17] = [
     ("change", |priority| Box::pin(change(priority))),
     ("agent", |priority| Box::pin(agent(priority))),
     ("api-small", |priority| Box::pin(api::on_sqlite(priority, 1_000_000))),
+    ("series", |priority| Box::pin(series::minutes(priority))),
+    ("series-hour", |priority| Box::pin(series::hour(priority))),
+    ("prometheus", |priority| Box::pin(prometheus(priority))),
     ("api", |priority| Box::pin(api::on_sqlite(priority, 20_000_000))),
     ("api-postgres", |priority| Box::pin(api::on_postgres(priority, 20_000_000))),
 ];
 
-/// Those that are run only when they are named, because of the disk that they take.
-pub(crate) const ON_REQUEST: [&str; 2] = ["api", "api-postgres"];
+/// Those that are run only when they are named, because of the disk or the time that they take, or of
+/// what they need.
+pub(crate) const ON_REQUEST: [&str; 4] = ["series-hour", "prometheus", "api", "api-postgres"];
 
 /// The scenario with this name.
 pub(crate) fn named(name: &str) -> Option<Scenario> {

@@ -27,7 +27,7 @@ use crate::config::{MissingSecrets, Settings, duration};
 use crate::domain::Timestamp;
 use crate::domain::policy::Condition;
 use crate::domain::rule::state::{Standing, Track};
-use crate::domain::rule::{LabelSet, Rule, words};
+use crate::domain::rule::{self, LabelSet, Rule, words};
 use crate::engine::rules::replay::Replayed;
 use crate::engine::rules::snapshot::{RuleStatus, Snapshot};
 
@@ -162,6 +162,9 @@ fn unknown(name: &str, rules: &[Arc<Rule>]) -> Stop {
 /// A rule, and the expression that it stands for.
 fn definition(rule: &Rule) -> String {
     let mut text = format!("{}\n\n", clean(rule.name.as_str()));
+    if let rule::Condition::Change(change) = &rule.condition {
+        let _ = writeln!(text, "{}\n", clean(&change.in_words()));
+    }
     for line in rule.condition.expression().lines() {
         let _ = writeln!(text, "    {line}");
     }

@@ -43,7 +43,7 @@ pub struct Change {
     pub rises_by: Option<Threshold>,
     /// Breached when it is below that by so much.
     pub falls_by: Option<Threshold>,
-    /// Nothing is said while both values are below this.
+    /// Nothing is said while both values are below this; 0 for none.
     pub minimum: f64,
     /// A breach ends when the change is back within this part of the threshold; more than 0, at most 1.
     pub hysteresis: f64,
@@ -234,25 +234,60 @@ impl Change {
 
     /// What it amounts to, for a reader and for other systems.
     pub fn expression(&self) -> String {
-        let (now, usual) = (self.now(), self.usual());
-        let usual = format!("({usual})");
-        let bound = |sign: &str, threshold: Threshold| {
-            let (compares, factor) = if sign == "-" { ("<", -1.0) } else { (">", 1.0) };
-            match threshold {
-                Threshold::Share(share) => {
-                    format!("({now}) {compares} {usual} * {}", rounded(1.0 + factor * share))
-                }
-                Threshold::Amount(amount) => format!("({now}) {compares} {usual} {sign} {amount}"),
-            }
+        let (now, usual) = (format!("({})", self.now()), format!("({})", self.usual()));
+        // One of both reaches the minimum where the greater one does: of a fall, what is usual; of a
+        // rise, what is now. So neither has to be written twice.
+        let enough = |value: &str| match self.minimum {
+            minimum if minimum > 0.0 => format!("({value} >= {minimum})"),
+            _ => value.to_owned(),
         };
-        let falls = self.falls_by.map(|it| bound("-", it));
-        let rises = self.rises_by.map(|it| bound("+", it));
-        let either = falls.into_iter().chain(rises).collect::<Vec<_>>().join("\nor\n");
-        if self.minimum <= 0.0 {
-            return either;
+        let falls = self
+            .falls_by
+            .map(|it| format!("{now} < {}", self.beyond(&enough(&usual), Direction::Falling, it)));
+        let rises = self
+            .rises_by
+            .map(|it| format!("{} > {}", enough(&now), self.beyond(&usual, Direction::Rising, it)));
+        falls.into_iter().chain(rises).collect::<Vec<_>>().join("\nor\n")
+    }
+
+    /// What is so much beyond `usual`, as an expression.
+    fn beyond(&self, usual: &str, direction: Direction, threshold: Threshold) -> String {
+        let (sign, factor) = match direction {
+            Direction::Rising => ("+", 1.0),
+            Direction::Falling => ("-", -1.0),
+        };
+        // Only a level is ever below zero, and not where what is usual has to reach a minimum.
+        let reaches_minimum = direction == Direction::Falling && self.minimum > 0.0;
+        match threshold {
+            Threshold::Amount(amount) => format!("{usual} {sign} {amount}"),
+            Threshold::Share(share) if self.reading == Reading::Gauge && !reaches_minimum => {
+                format!("{usual} {sign} {share} * abs({usual})")
+            }
+            Threshold::Share(share) => format!("{usual} * {}", rounded(1.0 + factor * share)),
         }
-        let minimum = self.minimum;
-        format!("({either})\nand (({now}) >= {minimum} or {usual} >= {minimum})")
+    }
+
+    /// What it looks at, in words.
+    pub fn in_words(&self) -> String {
+        let amount = |threshold: Threshold| match threshold {
+            Threshold::Share(share) => format!("{}%", rounded(share * 100.0)),
+            Threshold::Amount(amount) => format!("{amount}{}", self.unit()),
+        };
+        let falls = self.falls_by.map(|it| format!("falls by more than {}", amount(it)));
+        let rises = self.rises_by.map(|it| format!("rises by more than {}", amount(it)));
+        let moves = falls.into_iter().chain(rises).collect::<Vec<_>>().join(" or ");
+        let by = match self.by.as_slice() {
+            [] => String::new(),
+            labels => format!(", by {}", labels.join(", ")),
+        };
+        let known = Baseline::ALL.iter().find(|(_, baseline)| *baseline == self.baseline);
+        let baseline = known.map_or("", |(words, _)| words);
+        let least = match self.minimum {
+            minimum if minimum > 0.0 => format!(", from {minimum}{} on", self.unit()),
+            _ => String::new(),
+        };
+        let (metric, window) = (&self.metric, span(self.window));
+        format!("{metric} over {window}{by} {moves} against the {baseline}{least}")
     }
 
     /// What `now` and `usual` mean where the same was found `before`.
@@ -264,12 +299,12 @@ impl Change {
     ) -> Judgement {
         let usual = usual.filter(|it| !it.is_nan());
         let Some(now) = now.filter(|it| !it.is_nan()) else {
-            let is_little = usual.is_some_and(|usual| usual < self.minimum);
+            let is_little = usual.is_some_and(|usual| self.is_little(usual));
             let is_nothing = is_little && self.rises_by.is_none() && before.is_none();
             return if is_nothing { Judgement::Clear } else { Judgement::Missing };
         };
         let Some(usual) = usual else { return Judgement::NoHistory };
-        if now.max(usual) < self.minimum {
+        if self.is_little(now.max(usual)) {
             return Judgement::Clear;
         }
         let beyond = |direction: Direction, threshold: Option<Threshold>| {
@@ -284,6 +319,11 @@ impl Change {
         beyond(Direction::Falling, self.falls_by)
             .or_else(|| beyond(Direction::Rising, self.rises_by))
             .unwrap_or(Judgement::Clear)
+    }
+
+    /// Whether nothing is said of `value`. Without a minimum, there is nothing too little, below zero neither.
+    pub fn is_little(&self, value: f64) -> bool {
+        self.minimum > 0.0 && value < self.minimum
     }
 
     /// What stands after a value: a rate is per minute.
@@ -347,6 +387,10 @@ mod tests {
         let amount = change(None, Some(Threshold::Amount(30.0)));
         assert_eq!(amount.judge(Some(69.0), Some(100.0), None), Judgement::Beyond(falling));
         assert_eq!(amount.judge(Some(500.0), Some(100.0), None), Judgement::Clear);
+        // Without a minimum, a level below zero is no less looked at.
+        let level = Change { minimum: 0.0, ..half };
+        assert_eq!(level.judge(Some(-200.0), Some(-20.0), None), Judgement::Beyond(falling));
+        assert_eq!(level.judge(None, Some(-20.0), None), Judgement::Missing);
     }
 
     #[test]
@@ -357,6 +401,22 @@ mod tests {
         assert_eq!(judge(60.0, None), Judgement::Clear);
         assert_eq!(judge(60.0, falling), Judgement::Beyond(Direction::Falling));
         assert_eq!(judge(75.0, falling), Judgement::Clear);
+    }
+
+    #[test]
+    fn it_says_in_words_what_it_looks_at() {
+        let mut logins = change(None, Some(Threshold::Share(0.3)));
+        let words =
+            "logins over 5m falls by more than 30% against the same time last week, from 10/min on";
+        assert_eq!(logins.in_words(), words);
+        logins.reading = Reading::Gauge;
+        logins.rises_by = Some(Threshold::Amount(2.5));
+        logins.baseline = Baseline::FourWeeks;
+        logins.by = vec!["region".into(), "host".into()];
+        logins.minimum = 0.0;
+        let words = "logins over 5m, by region, host falls by more than 30% or rises by more than 2.5 \
+                     against the median of the last four weeks at this hour";
+        assert_eq!(logins.in_words(), words);
     }
 
     #[test]

@@ -412,7 +412,7 @@ fn changed(
             Judgement::Missing
                 if before.is_none()
                     && !change.by.is_empty()
-                    && was.is_some_and(|was| was < change.minimum) => {}
+                    && was.is_some_and(|was| change.is_little(was)) => {}
             Judgement::Missing => _ = missing.insert(labels.clone()),
             // What began with a history is not over for want of one.
             Judgement::NoHistory if before.is_some() => _ = missing.insert(labels.clone()),

@@ -13,7 +13,7 @@ use super::layout::{Frame, Section};
 use super::{Page, controls, links, wording};
 use crate::domain::Timestamp;
 use crate::domain::rule::state::{RuleState, Standing};
-use crate::domain::rule::{span, words};
+use crate::domain::rule::{Condition, span, words};
 use crate::engine::rules::snapshot::RuleStatus;
 use crate::http::Api;
 use crate::http::parameters::Parameters;
@@ -24,6 +24,9 @@ pub(super) const PATH: &str = "/rules";
 
 /// Where each of them is.
 pub(super) const ONE: &str = "/rules/{name}";
+
+/// So many characters of an expression are shown before it is unfolded.
+const LONGEST: usize = 80;
 
 /// All rules, and what an expression yields that somebody tries.
 pub(super) async fn page(
@@ -85,20 +88,42 @@ fn table(rules: &[RuleStatus], now: Timestamp) -> Markup {
                 tr {
                     th scope="col" { "Rule" }
                     th scope="col" { "State" }
-                    th scope="col" { "Expression" }
+                    th scope="col" { "Condition" }
                     th scope="col" title="For how long it must be so before anybody is told" { "For" }
                 }
             }
             tbody {
-                @for status in rules {
+                @for (place, status) in rules.iter().enumerate() {
                     tr {
                         th scope="row" { a href=(links::rule(&status.rule.name)) { (status.rule.name) } }
                         td data-label="State" { (standing(&status.state, now)) }
-                        td data-label="Expression" { code { (status.rule.condition.expression()) } }
+                        td data-label="Condition" { (condition(&status.rule.condition, place)) }
                         td data-label="For" { (span(status.rule.hold)) }
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a rule looks at: in words where it was written so, and its expression, folded where it is long.
+fn condition(condition: &Condition, place: usize) -> Markup {
+    let text = condition.expression();
+    let in_brief = match condition {
+        Condition::Change(change) => html! { (change.in_words()) },
+        Condition::Expression(_) | Condition::Absent(_) => {
+            let first = text.trim().lines().next().unwrap_or_default();
+            if text.trim().chars().count() <= LONGEST && first.len() == text.trim().len() {
+                return html! { code { (first) } };
+            }
+            let beginning: String = first.chars().take(LONGEST).collect();
+            html! { code { (beginning) "…" } }
+        }
+    };
+    html! {
+        details.expression id={ "expression-" (place) } {
+            summary { (in_brief) }
+            pre { code { (text) } }
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::super::Api;
 use super::asked::Asked;
 use super::reply::{Fault, Named, Point, Reply, TextPoint};
-use crate::engine::queries::LONGEST;
+use crate::engine::queries::{LONGEST, Refusal};
 use crate::query::{Answer, Line, Outcome, Sample, Settings, When};
 
 /// The most points that one series of an answer may have, as in Prometheus.
@@ -84,7 +86,7 @@ struct WithValues {
 pub(in crate::http) async fn query(
     State(api): State<Api>,
     asked: Asked,
-) -> Result<Reply<Evaluated>, Fault> {
+) -> Result<Response, Fault> {
     let time = asked.time("time")?.unwrap_or_else(|| api.clock.now().timestamp_millis());
     answer(&api, &asked, When::At(time), time).await
 }
@@ -114,7 +116,7 @@ pub(in crate::http) async fn query(
 pub(in crate::http) async fn query_range(
     State(api): State<Api>,
     asked: Asked,
-) -> Result<Reply<Evaluated>, Fault> {
+) -> Result<Response, Fault> {
     let (start, end) = (asked.some_time("start")?, asked.some_time("end")?);
     if end < start {
         return Err(Fault::parameter("end", "end timestamp must not be before start time"));
@@ -135,12 +137,10 @@ pub(in crate::http) async fn query_range(
     answer(&api, &asked, When::Every { start, end, step }, start).await
 }
 
-async fn answer(
-    api: &Api,
-    asked: &Asked,
-    when: When,
-    time: i64,
-) -> Result<Reply<Evaluated>, Fault> {
+/// The answer as it is sent.
+///
+/// It is written on a thread that may be busy: of millions of points that takes as long as evaluating them.
+async fn answer(api: &Api, asked: &Asked, when: When, time: i64) -> Result<Response, Fault> {
     let limit = asked.limit()?.unwrap_or(usize::MAX);
     let mut settings = Settings::default();
     if let Some(lookback) = asked.duration("lookback_delta")? {
@@ -152,8 +152,11 @@ async fn answer(
         None => LONGEST,
     };
     let answer = api.queries.ask(text, when, &settings, within).await?;
-    let (value, truncated) = Evaluated::of(answer.outcome, time, limit);
-    Ok(Reply::of(value).with_notes(&answer.notes).truncated(truncated))
+    let written = spawn_blocking(move || {
+        let (value, truncated) = Evaluated::of(answer.outcome, time, limit);
+        Reply::of(value).with_notes(&answer.notes).truncated(truncated).into_response()
+    });
+    written.await.map_err(|_| Refusal::Broken.into())
 }
 
 /// What the API says of `answer`, without its notes.

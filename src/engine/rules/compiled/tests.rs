@@ -99,3 +99,48 @@ fn what_has_no_value_for_each_time_is_no_condition() {
         Compiled::new(rule, &Settings::default()).expect(text);
     }
 }
+
+/// Two points: of the window before, and of the present one.
+fn two(usual: f64, now: f64) -> Arc<Series> {
+    let labels = [(METRIC_NAME, "logins")].into_iter().collect();
+    let times = vec![NOW - 90 * MINUTE, NOW - 30 * MINUTE];
+    Arc::new(Series::new(labels, times, vec![usual, now]).expect("in order"))
+}
+
+fn is_beyond(change: &Change, usual: f64, now: f64) -> bool {
+    let settings = Settings::default();
+    let expression = parse(&change.expression(), &settings.limits).expect("an expression");
+    let count = plan(&expression, When::At(NOW), &settings).expect("a plan").len();
+    let data = vec![vec![two(usual, now)]; count];
+    let answer = evaluate(&expression, When::At(NOW), &data, &settings).expect("an answer");
+    let Outcome::Vector(samples) = answer.outcome else { panic!("a change yields series") };
+    samples.len() == 1
+}
+
+#[test]
+fn the_expression_of_a_change_yields_what_is_judged_a_breach() {
+    let (share, amount) = (|it| Some(Threshold::Share(it)), |it| Some(Threshold::Amount(it)));
+    let thresholds = [
+        (None, share(0.5)),
+        (share(1.5), None),
+        (share(0.25), share(0.25)),
+        (None, amount(30.0)),
+        (amount(30.0), None),
+        (amount(5.0), share(0.5)),
+    ];
+    let values = [-200.0, -20.0, -3.0, 0.0, 4.0, 9.0, 10.0, 12.0, 15.0, 30.0, 41.0, 300.0];
+    for (rises_by, falls_by) in thresholds {
+        for (minimum, usual, now) in [0.0, 10.0]
+            .iter()
+            .flat_map(|minimum| values.iter().map(move |usual| (*minimum, *usual)))
+            .flat_map(|(minimum, usual)| values.iter().map(move |now| (minimum, usual, *now)))
+        {
+            let change = change(Baseline::PreviousWindow, Reading::Gauge);
+            let change = Change { rises_by, falls_by, minimum, ..change };
+            let judged = change.judge(Some(now), Some(usual), None);
+            let is_breach = matches!(judged, Judgement::Beyond(_));
+            let (yields, text) = (is_beyond(&change, usual, now), change.expression());
+            assert_eq!(yields, is_breach, "{now} now, {usual} before: {text}");
+        }
+    }
+}

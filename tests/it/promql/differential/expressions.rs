@@ -1,7 +1,8 @@
 //! Expressions by chance: most of the language, as far as both versions mean the same.
 //!
 //! Left out are `atan2` with a number, after which version 2 keeps the name of the metric, and
-//! `rate` and `increase` of what is no counter or has resets. Ranges of subqueries end off the grid of their steps,
+//! `rate` and `increase` of what is no counter, or of a counter that begins anew and grows little by little
+//! (`growth` says why). Ranges of subqueries end off the grid of their steps,
 //! so that no step lies on an edge, and none is fixed by `@`, which version 2 loses in nested ones. No function is given what would make it NaN: deviations and
 //! calendars treat that differently.
 
@@ -103,18 +104,33 @@ const OPERATORS: [(&str, &str, &str); 16] = [
     ("#", "or", "#"),
 ];
 
-/// How vectors are put together: the labels of the left one, what stands behind the operator, and the
-/// labels of the right one. On each side, labels are there once.
-const MATCHINGS: [(&str, &str, &str); 8] = [
-    ("region", "", "region"),
-    ("region", "on (region)", "region"),
-    ("region", "ignoring (host)", "region"),
-    ("region, host", "ignoring (le)", "region, host"),
-    ("region, host", "on (region) group_left ()", "region"),
-    ("region, host", "ignoring (host) group_left ()", "region"),
-    ("region", "on (region) group_right ()", "region, host"),
-    ("region", "ignoring (host) group_right ()", "region, host"),
+/// How vectors are put together: what the left one is, what stands behind the operator, and what the
+/// right one is. On each side, the labels that count are there once.
+const MATCHINGS: [(&str, &str, &str); 14] = [
+    (BY_REGION, "", BY_REGION),
+    (BY_REGION, "on (region)", BY_REGION),
+    (BY_REGION, "ignoring (host)", BY_REGION),
+    (BY_HOST, "ignoring (le)", BY_HOST),
+    (BY_HOST, "on (region) group_left ()", BY_REGION),
+    (BY_HOST, "ignoring (host) group_left ()", BY_REGION),
+    (BY_REGION, "on (region) group_right ()", BY_HOST),
+    (BY_REGION, "ignoring (host) group_right ()", BY_HOST),
+    // With a label that the many do not have,
+    (BY_HOST, "on (region) group_left (zone)", ZONED),
+    (BY_HOST, "ignoring (host, zone) group_left (zone)", ZONED),
+    (ZONED, "on (region) group_right (zone, le)", BY_HOST),
+    // one that they have and that is replaced,
+    (OF_ONE_HOST, "on (region) group_left (host)", OF_ANOTHER),
+    (OF_ANOTHER, "on (region) group_right (host)", OF_ONE_HOST),
+    // and one that only they have, which is lost.
+    (OF_ONE_HOST, "ignoring (host) group_left (host, zone)", BY_REGION),
 ];
+const BY_REGION: &str = "max by (region) (#)";
+const BY_HOST: &str = "max by (region, host) (#)";
+const ZONED: &str = "label_replace(max by (region) (#), \"zone\", \"z-$1\", \"region\", \"(.).*\")";
+const OF_ONE_HOST: &str = "label_replace(max by (region) (#), \"host\", \"one\", \"\", \"\")";
+const OF_ANOTHER: &str =
+    "label_replace(max by (region) (#), \"host\", \"of-$1\", \"region\", \"(.*)\")";
 
 /// With a number.
 const WITH_NUMBER: [&str; 12] = [
@@ -183,12 +199,12 @@ fn vector(random: &mut Random, depth: u32) -> String {
 /// Two vectors put together.
 fn between(random: &mut Random, left: &str, right: &str) -> String {
     let (of_left, operator, of_right) = random.one_of(&OPERATORS);
-    let (left_by, matching, right_by) = random.one_of(&MATCHINGS);
+    let (as_left, matching, as_right) = random.one_of(&MATCHINGS);
     // Sets are sets, whoever has how many.
     let is_set = matches!(operator, "and" | "unless" | "or");
     let matching = matching.split(" group").next().filter(|_| is_set).unwrap_or(matching);
-    let side = |of: &str, by: &str, side: &str| of.replace('#', &format!("max by ({by}) ({side})"));
-    let (left, right) = (side(of_left, left_by, left), side(of_right, right_by, right));
+    let side = |of: &str, is: &str, side: &str| of.replace('#', &is.replace('#', side));
+    let (left, right) = (side(of_left, as_left, left), side(of_right, as_right, right));
     format!("{left} {operator} {matching} {right}")
 }
 
@@ -199,6 +215,8 @@ fn aggregation(random: &mut Random, inner: &str) -> String {
     );
     match aggregation.split_once('(') {
         Some((name, parameter)) => format!("{name}{by} ({parameter} {inner})"),
+        // Of squares of large values, what a `%` leaves is but rounding.
+        None if aggregation == "stdvar" => format!("stdvar{by} (clamp({inner}, -1000, 1000))"),
         None => format!("{aggregation}{by} ({inner})"),
     }
 }
@@ -209,10 +227,12 @@ fn chosen(random: &mut Random) -> String {
     format!("{choice} {})", shifted(format!("b{}", matchers(random)), random))
 }
 
-/// The growth of a counter.
+/// The growth of a counter. Of those with resets, only the one that leaps from zero is among them: the
+/// versions stop differently where the first sample of a range is a little above zero, see
+/// [`super::resets`].
 fn growth(random: &mut Random) -> String {
     let function = random.one_of(&["rate", "increase"]);
-    let counter = random.one_of(&["a_total", "c_bucket"]);
+    let counter = random.one_of(&["a_total", "c_bucket", "e_total"]);
     let range = random.one_of(&["40s", "1m", "5m", "23m"]);
     let range = shifted(format!("{counter}{}[{range}]", matchers(random)), random);
     format!("{function}({range})")

@@ -6,6 +6,7 @@
 //! on an edge, and both versions have to agree.
 
 mod expressions;
+mod resets;
 mod server;
 
 use std::collections::BTreeMap;
@@ -28,8 +29,8 @@ const HOURS: i64 = 3;
 const SCRAPE: i64 = 15_000;
 const USUAL_COUNT: u64 = 400;
 
-/// Where counters begin whose rate is asked: so high that no extrapolation reaches zero, where the
-/// versions stop differently. For the same reason they have no resets.
+/// Where counters begin whose rate is asked in any expression: so high that no extrapolation reaches zero,
+/// where the versions stop differently. One of them has resets: it is zero once, and then as high again.
 const FLOOR: f64 = 100_000.0;
 
 /// Values of a series by the milliseconds since 1970.
@@ -38,7 +39,7 @@ type Values = BTreeMap<i64, f64>;
 /// What an expression came to, by the labels.
 type Result = BTreeMap<String, Values>;
 
-/// A counter, one with resets, a gauge that is sometimes negative and never what another one is, and
+/// A counter, two with resets, of which one leaps from zero, a gauge that is sometimes negative and never what another one is, and
 /// the buckets of a histogram.
 fn world(random: &mut Random) -> Vec<Series> {
     let mut all = Vec::new();
@@ -64,6 +65,14 @@ fn world(random: &mut Random) -> Vec<Series> {
                 total
             });
             all.push(series(of("d_total"), &times, counter.collect()));
+            let mut total = FLOOR;
+            let counter = times.iter().map(|_| {
+                let grown =
+                    if total == 0.0 { FLOOR } else { total + f64::from(number(random, 40)) };
+                total = if random.below(60) == 0 { 0.0 } else { grown };
+                total
+            });
+            all.push(series(of("e_total"), &times, counter.collect()));
             let times = self::times(random);
             let gauge = times
                 .iter()
@@ -116,7 +125,9 @@ fn series<const N: usize>(labels: [(&str, String); N], times: &[i64], values: Ve
 /// The series as a file that `promtool tsdb create-blocks-from openmetrics` reads.
 fn exposition(all: &[Series]) -> String {
     let mut text = String::new();
-    for (family, kind) in [("a", "counter"), ("b", "gauge"), ("c", "histogram"), ("d", "counter")] {
+    let (counter, gauge, histogram) = ("counter", "gauge", "histogram");
+    let families = [("a", counter), ("b", gauge), ("c", histogram), ("d", counter), ("e", counter)];
+    for (family, kind) in families {
         writeln!(text, "# TYPE {family} {kind}").expect("a string takes all");
         let of_family = all.iter().filter(|it| it.labels().metric_name().starts_with(family));
         for series in of_family {
@@ -238,6 +249,7 @@ async fn prometheus_says_the_same_of_random_series() {
             }
         }
     }
+    wrong.extend(resets::compare(&server, &all, &mut random).await);
     assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
     // What neither takes is a mistake in the expressions, or a server that is none.
     let (few, some) = (count / 50, refused.len());
