@@ -140,7 +140,7 @@ async fn await_end(daemon: &Asked, round: Option<i64>, wait: Duration) -> Result
 
 fn listed(paths: &Paths, look: &Look) -> String {
     if paths.paths.is_empty() {
-        return "There is no path: no policy tells anybody.\n".to_owned();
+        return "There is no path: nobody is told by a channel that is set up.\n".to_owned();
     }
     let mut text = String::new();
     let width = paths.paths.iter().map(|it| it.path.chars().count()).max().unwrap_or(0);

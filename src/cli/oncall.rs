@@ -19,6 +19,7 @@ use super::terminal::{Stream, Terminal};
 use crate::clock::{Clock as _, System};
 use crate::config::Settings;
 use crate::domain::id::PersonId;
+use crate::domain::policy::Policy;
 use crate::domain::rota::{FORESEEN, Finding, Rota, Shift, findings};
 use crate::domain::zone::Zone;
 use crate::domain::{Timestamp, after};
@@ -66,7 +67,9 @@ pub(super) fn run(
 }
 
 fn lint(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let policies = || settings.policies.values();
+    let built_in = Policy::DEFAULT_NAME;
+    let is_default = settings.defaults.policy.as_deref() == Some(built_in);
+    let policies = || settings.policies.values().filter(|it| is_default || it.name != built_in);
     let unsent = settings.lacking(policies()).into_iter();
     let unsent = unsent.map(|(channel, lack)| {
         let lack = format!("{lack}; {}", lack.advice());

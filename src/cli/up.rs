@@ -18,7 +18,6 @@ use crate::app::watch::Watch;
 use crate::app::witness::Witness;
 use crate::clock::{self, Clock};
 use crate::config::Project;
-use crate::config::settings::Place;
 use crate::domain::check::Check;
 use crate::store::IncidentRecord;
 
@@ -261,11 +260,7 @@ impl Welcome {
     fn missed(&self, error: &StartError) -> Stop {
         let text = match (error, &self.obstacle) {
             (StartError::Store(_), Some(obstacle)) => {
-                let remedy = Place::REMEDY;
-                format!(
-                    "no store can be at {}: {obstacle}; {remedy} as `url` in [store]",
-                    self.store
-                )
+                format!("no store can be at {}: {obstacle} as `url` in [store]", self.store)
             }
             _ => with_causes(error),
         };

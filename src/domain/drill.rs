@@ -98,16 +98,17 @@ impl Terms {
         order: &Order,
         (reaches, lack): (impl Fn(&Recipient) -> bool, impl Fn(&Recipient) -> Option<String>),
     ) -> Self {
-        let mut paths = BTreeSet::new();
+        let (mut paths, mut printed) = (BTreeSet::new(), BTreeMap::new());
         for recipient in targets.into_iter().flat_map(|target| roster.recipients(target)) {
             for recipient in called(&roster, &recipient) {
                 let person = order.person(&recipient).cloned();
                 paths.extend(person.into_iter().flat_map(|person| order.ways_of(&person)));
+                printed.extend(lack(&recipient).map(|lack| (recipient.clone(), lack)));
                 paths.insert(recipient);
             }
         }
-        let (paths, others): (BTreeSet<_>, BTreeSet<_>) = paths.into_iter().partition(reaches);
-        let printed = others.into_iter().filter_map(|it| Some((it.clone(), lack(&it)?))).collect();
+        paths.retain(reaches);
+        printed.retain(|path, _| !paths.contains(path));
         Self { paths, printed, roster, apart: order.apart.clone(), ..Self::default() }
     }
 

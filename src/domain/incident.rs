@@ -13,7 +13,7 @@
 //! | open | failed | a further tier is reached in so many | escalate, tell that tier |
 //! | open | failed | no further tier | nothing: those who need to know were told |
 //! | any | failed, late | | counted; nobody is told before a fresh result fails, too |
-//! | any | failed, and passed there since, as was heard together with it | | counted; nobody is told before another fails |
+//! | any | failed, and passed there since, as was heard together with it | only tiers of failures in a row | counted; nobody is told before another fails |
 //! | open | passed, late or not | fewer regions down than the quorum | resolve, tell all who were told |
 //! | open | passed, late or not | still as many down | stay open |
 //! | any | unknown | | neutral; noted while an incident is open |

@@ -149,13 +149,11 @@ impl Drills {
         let (all, printed) = (&in_force.terms.paths, &in_force.terms.printed);
         let only_printed =
             |(path, lack): (&Recipient, &String)| Drilled::Printed(format!("{path}: {lack}"));
-        if let Some(first) = printed.iter().next().filter(|_| names.is_empty() && all.is_empty()) {
-            return Ok(only_printed(first));
-        }
+        let is_meant = |it: &Recipient| names.is_empty() || names.contains(&it.to_string());
         let mut paths = BTreeSet::new();
         for name in names {
-            if let Some(path) = printed.iter().find(|(it, _)| it.to_string() == *name) {
-                return Ok(only_printed(path));
+            if printed.keys().any(|it| it.to_string() == *name) {
+                continue;
             }
             let Some(path) = all.iter().find(|it| it.to_string() == *name) else {
                 let known = all.iter().map(Recipient::to_string).collect();
@@ -164,6 +162,9 @@ impl Drills {
             paths.insert(path.clone());
         }
         let paths = if names.is_empty() { all } else { &paths };
+        if let Some(first) = printed.iter().find(|(it, _)| paths.is_empty() && is_meant(it)) {
+            return Ok(only_printed(first));
+        }
         let by_hand = ByHand { in_force: &in_force, paths };
         let changes = self.store.examine(&by_hand, None, self.clock.now()).await?;
         let round = changes.iter().find_map(|it| it.transition.incident.as_ref()?.id);

@@ -215,6 +215,25 @@ impl Queries {
         }
     }
 
+    /// Does what follows from an answer, and takes as long as finding it, by a turn like that.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Broken`] when it panicked.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|_| Refusal::Broken)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        done.await.map_err(|_| Refusal::Broken)
+    }
+
     /// Waits for room and for a turn. Whoever waits for the second has the first, so all come to it.
     async fn place(
         &self,

@@ -106,17 +106,20 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// What is to be done about an obstacle.
-    pub const REMEDY: &str = "make the folder, or write another path";
-
-    /// Why no file can be there as things are; `None` where one can, or the store is no file.
+    /// Why no file can be there as things are, and what is to be done about that; `None` where one can, or
+    /// the store is no file.
     pub fn obstacle(&self) -> Option<String> {
         let Self::File(path) = self else { return None };
         if path.is_dir() {
-            return Some(format!("{} is a folder, and the store is a file", path.display()));
+            let path = path.display();
+            return Some(format!(
+                "{path} is a folder, and the store is a file; write the path of one"
+            ));
         }
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir())?;
-        Some(format!("there is no folder {}", folder.display()))
+        // What cannot be looked at may be there.
+        let is_missing = |it: &&Path| matches!(it.try_exists(), Ok(false));
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).filter(is_missing)?;
+        Some(format!("there is no folder {}; make it, or write another path", folder.display()))
     }
 
     /// Reads where a store is from a command line: `sqlite:` and a path in `folder`, or a URL of
@@ -219,8 +222,8 @@ fn read_place(
             let text = field.filled_text(report)?;
             match text.strip_prefix("sqlite:") {
                 Some(path) => sqlite_file(field, path, sources.root, report),
-                // Nothing in it can be a password.
-                None if !text.contains([':', '@']) => {
+                // What is no path may be settings of a connection, a password among them.
+                None if !text.contains([':', '@', '=', ' ']) => {
                     let message = format!("`{}` names no store that is supported", field.name);
                     let help = format!("for a file, write `sqlite:{}`", text.escape_debug());
                     refuse(&field.span, message, &help, report)

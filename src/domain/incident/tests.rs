@@ -335,12 +335,30 @@ fn a_failure_that_was_heard_of_with_the_pass_after_it_counts_and_tells_nobody() 
     assert_eq!(in_words(&told), "not_told");
     assert_eq!(
         reason(&told),
-        "failed 1 in a row in eu, and has passed there since: counted, nobody is told of what is over"
+        "failed 1 in a row in eu, and has passed there since: counted, nobody is told of it"
     );
     // Where it must pass more than once, it is still down, and the next failure is told.
     let told = story.tell(region("eu"), Outcome::Failed);
     assert_eq!(in_words(&told), "opened 1: slack:#p2 slack:#p1 sms:ana sms:bo");
     assert_eq!(told.owed[0].notice.failures_in_a_row, 2);
+}
+
+#[test]
+fn how_often_it_failed_counts_whatever_passed_since() {
+    let when = Condition::FailuresOfLast { failures: 2, of_last: 3 };
+    let policy = Policy {
+        tiers: vec![Tier { when, ..default_policy().tiers[0].clone() }],
+        ..default_policy()
+    };
+    let mut story = Story::new(policy, &["eu"]);
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        later(&mut story, 30);
+        let over = Story::verdict(region("eu"), Outcome::Failed, story.now);
+        told.push(in_words(&story.tell_at(&Verdict { overtaken: true, ..over })));
+        story.tell(region("eu"), Outcome::Passed);
+    }
+    assert_eq!(told, ["not_told", "opened 1: slack:#p2"]);
 }
 
 #[test]

@@ -58,8 +58,12 @@ impl World<'_> {
     /// What a failure means; `streak` is its region's with the failure counted.
     pub(super) fn failed(&self, streak: &Streak, open: Option<&Incident>) -> Transition {
         let known = open.map(|incident| incident.tiers.clone()).unwrap_or_default();
-        let reached: BTreeSet<u32> = self.tiers_reached().difference(&known).copied().collect();
-        if reached.is_empty() || self.lateness().is_some() || self.verdict.overtaken {
+        let mut reached: BTreeSet<u32> = self.tiers_reached().difference(&known).copied().collect();
+        if self.verdict.overtaken {
+            // A row that has ended is over; how often it fails is as bad as before.
+            reached.retain(|tier| !self.is_of_a_row(*tier));
+        }
+        if reached.is_empty() || self.lateness().is_some() {
             return self.not_told(streak, open);
         }
         let cause = Cause {
@@ -156,6 +160,12 @@ impl World<'_> {
             .collect()
     }
 
+    /// Whether a tier is about failures in a row.
+    fn is_of_a_row(&self, number: u32) -> bool {
+        let mut tiers = self.rules.policy.numbered();
+        tiers.any(|(it, tier)| it == number && matches!(tier.when, Condition::FailuresInARow(_)))
+    }
+
     /// How many regions meet a condition, as far as they speak of the present.
     fn regions_at(&self, condition: Condition) -> usize {
         let met = |(region, streak): &(&Region, &Streak)| {
@@ -239,7 +249,7 @@ impl World<'_> {
             ),
             _ if self.verdict.overtaken => format!(
                 "failed {failures} in a row in {region}, and has passed there since: counted, nobody \
-                 is told of what is over"
+                 is told of it"
             ),
             (Some(_), None) => {
                 format!("failed {failures} in a row in {region}; no further tier is reached")

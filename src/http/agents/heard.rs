@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::clock::Stopwatch;
 use crate::domain::Timestamp;
 use crate::domain::id::Region;
-use crate::link::protocol::LEASE;
+use crate::link::protocol::{LEASE, SKEW_WARNING};
 use crate::store::agents::Agents;
 use crate::store::{self};
 
@@ -25,6 +25,8 @@ const MOST_STARTS: usize = 1000;
 const STARTS_WITHIN: Duration = Duration::from_hours(1);
 /// Heartbeats may go to another hub; then what is known here grows old.
 const FRESH: Duration = LEASE;
+/// For so long a heartbeat says how far off a clock looked before.
+const COMPARED: Duration = Duration::from_mins(1);
 
 /// The agents that were heard lately.
 #[derive(Debug, Default)]
@@ -42,12 +44,6 @@ struct Last {
     instance: Uuid,
     skew: Skew,
     since: Stopwatch,
-}
-
-impl Last {
-    fn is_fresh(&self) -> bool {
-        self.since.elapsed() <= FRESH
-    }
 }
 
 /// By how much the clock of an agent is ahead, in microseconds.
@@ -123,7 +119,7 @@ impl Heard {
         agents: &dyn Agents,
     ) -> Result<i64, store::Error> {
         let key = (region.clone(), name.to_owned());
-        let fresh = |last: &Last| last.is_fresh().then_some(last.skew.believed_us);
+        let fresh = |last: &Last| (last.since.elapsed() <= FRESH).then_some(last.skew.believed_us);
         if let Some(skew) = self.state().agents.get(&key).and_then(fresh) {
             return Ok(skew);
         }
@@ -135,9 +131,9 @@ impl Heard {
         Ok(skew_us)
     }
 
-    /// By how much the clock of an agent looked ahead at its heartbeat before this one, in microseconds;
-    /// as was believed of it, where another hub had that heartbeat. None where there was none of the same
-    /// process.
+    /// By how much the clock of an agent looked ahead at its heartbeat before this one, in microseconds.
+    /// Where another hub had that heartbeat, only that it looked right is known. None where there was none
+    /// of the same process.
     pub(super) async fn skew_before(
         &self,
         (region, name): (&Region, &str),
@@ -147,12 +143,15 @@ impl Heard {
         {
             let state = self.state();
             let last = state.agents.get(&(region.clone(), name.to_owned()));
-            if let Some(last) = last.filter(|it| it.instance == instance && it.is_fresh()) {
+            let is_it = |it: &&Last| it.instance == instance && it.since.elapsed() <= COMPARED;
+            if let Some(last) = last.filter(is_it) {
                 return Ok(Some(last.skew.seen_us));
             }
         }
         let found = agents.agent(region, name).await?.map(|it| it.presence);
-        Ok(found.filter(|it| it.instance == instance).map(|it| it.skew_us))
+        let is_right = |skew: &i64| Duration::from_micros(skew.unsigned_abs()) <= SKEW_WARNING;
+        let found = found.filter(|it| it.instance == instance).map(|it| it.skew_us);
+        Ok(found.filter(is_right))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -546,6 +546,41 @@ async fn names_and_starts_of_agents_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_failure_that_comes_with_the_pass_after_it_is_marked() {
+    let hub = Hub::new(Taken::default());
+    let last = slot("shop", now());
+    let mut failed = report_of("shop", last - TimeDelta::seconds(1));
+    failed["outcome"] = "failed".into();
+    failed["failure"] = json!({ "kind": "network", "message": "no answer" });
+    let passed = report_of("shop", last);
+    let marked = async |reports: &[Value]| -> Vec<bool> {
+        assert_eq!(hub.asked(Method::POST, "reports", batch(reports)).await.0, 200);
+        let taken = std::mem::take(&mut *hub.taken.reports.lock().expect("nobody panics with it"));
+        taken.iter().filter_map(|it| it.failure.as_ref()).map(|it| it.overtaken).collect()
+    };
+    assert_eq!(marked(&[failed.clone(), passed]).await, [true]);
+    assert_eq!(marked(&[failed]).await, [false]);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_was_held_up_does_not_make_a_clock_look_wrong() {
+    let hub = Hub::new(Taken::default());
+    let skew_of = async |instance: u128, behind: i64| {
+        let beat = json!({
+            "region": "eu", "name": "one", "instance": Uuid::from_u128(instance),
+            "sent_at": now() - TimeDelta::seconds(behind), "round_trip_us": 0,
+        });
+        let answer = hub.asked(Method::POST, "heartbeat", beat.to_string()).await.1;
+        answer["skew_us"].as_i64().expect("a number") / 1_000_000
+    };
+    assert_eq!(skew_of(7, 0).await, 0);
+    assert_eq!(skew_of(7, 5).await, 0, "one is behind");
+    assert_eq!(skew_of(7, 6).await, -5, "so is the next");
+    assert_eq!(skew_of(7, -3).await, 3, "what is ahead is believed at once");
+    assert_eq!(skew_of(8, 5).await, -5, "another process says nothing of this one");
+}
+
+#[tokio::test]
 async fn whoever_says_that_it_lives_was_there() {
     let hub = Hub::new(Taken::default());
     let instance = Uuid::from_u128(7);

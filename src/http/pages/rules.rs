@@ -89,7 +89,7 @@ fn table(rules: &[RuleStatus], now: Timestamp) -> Markup {
                     th scope="col" { "Rule" }
                     th scope="col" { "State" }
                     th scope="col" { "Condition" }
-                    th scope="col" title="For how long it must be so before anybody is told" { "For" }
+                    th.number scope="col" title="For how long it must be so before anybody is told" { "For" }
                 }
             }
             tbody {
@@ -98,7 +98,7 @@ fn table(rules: &[RuleStatus], now: Timestamp) -> Markup {
                         th scope="row" { a href=(links::rule(&status.rule.name)) { (status.rule.name) } }
                         td data-label="State" { (standing(&status.state, now)) }
                         td data-label="Condition" { (condition(&status.rule.condition, place)) }
-                        td data-label="For" { (span(status.rule.hold)) }
+                        td.number data-label="For" { (span(status.rule.hold)) }
                     }
                 }
             }

@@ -5,13 +5,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::super::Api;
 use super::asked::Asked;
 use super::reply::{Fault, Named, Point, Reply, TextPoint};
-use crate::engine::queries::{LONGEST, Refusal};
+use crate::engine::queries::LONGEST;
 use crate::query::{Answer, Line, Outcome, Sample, Settings, When};
 
 /// The most points that one series of an answer may have, as in Prometheus.
@@ -152,11 +151,11 @@ async fn answer(api: &Api, asked: &Asked, when: When, time: i64) -> Result<Respo
         None => LONGEST,
     };
     let answer = api.queries.ask(text, when, &settings, within).await?;
-    let written = spawn_blocking(move || {
+    let written = api.queries.aside(move || {
         let (value, truncated) = Evaluated::of(answer.outcome, time, limit);
         Reply::of(value).with_notes(&answer.notes).truncated(truncated).into_response()
     });
-    written.await.map_err(|_| Refusal::Broken.into())
+    Ok(written.await?)
 }
 
 /// What the API says of `answer`, without its notes.

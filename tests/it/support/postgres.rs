@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tripline::store::Store;
@@ -240,7 +241,7 @@ async fn connect(url: &Url) -> PgConnection {
 /// Whether a server says that it does not let anybody in yet (`57P03`,
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn is_recovering(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|it| it.code()).is_some_and(|code| code == "57P03")
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "57P03")
 }
 
 /// So often, and at this distance, it is tried again: a server that recovers from a crash cuts off
