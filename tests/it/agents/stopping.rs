@@ -20,8 +20,8 @@ async fn an_agent_whose_script_and_hub_hang_ends_in_time_and_reports_later() {
     let world = World::new("");
     let script = format!(
         "import {{ sleep }} from \"tripline\";\n\
-         export const options = {{ every: \"100s\", timeout: \"90s\", regions: [\"eu\"] }};\n\
-         export default async function () {{ await fetch(\"{}/slow\"); await sleep(80000); }}\n",
+         export const options = {{ every: \"45s\", timeout: \"45s\", regions: [\"eu\"] }};\n\
+         export default async function () {{ await fetch(\"{}/slow\"); await sleep(44000); }}\n",
         site.url()
     );
     world.script("slow.js", &script);
