@@ -123,8 +123,10 @@ async fn a_scheduled_drill_takes_place_once_whatever_becomes_of_the_daemon() {
     until_true("#p2, too", PATIENCE, async || said(&providers, "#p2", "DRILL") == 1).await;
     // What was accepted is stamped with the time that it took, for which the clock stood still.
     wall.stop_at("2026-11-23T09:01:00Z".parse().expect("a time"));
-    let proven = async || path(&daemon, "slack:#p2").await["standing"] == "proven";
-    until_true("it is known", PATIENCE, proven).await;
+    for name in ["slack:#p1", "slack:#p2"] {
+        let proven = async || path(&daemon, name).await["standing"] == "proven";
+        until_true("it is known", PATIENCE, proven).await;
+    }
     daemon.kill().await;
     let daemon = project.up().await;
     let once = async || providers.posts().len() == 2 && providers.texts().is_empty();

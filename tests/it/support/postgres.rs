@@ -208,7 +208,9 @@ impl Database {
         let sessions: Vec<i32> =
             sqlx::query_scalar(OTHERS).fetch_all(&mut connection).await.expect("read");
         if self.own.is_some() {
-            let victim = sessions.first().and_then(|id| Pid::from_raw(*id)).expect("a session");
+            // The crash before this may only now have ended them all.
+            let Some(first) = sessions.first() else { return };
+            let victim = Pid::from_raw(*first).expect("a session");
             kill_process(victim, Signal::KILL).expect("the server runs here");
         } else {
             for session in sessions {
