@@ -201,8 +201,7 @@ async fn tell(
 
 /// Whether messages to `recipient` leave, and are not only shown.
 pub(super) fn is_set_up(settings: &Settings, recipient: &Recipient) -> bool {
-    let roster = &settings.people.roster;
-    if settings.lack_of(recipient.channel()).is_some() {
+    if settings.lack_of(recipient.channel()).is_some() || !has_address(settings, recipient) {
         return false;
     }
     match recipient {
@@ -210,12 +209,20 @@ pub(super) fn is_set_up(settings: &Settings, recipient: &Recipient) -> bool {
             .slack
             .as_ref()
             .is_some_and(|slack| slack.bot_token.is_some() || slack.webhooks.contains_key(channel)),
-        Recipient::Sms(person) => matches!(roster.people.get(person), Some(Some(_))),
-        Recipient::Email(Mailbox::Person(person)) => roster.emails.contains_key(person),
-        Recipient::Email(Mailbox::Address(_)) => true,
+        Recipient::Sms(_) | Recipient::Email(_) => true,
         Recipient::Webhook(name) => settings.webhooks.contains_key(name),
         Recipient::Pagerduty(name) => settings.pagerduty.contains_key(name),
         Recipient::Rota(_) | Recipient::EmailRota(_) => false,
+    }
+}
+
+/// Whether the number or address of `recipient` is known, where one is needed.
+pub(super) fn has_address(settings: &Settings, recipient: &Recipient) -> bool {
+    let roster = &settings.people.roster;
+    match recipient {
+        Recipient::Sms(person) => matches!(roster.people.get(person), Some(Some(_))),
+        Recipient::Email(Mailbox::Person(person)) => roster.emails.contains_key(person),
+        _ => true,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::channels::is_set_up;
+use super::channels::{has_address, is_set_up};
 use super::daemon::StartError;
 use super::heart::{Beat, Heart};
 use super::hub::Aftermath;
@@ -15,7 +15,7 @@ use super::works::Works;
 use crate::clock::Clock;
 use crate::config::Project;
 use crate::domain::drill::Terms;
-use crate::domain::policy::{Mailbox, Recipient, Target};
+use crate::domain::policy::{Recipient, Target};
 use crate::engine::drills::{Drills, InForce, Lookout, Parts};
 use crate::engine::judge::ProjectJudge;
 use crate::store::Ledger;
@@ -72,18 +72,13 @@ fn in_force(project: &Project) -> InForce {
     let rules = settings.rules.all.iter().map(|rule| &rule.policy);
     let tiers = policies.chain(rules).flat_map(|policy| &policy.tiers);
     let targets = tiers.flat_map(|tier| &tier.notify).chain(&settings.fallback);
-    let (roster, order) = (&settings.people.roster, order(settings));
+    let (roster, order) = (settings.people.roster.clone(), order(settings));
     // Whom nothing could reach lacks no credentials.
-    let is_known = |path: &Recipient| match path {
-        Recipient::Sms(person) => matches!(roster.people.get(person), Some(Some(_))),
-        Recipient::Email(Mailbox::Person(person)) => roster.emails.contains_key(person),
-        _ => true,
-    };
     let lack = |path: &Recipient| {
-        settings.lack_of(path.channel()).filter(|_| is_known(path)).map(|it| it.to_string())
+        let lack = settings.lack_of(path.channel()).filter(|_| has_address(settings, path));
+        lack.map(|it| it.to_string())
     };
-    let terms =
-        Terms::of(targets, roster.clone(), &order, (|path| is_set_up(settings, path), lack));
+    let terms = Terms::of(targets, roster, &order, (|path| is_set_up(settings, path), lack));
     let policy = settings.policies.get(settings.default_policy());
     let tiers: Vec<Vec<Target>> =
         policy.into_iter().flat_map(|it| &it.tiers).map(|tier| tier.notify.clone()).collect();

@@ -18,6 +18,7 @@ use crate::app::watch::Watch;
 use crate::app::witness::Witness;
 use crate::clock::{self, Clock};
 use crate::config::Project;
+use crate::config::settings::Place;
 use crate::domain::check::Check;
 use crate::store::IncidentRecord;
 
@@ -236,8 +237,7 @@ struct Welcome {
     checks: usize,
     disabled: usize,
     region: String,
-    store: String,
-    obstacle: Option<String>,
+    store: Place,
     shown: Vec<&'static str>,
 }
 
@@ -250,22 +250,23 @@ impl Welcome {
             checks: project.checks.len(),
             disabled: project.disabled.len(),
             region: settings.agent.region.to_string(),
-            store: settings.store.place.to_string(),
-            obstacle: settings.store.place.obstacle(),
+            store: settings.store.place.clone(),
             shown: shown.map(|(channel, _)| channel.as_str()).collect(),
         }
     }
 
     /// Why there is no daemon; names the file of the store where that is what failed.
     fn missed(&self, error: &StartError) -> Stop {
-        let text = match (error, &self.obstacle) {
-            (StartError::Store(_), Some(obstacle)) => {
-                format!("no store can be at {}: {obstacle} as `url` in [store]", self.store)
-            }
-            _ => with_causes(error),
-        };
-        let is_named = !matches!(error, StartError::Store(_)) || text.contains(&self.store);
-        Stop::Broken(if is_named { text } else { format!("{text}; the store is {}", self.store) })
+        let text = with_causes(error);
+        if !matches!(error, StartError::Store(_)) {
+            return Stop::Broken(text);
+        }
+        let store = self.store.to_string();
+        Stop::Broken(match self.store.obstacle() {
+            Some(obstacle) => format!("no store can be at {store}: {obstacle} as `url` in [store]"),
+            None if text.contains(&store) => text,
+            None => format!("{text}; the store is {store}"),
+        })
     }
 
     fn say(&self, daemon: &Daemon) {
@@ -273,7 +274,7 @@ impl Welcome {
             checks = self.checks,
             disabled = self.disabled,
             region = self.region,
-            store = self.store,
+            store = self.store.to_string(),
             api = daemon.url(),
             "watching"
         );

@@ -101,7 +101,7 @@ impl Examiner for ByHand<'_> {
 pub enum Drilled {
     /// A round began.
     Begun(IncidentId),
-    /// To one of those that were named, or to all, messages are only printed: the reason.
+    /// To all that are meant, messages are only printed: the first of them, and why.
     Printed(String),
     /// There is no such path; all that there are.
     Unknown(String, Vec<String>),
@@ -147,9 +147,6 @@ impl Drills {
     pub async fn drill(&self, names: &[String]) -> Result<Drilled, Error> {
         let in_force = self.in_force.load_full();
         let (all, printed) = (&in_force.terms.paths, &in_force.terms.printed);
-        let only_printed =
-            |(path, lack): (&Recipient, &String)| Drilled::Printed(format!("{path}: {lack}"));
-        let is_meant = |it: &Recipient| names.is_empty() || names.contains(&it.to_string());
         let mut paths = BTreeSet::new();
         for name in names {
             if printed.keys().any(|it| it.to_string() == *name) {
@@ -162,8 +159,11 @@ impl Drills {
             paths.insert(path.clone());
         }
         let paths = if names.is_empty() { all } else { &paths };
-        if let Some(first) = printed.iter().find(|(it, _)| paths.is_empty() && is_meant(it)) {
-            return Ok(only_printed(first));
+        let is_meant = |it: &Recipient| names.is_empty() || names.contains(&it.to_string());
+        if paths.is_empty()
+            && let Some((path, lack)) = printed.iter().find(|(it, _)| is_meant(it))
+        {
+            return Ok(Drilled::Printed(format!("{path}: {lack}")));
         }
         let by_hand = ByHand { in_force: &in_force, paths };
         let changes = self.store.examine(&by_hand, None, self.clock.now()).await?;

@@ -58,11 +58,7 @@ impl World<'_> {
     /// What a failure means; `streak` is its region's with the failure counted.
     pub(super) fn failed(&self, streak: &Streak, open: Option<&Incident>) -> Transition {
         let known = open.map(|incident| incident.tiers.clone()).unwrap_or_default();
-        let mut reached: BTreeSet<u32> = self.tiers_reached().difference(&known).copied().collect();
-        if self.verdict.overtaken {
-            // A row that has ended is over; how often it fails is as bad as before.
-            reached.retain(|tier| !self.is_of_a_row(*tier));
-        }
+        let reached: BTreeSet<u32> = self.tiers_reached().difference(&known).copied().collect();
         if reached.is_empty() || self.lateness().is_some() {
             return self.not_told(streak, open);
         }
@@ -153,17 +149,14 @@ impl World<'_> {
 
     /// The tiers whose condition enough regions meet, counted from 1.
     fn tiers_reached(&self) -> BTreeSet<u32> {
+        // A row that has ended is over; how often it fails is as bad as before.
+        let is_over = |when| self.verdict.overtaken && matches!(when, Condition::FailuresInARow(_));
         let tiers = self.rules.policy.numbered().filter(|(_, tier)| tier.when.is_of_results());
         tiers
+            .filter(|(_, tier)| !is_over(tier.when))
             .filter(|(_, tier)| self.regions_at(tier.when) >= self.quorum())
             .map(|(number, _)| number)
             .collect()
-    }
-
-    /// Whether a tier is about failures in a row.
-    fn is_of_a_row(&self, number: u32) -> bool {
-        let mut tiers = self.rules.policy.numbered();
-        tiers.any(|(it, tier)| it == number && matches!(tier.when, Condition::FailuresInARow(_)))
     }
 
     /// How many regions meet a condition, as far as they speak of the present.

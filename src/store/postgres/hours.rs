@@ -36,15 +36,15 @@ pub(super) async fn first_ran(connection: &mut PgConnection) -> Result<Option<Ti
     found.map(rows::timestamp).transpose()
 }
 
-/// Before which slots runs were forgotten.
+/// Before which slots runs were forgotten, where `first` is [`first_ran`].
 pub(super) async fn forgotten_until(
     connection: &mut PgConnection,
+    first: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, Error> {
     let noted: Vec<(String, i64)> = sqlx::query_as(forgetting::FORGOTTEN)
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("look what was forgotten"))?;
-    let first = first_ran(&mut *connection).await?;
     forgetting::forgotten_until(&noted, first, tallied(connection).await?)
 }
 

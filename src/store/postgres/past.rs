@@ -19,7 +19,7 @@ impl Past for PostgresStore {
     async fn whole_since(&self) -> Result<Option<Timestamp>, Error> {
         let mut snapshot = self.snapshot().await?;
         let Some(first) = hours::first_ran(&mut snapshot).await? else { return Ok(None) };
-        Ok(hours::forgotten_until(&mut snapshot).await?.max(Some(first)))
+        Ok(hours::forgotten_until(&mut snapshot, Some(first)).await?.max(Some(first)))
     }
 
     async fn past_results(

@@ -401,7 +401,9 @@ impl Accounts for SqliteStore {
     }
 
     async fn forgotten_until(&self) -> Result<Option<Timestamp>, Error> {
-        hours::forgotten_until(&mut *self.snapshot().await?).await
+        let mut snapshot = self.snapshot().await?;
+        let first = hours::first_ran(&mut snapshot).await?;
+        hours::forgotten_until(&mut snapshot, first).await
     }
 
     async fn tallied(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
