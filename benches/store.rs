@@ -204,7 +204,7 @@ impl Bench {
 struct Nobody;
 
 impl Observer for Nobody {
-    fn on_recorded(&self, _: &[Recorded], _: &[Report]) {}
+    fn on_recorded(&self, _: &[Recorded], _: &[Report], _: &[Channel]) {}
 }
 
 fn print(what: &str, count: u32, passed: Duration, spent: Duration) {

@@ -13,6 +13,7 @@ use super::works::Works;
 use crate::agent;
 use crate::clock::Clock;
 use crate::domain::incident::{Change, DecisionKind, Transition};
+use crate::domain::policy::Channel;
 use crate::domain::run::Report;
 use crate::engine::acts::Acts;
 use crate::engine::holding::Holding;
@@ -20,7 +21,6 @@ use crate::engine::ingest::{self, Ingest};
 use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::engine::{acts, review, tending};
-use crate::failpoint::{self, Failpoint};
 use crate::http::agents::{Inlet, Unavailable};
 use crate::statsd::Sink;
 use crate::store::care::Care;
@@ -142,11 +142,8 @@ impl Aftermath {
 }
 
 impl ingest::Observer for Aftermath {
-    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
-        if recorded.iter().any(|recorded| !recorded.transition.owed.is_empty()) {
-            failpoint::reach(Failpoint::Committed);
-            self.wakes.of(recorded.iter().flat_map(|it| &it.transition.owed));
-        }
+    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report], handed: &[Channel]) {
+        self.wakes.of(recorded.iter().flat_map(|it| &it.transition.owed), handed);
         for (recorded, report) in recorded.iter().zip(reports) {
             self.witness.recorded(recorded, report);
         }
@@ -182,7 +179,7 @@ impl acts::Observer for Aftermath {
 
 impl review::Observer for Aftermath {
     fn on_reviewed(&self, changes: &[Change]) {
-        self.wakes.of(changes.iter().flat_map(|change| &change.transition.owed));
+        self.wakes.of(changes.iter().flat_map(|change| &change.transition.owed), &[]);
         for change in changes {
             self.witness.reviewed(change);
         }

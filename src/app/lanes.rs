@@ -19,7 +19,7 @@ use crate::domain::notification::{Attempt, NotificationState};
 use crate::domain::policy::Channel;
 use crate::domain::storm::Bounds;
 use crate::engine::calling::Calling;
-use crate::engine::deliveries::{Attempted, Contacts, Lane, Observer, Parts, Sms};
+use crate::engine::deliveries::{Attempted, Contacts, Hatch, Lane, Observer, Parts, Sms};
 use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::failpoint::{self, Failpoint};
@@ -30,6 +30,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Lanes {
     contacts: Arc<Contacts>,
+    hatches: Vec<Hatch>,
     wakes: Wakes,
     outlets: Vec<(Channel, Arc<Outlet>)>,
     bounds: Arc<ArcSwap<Bounds>>,
@@ -52,18 +53,19 @@ impl Wakes {
         self.calling.notify_one();
     }
 
-    /// These may be owed. Others are left asleep: each that looks whether something is due keeps those
-    /// waiting for whom it is.
-    pub(super) fn of<'a>(&self, owed: impl Iterator<Item = &'a Owed>) {
+    /// These may be owed, and the lanes of the channels `handed` are handed theirs. Others are left asleep:
+    /// each that looks whether something is due keeps those waiting for whom it is.
+    pub(super) fn of<'a>(&self, owed: impl Iterator<Item = &'a Owed>, handed: &[Channel]) {
         let mut channels = BTreeSet::new();
         for it in owed {
             if it.notice.kind.is_end() {
                 // That goes to those, too, who were told in place of others, by whatever channel.
-                return self.all();
+                channels.extend(Channel::ALL);
             }
             channels.insert(it.recipient.channel());
         }
-        let lanes = self.lanes.iter().filter(|(channel, _)| channels.contains(channel));
+        let is_woken = |it: &Channel| channels.contains(it) && !handed.contains(it);
+        let lanes = self.lanes.iter().filter(|(channel, _)| is_woken(channel));
         lanes.for_each(|(_, lane)| lane.notify_one());
         if Channel::ROTAS.iter().any(|rota| channels.contains(rota)) {
             self.calling.notify_one();
@@ -117,6 +119,7 @@ impl Lanes {
         halt: &Halt,
     ) -> Self {
         let (tasks, mut lanes, mut outlets) = (TaskTracker::new(), Vec::new(), Vec::new());
+        let mut hatches = Vec::new();
         let bounds = Arc::new(ArcSwap::from_pointee(bounds));
         let (given_up, sent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         for (channel, transport) in transports {
@@ -137,6 +140,7 @@ impl Lanes {
                 .bounded(Arc::clone(&bounds), Arc::clone(stamps))
                 .restrained(Arc::clone(judge));
             lanes.push((channel, lane.wake()));
+            hatches.push(lane.hatch());
             tasks.spawn(lane.run(halt.clone()));
         }
         let calling = Calling::new(
@@ -148,7 +152,7 @@ impl Lanes {
         let wakes = Wakes { lanes, calling: calling.wake() };
         tasks.spawn(calling.run(halt.clone()));
         tasks.close();
-        Self { contacts, wakes, outlets, bounds, given_up, sent, tasks }
+        Self { contacts, hatches, wakes, outlets, bounds, given_up, sent, tasks }
     }
 
     /// Something may be owed.
@@ -170,6 +174,11 @@ impl Lanes {
     pub(super) fn outlet(&self, channel: Channel) -> Option<Arc<dyn Transport>> {
         let (_, outlet) = self.outlets.iter().find(|(it, _)| *it == channel)?;
         Some(Arc::clone(outlet) as Arc<dyn Transport>)
+    }
+
+    /// Where the lanes are handed what is owed while they wait.
+    pub(super) fn hatches(&self) -> Vec<Hatch> {
+        self.hatches.clone()
     }
 
     /// Does the same as [`Self::wake`], for others to hold.

@@ -129,6 +129,7 @@ impl Works {
                 meter: Some(meter),
                 stamps: Arc::clone(&stamps),
             }),
+            hatches: lanes.hatches(),
         };
         let (ingest, committer) = Ingest::new(results, Pace::default());
         tasks.spawn(committer.run(halt.clone()));

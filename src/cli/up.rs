@@ -46,7 +46,7 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     };
     // From now on a signal is heeded; before, nothing is begun that it could leave half done.
     let mut signals = Signals::listen()?;
-    let daemon = Daemon::start(plan).await.map_err(|error| welcome.missed(&error))?;
+    let daemon = started(plan).await.map_err(|error| welcome.missed(&error))?;
     welcome.say(&daemon);
     say_open(&daemon).await;
     let mut watch = watch.inspect_err(tell_unwatched).ok();
@@ -65,6 +65,14 @@ pub(super) async fn run(wanted: &Up, global: &Global, terminal: &Terminal) -> Re
     eyes.close();
     tracing::info!("stopped");
     Ok(Exit::Good)
+}
+
+/// Starts the daemon on the thread of the runtime, and not on this one: what a start takes of memory and
+/// gives back would not be used again by the other.
+async fn started(plan: Plan) -> Result<Daemon, StartError> {
+    let started = tokio::spawn(Daemon::start(plan)).await;
+    // Nobody takes the task away, so it ended, or it panicked.
+    started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// Reads the project again, and once more when that is asked for meanwhile. A stop is not kept

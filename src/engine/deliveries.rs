@@ -20,6 +20,7 @@
 mod contacts;
 mod departure;
 mod finished;
+mod hatch;
 mod outcome;
 mod pace;
 mod restrained;
@@ -29,16 +30,19 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::sleep;
 
 pub use self::contacts::{Contacts, Sms};
 use self::departure::Departure;
 use self::finished::{Finished, Follows};
+pub use self::hatch::Hatch;
+use self::hatch::Passed;
 pub use self::outcome::{Attempted, Observer};
 use self::pace::Paces;
 pub use self::pace::Rate;
@@ -52,8 +56,8 @@ use crate::domain::storm::{Bounds, Limit, Strain};
 use crate::engine::judge::ProjectJudge;
 use crate::engine::stamps::Stamps;
 use crate::notify::Transport;
-use crate::store::gathering::{Background, Sought};
-use crate::store::{self, Claim, Standing, Store};
+use crate::store::gathering::Background;
+use crate::store::{self, Claim, Handed, Standing, Store};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -124,6 +128,8 @@ pub struct Lane {
     wake: Arc<Notify>,
     /// Whether something is owed, as far as it was said since the last look.
     is_woken: bool,
+    hatch: Hatch,
+    passed: mpsc::UnboundedReceiver<Passed>,
     sends: JoinSet<Option<Finished>>,
     /// By which claims something is on its way, by the task that sends it.
     under_way: HashMap<task::Id, Claim>,
@@ -158,12 +164,18 @@ impl Lane {
 
     /// A lane with limits of the caller's.
     pub fn with_limits(channel: Channel, parts: Parts, limits: Limits) -> Self {
+        let (sender, passed) = mpsc::unbounded_channel();
+        let bounds = Arc::<ArcSwap<Bounds>>::default();
+        let room = Arc::new(AtomicU32::new(0));
+        let hatch = Hatch { channel, limits, bounds: Arc::clone(&bounds), room, passed: sender };
         Self {
             channel,
             parts,
             limits,
             wake: Arc::default(),
             is_woken: false,
+            hatch,
+            passed,
             sends: JoinSet::new(),
             under_way: HashMap::new(),
             unsettled: Vec::new(),
@@ -171,7 +183,7 @@ impl Lane {
             paces: Paces::new(limits.rate),
             pause: None,
             strained_until: None,
-            bounds: Arc::default(),
+            bounds,
             stamps: Arc::default(),
             judge: None,
         }
@@ -180,7 +192,8 @@ impl Lane {
     /// The same with other bounds on what goes out one by one, which may change, and with somebody who
     /// measures how long messages take.
     #[must_use]
-    pub fn bounded(self, bounds: Arc<ArcSwap<Bounds>>, stamps: Arc<Stamps>) -> Self {
+    pub fn bounded(mut self, bounds: Arc<ArcSwap<Bounds>>, stamps: Arc<Stamps>) -> Self {
+        self.hatch.bounds = Arc::clone(&bounds);
         Self { bounds, stamps, ..self }
     }
 
@@ -193,6 +206,11 @@ impl Lane {
     /// Wakes the lane when something may be owed; `notify_one` on it.
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
+    }
+
+    /// Where it is handed what is owed while it waits.
+    pub fn hatch(&self) -> Hatch {
+        self.hatch.clone()
     }
 
     /// Starts sending all that is due at `now` and has room, and says when to be called again at
@@ -208,29 +226,23 @@ impl Lane {
         if let Some(until) = self.paused(now) {
             return unrecorded.map(|()| Some(until));
         }
-        let room = self.limits.concurrent.saturating_sub(self.sends.len());
-        if room == 0 {
+        let limit = self.room();
+        if limit == 0 {
             return unrecorded.map(|()| None);
         }
-        let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let lease_until = now + self.limits.lease;
         let bound = self.bounds.load().of(self.channel);
+        let offer = hatch::offer(self.channel, (&self.limits, bound), limit, now);
         let store = &self.parts.store;
         // Whoever is woken is owed something; else, nobody who writes is to be kept waiting.
-        let (claimed, mut background) = if std::mem::take(&mut self.is_woken) {
-            let sought = Sought {
-                crowd_since: bound.map(|limit| now - limit.memory()),
-                story: self.channel.has_thread(),
-            };
-            store.claim_to_send(self.channel, (now, lease_until), limit, &sought).await?
+        let handed = if std::mem::take(&mut self.is_woken) {
+            store.claim_to_send(&offer, now).await?
         } else {
-            (store.claim_due(self.channel, now, lease_until, limit).await?, None)
+            let claims = store.claim_due(self.channel, now, offer.lease_until, limit).await?;
+            Handed { channel: self.channel, claims, background: None }
         };
-        let (full, some) = (claimed.len() >= room, !claimed.is_empty());
-        for claim in claimed {
-            let known = background.take();
-            self.start(claim, (bound, known), now, told);
-        }
+        let full = handed.claims.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let some = !handed.claims.is_empty();
+        self.start_all(Passed { handed, now, told });
         unrecorded?;
         match (full, some) {
             (true, _) => Ok(None),
@@ -256,10 +268,16 @@ impl Lane {
     /// that is recorded or the time is over.
     pub async fn run(mut self, halt: Halt) {
         let clock = Arc::clone(&self.parts.clock);
-        let mut failures = 0;
+        let (mut failures, mut is_passed) = (0, false);
         while !halt.is_asked() {
             let now = clock.now();
-            let wait = match self.tick(now).await {
+            // What is on its way comes first.
+            let next = if std::mem::take(&mut is_passed) {
+                Ok(Some(now + SOON))
+            } else {
+                self.tick(now).await
+            };
+            let wait = match next {
                 Ok(next) => {
                     failures = 0;
                     self.wait(next, now)
@@ -271,10 +289,16 @@ impl Lane {
                     self.limits.retry.after(failures, 0.0)
                 }
             };
+            self.open_hatch(now);
             let wake = Arc::clone(&self.wake);
             // Only waiting can be abandoned; recording an outcome cannot.
             let joined = tokio::select! {
                 Some(joined) = self.sends.join_next_with_id() => Some(joined),
+                Some(passed) = self.passed.recv() => {
+                    self.start_all(passed);
+                    is_passed = true;
+                    None
+                }
                 () = halt.asked() => None,
                 () = wake.notified() => {
                     self.is_woken = true;
@@ -298,6 +322,10 @@ impl Lane {
 
     /// Waits for what is on its way, while there is time, and records it.
     async fn drain(mut self, halt: &Halt) {
+        self.passed.close();
+        while let Ok(passed) = self.passed.try_recv() {
+            self.start_all(passed);
+        }
         let drained = halt.bound(async {
             while self.settle_next().await {}
             let mut failures = 0;
@@ -322,6 +350,18 @@ impl Lane {
         if self.strained_until.is_some_and(is_strained) { Strain::Limited } else { Strain::None }
     }
 
+    /// How many more may be on their way.
+    fn room(&self) -> u32 {
+        let room = self.limits.concurrent.saturating_sub(self.sends.len());
+        u32::try_from(room).unwrap_or(u32::MAX)
+    }
+
+    /// Says how many it takes while it waits.
+    fn open_hatch(&mut self, now: Timestamp) {
+        let room = if self.paused(now).is_some() { 0 } else { self.room() };
+        self.hatch.room.store(room, Ordering::Relaxed);
+    }
+
     /// Until when the provider wants quiet.
     fn paused(&mut self, now: Timestamp) -> Option<Timestamp> {
         let Pause { until, length } = self.pause?;
@@ -329,6 +369,15 @@ impl Lane {
         let until = until.min(now + length);
         self.pause = (until > now).then_some(Pause { until, length });
         self.pause.map(|pause| pause.until)
+    }
+
+    /// Starts to send all that was handed out.
+    fn start_all(&mut self, passed: Passed) {
+        let Passed { handed, now, told } = passed;
+        let (bound, mut known) = (self.bounds.load().of(self.channel), handed.background);
+        for claim in handed.claims {
+            self.start(claim, (bound, known.take()), now, told);
+        }
     }
 
     /// Starts to send; `told` has been running since it was `now`.

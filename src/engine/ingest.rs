@@ -11,16 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
+use super::deliveries::Hatch;
 use super::judge::ProjectJudge;
-use crate::clock::{Clock, Halt};
+use crate::clock::{Clock, Halt, Stopwatch};
 use crate::domain::Timestamp;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::incident::CheckState;
+use crate::domain::policy::Channel;
 use crate::domain::run::{Outcome, Report};
-use crate::store::{self, Recorded, Store};
+use crate::failpoint::{self, Failpoint};
+use crate::store::{self, Handed, Offer, Recorded, Store};
 
 /// The result was not stored, because Tripline is stopping; whoever has it must keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +33,9 @@ pub struct Stopped;
 
 /// Is told what was committed, before it is acknowledged. Must not block.
 pub trait Observer: Send + Sync {
-    /// `recorded[n]` is what became of `reports[n]`.
-    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]);
+    /// `recorded[n]` is what became of `reports[n]`; what is owed on the channels `handed` has been
+    /// handed to their lanes.
+    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report], handed: &[Channel]);
 }
 
 /// How long and how much to wait.
@@ -84,6 +89,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
+    /// Where lanes are handed what is owed as soon as that is recorded.
+    pub hatches: Vec<Hatch>,
 }
 
 /// The way in for results; cheap to clone.
@@ -305,7 +312,7 @@ impl Committer {
     /// Asks the store, where that has not been done, which checks are not calm.
     async fn learn(&mut self) {
         if self.alert.is_none() {
-            match self.parts.store.check_states().await {
+            match self.parts.store.restless().await {
                 Ok(states) => self.alert = Some(Alert::new(&states)),
                 Err(error) => tracing::debug!(%error, "the states of the checks are not known yet"),
             }
@@ -317,14 +324,16 @@ impl Committer {
         &mut self,
         mut end: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), TimeIsUp> {
-        let Gathered { reports, acknowledge, .. } = std::mem::take(&mut self.gathered);
+        let Gathered { reports, acknowledge, urgent } = std::mem::take(&mut self.gathered);
         if reports.is_empty() {
             return Ok(());
         }
         let mut failures = 0;
-        let recorded = loop {
+        let (recorded, handed, leased) = loop {
             let (rulebook, now) = (self.parts.judge.current(), self.parts.clock.now());
-            let mut attempt = self.parts.store.record(&reports, &*rulebook, now);
+            let told = Stopwatch::start();
+            let offers = if urgent { self.offers(now) } else { Vec::new() };
+            let mut attempt = self.parts.store.record_to_send(&reports, &*rulebook, now, &offers);
             let attempt = tokio::select! {
                 biased;
                 attempt = &mut attempt => attempt,
@@ -339,7 +348,7 @@ impl Committer {
                 }
             };
             match attempt {
-                Ok(recorded) => break recorded,
+                Ok((recorded, handed)) => break (recorded, handed, (now, told)),
                 Err(error) => self.note_trouble(now, || with_cause(&error)),
             }
             failures += 1;
@@ -352,12 +361,45 @@ impl Committer {
         if let Some(alert) = &mut self.alert {
             alert.update(&reports, &recorded);
         }
-        self.parts.observer.on_recorded(&recorded, &reports);
+        if recorded.iter().any(|recorded| !recorded.transition.owed.is_empty()) {
+            failpoint::reach(Failpoint::Committed);
+        }
+        let channels: Vec<Channel> = handed.iter().map(|it| it.channel).collect();
+        for handed in handed {
+            self.hand_over(handed, leased).await;
+        }
+        if !channels.is_empty() {
+            // What is to be sent goes before what is to be shown.
+            yield_now().await;
+        }
+        self.parts.observer.on_recorded(&recorded, &reports, &channels);
         for (acknowledge, recorded) in acknowledge.into_iter().zip(recorded) {
             // Whoever submitted it may have gone away; it is stored all the same.
             acknowledge.send(recorded).ok();
         }
         Ok(())
+    }
+
+    /// What the lanes take at `now`.
+    fn offers(&self, now: Timestamp) -> Vec<Offer> {
+        self.parts.hatches.iter().filter_map(|hatch| hatch.offer(now)).collect()
+    }
+
+    /// Hands to its lane what was leased. Where that has ended, it is given back, to be sent by whoever is
+    /// next.
+    async fn hand_over(&self, handed: Handed, (now, told): (Timestamp, Stopwatch)) {
+        let hatch = self.parts.hatches.iter().find(|hatch| hatch.channel() == handed.channel);
+        let refused = match hatch {
+            Some(hatch) => hatch.pass(handed, now, told).err(),
+            None => Some(handed),
+        };
+        for claim in refused.into_iter().flat_map(|it| it.claims) {
+            let id = claim.notification.id;
+            let given_back = self.parts.store.hold(&claim, &[], now, "Tripline was stopping");
+            if let Err(error) = given_back.await {
+                tracing::warn!(notification = %id, %error, "not given back; its lease will end");
+            }
+        }
     }
 
     fn note_trouble(&self, now: Timestamp, reason: impl FnOnce() -> String) {

@@ -101,11 +101,9 @@ pub const ABOUT: [(&str, Measure, &str); 11] = [
 /// The name under which open incidents are counted.
 pub const INCIDENTS_OPEN: &str = "tripline_incidents_open";
 
-/// How the slots of the last while came out, and which incidents are open.
-pub fn of_all(
-    tallies: &BTreeMap<Place, Tally>,
-    open: &[IncidentRecord],
-    census: Census,
+/// How the slots of the last while came out in some places.
+pub fn of_places<'a>(
+    tallies: impl IntoIterator<Item = (&'a Place, &'a Tally)>,
     now: Timestamp,
 ) -> Vec<Series> {
     let at = now.timestamp_millis();
@@ -119,6 +117,13 @@ pub fn of_all(
             points.add("tripline_check_coverage_ratio", &labels, coverage);
         }
     }
+    points.series
+}
+
+/// Which incidents are open, and how many series there are.
+pub fn of_all(open: &[IncidentRecord], census: Census, now: Timestamp) -> Vec<Series> {
+    let at = now.timestamp_millis();
+    let mut points = Points { at, labels: Vec::new(), series: Vec::new() };
     for (kind, count) in by_kind(open) {
         points.add(INCIDENTS_OPEN, &[("about", kind)], f64::from(count));
     }

@@ -1,6 +1,6 @@
 //! Uptime with coverage, and the slots that were not run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
@@ -108,24 +108,23 @@ async fn listed(
     page: Option<(Option<CheckId>, u32)>,
     period: (Timestamp, Timestamp),
 ) -> Result<(Vec<CheckId>, Option<String>), Problem> {
-    let watches = api.accounts.watches(None, period).await?;
-    let all: BTreeSet<CheckId> = watches.into_iter().map(|watch| watch.check).collect();
-    let most = usize::try_from(LARGEST_LIMIT).unwrap_or(usize::MAX);
     let Some((after, limit)) = page else {
-        if all.len() <= most {
-            return Ok((all.into_iter().collect(), None));
+        let all = api.accounts.watched(None, LARGEST_LIMIT + 1, period).await?;
+        if all.len() <= usize::try_from(LARGEST_LIMIT).unwrap_or(usize::MAX) {
+            return Ok((all, None));
         }
         let detail = format!(
-            "there are {} checks, too many for one answer: ask for some of them with `limit` (up to \
-             {LARGEST_LIMIT}) and go on with `after`, or for one `check`",
-            all.len()
+            "there are more than {LARGEST_LIMIT} checks, too many for one answer: ask for some of them \
+             with `limit` (up to {LARGEST_LIMIT}) and go on with `after`, or for one `check`"
         );
         return Err(Problem::parameter("limit", detail));
     };
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut rest = all.into_iter().filter(|it| after.as_ref().is_none_or(|after| it > after));
-    let checks: Vec<CheckId> = rest.by_ref().take(limit).collect();
-    let next_after = rest.next().and(checks.last()).map(ToString::to_string);
+    let mut checks = api.accounts.watched(after.as_ref(), limit + 1, period).await?;
+    let mut next_after = None;
+    if checks.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
+        checks.pop();
+        next_after = checks.last().map(ToString::to_string);
+    }
     Ok((checks, next_after))
 }
 

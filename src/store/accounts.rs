@@ -131,6 +131,20 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error>;
 
+    /// The checks that were watched during some of `period`, in order: the first `limit` of those that come
+    /// after `after`.
+    async fn watched(
+        &self,
+        after: Option<&CheckId>,
+        limit: u32,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<CheckId>, Error> {
+        let watches = self.watches(None, period).await?;
+        let all: BTreeSet<CheckId> = watches.into_iter().map(|watch| watch.check).collect();
+        let rest = all.into_iter().filter(|it| after.is_none_or(|after| it > after));
+        Ok(rest.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    }
+
     /// The same of `checks` in one region.
     async fn watches_of(
         &self,

@@ -51,10 +51,9 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use error::Error;
-pub use outbox::{Backlog, Delivery, Ended, NotificationRecord};
+pub use outbox::{Backlog, Delivery, Ended, Handed, NotificationRecord, Offer};
 pub use plan::remember;
 
-use self::gathering::{Background, Sought};
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
@@ -64,6 +63,7 @@ use crate::domain::restraint::Silence;
 use crate::domain::rota::Call;
 use crate::domain::run::{Failure, Outcome, Report};
 use crate::domain::slot::Slot;
+use crate::domain::streak::Streak;
 use crate::domain::subject::Subject;
 
 /// Decides what a result means. Called inside a transaction, perhaps again if that is retried, so
@@ -350,6 +350,19 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Vec<Recorded>, Error>;
 
+    /// As [`Self::record`], and hands out what that made owed to those who offer to take it, as by
+    /// [`Self::claim_to_send`] and in the same transaction: what is handed out can leave as soon as what it
+    /// tells of is safe. Where a store saves nothing by that, it hands out nothing, and lanes ask for it.
+    async fn record_to_send(
+        &self,
+        reports: &[Report],
+        judge: &dyn Judge,
+        now: Timestamp,
+        _offers: &[Offer],
+    ) -> Result<(Vec<Recorded>, Vec<Handed>), Error> {
+        Ok((self.record(reports, judge, now).await?, Vec::new()))
+    }
+
     /// Asks `judge` about every open incident and closes those whose check is gone; the streaks of
     /// such a check are forgotten, so that it starts afresh should it come back. `None`, and
     /// nothing changes, where there is one to close and `edition`, which the judge judges by, is not the
@@ -395,14 +408,10 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
 
     /// As [`Self::claim_due`], with what there is to know before the first of them leaves, where that comes
     /// along for less than [`background`](gathering::Gathering::background) takes.
-    async fn claim_to_send(
-        &self,
-        channel: Channel,
-        (now, lease_until): (Timestamp, Timestamp),
-        limit: u32,
-        _sought: &Sought,
-    ) -> Result<(Vec<Claim>, Option<Background>), Error> {
-        Ok((self.claim_due(channel, now, lease_until, limit).await?, None))
+    async fn claim_to_send(&self, offer: &Offer, now: Timestamp) -> Result<Handed, Error> {
+        let Offer { channel, lease_until, limit, .. } = *offer;
+        let claims = self.claim_due(channel, now, lease_until, limit).await?;
+        Ok(Handed { channel, claims, background: None })
     }
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.
@@ -458,6 +467,17 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
         let mut states = self.check_states().await?;
         states.retain(|check, _| checks.contains(check));
+        Ok(states)
+    }
+
+    /// The states of the checks that are down or failing somewhere or have an open incident, as far as they
+    /// say that.
+    async fn restless(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        let mut states = self.check_states().await?;
+        states.retain(|_, state| {
+            let is_failing = |streak: &Streak| streak.down || streak.failures > 0;
+            state.incident.is_some() || state.streaks.values().any(is_failing)
+        });
         Ok(states)
     }
 

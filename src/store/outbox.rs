@@ -1,7 +1,7 @@
 //! What is remembered of messages: whom they are for, how they stand, and what came of each attempt.
 
 use super::Claim;
-use super::gathering::{Shared, Stamps};
+use super::gathering::{Background, Shared, Sought, Stamps};
 use super::succession::{Proof, Succession};
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
@@ -72,4 +72,28 @@ pub struct Backlog {
     pub oldest: Option<Timestamp>,
     /// How many were given up since `since` of the question.
     pub given_up: u64,
+}
+
+/// What a lane takes at once of what is owed on its channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// The channel.
+    pub channel: Channel,
+    /// Until when what is handed out is leased.
+    pub lease_until: Timestamp,
+    /// How many it takes.
+    pub limit: u32,
+    /// What it wants to know of the first of them.
+    pub sought: Sought,
+}
+
+/// What was handed out, as it was offered to take it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handed {
+    /// The channel.
+    pub channel: Channel,
+    /// What is to be sent, oldest first.
+    pub claims: Vec<Claim>,
+    /// What there is to know before the first of them leaves, where that was to be had for little.
+    pub background: Option<Background>,
 }

@@ -29,6 +29,8 @@ const AT_ONCE: u32 = 5_000;
 /// Of so many checks and regions is sent at once how their slots came out: as much as a socket's
 /// usual buffer holds easily.
 const SENT_AT_ONCE: usize = 200;
+/// Points of so many places are stored at a time: of all together, they would take much memory.
+const PLACES_AT_ONCE: usize = 1_000;
 /// The most open incidents that are counted.
 const INCIDENTS: u32 = 10_000;
 
@@ -105,19 +107,24 @@ impl Upkeep {
             IncidentFilter { open_only: true, limit: INCIDENTS, ..IncidentFilter::default() };
         let open = self.store.incidents(&filter).await?;
         let census = self.store.census().await?;
-        let series = measuring::of_all(&tallies, &open, census, now);
-        let stored = self.store.append(&series, now).await.map(|_| ());
+        let all = measuring::of_all(&open, census, now);
+        let mut stored = self.store.append(&all, now).await.map(|_| ());
+        let places: Vec<(&Place, &Tally)> = tallies.iter().collect();
+        for some in places.chunks(PLACES_AT_ONCE) {
+            let series = measuring::of_places(some.iter().copied(), now);
+            stored = stored.and(self.store.append(&series, now).await.map(|_| ()));
+        }
         if let Some(statsd) = self.statsd.load_full() {
             statsd.tell_open(&measuring::by_kind(&open));
-            let share = |((check, region), tally): (&Place, &Tally)| Share {
+            let share = |((check, region), tally): &(&Place, &Tally)| Share {
                 check: check.clone(),
                 region: region.clone(),
                 uptime: tally.uptime(),
                 coverage: tally.coverage(),
             };
-            let shares: Vec<Share> = tallies.iter().map(share).collect();
-            for part in shares.chunks(SENT_AT_ONCE) {
-                statsd.tell_shares(part);
+            for part in places.chunks(SENT_AT_ONCE) {
+                let shares: Vec<Share> = part.iter().map(share).collect();
+                statsd.tell_shares(&shares);
                 if timeout(BREATH, halt.asked()).await.is_ok() {
                     break;
                 }

@@ -15,9 +15,11 @@ use crate::domain::notification::NotificationState as State;
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
+use crate::engine::ingest::{self, Ingest, Pace};
 use crate::engine::judge::Rulebook;
 use crate::notify::memory::Memory;
 use crate::notify::{Digest, Outbound};
+use crate::store::Recorded;
 use crate::store::sqlite::{Holder, SqliteStore};
 
 fn start() -> Timestamp {
@@ -37,6 +39,28 @@ fn roster() -> Roster {
     }
 }
 
+fn rules() -> Rulebook {
+    let checks = ["login", "search", "pay"].map(Check::example);
+    let rules = Rulebook::new(checks, [Policy::built_in(Some("devops"))], roster());
+    rules.expect("it has its policy")
+}
+
+/// A failure of the check `name`, so many seconds after the start.
+fn failed(name: &str, seconds: u64) -> Report {
+    Report {
+        slot: Slot {
+            check: CheckId::new(name).expect("a good name"),
+            region: Region::new("eu").expect("a good name"),
+            at: after(seconds),
+        },
+        started_at: after(seconds),
+        duration: Duration::ZERO,
+        failure: Some(Failure::new(FailureKind::Expectation, "expected 200")),
+        trace: Trace::default(),
+        clock_ahead: chrono::TimeDelta::zero(),
+    }
+}
+
 /// Remembers what followed from each attempt it was told of.
 #[derive(Debug, Default)]
 struct Seen(Mutex<Vec<State>>);
@@ -51,6 +75,13 @@ impl Observer for Seen {
     fn on_attempt(&self, attempted: &Attempted<'_>) {
         self.0.lock().expect("not poisoned").push(attempted.settlement.state);
     }
+}
+
+/// Nobody wants to know what is recorded.
+struct Nobody;
+
+impl ingest::Observer for Nobody {
+    fn on_recorded(&self, _: &[Recorded], _: &[Report], _: &[Channel]) {}
 }
 
 /// A store in a folder of its own, and what a lane on it did.
@@ -78,23 +109,9 @@ impl World {
 
     /// `failures` in a row of the check `name`, one each second from the start.
     async fn fail(&self, name: &str, failures: u64) {
-        let checks = ["login", "search", "pay"].map(Check::example);
-        let rules = Rulebook::new(checks, [Policy::built_in(Some("devops"))], roster());
-        let rules = rules.expect("it has its policy");
         for number in 0..failures {
-            let report = Report {
-                slot: Slot {
-                    check: CheckId::new(name).expect("a good name"),
-                    region: Region::new("eu").expect("a good name"),
-                    at: after(number),
-                },
-                started_at: after(number),
-                duration: Duration::ZERO,
-                failure: Some(Failure::new(FailureKind::Expectation, "expected 200")),
-                trace: Trace::default(),
-                clock_ahead: chrono::TimeDelta::zero(),
-            };
-            self.store.record(&[report], &rules, start()).await.expect("recorded");
+            let reports = [failed(name, number)];
+            self.store.record(&reports, &rules(), start()).await.expect("recorded");
         }
     }
 
@@ -158,6 +175,77 @@ async fn what_is_owed_is_sent_once_with_number_and_link() {
     assert!(messages[2].message.text.ends_with("https://t.example/1"));
     assert_eq!(world.states(1).await, [State::Sent; 3]);
     assert_eq!(world.seen.states(), [State::Sent; 3]);
+}
+
+#[tokio::test]
+async fn what_is_handed_over_as_it_is_recorded_is_sent_without_being_looked_for() {
+    let world = World::new().await;
+    let mut lane = world.lane(Channel::Slack);
+    let hatch = lane.hatch();
+    assert_eq!(hatch.offer(start()), None, "it does not wait yet");
+    lane.open_hatch(start());
+    let offer = hatch.offer(start()).expect("it has room");
+    let reports = [failed("login", 0)];
+    let recorded = world.store.record_to_send(&reports, &rules(), start(), &[offer]).await;
+    let (_, mut handed) = recorded.expect("recorded");
+    hatch.pass(handed.remove(0), start(), Stopwatch::start()).expect("it is there");
+    let passed = lane.passed.try_recv().expect("handed over");
+    lane.start_all(passed);
+    assert!(lane.settle_next().await);
+    assert_eq!(world.sent(), ["slack:#p2"]);
+    assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn a_provider_that_wants_quiet_is_handed_nothing() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    world.memory.answer([retry(Some(30))]);
+    let mut lane = world.lane(Channel::Slack);
+    pass(&mut lane, start()).await;
+    lane.open_hatch(after(1));
+    assert_eq!(lane.hatch().offer(after(1)), None);
+    lane.open_hatch(after(31));
+    assert!(lane.hatch().offer(after(31)).is_some());
+}
+
+#[tokio::test]
+async fn what_no_lane_takes_any_more_is_given_back_as_it_was() {
+    let world = World::new().await;
+    let mut lane = world.lane(Channel::Slack);
+    lane.open_hatch(start());
+    let parts = ingest::Parts {
+        store: world.store.clone(),
+        judge: Arc::new(ProjectJudge::new(rules())),
+        clock: world.clock.clone(),
+        observer: Arc::new(Nobody),
+        hatches: vec![lane.hatch()],
+    };
+    // It was stopped after it offered to take something.
+    drop(lane);
+    let (ingest, committer) = Ingest::new(parts, Pace::default());
+    let committer = tokio::spawn(committer.run(Halt::new()));
+    ingest.submit(failed("login", 0)).await.expect("recorded");
+    drop(ingest);
+    committer.await.expect("it ended");
+    assert_eq!(world.states(1).await, [State::Owed]);
+    pass(&mut world.lane(Channel::Slack), start()).await;
+    let messages = world.memory.messages();
+    assert!(!messages[0].notification.possible_repeat, "it never left");
+    assert_eq!(world.states(1).await, [State::Sent]);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_held_is_sent_again_as_soon_as_the_store_is_opened() {
+    let world = World::new().await;
+    world.fail("login", 1).await;
+    world.lane(Channel::Slack).tick(start()).await.expect("an answer");
+    world.store.close().await;
+    let world = World { store: World::open(&world.folder).await, ..world };
+    pass(&mut world.lane(Channel::Slack), after(1)).await;
+    let messages = world.memory.messages();
+    assert!(messages.last().expect("sent again").notification.possible_repeat);
+    assert_eq!(world.states(1).await, [State::Sent]);
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ impl store::gathering::Gathering for Ledger {
 }
 
 impl Observer for Audience {
-    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report]) {
+    fn on_recorded(&self, recorded: &[Recorded], reports: &[Report], _: &[Channel]) {
         assert_eq!(recorded.len(), reports.len());
         *self.0.lock().expect("not poisoned") += recorded.len();
     }
@@ -222,6 +222,7 @@ fn scene(pace: Pace) -> Scene {
         judge: Arc::new(ProjectJudge::new(rulebook.expect("each has its policy"))),
         clock: Arc::new(Manual::new(at(0))),
         observer: Arc::clone(&audience) as Arc<dyn Observer>,
+        hatches: Vec::new(),
     };
     let (ingest, committer) = Ingest::new(parts, pace);
     let halt = Halt::new();

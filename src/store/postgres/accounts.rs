@@ -54,6 +54,15 @@ impl Accounts for PostgresStore {
         watches(&mut *self.reader().await?, checks, period).await
     }
 
+    async fn watched(
+        &self,
+        after: Option<&CheckId>,
+        limit: u32,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<CheckId>, Error> {
+        watched(&mut *self.reader().await?, (after, limit), period).await
+    }
+
     async fn watches_of(
         &self,
         region: &Region,
@@ -187,9 +196,11 @@ async fn watches(
     checks: Option<&[CheckId]>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
+    // One statement for both would have all watches read for those of a few checks.
+    let those = if checks.is_some() { "check_id = ANY($3)" } else { "$3::text[] IS NULL" };
     let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > $1) AND from_at < $2 \
-         AND ($3::text[] IS NULL OR check_id = ANY($3)) ORDER BY check_id, region, from_at",
+         AND {those} ORDER BY check_id, region, from_at",
         WatchRow::COLUMNS
     )))
     .bind(rows::millis(after))
@@ -199,6 +210,25 @@ async fn watches(
     .await
     .map_err(failed("read the watches"))?;
     found.into_iter().map(WatchRow::read).collect()
+}
+
+async fn watched(
+    connection: &mut PgConnection,
+    (after, limit): (Option<&CheckId>, u32),
+    (from, until): Period,
+) -> Result<Vec<CheckId>, Error> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT check_id FROM watches WHERE check_id > $3 \
+         AND (until_at IS NULL OR until_at > $1) AND from_at < $2 ORDER BY check_id LIMIT $4",
+    )
+    .bind(rows::millis(from))
+    .bind(rows::millis(until))
+    .bind(after.map_or("", CheckId::as_str))
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("list the checks that are watched"))?;
+    found.iter().map(|check| rows::check_id(check)).collect()
 }
 
 async fn watches_of(

@@ -210,7 +210,7 @@ impl Place {
     }
 
     async fn migrate(&self, probe: &mut PgConnection) -> Result<(), Error> {
-        MIGRATIONS.run(probe).await.map_err(|error| match error {
+        MIGRATIONS.run_direct(None, probe, false).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
                 if error.as_database_error().is_some_and(|it| it.code().as_deref() == Some("42501"))
                 {

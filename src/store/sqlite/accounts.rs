@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite};
 
@@ -22,19 +23,47 @@ pub(super) async fn watches(
     checks: Option<&[CheckId]>,
     (after, until): Period,
 ) -> Result<Vec<Watch>, Error> {
-    let found: Vec<WatchRow> = sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT {} FROM watches WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
-         AND (?3 IS NULL OR check_id IN (SELECT value FROM json_each(?3))) ORDER BY check_id, region, from_at",
-        WatchRow::COLUMNS
-    )))
-    .bind(rows::millis(after))
-    .bind(rows::millis(until))
-    .bind(checks.map(names))
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read the watches"))?;
+    let those = if checks.is_some() { WATCHES_OF } else { WATCHES };
+    let text = format!("SELECT {} FROM watches {those}", WatchRow::COLUMNS);
+    let query = sqlx::query_as(AssertSqlSafe(text)).bind(rows::millis(after));
+    let mut query = query.bind(rows::millis(until));
+    if let Some(checks) = checks {
+        query = query.bind(names(checks));
+    }
+    let found: Vec<WatchRow> =
+        query.fetch_all(connection).await.map_err(failed("read the watches"))?;
     found.into_iter().map(WatchRow::read).collect()
 }
+
+pub(super) async fn watched(
+    connection: &mut SqliteConnection,
+    (after, limit): (Option<&CheckId>, u32),
+    (from, until): Period,
+) -> Result<Vec<CheckId>, Error> {
+    let found: Vec<String> = sqlx::query_scalar(WATCHED)
+        .bind(rows::millis(from))
+        .bind(rows::millis(until))
+        .bind(after.map_or("", CheckId::as_str))
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("list the checks that are watched"))?;
+    found.iter().map(|check| rows::check_id(check)).collect()
+}
+
+/// Those from `?1` to `?2`.
+const WATCHES: &str = "WHERE (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
+     ORDER BY check_id, region, from_at";
+
+/// The same of the checks in `?3`.
+pub(super) const WATCHES_OF: &str = "INDEXED BY watches_of_check \
+     WHERE check_id IN (SELECT value FROM json_each(?3)) \
+     AND (until_at IS NULL OR until_at > ?1) AND from_at < ?2 ORDER BY check_id, region, from_at";
+
+/// The checks after `?3` that were watched from `?1` to `?2`, no more than `?4`.
+pub(super) const WATCHED: &str = "SELECT DISTINCT check_id FROM watches INDEXED BY watches_of_check \
+     WHERE check_id > ?3 AND (until_at IS NULL OR until_at > ?1) AND from_at < ?2 \
+     ORDER BY check_id LIMIT +?4";
 
 /// The names of `checks`, as a list in JSON.
 fn names(checks: &[CheckId]) -> String {
@@ -222,7 +251,7 @@ pub(super) async fn gaps(
     if let Some(check) = check {
         query.push(" AND check_id = ").push_bind(check.as_str());
     }
-    query.push(" ORDER BY last_at DESC, check_id, region LIMIT ").push_bind(limit);
+    query.push(" ORDER BY last_at DESC, check_id, region LIMIT +").push_bind(limit);
     let found: Vec<GapRow> =
         query.build_query_as().fetch_all(connection).await.map_err(failed("list gaps"))?;
     found.into_iter().map(GapRow::read).collect()
@@ -248,9 +277,10 @@ pub(super) async fn count(
         query.push(", sum(").push(class).push(")");
     }
     of_period(&mut query, checks, period);
-    let found = query.build().fetch_all(connection).await.map_err(failed("count runs"))?;
     let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
-    for row in found {
+    // One by one: the library's rows take kilobytes each, and of all checks they are many.
+    let mut found = query.build().fetch(connection);
+    while let Some(row) = found.try_next().await.map_err(failed("count runs"))? {
         let text = |column: usize| row.try_get::<String, _>(column).map_err(failed("count runs"));
         let mut classes = [0; stored::CLASSES];
         for (column, class) in classes.iter_mut().enumerate() {

@@ -65,7 +65,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Backing for SqliteBacking<C>
     async fn series(&mut self, after: i64, limit: u32) -> Result<Vec<SeriesRow>, Error> {
         let found: Vec<(i64, String, Option<String>, i64)> = sqlx::query_as(
             "SELECT id, labels, measure, seen_until FROM metric_series WHERE id > ? \
-             ORDER BY id LIMIT ?",
+             ORDER BY id LIMIT +?",
         )
         .bind(after)
         .bind(limit)
@@ -77,7 +77,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Backing for SqliteBacking<C>
 
     async fn frames(&mut self, after: i64, limit: u32) -> Result<Vec<FrameRow>, Error> {
         let found: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, last_at, points FROM metric_frames WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, last_at, points FROM metric_frames WHERE id > ? ORDER BY id LIMIT +?",
         )
         .bind(after)
         .bind(limit)
@@ -114,7 +114,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Backing for SqliteBacking<C>
     ) -> Result<Vec<ChunkRow>, Error> {
         let found: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
             "SELECT start_at, series, points FROM metric_chunks \
-             WHERE level = ? AND (start_at, series) > (?, ?) ORDER BY start_at, series LIMIT ?",
+             WHERE level = ? AND (start_at, series) > (?, ?) ORDER BY start_at, series LIMIT +?",
         )
         .bind(level.number())
         .bind(start_at)
@@ -201,7 +201,7 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Backing for SqliteBacking<C>
     async fn drop_chunks(&mut self, level: Level, before: i64, limit: u32) -> Result<u64, Error> {
         let done = sqlx::query(
             "DELETE FROM metric_chunks WHERE rowid IN (SELECT rowid FROM metric_chunks \
-             WHERE level = ? AND start_at < ? ORDER BY start_at, series LIMIT ?)",
+             WHERE level = ? AND start_at < ? ORDER BY start_at, series LIMIT +?)",
         )
         .bind(level.number())
         .bind(before)

@@ -7,15 +7,16 @@ use std::collections::HashSet;
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::gathering::{self, AskedBackground};
 use super::script::{Script, Term, Value, values};
 use super::writer::{Durability, Writer};
-use super::{failed, gathering, script};
+use super::{failed, script};
 use crate::domain::Timestamp;
 use crate::domain::policy::Channel;
-use crate::store::gathering::{Background, Sought};
+use crate::store::gathering::Sought;
 use crate::store::rows::notification::{NotificationRow, gather};
 use crate::store::rows::{self, to_json};
-use crate::store::{Claim, Error, claims};
+use crate::store::{Claim, Error, Handed, Offer, claims};
 
 /// A notification that is owed while no earlier one of its incident to its recipient is, and that is in no
 /// digest that is owed but its own; a drill only where nothing else is owed to its recipient. Left to
@@ -68,7 +69,7 @@ macro_rules! due_one_each {
             "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
              (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
              WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2) \
-             GROUP BY address ORDER BY min(kind = 'drill'), min(id) LIMIT ?3"
+             GROUP BY address ORDER BY min(kind = 'drill'), min(id) LIMIT +?3"
         )
     };
 }
@@ -81,7 +82,7 @@ macro_rules! due_abreast {
             "AND max(due_at, coalesce(lease_until, due_at)) <= ?2 AND address NOT IN \
              (SELECT busy.address FROM notifications AS busy INDEXED BY notifications_leased \
              WHERE busy.channel = ?1 AND busy.state = 'owed' AND busy.lease_until > ?2 \
-             GROUP BY busy.address HAVING count(*) >= ?4) ORDER BY id LIMIT ?3"
+             GROUP BY busy.address HAVING count(*) >= ?4) ORDER BY id LIMIT +?3"
         )
     };
 }
@@ -188,24 +189,26 @@ pub(super) async fn claim(
     }
 }
 
-/// Hands out what nobody was handed before, with what is `sought` of the first of it, all in one command.
-/// Nothing where that is not all that is due: [`claim`] deals with the rest.
-pub(super) async fn claim_at_once(
-    writer: &mut Writer,
+/// By which statements of a script something is leased.
+pub(super) struct AskedLease {
     channel: Channel,
-    (now, lease_until): (Timestamp, Timestamp),
-    limit: u32,
-    sought: &Sought,
-) -> Result<(Vec<Claim>, Option<Background>), Error> {
-    let [at, until] = [now, lease_until].map(rows::millis);
+    leased: usize,
+    /// The first of it, and what there is to know before that leaves.
+    first: Option<(usize, AskedBackground)>,
+}
+
+/// Leases what is due and nobody was handed before, where that is all that is due, and asks for what is
+/// sought of the first of it.
+pub(super) fn ask_to_lease(script: &mut Script, offer: &Offer, now: Timestamp) -> AskedLease {
+    let Offer { channel, limit, sought, .. } = *offer;
+    let [at, until] = [now, offer.lease_until].map(rows::millis);
     let (text, limit, most) = match channel.abreast() {
         None => (AT_ONCE, limit, 0),
         Some(most) => (AT_ONCE_ABREAST, limit.min(most), most),
     };
     let latest = rows::millis(now + claims::CORRECTION);
-    let mut script = Script::begin();
     let leased = script.add(text, values![channel.as_str(), at, limit, most, until, latest]);
-    let asked = (sought != &Sought::default()).then(|| {
+    let first = (sought != Sought::default()).then(|| {
         let first = Term {
             text: "(SELECT min(id) FROM notifications INDEXED BY notifications_leased \
                    WHERE state = 'owed' AND channel = ? AND lease_until = ? AND leased_at = ?)"
@@ -213,25 +216,42 @@ pub(super) async fn claim_at_once(
             values: values![channel.as_str(), until, at].into(),
         };
         let id = script.add(&format!("SELECT {}", first.text), first.values.clone());
-        (id, gathering::ask_background(&mut script, (channel, &first), sought))
+        (id, gathering::ask_background(script, (channel, &first), &sought))
     });
-    script.commit();
-    let connection = writer.unsettled(Durability::Power).await?;
-    let found = script.rows(connection, "lease notifications").await?;
-    writer.settled();
-    let claims = read_leased(&found[leased])?;
+    AskedLease { channel, leased, first }
+}
+
+/// Reads what was leased.
+pub(super) fn read_lease(found: &[Vec<SqliteRow>], asked: &AskedLease) -> Result<Handed, Error> {
+    let claims = read_leased(&found[asked.leased])?;
     let mut background = None;
-    if let Some((id, asked)) = asked
+    if let Some((id, asked)) = asked.first
         && let Some(first) = claims.first()
     {
         let id: Vec<(Option<i64>,)> = script::read(&found[id], "lease notifications")?;
         // What another leased in the same moment is not meant.
         if id == [(Some(first.notification.id.0),)] {
             // What cannot be read must not keep the others from leaving; it is asked for again.
-            background = gathering::read_background(&found, asked).ok();
+            background = gathering::read_background(found, asked).ok();
         }
     }
-    Ok((claims, background))
+    Ok(Handed { channel: asked.channel, claims, background })
+}
+
+/// Hands out what nobody was handed before, with what is sought of the first of it, all in one command.
+/// Nothing where that is not all that is due: [`claim`] deals with the rest.
+pub(super) async fn claim_at_once(
+    writer: &mut Writer,
+    offer: &Offer,
+    now: Timestamp,
+) -> Result<Handed, Error> {
+    let mut script = Script::begin();
+    let asked = ask_to_lease(&mut script, offer, now);
+    script.commit();
+    let connection = writer.unsettled(Durability::Power).await?;
+    let found = script.rows(connection, "lease notifications").await?;
+    writer.settled();
+    read_lease(&found, &asked)
 }
 
 /// The first of them first.
@@ -326,6 +346,21 @@ async fn without_ended(
         }
     }
     Ok(handed)
+}
+
+/// Ends all leases at `now`: whoever held them is dead, since a file has one process at a time.
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE notifications SET lease_until = ?1 WHERE state = 'owed' AND lease_until > ?1",
+    )
+    .bind(rows::millis(now))
+    .execute(connection)
+    .await
+    .map_err(failed("end the leases of before"))
+    .map(|_| ())
 }
 
 /// What becomes of a notification that is to be handed out.

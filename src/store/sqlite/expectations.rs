@@ -62,13 +62,9 @@ pub(super) async fn hold(writer: &mut Writer, digest: &str, now: Timestamp) -> R
 }
 
 /// Whoever held the latest edition before this process is dead: a file has one process at a time.
-pub(super) async fn release(writer: &mut Writer) -> Result<(), Error> {
-    let connection = writer.begin(Durability::Process).await?;
-    sqlx::query("UPDATE editions SET seen_at = 0")
-        .execute(connection)
-        .await
-        .map_err(failed("release the editions"))?;
-    writer.commit().await
+pub(super) async fn release(connection: &mut SqliteConnection) -> Result<(), Error> {
+    let query = sqlx::query("UPDATE editions SET seen_at = 0");
+    query.execute(connection).await.map_err(failed("release the editions")).map(|_| ())
 }
 
 /// Whether the edition with this digest is the latest.

@@ -46,7 +46,7 @@ async fn forget_whole(
 ) -> Result<u64, Error> {
     let text = format!(
         "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE id < ?1 AND {ALONE} \
-         ORDER BY id LIMIT ?2) RETURNING slot_at"
+         ORDER BY id LIMIT +?2) RETURNING slot_at"
     );
     let slots: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(text))
         .bind(first_id_at(before))
@@ -59,7 +59,7 @@ async fn forget_whole(
     }
     sqlx::query(
         "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions \
-         WHERE incident_id IS NULL AND at < ?1 ORDER BY at LIMIT ?2)",
+         WHERE incident_id IS NULL AND at < ?1 ORDER BY at LIMIT +?2)",
     )
     .bind(rows::millis(before))
     .bind(limit)

@@ -138,7 +138,7 @@ fn ask_crowd(
              AND own.channel = mine.channel AND own.address = mine.address \
              AND own.state = 'sent' AND own.digest IS NULL) AS is_known \
              FROM notifications AS mine WHERE state = 'owed' AND channel = ? AND address = {} \
-             AND kind <> 'drill' ORDER BY id LIMIT ?",
+             AND kind <> 'drill' ORDER BY id LIMIT +?",
             address.text
         ),
         with(&values![MOST]),
@@ -147,7 +147,7 @@ fn ask_crowd(
         &format!(
             "SELECT id, incident_id, settled_at, digest FROM notifications \
              WHERE channel = ? AND address = {} AND state = 'sent' \
-             AND kind <> 'drill' AND settled_at > ? ORDER BY settled_at DESC LIMIT ?",
+             AND kind <> 'drill' AND settled_at > ? ORDER BY settled_at DESC LIMIT +?",
             address.text
         ),
         with(&values![rows::millis(since), MOST_TOLD]),

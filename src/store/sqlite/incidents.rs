@@ -102,7 +102,7 @@ pub(super) async fn due(
 ) -> Result<Vec<IncidentRecord>, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(" WHERE resolved_at IS NULL AND due_at <= ").push_bind(rows::millis(now));
-    query.push(" ORDER BY due_at LIMIT ").push_bind(limit);
+    query.push(" ORDER BY due_at LIMIT +").push_bind(limit);
     fetch(connection, query).await
 }
 
@@ -134,7 +134,7 @@ pub(super) async fn list(
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(before.0);
     }
-    query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
+    query.push(" ORDER BY id DESC LIMIT +").push_bind(filter.limit);
     fetch(connection, query).await
 }
 
@@ -204,7 +204,7 @@ pub(super) async fn decisions(
     let [failing, coverage] = Subject::of_check(check).map(|it| it.to_string());
     let found: Vec<DecisionRow> = sqlx::query_as(
         "SELECT subject, incident_id, run_id, at, kind, reason FROM decisions \
-         WHERE subject IN (?, ?) ORDER BY id DESC LIMIT ?",
+         WHERE subject IN (?, ?) ORDER BY id DESC LIMIT +?",
     )
     .bind(failing)
     .bind(coverage)

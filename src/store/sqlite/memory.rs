@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{FromRow as _, Sqlite};
 
 use super::rows_of::RowsOf;
 use super::script::{Script, Value, values};
-use super::{care, failed, hours, incidents, script};
+use super::{care, failed, hours, incidents};
 use crate::domain::Timestamp;
 use crate::domain::id::CheckId;
 use crate::domain::incident::CheckState;
@@ -52,69 +52,87 @@ impl Memory {
 
 /// Reads the state of every check that has run or has an open incident; by the only writer.
 async fn states(connection: &mut SqliteConnection) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-    let mut script = Script::default();
-    let asked = ask(&mut script, None);
-    read(&script.rows(connection, STATES).await?, asked)
+    let (mut script, mut states) = (Script::default(), BTreeMap::new());
+    let asked = ask(&mut script, Those::All);
+    let read = |statement, row| read(&mut states, asked, (statement, &row));
+    script.each(connection, STATES, read).await?;
+    Ok(states)
 }
 
-/// Reads the state of every check that has run or has an open incident, or of those of `checks`.
+/// Whose states are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Those<'a> {
+    /// Of every check that has run or has an open incident.
+    All,
+    /// Of these.
+    Of(&'a [CheckId]),
+    /// As [`crate::store::Store::restless`] tells them.
+    Restless,
+}
+
+/// Reads the states of `those` checks.
 pub(super) async fn states_at_once(
     reader: PoolConnection<Sqlite>,
-    checks: Option<&[CheckId]>,
+    those: Those<'_>,
 ) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-    let mut script = Script::snapshot();
-    let asked = ask(&mut script, checks);
-    read(&script.at_once(reader, STATES).await?, asked)
+    let (mut script, mut states) = (Script::snapshot(), BTreeMap::new());
+    let asked = ask(&mut script, those);
+    let read = |statement, row| read(&mut states, asked, (statement, &row));
+    script.each_at_once(reader, STATES, read).await?;
+    Ok(states)
 }
 
 /// What fails when the states cannot be read.
 const STATES: &str = "read the states of checks";
 
-/// By which statements the streaks, the closed and the open incidents are asked for.
+/// By which statements the streaks and the open incidents are asked for; the closed ones by another.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     streaks: usize,
-    closed: usize,
     open: usize,
 }
 
-fn ask(script: &mut Script, checks: Option<&[CheckId]>) -> Asked {
+fn ask(script: &mut Script, those: Those<'_>) -> Asked {
     const STREAKS: &str = "SELECT check_id, region, failures, passes, down, failing_since, \
          last_success, last_slot, last_outcome, answering_since, unknowns, unknown_since, \
          unknown_reason, last_counted, recent FROM streaks";
-    let streaks = match checks {
-        None => script.add(STREAKS, []),
-        Some(checks) => {
+    let checks = if let Those::Of(checks) = those { Some(checks) } else { None };
+    let streaks = match those {
+        Those::All => script.add(STREAKS, []),
+        Those::Of(checks) => {
             let names: Vec<&str> = checks.iter().map(CheckId::as_str).collect();
             let text = format!("{STREAKS} WHERE check_id IN (SELECT value FROM json_each(?))");
             script.add(&text, values![to_json(&names)])
         }
+        Those::Restless => script.add(&format!("{STREAKS} WHERE down OR failures > 0"), []),
     };
-    let closed = incidents::ask_closed(script, checks);
-    Asked { streaks, closed, open: incidents::ask_open(script, checks) }
+    if !matches!(those, Those::Restless) {
+        incidents::ask_closed(script, checks);
+    }
+    Asked { streaks, open: incidents::ask_open(script, checks) }
 }
 
-fn read(found: &[Vec<SqliteRow>], asked: Asked) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-    let mut states: BTreeMap<CheckId, CheckState> = BTreeMap::new();
-    let streaks: Vec<StreakRow> = script::read(&found[asked.streaks], STATES)?;
-    for row in streaks {
-        let (check, region, streak) = row.read()?;
+/// Reads a row of what was asked for; rows come in the order in which that was.
+fn read(
+    states: &mut BTreeMap<CheckId, CheckState>,
+    asked: Asked,
+    (statement, row): (usize, &SqliteRow),
+) -> Result<(), Error> {
+    if statement == asked.streaks {
+        let (check, region, streak) = StreakRow::from_row(row).map_err(failed(STATES))?.read()?;
         states.entry(check).or_default().streaks.insert(region, streak);
+        return Ok(());
     }
-    for record in incidents::read(&found[asked.closed])? {
-        // Of a check that has no streak, nothing goes on.
-        if let Subject::Check(check) = record.subject
-            && let Some(state) = states.get_mut(&check)
-        {
+    for record in incidents::read(std::slice::from_ref(row))? {
+        let Subject::Check(check) = record.subject else { continue };
+        if statement == asked.open {
+            plan::remember(states.entry(check).or_default(), &record.incident);
+        } else if let Some(state) = states.get_mut(&check) {
+            // Of a check that has no streak, nothing goes on.
             state.closed = Some(record.incident);
         }
     }
-    for record in incidents::read(&found[asked.open])? {
-        if let Subject::Check(check) = record.subject {
-            plan::remember(states.entry(check).or_default(), &record.incident);
-        }
-    }
-    Ok(states)
+    Ok(())
 }
 
 /// The beginning of every statement that writes streaks.

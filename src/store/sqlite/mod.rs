@@ -53,13 +53,15 @@ pub use hold::Holder;
 pub use tokens::SqliteTokens;
 
 use self::hold::Hold;
-use self::writer::Writer;
+use self::memory::Those;
+use self::writer::{Durability, Writer};
 use super::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
-use super::gathering::{Background, Sought};
+
 use super::metrics::Memory;
 use super::{
-    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store,
+    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Handed, Horizons, IncidentFilter,
+    IncidentHistory, IncidentRecord, Judge, Lease, Offer, Recorded, RunFilter, RunSummary,
+    Standing, Store,
 };
 use crate::domain::Timestamp;
 use crate::domain::coverage::{Gap, Presence, Tally, Watch};
@@ -94,7 +96,7 @@ impl SqliteStore {
         open::prepare(path).await?;
         let mut writer = Writer::connect(path.to_owned()).await?;
         let checks = writer.memory().await?.states.len();
-        let released = expectations::release(&mut writer).await;
+        let released = release(&mut writer, holder.since).await;
         writer.finish(released).await?;
         tracing::info!(path = %path.display(), known_checks = checks, "the store is open");
         Ok(Self {
@@ -147,8 +149,18 @@ impl Store for SqliteStore {
         judge: &dyn Judge,
         now: Timestamp,
     ) -> Result<Vec<Recorded>, Error> {
+        Ok(self.record_to_send(reports, judge, now, &[]).await?.0)
+    }
+
+    async fn record_to_send(
+        &self,
+        reports: &[Report],
+        judge: &dyn Judge,
+        now: Timestamp,
+        offers: &[Offer],
+    ) -> Result<(Vec<Recorded>, Vec<Handed>), Error> {
         let mut writer = self.writer().await?;
-        let result = record::record(&mut writer, reports, judge, now).await;
+        let result = record::record(&mut writer, (reports, judge), now, offers).await;
         writer.finish(result).await
     }
 
@@ -196,23 +208,18 @@ impl Store for SqliteStore {
         writer.finish(result).await
     }
 
-    async fn claim_to_send(
-        &self,
-        channel: Channel,
-        (now, lease_until): (Timestamp, Timestamp),
-        limit: u32,
-        sought: &Sought,
-    ) -> Result<(Vec<Claim>, Option<Background>), Error> {
+    async fn claim_to_send(&self, offer: &Offer, now: Timestamp) -> Result<Handed, Error> {
         // Nobody is kept waiting, so there is no need to look first whether anything is due.
         if let Some(Ok(mut writer)) = self.writer.as_ref().map(Mutex::try_lock) {
-            let times = (now, lease_until);
-            let result = claiming::claim_at_once(&mut writer, channel, times, limit, sought).await;
-            let (claims, background) = writer.finish(result).await?;
-            if !claims.is_empty() {
-                return Ok((claims, background));
+            let result = claiming::claim_at_once(&mut writer, offer, now).await;
+            let handed = writer.finish(result).await?;
+            if !handed.claims.is_empty() {
+                return Ok(handed);
             }
         }
-        Ok((self.claim_due(channel, now, lease_until, limit).await?, None))
+        let Offer { channel, lease_until, limit, .. } = *offer;
+        let claims = self.claim_due(channel, now, lease_until, limit).await?;
+        Ok(Handed { channel, claims, background: None })
     }
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {
@@ -250,11 +257,15 @@ impl Store for SqliteStore {
     }
 
     async fn check_states(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-        memory::states_at_once(self.reader().await?, None).await
+        memory::states_at_once(self.reader().await?, Those::All).await
     }
 
     async fn states_of(&self, checks: &[CheckId]) -> Result<BTreeMap<CheckId, CheckState>, Error> {
-        memory::states_at_once(self.reader().await?, Some(checks)).await
+        memory::states_at_once(self.reader().await?, Those::Of(checks)).await
+    }
+
+    async fn restless(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
+        memory::states_at_once(self.reader().await?, Those::Restless).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
@@ -321,6 +332,15 @@ impl Accounts for SqliteStore {
         period: (Timestamp, Timestamp),
     ) -> Result<Vec<Watch>, Error> {
         accounts::watches(&mut *self.reader().await?, checks, period).await
+    }
+
+    async fn watched(
+        &self,
+        after: Option<&CheckId>,
+        limit: u32,
+        period: (Timestamp, Timestamp),
+    ) -> Result<Vec<CheckId>, Error> {
+        accounts::watched(&mut *self.reader().await?, (after, limit), period).await
     }
 
     async fn watches_of(
@@ -449,6 +469,14 @@ impl Accounts for SqliteStore {
         let result = accounts::forget(&mut writer, before).await;
         writer.finish(result).await
     }
+}
+
+/// Takes over from whoever held the store before and is dead: a file has one process at a time.
+async fn release(writer: &mut Writer, now: Timestamp) -> Result<(), Error> {
+    let connection = writer.begin(Durability::Process).await?;
+    expectations::release(&mut *connection).await?;
+    claiming::release(connection, now).await?;
+    writer.commit().await
 }
 
 /// A file beside the store: its name with `ending` added.

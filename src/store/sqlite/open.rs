@@ -185,7 +185,7 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<Versi
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             classify(error, path, "bring the store up to date")
         }

@@ -29,7 +29,7 @@ impl Past for SqliteStore {
         limit: u32,
     ) -> Result<Vec<PastResult>, Error> {
         let text = format!(
-            "SELECT {} FROM runs WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+            "SELECT {} FROM runs WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT +?3",
             PastRow::COLUMNS
         );
         let found: Vec<PastRow> = sqlx::query_as(AssertSqlSafe(text))

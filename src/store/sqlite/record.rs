@@ -3,8 +3,11 @@
 //! The plan is drawn in memory first, so the database is only written to, and a run that changes
 //! nothing costs one insertion and one update. The plan becomes memory after the commit.
 
-use sqlx::sqlite::SqliteConnection;
+use std::collections::BTreeSet;
 
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::claiming::{self, AskedLease};
 use super::incidents::{self, About};
 use super::memory;
 use super::script::Script;
@@ -14,12 +17,13 @@ use crate::domain::Timestamp;
 use crate::domain::edition::Rank;
 use crate::domain::id::{CheckId, IncidentId, RunId};
 use crate::domain::incident::{Owed, Transition};
+use crate::domain::policy::Channel;
 use crate::domain::run::Report;
 use crate::domain::subject::Subject;
 use crate::failpoint::{self, Failpoint};
 use crate::store::plan::{Known, Plan, Written, may_be_stored};
 use crate::store::rows::accounts::Late;
-use crate::store::{Error, Judge, Recorded, rows};
+use crate::store::{Error, Handed, Judge, Offer, Recorded, rows};
 
 /// What fails when what was decided cannot be written.
 const DECIDED: &str = "write what was decided";
@@ -35,19 +39,20 @@ enum Trust {
     Nothing,
 }
 
-/// Stores results with what they mean.
+/// Stores results with what they mean, and hands out what that made owed to those who offer to take it.
 pub(super) async fn record(
     writer: &mut Writer,
-    reports: &[Report],
-    judge: &dyn Judge,
+    (reports, judge): (&[Report], &dyn Judge),
     now: Timestamp,
-) -> Result<Vec<Recorded>, Error> {
+    offers: &[Offer],
+) -> Result<(Vec<Recorded>, Vec<Handed>), Error> {
     let now = rows::whole_millis(now);
-    let attempt = try_record(writer, reports, judge, now, Trust::Memory).await;
+    let given = Given { reports, judge, offers, now };
+    let attempt = try_record(writer, given, Trust::Memory).await;
     match writer.finish(attempt).await {
         // Runs may be stored that left no streak, such as those of a check that was taken out.
         Err(Error::Database { source, .. }) if is_repetition(&source) => {
-            try_record(writer, reports, judge, now, Trust::Nothing).await
+            try_record(writer, given, Trust::Nothing).await
         }
         result => result,
     }
@@ -57,13 +62,21 @@ fn is_repetition(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
+/// What is to be stored, and how.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    reports: &'a [Report],
+    judge: &'a dyn Judge,
+    offers: &'a [Offer],
+    now: Timestamp,
+}
+
 async fn try_record(
     writer: &mut Writer,
-    reports: &[Report],
-    judge: &dyn Judge,
-    now: Timestamp,
+    given: Given<'_>,
     trust: Trust,
-) -> Result<Vec<Recorded>, Error> {
+) -> Result<(Vec<Recorded>, Vec<Handed>), Error> {
+    let Given { reports, judge, now, .. } = given;
     let memory = writer.memory().await?;
     let in_doubt =
         |report: &&Report| trust == Trust::Nothing || may_be_stored(&memory.states, &report.slot);
@@ -78,23 +91,23 @@ async fn try_record(
         next_incident += 1;
         id
     });
-    write(&plan, writer, reports, now).await?;
+    let handed = write(&plan, writer, given).await?;
     let memory = writer.memory().await?;
     memory.states.extend(plan.states);
     memory.next_incident = next_incident;
-    Ok(plan.recorded)
+    Ok((plan.recorded, handed))
 }
 
-/// Writes what is planned.
+/// Writes what is planned, and leases what that makes owed.
 async fn write(
     plan: &Plan<'_>,
     writer: &mut Writer,
-    reports: &[Report],
-    now: Timestamp,
-) -> Result<(), Error> {
+    given: Given<'_>,
+) -> Result<Vec<Handed>, Error> {
+    let now = given.now;
     let streaks = plan.streaks();
     if plan.runs.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let nothing = (Timestamp::MIN_UTC, Timestamp::MIN_UTC);
     let closed = writer.memory().await?.closed.unwrap_or(nothing);
@@ -107,9 +120,9 @@ async fn write(
     let is_alone = plan.replaced.is_empty() && late.hours().is_empty();
     if let ([run], [streak], true) = (&plan.runs[..], &streaks[..], is_alone) {
         let connection = writer.unsettled(durability).await?;
-        write_one(plan, connection, (*run, *streak), (reports, now)).await?;
+        let handed = write_one(plan, connection, (*run, *streak), given).await?;
         writer.settled();
-        return Ok(());
+        return Ok(handed);
     }
     let connection = writer.begin(durability).await?;
     for run in runs::remove(&mut *connection, &plan.replaced).await? {
@@ -121,14 +134,20 @@ async fn write(
     memory::write(&mut *connection, &streaks).await?;
     for decided in &plan.decided {
         let mut script = Script::default();
-        let owed = add_planned(&mut *connection, &mut script, (plan, *decided), (reports, now));
-        let owed = owed.await?;
+        let owed = add_planned(&mut *connection, &mut script, (plan, *decided), given).await?;
         owed.heed(&script.run(&mut *connection, DECIDED).await?);
+    }
+    let mut script = Script::default();
+    let leases = add_leases(&mut script, plan, given);
+    let mut handed = Vec::new();
+    if !leases.is_empty() {
+        handed = read_leases(&script.rows(&mut *connection, DECIDED).await?, &leases);
     }
     if !plan.decided.is_empty() {
         failpoint::reach(Failpoint::Written);
     }
-    writer.commit().await
+    writer.commit().await?;
+    Ok(handed)
 }
 
 /// Writes one run and what was decided about it: the most frequent case, in one command.
@@ -136,33 +155,57 @@ async fn write_one(
     plan: &Plan<'_>,
     connection: &mut SqliteConnection,
     (run, streak): ((RunId, &Report), Written<'_>),
-    (reports, now): (&[Report], Timestamp),
-) -> Result<(), Error> {
+    given: Given<'_>,
+) -> Result<Vec<Handed>, Error> {
     let mut script = Script::begin();
-    runs::add(&mut script, run, now);
+    runs::add(&mut script, run, given.now);
     memory::add(&mut script, streak);
     let mut all = Vec::with_capacity(plan.decided.len());
     for decided in &plan.decided {
-        all.push(add_planned(connection, &mut script, (plan, *decided), (reports, now)).await?);
+        all.push(add_planned(connection, &mut script, (plan, *decided), given).await?);
     }
+    let leases = add_leases(&mut script, plan, given);
     if !plan.decided.is_empty() && failpoint::is_asked_for(Failpoint::Written) {
         script.run(connection, WRITE).await?;
         failpoint::reach(Failpoint::Written);
-        return Ok(());
+        return Ok(Vec::new());
     }
     script.commit();
-    let changed = script.run(connection, WRITE).await?;
+    let (changed, found) = script.outcomes(connection, WRITE).await?;
     for owed in all {
         owed.heed(&changed);
     }
-    Ok(())
+    Ok(read_leases(&found, &leases))
+}
+
+/// Adds the leasing of what is planned to be owed, where somebody offers to take it.
+fn add_leases(script: &mut Script, plan: &Plan<'_>, given: Given<'_>) -> Vec<AskedLease> {
+    let decided = plan.decided.iter().map(|(index, _)| &plan.recorded[*index].transition);
+    let channels: BTreeSet<Channel> =
+        decided.flat_map(|it| &it.owed).map(|owed| owed.recipient.channel()).collect();
+    let offers = given.offers.iter().filter(|it| channels.contains(&it.channel));
+    offers.map(|offer| claiming::ask_to_lease(script, offer, given.now)).collect()
+}
+
+/// What was leased. What cannot be read must not keep results from being stored: it is handed out again when
+/// its lease has ended.
+fn read_leases(found: &[Vec<SqliteRow>], leases: &[AskedLease]) -> Vec<Handed> {
+    let mut handed = Vec::with_capacity(leases.len());
+    for asked in leases {
+        match claiming::read_lease(found, asked) {
+            Ok(leased) if leased.claims.is_empty() => {}
+            Ok(leased) => handed.push(leased),
+            Err(error) => tracing::error!(%error, "what was leased cannot be read"),
+        }
+    }
+    handed
 }
 
 async fn add_planned<'p>(
     connection: &mut SqliteConnection,
     script: &mut Script,
     (plan, (index, incident)): (&'p Plan<'_>, (usize, Option<IncidentId>)),
-    (reports, now): (&[Report], Timestamp),
+    Given { reports, now, .. }: Given<'_>,
 ) -> Result<Owing<'p>, Error> {
     let recorded = &plan.recorded[index];
     let subject = Subject::Check(reports[index].slot.check.clone());

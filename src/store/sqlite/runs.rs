@@ -129,7 +129,7 @@ pub(super) async fn list(
     let by_slot =
         filter.check.is_some() || filter.outcome.is_some_and(|outcome| outcome != Outcome::Passed);
     query.push(if by_slot { " ORDER BY slot_at DESC, id DESC" } else { " ORDER BY id DESC" });
-    query.push(" LIMIT ").push_bind(filter.limit);
+    query.push(" LIMIT +").push_bind(filter.limit);
     let found: Vec<SummaryRow> =
         query.build_query_as().fetch_all(connection).await.map_err(failed("list runs"))?;
     found.into_iter().map(SummaryRow::read).collect()

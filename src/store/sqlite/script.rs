@@ -18,7 +18,7 @@ use super::failed;
 use crate::store::Error;
 
 /// With at most so many statements, a script is of a form that comes again, and is kept prepared.
-const KEPT: usize = 16;
+const KEPT: usize = 64;
 
 /// What is bound to a place.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -155,8 +155,7 @@ impl Script {
         connection: &mut SqliteConnection,
         what: &'static str,
     ) -> Result<Vec<u64>, Error> {
-        let outcomes = self.outcomes(connection, what).await?;
-        Ok(outcomes.into_iter().map(|it| it.changed).collect())
+        Ok(self.outcomes(connection, what).await?.0)
     }
 
     /// Runs all statements; gives what each returned.
@@ -165,29 +164,65 @@ impl Script {
         connection: &mut SqliteConnection,
         what: &'static str,
     ) -> Result<Vec<Vec<SqliteRow>>, Error> {
-        let outcomes = self.outcomes(connection, what).await?;
-        Ok(outcomes.into_iter().map(|it| it.rows).collect())
+        Ok(self.outcomes(connection, what).await?.1)
     }
 
     /// Runs a snapshot to its end; gives what each statement returned.
     pub(super) async fn at_once(
-        mut self,
+        self,
         reader: PoolConnection<Sqlite>,
         what: &'static str,
     ) -> Result<Vec<Vec<SqliteRow>>, Error> {
-        self.commit();
-        let mut borrowed = Borrowed(Some(reader));
-        let Some(reader) = &mut borrowed.0 else { return Ok(Vec::new()) };
-        let rows = self.rows(reader, what).await?;
-        drop(borrowed.0.take());
+        let mut rows = Vec::new();
+        rows.resize_with(self.statements + 1, Vec::new);
+        self.each_at_once(reader, what, |statement, row| {
+            rows[statement].push(row);
+            Ok(())
+        })
+        .await?;
         Ok(rows)
     }
 
-    async fn outcomes(
+    /// The same, handing over each row as it comes, as [`Self::each`] does.
+    pub(super) async fn each_at_once(
+        mut self,
+        reader: PoolConnection<Sqlite>,
+        what: &'static str,
+        take: impl FnMut(usize, SqliteRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.commit();
+        let mut borrowed = Borrowed(Some(reader));
+        let Some(reader) = &mut borrowed.0 else { return Ok(()) };
+        self.each(reader, what, take).await?;
+        drop(borrowed.0.take());
+        Ok(())
+    }
+
+    /// Runs all statements; says how many rows each changed, and gives what each returned.
+    pub(super) async fn outcomes(
         self,
         connection: &mut SqliteConnection,
         what: &'static str,
-    ) -> Result<Vec<StatementOutcome>, Error> {
+    ) -> Result<(Vec<u64>, Vec<Vec<SqliteRow>>), Error> {
+        let mut rows = Vec::new();
+        rows.resize_with(self.statements, Vec::new);
+        let keep = |statement: usize, row| {
+            rows[statement].push(row);
+            Ok(())
+        };
+        let changed = self.each(connection, what, keep).await?;
+        Ok((changed, rows))
+    }
+
+    /// Runs all statements; hands over each row as it comes, with the number of its statement, and says how
+    /// many rows each statement changed. A row of the library's takes kilobytes, so of many, what they mean
+    /// is to be kept instead.
+    pub(super) async fn each(
+        self,
+        connection: &mut SqliteConnection,
+        what: &'static str,
+        mut take: impl FnMut(usize, SqliteRow) -> Result<(), Error>,
+    ) -> Result<Vec<u64>, Error> {
         let mut arguments = SqliteArguments::default();
         for value in self.values {
             let added = match value {
@@ -200,18 +235,15 @@ impl Script {
         }
         let is_kept = self.statements <= KEPT;
         let query = sqlx::query_with(AssertSqlSafe(self.text), arguments).persistent(is_kept);
-        let mut outcomes = Vec::with_capacity(self.statements);
-        let (mut rows, mut steps) = (Vec::new(), connection.fetch_many(query));
+        let mut changed = Vec::with_capacity(self.statements);
+        let mut steps = connection.fetch_many(query);
         while let Some(step) = steps.try_next().await.map_err(failed(what))? {
             match step {
-                Either::Right(row) => rows.push(row),
-                Either::Left(done) => {
-                    let rows = std::mem::take(&mut rows);
-                    outcomes.push(StatementOutcome { rows, changed: done.rows_affected() });
-                }
+                Either::Right(row) => take(changed.len(), row)?,
+                Either::Left(done) => changed.push(done.rows_affected()),
             }
         }
-        Ok(outcomes)
+        Ok(changed)
     }
 }
 
@@ -230,12 +262,6 @@ impl Drop for Borrowed {
     fn drop(&mut self) {
         drop(self.0.take().map(PoolConnection::detach));
     }
-}
-
-/// What came of one statement.
-struct StatementOutcome {
-    rows: Vec<SqliteRow>,
-    changed: u64,
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Following for SqliteStore {
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT DISTINCT incidents.id FROM incidents JOIN notifications \
              ON incident_id = incidents.id WHERE resolved_at IS NULL AND channel = ?1 \
-             AND address = ?2 AND state IN ('sent', 'in_digest', 'owed') ORDER BY incidents.id DESC LIMIT ?3",
+             AND address = ?2 AND state IN ('sent', 'in_digest', 'owed') ORDER BY incidents.id DESC LIMIT +?3",
         )
         .bind(Channel::Sms.as_str())
         .bind(person.as_str())
@@ -112,7 +112,7 @@ async fn succeed(
 ) -> Result<Vec<Succeeded>, Error> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM notifications WHERE state = 'given_up' AND succeeded_at IS NULL \
-         AND kind IN ('failing', 'blind', 'drill') ORDER BY id LIMIT ?",
+         AND kind IN ('failing', 'blind', 'drill') ORDER BY id LIMIT +?",
     )
     .bind(limit)
     .fetch_all(writer.connection().await?)
@@ -134,7 +134,7 @@ async fn claim(
     limit: u32,
 ) -> Result<Vec<Unproven>, Error> {
     let due: Vec<(i64,)> = sqlx::query_as(
-        "SELECT id FROM deliveries WHERE ask_at <= ?1 AND ended_at <= ?2 ORDER BY ask_at LIMIT ?3",
+        "SELECT id FROM deliveries WHERE ask_at <= ?1 AND ended_at <= ?2 ORDER BY ask_at LIMIT +?3",
     )
     .bind(rows::millis(now))
     .bind(rows::millis(taken_before))

@@ -234,6 +234,8 @@ async fn accounts_are_found_by_their_place_whatever_is_known_of_the_tables() {
         accounts::RAN,
         &of_some,
         &of_all,
+        accounts::WATCHED,
+        &format!("SELECT check_id FROM watches {}", accounts::WATCHES_OF),
         "DELETE FROM gaps WHERE check_id = ?1 AND region = ?2 AND first_at = ?3",
         "SELECT check_id FROM gaps WHERE last_at > ?1 AND first_at <= ?2 \
          ORDER BY last_at DESC, check_id, region LIMIT 5",

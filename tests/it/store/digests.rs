@@ -6,11 +6,12 @@ use tripline::domain::notification::{Attempt, NotificationState as State, settle
 use tripline::domain::policy::{Channel, Policy, Recipient, Target, Tier};
 use tripline::domain::restraint::{Actor, Via};
 use tripline::domain::run::Outcome::{Failed, Passed};
+use tripline::domain::run::Report;
 use tripline::domain::storm;
 use tripline::domain::subject::Subject;
 use tripline::store::care::{Acted, Care};
 use tripline::store::gathering::{Asked, Background, Gathered, Shared, Sought};
-use tripline::store::{Claim, Ended, NotificationRecord, Standing, Store};
+use tripline::store::{Claim, Ended, NotificationRecord, Offer, Standing, Store};
 
 use super::scene::{
     self, accepted, at, attempt, claim, history, outbox, refused, report, rules_with, seconds,
@@ -139,9 +140,18 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
 
 /// Leases what is due, with whatever comes along.
 async fn claim_to_send(store: &dyn Store, slot: u32) -> (Vec<Claim>, Option<Background>) {
-    let sought = Sought { crowd_since: Some(at(0)), story: true };
-    let times = (at(slot), at(slot) + seconds(14));
-    store.claim_to_send(Channel::Slack, times, 4, &sought).await.expect("claimed")
+    let handed = store.claim_to_send(&offer(slot), at(slot)).await.expect("claimed");
+    (handed.claims, handed.background)
+}
+
+/// What a lane takes.
+fn offer(slot: u32) -> Offer {
+    Offer {
+        channel: Channel::Slack,
+        lease_until: at(slot) + seconds(14),
+        limit: 4,
+        sought: Sought { crowd_since: Some(at(0)), story: true },
+    }
 }
 
 pub(super) async fn what_comes_along_with_a_claim_is_what_would_be_asked(store: &dyn Store) {
@@ -167,6 +177,52 @@ pub(super) async fn what_comes_along_with_a_claim_is_what_would_be_asked(store: 
     assert_eq!(again.notification.id, NotificationId(2));
     assert!(again.notification.possible_repeat);
     assert_eq!(background, None, "it is not handed out for the first time");
+}
+
+/// Records, and gives what was handed out or what a lane then asks for, which are the same.
+async fn record_to_send(
+    store: &dyn Store,
+    reports: &[Report],
+    slot: u32,
+) -> (Vec<Claim>, Option<Background>) {
+    let recorded = store.record_to_send(reports, &rules(), at(slot), &[offer(slot)]).await;
+    let (recorded, mut handed) = recorded.expect("recorded");
+    assert_eq!(recorded.len(), reports.len());
+    match handed.pop() {
+        Some(handed) => {
+            assert_eq!(handed.channel, Channel::Slack);
+            (handed.claims, handed.background)
+        }
+        None => claim_to_send(store, slot).await,
+    }
+}
+
+pub(super) async fn what_is_owed_is_handed_out_with_its_recording(store: &dyn Store) {
+    // One by itself, which is recorded in another way than several are.
+    let alone = [report("a", "eu", 1, Failed)];
+    let (claims, background) = record_to_send(store, &alone, 2).await;
+    let [first] = &claims[..] else { panic!("{claims:?}") };
+    assert_eq!((first.notification.id, first.notification.incident.0), (NotificationId(1), 1));
+    assert!(first.notification.first_word && !first.notification.possible_repeat);
+    assert_eq!((first.until, first.failed_at), (at(2) + seconds(14), Some(at(2))));
+    if let Some(background) = background {
+        let (subject, recipient) = (Subject::Check(scene::check_id("a")), channel());
+        let (crowd, about) = ((&recipient, at(0)), (IncidentId(1), &subject));
+        let asked = Asked { crowd: Some(crowd), story: Some(about), silences: None };
+        assert_eq!(background, store.background(&asked).await.expect("read"));
+    }
+    // It is held as any other claim is, and what comes meanwhile waits for it.
+    let others = ["b", "c"].map(|name| report(name, "eu", 1, Failed));
+    assert_eq!(record_to_send(store, &others, 2).await, (Vec::new(), None), "one at a time");
+    attempt(store, first, at(2), &accepted()).await;
+    assert_eq!(record(store, 1).await.state, State::Sent);
+    // The earliest is handed out, whichever was recorded just now.
+    let again = ["a", "d"].map(|name| report(name, "eu", 2, Failed));
+    let (claims, _) = record_to_send(store, &again, 3).await;
+    assert_eq!(claims.iter().map(|it| it.notification.id.0).collect::<Vec<_>>(), [2]);
+    // What takes nothing is handed nothing.
+    let (_, handed) = store.record_to_send(&again, &rules(), at(4), &[]).await.expect("recorded");
+    assert_eq!(handed, []);
 }
 
 pub(super) async fn a_clock_set_back_keeps_nothing_from_being_claimed(store: &dyn Store) {
