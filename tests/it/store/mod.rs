@@ -136,7 +136,7 @@ on_every_backend! {
     digests {
         what_is_owed_to_one_recipient_is_seen_together
         what_happened_is_read_with_it
-        what_comes_along_with_a_claim_is_what_would_be_asked,
+        what_comes_along_with_a_claim_is_what_would_be_asked
         what_is_owed_is_handed_out_with_its_recording
         a_clock_set_back_keeps_nothing_from_being_claimed
         a_digest_is_told_once_for_all_that_is_in_it
