@@ -23,7 +23,7 @@ use tripline::domain::Timestamp;
 use tripline::domain::check::{Check, Work};
 use tripline::domain::exchange::Bodies;
 use tripline::domain::id::{CheckId, Region};
-use tripline::domain::policy::{Policy, Roster};
+use tripline::domain::policy::{Channel, Policy, Roster};
 use tripline::domain::run::{Failure, FailureKind, Outcome, Report, Request, Step, Timings, Trace};
 use tripline::domain::schedule::{Interval, Schedule};
 use tripline::domain::slot::Slot;
@@ -180,6 +180,7 @@ impl Bench {
             judge: Arc::new(ProjectJudge::new(rules())),
             clock: Arc::new(System),
             observer: Arc::new(Nobody),
+            hatches: Vec::new(),
         };
         let (ingest, committer) = Ingest::new(parts, Pace::default());
         let committer = tokio::spawn(committer.run(Halt::new()));

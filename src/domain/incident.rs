@@ -63,9 +63,9 @@ pub struct CheckState {
     /// The streak of each region that has run.
     pub streaks: BTreeMap<Region, Streak>,
     /// The open incident.
-    pub incident: Option<Incident>,
+    pub incident: Option<Box<Incident>>,
     /// Without an open one, the last that was resolved, if that is not long ago.
-    pub closed: Option<Incident>,
+    pub closed: Option<Box<Incident>>,
 }
 
 /// One incident, whatever it is about.
@@ -362,7 +362,7 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
             );
             noted(Some(streak), DecisionKind::Ignored, reason)
         }
-        (Outcome::Failed, open) => world().failed(&streak, open.as_ref()),
+        (Outcome::Failed, open) => world().failed(&streak, open.as_deref()),
         (Outcome::Passed, Some(open)) => world().passed(&streak, open, &before),
     };
     looked_at_again(transition, state, (verdict, rules), now)
@@ -377,7 +377,7 @@ fn looked_at_again(
     now: Timestamp,
 ) -> Transition {
     // Where time changes nothing, nothing is restrained.
-    let open = state.incident.as_ref().filter(|open| open.due_at.is_some());
+    let open = state.incident.as_deref().filter(|open| open.due_at.is_some());
     if let (Some(streak), None, Some(open)) = (&transition.streak, &transition.incident, open) {
         let down = |streaks| world::down(streaks, rules.check, now);
         if down(&state.streaks) != down(&known(state, verdict, streak, rules)) {

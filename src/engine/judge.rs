@@ -270,8 +270,8 @@ impl Judge for Rulebook {
         }
         let subject = Subject::Check(check.id.clone());
         let situation = Situation {
-            open: state.incident.as_ref(),
-            closed: state.closed.as_ref(),
+            open: state.incident.as_deref(),
+            closed: state.closed.as_deref(),
             policy: Some(policy),
             about: About { subject: &subject, labels: &check.labels, down: &[] },
             quiet: self.quiet(silences),

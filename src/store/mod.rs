@@ -51,13 +51,13 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use error::Error;
-pub use outbox::{Backlog, Delivery, Ended, Handed, NotificationRecord, Offer};
+pub use outbox::{Backlog, Claim, Delivery, Ended, Handed, NotificationRecord, Offer};
 pub use plan::remember;
 
 use crate::domain::Timestamp;
 use crate::domain::id::{CheckId, IncidentId, Region, RunId};
 use crate::domain::incident::{Change, CheckState, Decision, Incident, Transition};
-use crate::domain::notification::{Attempt, Notification, Settlement};
+use crate::domain::notification::{Attempt, Settlement};
 use crate::domain::policy::Channel;
 use crate::domain::restraint::Silence;
 use crate::domain::rota::Call;
@@ -134,21 +134,6 @@ pub enum Novelty {
 /// has lost what it held (a fencing token).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
-
-/// A notification in the hands of whoever is to send it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
-    /// What is to be sent.
-    pub notification: Notification,
-    /// Tells this claim from earlier and later ones on the same notification.
-    pub epoch: Epoch,
-    /// When the claim runs out; nothing may be sent by it any more from then on.
-    pub until: Timestamp,
-    /// When the answer came that it tells of, where one did.
-    pub failed_at: Option<Timestamp>,
-    /// Where it is a digest: all others that leave with it, held by this claim.
-    pub gathered: Option<Vec<Claim>>,
-}
 
 /// How long a lease holds on something that one hub does at a time.
 pub const LEASE: Duration = Duration::from_secs(9);

@@ -1,12 +1,27 @@
 //! What is remembered of messages: whom they are for, how they stand, and what came of each attempt.
 
-use super::Claim;
+use super::Epoch;
 use super::gathering::{Background, Shared, Sought, Stamps};
 use super::succession::{Proof, Succession};
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::{Attempt, Notification, NotificationState, Settlement};
 use crate::domain::policy::Channel;
+
+/// A notification in the hands of whoever is to send it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// What is to be sent.
+    pub notification: Notification,
+    /// Tells this claim from earlier and later ones on the same notification.
+    pub epoch: Epoch,
+    /// When the claim runs out; nothing may be sent by it any more from then on.
+    pub until: Timestamp,
+    /// When the answer came that it tells of, where one did.
+    pub failed_at: Option<Timestamp>,
+    /// Where it is a digest: all others that leave with it, held by this claim.
+    pub gathered: Option<Vec<Claim>>,
+}
 
 /// An attempt that ended, and what follows from it.
 #[derive(Debug, Clone, Copy)]

@@ -152,14 +152,14 @@ impl<'a> Plan<'a> {
 /// no longer what is known of the check, whatever is said of it.
 pub fn remember(state: &mut CheckState, incident: &Incident) {
     let (open, closed) = (&mut state.incident, &mut state.closed);
-    let is_later = |it: &Option<Incident>| it.as_ref().is_some_and(|it| it.id > incident.id);
-    if is_later(open) || is_later(closed) {
+    let known = [open.as_deref(), closed.as_deref()];
+    if known.into_iter().flatten().any(|it| it.id > incident.id) {
         return;
     }
     if incident.resolved_at.is_none() {
-        (*open, *closed) = (Some(incident.clone()), None);
+        (*open, *closed) = (Some(Box::new(incident.clone())), None);
     } else {
-        (*open, *closed) = (None, Some(incident.clone()));
+        (*open, *closed) = (None, Some(Box::new(incident.clone())));
     }
 }
 

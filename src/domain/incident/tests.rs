@@ -88,7 +88,8 @@ impl Story {
                 self.opened += 1;
                 incident.id = Some(IncidentId(self.opened));
             }
-            self.state.incident = Some(incident.clone()).filter(|it| it.resolved_at.is_none());
+            let is_open = incident.resolved_at.is_none();
+            self.state.incident = is_open.then(|| Box::new(incident.clone()));
         }
         transition
     }

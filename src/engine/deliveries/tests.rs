@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::Manual;
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, IncidentId, PersonId, Region};
-use crate::domain::notification::NotificationState as State;
+use crate::domain::notification::{Attempt, NotificationState as State};
 use crate::domain::policy::{Policy, Roster};
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;

@@ -57,7 +57,8 @@ impl Store for Ledger {
                 state.streaks.insert(report.slot.region.clone(), streak.clone());
             }
             if let Some(incident) = &transition.incident {
-                state.incident = Some(incident.clone()).filter(|it| it.resolved_at.is_none());
+                let is_open = incident.resolved_at.is_none();
+                state.incident = is_open.then(|| Box::new(incident.clone()));
             }
             let run = report.slot.run_id();
             Recorded { run, novelty: Novelty::New, incident: None, transition }

@@ -129,7 +129,7 @@ fn read(
             plan::remember(states.entry(check).or_default(), &record.incident);
         } else if let Some(state) = states.get_mut(&check) {
             // Of a check that has no streak, nothing goes on.
-            state.closed = Some(record.incident);
+            state.closed = Some(Box::new(record.incident));
         }
     }
     Ok(())

@@ -64,7 +64,7 @@ pub(super) async fn what_came_of_a_run_is_told_of_what_is_over_and_changes_nothi
     let states = async || store.states_of(&[check_id("login")]).await.expect("read");
     let open = |id| move |it: &tripline::domain::incident::Incident| it.id == Some(IncidentId(id));
     let before = states().await;
-    assert!(before[&check_id("login")].incident.as_ref().is_some_and(open(2)));
+    assert!(before[&check_id("login")].incident.as_deref().is_some_and(open(2)));
     let ran = Act::Ran { deed: "had it run once: passed in eu".into() };
     assert!(matches!(act(store, &ran, at(4)).await, Acted::Done(_)));
     assert_eq!(outbox(store, 1).await.last().expect("told"), "slack:#p2 noted owed");

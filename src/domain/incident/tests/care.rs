@@ -73,7 +73,7 @@ impl Scene {
         self.story.opened = number;
         let subject = Subject::Check(self.story.check.id.clone());
         let situation = Situation {
-            open: open.as_ref(),
+            open: open.as_deref(),
             closed: self.closed.as_ref(),
             policy: Some(&self.story.policy),
             about: About { subject: &subject, labels: &self.story.check.labels, down: &[] },
@@ -95,7 +95,7 @@ impl Scene {
                 self.story.state.incident = None;
             } else {
                 self.closed = None;
-                self.story.state.incident = Some(incident.clone());
+                self.story.state.incident = Some(Box::new(incident.clone()));
             }
         }
         transition
@@ -114,7 +114,7 @@ impl Scene {
     fn open(&self) -> (Incident, Subject, Notice) {
         let open = self.story.state.incident.clone().expect("an open incident");
         let notice = open.story.notice.clone().expect("a notice");
-        (open, Subject::Check(self.story.check.id.clone()), notice)
+        (*open, Subject::Check(self.story.check.id.clone()), notice)
     }
 
     fn tend(&mut self) -> Transition {

@@ -55,7 +55,7 @@ pub(in crate::http) fn a_world() -> (Vec<Arc<Check>>, Remembered) {
     let history = a_history(&login, &eu, third);
     let state = CheckState {
         streaks: [(eu.clone(), streak(&eu)), (us.clone(), streak(&us))].into(),
-        incident: Some(history.record.incident.clone()),
+        incident: Some(Box::new(history.record.incident.clone())),
         closed: None,
     };
     let checks = vec![Arc::new(a_script(&login, vec![eu, us])), Arc::new(a_request())];
