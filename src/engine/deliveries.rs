@@ -385,7 +385,7 @@ impl Lane {
     fn start(
         &mut self,
         claim: Claim,
-        (limit, known): (Option<Limit>, Option<Background>),
+        (limit, known): (Option<Limit>, Option<Box<Background>>),
         now: Timestamp,
         told: Stopwatch,
     ) {

@@ -110,5 +110,5 @@ pub struct Handed {
     /// What is to be sent, oldest first.
     pub claims: Vec<Claim>,
     /// What there is to know before the first of them leaves, where that was to be had for little.
-    pub background: Option<Background>,
+    pub background: Option<Box<Background>>,
 }

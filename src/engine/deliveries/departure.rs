@@ -72,7 +72,7 @@ pub(super) struct Departure {
     /// What holds for the messages to one recipient; `None` where each goes alone.
     pub(super) limit: Option<Limit>,
     /// What was read when it was handed out.
-    pub(super) known: Option<Background>,
+    pub(super) known: Option<Box<Background>>,
     pub(super) strain: Strain,
     /// How long it waits for its turn.
     pub(super) hold: Duration,
@@ -154,7 +154,7 @@ impl Departure {
         if doubtful.is_none()
             && let Some(known) = self.known.take()
         {
-            return Ok(known);
+            return Ok(*known);
         }
         read(self.parts.store.background(&asked)).await
     }

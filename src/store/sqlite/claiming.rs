@@ -232,7 +232,7 @@ pub(super) fn read_lease(found: &[Vec<SqliteRow>], asked: &AskedLease) -> Result
         // What another leased in the same moment is not meant.
         if id == [(Some(first.notification.id.0),)] {
             // What cannot be read must not keep the others from leaving; it is asked for again.
-            background = gathering::read_background(found, asked).ok();
+            background = gathering::read_background(found, asked).ok().map(Box::new);
         }
     }
     Ok(Handed { channel: asked.channel, claims, background })

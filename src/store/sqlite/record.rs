@@ -193,8 +193,8 @@ fn read_leases(found: &[Vec<SqliteRow>], leases: &[AskedLease]) -> Vec<Handed> {
     let mut handed = Vec::with_capacity(leases.len());
     for asked in leases {
         match claiming::read_lease(found, asked) {
-            Ok(leased) if leased.claims.is_empty() => {}
-            Ok(leased) => handed.push(leased),
+            Ok(given) if given.claims.is_empty() => {}
+            Ok(given) => handed.push(given),
             Err(error) => tracing::error!(%error, "what was leased cannot be read"),
         }
     }

@@ -253,6 +253,13 @@ async fn accounts_are_found_by_their_place_whatever_is_known_of_the_tables() {
     SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)
     USE TEMP B-TREE FOR GROUP BY
     ---
+    SEARCH watches USING INDEX watches_of_check (check_id>?)
+    ---
+    SEARCH watches USING INDEX watches_of_check (check_id=?)
+    LIST SUBQUERY 1
+    SCAN json_each VIRTUAL TABLE INDEX 1:
+    CREATE BLOOM FILTER
+    ---
     SEARCH gaps USING INDEX gaps_once (check_id=? AND region=? AND first_at=?)
     ---
     SEARCH gaps USING INDEX gaps_by_time (last_at>?)

@@ -141,7 +141,7 @@ pub(super) async fn what_happened_is_read_with_it(store: &dyn Store) {
 /// Leases what is due, with whatever comes along.
 async fn claim_to_send(store: &dyn Store, slot: u32) -> (Vec<Claim>, Option<Background>) {
     let handed = store.claim_to_send(&offer(slot), at(slot)).await.expect("claimed");
-    (handed.claims, handed.background)
+    (handed.claims, handed.background.map(|it| *it))
 }
 
 /// What a lane takes.
@@ -191,7 +191,7 @@ async fn record_to_send(
     match handed.pop() {
         Some(handed) => {
             assert_eq!(handed.channel, Channel::Slack);
-            (handed.claims, handed.background)
+            (handed.claims, handed.background.map(|it| *it))
         }
         None => claim_to_send(store, slot).await,
     }
