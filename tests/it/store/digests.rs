@@ -1,5 +1,7 @@
 //! Digests: gathered under one claim, told once, repeated whole or not at all.
 
+use std::time::Duration;
+
 use tripline::domain::id::{IncidentId, NotificationId};
 use tripline::domain::incident::acting::Act;
 use tripline::domain::notification::{Attempt, NotificationState as State, settle};
@@ -204,7 +206,8 @@ pub(super) async fn what_is_owed_is_handed_out_with_its_recording(store: &dyn St
     let [first] = &claims[..] else { panic!("{claims:?}") };
     assert_eq!((first.notification.id, first.notification.incident.0), (NotificationId(1), 1));
     assert!(first.notification.first_word && !first.notification.possible_repeat);
-    assert_eq!((first.until, first.failed_at), (at(2) + seconds(14), Some(at(2))));
+    let failed_at = Some(at(1) + Duration::from_millis(128));
+    assert_eq!((first.until, first.failed_at), (at(2) + seconds(14), failed_at));
     if let Some(background) = background {
         let (subject, recipient) = (Subject::Check(scene::check_id("a")), channel());
         let (crowd, about) = ((&recipient, at(0)), (IncidentId(1), &subject));
