@@ -100,7 +100,7 @@ impl Limits {
     pub fn of(channel: Channel) -> Self {
         let (concurrent, rate) = match channel {
             Channel::Slack => (8, Some(Rate { every: Duration::from_secs(1), burst: 3 })),
-            Channel::Webhook => (128, None),
+            Channel::Webhook => (256, None),
             _ => (4, None),
         };
         Self {
@@ -129,6 +129,8 @@ pub struct Lane {
     wake: Arc<Notify>,
     /// Whether something is owed, as far as it was said since the last look.
     is_woken: bool,
+    /// Whether the last look at what is due found nothing.
+    is_idle: bool,
     hatch: Hatch,
     passed: mpsc::UnboundedReceiver<Passed>,
     sends: JoinSet<Option<Finished>>,
@@ -175,6 +177,7 @@ impl Lane {
             limits,
             wake: Arc::default(),
             is_woken: false,
+            is_idle: false,
             hatch,
             passed,
             sends: JoinSet::new(),
@@ -243,6 +246,7 @@ impl Lane {
         };
         let full = handed.claims.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let some = !handed.claims.is_empty();
+        let was_idle = std::mem::replace(&mut self.is_idle, !some);
         self.start_all(Passed { handed, now, told });
         unrecorded?;
         match (full, some) {
@@ -251,6 +255,8 @@ impl Lane {
             (false, true) if self.channel.abreast().is_some() => Ok(Some(now)),
             // What is on its way comes first.
             (false, true) => Ok(Some(now + SOON)),
+            // Where something is on its way to whoever takes no more, its end says when to look again.
+            (false, false) if !was_idle && !self.sends.is_empty() => Ok(Some(now + SOON)),
             (false, false) => self.parts.store.next_due(self.channel).await,
         }
     }

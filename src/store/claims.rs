@@ -81,7 +81,7 @@ macro_rules! supersede_what_stayed {
             crate::store::claims::ends!(),
             ") THEN $2 ELSE $3 END WHERE ",
             $those,
-            " AND state = 'owed' AND lease_until IS NULL AND digest IS NULL \
+            " AND state || '' = 'owed' AND lease_until IS NULL AND digest IS NULL \
              AND NOT possible_repeat AND EXISTS (SELECT 1 ",
             crate::store::claims::later!(),
             ")"

@@ -141,7 +141,7 @@ async fn lock(
     others: &[NotificationId],
 ) -> Result<Option<Vec<i64>>, Error> {
     let held: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM notifications WHERE id = $1 AND state = 'owed' \
+        "SELECT id FROM notifications WHERE id = $1 AND state || '' = 'owed' \
          AND lease_until IS NOT NULL AND epoch = $2 FOR NO KEY UPDATE",
     )
     .bind(claim.notification.id.0)
@@ -154,7 +154,7 @@ async fn lock(
     }
     let others: Vec<i64> = others.iter().map(|id| id.0).collect();
     sqlx::query_scalar(
-        "SELECT id FROM notifications WHERE id = ANY($1) AND id <> $2 AND state = 'owed' \
+        "SELECT id FROM notifications WHERE id = ANY($1) AND id <> $2 AND state || '' = 'owed' \
          AND lease_until IS NULL AND digest IS NULL ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
     )
     .bind(others)
@@ -265,7 +265,7 @@ pub(super) async fn lease_again(
          (SELECT head.lease_until FROM notifications AS head WHERE head.id = mine.digest), \
          possible_repeat = possible_repeat OR lease_until IS NOT NULL, failures = failures + \
          CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END \
-         WHERE digest = ANY($1) AND id <> digest AND state = 'owed' RETURNING ",
+         WHERE digest = ANY($1) AND id <> digest AND state || '' = 'owed' RETURNING ",
         rows::notification::shown!()
     ))
     .bind(digests)

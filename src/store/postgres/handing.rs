@@ -21,7 +21,7 @@ pub(super) async fn hand_on(
     let mut connection = begin(pool).await?;
     let telling: Option<i64> = sqlx::query_scalar(
         "SELECT telling FROM notifications \
-         WHERE id = $1 AND state = 'owed' AND lease_until IS NOT NULL AND epoch = $2 FOR NO KEY UPDATE",
+         WHERE id = $1 AND state || '' = 'owed' AND lease_until IS NOT NULL AND epoch = $2 FOR NO KEY UPDATE",
     )
     .bind(notification.id.0)
     .bind(claim.epoch.0)

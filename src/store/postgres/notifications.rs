@@ -96,7 +96,7 @@ async fn supersede(
          AND ($7 OR kind IN ",
         claims::alarms!(),
         " AND in_place_of IS NULL) \
-         AND state = 'owed' AND lease_until IS NULL AND NOT possible_repeat"
+         AND state || '' = 'owed' AND lease_until IS NULL AND NOT possible_repeat"
     ))
     .bind(incident.0)
     .bind(recipient.channel().as_str())
@@ -112,7 +112,8 @@ async fn supersede(
 /// digest that is owed but its own; a drill only where nothing else is owed to its recipient.
 ///
 /// The server does not know how many are owed when many are all at once, and would look for the earlier
-/// one among all of them: `state || ''` keeps the indices of what is owed out of that.
+/// one among all of them: `state || ''` keeps the indices of what is owed out of that, here and wherever
+/// something is looked for by its incident or its number.
 macro_rules! next_in_line {
     ($select:literal, $rest:literal) => {
         concat!(
@@ -222,7 +223,7 @@ async fn hold(
 ) -> Result<(Vec<i64>, Vec<i64>), Error> {
     let held: Vec<(i64, bool, bool)> = sqlx::query_as(
         "SELECT id, lease_until IS NOT NULL, epoch > 0 FROM notifications WHERE id = ANY($1) \
-         AND state = 'owed' AND greatest(due_at, lease_until) <= $2 ORDER BY id \
+         AND state || '' = 'owed' AND greatest(due_at, lease_until) <= $2 ORDER BY id \
          FOR NO KEY UPDATE SKIP LOCKED",
     )
     .bind(ids)
@@ -251,7 +252,7 @@ async fn lease(
          failures = failures + \
          CASE WHEN lease_until IS NULL OR possible_repeat THEN 0 ELSE 1 END, ",
         claims::is_first_word!(),
-        " WHERE id = ANY($1) AND state = 'owed' RETURNING ",
+        " WHERE id = ANY($1) AND state || '' = 'owed' RETURNING ",
         rows::notification::shown!()
     ))
     .bind(ids)

@@ -54,7 +54,7 @@ pub(super) async fn note_departure(pool: &PgPool, claim: &Claim) -> Result<Stand
     let mut transaction = begin(pool).await?;
     let noted = sqlx::query(
         "UPDATE notifications SET begun = true \
-         WHERE id = $1 AND state = 'owed' AND lease_until IS NOT NULL AND epoch = $2",
+         WHERE id = $1 AND state || '' = 'owed' AND lease_until IS NOT NULL AND epoch = $2",
     )
     .bind(claim.notification.id.0)
     .bind(claim.epoch.0)

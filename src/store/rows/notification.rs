@@ -323,12 +323,15 @@ impl DownRow {
     }
 }
 
-/// How much is owed on each channel and since when, where `$1` is [`held_back`].
-pub(in crate::store) const OWED: &str = "SELECT channel, count(*), min(CASE WHEN reason LIKE $1 OR EXISTS \
-     (SELECT 1 FROM notifications AS held WHERE held.incident_id = mine.incident_id \
-     AND held.channel = mine.channel AND held.address = mine.address AND held.id < mine.id \
-     AND held.state = 'owed' AND held.reason LIKE $1) THEN NULL ELSE owed_at END) \
-     FROM notifications AS mine WHERE state = 'owed' AND kind <> 'drill' GROUP BY channel";
+/// How much is owed on each channel and since when, where `$1` is [`held_back`]. What is held back is looked
+/// for once and not for each: left to themselves, databases go through all that is owed again and again.
+pub(in crate::store) const OWED: &str = "WITH held AS MATERIALIZED \
+     (SELECT incident_id, channel, address, min(id) AS id FROM notifications \
+     WHERE state = 'owed' AND reason LIKE $1 GROUP BY incident_id, channel, address) \
+     SELECT mine.channel, count(*), min(CASE WHEN held.id IS NULL THEN mine.owed_at END) \
+     FROM notifications AS mine LEFT JOIN held ON held.incident_id = mine.incident_id \
+     AND held.channel = mine.channel AND held.address = mine.address AND held.id <= mine.id \
+     WHERE mine.state = 'owed' AND mine.kind <> 'drill' GROUP BY mine.channel";
 
 /// How much was given up on each channel since `$1`.
 pub(in crate::store) const GIVEN_UP: &str = "SELECT channel, count(*) FROM notifications \
