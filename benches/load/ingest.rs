@@ -81,11 +81,15 @@ async fn on(
     tokio::time::sleep(WARM_UP).await;
     let wanted = CHECKS * REGIONS.len() / usize::try_from(every.as_secs())?;
     let mut rows = measured(&format!("{wanted} a second sent"), &counts, &daemons, STEADY).await?;
+    let (steady, _) = memory(daemons[0].id())?;
     counts.hurry();
     tokio::time::sleep(Duration::from_secs(1)).await;
     rows.extend(measured("as many as are taken", &counts, &daemons, HURRIED).await?);
     let (resident, _) = memory(daemons[0].id())?;
-    rows.push(Row::new("  memory of a hub", format!("{resident:.0} MiB resident")));
+    rows.push(Row::new(
+        "  memory of a hub",
+        format!("{steady:.0} MiB resident, at most {resident:.0} MiB"),
+    ));
     ensure!(senders.try_join_next().is_none(), "a sender ended");
     senders.shutdown().await;
     Ok(rows)

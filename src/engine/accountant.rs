@@ -218,7 +218,12 @@ async fn summed(
     let mut tallies = accounts.tallied_hours(checks, (start, end)).await?;
     for edge in [(after, start), (end, until)] {
         if edge.0 < edge.1 {
-            for (place, tally) in count(accounts, checks, edge, detail).await? {
+            let more = count(accounts, checks, edge, detail).await?;
+            if tallies.is_empty() {
+                tallies = more;
+                continue;
+            }
+            for (place, tally) in more {
                 let sum = tallies.entry(place).or_default();
                 *sum = sum.and(tally);
             }

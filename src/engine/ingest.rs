@@ -1,9 +1,12 @@
-//! Results in: queued, gathered, committed, acknowledged, in the order in which they came.
+//! Results in: queued, gathered, committed, acknowledged; those of one check in the order in which they
+//! came.
 //!
-//! What may decide something is committed at once, together with everything that waits; results
-//! that only say that all is still well wait a moment for company, so that a thousand of them cost
-//! a few transactions. Nothing is acknowledged before it is committed, and nothing that was taken
+//! What may decide something is committed at once and carries nothing but what came of its check before;
+//! results that only say that all is still well wait a moment for company, so that a thousand of them
+//! cost a few transactions. Nothing is acknowledged before it is committed, and nothing that was taken
 //! is dropped while the process lives: when the store fails, the batch is kept and tried again.
+
+mod gathered;
 
 use std::collections::HashSet;
 use std::pin::{Pin, pin};
@@ -12,8 +15,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::yield_now;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use self::gathered::{Gathered, Waiting};
 use super::deliveries::Hatch;
 use super::judge::ProjectJudge;
 use crate::clock::{Clock, Halt, Stopwatch};
@@ -98,12 +102,6 @@ pub struct Parts {
 pub struct Ingest {
     queue: mpsc::Sender<Waiting>,
     trouble: watch::Receiver<Option<Trouble>>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    report: Report,
-    acknowledge: oneshot::Sender<Recorded>,
 }
 
 impl Ingest {
@@ -198,14 +196,6 @@ impl std::fmt::Debug for Committer {
     }
 }
 
-/// Taken from the queue, not yet committed.
-#[derive(Debug, Default)]
-struct Gathered {
-    reports: Vec<Report>,
-    acknowledge: Vec<oneshot::Sender<Recorded>>,
-    urgent: bool,
-}
-
 /// The work ends: it was stopped and the time to store the rest is over.
 struct TimeIsUp;
 
@@ -236,13 +226,13 @@ impl Committer {
     async fn drain(&mut self, mut end: Pin<&mut impl Future<Output = ()>>) {
         self.queue.close();
         loop {
-            while self.gathered.reports.len() < self.pace.batch {
+            while self.gathered.len() < self.pace.batch {
                 match self.queue.try_recv() {
                     Ok(waiting) => self.take(waiting),
                     Err(_) => break,
                 }
             }
-            let finished = self.gathered.reports.is_empty();
+            let finished = self.gathered.is_empty();
             if finished || self.commit(end.as_mut()).await.is_err() {
                 break;
             }
@@ -253,20 +243,21 @@ impl Committer {
     /// May be dropped while it waits: what it took stays gathered.
     async fn gather(&mut self) -> bool {
         self.learn().await;
-        if self.gathered.reports.is_empty() {
+        if self.gathered.is_empty() {
             match self.first().await {
                 Some(waiting) => self.take(waiting),
                 None => return false,
             }
         }
-        let mut patience = pin!(sleep(self.pace.gather));
+        let until = self.gathered.until().unwrap_or_else(Instant::now);
+        let mut patience = pin!(sleep_until(until));
         loop {
-            while self.gathered.reports.len() < self.pace.batch
+            while self.gathered.len() < self.pace.batch
                 && let Ok(waiting) = self.queue.try_recv()
             {
                 self.take(waiting);
             }
-            if self.gathered.urgent || self.gathered.reports.len() >= self.pace.batch {
+            if self.gathered.is_urgent() || self.gathered.len() >= self.pace.batch {
                 return true;
             }
             tokio::select! {
@@ -304,9 +295,7 @@ impl Committer {
 
     fn take(&mut self, waiting: Waiting) {
         let urgent = self.alert.as_ref().is_none_or(|alert| alert.is_urgent(&waiting.report));
-        self.gathered.urgent |= urgent;
-        self.gathered.reports.push(waiting.report);
-        self.gathered.acknowledge.push(waiting.acknowledge);
+        self.gathered.add(waiting, urgent, Instant::now() + self.pace.gather);
     }
 
     /// Asks the store, where that has not been done, which checks are not calm.
@@ -319,15 +308,17 @@ impl Committer {
         }
     }
 
-    /// Commits what was gathered, however often that must be tried.
+    /// Commits what is due of what was gathered, however often that must be tried.
     async fn commit(
         &mut self,
         mut end: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), TimeIsUp> {
-        let Gathered { reports, acknowledge, urgent } = std::mem::take(&mut self.gathered);
-        if reports.is_empty() {
+        let due = self.gathered.take_due(Instant::now(), self.pace.batch);
+        if due.is_empty() {
             return Ok(());
         }
+        let urgent = due.is_urgent();
+        let Gathered { reports, acknowledge, .. } = due;
         let mut failures = 0;
         let (recorded, handed, leased) = loop {
             let (rulebook, now) = (self.parts.judge.current(), self.parts.clock.now());

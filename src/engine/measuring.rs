@@ -5,6 +5,7 @@
 //! also when the report of it comes late.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::domain::Timestamp;
@@ -24,10 +25,12 @@ const RESERVED: [&str; 4] = ["check", "region", "step", "phase"];
 pub fn of_run(report: &Report, check: Option<&Check>) -> Vec<Series> {
     let at = report.finished_at().timestamp_millis();
     let slot = &report.slot;
-    let mut labels: Vec<(String, String)> =
-        vec![("check".into(), slot.check.to_string()), ("region".into(), slot.region.to_string())];
+    let mut labels = vec![
+        (word("check"), slot.check.as_str().into()),
+        (word("region"), slot.region.as_str().into()),
+    ];
     let own = check.into_iter().flat_map(|check| &check.labels);
-    labels.extend(own.filter_map(|(name, value)| Some((allowed(name)?, value.clone()))));
+    labels.extend(own.filter_map(|(name, value)| Some((word(&allowed(name)?), word(value)))));
     let mut points = Points { at, labels, series: Vec::new() };
     let outcome = report.outcome();
     if outcome == Outcome::Unknown {
@@ -159,23 +162,33 @@ pub fn of_lost(
 struct Points {
     at: i64,
     /// Those of all.
-    labels: Vec<(String, String)>,
+    labels: Vec<(Arc<str>, Arc<str>)>,
     series: Vec<Series>,
 }
 
 impl Points {
     fn add(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        let all = labels.iter().copied();
+        let all = labels.iter().map(|(name, value)| (word(name), word(value)));
         // The last of a name wins: whose value it is, and its name, cannot be overwritten.
-        let own = self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let own = self.labels.iter().cloned();
         let (where_from, of_check) = own.partition::<Vec<_>, _>(|(name, _)| is_reserved(name));
-        let all = of_check.into_iter().chain(all).chain(where_from).chain([(METRIC_NAME, name)]);
+        let metric = (word(METRIC_NAME), word(name));
+        let all = of_check.into_iter().chain(all).chain(where_from).chain([metric]);
         let labels: Labels = all.collect();
         // One point is always in order.
         let measure = ABOUT.iter().find(|(own, ..)| *own == name).map(|(_, measure, _)| *measure);
         let series = Series::new(labels, vec![self.at], vec![value]);
         self.series.extend(series.map(|series| series.measuring(measure)));
     }
+}
+
+/// A name or value; those that most points have are kept once, since a run has dozens of them.
+fn word(text: &str) -> Arc<str> {
+    static KEPT: LazyLock<BTreeMap<&str, Arc<str>>> = LazyLock::new(|| {
+        let names = ABOUT.iter().map(|(name, ..)| *name).chain(RESERVED).chain([METRIC_NAME]);
+        names.chain(PHASES.map(|(name, _)| name)).map(|text| (text, text.into())).collect()
+    });
+    KEPT.get(text).map_or_else(|| text.into(), Arc::clone)
 }
 
 fn is_reserved(name: &str) -> bool {
@@ -204,22 +217,22 @@ fn written(name: &str, also: impl Fn(char) -> bool) -> String {
     text
 }
 
+/// What takes a request its time, and how it is known.
+type Phase = (&'static str, fn(&Timings) -> Option<Duration>);
+const PHASES: [Phase; 5] = [
+    ("dns", |it| it.dns),
+    ("connect", |it| it.connect),
+    ("tls", |it| it.tls),
+    ("wait", |it| it.wait),
+    ("download", |it| it.download),
+];
+
 /// How long all requests of a run spent in each phase; of those that happened.
-fn phases(report: &Report) -> Vec<(&'static str, Duration)> {
-    type Phase = fn(&Timings) -> Option<Duration>;
-    let all: [(&'static str, Phase); 5] = [
-        ("dns", |it| it.dns),
-        ("connect", |it| it.connect),
-        ("tls", |it| it.tls),
-        ("wait", |it| it.wait),
-        ("download", |it| it.download),
-    ];
-    let requests = &report.trace.requests;
-    let total = |phase: Phase| {
-        let times = requests.iter().filter_map(|request| phase(&request.timings));
-        times.reduce(|sum, time| sum + time)
-    };
-    all.into_iter().filter_map(|(name, phase)| Some((name, total(phase)?))).collect()
+fn phases(report: &Report) -> impl Iterator<Item = (&'static str, Duration)> {
+    PHASES.into_iter().filter_map(|(name, phase)| {
+        let times = report.trace.requests.iter().filter_map(|it| phase(&it.timings));
+        Some((name, times.reduce(|sum, time| sum + time)?))
+    })
 }
 
 fn seconds(duration: Duration) -> f64 {

@@ -97,8 +97,11 @@ impl Published {
         assignments.secrets = secrets;
         let whole = &hash_of(&json(&assignments))[..32];
         assignments.revision = format!("{shown}-{whole}");
+        // It is kept, and a text that grew has room for half as much again.
+        let mut body = json(&assignments);
+        body.shrink_to_fit();
         Self {
-            body: Bytes::from(json(&assignments)),
+            body: Bytes::from(body),
             revision: assignments.revision,
             modules: texts,
             paths,

@@ -302,12 +302,28 @@ async fn what_may_decide_something_waits_for_nothing() {
     let scene = scene(Pace::default());
     let calm = scene.submit(passed("a", 1));
     pass(Duration::from_millis(10)).await;
-    scene.ingest.submit(failed("b", 1)).await.expect("committed");
-    calm.await.expect("it ran").expect("committed with it");
-    // The next pass of b resolves its incident; one of a has nothing to hurry for.
-    scene.ingest.submit(passed("b", 2)).await.expect("committed");
+    let before = scene.submit(passed("b", 1));
+    tokio::task::yield_now().await;
+    scene.ingest.submit(failed("b", 2)).await.expect("committed");
+    before.await.expect("it ran").expect("committed with it: it came before");
+    assert!(!calm.is_finished(), "it has nothing to do with it");
+    // The next pass of b resolves its incident; the one after it has nothing to hurry for.
     scene.ingest.submit(passed("b", 3)).await.expect("committed");
-    assert_eq!(scene.batches(), ["10 a1 b1", "10 b2", "110 b3"]);
+    scene.ingest.submit(passed("b", 4)).await.expect("committed");
+    calm.await.expect("it ran").expect("committed in its time");
+    assert_eq!(scene.batches(), ["10 b1 b2", "10 b3", "100 a1 b4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_calm_does_not_wait_for_longer_because_something_else_is_urgent() {
+    let scene = scene(Pace::default());
+    let calm = scene.submit(passed("a", 1));
+    for slot in 1..=5 {
+        pass(Duration::from_millis(30)).await;
+        scene.ingest.submit(failed("b", slot)).await.expect("committed");
+    }
+    calm.await.expect("it ran").expect("committed");
+    assert_eq!(scene.batches(), ["30 b1", "60 b2", "90 b3", "100 a1", "120 b4", "150 b5"]);
 }
 
 #[tokio::test(start_paused = true)]

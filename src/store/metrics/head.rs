@@ -34,7 +34,7 @@ pub(super) struct Open {
     pub(super) start: i64,
     packed: Chunk,
     /// Those that came after later ones, not packed: to pack one of them is to pack all anew.
-    late: Points,
+    late: Option<Box<Points>>,
     /// Whether all of it is in a chunk of the store already, which nobody reads before the period
     /// is closed.
     pub(super) is_written: bool,
@@ -42,7 +42,7 @@ pub(super) struct Open {
 
 impl Open {
     fn new(start: i64) -> Self {
-        Self { start, packed: Chunk::default(), late: Points::default(), is_written: false }
+        Self { start, packed: Chunk::default(), late: None, is_written: false }
     }
 
     /// Adds points of this period that are not there.
@@ -51,31 +51,35 @@ impl Open {
         if self.packed.last().is_none_or(|(last, _)| last < time) {
             return self.packed.push(time, value);
         }
-        self.late.add(time, value, 1);
+        let late = self.late.get_or_insert_default();
+        late.add(time, value, 1);
         // Twice as many as before have come by then, so each is packed a few times at most.
-        if self.late.len() >= LATE + self.packed.len() / 2 {
+        if late.len() >= LATE + self.packed.len() / 2 {
             self.packed = Chunk::of(&self.points());
-            self.late = Points::default();
+            self.late = None;
         }
     }
 
     /// All of them, unpacked.
     pub(super) fn points(&self) -> Points {
         let mut points = self.packed.points();
-        if !self.late.is_empty() {
-            points.unite(&self.late);
+        if let Some(late) = &self.late {
+            points.unite(late);
         }
         points
     }
 
     /// What is stored of them.
     pub(super) fn stored(&self) -> Vec<u8> {
-        if self.late.is_empty() { self.packed.stored() } else { Chunk::of(&self.points()).stored() }
+        match self.late {
+            None => self.packed.stored(),
+            Some(_) => Chunk::of(&self.points()).stored(),
+        }
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.packed.len() + self.late.len()
+        self.packed.len() + self.late.as_ref().map_or(0, |late| late.len())
     }
 
     /// When the last one is.
@@ -330,8 +334,8 @@ mod tests {
         let mut packings = 0;
         for time in (11..=3_600).rev().filter(|time| time % 10 != 0) {
             open.add(time * 1_000, 2.0);
-            packings += usize::from(open.late.is_empty());
-            assert!(open.late.len() <= LATE + open.packed.len() / 2);
+            packings += usize::from(open.late.is_none());
+            assert!(open.len() - open.packed.len() <= LATE + open.packed.len() / 2);
         }
         assert!((1..10).contains(&packings), "{packings}");
         let points = open.points();

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
 use super::rollup::Kind;
 use crate::query::{Comparison, Labels, METRIC_NAME, Matcher};
 
@@ -28,9 +30,10 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     known: Vec<Known>,
-    places: HashMap<i64, Place>,
-    /// By the fingerprints of labels; one that is taken by other labels is followed by the next.
-    by_labels: HashMap<u64, Place>,
+    /// By the numbers in the store, which are not kept twice.
+    by_id: HashTable<Place>,
+    /// By the labels, which are not either.
+    by_labels: HashTable<Place>,
     by_value: BTreeMap<Arc<str>, HashMap<Arc<str>, Vec<Place>>>,
 }
 
@@ -52,19 +55,13 @@ impl Index {
 
     /// The place of the series of this number.
     pub(super) fn place(&self, id: i64) -> Option<Place> {
-        self.places.get(&id).copied()
+        self.by_id.find(of_id(id), |place| self.at(*place).id == id).copied()
     }
 
     /// The place of the series with these labels.
     pub(super) fn find(&self, labels: &Labels) -> Option<Place> {
-        let mut print = labels.fingerprint();
-        loop {
-            let place = *self.by_labels.get(&print)?;
-            if self.at(place).labels == *labels {
-                return Some(place);
-            }
-            print = print.wrapping_add(1);
-        }
+        let is_meant = |place: &Place| self.at(*place).labels == *labels;
+        self.by_labels.find(labels.fingerprint(), is_meant).copied()
     }
 
     /// Adds a series; one that is there already stays as it is.
@@ -83,13 +80,12 @@ impl Index {
             let values = self.by_value.entry(Arc::clone(&label.name)).or_default();
             values.entry(Arc::clone(&label.value)).or_default().push(place);
         }
-        let mut print = labels.fingerprint();
-        while self.by_labels.contains_key(&print) {
-            print = print.wrapping_add(1);
-        }
-        self.by_labels.insert(print, place);
-        self.places.insert(id, place);
+        let print = labels.fingerprint();
         self.known.push(Known { id, labels, kind, seen_until });
+        let Self { known, by_id, by_labels, .. } = self;
+        let at = |place: &Place| &known[index(*place)];
+        by_id.insert_unique(of_id(id), place, |place| of_id(at(place).id));
+        by_labels.insert_unique(print, place, |place| at(place).labels.fingerprint());
         place
     }
 
@@ -173,6 +169,11 @@ impl Index {
         }
         found
     }
+}
+
+/// What a table finds a number in the store by: numbers that follow each other must not look alike.
+fn of_id(id: i64) -> u64 {
+    id.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
 /// Those that are in both lists, which are in order.
