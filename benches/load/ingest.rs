@@ -88,7 +88,7 @@ async fn on(
     let (resident, _) = memory(daemons[0].id())?;
     rows.push(Row::new(
         "  memory of a hub",
-        format!("{steady:.0} MiB resident, at most {resident:.0} MiB"),
+        format!("{steady:.0} MiB resident, then {resident:.0} MiB"),
     ));
     ensure!(senders.try_join_next().is_none(), "a sender ended");
     senders.shutdown().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::writer::Durability;
 use super::*;
 use crate::domain::id::Region;
 use crate::domain::incident::{Decision, DecisionKind, Incident, Transition};
@@ -85,9 +86,10 @@ async fn number(store: &SqliteStore, query: &'static str) -> i64 {
     sqlx::query_scalar(query).persistent(false).fetch_one(connection).await.expect("read")
 }
 
-/// What `PRAGMA synchronous` says: 1 is safe from a killed process, 2 from a power cut.
-async fn durability(store: &SqliteStore) -> i64 {
-    number(store, "PRAGMA synchronous").await
+/// What the last transaction was to survive, once SQLite is ready for one that survives a power cut (2).
+async fn durability(store: &SqliteStore) -> Option<Durability> {
+    assert_eq!(number(store, "PRAGMA synchronous").await, 2);
+    store.writer().await.expect("it can write").asked
 }
 
 #[tokio::test]
@@ -95,14 +97,14 @@ async fn what_was_decided_survives_a_power_cut() {
     let (_folder, store) = fresh().await;
     for second in [10, 20] {
         record(&store, &[report("calm", second)]).await.expect("recorded");
-        assert_eq!(durability(&store).await, 1);
+        assert_eq!(durability(&store).await, Some(Durability::Process));
         let both = [report("calm", second + 1), report("noted", second + 1)];
         record(&store, &both).await.expect("recorded");
-        assert_eq!(durability(&store).await, 2);
+        assert_eq!(durability(&store).await, Some(Durability::Power));
         record(&store, &[report("calm", second + 2), report("other", second + 2)])
             .await
             .expect("recorded");
-        assert_eq!(durability(&store).await, 1);
+        assert_eq!(durability(&store).await, Some(Durability::Process));
     }
     store.close().await;
 }

@@ -31,6 +31,9 @@ pub(super) struct Writer {
     /// Whether something was begun whose end was not seen.
     unsettled: bool,
     memory: Option<Memory>,
+    /// What the last transaction was to survive.
+    #[cfg(test)]
+    pub(super) asked: Option<Durability>,
 }
 
 #[derive(Debug)]
@@ -48,7 +51,15 @@ const DISTRUST: [i32; 3] = [10, 11, 26];
 impl Writer {
     pub(super) async fn connect(path: PathBuf) -> Result<Self, Error> {
         let connection = Connected::Yes(Box::new(open::writer(&path).await?));
-        Ok(Self { path, connection, durability: None, unsettled: false, memory: None })
+        Ok(Self {
+            path,
+            connection,
+            durability: None,
+            unsettled: false,
+            memory: None,
+            #[cfg(test)]
+            asked: None,
+        })
     }
 
     /// The connection, in a known state.
@@ -82,23 +93,42 @@ impl Writer {
         &mut self,
         durability: Durability,
     ) -> Result<&mut SqliteConnection, Error> {
-        let known = self.durability;
-        let connection = self.connection().await?;
-        if known != Some(durability) {
-            // Not a prepared statement: SQLite acts on this one while preparing it, so a kept one
-            // would do nothing the second time.
-            let pragma = match durability {
-                Durability::Process => "PRAGMA synchronous = NORMAL",
-                Durability::Power => "PRAGMA synchronous = FULL",
-            };
-            let set = sqlx::raw_sql(pragma).execute(connection).await;
-            set.map_err(failed("set how durable a commit is"))?;
+        self.set(durability).await?;
+        #[cfg(test)]
+        {
+            self.asked = Some(durability);
         }
-        self.durability = Some(durability);
         self.unsettled = true;
         match &mut self.connection {
             Connected::Yes(connection) => Ok(connection),
             Connected::Lost | Connected::Closed => Err(Error::Closed),
+        }
+    }
+
+    /// Sets what the next commit survives, if that is not what the last one did.
+    async fn set(&mut self, durability: Durability) -> Result<(), Error> {
+        // First, because it may have to begin anew.
+        self.connection().await?;
+        if self.durability == Some(durability) {
+            return Ok(());
+        }
+        // Not a prepared statement: SQLite acts on this one while preparing it, so a kept one
+        // would do nothing the second time.
+        let pragma = match durability {
+            Durability::Process => "PRAGMA synchronous = NORMAL",
+            Durability::Power => "PRAGMA synchronous = FULL",
+        };
+        self.durability = None;
+        let set = sqlx::raw_sql(pragma).execute(self.connection().await?).await;
+        set.map_err(failed("set how durable a commit is"))?;
+        self.durability = Some(durability);
+        Ok(())
+    }
+
+    /// Gets ready for what is decided, which is not to wait for this. What fails now is tried again then.
+    async fn rest(&mut self) {
+        if let Err(error) = self.set(Durability::Power).await {
+            tracing::debug!(%error, "not ready yet for the next decision");
         }
     }
 
@@ -129,7 +159,8 @@ impl Writer {
         self.unsettled = false;
     }
 
-    /// Cleans up at once after an error, so that no lock is kept until the next writer comes.
+    /// Cleans up at once after an error, so that no lock is kept until the next writer comes; after what
+    /// ended well, gets ready for what is decided.
     pub(super) async fn finish<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result {
             self.unsettled = true;
@@ -139,6 +170,8 @@ impl Writer {
             {
                 self.lose();
             }
+        } else {
+            self.rest().await;
         }
         result
     }
