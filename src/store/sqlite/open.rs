@@ -126,7 +126,7 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, Error> {
     let options = options(path)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("wal_autocheckpoint", LOG_PAGES)
-        .pragma("cache_size", "-20000")
+        .pragma("cache_size", "-12000")
         .optimize_on_close(true, Some(400));
     connect(path, &options).await
 }
