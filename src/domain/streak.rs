@@ -106,6 +106,11 @@ const LONGEST_REASON: usize = 300;
 const CORRECTION: TimeDelta = TimeDelta::seconds(30);
 
 impl Streak {
+    /// Whether nothing is wrong there, so that a pass decides nothing.
+    pub fn is_calm(&self) -> bool {
+        !self.down && self.failures == 0
+    }
+
     /// Whether `slot` comes after all of which there is a result.
     pub fn is_latest(&self, slot: Timestamp) -> bool {
         self.last_slot.is_none_or(|last| slot > last)

@@ -436,7 +436,7 @@ impl Alert {
         let mut alert = Self::default();
         for (check, state) in states {
             for (region, streak) in &state.streaks {
-                if streak.down || streak.failures > 0 {
+                if !streak.is_calm() {
                     alert.streaks.insert((check.clone(), region.clone()));
                 }
             }
@@ -461,8 +461,7 @@ impl Alert {
         for (report, recorded) in reports.iter().zip(recorded) {
             let slot = &report.slot;
             if let Some(streak) = &recorded.transition.streak {
-                let calm = !streak.down && streak.failures == 0;
-                if !calm {
+                if !streak.is_calm() {
                     self.streaks.insert((slot.check.clone(), slot.region.clone()));
                 } else if !self.streaks.is_empty() {
                     self.streaks.remove(&(slot.check.clone(), slot.region.clone()));

@@ -460,8 +460,7 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     async fn restless(&self) -> Result<BTreeMap<CheckId, CheckState>, Error> {
         let mut states = self.check_states().await?;
         states.retain(|_, state| {
-            let is_failing = |streak: &Streak| streak.down || streak.failures > 0;
-            state.incident.is_some() || state.streaks.values().any(is_failing)
+            state.incident.is_some() || !state.streaks.values().all(Streak::is_calm)
         });
         Ok(states)
     }

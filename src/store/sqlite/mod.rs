@@ -56,7 +56,6 @@ use self::hold::Hold;
 use self::memory::Those;
 use self::writer::{Durability, Writer};
 use super::accounts::{Accounts, Expectation, Known, Place, Process, Ran};
-
 use super::metrics::Memory;
 use super::{
     Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Handed, Horizons, IncidentFilter,

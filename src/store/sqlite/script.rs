@@ -173,13 +173,9 @@ impl Script {
         reader: PoolConnection<Sqlite>,
         what: &'static str,
     ) -> Result<Vec<Vec<SqliteRow>>, Error> {
-        let mut rows = Vec::new();
-        rows.resize_with(self.statements + 1, Vec::new);
-        self.each_at_once(reader, what, |statement, row| {
-            rows[statement].push(row);
-            Ok(())
-        })
-        .await?;
+        // One more ends the snapshot.
+        let mut rows = none_of(self.statements + 1);
+        self.each_at_once(reader, what, kept_in(&mut rows)).await?;
         Ok(rows)
     }
 
@@ -204,13 +200,8 @@ impl Script {
         connection: &mut SqliteConnection,
         what: &'static str,
     ) -> Result<(Vec<u64>, Vec<Vec<SqliteRow>>), Error> {
-        let mut rows = Vec::new();
-        rows.resize_with(self.statements, Vec::new);
-        let keep = |statement: usize, row| {
-            rows[statement].push(row);
-            Ok(())
-        };
-        let changed = self.each(connection, what, keep).await?;
+        let mut rows = none_of(self.statements);
+        let changed = self.each(connection, what, kept_in(&mut rows)).await?;
         Ok((changed, rows))
     }
 
@@ -261,6 +252,21 @@ struct Borrowed(Option<PoolConnection<Sqlite>>);
 impl Drop for Borrowed {
     fn drop(&mut self) {
         drop(self.0.take().map(PoolConnection::detach));
+    }
+}
+
+/// No rows yet of so many statements.
+fn none_of(statements: usize) -> Vec<Vec<SqliteRow>> {
+    std::iter::repeat_with(Vec::new).take(statements).collect()
+}
+
+/// Keeps each row with the others of its statement.
+fn kept_in(
+    rows: &mut [Vec<SqliteRow>],
+) -> impl FnMut(usize, SqliteRow) -> Result<(), Error> + Send {
+    |statement, row| {
+        rows[statement].push(row);
+        Ok(())
     }
 }
 

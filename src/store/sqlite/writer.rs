@@ -105,7 +105,7 @@ impl Writer {
         }
     }
 
-    /// Sets what the next commit survives, if that is not what the last one did.
+    /// Sets what the next commit survives, unless it is set so already.
     async fn set(&mut self, durability: Durability) -> Result<(), Error> {
         // First, because it may have to begin anew.
         self.connection().await?;
