@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use url::Url;
 
 use super::body;
@@ -163,6 +164,16 @@ impl Client {
             kept.remove(0);
         }
         kept.push((origin, link));
+    }
+}
+
+impl Drop for Client {
+    /// Has its connections closed a moment later: whoever dropped it has an answer to hand on first.
+    fn drop(&mut self) {
+        let kept = std::mem::take(self.kept.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if let (false, Ok(runtime)) = (kept.is_empty(), Handle::try_current()) {
+            runtime.spawn(async move { drop(kept) });
+        }
     }
 }
 

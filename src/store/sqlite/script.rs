@@ -228,7 +228,10 @@ impl Script {
         let query = sqlx::query_with(AssertSqlSafe(self.text), arguments).persistent(is_kept);
         let mut changed = Vec::with_capacity(self.statements);
         let mut steps = connection.fetch_many(query);
-        while let Some(step) = steps.try_next().await.map_err(failed(what))? {
+        // That nothing follows the last one is told later, which is not waited for.
+        while changed.len() < self.statements
+            && let Some(step) = steps.try_next().await.map_err(failed(what))?
+        {
             match step {
                 Either::Right(row) => take(changed.len(), row)?,
                 Either::Left(done) => changed.push(done.rows_affected()),

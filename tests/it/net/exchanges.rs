@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tripline::net::guard::Policy;
 use tripline::net::{Dialer, Error, Names, Outgoing, Phase, Seen};
 
@@ -62,7 +64,7 @@ async fn the_next_address_is_tried_when_one_refuses() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     drop(listener);
     let refused = complaint(&plain_client(), &format!("http://{address}/")).await;
@@ -81,6 +83,24 @@ async fn connections_are_kept_within_a_client_only() {
     assert!(seen.timings.connect.is_none() && seen.remote.is_some());
     get(&plain_client(), &server.url("/")).await.expect("an answer");
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn kept_connections_are_closed_when_their_client_is_gone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("somebody comes");
+        let mut heard = [0; 4096];
+        assert_ne!(stream.read(&mut heard).await.expect("a request"), 0);
+        stream.write_all(&answer("200 OK", "", "one")).await.expect("it is taken");
+        stream.read(&mut heard).await.expect("it is closed in order")
+    });
+    let client = plain_client();
+    get(&client, &url).await.expect("an answer");
+    assert!(!server.is_finished());
+    drop(client);
+    assert_eq!(server.await.expect("it is closed"), 0);
 }
 
 #[tokio::test]
