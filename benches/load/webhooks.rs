@@ -7,9 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use tempfile::TempDir;
+use tokio::sync::watch::{self, Sender};
+use tokio::time::timeout;
 use tripline::clock::{Clock, Halt, Stopwatch, System};
 use tripline::domain::check::{Check, Work};
 use tripline::domain::id::{CheckId, Region};
+use tripline::domain::notification::NotificationState;
 use tripline::domain::policy::{Channel, Policy, Roster, Target as Told, Tier};
 use tripline::domain::run::{Failure, FailureKind, Report, Trace};
 use tripline::domain::schedule::{Interval, Schedule};
@@ -29,11 +32,16 @@ use crate::{Priority, Row};
 const OWED: usize = 10_000;
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Counts what is recorded as sent: asking the store meanwhile would keep it from its work.
 #[derive(Debug)]
-struct Nobody;
+struct Tally(Sender<usize>);
 
-impl Observer for Nobody {
+impl Observer for Tally {
     fn on_attempt(&self, _: &Attempted<'_>) {}
+
+    fn on_recorded(&self, state: NotificationState) {
+        self.0.send_modify(|sent| *sent += usize::from(state == NotificationState::Sent));
+    }
 }
 
 /// To one receiver from SQLite; to ten; to one from PostgreSQL.
@@ -111,24 +119,24 @@ async fn send(
         .iter()
         .zip(&urls)
         .map(|(name, url)| (name.as_str(), Access { url, ..Access::default() }));
+    let (sent, mut counted) = watch::channel(0);
     let parts = Parts {
         store: Arc::clone(&store),
         transport: Arc::new(Webhooks::new(hooks)?),
         contacts: Arc::new(Contacts::new(Roster::default(), |_| None)),
-        observer: Arc::new(Nobody),
+        observer: Arc::new(Tally(sent)),
         clock: Arc::new(System),
     };
     // As the daemon has it.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let halt = Halt::new();
-    let (watch, began) = (Stopwatch::start(), System.now().timestamp_micros());
+    let (since, began) = (Stopwatch::start(), System.now().timestamp_micros());
     let lane = runtime.spawn(Lane::new(Channel::Webhook, parts).run(halt.clone()));
-    while owed(&*store).await? > 0 {
-        ensure!(watch.elapsed() < PATIENCE, "not all webhooks left");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let recorded = watch.elapsed();
+    let all = timeout(PATIENCE, counted.wait_for(|sent| *sent == OWED)).await;
+    all.context("not all webhooks left")??;
+    let recorded = since.elapsed();
+    ensure!(owed(&*store).await? == 0, "some webhooks are owed still");
     halt.ask();
     lane.await?;
     runtime.shutdown_background();

@@ -127,8 +127,8 @@ pub struct Lane {
     parts: Parts,
     limits: Limits,
     wake: Arc<Notify>,
-    /// Whether something is owed, as far as it was said since the last look.
-    is_woken: bool,
+    /// Whether something is due, as far as it was said or seen since it was last taken.
+    is_expected: bool,
     /// Whether the last look at what is due found nothing.
     is_idle: bool,
     hatch: Hatch,
@@ -176,7 +176,7 @@ impl Lane {
             parts,
             limits,
             wake: Arc::default(),
-            is_woken: false,
+            is_expected: false,
             is_idle: false,
             hatch,
             passed,
@@ -237,22 +237,24 @@ impl Lane {
         let bound = self.bounds.load().of(self.channel);
         let offer = hatch::offer(self.channel, (&self.limits, bound), limit, now);
         let store = &self.parts.store;
-        // Whoever is woken is owed something; else, nobody who writes is to be kept waiting.
-        let handed = if std::mem::take(&mut self.is_woken) {
+        // Where nothing is expected, nobody who writes is to be kept waiting.
+        let handed = if std::mem::take(&mut self.is_expected) {
             store.claim_to_send(&offer, now).await?
         } else {
             let claims = store.claim_due(self.channel, now, offer.lease_until, limit).await?;
-            Handed { channel: self.channel, claims, background: None }
+            Handed::alone(self.channel, claims)
         };
-        let full = handed.claims.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let some = !handed.claims.is_empty();
+        let (some, abreast) = (!handed.claims.is_empty(), self.channel.abreast());
+        let has = |most| handed.claims.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+        // Of one that takes many abreast, there may be more than is handed out at a time.
+        let (full, more) = (has(limit), abreast.is_some_and(has));
+        self.is_expected = full || some && abreast.is_some();
         let was_idle = std::mem::replace(&mut self.is_idle, !some);
         self.start_all(Passed { handed, now, told });
         unrecorded?;
         match (full, some) {
             (true, _) => Ok(None),
-            // Of one that takes many abreast, there may be more than is handed out at a time.
-            (false, true) if self.channel.abreast().is_some() => Ok(Some(now)),
+            (false, true) if more => Ok(Some(now)),
             // What is on its way comes first.
             (false, true) => Ok(Some(now + SOON)),
             // Where something is on its way to whoever takes no more, its end says when to look again.
@@ -308,7 +310,7 @@ impl Lane {
                 }
                 () = halt.asked() => None,
                 () = wake.notified() => {
-                    self.is_woken = true;
+                    self.is_expected = true;
                     None
                 }
                 () = sleep(wait) => None,

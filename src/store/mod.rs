@@ -396,7 +396,7 @@ pub trait Store: gathering::Gathering + Send + Sync + std::fmt::Debug {
     async fn claim_to_send(&self, offer: &Offer, now: Timestamp) -> Result<Handed, Error> {
         let Offer { channel, lease_until, limit, .. } = *offer;
         let claims = self.claim_due(channel, now, lease_until, limit).await?;
-        Ok(Handed { channel, claims, background: None })
+        Ok(Handed::alone(channel, claims))
     }
 
     /// When the next notification of `channel` becomes due or a lease on one runs out.

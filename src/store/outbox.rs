@@ -112,3 +112,10 @@ pub struct Handed {
     /// What there is to know before the first of them leaves, where that was to be had for little.
     pub background: Option<Box<Background>>,
 }
+
+impl Handed {
+    /// What was handed out by itself.
+    pub fn alone(channel: Channel, claims: Vec<Claim>) -> Self {
+        Self { channel, claims, background: None }
+    }
+}

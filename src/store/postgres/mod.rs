@@ -59,8 +59,9 @@ use super::agents::{AgentRecord, Agents, Claimed, TokenRecord};
 use super::metrics::Memory;
 use super::rows::storable;
 use super::{
-    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Horizons, IncidentFilter, IncidentHistory,
-    IncidentRecord, Judge, Lease, Recorded, RunFilter, RunSummary, Standing, Store, rows,
+    Backlog, Claim, DecisionRecord, Ended, Epoch, Error, Handed, Horizons, IncidentFilter,
+    IncidentHistory, IncidentRecord, Judge, Lease, Offer, Recorded, RunFilter, RunSummary,
+    Standing, Store, rows,
 };
 use crate::clock::{Guided, Stopwatch};
 use crate::domain::Timestamp;
@@ -73,6 +74,14 @@ use crate::domain::run::Report;
 /// How often the server is asked for its time at the opening, should this machine's clock be set
 /// meanwhile. A lease asks again soon.
 const GUIDED_WITHIN: u32 = 3;
+
+/// Whether to look, before something is claimed, if there is anything, so that nobody who claims is kept
+/// waiting for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Never,
+}
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -170,6 +179,41 @@ impl PostgresStore {
         Ok((shown, shown + (until - now)))
     }
 
+    async fn claim(
+        &self,
+        channel: Channel,
+        (now, lease_until): (Timestamp, Timestamp),
+        limit: u32,
+        look: Look,
+    ) -> Result<Vec<Claim>, Error> {
+        let (pool, mut attempts) = (self.writers()?, Attempts::default());
+        let mut claimed = loop {
+            let attempt = async {
+                let times = self.by_the_server(now, lease_until).await?;
+                if look == Look::First {
+                    let connection = &mut *self.reader().await?;
+                    if !notifications::is_something_due(connection, channel, times).await? {
+                        return Ok(Vec::new());
+                    }
+                }
+                notifications::claim(pool, channel, times, limit).await
+            };
+            let result = attempt.await;
+            if attempts.are_over(&result) {
+                break result?;
+            }
+        };
+        if self.guided.is_some() {
+            // It began a little later than the caller thinks, so by the caller's clock it does not
+            // end before this.
+            for claim in &mut claimed {
+                claim.until = lease_until;
+                claim.gathered.iter_mut().flatten().for_each(|it| it.until = lease_until);
+            }
+        }
+        Ok(claimed)
+    }
+
     /// The connections, where something may be changed.
     fn writers(&self) -> Result<&PgPool, Error> {
         match self.access {
@@ -236,25 +280,13 @@ impl Store for PostgresStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claim>, Error> {
-        let (pool, mut attempts) = (self.writers()?, Attempts::default());
-        let mut claimed = loop {
-            let result = match self.by_the_server(now, lease_until).await {
-                Ok((now, until)) => notifications::claim(pool, channel, now, until, limit).await,
-                Err(error) => Err(error),
-            };
-            if attempts.are_over(&result) {
-                break result?;
-            }
-        };
-        if self.guided.is_some() {
-            // It began a little later than the caller thinks, so by the caller's clock it does not
-            // end before this.
-            for claim in &mut claimed {
-                claim.until = lease_until;
-                claim.gathered.iter_mut().flatten().for_each(|it| it.until = lease_until);
-            }
-        }
-        Ok(claimed)
+        self.claim(channel, (now, lease_until), limit, Look::First).await
+    }
+
+    async fn claim_to_send(&self, offer: &Offer, now: Timestamp) -> Result<Handed, Error> {
+        let Offer { channel, lease_until, limit, .. } = *offer;
+        let claims = self.claim(channel, (now, lease_until), limit, Look::Never).await?;
+        Ok(Handed::alone(channel, claims))
     }
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {

@@ -167,28 +167,30 @@ async fn due(
     due.fetch_all(connection).await.map_err(failed("look for what is due"))
 }
 
+/// Whether there is something for [`claim`] to do.
+pub(super) async fn is_something_due(
+    connection: &mut PgConnection,
+    channel: Channel,
+    (now, lease_until): (Timestamp, Timestamp),
+) -> Result<bool, Error> {
+    Ok(is_out_of_time(connection, channel, now, lease_until).await?
+        || !due(connection, channel, now, 1).await?.is_empty())
+}
+
 /// Hands out what is due.
 pub(super) async fn claim(
     pool: &PgPool,
     channel: Channel,
-    now: Timestamp,
-    lease_until: Timestamp,
+    (now, lease_until): (Timestamp, Timestamp),
     limit: u32,
 ) -> Result<Vec<Claim>, Error> {
-    let mut connection = pool.acquire().await.map_err(failed("look for what is due"))?;
-    // Most of the time nothing is, and then nobody is kept waiting.
-    let is_out_of_time = is_out_of_time(&mut connection, channel, now, lease_until).await?;
-    if !is_out_of_time && due(&mut connection, channel, now, limit).await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    drop(connection);
     let mut transaction = begin(pool).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(lane_lock(channel))
         .execute(&mut *transaction)
         .await
         .map_err(failed("hold a channel"))?;
-    if is_out_of_time {
+    if is_out_of_time(&mut transaction, channel, now, lease_until).await? {
         heed_clock(&mut transaction, channel, now, lease_until).await?;
     }
     let due = due(&mut transaction, channel, now, limit).await?;

@@ -69,13 +69,14 @@ fn ids<'e, 'a: 'e>(ended: impl Iterator<Item = &'e Ended<'a>>) -> Vec<i64> {
     ended.map(|it| it.claim.notification.id.0).collect()
 }
 
-/// What recording each of `ended` changes. By a statement of its own, which sees what was committed while
+/// What recording each of `ended` changes. By a lease that was not settled, nothing is recorded yet. By a statement of its own, which sees what was committed while
 /// the locks were waited for.
 async fn effects(connection: &mut PgConnection, ended: &[Ended<'_>]) -> Result<Vec<Effect>, Error> {
     let started: Vec<i64> = ended.iter().map(|it| rows::millis(it.started_at)).collect();
     let found: Vec<PresentRow> = sqlx::query_as(
         "SELECT mine.id, mine.state, mine.epoch, mine.lease_until IS NOT NULL AS leased, \
-         EXISTS (SELECT 1 FROM deliveries WHERE notification_id = mine.id \
+         (mine.lease_until IS NULL OR mine.epoch <> it.epoch) AND EXISTS \
+         (SELECT 1 FROM deliveries WHERE notification_id = mine.id \
          AND deliveries.epoch = it.epoch AND deliveries.started_at = it.started_at \
          AND deliveries.outcome = it.outcome) AS recorded \
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) \

@@ -218,7 +218,7 @@ impl Store for SqliteStore {
         }
         let Offer { channel, lease_until, limit, .. } = *offer;
         let claims = self.claim_due(channel, now, lease_until, limit).await?;
-        Ok(Handed { channel, claims, background: None })
+        Ok(Handed::alone(channel, claims))
     }
 
     async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>, Error> {

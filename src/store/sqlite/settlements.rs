@@ -46,7 +46,7 @@ pub(super) async fn settle(
     Ok(standings)
 }
 
-/// What recording each of `ended` changes.
+/// What recording each of `ended` changes. By a lease that was not settled, nothing is recorded yet.
 async fn effects(
     connection: &mut SqliteConnection,
     ended: &[Ended<'_>],
@@ -57,7 +57,8 @@ async fn effects(
     });
     let found: Vec<PresentRow> = sqlx::query_as(
         "SELECT mine.id, mine.state, mine.epoch, mine.lease_until IS NOT NULL AS leased, \
-         EXISTS (SELECT 1 FROM deliveries WHERE notification_id = mine.id \
+         (mine.lease_until IS NULL OR mine.epoch <> it.value ->> 1) AND EXISTS \
+         (SELECT 1 FROM deliveries WHERE notification_id = mine.id \
          AND deliveries.epoch = it.value ->> 1 AND deliveries.started_at = it.value ->> 2 \
          AND deliveries.outcome = it.value ->> 3) AS recorded \
          FROM json_each(?1) AS it CROSS JOIN notifications AS mine ON mine.id = it.value ->> 0",
