@@ -10,7 +10,7 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use serde::de::IgnoredAny;
 use tripline::clock::{Clock, Stopwatch, System};
 use tripline::query::Series;
 
+use crate::beside::{Beside, version};
 use crate::counters::{DAY, STEP, counters};
 use crate::daemon::Daemon;
 use crate::machine::busyness;
@@ -58,10 +59,10 @@ pub(crate) async fn prometheus(priority: Priority) -> Result<Vec<Row>> {
     let stored = stored.elapsed();
     let daemon = Daemon::start_written(&project, priority).await?;
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-    let server = Prometheus::start(&client, project.path(), &file).await?;
+    let server = start(&client, project.path(), &file).await?;
     let span = (begin + HOUR, begin + HOUR + DAY - STEP);
     let mut rows = vec![
-        Row::new("beside", version()?),
+        Row::new("beside", version("prometheus")?),
         Row::new("imported by us in", format!("{:.1} s", stored.as_secs_f64())),
     ];
     for text in EXPRESSIONS {
@@ -109,54 +110,19 @@ fn import(project: &Project, file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn version() -> Result<String> {
-    let said = Command::new("prometheus").arg("--version").output()?;
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    Ok(said.lines().next().unwrap_or_default().to_owned())
-}
-
-/// A running Prometheus. It ends when this is dropped.
-struct Prometheus {
-    child: Child,
-    origin: String,
-}
-
-impl Prometheus {
-    /// Starts one over the series of `file`, which it keeps in `folder`.
-    async fn start(client: &reqwest::Client, folder: &Path, file: &Path) -> Result<Self> {
-        let at = |name: &str| -> PathBuf { folder.join(name) };
-        fs::write(at("prometheus.yml"), "global: {}\n")?;
-        let mut promtool = Command::new("promtool");
-        promtool.args(["tsdb", "create-blocks-from", "openmetrics"]).arg(file).arg(at("blocks"));
-        let made = promtool.output().context("failed to start promtool (Debian: prometheus)")?;
-        ensure!(made.status.success(), "no blocks: {}", String::from_utf8_lossy(&made.stderr));
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let mut command = Command::new("prometheus");
-        command.arg("--storage.tsdb.retention.time=100y");
-        command.arg(format!("--web.listen-address={address}"));
-        command.arg("--config.file").arg(at("prometheus.yml"));
-        command.arg("--storage.tsdb.path").arg(at("blocks"));
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.context("failed to start prometheus")?;
-        let server = Self { child, origin: format!("http://{address}") };
-        let watch = Stopwatch::start();
-        while watch.elapsed() < PATIENCE {
-            let answer = client.get(format!("{}/-/ready", server.origin)).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(server);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        anyhow::bail!("prometheus did not start");
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // Errors mean that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts one over the series of `file`, which it keeps in `folder`.
+async fn start(client: &reqwest::Client, folder: &Path, file: &Path) -> Result<Beside> {
+    let at = |name: &str| -> PathBuf { folder.join(name) };
+    fs::write(at("prometheus.yml"), "global: {}\n")?;
+    let mut promtool = Command::new("promtool");
+    promtool.args(["tsdb", "create-blocks-from", "openmetrics"]).arg(file).arg(at("blocks"));
+    let made = promtool.output().context("failed to start promtool (Debian: prometheus)")?;
+    ensure!(made.status.success(), "no blocks: {}", String::from_utf8_lossy(&made.stderr));
+    let mut command = Command::new("prometheus");
+    command.arg("--storage.tsdb.retention.time=100y");
+    command.arg("--config.file").arg(at("prometheus.yml"));
+    command.arg("--storage.tsdb.path").arg(at("blocks"));
+    Beside::start(command, client).await
 }
 
 /// How much an answer holds.

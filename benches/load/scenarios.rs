@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tripline::clock::{Clock, Stopwatch, System};
 
 use crate::agent::agent;
+use crate::alertmanager::alertmanager;
 use crate::change::change;
 use crate::control::{self, control};
 use crate::daemon::Daemon;
@@ -27,7 +28,7 @@ type Outcome = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 type Scenario = fn(Priority) -> Outcome;
 
 /// All scenarios with their names.
-pub(crate) const ALL: [(&str, Scenario); 20] = [
+pub(crate) const ALL: [(&str, Scenario); 21] = [
     ("script", |priority| Box::pin(script(priority))),
     ("url", |priority| Box::pin(url(priority))),
     ("late-url", |priority| Box::pin(late_url(priority))),
@@ -46,13 +47,15 @@ pub(crate) const ALL: [(&str, Scenario); 20] = [
     ("series", |priority| Box::pin(series::minutes(priority))),
     ("series-hour", |priority| Box::pin(series::hour(priority))),
     ("prometheus", |priority| Box::pin(prometheus(priority))),
+    ("alertmanager", |priority| Box::pin(alertmanager(priority))),
     ("api", |priority| Box::pin(api::on_sqlite(priority, 20_000_000))),
     ("api-postgres", |priority| Box::pin(api::on_postgres(priority, 20_000_000))),
 ];
 
 /// Those that are run only when they are named, because of the disk or the time that they take, or of
 /// what they need.
-pub(crate) const ON_REQUEST: [&str; 4] = ["series-hour", "prometheus", "api", "api-postgres"];
+pub(crate) const ON_REQUEST: [&str; 5] =
+    ["series-hour", "prometheus", "alertmanager", "api", "api-postgres"];
 
 /// The scenario with this name.
 pub(crate) fn named(name: &str) -> Option<Scenario> {

@@ -29,8 +29,8 @@ use crate::project::REGION;
 use crate::target::Target;
 use crate::{Priority, Row};
 
-const OWED: usize = 10_000;
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const OWED: usize = 10_000;
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Counts what is recorded as sent: asking the store meanwhile would keep it from its work.
 #[derive(Debug)]
@@ -49,16 +49,21 @@ pub(crate) async fn webhooks(priority: Priority) -> Result<Vec<Row>> {
     let target = Target::start(priority).await?;
     let mut rows = vec![Row::new("load", format!("{OWED} webhooks owed at once"))];
     for receivers in [1, 10] {
-        let folder = TempDir::new().context("failed to make a temporary folder")?;
-        let holder = Holder { command: "a benchmark".into(), since: System.now() };
-        let store = SqliteStore::open(&folder.path().join("tripline.db"), &holder).await?;
-        rows.extend(send("SQLite", Arc::new(store), receivers, &target).await?);
+        rows.push(from_sqlite(receivers, &target).await?);
     }
     let database = durable().await;
     let store = PostgresStore::open(database.url()).await?;
-    rows.extend(send("PostgreSQL", Arc::new(store), 1, &target).await?);
+    rows.push(send("PostgreSQL", Arc::new(store), 1, &target).await?);
     database.discard().await;
     Ok(rows)
+}
+
+/// As many to so many receivers from a new store.
+pub(crate) async fn from_sqlite(receivers: usize, target: &Target) -> Result<Row> {
+    let folder = TempDir::new().context("failed to make a temporary folder")?;
+    let holder = Holder { command: "a benchmark".into(), since: System.now() };
+    let store = SqliteStore::open(&folder.path().join("tripline.db"), &holder).await?;
+    send("SQLite", Arc::new(store), receivers, target).await
 }
 
 fn check(number: usize, receivers: usize) -> Result<Check> {
@@ -105,12 +110,7 @@ async fn owed(store: &dyn Store) -> Result<u64> {
     Ok(backlog.iter().filter(|it| it.channel == Channel::Webhook).map(|it| it.owed).sum())
 }
 
-async fn send(
-    what: &str,
-    store: Arc<dyn Store>,
-    receivers: usize,
-    target: &Target,
-) -> Result<Vec<Row>> {
+async fn send(what: &str, store: Arc<dyn Store>, receivers: usize, target: &Target) -> Result<Row> {
     owe(&*store, receivers).await?;
     target.seen().await?;
     let names: Vec<String> = (0..receivers).map(|number| format!("sink-{number}")).collect();
@@ -145,12 +145,12 @@ async fn send(
     let came: Vec<i64> = seen.iter().filter(|it| it.path == "/sink").map(|it| it.came).collect();
     ensure!(came.len() == OWED, "{} webhooks came", came.len());
     let last = came.iter().max().map_or(0, |last| last - began);
-    Ok(vec![Row::new(
+    Ok(Row::new(
         format!("{what}, receivers: {receivers}"),
         format!(
             "the last left after {} ms, recorded after {} ms",
             last / 1000,
             recorded.as_millis()
         ),
-    )])
+    ))
 }
