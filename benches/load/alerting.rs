@@ -1,9 +1,12 @@
 //! From a failing answer to the message that tells of it: on a quiet hub, on a busy one, and in a storm.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection as _};
 use tripline::clock::Stopwatch;
@@ -94,7 +97,31 @@ pub(crate) async fn quiet(priority: Priority) -> Result<Vec<Row>> {
     let seen = probes.fail(&target).await?;
     drop(daemon);
     let load = format!("{} requests every 10 s; one starts to fail every 150 ms", probes.count);
-    Ok(std::iter::once(Row::new("load", load)).chain(Probes::rows(&seen)).collect())
+    let mut rows = vec![Row::new("load", load)];
+    rows.extend(Probes::rows(&seen));
+    let bare = bare_commits(&project.path().join("bare")).await.context("failed to write")?;
+    rows.push(Row::new("80 KiB written and synced, by themselves", bare.spread()));
+    Ok(rows)
+}
+
+/// How long the disk alone takes for as much as one alarm writes, in milliseconds.
+async fn bare_commits(path: &Path) -> std::io::Result<Sample> {
+    const COMMITS: usize = 100;
+    let pages = vec![7; 20 * 4096];
+    let mut file = File::create(path)?;
+    // As in a log that is begun anew, the file is as long as it gets.
+    file.write_all(&pages.repeat(COMMITS))?;
+    file.sync_all()?;
+    file.rewind()?;
+    let mut took = Vec::with_capacity(COMMITS);
+    for _ in 0..COMMITS {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let watch = Stopwatch::start();
+        file.write_all(&pages)?;
+        file.sync_data()?;
+        took.push(watch.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(took.into_iter().collect())
 }
 
 /// While many incidents are open and many results arrive.

@@ -49,10 +49,11 @@ async fn from_alertmanager(target: &Target) -> Result<Row> {
     let (watch, mut came) = (Stopwatch::start(), Vec::new());
     while came.len() < OWED {
         ensure!(watch.elapsed() < PATIENCE, "only {} of {OWED} webhooks came", came.len());
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let seen = target.seen().await?;
         came.extend(seen.iter().filter(|it| it.path == "/sink").map(|it| it.came - began));
     }
+    ensure!(came.len() == OWED, "{} webhooks came", came.len());
     let last = came.iter().max().copied().unwrap_or_default();
     Ok(Row::new("Alertmanager, receivers: 1", format!("the last left after {} ms", last / 1000)))
 }

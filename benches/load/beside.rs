@@ -24,12 +24,15 @@ impl Beside {
         command.arg(format!("--web.listen-address={address}"));
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.with_context(|| format!("failed to start {command:?}"))?;
-        let server = Self { child, origin: format!("http://{address}") };
+        let mut server = Self { child, origin: format!("http://{address}") };
         let watch = Stopwatch::start();
         while watch.elapsed() < PATIENCE {
             let answer = client.get(format!("{}/-/ready", server.origin)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(server);
+            }
+            if let Some(status) = server.child.try_wait()? {
+                bail!("it ended with {status}: {command:?}");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -14,7 +14,8 @@
 //! over a million runs), `series` (memory with a hundred thousand series of statsd). Only where they are
 //! named: `series-hour`, the same until a whole hour is remembered and closed, which takes one to two;
 //! `prometheus`, questions about a day of a thousand series beside a Prometheus, and `alertmanager`, ten
-//! thousand webhooks beside an Alertmanager, which need one; and, because they take 10 GB of disk for a while, `api` and `api-postgres` (over twenty million).
+//! thousand webhooks beside an Alertmanager, each of which must be installed; and, because they take 10 GB
+//! of disk for a while, `api` and `api-postgres` (over twenty million).
 //! With `--realtime`, the measured programs and the target run under `chrt -r`, so that what else the
 //! machine does disturbs less.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the harness prints its table")]

@@ -101,6 +101,20 @@ impl Reading {
         }
     }
 
+    /// The settings as far as they can be made out, and whether there are mistakes in them: for those who
+    /// only ask the daemon that runs, which goes by what it read before.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes, where nothing can be made out.
+    pub fn settings_in_spite(self) -> Result<(Settings, bool), Vec<Diagnostic>> {
+        let (settings, diagnostics) = self.settings;
+        match settings {
+            Some(settings) => Ok((settings, diagnostics.iter().any(Diagnostic::is_error))),
+            None => Err([self.files.diagnostics, diagnostics].concat()),
+        }
+    }
+
     /// How the pool should be in which the scripts are evaluated, and later run.
     pub fn pool_options(&self) -> Options {
         match &self.settings.0 {

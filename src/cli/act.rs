@@ -21,7 +21,7 @@ use super::store::reading;
 use super::terminal::{Stream, Terminal};
 use super::up::with_causes;
 use crate::app::asking::{self, Asked, Error};
-use crate::config::{Secret, duration};
+use crate::config::{Secret, Settings, duration};
 use crate::domain::Timestamp;
 
 /// What the daemon says of an incident.
@@ -86,7 +86,8 @@ pub(super) async fn unack(
     let body = said_by(&wanted.acting, None, terminal);
     act(wanted.incident, "unacknowledge", &body, &wanted.acting, global, terminal).await?;
     told(&format!(
-        "Nobody takes care of #{} any more; whoever was told is told again.",
+        "Nobody takes care of #{} any more; whoever was told is told again, unless it is silenced or in \
+         maintenance.",
         wanted.incident
     ))
 }
@@ -155,7 +156,10 @@ pub(super) async fn unsilence(
     let asked = asked(wanted.hub.as_ref(), global, terminal)?;
     let id = wanted.id.to_string();
     let silence: Silenced = asked.delete(&["silences", &id]).await.map_err(stop)?;
-    told(&format!("Silence {id} of {} is over; what still fails is told.", scope(&silence)))
+    told(&format!(
+        "Silence {id} of {} is over; what it held back is told, if it still fails.",
+        scope(&silence)
+    ))
 }
 
 async fn act(
@@ -187,9 +191,37 @@ pub(super) fn asked(
     let token = token.as_ref();
     let asked = match hub {
         Some(url) => Asked::at(url, token),
-        None => Asked::of(&reading(global, terminal)?.settings().map_err(Stop::Invalid)?, token),
+        None => Asked::of(&settings(global, terminal).map_err(or_name_the_hub)?, token),
     };
     asked.map_err(stop)
+}
+
+/// The settings, which say where the daemon listens. It may run while its project is being edited, and
+/// somebody may have to be quick.
+fn settings(global: &Global, terminal: &Terminal) -> Result<Settings, Stop> {
+    let settings = reading(global, terminal)?.settings_in_spite();
+    let (settings, has_mistakes) = settings.map_err(Stop::Invalid)?;
+    if has_mistakes {
+        let said = "warning: there are mistakes in tripline.toml, which `tripline validate` tells; \
+                    the daemon that runs is asked all the same\n";
+        anstream::stderr().write_all(said.as_bytes())?;
+    }
+    Ok(settings)
+}
+
+fn or_name_the_hub(stop: Stop) -> Stop {
+    match stop {
+        Stop::NoProject(text) => Stop::NoProject(format!("{text}, or the daemon with --hub")),
+        Stop::Invalid(mut mistakes) => {
+            if let Some(last) = mistakes.last_mut() {
+                let before = last.help.take().map(|help| format!("{help}; "));
+                let before = before.unwrap_or_default();
+                last.help = Some(format!("{before}--hub names the daemon without the project"));
+            }
+            Stop::Invalid(mistakes)
+        }
+        other => other,
+    }
 }
 
 /// Who says what, as the API takes it.

@@ -132,7 +132,7 @@ pub enum Command {
     Silence(Silence),
     /// List the silences that are not over
     Silences(Silences),
-    /// End a silence; what still fails is told
+    /// End a silence; what it held back is told, if it still fails
     Unsilence(Unsilence),
     /// Show why people were told of an incident, or why not: all that was decided, sent and done
     ///

@@ -106,7 +106,7 @@ const LONGEST_REASON: usize = 300;
 const CORRECTION: TimeDelta = TimeDelta::seconds(30);
 
 impl Streak {
-    /// Whether nothing is wrong there, so that a pass decides nothing.
+    /// Whether it is neither down nor failing: a pass there decides nothing while no incident is open.
     pub fn is_calm(&self) -> bool {
         !self.down && self.failures == 0
     }

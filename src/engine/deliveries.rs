@@ -248,9 +248,11 @@ impl Lane {
         let has = |most| handed.claims.len() >= usize::try_from(most).unwrap_or(usize::MAX);
         // Of one that takes many abreast, there may be more than is handed out at a time.
         let (full, more) = (has(limit), abreast.is_some_and(has));
-        self.is_expected = full || some && abreast.is_some();
         let was_idle = std::mem::replace(&mut self.is_idle, !some);
         self.start_all(Passed { handed, now, told });
+        // Where as much is on its way as a recipient takes, more is likely to wait for it.
+        let takes = |most| self.sends.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+        self.is_expected = full || abreast.is_some_and(takes);
         unrecorded?;
         match (full, some) {
             (true, _) => Ok(None),

@@ -68,7 +68,8 @@ pub(super) use alarms;
 
 /// Supersedes those of `$1`, which were in somebody's hands and did not leave, in whose place another came
 /// meanwhile, as [`supersedes`] says; [`OVER`] is `$2` and [`TOLD_AGAIN`] `$3`. To every database, which
-/// says how `$1` holds numbers. `state || ''` keeps the indices of what is owed out of finding them by those.
+/// says how `$1` holds numbers. They are found by those: `state || ''` keeps the indices of what is owed out
+/// of it.
 macro_rules! supersede_what_stayed {
     ($those:literal) => {
         concat!(

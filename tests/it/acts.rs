@@ -115,7 +115,20 @@ async fn a_silence_holds_all_back_until_it_is_ended() {
     let both = serde_json::json!([1, 2]);
     incident(&daemon, "both tiers held back", |it| it["incident"]["held"]["tiers"] == both).await;
     assert_eq!((texts(&providers, "#p2").len(), texts(&providers, ANA).len()), (0, 0));
-    said(&project, &["unsilence", "1"]).await;
+    // Whoever edits the project meanwhile keeps nobody from acting.
+    project.edit("\"sms:ana\"", "\"sms:anna\"");
+    let (code, out, words) = project.run(&["unsilence", "1"]).await;
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            Some(0),
+            "Silence 1 of check shop is over; what it held back is told, if it still fails.\n"
+        )
+    );
+    assert!(words.starts_with("warning: there are mistakes in tripline.toml"), "{words}");
+    project.write("tripline.toml", "[[check]\n");
+    let (code, _, words) = project.run(&["silences"]).await;
+    assert!(code == Some(3) && words.contains("--hub names the daemon"), "{words}");
     until_true("all are told", PATIENCE, async || {
         !texts(&providers, "#p2").is_empty() && !texts(&providers, ANA).is_empty()
     })

@@ -189,14 +189,18 @@ impl PostgresStore {
         let (pool, mut attempts) = (self.writers()?, Attempts::default());
         let mut claimed = loop {
             let attempt = async {
-                let times = self.by_the_server(now, lease_until).await?;
-                if look == Look::First {
-                    let connection = &mut *self.reader().await?;
-                    if !notifications::is_something_due(connection, channel, times).await? {
-                        return Ok(Vec::new());
-                    }
+                let (now, until) = self.by_the_server(now, lease_until).await?;
+                let mut reader = self.reader().await?;
+                let is_out_of_time =
+                    notifications::is_out_of_time(&mut reader, channel, now, until).await?;
+                if look == Look::First
+                    && !is_out_of_time
+                    && !notifications::is_something_due(&mut reader, channel, now).await?
+                {
+                    return Ok(Vec::new());
                 }
-                notifications::claim(pool, channel, times, limit).await
+                drop(reader);
+                notifications::claim(pool, channel, (now, until), limit, is_out_of_time).await
             };
             let result = attempt.await;
             if attempts.are_over(&result) {

@@ -167,22 +167,22 @@ async fn due(
     due.fetch_all(connection).await.map_err(failed("look for what is due"))
 }
 
-/// Whether there is something for [`claim`] to do.
+/// Whether something is due.
 pub(super) async fn is_something_due(
     connection: &mut PgConnection,
     channel: Channel,
-    (now, lease_until): (Timestamp, Timestamp),
+    now: Timestamp,
 ) -> Result<bool, Error> {
-    Ok(is_out_of_time(connection, channel, now, lease_until).await?
-        || !due(connection, channel, now, 1).await?.is_empty())
+    Ok(!due(connection, channel, now, 1).await?.is_empty())
 }
 
-/// Hands out what is due.
+/// Hands out what is due, after what the clock put out of time was brought back, where there was such.
 pub(super) async fn claim(
     pool: &PgPool,
     channel: Channel,
     (now, lease_until): (Timestamp, Timestamp),
     limit: u32,
+    is_out_of_time: bool,
 ) -> Result<Vec<Claim>, Error> {
     let mut transaction = begin(pool).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
@@ -190,10 +190,14 @@ pub(super) async fn claim(
         .execute(&mut *transaction)
         .await
         .map_err(failed("hold a channel"))?;
-    if is_out_of_time(&mut transaction, channel, now, lease_until).await? {
+    if is_out_of_time {
         heed_clock(&mut transaction, channel, now, lease_until).await?;
     }
     let due = due(&mut transaction, channel, now, limit).await?;
+    if due.is_empty() {
+        commit(pool, transaction).await?;
+        return Ok(Vec::new());
+    }
     let (held, lost) = hold(&mut transaction, due, now).await?;
     let ended = if lost.is_empty() {
         Vec::new()
@@ -329,7 +333,9 @@ macro_rules! out_of_time {
     };
 }
 
-async fn is_out_of_time(
+/// Whether something is due or leased by a clock that was set back since. To be asked by times that are not
+/// older than what others lease meanwhile.
+pub(super) async fn is_out_of_time(
     connection: &mut PgConnection,
     channel: Channel,
     now: Timestamp,

@@ -69,8 +69,8 @@ fn ids<'e, 'a: 'e>(ended: impl Iterator<Item = &'e Ended<'a>>) -> Vec<i64> {
     ended.map(|it| it.claim.notification.id.0).collect()
 }
 
-/// What recording each of `ended` changes. By a lease that was not settled, nothing is recorded yet. By a statement of its own, which sees what was committed while
-/// the locks were waited for.
+/// What recording each of `ended` changes. By a statement of its own, which sees what was committed while
+/// the locks were waited for. By a lease that was not settled, nothing is recorded yet.
 async fn effects(connection: &mut PgConnection, ended: &[Ended<'_>]) -> Result<Vec<Effect>, Error> {
     let started: Vec<i64> = ended.iter().map(|it| rows::millis(it.started_at)).collect();
     let found: Vec<PresentRow> = sqlx::query_as(

@@ -1,5 +1,6 @@
 //! Exchanges that go well, and plain failures.
 
+use std::io::{ErrorKind, Read as _};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -86,21 +87,25 @@ async fn connections_are_kept_within_a_client_only() {
 }
 
 #[tokio::test]
-async fn kept_connections_are_closed_when_their_client_is_gone() {
+async fn kept_connections_are_closed_after_their_client_is_gone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("somebody comes");
-        let mut heard = [0; 4096];
-        assert_ne!(stream.read(&mut heard).await.expect("a request"), 0);
+        assert_ne!(stream.read(&mut [0; 4096]).await.expect("a request"), 0);
         stream.write_all(&answer("200 OK", "", "one")).await.expect("it is taken");
-        stream.read(&mut heard).await.expect("it is closed in order")
+        stream
     });
     let client = plain_client();
     get(&client, &url).await.expect("an answer");
-    assert!(!server.is_finished());
+    let mut stream = server.await.expect("it answered").into_std().expect("a socket");
     drop(client);
-    assert_eq!(server.await.expect("it is closed"), 0);
+    let open = stream.read(&mut [0]).expect_err("whoever dropped it goes on first");
+    assert_eq!(open.kind(), ErrorKind::WouldBlock);
+    tokio::task::yield_now().await;
+    stream.set_nonblocking(false).expect("a socket");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    assert_eq!(stream.read(&mut [0]).expect("it is closed in order"), 0);
 }
 
 #[tokio::test]
