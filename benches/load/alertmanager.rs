@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tripline::clock::{Clock, Stopwatch, System};
 
 use crate::beside::{Beside, version};
+use crate::client::client;
 use crate::target::Target;
 use crate::webhooks::{OWED, PATIENCE, from_sqlite};
 use crate::{Priority, Row};
@@ -38,7 +39,7 @@ pub(crate) async fn alertmanager(priority: Priority) -> Result<Vec<Row>> {
 
 async fn from_alertmanager(target: &Target) -> Result<Row> {
     let folder = TempDir::new().context("failed to make a temporary folder")?;
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let client = client()?;
     let server = start(&client, folder.path(), target).await?;
     let alert = |number| json!({ "labels": { "alertname": "Failing", "check": number } });
     let alerts: Vec<Value> = (0..OWED).map(|number| alert(number.to_string())).collect();

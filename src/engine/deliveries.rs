@@ -244,15 +244,15 @@ impl Lane {
             let claims = store.claim_due(self.channel, now, offer.lease_until, limit).await?;
             Handed::alone(self.channel, claims)
         };
-        let (some, abreast) = (!handed.claims.is_empty(), self.channel.abreast());
-        let has = |most| handed.claims.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+        let (claimed, abreast) = (handed.claims.len(), self.channel.abreast());
+        let reaches = |count, most| count >= usize::try_from(most).unwrap_or(usize::MAX);
+        let (some, full) = (claimed > 0, reaches(claimed, limit));
         // Of one that takes many abreast, there may be more than is handed out at a time.
-        let (full, more) = (has(limit), abreast.is_some_and(has));
+        let more = abreast.is_some_and(|most| reaches(claimed, most));
         let was_idle = std::mem::replace(&mut self.is_idle, !some);
         self.start_all(Passed { handed, now, told });
         // Where as much is on its way as a recipient takes, more is likely to wait for it.
-        let takes = |most| self.sends.len() >= usize::try_from(most).unwrap_or(usize::MAX);
-        self.is_expected = full || abreast.is_some_and(takes);
+        self.is_expected = full || abreast.is_some_and(|most| reaches(self.sends.len(), most));
         unrecorded?;
         match (full, some) {
             (true, _) => Ok(None),
