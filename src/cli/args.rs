@@ -122,7 +122,7 @@ pub enum Command {
     RunNow(RunNow),
     /// Say that you take care of an incident: further people are not told of it
     Ack(Ack),
-    /// Take that back: whoever was told is told again
+    /// Say that you do not take care of it any more: whoever was told is told again
     Unack(Unack),
     /// Say that an incident is over; if it fails on, it is opened again
     Resolve(Resolve),

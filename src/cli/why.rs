@@ -127,6 +127,8 @@ impl Event {
         let mut text = format!("{to}: {said}");
         if record.state == NotificationState::Superseded {
             text += ", not sent: something later takes its place";
+        } else if let (NotificationState::HandedOn, Some(reason)) = (record.state, &record.reason) {
+            let _ = write!(text, ", handed on: {}", clean(reason));
         } else if let (NotificationState::InDigest, Some(reason)) = (record.state, &record.reason) {
             let at = record.stamps.accepted.unwrap_or(notification.owed_at);
             let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
@@ -229,7 +231,11 @@ fn head(history: &IncidentHistory, look: &Look) -> String {
         let _ = writeln!(text, "  held back: tier {}; {}", tiers.join(", "), clean(why));
     }
     if let Some(due) = incident.due_at.filter(|_| incident.resolved_at.is_none()) {
-        let _ = writeln!(text, "  looked at again {}", moment(due, look));
+        let route = record.subject.check().map(|check| {
+            format!(" (`tripline route {}` says who is told then)", clean(check.as_str()))
+        });
+        let due = moment(due, look);
+        let _ = writeln!(text, "  decided again {due}{}", route.unwrap_or_default());
     }
     look.folded(&text, 4)
 }
@@ -337,6 +343,22 @@ mod tests {
         }
     }
 
+    /// What was owed to a rota, and to bo in its place.
+    fn handed_on(notice: Notice) -> NotificationRecord {
+        let told = told(notice);
+        NotificationRecord {
+            notification: Notification {
+                recipient: Recipient::Rota("primary".into()),
+                ..told.notification
+            },
+            state: NotificationState::HandedOn,
+            reason: Some("bo is on duty (rota primary, layer 1)".into()),
+            deliveries: Vec::new(),
+            succession: None,
+            ..told
+        }
+    }
+
     fn history() -> IncidentHistory {
         let region = Region::new("eu").expect("a name");
         let subject = Subject::Check(CheckId::new("login").expect("a name"));
@@ -385,7 +407,7 @@ mod tests {
                 ),
                 decision(second, DecisionKind::NotTold, "2 failures in a row, but nobody is told"),
             ],
-            notifications: vec![told(notice)],
+            notifications: vec![told(notice.clone()), handed_on(notice)],
         }
     }
 

@@ -368,23 +368,38 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
     looked_at_again(transition, state, (verdict, rules), now)
 }
 
-/// Has an incident tended at once that is down in other regions than before: what restrains only some
-/// regions may not cover it any more.
+/// Has it found out anew when time changes something for an incident that is down in other regions than
+/// before: what restrains only some regions may not cover it any more, or cover it now.
 fn looked_at_again(
     mut transition: Transition,
     state: &CheckState,
     (verdict, rules): (&Verdict, Rules<'_>),
     now: Timestamp,
 ) -> Transition {
-    // Where time changes nothing, nothing is restrained.
-    let open = state.incident.as_deref().filter(|open| open.due_at.is_some());
-    if let (Some(streak), None, Some(open)) = (&transition.streak, &transition.incident, open) {
+    if let (Some(streak), None, Some(open)) =
+        (&transition.streak, &transition.incident, &state.incident)
+    {
         let down = |streaks| world::down(streaks, rules.check, now);
         if down(&state.streaks) != down(&known(state, verdict, streak, rules)) {
-            transition.incident = Some(Incident { due_at: Some(now), ..open.clone() });
+            transition.incident = Some((**open).clone());
         }
     }
     transition
+}
+
+/// The regions in which a check is down after what `transition` counted in `region`.
+pub fn down(
+    state: &CheckState,
+    transition: &Transition,
+    region: &Region,
+    check: &Check,
+    now: Timestamp,
+) -> Vec<Region> {
+    let mut streaks = state.streaks.clone();
+    if let Some(streak) = &transition.streak {
+        streaks.insert(region.clone(), streak.clone());
+    }
+    world::down(&streaks, check, now)
 }
 
 /// Brings what a notice says of the regions of a check up to date.

@@ -129,15 +129,18 @@ impl Rulebook {
         now: Timestamp,
     ) -> Change {
         let (policy, labels) = self.ruled(&subject);
+        let open = remembered.open.get(&subject);
+        let told = open.and_then(|open| open.story.notice.as_ref());
+        let down = told.map(|notice| notice.down.as_slice()).unwrap_or_default();
         let transition = telling::finish(
             transition,
             Situation {
-                open: remembered.open.get(&subject),
+                open,
                 // Evaluations of a rule that are made up for later must decide as in their time; what
                 // keeps a rule from flapping is its `keep_firing_for`.
                 closed: remembered.closed.get(&subject).filter(|_| subject.rule().is_none()),
                 policy,
-                about: About { subject: &subject, labels, down: &[] },
+                about: About { subject: &subject, labels, down },
                 quiet: self.quiet(&remembered.silences),
                 now,
             },
@@ -263,21 +266,27 @@ impl Judge for Rulebook {
             return Transition::default();
         };
         let rules = Rules { check, policy, roster: &self.roster };
-        let transition = incident::step(state, &Verdict::from(report), rules, now);
+        let verdict = Verdict::from(report);
+        let transition = incident::step(state, &verdict, rules, now);
         // Nearly every result.
         if transition.incident.is_none() && transition.owed.is_empty() {
             return transition;
         }
         let subject = Subject::Check(check.id.clone());
+        let down = incident::down(state, &transition, &verdict.region, check, now);
+        let open = state.incident.as_deref();
         let situation = Situation {
-            open: state.incident.as_deref(),
+            open,
             closed: state.closed.as_deref(),
             policy: Some(policy),
-            about: About { subject: &subject, labels: &check.labels, down: &[] },
+            about: About { subject: &subject, labels: &check.labels, down: &down },
             quiet: self.quiet(silences),
             now,
         };
-        telling::finish(transition, situation)
+        let mut transition = telling::finish(transition, situation);
+        // That it is down elsewhere, too, is nothing to be kept where time still changes the same.
+        transition.incident.take_if(|it| open == Some(&*it));
+        transition
     }
 
     fn judge_absent(&self, check: &CheckId, open: &Incident, now: Timestamp) -> Option<Transition> {

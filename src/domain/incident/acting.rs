@@ -3,7 +3,7 @@
 //! | act | condition | then |
 //! |---|---|---|
 //! | acknowledge | | further tiers are held back until it ends; those who follow are told who takes care |
-//! | acknowledge | acknowledged already | the new one takes its place |
+//! | acknowledge | acknowledged already | the new one takes its place, and says whose |
 //! | take back | acknowledged | as if its time were over: all who were told are told again |
 //! | resolve | | resolved; what fails on opens it again |
 //! | note, silence | | those who follow are told |
@@ -109,6 +109,9 @@ pub fn act(
             };
             let until = after(now, lasts);
             let mut incident = open.clone();
+            let before = incident.story.acknowledged.take().filter(|it| now < it.until);
+            let before = before.filter(|it| it.by.name != actor.name);
+            let instead = before.map(|it| format!(", in place of {}", it.by)).unwrap_or_default();
             incident.story.acknowledged = Some(Acknowledgement {
                 by: actor.clone(),
                 reason: reason.clone(),
@@ -116,14 +119,14 @@ pub fn act(
                 until,
                 taken_back: false,
             });
-            let note = format!("acknowledged by {actor} until {}{}", moment(until), said(reason));
+            let until = moment(until);
+            let note = format!("acknowledged by {actor} until {until}{instead}{}", said(reason));
             followed(incident, (DecisionKind::Acknowledged, NoticeKind::Acknowledged), note, notice)
         }
         Act::TakeBack => {
             let mut incident = open.clone();
-            let Some(acknowledged) = &mut incident.story.acknowledged else {
-                return Err(Refused::NotAcknowledged);
-            };
+            let acknowledged = incident.story.acknowledged.as_mut().filter(|it| now < it.until);
+            let Some(acknowledged) = acknowledged else { return Err(Refused::NotAcknowledged) };
             // The next look at it finds that its time is over, and tells.
             (acknowledged.until, acknowledged.taken_back) = (now, true);
             let note = format!("{actor} does not take care of it any more");

@@ -173,6 +173,22 @@ async fn a_maintenance_of_a_region_ends_for_a_check_that_goes_down_elsewhere_too
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_of_a_region_counts_for_a_check_that_was_down_elsewhere_before_it() {
+    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
+        .toml(&once("10:05", "10:12").replace("checks = [\"login\"]", "regions = [\"eu\"]"))
+        .at(m(1))
+        .target_in("login", "eu", Down)
+        .target_in("login", "us", Down)
+        .want(at(m(1)), slack("#p2"))
+        .want_all(at(m(2)), &SECOND, "failing")
+        .at(m(3))
+        .target_in("login", "us", Up)
+        .want_all(at(m(12)), &EVERYBODY, "still fails after: maintenance")
+        .until(m(15))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_told_before_a_maintenance_is_told_once_more_at_its_end() {
     told_twice_before("10:05", "10:12")
         .want_all(at(m(12)), &EVERYBODY, "still fails after: maintenance")

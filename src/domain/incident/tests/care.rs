@@ -130,8 +130,12 @@ impl Scene {
     }
 
     fn act(&mut self, what: &Act) -> Result<Transition, Refused> {
+        self.act_by(&ana(), what)
+    }
+
+    fn act_by(&mut self, actor: &Actor, what: &Act) -> Result<Transition, Refused> {
         let (open, subject, notice) = self.open();
-        let done = act(&open, (what, &ana()), self.around(&subject, &notice), self.story.now)?;
+        let done = act(&open, (what, actor), self.around(&subject, &notice), self.story.now)?;
         Ok(self.keep(done))
     }
 
@@ -183,8 +187,22 @@ fn whoever_takes_it_back_has_all_told_again() {
     scene.tell(Outcome::Failed);
     assert_eq!(in_words(&scene.act(&Act::TakeBack).expect("done")), "left_alone 1: slack:#p2");
     assert_eq!(scene.due_in(), Some(0));
+    assert_eq!(scene.act(&Act::TakeBack), Err(Refused::NotAcknowledged), "once is enough");
     let woken = in_words(&scene.tend());
     assert_eq!(woken, "left_alone reminded 1: slack:#p2 slack:#p1 sms:ana sms:bo");
+}
+
+#[test]
+fn whoever_takes_over_says_from_whom() {
+    let mut scene = Scene::new(default_policy());
+    scene.tell(Outcome::Failed);
+    scene.act(&acknowledge(Some(60))).expect("acknowledged");
+    let again = scene.act(&acknowledge(Some(120))).expect("acknowledged");
+    assert_eq!(note(&again), "acknowledged by ana (Slack) until 2026-11-21 05:00:30 UTC");
+    let bo = Actor { name: "bo".into(), via: Via::Sms };
+    let over = scene.act_by(&bo, &acknowledge(Some(60))).expect("acknowledged");
+    let said = "acknowledged by bo (SMS) until 2026-11-21 04:00:30 UTC, in place of ana (Slack)";
+    assert_eq!(note(&over), said);
 }
 
 #[test]
