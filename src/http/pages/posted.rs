@@ -115,7 +115,9 @@ impl Done {
             Self::Acknowledged => {
                 "Acknowledged. Nobody else is called before that is over; those who follow are told."
             }
-            Self::LeftAlone => "Taken back. Whoever was told is told again; in a silence or a maintenance, when that is over.",
+            Self::LeftAlone => {
+                "Taken back. Whoever was told is told again; in a silence or a maintenance, when it is over."
+            }
             Self::Resolved => {
                 "Resolved. Whoever was told is told so; what fails on opens it again."
             }

@@ -61,7 +61,10 @@ pub(super) fn forms(record: &IncidentRecord, can_run: bool, frame: &Frame) -> Ma
 fn acknowledging(path: &str, is_acknowledged: bool, frame: &Frame) -> Markup {
     let take_back = html! {
         form.act method="post" action={ (path) "/unacknowledge" } {
-            p.quiet { "Nobody takes care any more then: whoever was told is told again; in a silence or a maintenance, when that is over." }
+            p.quiet {
+                "Nobody takes care any more then: whoever was told is told again; in a silence or a "
+                "maintenance, when it is over."
+            }
             (frame.signature())
             button.danger type="submit" { "Take the acknowledgement back" }
         }
