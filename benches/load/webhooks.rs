@@ -137,10 +137,11 @@ async fn send(what: &str, store: Arc<dyn Store>, receivers: usize, target: &Targ
     let recorded = since.elapsed();
     halt.ask();
     lane.await?;
-    runtime.shutdown_background();
     all.context("not all webhooks left")?;
     ensure!(owed(&*store).await? == 0, "some webhooks are owed still");
     store.close().await;
+    // The store's connections were made in it.
+    runtime.shutdown_background();
     let seen = target.seen().await?;
     let came: Vec<i64> = seen.iter().filter(|it| it.path == "/sink").map(|it| it.came).collect();
     ensure!(came.len() == OWED, "{} webhooks came", came.len());

@@ -44,7 +44,9 @@ use crate::config::settings;
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
+use crate::domain::policy::Channel;
 use crate::engine::clicks::{Clicks, Desk};
+use crate::engine::deliveries;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
@@ -228,7 +230,8 @@ impl Daemon {
 
     /// What is done once all parts are there.
     async fn begin(self, loops: Loops) -> Result<Self, StartError> {
-        descriptors::warn_if_too_low(&works::limits(&self.project.load().settings.agent));
+        let runs = works::limits(&self.project.load().settings.agent);
+        descriptors::warn_if_too_low(&runs, deliveries::Limits::of(Channel::Webhook).concurrent);
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(loops.review);

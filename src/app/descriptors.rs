@@ -11,7 +11,7 @@ use crate::agent::Limits;
 const PER_SCRIPT: usize = 8;
 /// What one plain request may have open: two addresses are tried side by side.
 const PER_REQUEST: usize = 2;
-/// The store, the API, the channels, the log, the children that wait.
+/// The store, the API, the log, the children that wait, and the channels but for webhooks.
 const BESIDES: usize = 128;
 
 /// Raises the limit as far as this process may.
@@ -23,13 +23,14 @@ pub fn raise() {
     }
 }
 
-/// Says so where the limit is too low for as many runs as there may be.
-pub(super) fn warn_if_too_low(limits: &Limits) {
+/// Says so where the limit is too low for as many runs as there may be, and as many webhooks on their way.
+pub(super) fn warn_if_too_low(limits: &Limits, webhooks: usize) {
     let most = getrlimit(Resource::Nofile).current;
-    if let Some(most) = most.filter(|most| *most < needed(limits)) {
+    let needed = needed(limits, webhooks);
+    if let Some(most) = most.filter(|most| *most < needed) {
         tracing::warn!(
             most,
-            needed = needed(limits),
+            needed,
             runs = limits.scripts,
             requests = limits.requests,
             "few files and connections may be open at a time: with many runs at once, some end as \
@@ -38,9 +39,10 @@ pub(super) fn warn_if_too_low(limits: &Limits) {
     }
 }
 
-/// How many descriptors that many runs take.
-fn needed(limits: &Limits) -> u64 {
+/// How many descriptors that many runs and webhooks take.
+fn needed(limits: &Limits, webhooks: usize) -> u64 {
     let runs = limits.scripts.saturating_mul(PER_SCRIPT);
     let requests = limits.requests.saturating_mul(PER_REQUEST);
-    u64::try_from(runs.saturating_add(requests).saturating_add(BESIDES)).unwrap_or(u64::MAX)
+    let all = runs.saturating_add(requests).saturating_add(webhooks).saturating_add(BESIDES);
+    u64::try_from(all).unwrap_or(u64::MAX)
 }

@@ -26,7 +26,7 @@ pub mod reader;
 pub mod rule_tests;
 mod secret;
 pub mod settings;
-mod suggestion;
+pub(crate) mod suggestion;
 pub mod value;
 
 pub use check::{Choice, Defaults, Draft};

@@ -31,7 +31,7 @@ pub(super) fn closest<'a>(
 }
 
 /// Help for a word that is not one of `candidates`: the one it is a slip of, or all of them.
-pub(super) fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<String> {

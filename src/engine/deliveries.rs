@@ -80,6 +80,8 @@ pub struct Parts {
 pub struct Limits {
     /// How many messages are on their way at once.
     pub concurrent: usize,
+    /// How many are claimed at once; more are claimed while these are on their way.
+    pub batch: usize,
     /// How fast one recipient is sent messages; `None` for as fast as they come.
     pub rate: Option<Rate>,
     /// One attempt; a little more than what a transport promises.
@@ -96,15 +98,16 @@ pub struct Limits {
 impl Limits {
     /// What suits a channel. Slack takes one message per second in a channel and tolerates short
     /// bursts (<https://docs.slack.dev/apis/web-api/rate-limits>); Twilio queues by itself; a program
-    /// that wants webhooks takes many at once.
+    /// that wants webhooks takes many at once, and one that hangs leaves room for others.
     pub fn of(channel: Channel) -> Self {
-        let (concurrent, rate) = match channel {
-            Channel::Slack => (8, Some(Rate { every: Duration::from_secs(1), burst: 3 })),
-            Channel::Webhook => (256, None),
-            _ => (4, None),
+        let (concurrent, batch, rate) = match channel {
+            Channel::Slack => (8, 8, Some(Rate { every: Duration::from_secs(1), burst: 3 })),
+            Channel::Webhook => (512, 128, None),
+            _ => (4, 4, None),
         };
         Self {
             concurrent,
+            batch,
             rate,
             attempt: Duration::from_secs(9),
             lease: Duration::from_secs(14),
@@ -230,10 +233,32 @@ impl Lane {
         if let Some(until) = self.paused(now) {
             return unrecorded.map(|()| Some(until));
         }
-        let limit = self.room();
-        if limit == 0 {
+        if self.room() == 0 {
             return unrecorded.map(|()| None);
         }
+        let was_idle = std::mem::replace(&mut self.is_idle, true);
+        let mut is_full = self.claim(now, told).await?;
+        // What is on its way goes on meanwhile.
+        while is_full && self.room() >= self.batch() && !self.is_as_much_as_one_takes() {
+            is_full = self.claim(now, told).await?;
+        }
+        unrecorded?;
+        match (is_full, self.is_idle) {
+            // Others may be owed more beside one that takes no more now.
+            (true, _) if self.room() > 0 => Ok(Some(now)),
+            (true, _) => Ok(None),
+            // What is on its way comes first.
+            (false, false) => Ok(Some(now + SOON)),
+            // Where something is on its way to whoever takes no more, its end says when to look again.
+            (false, true) if !was_idle && !self.sends.is_empty() => Ok(Some(now + SOON)),
+            (false, true) => self.parts.store.next_due(self.channel).await,
+        }
+    }
+
+    /// Starts sending what is due at `now`, as much of it as is claimed at once; whether that was as much as
+    /// it asked for. `told` has been running since it was `now`.
+    async fn claim(&mut self, now: Timestamp, told: Stopwatch) -> Result<bool, store::Error> {
+        let limit = self.room().min(self.batch());
         let bound = self.bounds.load().of(self.channel);
         let offer = hatch::offer(self.channel, (&self.limits, bound), limit, now);
         let store = &self.parts.store;
@@ -244,25 +269,18 @@ impl Lane {
             let claims = store.claim_due(self.channel, now, offer.lease_until, limit).await?;
             Handed::alone(self.channel, claims)
         };
-        let (claimed, abreast) = (handed.claims.len(), self.channel.abreast());
-        let reaches = |count, most| count >= usize::try_from(most).unwrap_or(usize::MAX);
-        let (some, full) = (claimed > 0, reaches(claimed, limit));
-        // Of one that takes many abreast, there may be more than is handed out at a time.
-        let more = abreast.is_some_and(|most| reaches(claimed, most));
-        let was_idle = std::mem::replace(&mut self.is_idle, !some);
+        let is_full = handed.claims.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        self.is_idle &= handed.claims.is_empty();
         self.start_all(Passed { handed, now, told });
         // Where as much is on its way as a recipient takes, more is likely to wait for it.
-        self.is_expected = full || abreast.is_some_and(|most| reaches(self.sends.len(), most));
-        unrecorded?;
-        match (full, some) {
-            (true, _) => Ok(None),
-            (false, true) if more => Ok(Some(now)),
-            // What is on its way comes first.
-            (false, true) => Ok(Some(now + SOON)),
-            // Where something is on its way to whoever takes no more, its end says when to look again.
-            (false, false) if !was_idle && !self.sends.is_empty() => Ok(Some(now + SOON)),
-            (false, false) => self.parts.store.next_due(self.channel).await,
-        }
+        self.is_expected = is_full || self.is_as_much_as_one_takes();
+        Ok(is_full)
+    }
+
+    /// Whether as much is on its way as one recipient takes that takes many abreast.
+    fn is_as_much_as_one_takes(&self) -> bool {
+        let most = self.channel.abreast().and_then(|most| usize::try_from(most).ok());
+        most.is_some_and(|most| self.sends.len() >= most)
     }
 
     /// Waits for the next attempt to end and records it; `false` when none is on its way. Must be
@@ -365,6 +383,11 @@ impl Lane {
     fn room(&self) -> u32 {
         let room = self.limits.concurrent.saturating_sub(self.sends.len());
         u32::try_from(room).unwrap_or(u32::MAX)
+    }
+
+    /// How many are claimed at once.
+    fn batch(&self) -> u32 {
+        u32::try_from(self.limits.batch).unwrap_or(u32::MAX)
     }
 
     /// Says how many it takes while it waits.

@@ -13,6 +13,7 @@ use super::answer::Pretty;
 use super::parameters::{Parameters, number};
 use super::problem::{Problem, shortened};
 use super::{Api, dto};
+use crate::config::suggestion::did_you_mean;
 use crate::domain::id::{CheckId, Region};
 use crate::domain::restraint::{Actor, Scope, Silence, SilenceId};
 use crate::domain::rule::RuleName;
@@ -159,7 +160,12 @@ fn scope(api: &Api, sent: &dto::SentSilence) -> Result<Scope, Problem> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
         Problem::parameter(name, format!("`{name}` is wrong: {error}"))
     };
-    let check = |text: &String| CheckId::new(text).map_err(|error| wrong("checks", &error));
+    let is_name = |text: &String| api.checks.load().iter().any(|check| check.name == *text);
+    let check = |text: &String| {
+        CheckId::new(text).map_err(|error| {
+            if is_name(text) { no_check(api, text) } else { wrong("checks", &error) }
+        })
+    };
     let rule = |text: &String| RuleName::new(text).map_err(|error| wrong("rules", &error));
     let region = |text: &String| Region::new(text).map_err(|error| wrong("regions", &error));
     let scope = Scope {
@@ -172,13 +178,22 @@ fn scope(api: &Api, sent: &dto::SentSilence) -> Result<Scope, Problem> {
     Ok(scope)
 }
 
+/// That no check has this id, with the one that is meant or those that there are.
+fn no_check(api: &Api, id: &str) -> Problem {
+    let checks = api.checks.load();
+    let called = checks.iter().find(|check| check.name == id);
+    let called = called.map(|check| format!("did you mean `{}`?", check.id));
+    let help = called.or_else(|| did_you_mean(id, checks.iter().map(|check| check.id.as_str())));
+    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+    Problem::parameter("checks", format!("there is no check `{}`{help}", shortened(id)))
+}
+
 /// A slip in a name would silence nothing, and be noticed when it is too late.
 fn all_known(api: &Api, scope: &Scope) -> Result<(), Problem> {
     let checks = api.checks.load();
     let ids: BTreeSet<&CheckId> = checks.iter().map(|check| &check.id).collect();
     if let Some(check) = scope.checks.iter().find(|check| !ids.contains(check)) {
-        let detail = format!("there is no check `{}`", shortened(check.as_str()));
-        return Err(Problem::parameter("checks", detail));
+        return Err(no_check(api, check.as_str()));
     }
     if let Some(rule) = scope.rules.iter().find(|rule| !api.rules.knows(rule)) {
         let detail = format!("there is no rule `{}`", shortened(rule.as_str()));

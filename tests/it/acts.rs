@@ -102,7 +102,10 @@ async fn a_silence_holds_all_back_until_it_is_ended() {
     daemon.run("shop", "passed", |run| run.outcome == "passed").await;
     let (code, _, words) =
         project.run(&["silence", "--check", "shp", "--for", "1h", "--reason", "x"]).await;
-    assert_eq!((code, words.trim()), (Some(2), "error: there is no check `shp`"));
+    assert_eq!(
+        (code, words.trim()),
+        (Some(2), "error: there is no check `shp`; did you mean `shop`?")
+    );
     let of_shop = ["silence", "--check", "shop", "--for", "1h", "--reason", "a deploy"];
     let out = said(&project, &of_shop).await;
     assert!(out.starts_with("Silence 1 of check shop until "), "{out}");

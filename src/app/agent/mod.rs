@@ -431,7 +431,7 @@ fn agent_of(
     };
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
     let limits = Limits { scripts, requests: MOST_REQUESTS };
-    descriptors::warn_if_too_low(&limits);
+    descriptors::warn_if_too_low(&limits, 0);
     Agent::new(parts, limits)
 }
 

@@ -140,9 +140,12 @@ fn once_between(
         return None;
     };
     if !LENGTHS.contains(&length) {
-        report
-            .error(place, "a maintenance lasts from one minute to seven days")
-            .advise("what nobody is to be told of for longer is switched off by `enabled = false`");
+        let help = if length < *LENGTHS.start() {
+            "say when it really ends"
+        } else {
+            "what nobody is to be told of for longer is switched off by `enabled = false`"
+        };
+        report.error(place, "a maintenance lasts from one minute to seven days").advise(help);
         return None;
     }
     Some(Window::Once { from, until })

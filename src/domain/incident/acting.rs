@@ -94,34 +94,9 @@ pub fn act(
     if let Some(at) = open.resolved_at.filter(|_| !matches!(act, Act::Ran { .. })) {
         return Err(Refused::Resolved(at));
     }
-    let said = |reason: &Option<String>| match reason {
-        Some(reason) => format!(": {reason}"),
-        None => String::new(),
-    };
     let mut transition = match act {
         Act::Acknowledge { reason, lasts } => {
-            let default = policy.map_or(Policy::ACKNOWLEDGED_FOR, |it| it.acknowledged_for);
-            let lasts = match lasts {
-                Some(lasts) if !(SHORTEST..=LONGEST).contains(lasts) => {
-                    return Err(Refused::Length);
-                }
-                lasts => lasts.unwrap_or(default),
-            };
-            let until = after(now, lasts);
-            let mut incident = open.clone();
-            let before = incident.story.acknowledged.take().filter(|it| now < it.until);
-            let before = before.filter(|it| it.by.name != actor.name);
-            let instead = before.map(|it| format!(", in place of {}", it.by)).unwrap_or_default();
-            incident.story.acknowledged = Some(Acknowledgement {
-                by: actor.clone(),
-                reason: reason.clone(),
-                at: now,
-                until,
-                taken_back: false,
-            });
-            let until = moment(until);
-            let note = format!("acknowledged by {actor} until {until}{instead}{}", said(reason));
-            followed(incident, (DecisionKind::Acknowledged, NoticeKind::Acknowledged), note, notice)
+            acknowledge(open, (reason.as_ref(), *lasts), actor, around, now)?
         }
         Act::TakeBack => {
             let mut incident = open.clone();
@@ -133,7 +108,7 @@ pub fn act(
             followed(incident, (DecisionKind::LeftAlone, NoticeKind::Noted), note, notice)
         }
         Act::Resolve { reason } => {
-            let note = format!("closed by {actor}{}", said(reason));
+            let note = format!("closed by {actor}{}", said(reason.as_ref()));
             let notice = Notice {
                 kind: NoticeKind::Closed,
                 at: now,
@@ -163,6 +138,41 @@ pub fn act(
         incident.due_at = tending::due(incident, policy, (about, quiet), now);
     }
     Ok(transition)
+}
+
+/// Somebody takes care of it from now on, in place of whoever did.
+fn acknowledge(
+    open: &Incident,
+    (reason, lasts): (Option<&String>, Option<Duration>),
+    actor: &Actor,
+    Surroundings { policy, notice, .. }: Surroundings<'_>,
+    now: Timestamp,
+) -> Result<Transition, Refused> {
+    let default = policy.map_or(Policy::ACKNOWLEDGED_FOR, |it| it.acknowledged_for);
+    if lasts.is_some_and(|lasts| !(SHORTEST..=LONGEST).contains(&lasts)) {
+        return Err(Refused::Length);
+    }
+    let until = after(now, lasts.unwrap_or(default));
+    let mut incident = open.clone();
+    let mine = Acknowledgement {
+        by: actor.clone(),
+        reason: reason.cloned(),
+        at: now,
+        until,
+        taken_back: false,
+    };
+    let before = incident.story.acknowledged.replace(mine).filter(|it| now < it.until);
+    let before = before.filter(|it| it.by.name != actor.name);
+    let instead = before.map(|it| format!(", in place of {}", it.by)).unwrap_or_default();
+    let until = moment(until);
+    let note = format!("acknowledged by {actor} until {until}{instead}{}", said(reason));
+    let kinds = (DecisionKind::Acknowledged, NoticeKind::Acknowledged);
+    Ok(followed(incident, kinds, note, notice))
+}
+
+/// Their reason, as the end of a sentence.
+fn said(reason: Option<&String>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// What is said of an incident that is over: by itself, it would read as if that went on.

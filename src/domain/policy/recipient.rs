@@ -112,7 +112,7 @@ impl Channel {
     /// their order, more where a program does. Those about one incident always follow each other.
     pub fn abreast(self) -> Option<u32> {
         match self {
-            Self::Webhook => Some(128),
+            Self::Webhook => Some(256),
             Self::Slack
             | Self::Sms
             | Self::Rota

@@ -12,7 +12,7 @@ use crate::clock::Manual;
 use crate::domain::check::Check;
 use crate::domain::id::{CheckId, IncidentId, PersonId, Region};
 use crate::domain::notification::{Attempt, NotificationState as State};
-use crate::domain::policy::{Policy, Roster};
+use crate::domain::policy::{Policy, Roster, Target, Tier};
 use crate::domain::run::{Failure, FailureKind, Report, Trace};
 use crate::domain::slot::Slot;
 use crate::engine::ingest::{self, Ingest, Pace};
@@ -507,6 +507,28 @@ async fn a_recipient_that_hangs_holds_up_nobody_else() {
     assert!(lane.settle_next().await);
     pass(&mut lane, after(2)).await;
     assert_eq!(gate.order()[2..], ["slack:#p2", "slack:#p2"]);
+}
+
+#[tokio::test]
+async fn a_receiver_of_many_webhooks_that_hangs_holds_up_no_other() {
+    const OWED: usize = 700;
+    let world = World::new().await;
+    let names: Vec<String> = (0..OWED).map(|number| format!("check-{number}")).collect();
+    let told = ["held", "other"].map(|name| Target::Webhook(name.into()));
+    let policy = Policy::of(Policy::DEFAULT_NAME, vec![Tier::after(1, told.to_vec())]);
+    let checks = names.iter().map(|name| Check::example(name));
+    let rules = Rulebook::new(checks, [policy], roster()).expect("it has its policy");
+    let reports: Vec<Report> = names.iter().map(|name| failed(name, 0)).collect();
+    world.store.record(&reports, &rules, start()).await.expect("recorded");
+    let gate = Gate::new("webhook:held");
+    let mut lane = world.lane_by(Channel::Webhook, gate.clone());
+    while gate.order().len() < OWED {
+        let next = lane.tick(start()).await.expect("an answer");
+        assert!(next.is_some() || lane.room() == 0, "what is owed to the other is waited for");
+        // Whoever hangs leaves room.
+        assert!(lane.settle_next().await, "an attempt for the other is on its way");
+    }
+    assert!(gate.order().iter().all(|to| to == "webhook:other"));
 }
 
 #[derive(Debug)]
