@@ -19,7 +19,6 @@ use super::alarm::{self, Alarmed};
 use super::assignments::{assignments, checks, dialer, rulebook};
 use super::channels::{Transports, transports};
 use super::clicks;
-use super::descriptors;
 use super::emitting::sink;
 use super::errands;
 use super::faces;
@@ -44,9 +43,7 @@ use crate::config::settings;
 use crate::config::{Diagnostic, Environment, Project, Settings};
 use crate::domain::attendance::Listening;
 use crate::domain::id::Region;
-use crate::domain::policy::Channel;
 use crate::engine::clicks::{Clicks, Desk};
-use crate::engine::deliveries;
 use crate::engine::judge::{ProjectJudge, Rulebook};
 use crate::engine::review::{self, Reviews};
 use crate::engine::rules::{RuleSet, WrongRule};
@@ -230,8 +227,7 @@ impl Daemon {
 
     /// What is done once all parts are there.
     async fn begin(self, loops: Loops) -> Result<Self, StartError> {
-        let runs = works::limits(&self.project.load().settings.agent);
-        descriptors::warn_if_too_low(&runs, deliveries::Limits::of(Channel::Webhook).concurrent);
+        works::warn_of_few_descriptors(&self.project.load().settings);
         self.close_absent().await?;
         self.tell_of_other_regions().await;
         self.review(loops.review);

@@ -33,8 +33,9 @@ pub(super) fn warn_if_too_low(limits: &Limits, webhooks: usize) {
             needed,
             runs = limits.scripts,
             requests = limits.requests,
-            "few files and connections may be open at a time: with many runs at once, some end as \
-             unknown; raise the limit (`ulimit -n`, LimitNOFILE=) or lower [agent] max_runs"
+            webhooks,
+            "few files and connections may be open at a time: with many runs or webhooks at once, \
+             some runs end as unknown; raise the limit (`ulimit -n`, LimitNOFILE=) or lower [agent] max_runs"
         );
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::assignments::dialer;
 use super::channels::{Transports, transports};
 use super::daemon::StartError;
+use super::descriptors;
 use super::emitting::sink;
 use super::hub::{Aftermath, LocalHub};
 use super::lanes::{Lanes, contacts};
@@ -24,8 +25,9 @@ use crate::agent::{self, Agent, Limits, Scripts};
 use crate::clock::{Clock, Halt};
 use crate::config::Settings;
 use crate::config::settings::Agent as AgentSettings;
+use crate::domain::policy::Channel;
 use crate::domain::storm::Bounds;
-use crate::engine::deliveries::Contacts;
+use crate::engine::deliveries::{self, Contacts};
 use crate::engine::holding::Holding;
 use crate::engine::ingest::{self, Ingest, Pace, Trouble};
 use crate::engine::judge::ProjectJudge;
@@ -92,6 +94,15 @@ type Around<'a> = (
 pub(super) fn limits(settings: &AgentSettings) -> Limits {
     let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
     Limits { scripts, requests: MOST_REQUESTS }
+}
+
+/// Says so where fewer files and connections may be open than what the project wants may take.
+pub(super) fn warn_of_few_descriptors(settings: &Settings) {
+    let webhooks = match settings.webhooks.len() {
+        0 => 0,
+        _ => deliveries::Limits::of(Channel::Webhook).concurrent,
+    };
+    descriptors::warn_if_too_low(&limits(&settings.agent), webhooks);
 }
 
 /// The agent, the way of its reports into the store, and the lanes out of it.

@@ -18,6 +18,7 @@ use crate::domain::incident::DecisionKind;
 use crate::domain::notification::NotificationState;
 use crate::domain::proof::{PRINTED, Status};
 use crate::domain::restraint::HELD_BACK;
+use crate::domain::subject::Subject;
 use crate::store::{
     DecisionRecord, Delivery, Error, IncidentFilter, IncidentHistory, Ledger, NotificationRecord,
 };
@@ -129,6 +130,10 @@ impl Event {
             text += ", not sent: something later takes its place";
         } else if let (NotificationState::HandedOn, Some(reason)) = (record.state, &record.reason) {
             let _ = write!(text, ", handed on: {}", clean(reason));
+        } else if let (NotificationState::GivenUp, Some(reason), true) =
+            (record.state, &record.reason, record.deliveries.is_empty())
+        {
+            let _ = write!(text, ", given up: {}", clean(reason));
         } else if let (NotificationState::InDigest, Some(reason)) = (record.state, &record.reason) {
             let at = record.stamps.accepted.unwrap_or(notification.owed_at);
             let owed = Self { at: notification.owed_at, word: "owed", paint: Paint::Faint, text };
@@ -231,11 +236,13 @@ fn head(history: &IncidentHistory, look: &Look) -> String {
         let _ = writeln!(text, "  held back: tier {}; {}", tiers.join(", "), clean(why));
     }
     if let Some(due) = incident.due_at.filter(|_| incident.resolved_at.is_none()) {
-        let route = record.subject.check().map(|check| {
-            format!(" (`tripline route {}` says who is told then)", clean(check.as_str()))
-        });
-        let due = moment(due, look);
-        let _ = writeln!(text, "  decided again {due}{}", route.unwrap_or_default());
+        let route = match &record.subject {
+            Subject::Check(check) => {
+                format!(" (`tripline route {}` shows the tiers)", clean(check.as_str()))
+            }
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "  looked at again {}{route}", moment(due, look));
     }
     look.folded(&text, 4)
 }
@@ -288,7 +295,6 @@ mod tests {
     use crate::domain::policy::Recipient;
     use crate::domain::proof::Word;
     use crate::domain::restraint::{Acknowledgement, Actor, Via};
-    use crate::domain::subject::Subject;
     use crate::store::IncidentRecord;
     use crate::store::gathering::Stamps;
     use crate::store::succession::{Proof, Succession};

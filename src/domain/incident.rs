@@ -20,7 +20,7 @@
 //! | any | older than what was counted | the clock was not set back | noted, not counted |
 //! | any | from a region where the check no longer runs | | noted, not counted |
 //! | open | check removed | | resolve, tell all who were told |
-//! | open | goes down in a region, or is up there again | | look at once whether it is to be held back |
+//! | open | goes down in a region, or is up there again | | find out anew when time changes something |
 //!
 //! Which regions count:
 //!
@@ -349,7 +349,7 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
     }
     let streak = counted(&before, verdict, rules);
     let world = || World { streaks: known(state, verdict, &streak, rules), verdict, rules, now };
-    let transition = match (verdict.outcome, &state.incident) {
+    match (verdict.outcome, &state.incident) {
         // Nearly every result; nothing else needs to be looked at.
         (Outcome::Passed | Outcome::Unknown, None) => only(streak),
         (Outcome::Unknown, Some(_)) if before.last_outcome == Some(Outcome::Unknown) => {
@@ -364,41 +364,20 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
         }
         (Outcome::Failed, open) => world().failed(&streak, open.as_deref()),
         (Outcome::Passed, Some(open)) => world().passed(&streak, open, &before),
-    };
-    looked_at_again(transition, state, (verdict, rules), now)
-}
-
-/// Has it found out anew when time changes something for an incident that is down in other regions than
-/// before: what restrains only some regions may not cover it any more, or cover it now.
-fn looked_at_again(
-    mut transition: Transition,
-    state: &CheckState,
-    (verdict, rules): (&Verdict, Rules<'_>),
-    now: Timestamp,
-) -> Transition {
-    if let (Some(streak), None, Some(open)) =
-        (&transition.streak, &transition.incident, &state.incident)
-    {
-        let down = |streaks| world::down(streaks, rules.check, now);
-        if down(&state.streaks) != down(&known(state, verdict, streak, rules)) {
-            transition.incident = Some((**open).clone());
-        }
     }
-    transition
 }
 
-/// The regions in which a check is down after what `transition` counted in `region`.
+/// The regions in which a check is down, in order; with what a result has come to in one of them, if
+/// that is given.
 pub fn down(
     state: &CheckState,
-    transition: &Transition,
-    region: &Region,
+    counted: Option<(&Region, &Streak)>,
     check: &Check,
     now: Timestamp,
 ) -> Vec<Region> {
+    let Some((region, streak)) = counted else { return world::down(&state.streaks, check, now) };
     let mut streaks = state.streaks.clone();
-    if let Some(streak) = &transition.streak {
-        streaks.insert(region.clone(), streak.clone());
-    }
+    streaks.insert(region.clone(), streak.clone());
     world::down(&streaks, check, now)
 }
 

@@ -96,6 +96,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How many are claimed at once where there is `room` for so many.
+    fn at_once(&self, room: u32) -> u32 {
+        room.min(u32::try_from(self.batch).unwrap_or(u32::MAX))
+    }
+
     /// What suits a channel. Slack takes one message per second in a channel and tolerates short
     /// bursts (<https://docs.slack.dev/apis/web-api/rate-limits>); Twilio queues by itself; a program
     /// that wants webhooks takes many at once, and one that hangs leaves room for others.
@@ -132,7 +137,7 @@ pub struct Lane {
     wake: Arc<Notify>,
     /// Whether something is due, as far as it was said or seen since it was last taken.
     is_expected: bool,
-    /// Whether the last look at what is due found nothing.
+    /// Whether nothing was found to be due the last time that it was looked for.
     is_idle: bool,
     hatch: Hatch,
     passed: mpsc::UnboundedReceiver<Passed>,
@@ -239,8 +244,8 @@ impl Lane {
         let was_idle = std::mem::replace(&mut self.is_idle, true);
         let mut is_full = self.claim(now, told).await?;
         // What is on its way goes on meanwhile.
-        while is_full && self.room() >= self.batch() && !self.is_as_much_as_one_takes() {
-            is_full = self.claim(now, told).await?;
+        while is_full && self.has_room_for_a_batch() && !self.is_as_much_as_one_takes() {
+            is_full = self.claim(now + told.elapsed(), Stopwatch::start()).await?;
         }
         unrecorded?;
         match (is_full, self.is_idle) {
@@ -258,7 +263,7 @@ impl Lane {
     /// Starts sending what is due at `now`, as much of it as is claimed at once; whether that was as much as
     /// it asked for. `told` has been running since it was `now`.
     async fn claim(&mut self, now: Timestamp, told: Stopwatch) -> Result<bool, store::Error> {
-        let limit = self.room().min(self.batch());
+        let limit = self.limits.at_once(self.room());
         let bound = self.bounds.load().of(self.channel);
         let offer = hatch::offer(self.channel, (&self.limits, bound), limit, now);
         let store = &self.parts.store;
@@ -277,7 +282,11 @@ impl Lane {
         Ok(is_full)
     }
 
-    /// Whether as much is on its way as one recipient takes that takes many abreast.
+    fn has_room_for_a_batch(&self) -> bool {
+        self.limits.concurrent.saturating_sub(self.sends.len()) >= self.limits.batch
+    }
+
+    /// Whether so much is on its way that it may be all that one recipient takes, where one takes many.
     fn is_as_much_as_one_takes(&self) -> bool {
         let most = self.channel.abreast().and_then(|most| usize::try_from(most).ok());
         most.is_some_and(|most| self.sends.len() >= most)
@@ -383,11 +392,6 @@ impl Lane {
     fn room(&self) -> u32 {
         let room = self.limits.concurrent.saturating_sub(self.sends.len());
         u32::try_from(room).unwrap_or(u32::MAX)
-    }
-
-    /// How many are claimed at once.
-    fn batch(&self) -> u32 {
-        u32::try_from(self.limits.batch).unwrap_or(u32::MAX)
     }
 
     /// Says how many it takes while it waits.

@@ -129,18 +129,15 @@ impl Rulebook {
         now: Timestamp,
     ) -> Change {
         let (policy, labels) = self.ruled(&subject);
-        let open = remembered.open.get(&subject);
-        let told = open.and_then(|open| open.story.notice.as_ref());
-        let down = told.map(|notice| notice.down.as_slice()).unwrap_or_default();
         let transition = telling::finish(
             transition,
             Situation {
-                open,
+                open: remembered.open.get(&subject),
                 // Evaluations of a rule that are made up for later must decide as in their time; what
                 // keeps a rule from flapping is its `keep_firing_for`.
                 closed: remembered.closed.get(&subject).filter(|_| subject.rule().is_none()),
                 policy,
-                about: About { subject: &subject, labels, down },
+                about: About { subject: &subject, labels, down: &[] },
                 quiet: self.quiet(&remembered.silences),
                 now,
             },
@@ -267,14 +264,22 @@ impl Judge for Rulebook {
         };
         let rules = Rules { check, policy, roster: &self.roster };
         let verdict = Verdict::from(report);
-        let transition = incident::step(state, &verdict, rules, now);
+        let mut transition = incident::step(state, &verdict, rules, now);
+        let open = state.incident.as_deref();
         // Nearly every result.
-        if transition.incident.is_none() && transition.owed.is_empty() {
+        if open.is_none() && transition.incident.is_none() {
             return transition;
         }
+        let counted = transition.streak.as_ref().map(|streak| (&verdict.region, streak));
+        let down = incident::down(state, counted, check, now);
+        if transition.incident.is_none() {
+            if down == incident::down(state, None, check, now) {
+                return transition;
+            }
+            // What restrains only some regions may not cover it any more, or cover it now.
+            transition.incident = open.cloned();
+        }
         let subject = Subject::Check(check.id.clone());
-        let down = incident::down(state, &transition, &verdict.region, check, now);
-        let open = state.incident.as_deref();
         let situation = Situation {
             open,
             closed: state.closed.as_deref(),
@@ -284,7 +289,6 @@ impl Judge for Rulebook {
             now,
         };
         let mut transition = telling::finish(transition, situation);
-        // That it is down elsewhere, too, is nothing to be kept where time still changes the same.
         transition.incident.take_if(|it| open == Some(&*it));
         transition
     }

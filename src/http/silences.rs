@@ -160,12 +160,7 @@ fn scope(api: &Api, sent: &dto::SentSilence) -> Result<Scope, Problem> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
         Problem::parameter(name, format!("`{name}` is wrong: {error}"))
     };
-    let is_name = |text: &String| api.checks.load().iter().any(|check| check.name == *text);
-    let check = |text: &String| {
-        CheckId::new(text).map_err(|error| {
-            if is_name(text) { no_check(api, text) } else { wrong("checks", &error) }
-        })
-    };
+    let check = |text: &String| CheckId::new(text).map_err(|_| no_check(api, text));
     let rule = |text: &String| RuleName::new(text).map_err(|error| wrong("rules", &error));
     let region = |text: &String| Region::new(text).map_err(|error| wrong("regions", &error));
     let scope = Scope {
@@ -181,7 +176,7 @@ fn scope(api: &Api, sent: &dto::SentSilence) -> Result<Scope, Problem> {
 /// That no check has this id, with the one that is meant or those that there are.
 fn no_check(api: &Api, id: &str) -> Problem {
     let checks = api.checks.load();
-    let called = checks.iter().find(|check| check.name == id);
+    let called = checks.iter().find(|check| check.name.to_lowercase() == id.to_lowercase());
     let called = called.map(|check| format!("did you mean `{}`?", check.id));
     let help = called.or_else(|| did_you_mean(id, checks.iter().map(|check| check.id.as_str())));
     let help = help.map(|help| format!("; {help}")).unwrap_or_default();

@@ -141,7 +141,7 @@ async fn a_disk_that_fails_to_write_back_loses_nothing_that_was_acknowledged() {
     // Which thread writes how often differs, and the errors are counted by thread.
     for _ in 0..ROUNDS {
         site.answer(500);
-        until_true("it is down, and everybody was told", PATIENCE, async || {
+        until_true("it is down, and everybody has been told of it once", PATIENCE, async || {
             daemon.incidents().await.iter().any(|it| it.status != "resolved")
                 && EVERYBODY.iter().all(|to| providers.arrived(to).iter().any(Message::answered))
         })

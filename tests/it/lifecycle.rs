@@ -233,7 +233,10 @@ impl Life {
     }
 
     async fn happen(&mut self, event: &Event) {
-        let actor = Actor { name: "eva".into(), via: Via::Cli };
+        // Two people take incidents over from each other.
+        let is_second = matches!(event, Event::Acknowledge(_, lasts) if lasts % 2 == 1);
+        let name = if is_second { "finn" } else { "eva" };
+        let actor = Actor { name: name.into(), via: Via::Cli };
         let minutes = |count: i64| TimeDelta::minutes(count);
         match event {
             Event::Result(check, place, outcome) => {

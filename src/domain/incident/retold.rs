@@ -19,8 +19,14 @@ pub fn act_of(decision: &Decision, at: Timestamp) -> Option<(Actor, Act)> {
     match decision.kind {
         DecisionKind::Acknowledged => {
             let (actor, rest) = actor(said.strip_prefix("acknowledged by ")?)?;
-            let (until, reason) = ending(rest.strip_prefix(" until ")?);
-            let until = NaiveDateTime::parse_from_str(until, "%Y-%m-%d %H:%M:%S UTC").ok()?;
+            let rest = rest.strip_prefix(" until ")?;
+            let until = NaiveDateTime::parse_and_remainder(rest, "%Y-%m-%d %H:%M:%S UTC");
+            let (until, rest) = until.ok()?;
+            let rest = match rest.strip_prefix(", in place of ") {
+                Some(before) => self::actor(before)?.1,
+                None => rest,
+            };
+            let (_, reason) = ending(rest);
             // It lasts whole seconds, of which the sentence leaves out the parts.
             let parts = at - at.trunc_subsecs(0);
             let lasts = until.and_utc().checked_add_signed(parts)? - at;
@@ -96,12 +102,15 @@ mod tests {
         let cause = Cause::new(region.clone(), "503");
         let mut open = Incident::opening(now, now, cause);
         if *act == Act::TakeBack {
-            let lasts = Some(Duration::from_hours(1));
-            let begun = Act::Acknowledge { reason: None, lasts };
-            let done = decided(&open, &begun, actor, &subject, now);
-            open = done.incident.expect("acknowledged");
+            open = taken_by(actor, &open, &subject, now);
         }
         decided(&open, act, actor, &subject, now).decisions.remove(0)
+    }
+
+    /// The same, of which `actor` takes care.
+    fn taken_by(actor: &Actor, open: &Incident, subject: &Subject, now: Timestamp) -> Incident {
+        let begun = Act::Acknowledge { reason: None, lasts: Some(Duration::from_hours(1)) };
+        decided(open, &begun, actor, subject, now).incident.expect("acknowledged")
     }
 
     fn decided(
@@ -148,6 +157,22 @@ mod tests {
             let actor = Actor { name: "Ana (shop)".into(), via };
             let read = act_of(&written(act, &actor, now), now);
             assert_eq!(read, Some((actor, act.clone())));
+        }
+    }
+
+    #[test]
+    fn what_is_taken_over_is_read_back() {
+        let now: Timestamp = "2026-11-21T03:00:00.125Z".parse().expect("a time");
+        let subject = Subject::Check(CheckId::new("login").expect("a name"));
+        let cause = Cause::new(Region::new("eu").expect("a name"), "503");
+        let before = Actor { name: "Bo: (night)".into(), via: Via::Sms };
+        let open = taken_by(&before, &Incident::opening(now, now, cause), &subject, now);
+        let actor = Actor { name: "ana".into(), via: Via::Web };
+        for reason in [Some("mine: it is the cache".to_owned()), None] {
+            let act = Act::Acknowledge { reason, lasts: Some(Duration::from_mins(90)) };
+            let written = decided(&open, &act, &actor, &subject, now).decisions.remove(0);
+            assert!(written.reason.contains("in place of Bo: (night) (SMS)"), "{written:?}");
+            assert_eq!(act_of(&written, now), Some((actor.clone(), act)));
         }
     }
 

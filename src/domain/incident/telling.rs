@@ -30,8 +30,7 @@ pub struct Situation<'a> {
     pub closed: Option<&'a Incident>,
     /// The policy of what it is about, where that has one.
     pub policy: Option<&'a Policy>,
-    /// What it is about. What it tells of something wrong says where that is; where it tells of nothing
-    /// wrong, it is down where this says.
+    /// What it is about, as it is down now.
     pub about: About<'a>,
     /// What keeps people from being told.
     pub quiet: Quiet<'a>,
@@ -44,9 +43,8 @@ pub struct Situation<'a> {
 pub fn finish(mut transition: Transition, situation: Situation<'_>) -> Transition {
     reopen(&mut transition, situation);
     let alarm = transition.owed.iter().map(|owed| &owed.notice).find(|it| it.kind.is_alarm());
-    let down = alarm.map(|notice| notice.down.clone());
     let is_alarm = alarm.is_some() || is_escalation(&transition, situation);
-    let about = About { down: down.as_deref().unwrap_or(situation.about.down), ..situation.about };
+    let about = situation.about;
     let acknowledged = situation.open.and_then(|open| open.story.acknowledged.as_ref());
     match situation.quiet.restrains(about, acknowledged, situation.now).filter(|_| is_alarm) {
         Some(restraint) => hold_back(&mut transition, &restraint, situation),

@@ -48,7 +48,7 @@ impl Hatch {
     /// What the lane takes at `now`; `None` where it takes nothing. Between this and what is passed, it may
     /// have taken as much from the store.
     pub fn offer(&self, now: Timestamp) -> Option<Offer> {
-        let limit = self.room.load(Ordering::Relaxed);
+        let limit = self.limits.at_once(self.room.load(Ordering::Relaxed));
         (limit > 0).then(|| {
             let bound = self.bounds.load().of(self.channel);
             offer(self.channel, (&self.limits, bound), limit, now)

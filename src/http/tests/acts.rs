@@ -123,7 +123,7 @@ async fn silences_that_mean_nothing_are_refused() {
     let face = Face::new();
     for (change, wanted) in [
         (json!({"checks": ["frnt"]}), "there is no check `frnt`; did you mean `front`?"),
-        (json!({"checks": ["Sign in to the shop"]}), "did you mean `shop/login`?"),
+        (json!({"checks": ["sign in to the shop"]}), "did you mean `shop/login`?"),
         (json!({"rules": ["x"]}), "there is no rule `x`"),
         (json!({"regions": ["mars"]}), "no check runs in a region `mars`"),
         (json!({"labels": {"team": "pay"}}), "no check and no rule has the label `team=pay`"),
