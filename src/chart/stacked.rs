@@ -139,17 +139,29 @@ impl Stacked {
         }
         let is_in = |layer: usize, values: &[f64]| values.get(layer).is_some_and(|it| *it > 0.0);
         let last = |layer| columns.iter().rev().find(|(_, (values, _))| is_in(layer, values));
-        // In the same column the one above has to stand higher, however thin it is.
-        let mut lowest: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut stand: BTreeMap<usize, Vec<(usize, f64)>> = BTreeMap::new();
         for layer in 0..drawn {
             let Some((at, (values, _))) = last(layer) else { continue };
             let below: f64 = values[..layer].iter().sum();
             let middle = plot.y(below + values[layer] / 2.0) + SIZE / 3.0;
-            let free = lowest.entry(*at).or_insert(plot.bottom());
-            let y = middle.min(*free);
-            *free = y - NUMBERS;
+            stand.entry(*at).or_default().push((layer, middle));
+        }
+        for (at, column) in &mut stand {
+            // The one above has to stand higher, however thin it is, and none above the plot.
+            let mut free = plot.bottom();
+            for (_, y) in column.iter_mut() {
+                *y = y.min(free);
+                free = *y - NUMBERS;
+            }
+            let mut free = plot.place.1 + SIZE / 3.0;
+            for (_, y) in column.iter_mut().rev() {
+                *y = y.max(free);
+                free = *y + NUMBERS;
+            }
             let x = plot.place.0 + count(*at + 1) * apart + 2.0;
-            canvas.text_over(TEXT, (x, y), Hold::Start, &(layer + 1).to_string());
+            for (layer, y) in column {
+                canvas.text_over(TEXT, (x, *y), Hold::Start, &(*layer + 1).to_string());
+            }
         }
     }
 }
