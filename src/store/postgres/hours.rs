@@ -27,8 +27,18 @@ type Period = (Timestamp, Timestamp);
 /// How many checks are counted, and kept from being recorded of, at a time.
 const CHECKS_AT_ONCE: usize = 50;
 
+/// The slot of the first run that is not kept for an incident's sake.
 pub(super) async fn first_ran(connection: &mut PgConnection) -> Result<Option<Timestamp>, Error> {
-    let text = format!("SELECT slot_at FROM runs WHERE {ALONE} ORDER BY id LIMIT 1");
+    first_of(connection, ALONE).await
+}
+
+/// The slot of the first run.
+pub(super) async fn first(connection: &mut PgConnection) -> Result<Option<Timestamp>, Error> {
+    first_of(connection, "true").await
+}
+
+async fn first_of(connection: &mut PgConnection, which: &str) -> Result<Option<Timestamp>, Error> {
+    let text = format!("SELECT slot_at FROM runs WHERE {which} ORDER BY id LIMIT 1");
     let found: Option<i64> = sqlx::query_scalar(AssertSqlSafe(text))
         .fetch_optional(connection)
         .await

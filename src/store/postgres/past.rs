@@ -18,8 +18,11 @@ use crate::store::{DecisionRecord, Error, rows};
 impl Past for PostgresStore {
     async fn whole_since(&self) -> Result<Option<Timestamp>, Error> {
         let mut snapshot = self.snapshot().await?;
-        let Some(first) = hours::first_ran(&mut snapshot).await? else { return Ok(None) };
-        Ok(hours::forgotten_until(&mut snapshot, Some(first)).await?.max(Some(first)))
+        let Some(first) = hours::first(&mut snapshot).await? else { return Ok(None) };
+        let left = hours::first_ran(&mut snapshot).await?;
+        // Those before it that led to decisions are kept for that, be all others forgotten.
+        let forgotten = hours::forgotten_until(&mut snapshot, left).await?;
+        Ok(Some(forgotten.map_or(first, |forgotten| forgotten.max(left.unwrap_or(first)))))
     }
 
     async fn past_results(

@@ -151,6 +151,7 @@ on_every_backend! {
     past {
         results_of_a_time_come_in_pages
         results_are_whole_from_what_is_forgotten_on
+        results_that_all_led_to_decisions_are_whole_from_the_first
         what_people_did_and_who_was_told_is_known
     }
     looking {

@@ -40,6 +40,15 @@ pub(super) async fn results_of_a_time_come_in_pages(store: &(impl Store + Past))
     assert_eq!(failure.message, "expected 200\nbut");
 }
 
+pub(super) async fn results_that_all_led_to_decisions_are_whole_from_the_first(
+    store: &(impl Store + Past),
+) {
+    tell(store, 0, &[Failed, Failed, Failed]).await;
+    assert_eq!(store.whole_since().await.expect("read"), Some(at(0)));
+    tell(store, 3, &[Passed, Passed]).await;
+    assert_eq!(store.whole_since().await.expect("read"), Some(at(0)));
+}
+
 pub(super) async fn results_are_whole_from_what_is_forgotten_on(store: &(impl Store + Past)) {
     tell(store, 0, &[Passed, Passed, Failed, Passed, Passed]).await;
     assert_eq!(store.whole_since().await.expect("read"), Some(at(0)));
