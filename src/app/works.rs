@@ -98,9 +98,10 @@ pub(super) fn limits(settings: &AgentSettings) -> Limits {
 
 /// Says so where fewer files and connections may be open than what the project wants may take.
 pub(super) fn warn_of_few_descriptors(settings: &Settings) {
-    let webhooks = match settings.webhooks.len() {
-        0 => 0,
-        _ => deliveries::Limits::of(Channel::Webhook).concurrent,
+    let webhooks = if settings.webhooks.is_empty() {
+        0
+    } else {
+        deliveries::Limits::of(Channel::Webhook).concurrent
     };
     descriptors::warn_if_too_low(&limits(&settings.agent), webhooks);
 }

@@ -348,7 +348,12 @@ pub fn step(state: &CheckState, verdict: &Verdict, rules: Rules<'_>, now: Timest
         return noted(None, DecisionKind::Ignored, reason);
     }
     let streak = counted(&before, verdict, rules);
-    let world = || World { streaks: known(state, verdict, &streak, rules), verdict, rules, now };
+    let world = || World {
+        streaks: known(state, (&verdict.region, &streak), rules.check),
+        verdict,
+        rules,
+        now,
+    };
     match (verdict.outcome, &state.incident) {
         // Nearly every result; nothing else needs to be looked at.
         (Outcome::Passed | Outcome::Unknown, None) => only(streak),
@@ -375,10 +380,10 @@ pub fn down(
     check: &Check,
     now: Timestamp,
 ) -> Vec<Region> {
-    let Some((region, streak)) = counted else { return world::down(&state.streaks, check, now) };
-    let mut streaks = state.streaks.clone();
-    streaks.insert(region.clone(), streak.clone());
-    world::down(&streaks, check, now)
+    match counted {
+        Some(counted) => world::down(&known(state, counted, check), check, now),
+        None => world::down(&state.streaks, check, now),
+    }
 }
 
 /// Brings what a notice says of the regions of a check up to date.
@@ -408,13 +413,12 @@ fn counted(before: &Streak, verdict: &Verdict, rules: Rules<'_>) -> Streak {
 /// The streaks of the regions in which the check runs, with the present result counted.
 fn known(
     state: &CheckState,
-    verdict: &Verdict,
-    streak: &Streak,
-    rules: Rules<'_>,
+    (region, streak): (&Region, &Streak),
+    check: &Check,
 ) -> BTreeMap<Region, Streak> {
     let mut streaks = state.streaks.clone();
-    streaks.retain(|region, _| rules.check.regions.contains(region));
-    streaks.insert(verdict.region.clone(), streak.clone());
+    streaks.retain(|region, _| check.regions.contains(region));
+    streaks.insert(region.clone(), streak.clone());
     streaks
 }
 

@@ -96,11 +96,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How many are claimed at once where there is `room` for so many.
-    fn at_once(&self, room: u32) -> u32 {
-        room.min(u32::try_from(self.batch).unwrap_or(u32::MAX))
-    }
-
     /// What suits a channel. Slack takes one message per second in a channel and tolerates short
     /// bursts (<https://docs.slack.dev/apis/web-api/rate-limits>); Twilio queues by itself; a program
     /// that wants webhooks takes many at once, and one that hangs leaves room for others.
@@ -263,9 +258,9 @@ impl Lane {
     /// Starts sending what is due at `now`, as much of it as is claimed at once; whether that was as much as
     /// it asked for. `told` has been running since it was `now`.
     async fn claim(&mut self, now: Timestamp, told: Stopwatch) -> Result<bool, store::Error> {
-        let limit = self.limits.at_once(self.room());
         let bound = self.bounds.load().of(self.channel);
-        let offer = hatch::offer(self.channel, (&self.limits, bound), limit, now);
+        let offer = hatch::offer(self.channel, (&self.limits, bound), self.room(), now);
+        let limit = offer.limit;
         let store = &self.parts.store;
         // Where nothing is expected, nobody who writes is to be kept waiting.
         let handed = if std::mem::take(&mut self.is_expected) {

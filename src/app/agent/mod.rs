@@ -40,7 +40,8 @@ use self::line::Line;
 use super::assignments::{dialer, pool_options};
 use super::descriptors;
 use super::share::Share;
-use crate::agent::{self, Agent, Limits};
+use super::works;
+use crate::agent::{self, Agent};
 use crate::clock::{Clock, Halt, Pulse};
 use crate::config::settings::Agent as AgentSettings;
 use crate::domain::backoff::Backoff;
@@ -55,8 +56,6 @@ use crate::sandbox::Pool;
 
 /// How much longer a stop may take once there is hurry.
 const HURRY: Duration = Duration::from_millis(500);
-/// Plain requests under way at once.
-const MOST_REQUESTS: usize = 512;
 /// Waits between attempts to reach the hub.
 const RETRY: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(15) };
 
@@ -429,8 +428,7 @@ fn agent_of(
         scripts: pool,
         hub: Arc::new(keeper),
     };
-    let scripts = usize::try_from(settings.max_runs).unwrap_or(usize::MAX);
-    let limits = Limits { scripts, requests: MOST_REQUESTS };
+    let limits = works::limits(settings);
     descriptors::warn_if_too_low(&limits, 0);
     Agent::new(parts, limits)
 }

@@ -48,10 +48,10 @@ impl Hatch {
     /// What the lane takes at `now`; `None` where it takes nothing. Between this and what is passed, it may
     /// have taken as much from the store.
     pub fn offer(&self, now: Timestamp) -> Option<Offer> {
-        let limit = self.limits.at_once(self.room.load(Ordering::Relaxed));
-        (limit > 0).then(|| {
+        let room = self.room.load(Ordering::Relaxed);
+        (room > 0).then(|| {
             let bound = self.bounds.load().of(self.channel);
-            offer(self.channel, (&self.limits, bound), limit, now)
+            offer(self.channel, (&self.limits, bound), room, now)
         })
     }
 
@@ -72,13 +72,14 @@ impl Hatch {
     }
 }
 
-/// What a lane takes at `now`.
+/// What a lane takes at `now` that has `room` for so many: a batch at most.
 pub(super) fn offer(
     channel: Channel,
     (limits, bound): (&Limits, Option<Limit>),
-    limit: u32,
+    room: u32,
     now: Timestamp,
 ) -> Offer {
+    let limit = room.min(u32::try_from(limits.batch).unwrap_or(u32::MAX));
     let sought = Sought {
         crowd_since: bound.map(|limit| now - limit.memory()),
         story: channel.has_thread(),

@@ -30,6 +30,12 @@ fn told_twice_before(from: &str, until: &str) -> Scenario {
     told_before(from, until).want_all(at(m(2)), &SECOND, "failing")
 }
 
+/// The check runs in two regions, of which one has such a window.
+fn in_two_regions_around(from: &str, until: &str) -> Scenario {
+    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
+        .toml(&once(from, until).replace("checks = [\"login\"]", "regions = [\"eu\"]"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_maintenance_that_starts_while_failing_holds_back_what_is_still_to_come() {
     told_before("10:02", "10:10")
@@ -161,8 +167,7 @@ async fn an_acknowledgement_that_ends_within_a_maintenance_comes_back_after_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_maintenance_of_a_region_ends_for_a_check_that_goes_down_elsewhere_too() {
-    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
-        .toml(&once("09:00", "12:00").replace("checks = [\"login\"]", "regions = [\"eu\"]"))
+    in_two_regions_around("09:00", "12:00")
         .at(m(1))
         .target_in("login", "eu", Down)
         .at(m(4))
@@ -174,8 +179,7 @@ async fn a_maintenance_of_a_region_ends_for_a_check_that_goes_down_elsewhere_too
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_maintenance_of_a_region_counts_for_a_check_that_was_down_elsewhere_before_it() {
-    scenario(vec![Watched::new("login").regions(&["eu", "us"])])
-        .toml(&once("10:05", "10:12").replace("checks = [\"login\"]", "regions = [\"eu\"]"))
+    in_two_regions_around("10:05", "10:12")
         .at(m(1))
         .target_in("login", "eu", Down)
         .target_in("login", "us", Down)
