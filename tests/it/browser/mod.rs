@@ -82,7 +82,8 @@ async fn people_sign_in_and_see_what_they_may() {
 async fn people_filter_run_and_act_with_keys_alone_and_without_javascript() {
     let Some(driver) = Driver::find().await else { return };
     let scene = Scene::start().await;
-    driver.play("working.mjs", &json!({ "url": scene.url(), "checks": scene::CHECKS })).await;
+    let facts = json!({ "url": scene.url(), "checks": scene::CHECKS, "gate": scene.gate() });
+    driver.play("working.mjs", &facts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,8 @@ export default async function () {
 }
 "#;
 
-/// A check that is due rarely, so that nothing comes between when it is run by hand; it takes a while, and fails.
+/// A check that is due rarely, so that nothing comes between when it is run by hand; it goes on until its gate is
+/// open, and fails.
 const NIGHTLY: &str = r#"
 import { expect, sleep, step } from "tripline";
 export const options = { name: "Nightly report", every: "24h", timeout: "20s" };
@@ -53,7 +54,7 @@ export default async function () {
     expect(page.status).toBe(200);
   });
   console.log("counting the orders of yesterday");
-  await sleep(2000);
+  while ((await fetch("GATE")).status !== 200) await sleep(100);
   await step("end", async () => {
     const page = await fetch("SITE/broken");
     expect(page.status).toBe(200);
@@ -67,25 +68,29 @@ export default async function () {
 pub(super) struct Scene {
     daemon: Daemon,
     _sites: [Site; 2],
+    /// See [`NIGHTLY`].
+    gate: Site,
 }
 
 impl Scene {
     /// Starts it, and waits until everything of it is there.
     pub(super) async fn start() -> Self {
-        let (site, cart) = (Site::start().await, Site::start().await);
+        let (site, cart, gate) = (Site::start().await, Site::start().await, Site::start().await);
         site.answer_at("/broken", 503);
+        gate.answer(503);
         cart.answer_once(500);
         let rest = format!(
             "{}\n{}\n{PEOPLE}\n{RULES}",
             request("front", "Front page", &site.url()),
             request("cart", "Cart", &cart.url()),
         );
-        let [sign_in, nightly] = [SIGN_IN, NIGHTLY].map(|it| it.replace("SITE", &site.url()));
+        let [sign_in, nightly] = [SIGN_IN, NIGHTLY]
+            .map(|it| it.replace("SITE", &site.url()).replace("GATE", &gate.url()));
         let project = Project::new().toml(&rest);
         std::fs::create_dir(project.path().join("checks/shop")).expect("it can be written");
         let project = project.script("shop/sign-in.js", &sign_in).script("nightly.js", &nightly);
         let daemon = project.up().await;
-        let scene = Self { daemon, _sites: [site, cart] };
+        let scene = Self { daemon, _sites: [site, cart], gate };
         until_true("incidents begin and end", PATIENCE, async || {
             let found = scene.daemon.incidents().await;
             let is_there =
@@ -100,6 +105,11 @@ impl Scene {
     /// Where it is.
     pub(super) fn url(&self) -> &str {
         self.daemon.url()
+    }
+
+    /// Where a `PUT` of 200 lets the check that is due rarely go on.
+    pub(super) fn gate(&self) -> String {
+        self.gate.url()
     }
 
     /// Every page, with the status that it is answered with.
