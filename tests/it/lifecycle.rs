@@ -29,8 +29,6 @@ use tripline::store::past::Past as _;
 use tripline::store::sqlite::{Holder, SqliteStore};
 use tripline::store::{IncidentFilter, RunFilter, Store as _};
 
-use crate::support::wait::until;
-
 const REGIONS: [&str; 2] = ["eu", "us"];
 const CHECKS: [&str; 2] = ["login", "cart"];
 
@@ -136,11 +134,7 @@ struct Promise {
 
 async fn open(folder: &Path) -> SqliteStore {
     let holder = Holder { command: "a test".into(), since: start() };
-    // Another test that starts a program has the lock for as long as that takes.
-    until("the store is opened", Duration::from_secs(30), async || {
-        SqliteStore::open(&folder.join("t.db"), &holder).await.ok()
-    })
-    .await
+    SqliteStore::open(&folder.join("t.db"), &holder).await.expect("opened")
 }
 
 impl Life {

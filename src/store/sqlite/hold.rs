@@ -72,8 +72,10 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // Only so that the file does not name a process that is gone; the lock itself ends anyway.
+        // So that the file does not name a process that is gone.
         self.0.set_len(0).ok();
+        // A child that is being started has the file open until it is another program.
+        self.0.unlock().ok();
     }
 }
 
