@@ -32,6 +32,7 @@ await scenario({
     same(await rows(other).allTextContents(), ["Sign in to the shop"], "who is sent the address sees");
     same(await other.getByRole("searchbox").inputValue(), "sign in", "the field says");
     await page.getByRole("link", { name: "Show all" }).click();
+    await page.waitForURL((url) => url.search === "");
     same((await rows(page).allTextContents()).length, facts.checks, "checks without a filter again");
     await page.goBack();
     same(page.url(), address, "the way back");
@@ -96,8 +97,8 @@ await scenario({
     await page.waitForURL("**/incidents/*");
     await page.keyboard.press("a");
     await page.keyboard.press("Enter");
+    await page.getByText("Acknowledged. Nobody else is called").waitFor();
     await page.getByRole("button", { name: "Acknowledge anew" }).waitFor();
-    sure(await page.getByText("Acknowledged. Nobody else is called").isVisible(), "the page says what was done");
     // Everything that can be used is reached by Tab, and shows where it is.
     await page.goto("/");
     await page.keyboard.press("Tab");
