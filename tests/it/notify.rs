@@ -61,10 +61,10 @@ fn slack_access<'a>(api_url: &'a str, token: &'a str) -> slack::Access<'a> {
     slack::Access { api_url, bot_token: Some(token), ..slack::Access::default() }
 }
 
-/// Posts to `#p2` once, with half a second instead of ten.
+/// Posts to `#p2` once, with two seconds instead of ten.
 async fn post(access: &slack::Access<'_>) -> Attempt {
     with_ring();
-    let slack = Slack::new(access).expect("a good address").within(Duration::from_millis(500));
+    let slack = Slack::new(access).expect("a good address").within(Duration::from_secs(2));
     let notification = notification(Recipient::Slack("#p2".into()));
     let link = Some(LINK);
     slack
@@ -83,7 +83,7 @@ async fn text(api_url: &str, token: &str, phone: Option<&str>) -> Attempt {
     with_ring();
     let access =
         twilio::Access { api_url, account_sid: ACCOUNT, auth_token: token, from: "+15005550006" };
-    let twilio = Twilio::new(&access).expect("a good address").within(Duration::from_millis(500));
+    let twilio = Twilio::new(&access).expect("a good address").within(Duration::from_secs(2));
     let ana = PersonId::new("ana").expect("a good name");
     let notification = notification(Recipient::Sms(ana));
     twilio

@@ -73,7 +73,7 @@ impl Past {
 
     /// The minutes to which the present is compared.
     fn of_yesterday(self, name: &str, a_minute: i32) -> Self {
-        let spans = (TimeDelta::minutes(10), TimeDelta::seconds(1));
+        let spans = (TimeDelta::minutes(30), TimeDelta::seconds(1));
         self.counted(name, a_minute, &[1], spans)
     }
 

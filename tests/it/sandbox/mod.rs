@@ -6,10 +6,8 @@ mod seal;
 mod talk;
 
 use std::collections::VecDeque;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -124,6 +122,8 @@ fn script(body: &str) -> String {
     )
 }
 
+/// For a script that goes on until its deadline.
+const DEADLINE: Duration = Duration::from_secs(2);
 /// Long enough for anything that is not meant to run into it.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -142,13 +142,10 @@ fn message(ran: &Ran) -> String {
 /// A program that is a shell script.
 fn shell_script(folder: &tempfile::TempDir, lines: &str) -> PathBuf {
     let path = folder.path().join("program");
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o755)
-        .open(&path)
-        .expect("a new file");
-    writeln!(file, "#!/bin/sh\n{lines}").expect("written");
+    // A program that this process has open for writing, in any thread's fork, cannot be run.
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\""]);
+    assert!(writer.arg(&path).arg(lines).status().expect("a shell").success());
     path
 }
 

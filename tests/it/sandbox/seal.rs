@@ -91,7 +91,6 @@ fn a_child_ends_with_its_parent() {
 /// A pool whose children are shell scripts: they say `says` (in printf's words) and wait.
 fn pool_of_liars(folder: &tempfile::TempDir, says: &str, seal: Seal) -> Pool {
     let program = shell_script(folder, &format!("printf '{says}' >&0\nread -r _"));
-    // One that is started on demand, so that no other thread's fork holds the file open for writing.
     Pool::start(Options { program, seal, idle: 0, ..options() }).expect("a pool")
 }
 

@@ -1,12 +1,10 @@
 //! What a script says and asks, and what becomes of it.
 
-use std::time::Duration;
-
 use tripline::domain::run::FailureKind;
 use tripline::sandbox::Describer;
 use tripline::sandbox::protocol::{Event, Level};
 
-use super::{Fake, LONG, kind, message, pool, run_body, source};
+use super::{DEADLINE, Fake, LONG, kind, message, pool, run_body, source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_told_in_order() {
@@ -41,7 +39,7 @@ async fn what_happens_is_told_in_order() {
 async fn waiting_beyond_the_deadline_is_a_time_out_that_names_what_it_waited_for() {
     let (pool, host) = (pool(), Fake::default());
     let body = r#"await step("look", () => fetch("http://slow.example/"));"#;
-    let ran = run_body(&pool, body, Duration::from_millis(300), &host).await;
+    let ran = run_body(&pool, body, DEADLINE, &host).await;
     assert_eq!(kind(&ran), Some(FailureKind::Timeout), "{}", message(&ran));
     assert!(message(&ran).contains("http://slow.example/"), "{}", message(&ran));
     assert_eq!(ran.step, Some(0));

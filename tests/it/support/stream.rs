@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// A page stays open for longer than an answer may take.
+const LONGEST: Duration = Duration::from_mins(5);
+
 /// A stream of events.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -12,7 +15,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// Reads what is at `url` from now on.
     pub(crate) async fn open(client: &reqwest::Client, url: &str) -> Self {
-        let answer = client.get(url).send().await.expect("the hub answers");
+        let answer = client.get(url).timeout(LONGEST).send().await.expect("the hub answers");
         assert_eq!(answer.headers()["content-type"], "text/event-stream", "{answer:?}");
         Self { answer, read: String::new() }
     }
