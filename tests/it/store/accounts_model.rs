@@ -327,14 +327,12 @@ impl<'a> World<'a> {
 
     async fn account(&mut self) {
         let hub = self.hub.as_mut().expect("it runs");
-        let is_latest = hub.rank == Rank::Latest && hub.latest.since <= self.now;
-        hub.rank = if is_latest {
-            self.store.hold_edition(&hub.latest.edition.digest, self.now).await.expect("held")
+        if hub.rank == Rank::Latest && hub.latest.since <= self.now {
+            let digest = &hub.latest.edition.digest;
+            hub.rank = self.store.hold_edition(digest, self.now).await.expect("held");
         } else {
             (hub.latest.since, hub.latest.edition.origin) = (self.now, Origin::Behind);
-            self.store.expect(&hub.latest, self.now).await.expect("stored")
-        };
-        if !is_latest {
+            hub.rank = self.store.expect(&hub.latest, self.now).await.expect("stored");
             self.unsay();
         }
         round(self.store, self.now, PATIENCE).await.expect("accounted");
@@ -457,16 +455,29 @@ fn histories(
     runner.run(&histories, |(start, steps)| one(start, steps)).expect("all is accounted for");
 }
 
+/// What happens, on a fresh store in SQLite.
+fn happens(start: Timestamp, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    runtime().block_on(async {
+        let fresh = sqlite::Fresh::new().await;
+        let held = holds(&fresh.store, start, steps).await;
+        fresh.close().await;
+        held
+    })
+}
+
+#[test]
+fn a_slot_that_was_run_before_the_clock_was_set_back_is_accounted_for_whatever_is_said_since() {
+    let start = "2026-11-21T03:00:00Z".parse().expect("a time");
+    let said = [Some((1, Duty::Paused)), Some((0, Duty::Paused)), Some((1, Duty::Run)), None];
+    for terms in said {
+        let steps = vec![Step::Pass(31), Step::Jump(-32), Step::Edit(0, terms)];
+        happens(start, steps).unwrap_or_else(|why| panic!("{terms:?}: {why}"));
+    }
+}
+
 #[test]
 fn whatever_happens_every_slot_is_accounted_for_once_on_sqlite() {
-    histories(16, 20, |start, steps| {
-        runtime().block_on(async {
-            let fresh = sqlite::Fresh::new().await;
-            let held = holds(&fresh.store, start, steps).await;
-            fresh.close().await;
-            held
-        })
-    });
+    histories(16, 20, happens);
 }
 
 #[test]
