@@ -14,10 +14,8 @@ use rustix::process::Signal;
 use tripline::clock::Stopwatch;
 
 use self::world::{Audit, CHECK, DISK_MIB, Kept, PATIENCE, World, now};
-use crate::support::agent::Agent;
 use crate::support::disk::Disk;
 use crate::support::memory::Memory;
-use crate::support::process::left_out;
 use crate::support::told::counts;
 use crate::support::wait::{throughout, until_true};
 use crate::support::wall::Wall;
@@ -28,11 +26,6 @@ const FREEZE: Duration = Duration::from_mins(1);
 const REVIEWED: Duration = Duration::from_secs(10);
 
 const EVERY_REGION: [&str; 3] = ["eu", "us", "ap"];
-
-/// How many slots were left out because this machine was too busy for them.
-fn busy(agents: &[Agent]) -> u64 {
-    agents.iter().map(|agent| left_out(&agent.log())).sum()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_cut_off_goes_on_and_hands_over_what_it_saw() {
@@ -207,8 +200,7 @@ async fn a_database_that_is_gone_for_two_minutes_costs_no_slot_and_is_told_of_on
     world.watched(&hub, &EVERY_REGION).await;
     let audit = world.accounted("after an outage of two minutes").await;
     let missed = |audit: &Audit| audit.missed.values().sum::<u64>();
-    let most = missed(&before) + busy(&agents);
-    assert!(missed(&audit) <= most, "{audit:#?}\n{before:#?}");
+    assert_eq!(missed(&audit), missed(&before), "{audit:#?}\n{before:#?}");
     let told = world.providers.arrived("#p2");
     let degraded = told.iter().filter(|it| it.text.contains("STORAGE DEGRADED")).count();
     assert_eq!(degraded, 1, "{told:#?}");
@@ -231,7 +223,7 @@ async fn a_killed_agent_is_missed_and_what_nobody_ran_is_told() {
     assert!(lost >= 20, "{audit:?}");
     // In each region a slot that came due while hub and agent started may have another reason.
     let others = audit.missed.values().sum::<u64>() - lost;
-    assert!(others <= 3 + busy(&agents), "{audit:?}");
+    assert!(others <= 3, "{audit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

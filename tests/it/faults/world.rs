@@ -1,10 +1,11 @@
 //! A hub or two, their store, and agents of three regions, each on a host of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,7 +18,7 @@ use crate::support::hosts::Hosts;
 use crate::support::http;
 use crate::support::memory::Memory;
 use crate::support::postgres::Database;
-use crate::support::process::{Process, left_out, read_log};
+use crate::support::process::Process;
 use crate::support::providers::Providers;
 use crate::support::relay::Relay;
 use crate::support::site::Site;
@@ -226,15 +227,11 @@ impl World {
             .arg(&folder)
             .arg("--token-file")
             .arg(&token_file);
-        let log = self.log_of(name);
+        let log = self.folder.path().join(format!("{name}.log"));
         let process = Process::start(&format!("agent {name}"), &mut command, log);
         let status = format!("http://{status}/healthz");
         let host = Some(self.hosts.host(name));
         Agent { process, folder, token_file, status, client: self.client.clone(), host }
-    }
-
-    fn log_of(&self, agent: &str) -> PathBuf {
-        self.folder.path().join(format!("{agent}.log"))
     }
 
     /// What agents dial: the hub itself, or where there may be two, what stands before them.
@@ -256,19 +253,19 @@ impl World {
         }
     }
 
-    /// Waits for the runs of all slots of a region since `begin` but those that its agent left out.
+    /// Waits for the runs of all slots of a region since `begin`.
     pub(super) async fn whole(&self, hub: &Daemon, region: &str, begin: Timestamp) {
         let end = now();
-        let agent = REGIONS.iter().find(|(of, _)| of == &region).expect("a region with an agent").1;
+        let mut slots = Vec::new();
         until_true(&format!("{region} has run all its slots"), PATIENCE, async || {
             let runs = hub.runs(CHECK).await.into_iter();
-            let slots = runs.filter(|it| it.region == region).map(|it| it.slot_at);
-            let inside = slots.filter(|at| (begin..=end).contains(at));
-            let mut times: Vec<_> = inside.chain([begin, end]).collect();
-            times.sort();
-            let between = |pair: &[Timestamp]| ((pair[1] - pair[0]).num_milliseconds() - 1) / 1000;
-            let missing: i64 = times.windows(2).map(between).sum();
-            missing.cast_unsigned() <= left_out(&read_log(&self.log_of(agent)))
+            slots = runs.filter(|it| it.region == region).map(|it| it.slot_at).collect();
+            slots.retain(|at| (begin..=end).contains(at));
+            slots.sort();
+            let reaches = |from: Timestamp, to: Timestamp| to - from <= TimeDelta::seconds(1);
+            slots.windows(2).all(|pair| reaches(pair[0], pair[1]))
+                && slots.first().is_some_and(|first| reaches(begin, *first))
+                && slots.last().is_some_and(|last| reaches(*last, end))
         })
         .await;
     }

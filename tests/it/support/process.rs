@@ -10,13 +10,6 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::wait::until;
 
-/// How many slots it says in its log that it left out, because the machine was too busy for them.
-pub(crate) fn left_out(log: &str) -> u64 {
-    let stalls = log.lines().filter(|line| line.contains("slots went by unasked"));
-    let counts = stalls.filter_map(|line| line.split_once("slots=")?.1.split_whitespace().next());
-    counts.map(|count| count.parse::<u64>().expect("a number")).sum()
-}
-
 /// A running program. Dropping it kills its whole process group; when the test failed, what it
 /// wrote is printed.
 #[derive(Debug)]
@@ -135,8 +128,7 @@ fn status(process: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// What a program has written to its log so far.
-pub(crate) fn read_log(path: &Path) -> String {
+fn read_log(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
 
