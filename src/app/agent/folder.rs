@@ -32,8 +32,8 @@ pub(super) struct Folder {
     path: PathBuf,
     /// The instances that used it before and may have the agent's name, the oldest first.
     before: Vec<Uuid>,
-    /// Held while the process lives.
-    _lock: File,
+    /// Held while this lives.
+    lock: File,
 }
 
 impl Folder {
@@ -51,7 +51,7 @@ impl Folder {
         }
         let before = fs::read_to_string(path.join("instance")).unwrap_or_default();
         let before = before.lines().filter_map(|line| line.trim().parse().ok()).collect();
-        Ok(Self { path, before, _lock: lock })
+        Ok(Self { path, before, lock })
     }
 
     /// The instances that used it before and may have the agent's name, the latest first. None of
@@ -96,6 +96,13 @@ impl Folder {
     /// The file of the cache.
     pub(super) fn cache(&self) -> PathBuf {
         self.path.join("assignments")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A child that is being started has the file open until it is another program.
+        self.lock.unlock().ok();
     }
 }
 
